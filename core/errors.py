@@ -1,0 +1,40 @@
+"""The errors of tasks, data, search spaces and studies: the upper half of the one error tree."""
+
+from __future__ import annotations
+
+from models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileError
+
+__all__ = [
+    "ChildDied",
+    "DataError",
+    "EngineError",
+    "HyperLlamaError",
+    "ModelFileError",
+    "SpaceError",
+    "StudyError",
+    "TaskError",
+]
+
+
+class TaskError(HyperLlamaError):
+    """A task file is wrong: the message names the file and the key, the hint what is allowed."""
+
+    exit_code = 2
+
+
+class DataError(HyperLlamaError):
+    """A table cannot be read, or cannot be used as the task says."""
+
+    exit_code = 3
+
+
+class SpaceError(HyperLlamaError):
+    """A search space is malformed, or a configuration lies outside it."""
+
+    exit_code = 2
+
+
+class StudyError(HyperLlamaError):
+    """A study cannot be opened, resumed, or written to."""
+
+    exit_code = 7

@@ -1,0 +1,214 @@
+"""What happens in a study, as past-tense frozen facts: the only thing watchers see of it.
+
+One JSON object a line in the study's `events.jsonl`. Every event carries `t`, seconds since the
+epoch, stamped by whoever writes the file. Fields are only ever added, and have defaults.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Union
+
+
+@dataclass(frozen=True)
+class StudyOpened:
+    """The study process holds the lock, knows the task, and is about to start or resume."""
+
+    study: str
+    task: str
+    kind: str
+    metric: str
+    estimators: tuple[str, ...]
+    proposer: str
+    model: str
+    seed: int
+    budget_trials: int | None
+    budget_s: float | None
+    rows: int
+    features: int
+    folds: int
+    space: tuple[Mapping[str, Any], ...] = ()  # name, text (domain in words), description, default
+    warnings: tuple[str, ...] = ()
+    pid: int = 0
+
+
+@dataclass(frozen=True)
+class ModelLoading:
+    """A model file is being loaded; fraction in [0, 1]."""
+
+    model: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class ModelLoaded:
+    """The engine is ready; `facts`: architecture, parameters, quantisation, context_length,
+    gpu_layers, threads, file_mb, memory_mb, sha256, backend."""
+
+    model: str
+    seconds: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProposalStarted:
+    number: int
+    proposer: str
+
+
+@dataclass(frozen=True)
+class ProposalText:
+    """A piece of reasoning, at most ten times a second."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class ProposalMade:
+    """A configuration was proposed. `tokens`: prompt, cached, generated, context_used,
+    context_length, per_s, seconds."""
+
+    number: int
+    proposer: str
+    config: Mapping[str, Any]
+    reasoning: str = ""
+    fallback: str = ""
+    tokens: Mapping[str, float] = field(default_factory=dict)
+    beliefs: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)  # name -> [incumbent's value, new value]
+
+
+@dataclass(frozen=True)
+class FoldFinished:
+    number: int
+    fold: int
+    folds: int
+    score: float
+    train_score: float | None
+    fit_s: float
+
+
+@dataclass(frozen=True)
+class TrialFinished:
+    """A trial ended and is in the storage. `state`: "complete" or "fail"."""
+
+    number: int
+    state: str
+    config: Mapping[str, Any]
+    value: float | None
+    fold_scores: tuple[float, ...] = ()
+    std: float | None = None
+    train_value: float | None = None
+    seconds: float = 0.0
+    proposer: str = ""
+    reason: str = ""
+    reasoning: str = ""
+    fallback: str = ""
+    incumbent: bool = False
+    tokens: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudyPaused:
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StudyResumed:
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something a watcher should read: a warning, a steering action, a child that was restarted."""
+
+    level: str  # "info", "warning", "error"
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class StudyFinished:
+    """The study process is done. `why`: "budget", "stopped", "minutes", "error", "exhausted"."""
+
+    why: str
+    best_number: int | None
+    best_value: float | None
+    default_value: float | None
+    test_value: float | None = None
+    seconds: float = 0.0
+    message: str = ""
+
+
+Event = Union[
+    StudyOpened,
+    ModelLoading,
+    ModelLoaded,
+    ProposalStarted,
+    ProposalText,
+    ProposalMade,
+    FoldFinished,
+    TrialFinished,
+    StudyPaused,
+    StudyResumed,
+    Noted,
+    StudyFinished,
+]
+
+_TYPES: dict[str, type[Any]] = {
+    t.__name__: t
+    for t in (
+        StudyOpened,
+        ModelLoading,
+        ModelLoaded,
+        ProposalStarted,
+        ProposalText,
+        ProposalMade,
+        FoldFinished,
+        TrialFinished,
+        StudyPaused,
+        StudyResumed,
+        Noted,
+        StudyFinished,
+    )
+}
+
+
+def to_json(event: Event, t: float) -> str:
+    """One line, without the newline. Strings keep their characters; NaN is written as null."""
+    payload = {"event": type(event).__name__, "t": round(t, 3), **asdict(event)}
+    return json.dumps(_finite(payload), ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(line: str) -> tuple[Event, float] | None:
+    """The event and its time; None for a torn or unknown line (a newer version wrote it)."""
+    try:
+        payload = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(payload, dict):
+        return None
+    kind = _TYPES.get(str(payload.get("event")))
+    if kind is None:
+        return None
+    known = {f.name for f in fields(kind)}
+    values = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in payload.items() if k in known
+    }
+    try:
+        return kind(**values), float(payload.get("t", 0.0))
+    except TypeError:
+        return None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return value

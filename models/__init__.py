@@ -1,0 +1,1 @@
+"""GGUF model files and the engine that runs them."""

@@ -1,0 +1,44 @@
+"""The root of the one error tree, and the errors of model files and of the engine.
+
+It stands here, below `core`, because imports point one way; `core.errors` grows the tree for tasks,
+data, spaces and studies.
+"""
+
+from __future__ import annotations
+
+
+class HyperLlamaError(Exception):
+    """Something a user can be told about: what happened, and what to do next.
+
+    Args:
+        message: what happened, and where, in one line.
+        hint: what to do next; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class ModelFileError(HyperLlamaError):
+    """A file is no usable GGUF model: missing, cut short, damaged, or of the wrong kind."""
+
+    exit_code = 4
+
+
+class EngineError(HyperLlamaError):
+    """The process that runs llama.cpp could not do what was asked, or died."""
+
+    exit_code = 5
+
+
+class ChildDied(HyperLlamaError):
+    """A child process ended while something was expected of it."""
+
+    exit_code = 6

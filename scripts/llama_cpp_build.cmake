@@ -1,0 +1,13 @@
+# Read by CMake after every project() of llama.cpp, to build only what HyperLlama uses, and sooner.
+# `make` passes it as CMAKE_PROJECT_INCLUDE; it changes no source and is not needed for a correct build.
+#
+# - llama.cpp's "common" library serves its command-line tools; the Python binding loads libllama alone.
+# - libllama is some 180 small files that read the same headers: compiled in groups (a "unity build")
+#   they take a fraction of the time. ggml's kernels define the same macros twice and stay apart.
+if(PROJECT_NAME STREQUAL "llama.cpp")
+  set(LLAMA_BUILD_COMMON OFF)
+  set(CMAKE_UNITY_BUILD ON)
+  set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
+elseif(PROJECT_NAME STREQUAL "ggml")
+  set(CMAKE_UNITY_BUILD OFF)
+endif()
