@@ -78,7 +78,7 @@ class ProposalMade:
     fallback: str = ""
     tokens: Mapping[str, float] = field(default_factory=dict)
     beliefs: Mapping[str, Any] = field(default_factory=dict)
-    changes: Mapping[str, Any] = field(default_factory=dict)  # name -> [incumbent's value, new value]
+    changes: Mapping[str, Any] = field(default_factory=dict)  # name -> [incumbent's, new]
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class Integer:
         return float(value).is_integer() and self.low <= int(value) <= self.high
 
     def cast(self, value: object) -> int:
-        whole = min(max(int(round(float(value))), self.low), self.high)  # type: ignore[arg-type]
+        whole = min(max(round(float(value)), self.low), self.high)  # type: ignore[arg-type]
         return self.low + (whole - self.low) // self.step * self.step
 
     def to_unit(self, value: object) -> float:
@@ -154,7 +154,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Param:
-    """One hyperparameter: its domain, the library's default, what it does, and when it is active."""
+    """One hyperparameter: its domain, the library's default, what it does, when it is active."""
 
     name: str
     domain: Domain
@@ -246,10 +246,10 @@ class SearchSpace:
         if not self.is_active(when.parent, config) or when.parent not in config:
             return False
         value = config[when.parent]
-        return any(isinstance(v, bool) is isinstance(value, bool) and v == value for v in when.values)
+        return Categorical(when.values).contains(value)
 
     def complete(self, values: Mapping[str, Any]) -> Config:
-        """A configuration from `values`: the missing active ones at their default, inactive ones left out."""
+        """A configuration from `values`: missing active ones at their default, no inactive ones."""
         config: Config = {}
         for p in self.params:
             if self.is_active(p.name, config):

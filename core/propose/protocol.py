@@ -1,7 +1,6 @@
 """What every proposer is: something that is asked for the next configuration and told how it went.
 
-A proposer keeps no hidden state that the history does not determine: it is opened with a space and a
-seed, told every earlier trial in order, and then proposes the same as one that never stopped. The
+A proposer keeps no hidden state that the history does not determine: it is opened with a seed, told every earlier trial in order, and then proposes the same as one that never stopped. The
 conformance suite in `tests/core/test_proposers.py` holds all of them to this protocol.
 """
 

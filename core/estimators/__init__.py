@@ -1,0 +1,105 @@
+"""The estimator families, one file each, loaded by name; and spaces that choose among several."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from core.errors import SpaceError
+from core.estimators.base import Facts, Family
+from core.space import Categorical, Condition, Config, Param, SearchSpace
+
+__all__ = ["Facts", "Family", "families", "family", "joint_space", "split"]
+
+_FAMILIES = (
+    "xgboost",
+    "hist_gradient_boosting",
+    "random_forest",
+    "extra_trees",
+    "decision_tree",
+    "linear",
+    "svm",
+    "mlp",
+    "knn",
+)
+_OTHER_NAMES = {
+    "xgb": "xgboost",
+    "hgb": "hist_gradient_boosting",
+    "hist_gbdt": "hist_gradient_boosting",
+    "rf": "random_forest",
+    "et": "extra_trees",
+    "tree": "decision_tree",
+    "rpart": "decision_tree",
+    "logistic": "linear",
+    "logistic_regression": "linear",
+    "elastic_net": "linear",
+    "svc": "svm",
+    "svr": "svm",
+    "neural_network": "mlp",
+    "k_nearest_neighbours": "knn",
+    "k_nearest_neighbors": "knn",
+}
+CHOICE = "estimator"
+
+
+def families() -> tuple[str, ...]:
+    """The names of all families."""
+    return _FAMILIES
+
+
+def family(name: str) -> Family:
+    """A family by its name, or by a usual other name ("rf", "svc"); imports no learning library.
+
+    Raises:
+        SpaceError: there is no such family.
+    """
+    known = canonical_name(name)
+    if known is None:
+        raise SpaceError(f"unknown estimator {name!r}", f"allowed: {', '.join(_FAMILIES)}")
+    found: Family = importlib.import_module(f"core.estimators.{known}").FAMILY
+    return found
+
+
+def canonical_name(name: str) -> str | None:
+    """The family's own name, or None where no family goes by this name."""
+    plain = name.strip().lower().replace("-", "_").replace(" ", "_")
+    plain = _OTHER_NAMES.get(plain, plain)
+    return plain if plain in _FAMILIES else None
+
+
+def joint_space(names: Sequence[str], kind: str, facts: Facts) -> SearchSpace:
+    """The default space of one family, or of several with the choice among them.
+
+    With several, the parameter "estimator" chooses, and "xgboost.learning_rate" counts only where
+    it chose "xgboost".
+    """
+    if len(names) == 1:
+        return family(names[0]).space(kind, facts)
+    chosen = [family(n) for n in names]
+    params = [
+        Param(
+            CHOICE,
+            Categorical(tuple(f.name for f in chosen)),
+            chosen[0].name,
+            "which kind of model is trained",
+        )
+    ]
+    for f in chosen:
+        for p in f.space(kind, facts):
+            when = (
+                Condition(CHOICE, (f.name,))
+                if p.when is None
+                else Condition(f"{f.name}.{p.when.parent}", p.when.values)
+            )
+            params.append(replace(p, name=f"{f.name}.{p.name}", when=when))
+    return SearchSpace(params)
+
+
+def split(config: Config, names: Sequence[str]) -> tuple[str, Config]:
+    """Which family a configuration of `joint_space(names, ...)` chose, and its own parameters."""
+    if len(names) == 1:
+        return family(names[0]).name, dict(config)
+    chosen = str(config[CHOICE])
+    prefix = chosen + "."
+    return chosen, {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
