@@ -1,0 +1,320 @@
+"""Scoring configurations on a table that is in memory, in this process. The child around it is
+`server.py`; experiments that want no child use `Evaluator` directly.
+
+Shapes: X (n_rows, n_columns) float64 with NaN for empty cells and codes for categories, y (n_rows,)
+class codes or numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import TaskError
+from core.estimators import family, split
+from core.evaluate.fitting import fit_watched
+from core.evaluate.pipeline import build_pipeline
+from core.evaluate.results import FoldResult
+from core.evaluate.splits import Rows, evenly, make_folds, part_off
+from core.space import Config
+from core.text import plain
+
+TRAIN_ROWS = 1000
+"""Rows of the training part that are scored, at most."""
+TRAIN_SHARE = {"knn": 0.05, "svm": 0.2}
+"""Where predicting is dear: rows of the training part that are scored, as a share of the held-out
+rows. Keeps the cost of the training score within a few percent of a trial."""
+WATCHED_SHARE = 0.15
+"""Share of a fold's training rows that early stopping sets apart."""
+CURVE_POINTS = 50
+
+
+class TrialFailed(Exception):
+    """A configuration could not be scored: one readable line."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is trained on, and how it is split and scored.
+
+    Attributes:
+        x, y: the table; see the top of the file.
+        categorical: per column of x, whether it holds codes.
+        groups, times: shape (n_rows,), or None.
+        kind: "classification" or "regression".
+        metric: name of a scikit-learn scorer.
+        estimators: the families a configuration may choose among.
+        method, folds, repeats, share, test_share: see `splits.make_folds`.
+        seed: of the splits.
+        rounds: early stopping rounds of boosters, or None.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[Any]
+    categorical: Sequence[bool]
+    kind: str
+    metric: str
+    estimators: Sequence[str]
+    method: str = "kfold"
+    folds: int = 5
+    repeats: int = 1
+    share: float = 0.2
+    test_share: float = 0.2
+    seed: int = 0
+    rounds: int | None = None
+    groups: NDArray[Any] | None = None
+    times: NDArray[Any] | None = None
+
+
+@dataclass
+class Tally:
+    """What is worth knowing of a trial beside its scores, gathered while it runs."""
+
+    warned: Counter[str] = field(default_factory=Counter)
+    best: list[int] = field(default_factory=list)
+    iterations: list[int] = field(default_factory=list)
+
+    def facts(self) -> dict[str, Any]:
+        """See `Result.facts`."""
+        found: dict[str, Any] = {}
+        if self.best:
+            found["best_iteration"] = round(sum(self.best) / len(self.best))
+        if self.iterations:
+            found["iterations"] = round(sum(self.iterations) / len(self.iterations))
+        if self.warned:
+            found["warnings"] = [
+                line if n == 1 else f"{line} ({n} times)" for line, n in self.warned.most_common(5)
+            ]
+        return found
+
+
+class Evaluator:
+    """Cross-validation, the final test and the final fit of configurations on one table.
+
+    Raises:
+        TaskError: the table cannot be split as the task says.
+    """
+
+    def __init__(self, data: Data, threads: int = 1) -> None:
+        from sklearn.metrics import get_scorer
+
+        self.data = data
+        self.threads = threads
+        self._classification = data.kind == "classification"
+        self._scorer = get_scorer(data.metric)
+        self.response = str(self._scorer._response_method)
+        self.tune_rows, self.test_rows = part_off(
+            data.method, data.y, data.groups, data.times,
+            data.test_share, data.seed, self._classification,
+        )
+        self._folds: dict[int, list[tuple[Rows, Rows]]] = {}
+        self.folds(data.seed)
+
+    def folds(self, seed: int) -> list[tuple[Rows, Rows]]:
+        """(rows to train on, rows to score) of the tuning part, as positions in the table."""
+        if seed not in self._folds:
+            d, rows = self.data, self.tune_rows
+            try:
+                pairs = make_folds(
+                    d.method, d.y[rows],
+                    None if d.groups is None else d.groups[rows],
+                    None if d.times is None else d.times[rows],
+                    d.folds, d.repeats, d.share, seed, self._classification,
+                )
+            except ValueError as error:
+                raise TaskError(
+                    f"the table cannot be split: {one_line(error)}",
+                    "ask for fewer folds in [validation], or for another method",
+                ) from error
+            if any(len(a) < 2 or len(b) < 1 for a, b in pairs):
+                raise TaskError("a fold would be empty", "ask for fewer folds in [validation]")
+            self._folds[seed] = [(rows[a], rows[b]) for a, b in pairs]
+        return self._folds[seed]
+
+    def evaluate(
+        self, config: Config, seed: int, fold_seed: int | None = None, tally: Tally | None = None
+    ) -> Iterator[FoldResult]:
+        """Score a configuration fold by fold.
+
+        Args:
+            config: as the search space makes it.
+            seed: of the estimator, the same in every fold.
+            fold_seed: other folds than the study's, to see how noisy a score is.
+            tally: gathers warnings and iteration counts.
+
+        Raises:
+            TrialFailed: a fold raised, or its score is not finite.
+        """
+        tally = tally if tally is not None else Tally()
+        pairs = self.folds(self.data.seed if fold_seed is None else fold_seed)
+        for number, (train, scored) in enumerate(pairs):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    result = self._fold(config, seed, number, len(pairs), train, scored, tally)
+                except Exception as error:
+                    raise TrialFailed(
+                        f"fold {number + 1} of {len(pairs)}: {described(error)}"
+                    ) from error
+            if not math.isfinite(result.score):
+                why = one_line(caught[-1].message) if caught else "no finite value"
+                raise TrialFailed(
+                    f"fold {number + 1} of {len(pairs)}: {self.data.metric} is {result.score}: {why}"
+                )
+            for line in {f"{w.category.__name__}: {one_line(w.message)}" for w in caught}:
+                tally.warned[line] += 1
+            yield result
+
+    def _fold(
+        self, config: Config, seed: int, number: int, folds: int,
+        train: Rows, scored: Rows, tally: Tally,
+    ) -> FoldResult:
+        d = self.data
+        x_scored, y_scored = d.x[scored], d.y[scored]
+        started = time.perf_counter()
+        watch = (x_scored, y_scored) if number == 0 else None
+        name, pipeline, curve = self._fitted(config, seed, train, watch)
+        fitted = time.perf_counter()
+        score = float(self._scorer(pipeline, x_scored, y_scored))
+        predicted = time.perf_counter()
+        best = None
+        if curve:
+            tally.iterations.append(len(curve))
+            if family(name).early_stopping:
+                best = int(np.argmax(curve))
+                tally.best.append(best)
+        return FoldResult(
+            fold=number,
+            folds=folds,
+            score=score,
+            train_score=self._train_score(name, pipeline, train, len(scored)),
+            fit_s=fitted - started,
+            predict_s=predicted - fitted,
+            curve=thinned(curve),
+            best_iteration=best,
+        )
+
+    def _fitted(
+        self, config: Config, seed: int, train: Rows,
+        watch: tuple[NDArray[np.float64], NDArray[Any]] | None = None,
+    ) -> tuple[str, Any, list[float]]:
+        """Family, fitted pipeline, score per iteration. `watch`: rows whose loss to follow where
+        the estimator can; not looked at by anything that decides."""
+        d = self.data
+        name, params = split(config, d.estimators)
+        f = family(name)
+        pipeline = build_pipeline(
+            name, d.kind, params, d.categorical, seed, self.threads, response=self.response
+        )
+        rounds = d.rounds if f.early_stopping else None
+        if rounds:
+            train, watched = self._set_apart(train)
+            watch = d.x[watched], d.y[watched]
+        if f.early_stopping and watch is not None:
+            curve = fit_watched(pipeline, d.x[train], d.y[train], *watch, rounds)
+            return name, pipeline, curve
+        pipeline.fit(d.x[train], d.y[train])
+        model = pipeline.steps[-1][1]
+        losses = getattr(getattr(model, "regressor_", model), "loss_curve_", [])
+        return name, pipeline, [-float(loss) for loss in losses]
+
+    def _set_apart(self, train: Rows) -> tuple[Rows, Rows]:
+        """The part of a fold's training rows that is fitted, and the part that stops the fit."""
+        d = self.data
+        rest, apart = part_off(
+            d.method, d.y[train],
+            None if d.groups is None else d.groups[train],
+            None if d.times is None else d.times[train],
+            WATCHED_SHARE, d.seed, self._classification,
+        )
+        return train[rest], train[apart]
+
+    def _train_score(self, name: str, pipeline: Any, train: Rows, scored: int) -> float | None:
+        """Score of a fixed sample of the training rows, in proportion over classes or target."""
+        share = TRAIN_SHARE.get(name)
+        wanted = TRAIN_ROWS if share is None else max(50, round(share * scored))
+        y = self.data.y[train]
+        if len(train) > wanted:
+            train = train[evenly(y, min(wanted, TRAIN_ROWS), np.random.default_rng(0))]
+        try:
+            score = float(self._scorer(pipeline, self.data.x[train], self.data.y[train]))
+        except ValueError:  # a class is missing among these few rows, or a metric's domain is left
+            return None
+        return score if math.isfinite(score) else None
+
+    def test_score(self, config: Config, seed: int) -> float | None:
+        """Score on the untouched rows after a fit on all others; None without a test part.
+
+        Raises:
+            TrialFailed: the fit raised.
+        """
+        if not len(self.test_rows):
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                _, pipeline, _ = self._fitted(config, seed, self.tune_rows)
+                x, y = self.data.x[self.test_rows], self.data.y[self.test_rows]
+                return float(self._scorer(pipeline, x, y))
+            except Exception as error:
+                raise TrialFailed(f"on the test part: {described(error)}") from error
+
+    def fit_final(self, config: Config, seed: int) -> Any:
+        """The pipeline of a configuration fitted on all rows, the test part included.
+
+        Raises:
+            TrialFailed: the fit raised.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return self._fitted(config, seed, np.arange(len(self.data.y)))[1]
+            except Exception as error:
+                raise TrialFailed(f"on all rows: {described(error)}") from error
+
+
+def thinned(curve: Sequence[float]) -> tuple[float, ...]:
+    """At most 50 points of a curve, evenly spaced, the first and the last among them; six digits."""
+    if len(curve) > CURVE_POINTS:
+        picked = np.linspace(0, len(curve) - 1, CURVE_POINTS).round().astype(int)
+        curve = [curve[i] for i in picked]
+    return tuple(float(f"{v:.6g}") for v in curve if math.isfinite(v))
+
+
+def one_line(text: object, most: int = 200) -> str:
+    """Foreign text on one line, without control characters, cut at `most` characters."""
+    line = " ".join(plain(str(text)).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def described(error: BaseException) -> str:
+    """An exception in one readable line."""
+    return f"{type(error).__name__}: {one_line(error)}" if str(error) else type(error).__name__
+
+
+def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a fitted pipeline with joblib, and `facts` as JSON beside it, each in one step."""
+    import json
+    import os
+
+    import joblib
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".json")
+    writers: list[tuple[Path, Callable[[Path], object]]] = [
+        (path, lambda p: joblib.dump(pipeline, p, compress=3)),
+        (beside, lambda p: p.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")),
+    ]
+    for target, write in writers:
+        temporary = target.with_name(target.name + ".tmp")
+        write(temporary)
+        os.replace(temporary, target)

@@ -1,0 +1,164 @@
+"""From a configuration to one scikit-learn pipeline over the numeric table: preprocessing, then model.
+
+A pipeline is first a recipe, a tree of `Constructor`s. `built` makes the objects from it and
+`source` the Python text for the exported script, so the two cannot drift apart. Everything that is
+learned from data (medians, scales, which categories are rare) is learned inside the fold.
+"""
+
+from __future__ import annotations
+
+import importlib
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from core.estimators import family
+from core.estimators.base import Constructor, Family
+from core.space import Config
+
+RARE_SHARE = 0.005
+"""Categories with a smaller share of the training rows are put together in one column."""
+MOST_CATEGORIES = 32
+"""Columns that one category column becomes at most."""
+
+
+def build_pipeline(
+    name: str,
+    kind: str,
+    params: Config,
+    categorical: Sequence[bool],
+    seed: int,
+    threads: int = 1,
+    *,
+    response: str = "",
+) -> Any:
+    """An unfitted `sklearn.pipeline.Pipeline` for the columns of X; see `recipe`.
+
+    Raises:
+        TypeError: the estimator knows no such hyperparameter.
+    """
+    return built(recipe(name, kind, params, categorical, seed, threads, response=response))
+
+
+def recipe(
+    name: str,
+    kind: str,
+    params: Config,
+    categorical: Sequence[bool],
+    seed: int,
+    threads: int = 1,
+    *,
+    response: str = "",
+) -> Constructor:
+    """The pipeline of one configuration, steps "prepare" (where anything is to be done) and "model".
+
+    Args:
+        name: the family.
+        kind: "classification" or "regression".
+        params: the family's own hyperparameters.
+        categorical: per column of X, whether it holds category codes; shape (n_columns,).
+        seed, threads: of the estimator.
+        response: what the scorer asks the model for; "predict_proba" calibrates an SVM.
+    """
+    f = family(name)
+    model = f.constructor(kind, params, seed, threads)
+    if kind == "regression" and f.encoding == "onehot":
+        model = Constructor(
+            "sklearn.compose",
+            "TransformedTargetRegressor",
+            {"regressor": model, "transformer": _scaler()},
+        )
+    if response == "predict_proba" and model.name == "SVC":
+        model = Constructor(
+            "sklearn.calibration",
+            "CalibratedClassifierCV",
+            {"estimator": model, "cv": 3, "ensemble": False},
+        )
+    prepare = _preparation(f, categorical)
+    steps = [("prepare", prepare)] if prepare is not None else []
+    return Constructor("sklearn.pipeline", "Pipeline", {"steps": [*steps, ("model", model)]})
+
+
+def _preparation(f: Family, categorical: Sequence[bool]) -> Constructor | None:
+    numbers = [i for i, c in enumerate(categorical) if not c]
+    categories = [i for i, c in enumerate(categorical) if c]
+    parts: list[tuple[str, Constructor, list[int]]] = []
+    if f.encoding == "onehot":
+        fill = _imputer(strategy="median", add_indicator=True, keep_empty_features=True)
+        scale = Constructor(
+            "sklearn.pipeline", "Pipeline", {"steps": [("fill", fill), ("scale", _scaler())]}
+        )
+        columns = Constructor(
+            "sklearn.preprocessing",
+            "OneHotEncoder",
+            {
+                "handle_unknown": "infrequent_if_exist",
+                "min_frequency": RARE_SHARE,
+                "max_categories": MOST_CATEGORIES,
+                "sparse_output": False,
+            },
+        )
+        parts = [("numbers", scale, numbers), ("categories", columns, categories)]
+    elif not f.missing:
+        median = _imputer(strategy="median", keep_empty_features=True)
+        own_code = _imputer(strategy="constant", fill_value=-1.0, keep_empty_features=True)
+        parts = [("numbers", median, numbers), ("categories", own_code, categories)]
+    used = [part for part in parts if part[2]]
+    if not used:
+        return None
+    return Constructor("sklearn.compose", "ColumnTransformer", {"transformers": used})
+
+
+def _imputer(**arguments: Any) -> Constructor:
+    return Constructor("sklearn.impute", "SimpleImputer", arguments)
+
+
+def _scaler() -> Constructor:
+    return Constructor("sklearn.preprocessing", "StandardScaler", {})
+
+
+def built(value: Any) -> Any:
+    """The object that a recipe describes."""
+    if isinstance(value, Constructor):
+        maker = getattr(importlib.import_module(value.module), value.name)
+        return maker(**{k: built(v) for k, v in value.arguments.items()})
+    if isinstance(value, (list, tuple)):
+        return type(value)(built(v) for v in value)
+    return value
+
+
+def source(value: Any, indent: str = "") -> str:
+    """The recipe as a Python expression; nested calls are indented."""
+    inner = indent + "    "
+    if isinstance(value, Constructor):
+        arguments = [f"{k}={source(v, inner)}" for k, v in value.arguments.items()]
+        flat = f"{value.name}({', '.join(arguments)})"
+        if "\n" not in flat and len(indent) + len(flat) <= 88:
+            return flat
+        return f"{value.name}(\n" + "".join(f"{inner}{a},\n" for a in arguments) + f"{indent})"
+    if isinstance(value, tuple):
+        return f"({', '.join(source(v, indent) for v in value)})"
+    if isinstance(value, list) and not all(isinstance(v, int) for v in value):
+        items = "".join(f"{inner}{source(v, inner)},\n" for v in value)
+        return f"[\n{items}{indent}]"
+    if isinstance(value, list):
+        return textwrap.fill(repr(value), 96, subsequent_indent=inner)
+    return repr(value)
+
+
+def imports(value: Any) -> list[str]:
+    """The import lines that `source` of the recipe needs, sorted."""
+    names: dict[str, set[str]] = {}
+    for c in _constructors(value):
+        names.setdefault(c.module, set()).add(c.name)
+    return [f"from {m} import {', '.join(sorted(n))}" for m, n in sorted(names.items())]
+
+
+def _constructors(value: Any) -> Iterator[Constructor]:
+    if isinstance(value, Constructor):
+        yield value
+        for v in value.arguments.values():
+            yield from _constructors(v)
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            yield from _constructors(v)

@@ -1,0 +1,80 @@
+"""What the trial runner reports: a fold as it finishes, a trial when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One fold of one trial.
+
+    Attributes:
+        fold: 0-based; folds: how many there are.
+        score: of the rows held out; greater is better.
+        train_score: of (a fixed sample of) the rows trained on; None where it is undefined.
+        fit_s, predict_s: wall seconds of preprocessing and fit, and of prediction and scoring.
+        curve: a score per iteration, thinned to at most 50 points, greater is better: of the scored
+            rows (first fold only) or of the early-stopping part for boosters, minus the training
+            loss for an MLP. Empty where the estimator has none.
+        best_iteration: 0-based, where the curve of a booster is best; None without one.
+    """
+
+    fold: int
+    folds: int
+    score: float
+    train_score: float | None = None
+    fit_s: float = 0.0
+    predict_s: float = 0.0
+    curve: tuple[float, ...] = ()
+    best_iteration: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One trial.
+
+    Attributes:
+        state: "complete", "failed" or "cancelled".
+        value: mean score over the folds, greater is better; None unless complete.
+        folds: the folds that were finished, also of a trial that failed later.
+        reason: one readable line saying why it failed; empty otherwise.
+        seconds: wall time as the parent saw it.
+        peak_memory_mb: largest resident memory of the child during the trial, the table included.
+        facts: short plain facts: "warnings" (list of lines), "best_iteration" (mean over folds),
+            "iterations" (fitted, mean over folds).
+    """
+
+    state: str
+    value: float | None = None
+    folds: tuple[FoldResult, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fold_scores(self) -> tuple[float, ...]:
+        return tuple(f.score for f in self.folds)
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation over the folds (n in the denominator); None with fewer than two."""
+        if len(self.folds) < 2:
+            return None
+        mean = sum(self.fold_scores) / len(self.folds)
+        return float((sum((s - mean) ** 2 for s in self.fold_scores) / len(self.folds)) ** 0.5)
+
+    @property
+    def train_value(self) -> float | None:
+        """Mean training score over the folds that have one."""
+        known = [f.train_score for f in self.folds if f.train_score is not None]
+        return sum(known) / len(known) if known else None
+
+
+def fold_from_wire(message: Mapping[str, Any]) -> FoldResult:
+    """The fold a child's message tells of."""
+    fields = {k: message[k] for k in FoldResult.__dataclass_fields__ if k in message}
+    return FoldResult(**{**fields, "curve": tuple(fields.get("curve", ()))})
