@@ -1,0 +1,289 @@
+"""What a column is, and the numbers it becomes. No column sees the target here.
+
+Everything is computed from the column's own cells; what has to be learned from training rows only
+(medians, scales, rare categories) is left to the pipeline.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.dates import DateFormat, date_format, date_parts, parse_dates
+from core.data.table import Column, percent
+from core.words import shown
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MISSING = (
+    "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NAN", "null", "NULL", "Null",
+    "?", "NaT", "nil", "#NA", "\\N",
+)
+"""Cells that are empty, whatever the column holds."""
+_SOFT_MISSING = {"-", "--", "---", ".", "..", "none", "unknown", "missing", "n.a.", "na", "#value!",
+                 "#div/0!", "not available", "nd", "n.d."}
+"""Words that count as empty cells in a column of numbers, lower case."""
+TEXT_DISTINCT = 50
+"""More different strings than this are text where they cover half the rows."""
+_LONG_TEXT = 60
+"""Mean length of a cell, in characters, from which a column with many values is text."""
+_TRUE = {"true": "false", "yes": "no", "t": "f", "y": "n", "ja": "nein", "oui": "non"}
+_ID_NAME = re.compile(
+    r"(?:^|[\s_.-])(?:[iI][dD]x?|index|uuid|guid|key|nr|rownames?|row|ROW|INDEX)$"
+    r"|^[uU]nnamed|^column_1$|[a-z](?:ID|Id)$"
+)
+_LARGEST = 3e38
+"""Above this scikit-learn's and XGBoost's 32-bit floats overflow."""
+_COMMA = r"^[+-]?(?:\d{1,3}(?:[. ]\d{3})+|\d*)(?:,\d+)?(?:[eE][+-]?\d+)?$"
+_THOUSANDS = r"^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$"
+_UNIT = re.compile(r"^([$€£¥])?\s*[+-]?[\d.,]+\s*([%$€£¥])?$")
+
+
+@dataclass(frozen=True)
+class Values:
+    """One column read: what it is, and one array, shape (n_rows,), for each feature it gives."""
+
+    column: Column
+    features: tuple[tuple[Column, NDArray[np.float64]], ...] = ()
+    warning: str = ""
+
+
+def read_column(
+    series: pl.Series, *, semicolon: bool = False, keep: bool = False, categorical: bool = False
+) -> Values:
+    """Recognise a column and make numbers of it.
+
+    Args:
+        series: the cells as the file gave them: text, or a type of its own.
+        semicolon: whether the cells of the file are separated by semicolons (decimal commas).
+        keep: use it although it looks like an identifier or text.
+        categorical: numbers stand for categories.
+    """
+    import polars as pl
+
+    name = series.name
+    dtype = series.dtype
+    if dtype in (pl.Categorical, pl.Enum):
+        series, dtype = series.cast(pl.String), pl.String()
+    if dtype == pl.Boolean:
+        return _two_valued(series.cast(pl.String), ("false", "true"))
+    if dtype in (pl.Date, pl.Datetime):
+        return _date(series.cast(pl.Datetime("us")), DateFormat("", dtype == pl.Datetime), "")
+    if dtype in (pl.Duration, pl.Time):
+        series = series.cast(pl.Int64).cast(pl.Float64) / (1e9 if dtype == pl.Time else 1e6)
+        return _number(series.rename(name), keep, categorical)
+    if dtype.is_numeric():
+        return _number(series, keep, categorical)
+    if dtype == pl.Null:
+        return _dropped(name, "constant", series, "empty")
+    if dtype != pl.String:
+        return _dropped(name, "text", series, f"holds {str(dtype).lower()[:40]}, no plain values")
+    return _text(clean_text(series), semicolon, keep, categorical)
+
+
+def clean_text(series: pl.Series) -> pl.Series:
+    """Text cells without blanks around them; null where one of `MISSING` stands."""
+    import polars as pl
+
+    stripped = series.str.strip_chars()
+    missing = stripped.is_in(pl.Series(list(MISSING), dtype=pl.String))
+    return stripped.set(missing.fill_null(True), None)
+
+
+def _text(cells: pl.Series, semicolon: bool, keep: bool, categorical: bool) -> Values:
+    filled = cells.drop_nulls()
+    if len(filled) == 0:
+        return _dropped(cells.name, "constant", cells, "empty")
+    numbers, note, warning = as_numbers(cells, semicolon)
+    if numbers is not None:
+        if categorical and not note:
+            return _category(cells)
+        found = _number(numbers, keep, categorical, note)
+        return replace(found, warning=warning)
+    distinct = filled.n_unique()
+    if distinct == 2:
+        low = {str(v).lower(): str(v) for v in filled.unique().to_list()}
+        for true, false in _TRUE.items():
+            if set(low) == {true, false}:
+                return _two_valued(cells, (low[false], low[true]))
+    if not categorical:
+        style = date_format(filled)
+        if style is not None:
+            return _date(parse_dates(cells, style), style, style.note)
+    return _strings(cells, filled, distinct, keep, categorical)
+
+
+def _strings(
+    cells: pl.Series, filled: pl.Series, distinct: int, keep: bool, categorical: bool
+) -> Values:
+    """Strings that are no numbers and no dates: categories, or not used."""
+    rows, name = len(cells), cells.name
+    if distinct == 1 and len(filled) > 0.99 * rows:
+        return _dropped(name, "constant", cells, f"always {shown(filled[0], 30)}", distinct)
+    if not (keep or categorical) and distinct > TEXT_DISTINCT:
+        if distinct == len(filled):
+            return _dropped(name, "id", cells, "every value is different", distinct)
+        if distinct > 0.5 * len(filled):
+            note = f"{distinct} different values in {len(filled)} rows"
+            return _dropped(name, "text", cells, note, distinct)
+        length = float(filled.str.len_chars().mean() or 0)  # type: ignore[arg-type]
+        if length > _LONG_TEXT:
+            note = f"free text, {length:.0f} characters a cell"
+            return _dropped(name, "text", cells, note, distinct)
+    return _category(cells)
+
+
+def as_numbers(cells: pl.Series, semicolon: bool = False) -> tuple[pl.Series | None, str, str]:
+    """Cleaned text as Float64, a note how it was read, and a warning; None where it is no number.
+
+    A column in which at least 95 % of the cells are numbers, more than 20 of them different, is a
+    number column; the other cells count as empty.
+    """
+    import polars as pl
+
+    filled = int(cells.len() - cells.null_count())
+    plain_numbers = cells.cast(pl.Float64, strict=False)
+    if plain_numbers.null_count() == cells.null_count():
+        return plain_numbers, "", ""
+    probe = cells.drop_nulls().head(1000)
+    attempts: list[tuple[pl.Series, str]] = [(plain_numbers, "")]
+    if probe.str.contains(",", literal=True).any():
+        if semicolon or not probe.str.contains(_THOUSANDS).any():
+            matched = cells.set(~cells.str.contains(_COMMA).fill_null(True), None)
+            comma = matched.str.replace_all(r"[. ]", "").str.replace(",", ".", literal=True)
+            attempts.append((comma.cast(pl.Float64, strict=False), "decimal comma"))
+        bare = cells.str.replace_all(",", "", literal=True)
+        grouped = cells.str.contains(_THOUSANDS) | ~cells.str.contains(",", literal=True)
+        attempts.append((bare.set(~grouped.fill_null(True), None).cast(pl.Float64, strict=False),
+                         "thousands separated by commas"))
+    units = {m.group(1) or m.group(2) or "" if (m := _UNIT.match(str(v))) else None
+             for v in probe.unique().to_list()}
+    found_units = {u for u in units if u}
+    if len(found_units) == 1:
+        unit = found_units.pop()
+        bare = cells.str.replace_all(unit, "", literal=True).str.replace_all(",", "", literal=True)
+        attempts.append((bare.str.strip_chars().cast(pl.Float64, strict=False), f"in {unit}"))
+    best, note = max(attempts, key=lambda a: a[0].len() - a[0].null_count())
+    parsed = int(best.len() - best.null_count())
+    if parsed == filled:
+        return best, note, ""
+    others = cells.filter(best.is_null() & cells.is_not_null()).unique().to_list()
+    soft = all(str(v).lower() in _SOFT_MISSING for v in others)
+    if parsed and soft and (parsed >= 0.5 * filled or best.n_unique() > 20):
+        listed = ", ".join(sorted(shown(v, 20) for v in others)[:3])
+        return best, "; ".join(n for n in (note, f"{listed} read as empty") if n), ""
+    if parsed >= 0.95 * filled and best.n_unique() > 20:
+        listed = ", ".join(sorted(shown(v, 20) for v in others)[:3])
+        warning = (f"column {shown(cells.name)}: {filled - parsed} cells are no numbers ({listed}) "
+                   "and count as empty")
+        return best, note, warning
+    return None, "", ""
+
+
+def _number(series: pl.Series, keep: bool, categorical: bool, note: str = "") -> Values:
+    import polars as pl
+
+    name, rows = series.name, len(series)
+    if categorical:
+        text = series.cast(pl.Float64)
+        whole = text.drop_nulls().drop_nans()
+        is_whole = bool((whole == whole.round(0)).all())
+        return _category((text.cast(pl.Int64, strict=False) if is_whole else text).cast(pl.String))
+    x = series.cast(pl.Float64).to_numpy().astype(np.float64, copy=True)
+    too_large = int(np.sum(np.abs(x) > _LARGEST))
+    x[~(np.abs(x) <= _LARGEST)] = np.nan
+    missing = float(np.isnan(x).mean()) if rows else 0.0
+    filled = x[~np.isnan(x)]
+    distinct = len(np.unique(filled))
+    warning = (f"column {shown(name)}: {too_large} infinite or huge cells count as empty"
+               if too_large else "")
+    if distinct <= 1:
+        what = f"always {filled[0]:g}" if distinct else "empty"
+        return replace(_dropped(name, "constant", series, what, distinct), warning=warning)
+    column = Column(name, "number", missing, note=note, source=name, distinct=distinct)
+    if not keep and _is_id(name, x, distinct):
+        return Values(replace(column, kind="id", role="dropped", note="numbers the rows"))
+    return Values(column, ((column, x),), warning)
+
+
+def _is_id(name: str, x: NDArray[np.float64], distinct: int) -> bool:
+    """All different whole numbers, none missing, that move in equal steps or are called an id."""
+    if distinct != len(x) or distinct <= 20 or np.any(x != np.round(x)):
+        return False
+    steps = np.diff(x)
+    return bool(np.all(steps == steps[0])) or _ID_NAME.search(name) is not None
+
+
+def _two_valued(cells: pl.Series, labels: tuple[str, str]) -> Values:
+    """A boolean column, labels (false, true)."""
+    name = cells.name
+    x = np.full(len(cells), np.nan)
+    for code, label in enumerate(labels):
+        x[(cells == label).fill_null(False).to_numpy()] = code
+    present = {v for v in np.unique(x) if not np.isnan(v)}
+    if len(present) < 2:
+        what = f"always {labels[int(min(present))]}" if present else "empty"
+        return _dropped(name, "constant", cells, what, len(present))
+    column = Column(name, "boolean", float(np.isnan(x).mean()), labels, source=name, distinct=2)
+    return Values(column, ((column, x),))
+
+
+def _category(cells: pl.Series) -> Values:
+    """Codes by sorted label, over the whole table: no order and no target goes into them."""
+    import polars as pl
+
+    labels = cells.drop_nulls().unique().sort().to_list()
+    table = pl.DataFrame({"label": labels, "code": np.arange(len(labels), dtype=np.float64)},
+                         schema={"label": pl.String, "code": pl.Float64})
+    frame = cells.rename("label").to_frame()
+    codes = frame.join(table, on="label", how="left", maintain_order="left")["code"]
+    x = codes.to_numpy().astype(np.float64, copy=True)
+    if len(labels) == 0:
+        return _dropped(cells.name, "constant", cells, "empty")
+    if len(labels) == 1 and not np.isnan(x).any():
+        return _dropped(cells.name, "constant", cells, f"always {shown(labels[0], 30)}", 1)
+    note = f"{len(labels)} categories" if len(labels) > TEXT_DISTINCT else ""
+    column = Column(cells.name, "category", float(np.isnan(x).mean()), tuple(labels), note=note,
+                    source=cells.name, distinct=len(labels))
+    return Values(column, ((column, x),))
+
+
+def _date(moments: pl.Series, style: DateFormat, note: str) -> Values:
+    name = moments.name
+    missing = moments.null_count() / max(len(moments), 1)
+    distinct = moments.drop_nulls().n_unique()
+    if distinct <= 1:
+        return _dropped(name, "constant", moments, "always the same date" if distinct else "empty")
+    column = Column(name, "date", missing, note=note, source=name, date_format=style.pattern,
+                    distinct=distinct)
+    features = []
+    for part, x in date_parts(moments).items():
+        known = x[~np.isnan(x)]
+        if known.min() < known.max():
+            features.append((
+                Column(f"{name} ({part})", "number", missing, note="from the date", source=name,
+                       part=part, date_format=style.pattern, distinct=len(np.unique(known))), x))
+    return Values(column, tuple(features))
+
+
+def _dropped(name: str, kind: str, cells: pl.Series, note: str, distinct: int = 0) -> Values:
+    missing = cells.null_count() / max(len(cells), 1)
+    return Values(Column(name, kind, missing, role="dropped", note=note, source=name,
+                         distinct=distinct))
+
+
+def describe(column: Column) -> str:
+    """A column's kind and what is particular about it, on one line."""
+    parts = [column.kind]
+    if column.kind == "category":
+        parts.append(f"{len(column.categories)} values")
+    if column.missing_share:
+        parts.append(f"{percent(column.missing_share)} empty")
+    if column.note:
+        parts.append(column.note)
+    return ", ".join(parts)

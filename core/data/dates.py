@@ -1,0 +1,106 @@
+"""Dates in tables: which format a column of strings is in, and the numbers a date becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_DAYS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y",
+    "%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y", "%d.%m.%y",
+    "%m/%d/%y", "%d/%m/%y",
+)
+_MONTHS = ("%b-%Y", "%b %Y", "%B %Y", "%Y-%m", "%m/%Y", "%Y/%m")
+_TIMES = (" %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f",
+          " %I:%M:%S %p", " %I:%M %p")
+_ZONES = ("", "Z", "%#z", " %#z", " UTC")
+_PROBE = 200
+
+
+@dataclass(frozen=True)
+class DateFormat:
+    """How the dates of a column are written: strptime pattern, whether with a time of day."""
+
+    pattern: str
+    timed: bool = False
+    note: str = ""
+
+
+def date_format(filled: pl.Series) -> DateFormat | None:
+    """The format in which at least 99 % of the cells (text, none empty) are dates, or None.
+
+    Of day/month and month/day the one that more cells fit; month first where both fit.
+    """
+    probe = filled.head(_PROBE)
+    if not probe.str.contains(r"^\D{0,9}\d[\d:./, TZ+a-zA-Z-]{3,34}$").all():
+        return None
+    fitting = []
+    for style in _candidates(probe[0]):
+        good = len(probe) - _parsed(probe, style).null_count()
+        if good >= 0.95 * len(probe):
+            fitting.append(style)
+    best, best_good = None, 0
+    for style in fitting:
+        good = len(filled) - _parsed(filled, style).null_count()
+        if good > best_good and good >= 0.99 * len(filled):
+            best, best_good = style, good
+    if best is None:
+        return None
+    rivals = [s for s in fitting if s.pattern != best.pattern]
+    note = f"dates as {best.pattern}"
+    if any({s.pattern[:2], best.pattern[:2]} == {"%m", "%d"} for s in rivals):
+        other = next(s for s in rivals if s.pattern[:2] in ("%m", "%d"))
+        if len(filled) - _parsed(filled, other).null_count() == best_good:
+            note += f", which could as well be {other.pattern}"
+    return DateFormat(best.pattern, best.timed, note)
+
+
+def _candidates(example: str) -> list[DateFormat]:
+    if ":" in example:
+        return [DateFormat(d + t + z, True) for d in _DAYS for t in _TIMES for z in _ZONES]
+    return [DateFormat(p) for p in (*_DAYS, *_MONTHS)]
+
+
+def parse_dates(cells: pl.Series, style: DateFormat) -> pl.Series:
+    """Text as moments without a time zone (UTC where one was given); null where it does not fit."""
+    return _parsed(cells, style)
+
+
+def _parsed(cells: pl.Series, style: DateFormat) -> pl.Series:
+    import polars as pl
+
+    pattern = style.pattern
+    if pattern in _MONTHS:
+        cells = cells + " 01"
+        pattern += " %d"
+    if not style.timed:
+        return cells.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
+    if "%#z" in pattern:
+        zoned = cells.str.to_datetime(pattern, strict=False, time_unit="us", time_zone="UTC")
+        return zoned.dt.replace_time_zone(None)
+    return cells.str.to_datetime(pattern, strict=False, time_unit="us")
+
+
+def date_parts(moments: pl.Series) -> dict[str, NDArray[np.float64]]:
+    """What a moment becomes, each shape (n_rows,), NaN where empty, row by row.
+
+    day: days since 1970-01-01, with the fraction of the day; month: 1 to 12; weekday: 1 (Monday)
+    to 7; hour: 0 to 23.
+    """
+    import polars as pl
+
+    def floats(s: pl.Series) -> NDArray[np.float64]:
+        return s.cast(pl.Float64).to_numpy().astype(np.float64, copy=True)
+
+    return {
+        "day": floats(moments.dt.epoch("us")) / 86_400e6,
+        "month": floats(moments.dt.month()),
+        "weekday": floats(moments.dt.weekday()),
+        "hour": floats(moments.dt.hour()),
+    }

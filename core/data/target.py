@@ -1,0 +1,136 @@
+"""The target: which kind of task it makes, its classes and codes, and which column it may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.columns import as_numbers, clean_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_CODED_CLASSES = 10
+"""Whole numbers from 0 or 1 on, with one gap at most, are classes up to so many."""
+_FIRST = ("target", "class", "label", "y", "outcome", "response", "output", "truth")
+_SECOND = (
+    "attrition", "churn", "churned", "exited", "default", "defaulted", "diagnosis", "species",
+    "status", "survived", "survival", "fraud", "is_fraud", "readmitted", "recurrence", "result",
+    "grade", "quality", "rating", "price", "saleprice", "sale_price", "salary", "income", "medv",
+    "deposit", "subscribed", "approved", "loan_status", "converted", "clicked", "click", "sales",
+    "demand", "cnt", "count", "strength", "consumption", "mpg", "score", "type", "category",
+)
+_POSITIVE = ("yes", "true", "1", "positive", "pos", "t", "y", "bad", "sick", "ill", "dead", "died",
+             "fraud", "spam", "churn", "churned", "default", "malignant", "anomaly", "abnormal",
+             "fail", "failed", "failure")
+
+
+def typed(cells: pl.Series, semicolon: bool) -> pl.Series:
+    """Target cells as Float64 where all are numbers, else as cleaned text; null where empty."""
+    import polars as pl
+
+    if cells.dtype in (pl.Categorical, pl.Enum, pl.Boolean):
+        cells = cells.cast(pl.String)
+    if cells.dtype == pl.String:
+        cells = clean_text(cells)
+        numbers, _, _ = as_numbers(cells, semicolon)
+        return cells if numbers is None else _finite(numbers)
+    if cells.dtype.is_numeric():
+        return _finite(cells.cast(pl.Float64))
+    return cells.cast(pl.String)
+
+
+def _finite(numbers: pl.Series) -> pl.Series:
+    return numbers.set(~numbers.is_finite().fill_null(True), None)
+
+
+def infer_kind(target: pl.Series) -> tuple[str, str]:
+    """Kind of task for a typed target without empty cells, and a warning where it is a guess."""
+    import polars as pl
+
+    if target.dtype != pl.Float64:
+        return "classification", ""
+    values = np.unique(target.to_numpy())
+    k = len(values)
+    if k == 2:
+        return "classification", ""
+    whole = bool(np.all(values == np.round(values)))
+    coded = whole and values[0] in (0, 1) and values[-1] - values[0] <= k  # one gap at most
+    if coded and k <= MOST_CODED_CLASSES:
+        note = (f"the target's {k} whole numbers are taken as classes; "
+                'set kind = "regression" if they are amounts or grades')
+        return "classification", note
+    if whole and k <= 20:
+        return "regression", (f"the target's {k} different whole numbers are taken as amounts; "
+                              'set kind = "classification" if they are classes')
+    return "regression", ""
+
+
+def label(value: Any) -> str:
+    """A class as text: whole numbers without a fraction."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def class_codes(
+    target: pl.Series, positive: Any = None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Codes, shape (n_rows,), and labels in the order of the codes.
+
+    Numbers in rising order, strings sorted. Of two classes the positive one is second: the one
+    asked for; of numbers the higher; of strings one that says so ("yes", "positive"), else the
+    rarer.
+
+    Raises:
+        LookupError: no class is called `positive`.
+    """
+    values = target.unique().sort().to_list()
+    labels = [label(v) for v in values]
+    codes = (target.rank("dense").to_numpy() - 1).astype(np.int64)
+    if positive is not None:
+        wanted = str(positive).lower() if isinstance(positive, bool) else label(
+            float(positive) if isinstance(positive, int) else positive)
+        folded = [x.lower() for x in labels] if isinstance(positive, bool) else labels
+        if wanted not in folded or len(labels) != 2:
+            raise LookupError(wanted)
+        second = folded.index(wanted)
+    elif len(labels) != 2 or target.dtype.is_float():
+        return codes, tuple(labels)
+    else:
+        named = [i for i, x in enumerate(labels) if x.lower() in _POSITIVE]
+        counts = np.bincount(codes, minlength=2)
+        second = named[0] if len(named) == 1 else int(np.argmin(counts[::-1]) == 0)
+    if second == 0:
+        return 1 - codes, (labels[1], labels[0])
+    return codes, tuple(labels)
+
+
+def guess_target(names: Sequence[str], unusable: Sequence[str] = ()) -> tuple[str, bool]:
+    """The column that is probably the target, and whether its name says so.
+
+    A column called "target", "class", ...; else one with a name targets often have, the last of
+    them; else the last column. `unusable` are never chosen (identifiers, text, constants).
+    """
+    usable = [n for n in names if n not in set(unusable)] or list(names)
+    folded = {re.sub(r"[\s.-]+", "_", n.strip().lower()): n for n in usable}
+    for word in _FIRST:
+        if word in folded:
+            return folded[word], True
+    for end in (usable[-1], usable[0]):
+        if _suggests(end):
+            return end, True
+    middle = [n for n in usable if _suggests(n)]
+    if middle:
+        return middle[-1], True
+    return usable[-1], False
+
+
+def _suggests(name: str) -> bool:
+    folded = re.sub(r"[\s.-]+", "_", name.strip().lower())
+    words = folded.split("_")
+    return folded in _SECOND or words[-1] in _FIRST or (words[0] == "is" and len(words) == 2)

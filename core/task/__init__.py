@@ -1,0 +1,21 @@
+"""Task files: what is tuned on which table. `load_task` needs neither polars nor scikit-learn."""
+
+from __future__ import annotations
+
+from core.task.load import load_task, sample_tasks, standalone_text
+from core.task.resolve import Problem, resolve
+from core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation
+
+__all__ = [
+    "Budget",
+    "DataSpec",
+    "Limits",
+    "Override",
+    "Problem",
+    "Task",
+    "Validation",
+    "load_task",
+    "resolve",
+    "sample_tasks",
+    "standalone_text",
+]

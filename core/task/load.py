@@ -1,0 +1,256 @@
+"""From a TOML file to a `Task`, with errors a person can act on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from core.errors import TaskError
+from core.task import metrics
+from core.task.overrides import check_without_table
+from core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation, wrong
+from core.text import plain
+from core.words import allowed, shown
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_LARGEST_BYTES = 1_000_000
+_TABLE_SUFFIXES = {".csv", ".tsv", ".gz", ".zst", ".parquet", ".feather", ".arrow", ".txt"}
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "": Task,
+    "data": DataSpec,
+    "validation": Validation,
+    "budget": Budget,
+    "limits": Limits,
+    "space": Override,
+}
+
+
+def load_task(path: str | Path) -> Task:
+    """Read and check a task file; the table is not opened, and its path becomes absolute.
+
+    Raises:
+        TaskError: names the file, the key, what is wrong and what is allowed.
+    """
+    file = Path(path).expanduser()
+    raw = _parse(file)
+    raw.setdefault("name", file.stem)
+    _estimators(file, raw)
+    _space(file, raw)
+    try:
+        task = Task.model_validate(raw)
+    except ValidationError as error:
+        raise _told(file, raw, error) from error
+    folder = file.resolve().parent
+    task = task.model_copy(
+        update={"data": task.data.model_copy(update={"path": folder / task.data.path})}
+    )
+    task._file = file.resolve()
+    _metric(task)
+    check_without_table(task)
+    return task
+
+
+def sample_tasks() -> tuple[Path, ...]:
+    """The task files that ship with HyperLlama, sorted; empty where they are not installed."""
+    folder = Path(__file__).resolve().parents[2] / "sample_tasks"
+    return tuple(sorted(folder.glob("*.toml")))
+
+
+def standalone_text(path: str | Path) -> str:
+    """The text of a task file with the data path made absolute, fit to stand in another folder."""
+    import tomlkit
+
+    task = load_task(path)
+    document = tomlkit.parse(Path(path).expanduser().read_text(encoding="utf-8-sig"))
+    document["data"]["path"] = str(task.data.path)
+    document.setdefault("name", task.name)
+    return tomlkit.dumps(document)
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    """The file's TOML as plain dicts and lists."""
+    hint = "a task file is a small TOML text; `hyperllama new TABLE` writes one from a table"
+    try:
+        if file.is_file() and (
+            file.suffix.lower() in _TABLE_SUFFIXES or file.stat().st_size > _LARGEST_BYTES
+        ):
+            raise TaskError(f"{plain(str(file))} is not a task file", hint)
+        text = file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        near = sorted(p.name for p in file.parent.glob("*.toml")) if file.parent.is_dir() else []
+        known = f"there: {', '.join(plain(n) for n in near[:10])}" if near else hint
+        raise TaskError(f"{plain(str(file))}: there is no such task file", known) from error
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{plain(file.name)}: not UTF-8 at byte {error.start}", hint) from error
+    except OSError as error:
+        raise TaskError(f"{plain(str(file))}: {error.strerror or error}", hint) from error
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise TaskError(*_syntax(file, text, error)) from error
+
+
+def _syntax(file: Path, text: str, error: Exception) -> tuple[str, str]:
+    """Message with the line a TOML error is at, and the line itself as the hint."""
+    import re
+
+    found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+    lines = text.splitlines()
+    number = int(found.group(1)) if found else len(lines)
+    what = plain(re.sub(r"\s*\(at .*\)$", "", str(error))) or "nested too deeply"
+    line = lines[number - 1] if 0 < number <= len(lines) else ""
+    shown_line = " ".join(plain(line).split())[:100]
+    message = f"{plain(file.name)}, line {number}: not valid TOML: {what}"
+    hint = f"the line reads: {shown_line}" if shown_line else "the file ends too soon"
+    if line and not found:
+        hint = ""
+    return message, hint + '; text goes in quotes: path = "data.csv"'
+
+
+def _estimators(file: Path, raw: dict[str, Any]) -> None:
+    """`estimator` or `estimators`, by the families' own names, in place."""
+    from core.estimators import canonical_name, families
+
+    if "estimator" in raw and "estimators" in raw:
+        raise wrong(file, "estimator", "stands beside `estimators`", "keep one of the two")
+    key = "estimator" if "estimator" in raw else "estimators"
+    given = raw.pop(key, ["xgboost"])
+    listed = [given] if isinstance(given, str) else given
+    if not isinstance(listed, list) or not listed or not all(isinstance(x, str) for x in listed):
+        raise wrong(file, key, f"{shown(given)} is no list of names", allowed(families()))
+    names = []
+    for name in listed:
+        known = canonical_name(name)
+        if known is None:
+            raise wrong(file, key, f"unknown estimator {shown(name)}", allowed(families(), name))
+        if known in names:
+            raise wrong(file, key, f"{shown(known)} stands there twice", "name each family once")
+        names.append(known)
+    raw["estimators"] = names
+
+
+def _space(file: Path, raw: dict[str, Any]) -> None:
+    """[space] flattened to the names of the joint space, bare values as {value = ...}, in place."""
+    from core.estimators import canonical_name, family
+
+    space = raw.get("space", {})
+    if not isinstance(space, dict):
+        raise wrong(file, "space", f"{shown(space)} is no table", "allowed: a table [space]")
+    names: list[str] = raw["estimators"]
+    flat: dict[str, tuple[str, Any]] = {}
+
+    def put(chosen: str, name: str, value: Any, key: str) -> None:
+        name = family(chosen).aliases.get(name, name)
+        joint = name if len(names) == 1 else f"{chosen}.{name}"
+        if joint in flat:
+            other = flat[joint][0]
+            raise wrong(file, key, f"is the same as {plain(other)}", "keep one of the two")
+        flat[joint] = (key, value if isinstance(value, dict) else {"value": value})
+
+    for key, value in space.items():
+        path = f"space.{key}"
+        prefix, dot, rest = key.partition(".")
+        chosen = canonical_name(prefix)
+        if chosen is not None and (dot or isinstance(value, dict)):
+            if chosen not in names:
+                raise wrong(file, path, f"this task does not train {chosen}",
+                            f"allowed: {', '.join(names)}; or add it to `estimators`")
+            for name, inner in ({rest: value} if dot else value).items():
+                put(chosen, name, inner, path if dot else f"{path}.{name}")
+        elif len(names) == 1:
+            put(names[0], key, value, path)
+        elif key == "estimator":
+            raise wrong(file, path, "which models are tried is said elsewhere",
+                        'set the key estimators = ["..."] above the tables')
+        else:
+            raise wrong(file, path, "with several estimators it has to say whose it is",
+                        f"allowed: tables like [space.{names[0]}]")
+    raw["space"] = {joint: value for joint, (_, value) in flat.items()}
+
+
+def _metric(task: Task) -> None:
+    """Raises TaskError where no scorer has this name, or it is for the other kind of task."""
+    name = task.metric
+    if name is None:
+        return
+    guess = metrics.suggestion(name)
+    if not metrics.exists(name):
+        near = f"did you mean {shown(guess)}? " if guess else ""
+        names = metrics.known(task.kind)
+        raise task.wrong("metric", f"scikit-learn has no scorer {shown(name)}",
+                         near + allowed(names, "" if guess else name, most=40))
+    for_kind = metrics.kind_of(name)
+    if task.kind is not None and for_kind not in (None, task.kind):
+        raise task.wrong("metric", f"{shown(name)} does not fit {task.kind}",
+                         allowed(metrics.known(task.kind)))
+
+
+def _told(file: Path, raw: Mapping[str, Any], error: ValidationError) -> TaskError:
+    """Everything pydantic found, the first in the message, the others in the hint."""
+    told = []
+    seen: set[str] = set()
+    for e in error.errors(include_url=False):
+        key, problem, hint = _one(raw, e)
+        if key not in seen:
+            seen.add(key)
+            told.append((key, problem, hint))
+    key, problem, hint = told[0]
+    others = [f"also {plain(k)}: {p}" + (f" ({h})" if h else "") for k, p, h in told[1:6]]
+    return wrong(file, key, problem, "\n  ".join([part for part in (hint, *others) if part]))
+
+
+def _one(raw: Mapping[str, Any], e: Any) -> tuple[str, str, str]:
+    """Dotted key, what is wrong, what is allowed."""
+    kind, loc, context = e["type"], list(e["loc"]), e.get("ctx", {})
+    path: list[str] = []
+    at: Any = raw
+    for part in loc:  # pydantic appends names of union members, which are no keys of the file
+        inside = part in at if isinstance(at, Mapping) else (
+            isinstance(at, list) and isinstance(part, int) and part < len(at))
+        if inside:
+            path.append(str(part))
+            at = at[part]
+        elif kind == "missing" and part == loc[-1]:
+            path.append(str(part))
+    key = ".".join(path)
+    if kind == "extra_forbidden":
+        model = _MODELS.get(path[0] if len(path) > 1 else "", Task)
+        keys = list(model.model_fields)
+        return key, "unknown key", allowed(keys, str(loc[-1]))
+    if kind == "missing":
+        wanted = {"data": "a table [data]", "path": "the file with the table",
+                  "target": "the column to predict"}.get(str(loc[-1]), "")
+        return key, "missing", f"needed: {wanted}" if wanted else ""
+    if kind == "value_error":
+        return key, plain(str(context.get("error", e["msg"]))), ""
+    value = f"{shown(at)} " if not isinstance(at, (Mapping, list)) else ""
+    if kind == "literal_error":
+        listed = context["expected"].replace(" or ", ", ").split(",")
+        options = [o.strip().strip("'") for o in listed]
+        return key, f"{value}is not allowed", allowed(options, str(at))
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return key, f"{value}is no table", f"write [{key}] and its keys below"
+    return key, f"{value}is not allowed", _wanted(kind, context, e["msg"])
+
+
+def _wanted(kind: str, context: Mapping[str, Any], message: str) -> str:
+    if kind.startswith("int"):
+        return "allowed: a whole number"
+    if kind.startswith("float") or kind == "finite_number":
+        return "allowed: a number"
+    if kind in ("string_type", "path_type", "is_instance_of"):
+        return "allowed: text in quotes"
+    if kind in ("bool_type", "bool_parsing"):
+        return "allowed: true or false"
+    for name, words in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below")):
+        if name in context:
+            return f"allowed: {words} {context[name]}"
+    return "allowed: " + plain(message).removeprefix("Input should be ")

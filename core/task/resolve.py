@@ -1,0 +1,142 @@
+"""A task meets its table: what the file left open is filled in, what does not fit is an error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.estimators import Facts, family
+from core.space import SearchSpace
+from core.task import metrics
+from core.task.overrides import check_additions, check_kind, make_space
+from core.task.spec import Task, Validation
+from core.words import allowed, shown
+
+if TYPE_CHECKING:
+    from core.data import Column, Table
+
+_FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A task with everything decided; small, holds no table.
+
+    Attributes:
+        task: as it was read.
+        kind: "classification" or "regression".
+        metric: name of a scikit-learn scorer; greater is better.
+        space: what is tuned.
+        facts: of the rows used for tuning, the test part left out.
+        estimators: names of the families.
+        columns: the features, in the order of the table's X.
+        target: name of the target column.
+        classes: class labels, the code is the position; empty for regression.
+        validation: `method` is set, `folds` is possible with this table.
+        fingerprint: of the table.
+        warnings: for people, plain text.
+    """
+
+    task: Task
+    kind: str
+    metric: str
+    space: SearchSpace
+    facts: Facts
+    estimators: tuple[str, ...]
+    columns: tuple[Column, ...]
+    target: str
+    classes: tuple[str, ...]
+    validation: Validation
+    fingerprint: str
+    warnings: tuple[str, ...]
+
+
+def resolve(task: Task, table: Table) -> Problem:
+    """Fill in what the task leaves open, from the table that `load_table(task)` made.
+
+    Raises:
+        TaskError: the task does not fit the table.
+    """
+    kind = table.kind
+    check_kind(task, kind)
+    warnings = list(table.warnings)
+    if table.n_rows < _FEWEST_ROWS:
+        raise task.wrong("data.path", f"{table.n_rows} usable rows are too few to tune on",
+                         f"needed: at least {_FEWEST_ROWS}")
+    if table.n_features == 0:
+        reasons = "; ".join(f"{shown(c.name)}: {c.note}" for c in table.dropped[:5])
+        raise task.wrong("data", "no column is left to learn from", reasons)
+    validation = _validation(task, table, warnings)
+    metric = _metric(task, table, str(validation.method))
+    facts = table.facts(rows=table.n_rows - round(table.n_rows * validation.test_share))
+    check_additions(task, kind, facts)
+    space = make_space(task, kind, facts)
+    if task.early_stopping_rounds is not None and not any(
+        family(n).early_stopping for n in task.estimators
+    ):
+        warnings.append("early_stopping_rounds has no effect: no estimator here can stop early")
+    return Problem(
+        task=task,
+        kind=kind,
+        metric=metric,
+        space=space,
+        facts=facts,
+        estimators=task.estimators,
+        columns=table.columns,
+        target=table.target.name,
+        classes=table.classes,
+        validation=validation,
+        fingerprint=table.fingerprint,
+        warnings=tuple(warnings),
+    )
+
+
+def _metric(task: Task, table: Table, method: str) -> str:
+    """The task's scorer, checked against the target, or the default one."""
+    k = len(table.classes)
+    name = task.metric
+    if name is None:
+        return metrics.default_metric(table.kind, k, method)
+    fit = metrics.known(table.kind, k)
+    guess = metrics.suggestion(name, k)
+    hint = (f"did you mean {shown(guess)}? " if guess in fit else "") + allowed(fit)
+    if name not in fit and metrics.kind_of(name) is not None:
+        what = f"{k} classes" if table.kind == "classification" else "regression"
+        raise task.wrong("metric", f"{shown(name)} does not fit {what}", hint)
+    if table.kind == "regression":
+        low = float(table.y.min())
+        if (name in metrics.NOT_NEGATIVE and low < 0) or (name in metrics.POSITIVE and low <= 0):
+            problem = f"{shown(name)} is undefined for targets like {low:.6g}"
+            raise task.wrong("metric", problem, hint)
+    return name
+
+
+def _validation(task: Task, table: Table, warnings: list[str]) -> Validation:
+    """Method decided; fewer folds where classes, groups or rows do not suffice."""
+    v = task.validation
+    method = v.method
+    if method is None:
+        method = "stratified" if table.kind == "classification" else "kfold"
+        method = "group" if v.group is not None else "time" if v.time is not None else method
+    if method == "stratified" and table.kind == "regression":
+        raise task.wrong("validation.method", "'stratified' needs classes",
+                         "allowed for regression: kfold, group, time, split")
+    most, why = table.n_rows // 4, "rows"
+    if method == "group":
+        if table.groups is None:
+            raise task.wrong("validation.group", "the table was read without its groups")
+        groups = len(set(table.groups.tolist()))
+        if groups < 4:
+            raise task.wrong("validation.group", f"{shown(v.group)} names {groups} group(s)",
+                             "needed: at least 4 groups; or another method")
+        most, why = groups - math.ceil(groups * v.test_share), "groups"
+    if method == "time" and table.times is None:
+        raise task.wrong("validation.time", "the table was read without its times")
+    if method == "stratified":
+        fewest = min(table.class_counts)
+        most, why = fewest - math.ceil(fewest * v.test_share), "rows in the rarest class"
+    folds = max(2, min(v.folds, most))
+    if folds < v.folds and method != "split":
+        warnings.append(f"{folds} folds instead of {v.folds}: only {most} {why} to share out")
+    return v.model_copy(update={"method": method, "folds": folds})

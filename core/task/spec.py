@@ -1,0 +1,199 @@
+"""What a task file may say: one pydantic model for each of its tables, a docstring under each key.
+
+Nothing is guessed here: what a file leaves out stays None and is filled by `core.task.resolve`
+with the table at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+
+from core.errors import TaskError
+from core.text import plain
+
+Kind = Literal["classification", "regression"]
+Method = Literal["kfold", "stratified", "group", "time", "split"]
+Scalar = Union[bool, int, float, str]
+
+
+def _names(value: object) -> object:
+    """One string counts as a list of one."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _path(value: object) -> object:
+    return Path(value).expanduser() if isinstance(value, str) and value.strip() else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Scalars = Annotated[
+    tuple[Scalar, ...],
+    BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
+]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class DataSpec(_Table):
+    """Where the table is and what its columns are for."""
+
+    path: Annotated[Path, BeforeValidator(_path)]
+    """CSV (also .gz, .zst), Parquet, Feather or Arrow; relative to the task file."""
+    target: str
+    """The column to predict."""
+    separator: str | None = Field(default=None, min_length=1, max_length=1)
+    """Between the cells of a CSV; found out when absent."""
+    encoding: str | None = None
+    """Of a CSV, e.g. "utf8", "latin-1", "utf-16"; found out when absent."""
+    drop: Names = ()
+    """Columns that are not used."""
+    keep: Names = ()
+    """Columns that are used although they look like identifiers or free text."""
+    categorical: Names = ()
+    """Columns of numbers that stand for categories, e.g. postal codes."""
+    positive: str | int | float | bool | None = None
+    """The class that metrics like f1 and average_precision look for (two classes only)."""
+    subsample_rows: int | None = Field(default=None, ge=20)
+    """Use at most so many rows, drawn with the task's seed and the same shares of the classes."""
+
+
+class Validation(_Table):
+    """How a configuration is scored, and which rows are kept for the end."""
+
+    method: Method | None = None
+    """kfold, stratified (classes in equal shares), group (whole groups), time (past to future),
+    split (one part is scored). Absent: stratified or kfold, or what `group`/`time` ask for."""
+    folds: int = Field(default=5, ge=2, le=50)
+    repeats: int = Field(default=1, ge=1, le=20)
+    """How often the folds are drawn anew."""
+    group: str | None = None
+    """The column whose equal values stay together, e.g. a patient."""
+    time: str | None = None
+    """The column that orders the rows."""
+    test_share: float = Field(default=0.2, ge=0.0, le=0.8)
+    """Share of the rows that nobody sees until the study is over; 0 for none."""
+    validation_share: float = Field(default=0.25, gt=0.0, le=0.8)
+    """With the method "split": share of the other rows that is scored."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Validation:
+        if self.method == "group" and self.group is None:
+            raise ValueError('method "group" needs the key `group`: which column names the group')
+        if self.method == "time" and self.time is None:
+            raise ValueError('method "time" needs the key `time`: the column that orders the rows')
+        if self.group is not None and self.time is not None:
+            raise ValueError("`group` and `time` exclude each other")
+        if self.method is not None and self.group is not None and self.method != "group":
+            raise ValueError(f'`group` has no effect with method "{self.method}"')
+        if self.method is not None and self.time is not None and self.method != "time":
+            raise ValueError(f'`time` has no effect with method "{self.method}"')
+        return self
+
+
+class Budget(_Table):
+    """When the study ends: after so many trials or minutes, whichever comes first."""
+
+    trials: int = Field(default=20, ge=1, le=100_000)
+    minutes: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_minutes(cls, given: Any) -> Any:
+        """Minutes without trials: as many trials as the time allows."""
+        if isinstance(given, Mapping) and "minutes" in given and "trials" not in given:
+            return {**given, "trials": 100_000}
+        return given
+
+
+class Limits(_Table):
+    """What one trial may use."""
+
+    trial_seconds: float = Field(default=300.0, gt=0)
+    trial_memory_mb: float | None = Field(default=None, ge=64)
+    threads: int | None = Field(default=None, ge=1, le=1024)
+
+
+class Override(_Table):
+    """What a task says about one hyperparameter: hold it, change its bounds, or add it.
+
+    In strings, "none" stands for Python's None.
+    """
+
+    value: Scalar | None = None
+    """Hold it here. In the file a bare value does the same: `max_depth = 6`."""
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool | None = None
+    step: int | float | None = None
+    choices: Scalars | None = Field(default=None, min_length=1)
+    type: Literal["float", "integer"] | None = None
+    default: Scalar | None = None
+    """Where the first trial starts."""
+    when: Annotated[dict[str, Scalars], Field(min_length=1, max_length=1)] | None = None
+    """Counts only while another hyperparameter has one of these values."""
+    description: str = ""
+    """What it does, in one line, for people and for the model."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Override:
+        ranged = [k for k in ("low", "high", "log", "step", "type") if getattr(self, k) is not None]
+        if self.choices is not None and ranged:
+            raise ValueError(f"`choices` excludes `{ranged[0]}`")
+        if self.value is not None and (ranged or self.choices is not None):
+            other = ranged[0] if ranged else "choices"
+            raise ValueError(f"`value` holds it, so `{other}` has no effect")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low = {self.low!r} is above high = {self.high!r}")
+        if self.log and self.low is not None and self.low <= 0:
+            raise ValueError(f"a log scale needs low above 0, not {self.low!r}")
+        return self
+
+
+class Task(_Table):
+    """A task file, checked. `load_task` makes one; `resolve` fills what it leaves open."""
+
+    name: str = Field(min_length=1, max_length=100)
+    """How the study is called unless the command line says otherwise; default: the file's name."""
+    data: DataSpec
+    kind: Kind | None = None
+    """Inferred from the target when absent."""
+    metric: str | None = None
+    """Any scikit-learn scorer (greater is better); chosen to fit the target when absent."""
+    estimators: Names = ("xgboost",)
+    """One family, or several to choose among (`estimator = "..."` is the same for one)."""
+    space: dict[str, Override] = Field(default_factory=dict)
+    """Changes to the default space, by the names of the joint space ("svm.C" with several)."""
+    validation: Validation = Field(default_factory=Validation)
+    budget: Budget = Field(default_factory=Budget)
+    limits: Limits = Field(default_factory=Limits)
+    early_stopping_rounds: int | None = Field(default=None, ge=1)
+    """Boosters stop when so many rounds brought nothing on a part of the training rows."""
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    notes: str = ""
+    """Free text for the model: what the rows are, what matters, what is known."""
+
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The task file; None for a task made in Python."""
+        return self._file
+
+    def wrong(self, key: str, problem: str, allowed: str = "") -> TaskError:
+        """The error to raise about one key of this task."""
+        return wrong(self._file, key, problem, allowed)
+
+
+def wrong(file: Path | None, key: str, problem: str, allowed: str = "") -> TaskError:
+    """A TaskError naming file, key (a dotted path) and problem; the hint says what is allowed."""
+    where = plain(file.name) if file is not None else "the task"
+    at = f"{where}: {plain(key)}" if key else where
+    return TaskError(f"{at}: {problem}", allowed)
