@@ -1,7 +1,8 @@
 """What every proposer is: something that is asked for the next configuration and told how it went.
 
-A proposer keeps no hidden state that the history does not determine: it is opened with a seed, told every earlier trial in order, and then proposes the same as one that never stopped. The
-conformance suite in `tests/core/test_proposers.py` holds all of them to this protocol.
+A proposer keeps no hidden state that the history does not determine: it is opened with a seed, told
+every earlier trial in order, and then proposes the same as one that never stopped. The conformance
+suite in `tests/core/test_proposers.py` holds all of them to this protocol.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from core.errors import SpaceError
 from core.space import Config, SearchSpace
 
 
@@ -86,6 +88,13 @@ class Cancelled(Exception):
     """The user stopped a proposal that was being made."""
 
 
+class Exhausted(SpaceError):
+    """Nothing is left to propose: every configuration was told, the queue is empty, ...
+
+    A study takes it as an ordinary end ("exhausted"), or goes on with the next proposer.
+    """
+
+
 @runtime_checkable
 class Proposer(Protocol):
     """Ask and tell. Values are greater-is-better throughout."""
@@ -98,6 +107,7 @@ class Proposer(Protocol):
         The space may be narrower, wider or partly frozen since the last call.
 
         Raises:
+            Exhausted: there is no further configuration.
             Cancelled: `context.should_stop` became true.
             EngineError: the engine died and could not be restarted (LLM proposers only).
         """

@@ -1,0 +1,268 @@
+"""Proposers that know numbers only: random search, Optuna's TPE, CMA-ES.
+
+Each proposal is a function of (seed, number, history): samplers are made anew for every question
+and seeded from the first two, and see the history through the space as it is now. Failed trials are
+left out of what the samplers learn from. Frozen hyperparameters never reach a sampler.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.propose.history import History, project, rng_for, seed_for, succeeded
+from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
+from core.propose.setting import ProposerSetting
+from core.space import Categorical, Config, Domain, Float, Integer, SearchSpace, Value
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+
+_ATTEMPTS = 8  # draws from a sampler, each with another seed, before an untried one is forced
+
+
+class _Classical:
+    """Asks `_draw` until it gives a configuration that was never told."""
+
+    name = ""
+
+    def __init__(self, setting: ProposerSetting) -> None:
+        self._seed = setting.seed
+        self._history = History()
+
+    def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        started = time.perf_counter()
+        config: Config | None = None
+        forced = False
+        for attempt in range(_ATTEMPTS):
+            if context.should_stop():
+                raise Cancelled
+            config = space.validate(self._draw(space, context.number, attempt))
+            if self._history.is_new(space, config):
+                break
+        else:
+            forced = True
+            rng = rng_for(self._seed, context.number, _ATTEMPTS)
+            config = space.validate(self._history.unseen(space, rng))
+        record: dict[str, Any] = {"seconds": time.perf_counter() - started}
+        if forced:
+            record["note"] = "the sampler repeated itself; an untried configuration was drawn"
+        return Proposal(config, self.name, record=record)
+
+    def tell(self, trial: Observed) -> None:
+        self._history.tell(trial)
+
+    def close(self) -> None:
+        pass
+
+    def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
+        raise NotImplementedError
+
+
+class RandomProposer(_Classical):
+    """Uniform after each hyperparameter's own scale (what Optuna's RandomSampler draws from)."""
+
+    name = "random"
+
+    def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
+        return space.sample(rng_for(self._seed, number, attempt))
+
+
+class TPEProposer(_Classical):
+    """Optuna's TPESampler: multivariate, grouped where hyperparameters are conditional.
+
+    It draws at random for its first `n_startup_trials` finished trials; 3, because with Optuna's 10
+    it would be random search at the budgets that matter here. `options["n_startup_trials"]` sets
+    another number.
+    """
+
+    name = "tpe"
+
+    def __init__(self, setting: ProposerSetting) -> None:
+        super().__init__(setting)
+        self._startup = int(setting.options.get("n_startup_trials", 3))
+        self._mirror = _Mirror()
+
+    def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
+        import optuna
+
+        study = self._mirror.of(space, self._history)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "group" is marked experimental
+            sampler = optuna.samplers.TPESampler(
+                n_startup_trials=self._startup,
+                multivariate=True,
+                group=any(p.when is not None for p in space),
+                constant_liar=False,
+                seed=seed_for(self._seed, number, attempt),
+            )
+            return _sample(sampler, study, space, number)
+
+
+class CMAESProposer(_Classical):
+    """CMA-ES over the numeric hyperparameters; categories are drawn at random, as Optuna does.
+
+    The library is the one below Optuna's CmaEsSampler (`cmaes`), with that sampler's start: the
+    centre of the unit cube, sigma 1/6. It is driven directly because Optuna keeps the optimiser's
+    state in trials, where only those it proposed itself count. Here every finished trial counts, in
+    groups of the population's size, replayed from the first at each question. Hyperparameters that
+    are inactive in a trial are told at the distribution's mean, so that they teach nothing.
+    """
+
+    name = "cmaes"
+
+    def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
+        u = rng_for(self._seed, number, attempt).random(len(space.free))
+        axes = [i for i, p in enumerate(space.free) if not isinstance(p.domain, Categorical)]
+        scored = self._history.scored(space)
+        if axes and scored:
+            optimizer = _replayed(space, axes, scored)
+            optimizer.reseed_rng(seed_for(self._seed, number, attempt))
+            u[axes] = optimizer.ask()
+        return space.from_unit(u)
+
+
+def _replayed(space: SearchSpace, axes: list[int], scored: list[tuple[Config, float]]) -> Any:
+    """CMA-ES over the given coordinates of the unit cube after all whole generations of `scored`.
+
+    It starts over where it converged or broke down.
+    """
+    import cmaes
+
+    def start() -> Any:
+        bounds = np.tile([0.0, 1.0], (len(axes), 1))
+        return cmaes.CMA(np.full(len(axes), 0.5), 1 / 6, bounds=bounds)
+
+    optimizer = start()
+    size = optimizer.population_size
+    points = [space.to_unit(config)[axes] for config, _ in scored]
+    active = np.array([[space.free[i].name in config for i in axes] for config, _ in scored])
+    with np.errstate(all="ignore"):
+        for first in range(0, len(scored) // size * size, size):
+            group = range(first, first + size)
+            mean = optimizer.mean
+            optimizer.tell(
+                [(np.where(active[t], points[t], mean), -scored[t][1]) for t in group]
+            )
+            if not np.isfinite(optimizer.mean).all() or optimizer.should_stop():
+                optimizer = start()
+    return optimizer
+
+
+class _Mirror:
+    """An Optuna study in memory that holds what a space admits of a history.
+
+    Categories are mirrored by their position, so that any choice is possible, also True beside 1;
+    floats with a step by the number of steps.
+    """
+
+    def __init__(self) -> None:
+        self._space: SearchSpace | None = None
+        self._mirrored: list[Observed] = []
+        self._storage: optuna.storages.InMemoryStorage | None = None
+
+    def of(self, space: SearchSpace, history: History) -> optuna.Study:
+        """The study for `history` in `space`; only what is new since the last call is added."""
+        import optuna
+        from optuna.trial import create_trial
+
+        trials = history.trials
+        known = len(self._mirrored)
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
+            if self._storage is None or self._space != space or trials[:known] != self._mirrored:
+                self._storage, self._space, known = optuna.storages.InMemoryStorage(), space, 0
+                optuna.create_study(
+                    study_name="mirror", storage=self._storage, direction="maximize"
+                )
+            # A study object keeps the trials it saw first, hence a new one for each question.
+            study = optuna.load_study(study_name="mirror", storage=self._storage)
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+        distributions = _distributions(space)
+        for trial in trials[known:]:
+            config = project(space, trial.config) if succeeded(trial) else None
+            if config is None:
+                continue
+            names = [n for n in config if n in distributions]
+            study.add_trial(
+                create_trial(
+                    params={n: _mirrored(space[n].domain, config[n]) for n in names},
+                    distributions={n: distributions[n] for n in names},
+                    value=trial.value,
+                )
+            )
+        self._mirrored = list(trials)
+        return study
+
+
+def _sample(
+    sampler: optuna.samplers.BaseSampler, study: optuna.Study, space: SearchSpace, number: int
+) -> Config:
+    """One configuration from an Optuna sampler, parents first; frozen ones are not asked for."""
+    from optuna.trial import TrialState, create_trial
+
+    trial = create_trial(state=TrialState.RUNNING)
+    trial.number = number
+    distributions = _distributions(space)
+    known = sampler.infer_relative_search_space(study, trial)
+    joint = sampler.sample_relative(study, trial, known)
+    config: Config = {}
+    for p in space.params:
+        if not space.is_active(p.name, config):
+            continue
+        distribution = distributions.get(p.name)
+        if distribution is None:
+            config[p.name] = p.start
+            continue
+        value = joint.get(p.name)
+        if value is None:
+            value = sampler.sample_independent(study, trial, p.name, distribution)
+        config[p.name] = _restored(p.domain, value)
+    return config
+
+
+def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """Optuna's distributions of the parameters that can vary."""
+    from optuna import distributions as d
+
+    result: dict[str, BaseDistribution] = {}
+    for p in space.free:
+        domain = p.domain
+        found: BaseDistribution
+        if isinstance(domain, Categorical):
+            found = d.CategoricalDistribution(tuple(range(len(domain.choices))))
+        elif isinstance(domain, Integer):
+            high = domain.low + (domain.high - domain.low) // domain.step * domain.step
+            found = d.IntDistribution(domain.low, high, domain.log, domain.step)
+        elif domain.step is None:
+            found = d.FloatDistribution(domain.low, domain.high, log=domain.log)
+        else:
+            steps = int((domain.high - domain.low) / domain.step + 1e-9)
+            found = d.IntDistribution(0, steps)
+        if not found.single():
+            result[p.name] = found
+    return result
+
+
+def _mirrored(domain: Domain, value: Any) -> Any:
+    """A value as the mirror holds it: a category's position, how many steps, or the number."""
+    if isinstance(domain, Categorical):
+        return domain.index(value)
+    if isinstance(domain, Float) and domain.step is not None:
+        return int((value - domain.low) / domain.step + 0.5)
+    return value
+
+
+def _restored(domain: Domain, value: Any) -> Value:
+    """The other way round, inside the domain."""
+    if isinstance(domain, Categorical):
+        return domain.choices[int(value)]
+    if isinstance(domain, Float) and domain.step is not None:
+        return domain.cast(domain.low + value * domain.step)
+    return domain.cast(value)
