@@ -1,0 +1,222 @@
+"""Everything a person can do: one table from which footer, command palette, help and keys come.
+
+An action `study.pause` calls `action_pause` of the study screen; those of "app" belong to the app.
+Its key can be changed in `keys.toml` in the settings folder: `"study.pause" = "space"`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.binding import Binding
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that can be done.
+
+    Attributes:
+        id: "where.name"; the name is also the method's (`action_<name>`), but for arguments.
+        key: Textual's key names, separated by commas; the first is the one that is shown.
+        label: a word or two for the footer.
+        help: a sentence for the help screen and the command palette.
+        footer: place in the footer, 1 first; 0: not shown there.
+        call: the Textual action when it is not the name itself.
+    """
+
+    id: str
+    key: str
+    label: str
+    help: str
+    footer: int = 0
+    call: str = ""
+
+    @property
+    def where(self) -> str:
+        return self.id.split(".")[0]
+
+    @property
+    def name(self) -> str:
+        return self.id.split(".", 1)[1]
+
+    @property
+    def action(self) -> str:
+        return self.call or self.name
+
+
+PLACES = {
+    "app": "Everywhere",
+    "home": "Home",
+    "preview": "Task",
+    "study": "Study",
+    "history": "History of trials",
+    "reasoning": "Reasoning",
+}
+
+ACTIONS: tuple[Action, ...] = (
+    Action("app.help", "question_mark,f1", "help", "Help for what has the focus, and all keys", 9),
+    Action("app.palette", "ctrl+p,colon", "commands", "Find and run any action by its name"),
+    Action("app.theme", "f2", "theme", "Switch to the next theme"),
+    Action("app.screenshot", "f5", "save picture", "Save the screen as an SVG picture"),
+    Action("app.log", "f12", "log", "Show what was reported: notes, warnings, errors"),
+    Action("app.quit", "q,ctrl+q", "quit", "Leave; asks what becomes of a study that runs", 10),
+    Action("home.open", "enter", "open", "Open the study, or run the sample task", 1),
+    Action("home.preview", "space", "look at task", "Show the task file; choose model and budget", 2),
+    Action("home.resume", "r", "resume", "Go on with a study whose process is gone", 3),
+    Action("home.section", "tab,shift+tab", "studies / tasks", "Go to the other list", 4),
+    Action("preview.run", "ctrl+r,f10", "run", "Start a study of this task as set here", 1),
+    Action("preview.back", "escape", "back", "Return without starting anything", 2),
+    Action("study.pause", "p", "pause", "Pause after the trial under way, or go on", 1),
+    Action("study.step", "n", "one trial", "Run one trial, then pause", 2),
+    Action("study.stop", "s", "stop", "Stop after the trial under way; the study can be resumed", 3),
+    Action("study.stop_now", "S", "stop now", "Stop at once; the trial under way is dropped"),
+    Action("study.queue", "a", "add trial", "Write a configuration of your own to be tried next", 5),
+    Action("study.hint", "t", "tell", "Tell the model something in plain words", 4),
+    Action("study.resume", "r", "resume", "Go on with this study when its process is gone", 1),
+    Action("study.more", "m", "more trials", "Add trials to the budget"),
+    Action("study.maximise", "z", "full pane", "Show only the focused pane, or all again", 6),
+    Action("study.pane_history", "1", "history", "Go to the history", call="pane('history')"),
+    Action("study.pane_reasoning", "2", "reasoning", "Go to the reasoning", call="pane('reasoning')"),
+    Action("study.pane_progress", "3", "progress", "Go to the progress plot", call="pane('progress')"),
+    Action("study.pane_context", "4", "context", "Go to the context gauge", call="pane('context')"),
+    Action("study.pane_belief", "5", "belief", "Go to the model's belief", call="pane('belief')"),
+    Action("study.follow", "f", "follow", "Show the newest trial again and follow it"),
+    Action("study.best", "b", "best", "Go to the best trial"),
+    Action("study.back", "escape", "home", "Back to the list; the study goes on", 8),
+    Action("history.edit", "e", "edit and queue", "Queue the selected configuration, changed"),
+    Action("history.copy", "y", "copy", "Copy the selected configuration"),
+    Action("history.details", "enter", "details", "Everything about the selected trial"),
+    Action("history.up", "up,k", "up", "The trial above"),
+    Action("history.down", "down,j", "down", "The trial below"),
+    Action("history.page_up", "pageup,ctrl+b", "page up", "A page up"),
+    Action("history.page_down", "pagedown,ctrl+f", "page down", "A page down"),
+    Action("history.first", "home,g", "first", "The first trial"),
+    Action("history.last", "end,G", "last", "The newest trial, and follow"),
+    Action("history.wider", "right,l", "scroll right", "See more of the configuration"),
+    Action("reasoning.unfold", "x", "thinking", "Unfold or fold the model's thinking", 3),
+    Action("history.narrower", "left,h", "scroll left", "Scroll the configuration back"),
+)
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+def of(where: str) -> tuple[Action, ...]:
+    """The actions of one place, in the table's order."""
+    return tuple(action for action in ACTIONS if action.where == where)
+
+
+def bindings(where: str) -> list[Binding]:
+    """Textual bindings for one place; ids let a keymap change their keys."""
+    return [
+        Binding(a.key, a.action, a.label, tooltip=a.help, id=a.id, priority=a.id == "app.palette")
+        for a in of(where)
+    ]
+
+
+def keys_file() -> Path:
+    """The file in which keys are changed; it need not exist."""
+    chosen = os.environ.get("HYPERLLAMA_KEYS")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_config_path
+
+    return user_config_path("hyperllama") / "keys.toml"
+
+
+def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
+    """The changed keys by action id, and one sentence for every entry that cannot be used."""
+    if not path.is_file():
+        return {}, []
+    try:
+        table = tomllib.loads(path.read_text("utf8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return {}, [f"{path}: {error}. The usual keys hold."]
+    wanted: dict[str, str] = {}
+    problems: list[str] = []
+    for name, value in _flat(table).items():
+        if name not in BY_ID:
+            problems.append(f"{path.name}: there is no action {name!r}")
+        elif not isinstance(value, str) or not all(part.strip() for part in value.split(",")):
+            problems.append(f"{path.name}: {name} needs a key such as \"p\" or \"ctrl+s\"")
+        else:
+            wanted[name] = ",".join(part.strip() for part in value.split(","))
+    for name in list(wanted):
+        other = _clash(name, wanted)
+        if other:
+            problems.append(f"{path.name}: {wanted.pop(name)} is already the key of {other}")
+    return wanted, problems
+
+
+def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
+    """The keys of an action after the keymap."""
+    return [k.strip() for k in keymap.get(action.id, action.key).split(",")]
+
+
+_SHOWN = {
+    "question_mark": "?",
+    "colon": ":",
+    "enter": "↵",
+    "escape": "esc",
+    "space": "space",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+    "tab": "tab",
+    "shift+tab": "⇧tab",
+    "slash": "/",
+}
+
+
+def shown(key: str) -> str:
+    """A key as a person knows it: "ctrl+p" -> "^p", "question_mark" -> "?"."""
+    if key in _SHOWN:
+        return _SHOWN[key]
+    if key.startswith("ctrl+"):
+        return "^" + shown(key[5:])
+    if len(key) > 1 and key[0] == "f" and key[1:].isdigit():
+        return key.upper()
+    return key
+
+
+def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """`[study] pause = "p"` and `"study.pause" = "p"` mean the same."""
+    flat: dict[str, object] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _together(one: str, other: str) -> bool:
+    """Actions of these two places can be reached at the same moment."""
+    pair = {one, other}
+    return one == other or "app" in pair or pair in ({"study", "history"}, {"study", "reasoning"})
+
+
+def _clash(name: str, wanted: Mapping[str, str]) -> str:
+    """The id of another action that has one of the keys `name` is given; empty if none."""
+    mine = set(wanted[name].split(","))
+    for action in ACTIONS:
+        if action.id == name or not _together(action.where, name.split(".")[0]):
+            continue
+        if {action.id, name} == {"study.pause", "study.resume"}:
+            continue
+        if mine & set(keys_of(action, wanted)):
+            return action.id
+    return ""

@@ -1,0 +1,258 @@
+"""The interface: screens over studies that run elsewhere. Starts fast, loads nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from textual import work
+from textual.app import App
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.screen import Screen
+
+from core.text import plain
+from tui import actions, bridge, glyphs, themes
+from tui.screens.base import Place
+from tui.screens.home import Home
+
+_REPORTS_KEPT = 500
+
+
+class ActionCommands(Provider):
+    """The command palette: every action of the registry that applies, and the themes."""
+
+    def _commands(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
+        app, screen = self.app, self.screen
+        assert isinstance(app, HyperLlama)
+        places = screen.places() if isinstance(screen, Place) else ("app",)
+        for place in places:
+            for action in actions.of(place):
+                if action.id == "app.palette":
+                    continue
+                if isinstance(screen, Place) and place == screen.WHERE:
+                    label = screen.label_of(action)
+                    if not label:
+                        continue
+                keys = "  ".join(actions.shown(k) for k in actions.keys_of(action, app.keys))
+                title = f"{action.help}  [{keys}]"
+                yield title, actions.PLACES[place], partial(app.perform, action, screen)
+        for theme in themes.THEMES:
+            yield f"Theme: {theme.name}", "Everywhere", partial(app.use_theme, theme.name)
+
+    async def discover(self) -> Hits:
+        for title, about, run in self._commands():
+            yield DiscoveryHit(Content(title), run, title, about)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for title, about, run in self._commands():
+            score = matcher.match(title)
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), run, title, about)
+
+
+class HyperLlama(App[None]):
+    """Home, and a screen for each study that is opened."""
+
+    TITLE = "HyperLlama"
+    CSS_PATH = "hyperllama.tcss"
+    COMMANDS = {ActionCommands}
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS = [*actions.bindings("app")]
+    NOTIFICATION_TIMEOUT = 5
+    ENABLE_SELECT_AUTO_SCROLL = False
+
+    def __init__(
+        self,
+        *,
+        theme: str = "",
+        study: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`study`: open that study at once; `theme`: one of ours, else HYPERLLAMA_THEME."""
+        self.glyphs = glyphs.choose()
+        super().__init__()
+        self.clock = clock
+        self.links: dict[str, bridge.StudyLink] = {}
+        self.reports: list[tuple[float, str, str]] = []
+        self._first_study = study
+        for known in list(self.available_themes):
+            self.unregister_theme(known)
+        for own in themes.THEMES:
+            self.register_theme(own)
+        chosen = theme or os.environ.get("HYPERLLAMA_THEME", "")
+        self.theme = chosen if chosen in self.available_themes else themes.DARK.name
+        if self.glyphs is glyphs.ASCII:
+            self.add_class("-ascii")
+        if not os.environ.get("TEXTUAL_ANIMATIONS"):
+            self.animation_level = "none"
+        self.keys, self._key_problems = actions.read_keymap(actions.keys_file())
+        self.set_keymap(self.keys)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our names for colours, so that the style sheet parses under any theme."""
+        return dict(themes.DARK.variables)
+
+    def get_default_screen(self) -> Screen[None]:
+        return Home(self.clock)
+
+    def on_mount(self) -> None:
+        for problem in self._key_problems:
+            self.report("warning", problem)
+        if self._first_study:
+            self.open_study(self._first_study)
+
+    # Studies
+
+    async def start_study(self, task: Path, choices: bridge.Choices) -> bridge.StudyLink:
+        return self.adopt(await bridge.start(task, choices))
+
+    async def resume_study(self, name: str) -> bridge.StudyLink:
+        return self.adopt(await bridge.resume(name))
+
+    def adopt(self, link: bridge.StudyLink) -> bridge.StudyLink:
+        """Remember a study that was started from here: leaving asks what becomes of it."""
+        self.links[link.name] = link
+        return link
+
+    def open_study(self, name: str) -> None:
+        """Show a study that is on the disk."""
+        self.show_study(self.links.get(name) or bridge.FolderLink(name))
+
+    def show_study(self, link: bridge.StudyLink) -> None:
+        from tui.screens.study import StudyScreen
+
+        self.push_screen(StudyScreen(link, self.clock))
+
+    def go_home(self) -> None:
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    # What was reported
+
+    def report(self, level: str, text: str) -> None:
+        """Show something that the person should read, and keep it for the log. Errors stay."""
+        text = plain(text).strip()
+        self.reports.append((self.clock(), level, text))
+        del self.reports[:-_REPORTS_KEPT]
+        severity = {"warning": "warning", "error": "error"}.get(level, "information")
+        self.notify(
+            text,
+            severity=severity,  # type: ignore[arg-type]
+            timeout=20 if level == "error" else 6,
+            markup=False,
+        )
+
+    # Actions
+
+    async def perform(self, action: actions.Action, screen: Screen[Any]) -> None:
+        """Run an action of the registry from the command palette."""
+        target = screen if action.where not in ("app",) else self
+        if action.where not in ("app", getattr(screen, "WHERE", "")):
+            target = screen.focused or screen
+        await self.run_action(action.action, target)
+
+    def use_theme(self, name: str) -> None:
+        self.theme = name
+
+    def action_theme(self) -> None:
+        names = [theme.name for theme in themes.THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.notify(f"Theme: {self.theme}", timeout=2)
+
+    def action_palette(self) -> None:
+        self.action_command_palette()
+
+    def action_help(self) -> None:
+        from tui.screens.help import Help
+
+        if isinstance(self.screen, Help):
+            return
+        screen = self.screen
+        title, text = screen.help_for() if isinstance(screen, Place) else ("", "")
+        places = screen.places() if isinstance(screen, Place) else ("app",)
+        self.push_screen(Help(title, text, places, self.keys))
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        where = self.save_screenshot(filename, path)
+        self.notify(f"Saved as {where}", markup=False)
+
+    def action_log(self) -> None:
+        from tui.screens.dialogs import Read
+
+        lines = [
+            Content.assemble(
+                (time.strftime("%H:%M:%S  ", time.localtime(t)), "$dim"),
+                (level.ljust(9), "$bad" if level == "error" else "$dim"),
+                text,
+            )
+            for t, level, text in self.reports
+        ]
+        nothing = Content.styled("Nothing was reported.", "$dim")
+        self.push_screen(Read("Log", Content("\n").join(lines) if lines else nothing))
+
+    @work
+    async def leave(self) -> None:
+        from tui.screens.dialogs import Ask, Option
+        from tui.screens.study import StudyScreen
+
+        if isinstance(self.screen, StudyScreen):
+            if await self.screen.ask_to_leave():
+                self.exit()
+            return
+        running = [link for link in self.links.values() if link.alive]
+        if running:
+            one = len(running) == 1
+            title = "A study is running" if one else f"{len(running)} studies are running"
+            it = "it" if one else "them"
+            choice = await self.push_screen_wait(
+                Ask(
+                    title,
+                    ", ".join(plain(link.name) for link in running),
+                    (
+                        Option("leave", "l", f"Leave {it} running"),
+                        Option("stop", "s", f"Stop {it} after the trial under way"),
+                        Option("", "escape", "Stay"),
+                    ),
+                )
+            )
+            if not choice:
+                return
+            if choice == "stop":
+                from core.control import Stop
+
+                for link in running:
+                    link.send(Stop())
+        self.exit()
+
+    async def action_quit(self) -> None:
+        self.leave()
+
+
+_DUMB = """\
+This terminal (TERM={term}) cannot show the interface. Two ways on:
+  - use another terminal, or set TERM to what it really is (TERM=xterm-256color hyperllama)
+  - use the commands: `hyperllama run TASK`, `hyperllama studies`, `hyperllama show STUDY`
+"""
+
+
+def run(environment: Mapping[str, str] = os.environ, *, study: str = "", theme: str = "") -> int:
+    """Open the interface and return an exit status; where it cannot be drawn, say what to do."""
+    term = environment.get("TERM", "")
+    if term in ("dumb", "unknown") or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        shown = term if term in ("dumb", "unknown") else f"{term or 'none'}, not a terminal"
+        sys.stderr.write(_DUMB.format(term=plain(shown)))
+        return 2
+    app = HyperLlama(study=study, theme=theme)
+    app.run()
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run())

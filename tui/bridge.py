@@ -1,0 +1,185 @@
+"""The way to study processes: start them, read their events, ask them for things. No widgets.
+
+A study never runs in the interface's process. It is started in a session of its own, so that
+closing the terminal does not end it; what it does is read from the `events.jsonl` of its folder,
+and what it should do is appended to `commands.jsonl`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from core.control import Request, send
+from core.errors import StudyError
+from core.events import Event, from_json
+from core.folder import EVENTS, free_name, holder
+from core.paths import home, study_dir
+from core.text import plain
+from tui.snapshot import Snapshot, Watch
+
+_CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
+
+
+class StudyLink(Protocol):
+    """What a study screen needs of a study: the real one below, a recorded one in tests."""
+
+    name: str
+
+    def poll(self) -> bool:
+        """Read what is new; True if the snapshot changed."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def alive(self) -> bool:
+        """The study's process lives (or is being started)."""
+
+    def send(self, request: Request) -> None:
+        """Ask the study process for something. Raises StudyError where it cannot be written."""
+
+    def last_words(self) -> str:
+        """What the process wrote before it died without saying so in its events; may be empty."""
+
+
+class EventTail:
+    """Reads a growing file of events; starts again when the file was replaced or cut."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode = -1
+        self._offset = 0
+        self._rest = b""
+
+    def read(self, most_bytes: int = _CHUNK_BYTES) -> tuple[list[tuple[Event, float]], bool]:
+        """(the next events, True if they are the first of a new file)."""
+        try:
+            with self._path.open("rb") as file:
+                stat = os.fstat(file.fileno())
+                fresh = stat.st_ino != self._inode or stat.st_size < self._offset
+                if fresh:
+                    self._inode, self._offset, self._rest = stat.st_ino, 0, b""
+                if stat.st_size == self._offset:
+                    return [], fresh
+                file.seek(self._offset)
+                data = file.read(most_bytes)
+        except FileNotFoundError:
+            return [], False
+        self._offset += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        parsed = (from_json(line.decode("utf8", "replace")) for line in lines if line.strip())
+        return [event for event in parsed if event is not None], fresh
+
+
+class FolderLink:
+    """A study on this machine, through the files in its folder."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process | None = None) -> None:
+        self.name = name
+        self.folder = study_dir(name)
+        self.process = process
+        self._tail = EventTail(self.folder / EVENTS)
+        self._watch = Watch()
+
+    def poll(self) -> bool:
+        events, fresh = self._tail.read()
+        if fresh:
+            self._watch = Watch()
+        for event, t in events:
+            self._watch.feed(event, t)
+        return fresh or bool(events)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._watch.snapshot()
+
+    @property
+    def alive(self) -> bool:
+        if self.process is not None and self.process.returncode is None:
+            return True
+        return holder(self.folder) is not None
+
+    def send(self, request: Request) -> None:
+        send(self.folder, request)
+
+    def last_words(self) -> str:
+        try:
+            with start_log(self.name).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+                text = file.read().decode("utf8", "replace")
+        except OSError:
+            return ""
+        return "\n".join(plain(text).strip().splitlines()[-12:])
+
+
+def start_log(name: str) -> Path:
+    """Where a study process started from here writes what it prints."""
+    return home() / "logs" / f"{study_dir(name).name}.log"
+
+
+async def launch(arguments: Sequence[str], name: str) -> FolderLink:
+    """Start `hyperllama <arguments>` for the study `name`, in a session of its own.
+
+    Raises:
+        StudyError: the process could not be started at all.
+    """
+    log = start_log(name)
+    root = str(Path(__file__).resolve().parents[1])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH", "")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "hyperllama",
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise StudyError(
+            f"The study process did not start: {error}", hint=f"Check that {log} can be written."
+        ) from error
+    return FolderLink(name, process)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person may choose when starting a study; empty fields leave it to the task file."""
+
+    model: str = ""
+    proposer: str = ""
+    budget: str = ""
+    seed: str = ""
+
+    def arguments(self) -> list[str]:
+        pairs = (
+            ("--model", self.model),
+            ("--proposer", self.proposer),
+            ("--budget", self.budget),
+            ("--seed", self.seed),
+        )
+        return [part for flag, value in pairs if value for part in (flag, value)]
+
+
+async def start(task: Path, choices: Choices = Choices()) -> FolderLink:  # noqa: B008
+    """Start a new study of a task file, under a name that is not taken yet."""
+    name = free_name(task.stem)
+    arguments = ["run", str(task), "--study", name, "--detached", *choices.arguments()]
+    return await launch(arguments, name)
+
+
+async def resume(name: str) -> FolderLink:
+    """Go on with a study whose process is gone."""
+    return await launch(["resume", name, "--detached"], name)

@@ -1,0 +1,85 @@
+"""The characters that pictures are made of, with a plain set for terminals that have no Unicode."""
+
+from __future__ import annotations
+
+import locale
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """One set of characters; every field is one cell wide but the levels, which are many."""
+
+    best: str = "★"
+    running: str = "▸"
+    thinking: str = "…"
+    failed: str = "✗"
+    done: str = "✓"
+    paused: str = "‖"
+    stopped: str = "■"
+    waiting: str = "◌"
+    up: str = "▲"
+    down: str = "▼"
+    arrow: str = "→"
+    plus_minus: str = "±"
+    dot: str = "·"
+    ellipsis: str = "…"
+    full: str = "█"
+    shade: str = "▒"
+    empty: str = "░"
+    line: str = "─"
+    column: str = "│"
+    levels: str = "▁▂▃▄▅▆▇█"
+    braille: bool = True
+
+
+UNICODE = Glyphs()
+ASCII = Glyphs(
+    best="*",
+    running=">",
+    thinking=".",
+    failed="x",
+    done="+",
+    paused="=",
+    stopped="#",
+    waiting="o",
+    up="^",
+    down="v",
+    arrow="->",
+    plus_minus="+-",
+    dot=".",
+    ellipsis="~",
+    full="#",
+    shade="=",
+    empty=".",
+    line="-",
+    column="|",
+    levels="._-=+*%#",
+    braille=False,
+)
+
+
+def choose() -> Glyphs:
+    """The plain set where the locale is not UTF-8 or HYPERLLAMA_ASCII is set, else Unicode."""
+    if os.environ.get("HYPERLLAMA_ASCII"):
+        return ASCII
+    encoding = locale.getpreferredencoding(False).lower().replace("-", "")
+    return UNICODE if encoding == "utf8" else ASCII
+
+
+def sparkline(
+    values: Sequence[float], glyphs: Glyphs, low: float | None = None, high: float | None = None
+) -> str:
+    """One character a value, from the lowest to the highest level; all equal gives the middle."""
+    if not values:
+        return ""
+    low = min(values) if low is None else low
+    high = max(values) if high is None else high
+    top = len(glyphs.levels) - 1
+    if not high > low:
+        return glyphs.levels[top // 2] * len(values)
+    return "".join(
+        glyphs.levels[min(top, max(0, round((v - low) / (high - low) * top)))] for v in values
+    )

@@ -1,0 +1,139 @@
+"""What there is to open: the studies on this machine and the task files at hand. No widgets."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.folder import all_summaries
+from core.text import plain
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class StudyEntry:
+    """A line in the list of studies.
+
+    Attributes:
+        state: "running", "paused", "finished", "stopped", or "interrupted": its process is gone
+            though it never said that it ended.
+        gain: the incumbent's score minus the default's; None while unknown.
+        touched_t: seconds since the epoch.
+    """
+
+    name: str
+    state: str
+    task: str = ""
+    metric: str = ""
+    model: str = ""
+    proposer: str = ""
+    best: float | None = None
+    gain: float | None = None
+    trials: int = 0
+    budget: int | None = None
+    touched_t: float = 0.0
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """A task file that can be run; `problem` says why it cannot be read."""
+
+    path: Path
+    name: str
+    about: str = ""
+    estimators: tuple[str, ...] = ()
+    trials: int | None = None
+    sample: bool = True
+    problem: str = ""
+
+
+def studies() -> list[StudyEntry]:
+    """All studies of this machine, the last touched first."""
+    return [_study(summary) for summary in all_summaries()]
+
+
+def tasks() -> list[TaskEntry]:
+    """The sample tasks that ship, then the task files in the current folder."""
+    samples = sorted((Path(__file__).resolve().parents[1] / "sample_tasks").glob("*.toml"))
+    own = [path.resolve() for path in sorted(Path.cwd().glob("*.toml"))]
+    return [_task(path, True) for path in samples] + list(_own(own, set(samples)))
+
+
+def _own(paths: list[Path], known: set[Path]) -> Iterator[TaskEntry]:
+    """Those of a folder's TOML files that are about data to tune on."""
+    for path in paths:
+        if path in known or path.name == "pyproject.toml":
+            continue
+        entry = _task(path, False)
+        if not entry.problem:
+            yield entry
+
+
+def _task(path: Path, sample: bool) -> TaskEntry:
+    try:
+        table = tomllib.loads(path.read_text("utf8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return TaskEntry(path, path.stem, sample=sample, problem=plain(str(error)))
+    data = table.get("data")
+    if not isinstance(data, (Mapping, str)):
+        return TaskEntry(path, path.stem, sample=sample, problem="it has no [data]")
+    budget = table.get("budget")
+    trials = budget.get("trials") if isinstance(budget, Mapping) else None
+    estimators = table.get("estimators", table.get("estimator", ()))
+    if isinstance(estimators, str):
+        estimators = (estimators,)
+    return TaskEntry(
+        path=path,
+        name=plain(str(table.get("name") or path.stem)),
+        about=_first_line(table.get("notes")) or _first_comment(path),
+        estimators=tuple(plain(str(name)) for name in estimators),
+        trials=trials if isinstance(trials, int) else None,
+        sample=sample,
+    )
+
+
+def _first_line(value: object) -> str:
+    lines = plain(str(value or "")).strip().splitlines()
+    return lines[0].strip() if lines else ""
+
+
+def _first_comment(path: Path) -> str:
+    for line in path.read_text("utf8").splitlines():
+        if line.startswith("#") and line.strip("# "):
+            return plain(line.lstrip("# ").strip())
+        if line.strip() and not line.startswith("#"):
+            break
+    return ""
+
+
+def _study(table: Mapping[str, Any]) -> StudyEntry:
+    best, default = _number(table, "best_value"), _number(table, "default_value")
+    budget = _number(table, "budget_trials")
+    return StudyEntry(
+        name=plain(str(table.get("study") or "")),
+        state=plain(str(table.get("state") or "")),
+        task=plain(str(table.get("task") or "")),
+        metric=plain(str(table.get("metric") or "")),
+        model=plain(str(table.get("model") or "")),
+        proposer=plain(str(table.get("proposer") or "")),
+        best=best,
+        gain=best - default if best is not None and default is not None else None,
+        trials=int(_number(table, "trials") or 0),
+        budget=None if budget is None else int(budget),
+        touched_t=_number(table, "updated_t") or 0.0,
+    )
+
+
+def _number(table: Mapping[str, Any], key: str) -> float | None:
+    value = table.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)

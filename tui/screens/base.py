@@ -1,0 +1,77 @@
+"""What all screens share: the footer from the registry, which actions apply now, help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui import actions
+from tui.glyphs import UNICODE, Glyphs
+from tui.widgets.keybar import KeyBar
+
+if TYPE_CHECKING:
+    from tui.app import HyperLlama
+
+Result = TypeVar("Result")
+
+
+class Place(Screen[Result], Generic[Result]):
+    """A screen whose actions are those of one place in the registry."""
+
+    WHERE = ""
+
+    @property
+    def interface(self) -> HyperLlama:
+        """The app, with its own type."""
+        from tui.app import HyperLlama
+
+        assert isinstance(self.app, HyperLlama)
+        return self.app
+
+    @property
+    def glyphs(self) -> Glyphs:
+        return getattr(self.app, "glyphs", UNICODE)
+
+    def label_of(self, action: actions.Action) -> str:
+        """The footer's word for an action in the present state; empty: it does not apply now."""
+        return action.label
+
+    def places(self) -> tuple[str, ...]:
+        """Where actions apply now: this screen, what has the focus, everywhere."""
+        here = getattr(self.focused, "WHERE", "")
+        return tuple(filter(None, (self.WHERE, here, "app")))
+
+    def offered(self) -> list[tuple[actions.Action, str]]:
+        """The actions for the footer with their labels."""
+        return [
+            (action, label)
+            for place in self.places()
+            for action in actions.of(place)
+            if action.footer and (label := self.label_of(action))
+        ]
+
+    def key_bar(self) -> KeyBar:
+        return KeyBar(self.offered, lambda: self.interface.keys, id="keys")
+
+    def refresh_keys(self) -> None:
+        for bar in self.query(KeyBar):
+            bar.refresh()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """An action that does not apply now is not offered and its key is free for others."""
+        known = actions.BY_ID.get(f"{self.WHERE}.{action}")
+        return known is None or bool(self.label_of(known))
+
+    def on_descendant_focus(self) -> None:
+        self.refresh_keys()
+
+    def help_for(self) -> tuple[str, str]:
+        """(title, Markdown) about what has the focus."""
+        node: Widget | None = self.focused
+        while node is not None and not getattr(node, "HELP", ""):
+            node = node.parent if isinstance(node.parent, Widget) else None
+        if node is not None:
+            return str(node.border_title or ""), str(node.HELP)  # type: ignore[attr-defined]
+        return "", ""

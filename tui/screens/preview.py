@@ -1,0 +1,84 @@
+"""The task preview: the task file as it is, and what may be chosen before a study of it starts."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Input, Label, Static
+
+from core.text import plain
+from tui import actions
+from tui.bridge import Choices
+from tui.library import TaskEntry
+from tui.screens.base import Place
+
+_FIELDS = (
+    ("model", "model", "as in the task; a name or a path to a GGUF file"),
+    ("proposer", "proposer", "llama, random, tpe, gp, cmaes"),
+    ("budget", "trials", "as in the task"),
+    ("seed", "seed", "as in the task"),
+)
+
+
+class Preview(Place["Choices | None"]):
+    """A task file to read, with four fields; empty fields leave it to the file."""
+
+    WHERE = "preview"
+    BINDINGS = [*actions.bindings("preview")]
+    HELP = """\
+The task file as it stands on the disk. The fields below it override the file for this one study; \
+an empty field leaves it as it is. `↵` in a field runs it.
+"""
+
+    def __init__(self, entry: TaskEntry) -> None:
+        super().__init__()
+        self.entry = entry
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="task-file") as box:
+            box.border_title = plain(str(self.entry.path))
+            yield Static(_toml(self.entry))
+        with Vertical(id="choices") as choices:
+            choices.border_title = "This study"
+            for name, label, hint in _FIELDS:
+                with Horizontal(classes="choice"):
+                    yield Label(label)
+                    kind = "integer" if name in ("budget", "seed") else "text"
+                    yield Input(id=f"choose-{name}", placeholder=hint, type=kind, compact=True)  # type: ignore[arg-type]
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        self.query_one("#choose-model", Input).focus()
+
+    @on(Input.Submitted)
+    def action_run(self) -> None:
+        values = {
+            name: self.query_one(f"#choose-{name}", Input).value.strip() for name, _, _ in _FIELDS
+        }
+        self.dismiss(Choices(**values))
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+def _toml(entry: TaskEntry) -> Content:
+    """The file's text with comments and keys told apart."""
+    try:
+        text = plain(entry.path.read_text("utf8"))
+    except (OSError, UnicodeDecodeError) as error:
+        return Content.styled(f"The file cannot be read: {error}", "$bad")
+    lines: list[Content] = []
+    for line in text.splitlines():
+        bare = line.strip()
+        if bare.startswith("#"):
+            lines.append(Content.styled(line, "italic $dim"))
+        elif bare.startswith("["):
+            lines.append(Content.styled(line, "bold $primary"))
+        elif "=" in line:
+            key, _, value = line.partition("=")
+            lines.append(Content.assemble((key, "$voice"), ("=", "$dim"), value))
+        else:
+            lines.append(Content(line))
+    return Content("\n").join(lines)

@@ -1,0 +1,354 @@
+"""The study screen: watching a study and steering it. It draws snapshots and sends requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.widget import Widget
+
+from core import control
+from core.errors import StudyError
+from core.text import plain
+from tui import actions, bridge
+from tui.screens.base import Place
+from tui.screens.dialogs import Ask, Configure, Line, Option
+from tui.screens.trial import TrialScreen
+from tui.snapshot import Snapshot, TrialView
+from tui.widgets.belief import Belief
+from tui.widgets.context import ContextGauge
+from tui.widgets.history import History
+from tui.widgets.progress import ProgressPlot
+from tui.widgets.reasoning import Reasoning
+from tui.widgets.rows import Rows
+from tui.widgets.status import StatusLine
+
+REFRESH_S = 0.1
+_WIDE = (110, 30)  # cells from which all panes have room side by side
+_STACK_LINES = 17  # below this, one pane at a time
+_TITLES = {
+    "history": "History",
+    "reasoning": "Reasoning",
+    "progress": "Progress",
+    "context": "Context",
+    "belief": "Belief",
+}
+_SIDE = ("reasoning", "progress", "context", "belief")
+
+
+class StudyScreen(Place[None]):
+    """One study, live or over."""
+
+    WHERE = "study"
+    BINDINGS = [*actions.bindings("study")]
+    HELP = ""
+
+    def __init__(self, link: bridge.StudyLink, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self.link = link
+        self.clock = clock
+        self.looked: int | None = None  # the trial looked at; None: the newest
+        self.maximised = ""
+        self.side = "reasoning"  # the pane beside the history where not all have room
+        self._alive = True
+        self._mourned = False
+        self._notes_seen: int | None = None
+        self._alive_checked = -1.0
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.link.snapshot
+
+    @property
+    def dead(self) -> bool:
+        """Its process is gone although the study never said that it ended."""
+        return not self._alive and self.snapshot.finished is None
+
+    def compose(self) -> ComposeResult:
+        g = self.glyphs
+        yield StatusLine(self.link.name, glyphs=g, id="status")
+        with Container(id="panes"):
+            with Vertical(id="left"):
+                yield History(glyphs=g, id="history")
+                yield Reasoning(glyphs=g, id="reasoning")
+            with Vertical(id="right"):
+                yield ProgressPlot(glyphs=g, id="progress")
+                yield ContextGauge(glyphs=g, id="context")
+                yield Belief(glyphs=g, id="belief")
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        self.pane("history").focus()
+        self.lay_out()
+        self.refresh_study()
+        self.set_interval(REFRESH_S, self.refresh_study, name="study")
+
+    # Drawing
+
+    def refresh_study(self) -> None:
+        """Read what is new and draw it; called ten times a second."""
+        changed = self.link.poll()
+        now = self.clock()
+        if changed or now - self._alive_checked >= 1.0 or now < self._alive_checked:
+            self._alive_checked = now
+            alive, self._alive = self._alive, self.link.alive
+            changed = changed or alive != self._alive
+        snapshot = self.link.snapshot
+        trial = self.looked_at(snapshot)
+        self.query_one(StatusLine).show(snapshot, self._alive, now)
+        self.query_one(History).show(snapshot, now)
+        self.query_one(Reasoning).show(snapshot, trial)
+        for pane in (ProgressPlot, ContextGauge, Belief):
+            self.query_one(pane).show(snapshot, trial)
+        if changed:
+            self._tell_news(snapshot)
+            self._titles()
+            self.refresh_keys()
+        if self.dead and not self._mourned:
+            self._mourn()
+
+    def looked_at(self, snapshot: Snapshot) -> TrialView | None:
+        """The trial that the panes beside the history show."""
+        if self.looked is not None:
+            return snapshot.trial(self.looked)
+        return snapshot.trials[-1] if snapshot.trials else None
+
+    def _tell_news(self, snapshot: Snapshot) -> None:
+        """Warnings and errors that came since the screen was opened stay until dismissed."""
+        newest = len(snapshot.notes)
+        seen = newest if self._notes_seen is None else min(self._notes_seen, newest)
+        for _, note in snapshot.notes[seen:]:
+            text = plain(note.text) + (f"\n{plain(note.hint)}" if note.hint else "")
+            self.interface.report(note.level, text)
+        self._notes_seen = newest
+
+    def _mourn(self) -> None:
+        """Say once that the study's process is gone."""
+        self._mourned = True
+        words = self.link.last_words()
+        if self.snapshot.opened is None:
+            self.interface.report("error", words or "The study process ended before it began.")
+        else:
+            hint = "Press r to go on where it was; no finished trial is lost."
+            self.interface.report("error", f"The study's process is gone. {hint}")
+
+    def pane(self, name: str) -> Widget:
+        return self.query_one(f"#{name}")
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Decide from the size and the choices which panes are seen, and where."""
+        width, height = self.size
+        wide = width >= _WIDE[0] and height >= _WIDE[1]
+        single = height < _STACK_LINES
+        self.set_class(wide, "-wide")
+        self.set_class(not wide, "-stack")
+        self.set_class(bool(self.maximised) or single, "-one")
+        if self.maximised:
+            seen = {self.maximised}
+        elif wide:
+            seen = set(_TITLES)
+        elif single:
+            focused = self.focused.id if self.focused is not None else "history"
+            seen = {focused if focused in _TITLES else "history"}  # type: ignore[arg-type]
+        else:
+            seen = {"history", self.side}
+        for name in _TITLES:
+            self.pane(name).display = name in seen
+        self.query_one("#left").display = bool(seen & {"history", "reasoning"})
+        self.query_one("#right").display = bool(seen - {"history", "reasoning"})
+        self._titles()
+
+    def _titles(self) -> None:
+        """Borders name the panes and the keys that lead to them."""
+        tabs = not self.has_class("-wide")
+        trial = self.looked_at(self.snapshot)
+        for number, (name, title) in enumerate(_TITLES.items(), 1):
+            pane = self.pane(name)
+            label = f"[bold]{number}[/] {title}"
+            if tabs and (name == self.side or self.has_class("-one")):
+                names = list(_TITLES) if self.has_class("-one") else list(_SIDE)
+                label = "[$faint] │ [/]".join(
+                    f"[bold]{list(_TITLES).index(n) + 1} {_TITLES[n]}[/]"
+                    if n == name
+                    else f"[$dim]{list(_TITLES).index(n) + 1} {_TITLES[n]}[/]"
+                    for n in names
+                )
+            pane.border_title = label
+            if name in ("context", "belief", "reasoning") and self.looked is not None and trial:
+                pane.border_subtitle = f"trial {trial.number}"
+            else:
+                pane.border_subtitle = ""
+        if self.looked is not None:
+            self.pane("history").border_subtitle = "[$dim]f follows the newest[/]"
+
+    # What the widgets say
+
+    @on(History.Selected)
+    def _look_at(self, message: History.Selected) -> None:
+        self.looked = message.number
+        self._titles()
+        self.refresh_study()
+
+    @on(Rows.Chosen, "#history")
+    def _open_trial(self, message: Rows.Chosen) -> None:
+        trial = self.query_one(History).trial
+        if trial is not None:
+            self.app.push_screen(TrialScreen(trial, self.snapshot))
+
+    @on(History.EditAsked)
+    def _edit_trial(self, message: History.EditAsked) -> None:
+        self._configure(message.trial.config, f"trial {message.trial.number}")
+
+    def on_descendant_focus(self) -> None:
+        super().on_descendant_focus()
+        if self.size.height < _STACK_LINES:
+            self.lay_out()
+
+    # Actions
+
+    def label_of(self, action: actions.Action) -> str:
+        snapshot = self.snapshot
+        live = self._alive and snapshot.finished is None
+        if action.name == "pause":
+            return ("go on" if snapshot.state == "paused" else "pause") if live else ""
+        if action.name in ("step", "stop", "stop_now", "queue", "hint"):
+            return action.label if live else ""
+        if action.name == "resume":
+            return "" if live else "resume"
+        if action.name == "more":
+            return action.label if live else ""
+        if action.name == "maximise":
+            return "all panes" if self.maximised else action.label
+        return action.label
+
+    def action_pause(self) -> None:
+        paused = self.snapshot.state == "paused"
+        if paused:
+            self._send(control.Resume())
+        else:
+            self._send(control.Pause(), "Pausing after this trial")
+
+    def action_step(self) -> None:
+        self._send(control.Step(), "One trial, then a pause")
+
+    def action_stop(self) -> None:
+        self._send(control.Stop(), "Stopping after this trial")
+
+    def action_stop_now(self) -> None:
+        self._send(control.StopNow(), "Stopping now")
+
+    @work
+    async def action_hint(self) -> None:
+        text = await self.app.push_screen_wait(
+            Line(
+                "Tell the model",
+                "It reads this with its next proposal, and from then on.",
+                "try a smaller learning rate with more trees",
+            )
+        )
+        if text:
+            self._send(control.Hint(text), "The model will read it")
+
+    @work
+    async def action_more(self) -> None:
+        text = await self.app.push_screen_wait(
+            Line("More trials", "How many trials to add to the budget", "10", digits=True)
+        )
+        if text and text.isdigit() and int(text):
+            self._send(control.Extend(int(text)), f"{text} trials more")
+
+    def action_queue(self) -> None:
+        best = self.snapshot.best
+        opened = self.snapshot.opened
+        if best is not None:
+            self._configure(best.config, f"the best so far, trial {best.number}")
+        elif opened is not None:
+            start = {str(p.get("name")): p.get("default") for p in opened.space}
+            self._configure(start, "the default")
+
+    @work
+    async def _configure(self, config: Mapping[str, Any], start: str) -> None:
+        opened = self.snapshot.opened
+        if opened is None or not opened.space:
+            self.interface.report("warning", "The search space is not known yet.")
+            return
+        changed = await self.app.push_screen_wait(Configure(opened.space, config, start))
+        if changed is not None:
+            self._send(control.Queue(changed), "Queued: it is tried next")
+
+    @work
+    async def action_resume(self) -> None:
+        try:
+            link = await bridge.resume(self.link.name)
+        except StudyError as error:
+            self.interface.report("error", f"{error.message}\n{error.hint}")
+            return
+        self.interface.adopt(link)
+        self.link = link
+        self._alive, self._mourned = True, False
+        self.refresh_study()
+
+    def action_maximise(self) -> None:
+        focused = self.focused.id if self.focused is not None else None
+        self.maximised = "" if self.maximised or focused not in _TITLES else focused or ""
+        self.lay_out()
+        self.refresh_keys()
+
+    def action_pane(self, name: str) -> None:
+        if name in _SIDE:
+            self.side = name
+        if self.maximised:
+            self.maximised = name
+        pane = self.pane(name)
+        self.lay_out()
+        pane.display = True
+        pane.focus()
+        self.lay_out()
+
+    def action_follow(self) -> None:
+        self.query_one(History).select(None)
+
+    def action_best(self) -> None:
+        if self.snapshot.incumbent is not None:
+            self.query_one(History).select(self.snapshot.incumbent)
+
+    def action_back(self) -> None:
+        if self.maximised:
+            self.action_maximise()
+        else:
+            self.interface.go_home()
+
+    async def ask_to_leave(self) -> str:
+        """What becomes of the study: "leave", "stop" or "" (stay)."""
+        if not self._alive or self.snapshot.finished is not None:
+            return "leave"
+        choice = await self.app.push_screen_wait(
+            Ask(
+                "The study is running",
+                "It has a process of its own and needs no window.",
+                (
+                    Option("leave", "l", "Leave; the study goes on"),
+                    Option("stop", "s", "Stop it after this trial, and leave"),
+                    Option("", "escape", "Stay"),
+                ),
+            )
+        )
+        if choice == "stop":
+            self.action_stop()
+        return choice or ""
+
+    def _send(self, request: control.Request, said: str = "") -> None:
+        try:
+            self.link.send(request)
+        except StudyError as error:
+            self.interface.report("error", f"{error.message}\n{error.hint}")
+            return
+        if said:
+            self.notify(said, timeout=3)

@@ -1,0 +1,109 @@
+"""A small plotting surface of braille dots (or plain characters) with one style a cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from textual.content import Content
+
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # [row][column] within a cell
+
+
+class Canvas:
+    """`width` x `height` cells, each 2 x 4 dots in braille, 1 x 1 without.
+
+    Coordinates are dots from the top left. What is drawn later wins a cell's style only if its
+    `layer` is not lower; a text in a cell hides the dots.
+    """
+
+    def __init__(self, width: int, height: int, *, braille: bool = True) -> None:
+        self.width, self.height = max(0, width), max(0, height)
+        self.braille = braille
+        self.dots_x = self.width * (2 if braille else 1)
+        self.dots_y = self.height * (4 if braille else 1)
+        self._bits: dict[tuple[int, int], int] = {}
+        self._style: dict[tuple[int, int], tuple[int, str]] = {}
+        self._text: dict[tuple[int, int], str] = {}
+
+    def dot(self, x: int, y: int, style: str, layer: int = 0) -> None:
+        """One dot; outside the surface nothing happens."""
+        if not (0 <= x < self.dots_x and 0 <= y < self.dots_y):
+            return
+        if self.braille:
+            cell, bit = (x // 2, y // 4), _DOTS[y % 4][x % 2]
+        else:
+            cell, bit = (x, y), 1
+        self._bits[cell] = self._bits.get(cell, 0) | bit
+        self._paint(cell, style, layer)
+
+    def line(self, x0: int, y0: int, x1: int, y1: int, style: str, layer: int = 0) -> None:
+        """A straight line of dots, ends included."""
+        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
+        for i in range(steps + 1):
+            x, y = x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps
+            self.dot(round(x), round(y), style, layer)
+
+    def text(self, column: int, row: int, character: str, style: str, layer: int = 9) -> None:
+        """A character in a cell, instead of dots."""
+        if 0 <= column < self.width and 0 <= row < self.height:
+            self._text[column, row] = character
+            self._paint((column, row), style, layer)
+
+    def cell_of(self, x: int, y: int) -> tuple[int, int]:
+        """The cell that holds a dot."""
+        return (x // 2, y // 4) if self.braille else (x, y)
+
+    def row(self, y: int) -> Content:
+        """One line of cells."""
+        pieces: list[tuple[str, str]] = []
+        for x in range(self.width):
+            cell = (x, y)
+            bits = self._bits.get(cell, 0)
+            character = self._text.get(cell)
+            if character is None:
+                filled = chr(0x2800 + bits) if self.braille else "."
+                character = filled if bits else " "
+            pieces.append((character, self._style.get(cell, (0, ""))[1]))
+        return Content.assemble(*_runs(pieces))
+
+    def _paint(self, cell: tuple[int, int], style: str, layer: int) -> None:
+        if layer >= self._style.get(cell, (-1, ""))[0]:
+            self._style[cell] = (layer, style)
+
+
+def nice_ticks(low: float, high: float, most: int) -> list[float]:
+    """At most `most` round numbers inside [low, high], rising."""
+    if not high > low or most < 1:
+        return [low]
+    raw = (high - low) / max(1, most)
+    power = 10.0 ** math.floor(math.log10(raw))
+    for factor in (1.0, 2.0, 2.5, 5.0, 10.0, 20.0):
+        step = factor * power
+        first = math.ceil(low / step - 1e-9)
+        ticks = [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
+        if len(ticks) <= most:
+            return ticks
+    return [low]
+
+
+def tick_labels(ticks: Sequence[float]) -> list[str]:
+    """The ticks with as many decimals as tell them apart."""
+    if len(ticks) < 2:
+        return [f"{t:.4g}" for t in ticks]
+    step = ticks[1] - ticks[0]
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    if abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
+        decimals += 1
+    return [f"{t:.{decimals}f}" for t in ticks]
+
+
+def _runs(pieces: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Neighbours of one style joined."""
+    runs: list[tuple[str, str]] = []
+    for character, style in pieces:
+        if runs and runs[-1][1] == style:
+            runs[-1] = (runs[-1][0] + character, style)
+        else:
+            runs.append((character, style))
+    return runs

@@ -1,0 +1,37 @@
+"""What all panes of the study screen share: a border with its number and name, and help."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widget import Widget
+
+from tui.glyphs import UNICODE, Glyphs
+from tui.snapshot import Snapshot, TrialView
+
+
+class Pane(Widget, can_focus=True):
+    """A bordered drawing that is a pure function of a snapshot and the trial looked at."""
+
+    HELP = ""
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.snapshot = Snapshot()
+        self.trial: TrialView | None = None
+
+    def show(self, snapshot: Snapshot, trial: TrialView | None) -> None:
+        """Draw that snapshot; `trial` is the one looked at."""
+        if snapshot is self.snapshot and trial is self.trial:
+            return
+        self.snapshot, self.trial = snapshot, trial
+        self.refresh()
+
+    def render(self) -> Content:
+        if self.size.width < 4 or self.size.height < 1:
+            return Content("")
+        return Content("\n").join(self.lines(self.size.width, self.size.height))
+
+    def lines(self, width: int, height: int) -> list[Content]:
+        """At most `height` lines of at most `width` cells."""
+        raise NotImplementedError

@@ -1,0 +1,203 @@
+"""The reasoning pane: the model's words as they come, then the configuration they led to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Markdown, Static
+from textual.widgets.markdown import MarkdownStream
+
+from core.text import plain
+from tui import actions, wording
+from tui.glyphs import UNICODE, Glyphs
+from tui.snapshot import Snapshot, TrialView
+
+HELP = """\
+What the model wrote about the trial that is looked at, as it writes it. Its thinking is folded: \
+`x` unfolds it. Below stands the configuration it led to, against the best one of that moment.
+
+Scroll with the arrow keys; the end is followed until you scroll up. Move in the history to read \
+an earlier trial's reasoning.
+"""
+
+_THINKING = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|\Z)", re.DOTALL)
+
+
+def split_thinking(text: str) -> tuple[str, str]:
+    """(thinking, answer) of a reply; thinking that is still open counts as thinking."""
+    thinking = "\n".join(part.strip() for part in _THINKING.findall(text))
+    return thinking.strip(), _THINKING.sub("", text).strip()
+
+
+class Reasoning(VerticalScroll, can_focus=True):
+    """The words of one trial; a pure function of the trial looked at."""
+
+    BINDINGS = [*actions.bindings("reasoning")]
+    HELP = HELP
+    WHERE = "reasoning"
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.unfolded = False
+        self._snapshot = Snapshot()
+        self._trial: TrialView | None = None
+        self._written = ""
+        self._number: int | None = None
+        self._stream: MarkdownStream | None = None
+        self._text = ""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="reasoning-head")
+        yield Static(id="reasoning-thinking")
+        yield Markdown("", id="reasoning-words", open_links=False)
+        yield Static(id="reasoning-proposal")
+
+    def show(self, snapshot: Snapshot, trial: TrialView | None) -> None:
+        """Show that trial's words; what was added since the last call is appended."""
+        if snapshot is self._snapshot and trial is self._trial:
+            return
+        self._snapshot, self._trial = snapshot, trial
+        self._draw()
+
+    def action_unfold(self) -> None:
+        self.unfolded = not self.unfolded
+        self._draw()
+
+    async def on_unmount(self) -> None:
+        await self._stop_stream()
+
+    def _draw(self) -> None:
+        trial = self._trial
+        thinking, answer = split_thinking(plain(trial.reasoning)) if trial else ("", "")
+        another = (trial.number if trial else None) != self._number
+        self._number = trial.number if trial else None
+        self._static("head", self._head())
+        self._static("thinking", self._thinking(thinking))
+        self._static("proposal", self._proposal())
+        if another or answer != self._text:
+            self.run_worker(self._write(answer, another), group="reasoning", exclusive=False)
+        self._text = answer
+
+    async def _write(self, text: str, another: bool) -> None:
+        """Append what is new; Markdown is rendered anew only when the beginning changed."""
+        words = self.query_one("#reasoning-words", Markdown)
+        stay = self.is_vertical_scroll_end
+        if not another and self._written and text.startswith(self._written):
+            if self._stream is None:
+                self._stream = Markdown.get_stream(words)
+            added, self._written = text[len(self._written) :], text
+            await self._stream.write(added)
+        else:
+            self._written = text
+            await self._stop_stream()
+            await words.update(text)
+        if another:
+            self.scroll_home(animate=False)
+        elif stay:
+            self.scroll_end(animate=False)
+
+    async def _stop_stream(self) -> None:
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            await stream.stop()
+
+    def _static(self, part: str, content: Content) -> None:
+        widget = self.query_one(f"#reasoning-{part}", Static)
+        widget.display = bool(content)
+        widget.update(content)
+
+    def _head(self) -> Content:
+        trial = self._trial
+        if trial is None:
+            return self._before_first()
+        dot = f" {self.glyphs.dot} "
+        facts = [plain(trial.proposer) or "?"]
+        out = trial.tokens.get("generated")
+        if isinstance(out, (int, float)) and out:
+            facts.append(f"{wording.count(out)} tokens")
+        seconds = trial.tokens.get("seconds")
+        if isinstance(seconds, (int, float)):
+            facts.append(wording.duration(seconds))
+        head = Content.assemble(
+            (f"Trial {trial.number}", "bold"), (dot + dot.join(facts), "$dim")
+        )
+        if trial.fallback:
+            head = Content.assemble(
+                head, "\n", (f"{plain(trial.proposer)} stepped in: ", "$bad"), plain(trial.fallback)
+            )
+        if not trial.reasoning and trial.state == "proposing":
+            head = Content.assemble(head, "\n", ("thinking", "italic $voice"))
+        elif not trial.reasoning:
+            head = Content.assemble(head, "\n", (_silent(trial.proposer), "$dim"))
+        return head
+
+    def _before_first(self) -> Content:
+        if self._snapshot.state == "loading":
+            return Content.styled("The model is being loaded.", "$dim")
+        return Content.styled("The model's words appear here as they come.", "$dim")
+
+    def _thinking(self, text: str) -> Content:
+        if not text:
+            return Content("")
+        if self.unfolded:
+            return Content.assemble(("thinking (x folds)\n", "$voice"), (text, "italic $dim"))
+        words = len(text.split())
+        tail = " ".join(text.split())[-60:]
+        return Content.assemble(
+            (f"{self.glyphs.running} thinking, {words} words (x unfolds)  ", "$voice"),
+            (f"{self.glyphs.ellipsis}{tail}", "italic $dim"),
+        )
+
+    def _proposal(self) -> Content:
+        trial = self._trial
+        if trial is None or not trial.config:
+            return Content("")
+        lines: list[Content] = []
+        before = {
+            name: pair[0]
+            for name, pair in trial.changes.items()
+            if isinstance(pair, (list, tuple)) and len(pair) == 2
+        }
+        label = max(len(plain(name)) for name in trial.config)
+        for name, value in trial.config.items():
+            changed = name in before
+            lines.append(
+                Content.assemble(
+                    (f"{self.glyphs.arrow if changed else ' '} ", "$best"),
+                    (plain(name).ljust(label) + "  ", "" if changed else "$dim"),
+                    (wording.setting(value), "bold" if changed else "$dim"),
+                    (f"  was {wording.setting(before[name])}" if changed else "", "$dim"),
+                )
+            )
+        outcome = self._outcome(trial)
+        return Content("\n").join([*lines, *outcome])
+
+    def _outcome(self, trial: TrialView) -> Iterable[Content]:
+        if trial.state == "fail":
+            yield Content("")
+            yield Content.assemble(
+                (f"{self.glyphs.failed} failed: ", "$bad"), plain(trial.reason) or "no reason given"
+            )
+        elif trial.value is not None:
+            yield Content("")
+            yield Content.assemble(
+                (f"{self.glyphs.arrow} ", "$dim"),
+                (wording.score(trial.value), "bold"),
+                (f" {self.glyphs.plus_minus} {wording.score(trial.std)}", "$dim")
+                if trial.std is not None
+                else "",
+                ("   the best so far" if trial.best_then else "", "$best"),
+            )
+
+
+def _silent(proposer: str) -> str:
+    known = {
+        "default": "The library's default configuration: what every gain is measured against.",
+        "queue": "A configuration of yours.",
+    }
+    return known.get(proposer, "This proposer gives no reasons.")

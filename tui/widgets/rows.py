@@ -1,0 +1,232 @@
+"""A table that draws only the lines in sight: the base of the lists and of the history.
+
+It keeps no rows of its own. A subclass says how many there are and what stands in a cell, so ten
+thousand rows cost as much as ten, and nothing is ever added or removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+_GAP = 2  # cells between columns
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        width: cells; 0: takes what the others leave.
+        right: numbers stand at the right.
+        drop: when the table is too narrow, the column with the highest goes first; 0: never.
+        gap: cells after it.
+    """
+
+    key: str
+    title: str
+    width: int = 0
+    right: bool = False
+    drop: int = 0
+    gap: int = _GAP
+
+
+def fit(columns: Sequence[Column], width: int, least: int = 12) -> list[tuple[Column, int]]:
+    """The columns that find room in `width` cells, each with its width; `least` for flexible ones."""
+    kept = list(columns)
+
+    def wanted() -> int:
+        return sum((c.width or least) + c.gap for c in kept) - (kept[-1].gap if kept else 0)
+
+    while kept and wanted() > width and any(c.drop for c in kept):
+        kept.remove(max(kept, key=lambda c: c.drop))
+    spare = width - wanted()
+    flexible = [c for c in kept if not c.width]
+    sized: list[tuple[Column, int]] = []
+    for column in kept:
+        if column.width:
+            sized.append((column, column.width))
+        else:
+            share = spare // len(flexible) if spare > 0 else 0
+            sized.append((column, max(1, least + share)))
+    return sized
+
+
+class Rows(ScrollView, can_focus=True):
+    """A scrolling list of aligned rows with a cursor and a header that stays."""
+
+    COMPONENT_CLASSES = {"rows--header", "rows--cursor"}
+    HEADER = True
+    EMPTY = "Nothing here yet"
+
+    cursor: reactive[int] = reactive(0)
+
+    class Moved(Message):
+        """The cursor stands on another row."""
+
+        def __init__(self, rows: Rows, index: int) -> None:
+            super().__init__()
+            self.rows = rows
+            self.index = index
+
+        @property
+        def control(self) -> Rows:
+            return self.rows
+
+    class Chosen(Message):
+        """Enter or a double click on a row."""
+
+        def __init__(self, rows: Rows, index: int) -> None:
+            super().__init__()
+            self.rows = rows
+            self.index = index
+
+        @property
+        def control(self) -> Rows:
+            return self.rows
+
+    # What a subclass provides
+
+    def columns(self) -> Sequence[Column]:
+        """The columns, left to right."""
+        raise NotImplementedError
+
+    def row_count(self) -> int:
+        raise NotImplementedError
+
+    def cell(self, index: int, key: str, width: int) -> Content:
+        """What stands in the column `key` of row `index`; it is cut or padded to `width`."""
+        raise NotImplementedError
+
+    def empty(self) -> Content:
+        """What is shown instead of rows when there are none."""
+        return Content.styled(self.EMPTY, "$dim")
+
+    # Drawing
+
+    @property
+    def header_lines(self) -> int:
+        return 1 if self.HEADER and self.row_count() else 0
+
+    def rows_changed(self) -> None:
+        """Call when rows were added or changed: the size is adapted and everything drawn anew."""
+        self.virtual_size = Size(self._inner_width(), self.row_count() + self.header_lines)
+        last = max(0, self.row_count() - 1)
+        if self.cursor > last:
+            self.cursor = last
+        self.refresh()
+
+    def _inner_width(self) -> int:
+        return self.scrollable_content_region.width or self.size.width
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.rows_changed()
+        self._reveal()
+
+    def render_line(self, y: int) -> Strip:
+        width = self._inner_width()
+        base = self.get_visual_style("rows--header", partial=False) if False else self.visual_style
+        if not self.row_count():
+            lines = self.empty().split("\n", allow_blank=True)
+            content = lines[y] if y < len(lines) else Content("")
+            return self._strip(content, width, base)
+        if y < self.header_lines:
+            return self._strip(self._header(width), width, self.get_visual_style("rows--header"))
+        index = self.scroll_offset.y + y - self.header_lines
+        if index >= self.row_count():
+            return Strip.blank(width, base.rich_style)
+        style = self.get_visual_style("rows--cursor") if index == self.cursor else base
+        return self._strip(self._row(index, width), width, style)
+
+    def _strip(self, content: Content, width: int, style: object) -> Strip:
+        strips = Visual.to_strips(self, content, width, 1, style, pad=True)  # type: ignore[arg-type]
+        return strips[0].crop(0, width) if strips else Strip.blank(width)
+
+    def _header(self, width: int) -> Content:
+        parts: list[Content] = [Content(" ")]
+        for column, cells in fit(self.columns(), width - 1):
+            title = Content(column.title).truncate(cells, ellipsis=True)
+            parts.append(_placed(title, cells, column.right))
+            parts.append(Content(" " * column.gap))
+        return Content.assemble(*parts)
+
+    def _row(self, index: int, width: int) -> Content:
+        mark = ("▌" if self.has_focus else "▏") if index == self.cursor else " "
+        parts: list[Content] = [Content.styled(mark, "$primary")]
+        for column, cells in fit(self.columns(), width - 1):
+            text = self.cell(index, column.key, cells).truncate(cells, ellipsis=True)
+            parts.append(_placed(text, cells, column.right))
+            parts.append(Content(" " * column.gap))
+        return Content.assemble(*parts)
+
+    # The cursor
+
+    def validate_cursor(self, value: int) -> int:
+        return max(0, min(value, self.row_count() - 1))
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        if old != new:
+            self._reveal()
+            self.refresh()
+            self.post_message(self.Moved(self, new))
+
+    def _reveal(self) -> None:
+        """Scroll so that the row of the cursor is in sight."""
+        height = self.scrollable_content_region.height - self.header_lines
+        if height <= 0:
+            return
+        top = self.scroll_offset.y
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False, immediate=True)
+        elif self.cursor >= top + height:
+            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True)
+
+    def watch_has_focus(self, value: bool) -> None:
+        super().watch_has_focus(value)
+        self.refresh()
+
+    def action_up(self) -> None:
+        self.cursor -= 1
+
+    def action_down(self) -> None:
+        self.cursor += 1
+
+    def action_page_up(self) -> None:
+        self.cursor -= max(1, self.size.height - self.header_lines - 1)
+
+    def action_page_down(self) -> None:
+        self.cursor += max(1, self.size.height - self.header_lines - 1)
+
+    def action_first(self) -> None:
+        self.cursor = 0
+
+    def action_last(self) -> None:
+        self.cursor = self.row_count() - 1
+
+    def on_click(self, event: events.Click) -> None:
+        index = self.scroll_offset.y + event.y - self.gutter.top - self.header_lines
+        if 0 <= index < self.row_count() and event.y >= self.gutter.top + self.header_lines:
+            self.cursor = index
+            if event.chain == 2:
+                self.post_message(self.Chosen(self, index))
+
+    def refresh_rows(self, first: int, last: int) -> None:
+        """Draw only the rows `first` to `last` anew."""
+        y = first - self.scroll_offset.y + self.header_lines
+        self.refresh(Region(0, y, self.size.width, last - first + 1))
+
+
+def _placed(content: Content, cells: int, right: bool) -> Content:
+    spare = cells - content.cell_length
+    if spare <= 0:
+        return content
+    return content.pad_left(spare) if right else content.pad_right(spare)

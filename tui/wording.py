@@ -1,0 +1,111 @@
+"""Numbers, times and configurations as short texts: one place, so that they read alike everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from core.text import plain
+
+
+def score(value: float | None, width: int = 0) -> str:
+    """A score with four decimals below 100 and fewer above, right-aligned in `width` cells."""
+    if value is None or not math.isfinite(value):
+        return "–".rjust(width)
+    size = abs(value)
+    decimals = 4 if size < 100 else 2 if size < 10_000 else 0
+    text = f"{value:.{decimals}f}" if size < 1e7 else f"{value:.3e}"
+    return text.rjust(width)
+
+
+def signed(value: float | None) -> str:
+    """A difference of scores, with its sign."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = score(abs(value))
+    if float(text) == 0.0:
+        return "±" + text
+    return ("+" if value > 0 else "−") + text
+
+
+def duration(seconds: float | None) -> str:
+    """1.2s, 48s, 3m 05s, 2h 10m, 3d 4h."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d {whole % 86_400 // 3600}h"
+
+
+def ago(seconds: float) -> str:
+    """How long ago, coarsely: just now, 5 min, 3 h, 2 d."""
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    if seconds < 86_400:
+        return f"{int(seconds // 3600)} h ago"
+    return f"{int(seconds // 86_400)} d ago"
+
+
+def count(value: float | None) -> str:
+    """A token count or a row count: 950, 4.1k, 1.2M."""
+    if value is None:
+        return "–"
+    if value < 1000:
+        return f"{value:.0f}"
+    if value < 999_500:
+        return f"{value / 1000:.1f}k" if value < 99_950 else f"{value / 1000:.0f}k"
+    return f"{value / 1e6:.1f}M"
+
+
+def setting(value: Any) -> str:
+    """The value of a hyperparameter: four significant digits, no control characters."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return str(value)
+        return f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e+")
+    return plain(str(value)).replace("\n", " ")
+
+
+def configuration(config: Mapping[str, Any]) -> str:
+    """`name=value` pairs in their order."""
+    return "  ".join(f"{name}={setting(value)}" for name, value in config.items())
+
+
+def differences(
+    config: Mapping[str, Any], reference: Mapping[str, Any]
+) -> tuple[tuple[str, Any, Any], ...]:
+    """(name, reference's value, this value) wherever they differ; None where one has no value."""
+    names = list(dict.fromkeys((*config, *reference)))
+    return tuple(
+        (name, reference.get(name), config.get(name))
+        for name in names
+        if config.get(name) != reference.get(name)
+    )
+
+
+def short_name(name: str) -> str:
+    """A hyperparameter's name for a narrow column: max_depth stays, colsample_bytree -> colsample."""
+    known = {
+        "learning_rate": "lr",
+        "n_estimators": "trees",
+        "colsample_bytree": "colsample",
+        "min_child_weight": "min_child",
+        "min_samples_leaf": "min_leaf",
+        "min_samples_split": "min_split",
+        "hidden_layer_sizes": "layers",
+        "l2_regularization": "l2",
+    }
+    head, _, tail = name.rpartition(".")
+    return (f"{head}." if head else "") + known.get(tail, tail)
