@@ -11,22 +11,26 @@ import math
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TaskError
 from core.estimators import family, split
+from core.evaluate.curves import xgboost_curve
 from core.evaluate.fitting import fit_watched
 from core.evaluate.pipeline import build_pipeline
 from core.evaluate.results import FoldResult
 from core.evaluate.splits import Rows, evenly, make_folds, part_off
 from core.space import Config
 from core.text import plain
+
+if TYPE_CHECKING:
+    from core.data import Table
+    from core.task import Problem
 
 TRAIN_ROWS = 1000
 """Rows of the training part that are scored, at most."""
@@ -107,7 +111,7 @@ class Evaluator:
     def __init__(self, data: Data, threads: int = 1) -> None:
         from sklearn.metrics import get_scorer
 
-        self.data = data
+        self.data = replace(data, x=np.ascontiguousarray(data.x))
         self.threads = threads
         self._classification = data.kind == "classification"
         self._scorer = get_scorer(data.metric)
@@ -118,6 +122,31 @@ class Evaluator:
         )
         self._folds: dict[int, list[tuple[Rows, Rows]]] = {}
         self.folds(data.seed)
+
+    @classmethod
+    def of(cls, problem: Problem, table: Table, threads: int = 1) -> Evaluator:
+        """The evaluator of a resolved problem on its table."""
+        v = problem.validation
+        return cls(
+            Data(
+                x=table.x,
+                y=table.y,
+                categorical=table.categorical,
+                kind=problem.kind,
+                metric=problem.metric,
+                estimators=problem.estimators,
+                method=str(v.method),
+                folds=v.folds,
+                repeats=v.repeats,
+                share=v.validation_share,
+                test_share=v.test_share,
+                seed=problem.task.seed,
+                rounds=problem.task.early_stopping_rounds,
+                groups=table.groups,
+                times=table.times,
+            ),
+            threads,
+        )
 
     def folds(self, seed: int) -> list[tuple[Rows, Rows]]:
         """(rows to train on, rows to score) of the tuning part, as positions in the table."""
@@ -186,11 +215,14 @@ class Evaluator:
         fitted = time.perf_counter()
         score = float(self._scorer(pipeline, x_scored, y_scored))
         predicted = time.perf_counter()
+        rounds = list(range(len(curve)))
+        if number == 0 and not curve and family(name).curve == "xgboost":
+            curve, rounds = xgboost_curve(pipeline.steps[-1][1], x_scored, y_scored)
         best = None
         if curve:
-            tally.iterations.append(len(curve))
+            tally.iterations.append(rounds[-1] + 1)
             if family(name).early_stopping:
-                best = int(np.argmax(curve))
+                best = rounds[int(np.argmax(curve))]
                 tally.best.append(best)
         return FoldResult(
             fold=number,
@@ -219,7 +251,8 @@ class Evaluator:
         if rounds:
             train, watched = self._set_apart(train)
             watch = d.x[watched], d.y[watched]
-        if f.early_stopping and watch is not None:
+        if rounds or (watch is not None and f.curve == "hist_gradient_boosting"):
+            assert watch is not None
             curve = fit_watched(pipeline, d.x[train], d.y[train], *watch, rounds)
             return name, pipeline, curve
         pipeline.fit(d.x[train], d.y[train])
@@ -299,22 +332,3 @@ def one_line(text: object, most: int = 200) -> str:
 def described(error: BaseException) -> str:
     """An exception in one readable line."""
     return f"{type(error).__name__}: {one_line(error)}" if str(error) else type(error).__name__
-
-
-def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write a fitted pipeline with joblib, and `facts` as JSON beside it, each in one step."""
-    import json
-    import os
-
-    import joblib
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".json")
-    writers: list[tuple[Path, Callable[[Path], object]]] = [
-        (path, lambda p: joblib.dump(pipeline, p, compress=3)),
-        (beside, lambda p: p.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")),
-    ]
-    for target, write in writers:
-        temporary = target.with_name(target.name + ".tmp")
-        write(temporary)
-        os.replace(temporary, target)

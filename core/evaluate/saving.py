@@ -1,0 +1,43 @@
+"""A fitted pipeline on disk, and what has to be known to use it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("scikit-learn", "xgboost", "numpy", "scipy", "joblib", "hyperllama")
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that decide what a fit gives."""
+    found = {"python": ".".join(str(v) for v in sys.version_info[:3])}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a fitted pipeline with joblib, and `facts` as JSON beside it, each in one step."""
+    import joblib
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    _write(path, lambda p: joblib.dump(pipeline, p, compress=3))
+    _write(path.with_suffix(".json"), lambda p: p.write_text(text, encoding="utf-8"))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
