@@ -1,0 +1,62 @@
+"""The permanent log of every proposal: one JSON object a line, never rewritten.
+
+A line holds the proposal's number, time, proposer, configuration, reasoning, and its whole record:
+prompt, raw reply, rejections, seed, model file and hash, settings, tokens, seconds. A proposal that
+was made anew after a crash is there twice; the later line counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+class ProposalLog:
+    """Appends to the log; each line is on the disk before `append` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one line, flushed and synced. A torn line left by a crash is closed off first."""
+        if self._file is None:
+            self._file = self._path.open("ab")
+            if _ends_torn(self._path):
+                self._file.write(b"\n")
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
+        self._file.write(text.encode("utf8", "replace") + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def read_proposals(path: Path) -> Iterator[dict[str, Any]]:
+    """The records in the order they were written, without lines that a crash tore."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for line in file:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict):
+                yield record
+
+
+def _ends_torn(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"

@@ -1,0 +1,70 @@
+"""What a study knows so far: the finished trials, the incumbent, the default's score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from core.propose.history import History
+from core.propose.protocol import Observed
+from core.space import Config, SearchSpace
+
+
+class Progress:
+    """The finished trials of a study, in the order they ended."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self.trials: list[Observed] = []
+        self.best: Observed | None = None
+        self.default: Observed | None = None
+        self._history = History()
+
+    def learn(self, trial: Observed) -> bool:
+        """Add a finished trial; True if it is the new incumbent (a tie is not)."""
+        improved = self.improves(trial.value)
+        self.trials.append(trial)
+        self._history.tell(trial)
+        if trial.proposer == "default":
+            self.default = trial
+        if improved:
+            self.best = trial
+        return improved
+
+    def improves(self, value: float | None) -> bool:
+        """Whether a score beats the incumbent's."""
+        if value is None:
+            return False
+        return self.best is None or self.best.value is None or value > self.best.value
+
+    def tried(self, config: Config) -> bool:
+        """Whether the configuration was evaluated, to six digits."""
+        return not self._history.is_new(self.space, config)
+
+    def untried(self, rng: np.random.Generator) -> Config:
+        """A random configuration that was not evaluated.
+
+        Raises:
+            Exhausted: every configuration of the space was.
+        """
+        return self._history.unseen(self.space, rng)
+
+    def understands(self, config: Config) -> bool:
+        """Whether a stored configuration names this study's hyperparameters and no others.
+
+        Other programs may have written trials of their own.
+        """
+        return bool(config) and all(name in self.space for name in config)
+
+    def changes(self, config: Config) -> dict[str, Any]:
+        """What differs from the incumbent: name -> [its value, the new one]."""
+        if self.best is None:
+            return {}
+        old = self.best.config
+        names = [n for n in self.space.names if n in old or n in config]
+        return {n: [old.get(n), config.get(n)] for n in names if old.get(n) != config.get(n)}
+
+    @property
+    def failed(self) -> int:
+        return sum(trial.value is None for trial in self.trials)

@@ -1,0 +1,112 @@
+"""How a study tells what it did: trials, proposals and search spaces as events."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from core.events import Event, ProposalMade, TrialFinished
+from core.propose.protocol import Observed, Proposal
+from core.space import Categorical, SearchSpace
+from core.store import StoredTrial, jsonable
+from core.study.progress import Progress
+
+
+def proposal_made(number: int, proposal: Proposal, progress: Progress) -> ProposalMade:
+    return ProposalMade(
+        number=number,
+        proposer=proposal.proposer,
+        config=proposal.config,
+        reasoning=proposal.reasoning,
+        fallback=proposal.fallback,
+        tokens=counts(proposal.record),
+        beliefs=jsonable(proposal.beliefs),
+        changes=progress.changes(proposal.config),
+    )
+
+
+def trial_finished(trial: Observed, proposal: Proposal, improved: bool) -> TrialFinished:
+    return TrialFinished(
+        number=trial.number,
+        state="fail" if trial.value is None else "complete",
+        config=trial.config,
+        value=trial.value,
+        fold_scores=trial.fold_scores,
+        std=None if trial.value is None else _std(trial.fold_scores),
+        train_value=trial.train_value,
+        seconds=trial.seconds,
+        proposer=trial.proposer,
+        reason=trial.reason,
+        reasoning=proposal.reasoning,
+        fallback=proposal.fallback,
+        incumbent=improved,
+        tokens=counts(proposal.record),
+    )
+
+
+def retold(trial: StoredTrial, progress: Progress) -> Iterator[tuple[Event, float]]:
+    """The events of a trial that ended before this process began, and when they happened."""
+    started = trial.started.timestamp() if trial.started else 0.0
+    ended = trial.ended.timestamp() if trial.ended else started
+    seen, proposal = trial.observed(), proposal_of(trial)
+    yield proposal_made(trial.number, proposal, progress), started
+    yield trial_finished(seen, proposal, progress.improves(seen.value)), ended
+
+
+def proposal_of(trial: StoredTrial) -> Proposal:
+    """The proposal as far as the storage keeps it; the whole record is in the proposal log."""
+    return Proposal(
+        config=trial.config,
+        proposer=trial.proposer or "queue",
+        reasoning=trial.reasoning,
+        fallback=trial.fallback,
+        record={"tokens": dict(trial.tokens)} if trial.tokens else {},
+    )
+
+
+def counts(record: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a proposal's record that are shown with the trial: tokens, speed, seconds."""
+    tokens = record.get("tokens")
+    found = dict(tokens) if isinstance(tokens, Mapping) else {}
+    if "seconds" in record:
+        found.setdefault("seconds", record["seconds"])
+    return {
+        str(name): float(value)
+        for name, value in found.items()
+        if isinstance(value, (int, float)) and math.isfinite(value)
+    }
+
+
+def describe_space(space: SearchSpace) -> tuple[Mapping[str, Any], ...]:
+    """The space as `StudyOpened` carries it: plain values that a watcher can draw and check.
+
+    Each has name, text (the domain in words), description, default, type ("float", "integer",
+    "categorical"), low, high and log or choices, and "when" (parent, values) if it is conditional.
+    """
+    rows = []
+    for param in space.params:
+        domain = param.domain
+        row: dict[str, Any] = {
+            "name": param.name,
+            "text": domain.describe(),
+            "description": param.description,
+            "default": param.start,
+            "type": type(domain).__name__.lower(),
+        }
+        if isinstance(domain, Categorical):
+            row["choices"] = list(domain.choices)
+        else:
+            row |= {"low": domain.low, "high": domain.high, "log": domain.log}
+        if param.when is not None:
+            row["when"] = {"parent": param.when.parent, "values": list(param.when.values)}
+        rows.append(row)
+    return tuple(rows)
+
+
+def _std(scores: tuple[float, ...]) -> float | None:
+    """Standard deviation (n in the denominator); None with fewer than two scores."""
+    if len(scores) < 2:
+        return None
+    mean = sum(scores) / len(scores)
+    return math.sqrt(sum((s - mean) ** 2 for s in scores) / len(scores))

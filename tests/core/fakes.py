@@ -1,0 +1,185 @@
+"""Fakes for tests of studies: a runner that computes a formula, proposers on demand, no children."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.control import Inbox
+from core.event_log import EventLog
+from core.events import Event, StudyOpened
+from core.evaluate.results import FoldResult, Result
+from core.proposal_log import ProposalLog
+from core.propose.protocol import AskContext, Observed, Proposal, Proposer
+from core.space import Categorical, Config, Float, Integer, Param, SearchSpace
+from core.store import Store, open_storage
+from core.study import Study
+
+SPACE = SearchSpace(
+    [
+        Param("learning_rate", Float(1e-3, 1.0, log=True), 0.1, "step size"),
+        Param("max_depth", Integer(1, 12), 6, "depth of a tree"),
+        Param("booster", Categorical(("gbtree", "dart")), "gbtree"),
+    ]
+)
+
+
+def quality(config: Config) -> float:
+    """Best at learning_rate 0.05 and max_depth 4."""
+    rate = float(np.log10(config["learning_rate"] / 0.05))
+    return 1.0 - rate**2 / 10 - (config["max_depth"] - 4) ** 2 / 100
+
+
+class FakeRunner:
+    """Scores by a formula in three folds; `before` is called first and may change the result."""
+
+    def __init__(self, score: Callable[[Config], float] = quality) -> None:
+        self.score = score
+        self.evaluated: list[Config] = []
+        self.before: Callable[[int, Config], Result | None] = lambda count, config: None
+        self.tested: list[Config] = []
+
+    def evaluate(
+        self,
+        config: Config,
+        *,
+        seed: int,
+        on_fold: Callable[[FoldResult], None],
+        should_stop: Callable[[], bool],
+    ) -> Result:
+        self.evaluated.append(dict(config))
+        other = self.before(len(self.evaluated), config)
+        if other is not None:
+            return other
+        if should_stop():
+            return Result("cancelled")
+        value = self.score(config)
+        folds = tuple(FoldResult(i, 3, value + (i - 1) / 100, value + 0.1, 0.01) for i in range(3))
+        for fold in folds:
+            on_fold(fold)
+        return Result("complete", value, folds, seconds=0.5, facts={"iterations": 7})
+
+    def test_score(
+        self, config: Config, *, seed: int, should_stop: Callable[[], bool] | None = None
+    ) -> float | None:
+        self.tested.append(dict(config))
+        return self.score(config) - 0.01
+
+
+class Drawn:
+    """Proposes what a seed, the number and the history determine, and talks while it does."""
+
+    name = "drawn"
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.told: list[Observed] = []
+        self.closed = False
+        self.contexts: list[AskContext] = []
+
+    def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        self.contexts.append(context)
+        salt = sum(t.number + int(1e6 * (t.value or 0.0)) for t in self.told)
+        rng = np.random.default_rng([self.seed, context.number, abs(salt)])
+        context.on_text("Smaller steps. ")
+        record = {"prompt": "P", "reply": "R", "seconds": 0.25, "tokens": {"prompt": 10}}
+        return Proposal(space.sample(rng), self.name, "Smaller steps.", record=record)
+
+    def tell(self, trial: Observed) -> None:
+        self.told.append(trial)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Bench:
+    """A study on fakes, with everything it wrote within reach; `study()` opens it once more."""
+
+    folder: Path
+    seed: int = 3
+    budget: int | None = 6
+    minutes: float | None = None
+    proposer: str = "drawn"
+    space: SearchSpace = SPACE
+    runner: FakeRunner = field(default_factory=FakeRunner)
+    events: list[Event] = field(default_factory=list)
+    summaries: list[Mapping[str, Any]] = field(default_factory=list)
+    made: list[Proposer] = field(default_factory=list)
+    make: Callable[[str], Proposer] | None = None
+    now_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.url = f"sqlite:///{self.folder / 'studies.db'}"
+        self.store = Store.create(open_storage(self.url), "s", "accuracy", {})
+
+    def reopen(self) -> None:
+        """As another process would: nothing but the files is left."""
+        self.store.close()
+        self.store = Store.open(open_storage(self.url), "s")
+
+    def study(self) -> Study:
+        log = EventLog(self.folder / "events.jsonl", clock=lambda: 1000.0)
+        log.listen(lambda event, t: self.events.append(event))
+        return Study(
+            self.store,
+            self.runner,
+            self._make,
+            space=self.space,
+            opened=StudyOpened(
+                study="s",
+                task="t",
+                kind="classification",
+                metric="accuracy",
+                estimators=("xgboost",),
+                proposer=self.proposer,
+                model="",
+                seed=self.seed,
+                budget_trials=self.budget,
+                budget_s=None if self.minutes is None else 60 * self.minutes,
+                rows=100,
+                features=4,
+                folds=3,
+            ),
+            events=log,
+            inbox=Inbox(self.folder),
+            proposals=ProposalLog(self.folder / "proposals.jsonl"),
+            save=self.summaries.append,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+
+    on_sleep: Callable[[], None] = lambda: None
+
+    def _sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.on_sleep()
+
+    def _clock(self) -> float:
+        self.now_s += 0.2
+        return self.now_s
+
+    def _make(self, name: str) -> Proposer:
+        proposer: Proposer
+        if self.make is not None:
+            proposer = self.make(name)
+        elif name == "drawn":
+            proposer = Drawn(self.seed)
+        else:
+            from core.propose import ProposerSetting, make_proposer
+
+            proposer = make_proposer(name, setting=ProposerSetting(seed=self.seed))
+        self.made.append(proposer)
+        return proposer
+
+    def trials(self) -> list[tuple[int, str, Config, float | None, str]]:
+        """number, state, configuration, value, proposer of every trial in the storage."""
+        return [(t.number, t.state, t.config, t.value, t.proposer) for t in self.store.trials()]
+
+    def kinds(self) -> list[str]:
+        return [type(event).__name__ for event in self.events]
