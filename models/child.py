@@ -1,12 +1,12 @@
 """A child process that speaks JSON lines: both ends of it, for the engine and the trial runner.
 
 Parent side: `Child`. Child side: `serve`. One request is handled at a time, in the child's main
-thread; it is answered by any number of events and then by exactly one "done" or "error":
+thread; the last message of its answer, and only that, has "done" or "error":
 
     -> {"id": 1, "do": "load", ...}
     <- {"id": 1, "event": "progress", ...}
-    <- {"id": 1, "event": "done", ...}          what the handler returned
-    -> {"do": "cancel", "id": 1}                sets `Request.cancelled`, nothing else
+    <- {"id": 1, "done": true, ...}     or     {"id": 1, "error": KIND, "message": .., "hint": ..}
+    -> {"do": "cancel", "id": 1}               sets `Request.cancelled`, nothing else
 
 The child's descriptor 1 is a private pipe: whatever native code prints goes to the log with
 descriptor 2. The child ends when its stdin closes, so it never outlives its parent.
@@ -27,7 +27,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -228,14 +228,13 @@ class Child:
             now = time.monotonic()
             if message is not None and message.get("id") == number:
                 heard = busy_since = now
-                event = message.get("event")
-                if event == "done":
+                if "done" in message:
                     return message
-                if event == "error":
+                if "error" in message:
                     raise ChildSaid(
                         str(message.get("message")),
                         str(message.get("hint", "")),
-                        str(message.get("kind", "")),
+                        str(message["error"]),
                     )
                 if on_event is not None:
                     on_event(message)
@@ -336,12 +335,11 @@ def _signal_name(number: int) -> str:
 # -- the child's end ---------------------------------------------------------------------------
 
 
-class Request:
-    """What a handler is given: the message, a way to report events, and the cancel flag."""
+class Request(Message):
+    """The message that a handler is given, with a way to report events and the cancel flag."""
 
     def __init__(self, message: Message, write: Callable[[Message], None]) -> None:
-        self.message = message
-        self.id: object = message.get("id")
+        super().__init__(message)
         self._write = write
         self._cancelled = threading.Event()
 
@@ -354,15 +352,15 @@ class Request:
         self._cancelled.set()
 
     def send(self, event: str, **fields: object) -> None:
-        """Report something before the request is done; safe from any thread."""
-        self._write({"id": self.id, "event": event, **fields})
+        """Report something at once, also from inside a callback and from any thread."""
+        self._write({"id": self.get("id"), "event": event, **fields})
 
 
-def serve(handle: Callable[[Request], Mapping[str, object] | None]) -> None:
+def serve(handle: Callable[[Request], Iterable[Mapping[str, object]] | None]) -> None:
     """The main function of a child: handle requests until stdin closes or {"do": "stop"} comes.
 
-    `handle` runs in the calling thread. What it returns becomes the "done" message; what it raises
-    becomes the "error" message (message, hint, kind) and the child lives on.
+    `handle` runs in the calling thread. What it yields is sent, with the request's id; the last of
+    it has "done". What it raises is sent as an error, and the child lives on.
     """
     faulthandler.enable()
     _die_with_parent()
@@ -407,33 +405,25 @@ def serve(handle: Callable[[Request], Mapping[str, object] | None]) -> None:
                     requests.put(None)
                 else:
                     request = Request(message, write)
-                    pending[request.id] = request
+                    pending[request.get("id")] = request
                     requests.put(request)
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     while (request := requests.get()) is not None:
+        number = request.get("id")
         try:
-            result = handle(request)
-            write({**(result or {}), "id": request.id, "event": "done"})
+            for answer in handle(request) or ():
+                write({"id": number, **answer})
         except Exception as e:
-            known = isinstance(e, HyperLlamaError)
-            if not known:
-                traceback.print_exc()
-            write(
-                {
-                    "id": request.id,
-                    "event": "error",
-                    "kind": type(e).__name__,
-                    "message": e.message if isinstance(e, HyperLlamaError) else _one_line(e),
-                    "hint": e.hint if isinstance(e, HyperLlamaError) else "",
-                }
-            )
+            if isinstance(e, HyperLlamaError):
+                message, hint = e.message, e.hint
+            else:
+                traceback.print_exc()  # into the log; the parent gets one line
+                message, hint = f"{type(e).__name__}: {' '.join(str(e).split())}"[:1000], ""
+            kind = type(e).__name__
+            write({"id": number, "error": kind, "message": message, "hint": hint})
         finally:
-            pending.pop(request.id, None)
-
-
-def _one_line(e: Exception) -> str:
-    return f"{type(e).__name__}: {' '.join(str(e).split())}"[:1000]
+            pending.pop(number, None)
 
 
 def _end_group() -> None:

@@ -25,42 +25,41 @@ from models.child import serve
 from models.errors import ModelFileError
 
 def handle(request):
-    m = request.message
-    do = m["do"]
+    do = request["do"]
+    done = {"done": True}
     if do == "echo":
-        return {"text": m["text"]}
-    if do == "noise":
+        done["text"] = request["text"]
+    elif do == "noise":
         print("a stray print")
         os.system("echo native noise")
-        return {}
-    if do == "events":
-        for i in range(m["n"]):
-            request.send("tick", i=i)
-        return {"n": m["n"]}
-    if do == "wait":
+    elif do == "events":
+        for i in range(request["n"]):
+            yield {"event": "tick", "i": i}
+        request.send("tick", i=-1)
+    elif do == "wait":
         while not request.cancelled:
             time.sleep(0.005)
-        return {"cancelled": True}
-    if do == "deaf":
+        done["cancelled"] = True
+    elif do == "deaf":
         time.sleep(60)
-    if do == "spin":
-        end = time.monotonic() + m["s"]
+    elif do == "spin":
+        end = time.monotonic() + request["s"]
         while time.monotonic() < end:
             pass
-        return {}
-    if do == "abort":
+    elif do == "abort":
         print("GGML_ASSERT(x) failed", flush=True)
         os.abort()
-    if do == "exit":
+    elif do == "exit":
         sys.stderr.write("going\\n")
         os._exit(3)
-    if do == "bad":
+    elif do == "bad":
         raise ModelFileError("no such file", "look elsewhere")
-    if do == "bug":
+    elif do == "bug":
         raise ZeroDivisionError("oops")
-    if do == "grandchild":
+    elif do == "grandchild":
         import subprocess
-        return {"pid": subprocess.Popen(["sleep", "60"]).pid}
+        done["pid"] = subprocess.Popen(["sleep", "60"]).pid
+    yield done
 
 serve(handle)
 """
@@ -101,8 +100,8 @@ def test_answers_requests_and_keeps_stray_prints_out(start: Callable[[], Child])
     child.call("noise")
     assert child.call("echo", {"text": "x" * 300_000})["text"] == "x" * 300_000
     ticks: list[object] = []
-    assert child.call("events", {"n": 3}, on_event=lambda m: ticks.append(m["i"]))["n"] == 3
-    assert ticks == [0, 1, 2]
+    child.call("events", {"n": 3}, on_event=lambda m: ticks.append(m["i"]))
+    assert ticks == [0, 1, 2, -1]
     assert "native noise" in child.log.read_text()
     assert child.rss_mb > 1 and child.alive
     child.stop()
