@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,7 +145,8 @@ def build_stage(line: str) -> str | None:
 def install_packages(dev: bool) -> None:
     """Installs the project, editable, with exactly the versions of constraints.txt."""
     what = "packages and test tools" if dev else "packages"
-    say(f"Installing {what} into {Path(sys.prefix).name} (the first time: a download of 600 MB)")
+    first = "" if find_spec("xgboost") else ", a download of some 600 MB"
+    say(f"Installing {what} into {Path(sys.prefix).name}{first}")
     target = f"{ROOT}[dev]" if dev else str(ROOT)
     command = [*PIP, "install", "--progress-bar", "off", "-c", str(CONSTRAINTS), "-e", target]
     try:
