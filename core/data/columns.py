@@ -212,11 +212,17 @@ def _number(series: pl.Series, keep: bool, categorical: bool, note: str = "") ->
 
 
 def _is_id(name: str, x: NDArray[np.float64], distinct: int) -> bool:
-    """All different whole numbers, none missing, that move in equal steps or are called an id."""
+    """All different whole numbers, none missing: in equal steps, without a gap, or called an id."""
     if distinct != len(x) or distinct <= 20 or np.any(x != np.round(x)):
         return False
     steps = np.diff(x)
-    return bool(np.all(steps == steps[0])) or _ID_NAME.search(name) is not None
+    gapless = float(x.max() - x.min()) == len(x) - 1
+    return gapless or bool(np.all(steps == steps[0])) or is_id_name(name)
+
+
+def is_id_name(name: str) -> bool:
+    """Whether a column is called like an identifier: "id", "patient_id", "CustomerID", "index"."""
+    return _ID_NAME.search(name.strip()) is not None
 
 
 def _two_valued(cells: pl.Series, labels: tuple[str, str]) -> Values:
@@ -264,6 +270,8 @@ def _date(moments: pl.Series, style: DateFormat, note: str) -> Values:
     features = []
     for part, x in date_parts(moments).items():
         known = x[~np.isnan(x)]
+        if part == "weekday" and style.monthly:
+            continue
         if known.min() < known.max():
             features.append((
                 Column(f"{name} ({part})", "number", missing, note="from the date", source=name,

@@ -31,6 +31,11 @@ class DateFormat:
     timed: bool = False
     note: str = ""
 
+    @property
+    def monthly(self) -> bool:
+        """Whether it names a month and no day."""
+        return self.pattern in _MONTHS
+
 
 def date_format(filled: pl.Series) -> DateFormat | None:
     """The format in which at least 99 % of the cells (text, none empty) are dates, or None.
@@ -76,7 +81,7 @@ def _parsed(cells: pl.Series, style: DateFormat) -> pl.Series:
     import polars as pl
 
     pattern = style.pattern
-    if pattern in _MONTHS:
+    if style.monthly:
         cells = cells + " 01"
         pattern += " %d"
     if not style.timed:

@@ -63,7 +63,7 @@ def load_table(task: Task | DataSpec, *, subsample: bool = True) -> Table:
         out = int((~known).sum())
         warnings.append(f"{out} rows without a value of {shown(task.validation.time)} left out")
         rows, y, times = rows[known], y[known], times[known]
-    features, dropped, sources = _features(task, file, rows, warnings)
+    features, dropped, sources = read_features(task, file, rows, warnings)
     columns, x = _stacked(features, len(rows))
     warnings.extend(find_leaks(x, y, columns, kind, data.target))
     by_name = {**sources, data.target: target_column}
@@ -203,7 +203,7 @@ def _times(task: Task, file: File, rows: NDArray[np.intp]) -> Floats | None:
     return numbers.cast(pl.Float64).to_numpy().astype(np.float64, copy=True)
 
 
-def _features(
+def read_features(
     task: Task, file: File, rows: NDArray[np.intp], warnings: list[str]
 ) -> tuple[list[tuple[Column, Floats]], list[Column], dict[str, Column]]:
     """Features with their arrays, columns that are not used, every column of the file by name."""

@@ -197,7 +197,7 @@ def _stream(path: Path, packed: str) -> Any:
 
 
 def _encoding(path: Path, packed: str) -> str:
-    """utf8; utf-16 by its mark or its zero bytes; else cp1252, or latin-1 where that is undefined."""
+    """utf8; utf-16 by its mark or its zero bytes; else cp1252, or latin-1 where cp1252 has gaps."""
     try:
         with _stream(path, packed) as f:
             head = f.read(4096)

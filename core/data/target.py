@@ -10,18 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.columns import as_numbers, clean_text
+from core.data.table import Column
 
 if TYPE_CHECKING:
     import polars as pl
 
 MOST_CODED_CLASSES = 10
 """Whole numbers from 0 or 1 on, with one gap at most, are classes up to so many."""
-_FIRST = ("target", "class", "label", "y", "outcome", "response", "output", "truth")
-_SECOND = (
+_FIRST = ("target", "class", "label", "y", "outcome", "response", "output", "truth", "dependent")
+_STRONG = (
     "attrition", "churn", "churned", "exited", "default", "defaulted", "diagnosis", "species",
     "status", "survived", "survival", "fraud", "is_fraud", "readmitted", "recurrence", "result",
-    "grade", "quality", "rating", "price", "saleprice", "sale_price", "salary", "income", "medv",
-    "deposit", "subscribed", "approved", "loan_status", "converted", "clicked", "click", "sales",
+    "subscribed", "approved", "loan_status", "converted", "clicked", "saleprice", "sale_price",
+    "medv",
+)
+_WEAK = (
+    "grade", "quality", "rating", "price", "salary", "income", "deposit", "click", "sales",
     "demand", "cnt", "count", "strength", "consumption", "mpg", "score", "type", "category",
 )
 _POSITIVE = ("yes", "true", "1", "positive", "pos", "t", "y", "bad", "sick", "ill", "dead", "died",
@@ -110,27 +114,44 @@ def class_codes(
     return codes, tuple(labels)
 
 
-def guess_target(names: Sequence[str], unusable: Sequence[str] = ()) -> tuple[str, bool]:
+def guess_target(columns: Sequence[Column], stem: str = "") -> tuple[str, bool]:
     """The column that is probably the target, and whether its name says so.
 
-    A column called "target", "class", ...; else one with a name targets often have, the last of
-    them; else the last column. `unusable` are never chosen (identifiers, text, constants).
+    Names count most ("target", "class", "churn"), also when the file is called after the column;
+    then the last or first place, the first before the last where it has two values only. No
+    identifiers, texts, dates and constants.
+
+    Args:
+        columns: of the file, in order; at least one.
+        stem: the file's name without its ending.
     """
-    usable = [n for n in names if n not in set(unusable)] or list(names)
-    folded = {re.sub(r"[\s.-]+", "_", n.strip().lower()): n for n in usable}
-    for word in _FIRST:
-        if word in folded:
-            return folded[word], True
-    for end in (usable[-1], usable[0]):
-        if _suggests(end):
-            return end, True
-    middle = [n for n in usable if _suggests(n)]
-    if middle:
-        return middle[-1], True
-    return usable[-1], False
+    usable = [c for c in columns if c.kind in ("number", "category", "boolean")] or list(columns)
+    last, first = usable[-1], usable[0]
+    two_first = first.distinct == 2 and last.distinct != 2
+    best, best_score, best_named = last, -1, False
+    for c in usable:
+        named = _name_score(c.name, stem)
+        place = 12 if c is last else (25 if two_first else 10) if c is first else 0
+        if named + place >= best_score:
+            best, best_score, best_named = c, named + place, named > 0
+    return best.name, best_named
 
 
-def _suggests(name: str) -> bool:
-    folded = re.sub(r"[\s.-]+", "_", name.strip().lower())
-    words = folded.split("_")
-    return folded in _SECOND or words[-1] in _FIRST or (words[0] == "is" and len(words) == 2)
+def _name_score(name: str, stem: str) -> int:
+    words = re.sub(r"[^a-z0-9]+", " ", name.lower()).split()
+    folded, file = "_".join(words), re.sub(r"[^a-z0-9]+", "", stem.lower())
+    joined = "".join(words)
+    score = 0
+    if folded in _FIRST:
+        score = 100 - _FIRST.index(folded)
+    elif words and words[-1] in _FIRST[:5]:
+        score = 60
+    elif folded in _STRONG:
+        score = 40
+    elif folded in _WEAK or (words and words[-1] in _WEAK[:9]):
+        score = 25
+    if len(joined) >= 3 and joined in file:
+        score += 45
+    elif words and len(words[-1]) >= 4 and words[-1] in file:
+        score += 42
+    return score
