@@ -13,6 +13,7 @@ READY := $(VENV)/ready
 EDITS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help run open test check lint types imports llama wheelhouse clean FORCE
 
 help: ## this list

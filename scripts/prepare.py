@@ -115,10 +115,22 @@ def watch(
         if live:
             print("\r\x1b[K", end="", flush=True)
     if process.wait() != 0:
-        tail = log.read_text(encoding="utf-8").splitlines()[-LINES_SHOWN_ON_FAILURE:]
-        shown_lines = [f"  | {line[:200]}" for line in tail]
-        raise Failed("\n".join([*shown_lines, f"  the whole log: {log}"]))
+        raise Failed(f"{tail(log.read_text(encoding='utf-8'))}\n  the whole log: {log}")
     return time.monotonic() - began
+
+
+def run(command: Sequence[str]) -> None:
+    """Runs a short command without a word; raises Failed with what it said."""
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode != 0:
+        raise Failed(tail(done.stdout + done.stderr))
+
+
+def tail(output: str) -> str:
+    """The last lines worth reading: without pip's postscript and the compiler's command lines."""
+    told, _, _ = output.partition("error: subprocess-exited-with-error")
+    lines = [line for line in told.splitlines() if line.strip() and len(line) < 400]
+    return "\n".join(f"  | {line.strip()[:200]}" for line in lines[-LINES_SHOWN_ON_FAILURE:])
 
 
 def pip_stage(line: str) -> str | None:
@@ -257,8 +269,8 @@ def build(backend: str, cmake_args: str, folder: Path) -> Path:
 def install_wheel(wheel: Path) -> bool:
     """Puts the wheel into the environment; False if it does not load on this computer."""
     quiet = [*PIP, "install", "--quiet"]
-    subprocess.run([*quiet, "--no-deps", "--force-reinstall", str(wheel)], check=True)
-    subprocess.run([*quiet, "-c", str(CONSTRAINTS), f"llama-cpp-python=={pinned()}"], check=True)
+    run([*quiet, "--no-deps", "--force-reinstall", str(wheel)])
+    run([*quiet, "-c", str(CONSTRAINTS), f"llama-cpp-python=={pinned()}"])
     probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, check=False)
     return probe.returncode == 0
 
@@ -279,7 +291,7 @@ def install_llama(backend: str) -> None:
         if not install_wheel(build(backend, cmake_args, folder)):
             why = f'{sys.executable} -c "import llama_cpp"'
             raise Failed(f"  the new library does not load; this shows why: {why}")
-    except (Failed, subprocess.CalledProcessError) as failure:
+    except Failed as failure:
         raise Failed(
             f"llama.cpp could not be built:\n{failure}\n"
             "  Everything but the language model works without it, for example:\n"
@@ -325,7 +337,7 @@ def main() -> None:
             install_llama(options.backend)
         else:
             fill_wheelhouse(options.folder)
-    except (Failed, subprocess.CalledProcessError) as failure:
+    except Failed as failure:
         raise SystemExit(str(failure)) from failure
     except KeyboardInterrupt:
         raise SystemExit("stopped; run make again and it goes on from here") from None
