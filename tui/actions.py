@@ -63,30 +63,32 @@ PLACES = {
 }
 
 ACTIONS: tuple[Action, ...] = (
-    Action("app.help", "question_mark,f1", "help", "Help for what has the focus, and all keys", 9),
+    Action("app.help", "question_mark,f1", "help", "Help for the focused pane, and all keys", 9),
     Action("app.palette", "ctrl+p,colon", "commands", "Find and run any action by its name"),
     Action("app.theme", "f2", "theme", "Switch to the next theme"),
     Action("app.screenshot", "f5", "save picture", "Save the screen as an SVG picture"),
     Action("app.log", "f12", "log", "Show what was reported: notes, warnings, errors"),
     Action("app.quit", "q,ctrl+q", "quit", "Leave; asks what becomes of a study that runs", 10),
     Action("home.open", "enter", "open", "Open the study, or run the sample task", 1),
-    Action("home.preview", "space", "look at task", "Show the task file; choose model and budget", 2),
+    Action("home.preview", "space", "look at task", "The task file; choose model and budget", 2),
     Action("home.resume", "r", "resume", "Go on with a study whose process is gone", 3),
     Action("home.section", "tab,shift+tab", "studies / tasks", "Go to the other list", 4),
     Action("preview.run", "ctrl+r,f10", "run", "Start a study of this task as set here", 1),
     Action("preview.back", "escape", "back", "Return without starting anything", 2),
     Action("study.pause", "p", "pause", "Pause after the trial under way, or go on", 1),
-    Action("study.step", "n", "one trial", "Run one trial, then pause", 2),
-    Action("study.stop", "s", "stop", "Stop after the trial under way; the study can be resumed", 3),
+    Action("study.step", "n", "one trial", "Run one trial, then pause", 3),
+    Action("study.stop", "s", "stop", "Stop after the trial under way; it can be resumed", 4),
     Action("study.stop_now", "S", "stop now", "Stop at once; the trial under way is dropped"),
-    Action("study.queue", "a", "add trial", "Write a configuration of your own to be tried next", 5),
-    Action("study.hint", "t", "tell", "Tell the model something in plain words", 4),
+    Action(
+        "study.queue", "a", "add trial", "Write a configuration of your own to be tried next", 5
+    ),
+    Action("study.hint", "t", "tell", "Tell the model something in plain words", 5),
     Action("study.resume", "r", "resume", "Go on with this study when its process is gone", 1),
-    Action("study.more", "m", "more trials", "Add trials to the budget"),
-    Action("study.maximise", "z", "full pane", "Show only the focused pane, or all again", 6),
+    Action("study.more", "m", "more trials", "Add trials to the budget, and go on", 6),
+    Action("study.maximise", "z", "full pane", "Show only the focused pane, or all again", 7),
     Action("study.pane_history", "1", "history", "Go to the history", call="pane('history')"),
-    Action("study.pane_reasoning", "2", "reasoning", "Go to the reasoning", call="pane('reasoning')"),
-    Action("study.pane_progress", "3", "progress", "Go to the progress plot", call="pane('progress')"),
+    Action("study.pane_reasoning", "2", "reasoning", "Go to the words", call="pane('reasoning')"),
+    Action("study.pane_progress", "3", "progress", "Go to the plot", call="pane('progress')"),
     Action("study.pane_context", "4", "context", "Go to the context gauge", call="pane('context')"),
     Action("study.pane_belief", "5", "belief", "Go to the model's belief", call="pane('belief')"),
     Action("study.follow", "f", "follow", "Show the newest trial again and follow it"),
@@ -146,7 +148,7 @@ def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
         if name not in BY_ID:
             problems.append(f"{path.name}: there is no action {name!r}")
         elif not isinstance(value, str) or not all(part.strip() for part in value.split(",")):
-            problems.append(f"{path.name}: {name} needs a key such as \"p\" or \"ctrl+s\"")
+            problems.append(f'{path.name}: {name} needs a key such as "p" or "ctrl+s"')
         else:
             wanted[name] = ",".join(part.strip() for part in value.split(","))
     for name in list(wanted):

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import work
 from textual.app import App
+from textual.binding import BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 
 from core.text import plain
 from tui import actions, bridge, glyphs, themes
@@ -62,9 +64,9 @@ class HyperLlama(App[None]):
 
     TITLE = "HyperLlama"
     CSS_PATH = "hyperllama.tcss"
-    COMMANDS = {ActionCommands}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionCommands}
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    BINDINGS = [*actions.bindings("app")]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("app")]
     NOTIFICATION_TIMEOUT = 5
     ENABLE_SELECT_AUTO_SCROLL = False
 
@@ -153,7 +155,7 @@ class HyperLlama(App[None]):
 
     async def perform(self, action: actions.Action, screen: Screen[Any]) -> None:
         """Run an action of the registry from the command palette."""
-        target = screen if action.where not in ("app",) else self
+        target: App[Any] | Widget = screen if action.where != "app" else self
         if action.where not in ("app", getattr(screen, "WHERE", "")):
             target = screen.focused or screen
         await self.run_action(action.action, target)

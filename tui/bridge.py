@@ -173,7 +173,7 @@ class Choices:
         return [part for flag, value in pairs if value for part in (flag, value)]
 
 
-async def start(task: Path, choices: Choices = Choices()) -> FolderLink:  # noqa: B008
+async def start(task: Path, choices: Choices = Choices()) -> FolderLink:
     """Start a new study of a task file, under a name that is not taken yet."""
     name = free_name(task.stem)
     arguments = ["run", str(task), "--study", name, "--detached", *choices.arguments()]

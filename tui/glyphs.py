@@ -31,7 +31,7 @@ class Glyphs:
     empty: str = "░"
     line: str = "─"
     column: str = "│"
-    levels: str = "▁▂▃▄▅▆▇█"
+    levels: str = "▁▂▃▄▅▆▇"  # not the full block: plots in neighbouring lines would touch
     braille: bool = True
 
 

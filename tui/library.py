@@ -93,7 +93,7 @@ def _task(path: Path, sample: bool) -> TaskEntry:
     return TaskEntry(
         path=path,
         name=plain(str(table.get("name") or path.stem)),
-        about=_first_line(table.get("notes")) or _first_comment(path),
+        about=_first_comment(path) or _first_line(table.get("notes")),
         estimators=tuple(plain(str(name)) for name in estimators),
         trials=trials if isinstance(trials, int) else None,
         sample=sample,

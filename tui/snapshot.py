@@ -1,4 +1,4 @@
-"""What a study looks like now: an immutable picture folded from its events. No terminal code here."""
+"""What a study looks like now: an immutable picture folded from its events. No widgets."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class Snapshot:
 
 
 class Watch:
-    """Folds events, in order, into snapshots; cheap to feed, and a snapshot is made only when asked."""
+    """Folds events, in order, into snapshots; a snapshot is made only when asked for."""
 
     def __init__(self) -> None:
         self._now = Snapshot()
@@ -201,9 +201,7 @@ class Watch:
             trial = self._get(event.number, t)
             if not trial.done:
                 scores = (*trial.fold_scores, event.score)
-                self._put(
-                    replace(trial, state="training", folds=event.folds, fold_scores=scores)
-                )
+                self._put(replace(trial, state="training", folds=event.folds, fold_scores=scores))
                 now = _running(now, "training")
         elif isinstance(event, TrialFinished):
             now = self._finish_trial(now, event, t)
@@ -262,7 +260,7 @@ class Watch:
         self._trials[trial.number] = trial
 
     def _drop_unfinished(self) -> None:
-        """A trial that was running when its process went is no trial: it will be asked for again."""
+        """A trial that ran when its process went is no trial: it will be asked for again."""
         for number in [n for n, trial in self._trials.items() if not trial.done]:
             del self._trials[number]
 

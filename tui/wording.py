@@ -1,4 +1,4 @@
-"""Numbers, times and configurations as short texts: one place, so that they read alike everywhere."""
+"""Numbers, times and configurations as short texts, so that they read alike everywhere."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def differences(
 
 
 def short_name(name: str) -> str:
-    """A hyperparameter's name for a narrow column: max_depth stays, colsample_bytree -> colsample."""
+    """A hyperparameter's name for a narrow column: colsample_bytree becomes colsample."""
     known = {
         "learning_rate": "lr",
         "n_estimators": "trees",

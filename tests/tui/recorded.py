@@ -51,13 +51,16 @@ WORDS = (
 )
 
 
-def events(trials: int, budget: int = 20, *, proposer: str = "llama") -> Iterator[tuple[Event, float]]:
+def events(
+    trials: int, budget: int = 20, *, proposer: str = "llama"
+) -> Iterator[tuple[Event, float]]:
     """A study of `trials` finished trials; the same every time."""
     rng = random.Random(7)
     t = START_T
     yield StudyOpened(
         study="bank-churn", task="bank-churn.toml", kind="classification", metric="roc_auc",
-        estimators=("xgboost",), proposer=proposer, model="models/Qwen2.5-1.5B-Instruct-Q4_K_M.gguf",
+        estimators=("xgboost",), proposer=proposer,
+        model="models/Qwen2.5-1.5B-Instruct-Q4_K_M.gguf",
         seed=0, budget_trials=budget, budget_s=None, rows=8000, features=19, folds=5, space=SPACE,
         pid=0,
     ), t  # fmt: skip
@@ -70,7 +73,8 @@ def events(trials: int, budget: int = 20, *, proposer: str = "llama") -> Iterato
     ), t  # fmt: skip
     best, best_config, best_number = -math.inf, dict(DEFAULT), 0
     for number in range(trials):
-        for event, t in _trial(rng, number, t, best, best_config):
+        for event, then in list(_trial(rng, number, t, best, best_config)):
+            t = then
             if isinstance(event, TrialFinished) and event.incumbent:
                 assert event.value is not None
                 best, best_config, best_number = event.value, dict(event.config), number
@@ -125,7 +129,8 @@ def _trial(
     value = sum(scores) / 5
     std = math.sqrt(sum((s - value) ** 2 for s in scores) / 5)
     yield TrialFinished(
-        number, "complete", config, value, scores, std, value + 0.03 + rng.random() * 0.04, 10.5, by,
+        number, "complete", config, value, scores, std, value + 0.03 + rng.random() * 0.04,
+        10.5, by,
         "", reasoning, fallback, value > best, tokens,
     ), t  # fmt: skip
 
@@ -151,7 +156,7 @@ def finished(trials: int = 20) -> Iterator[tuple[Event, float]]:
     t = START_T
     best: TrialFinished | None = None
     default = None
-    for event, t in events(trials, trials):  # noqa: B007
+    for event, t in events(trials, trials):
         if isinstance(event, TrialFinished):
             best = event if event.incumbent else best
             default = event.value if event.proposer == "default" else default

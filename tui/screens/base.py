@@ -73,5 +73,5 @@ class Place(Screen[Result], Generic[Result]):
         while node is not None and not getattr(node, "HELP", ""):
             node = node.parent if isinstance(node.parent, Widget) else None
         if node is not None:
-            return str(node.border_title or ""), str(node.HELP)  # type: ignore[attr-defined]
+            return str(getattr(node, "NAME", "")), str(node.HELP)
         return "", ""

@@ -111,7 +111,8 @@ class Configure(ModalScreen["dict[str, Any] | None"]):
                     with Vertical(classes="field"):
                         yield Label(
                             Content.assemble(
-                                (plain(name), "bold"), "  ", (plain(str(param.get("text", ""))), "$dim")
+                                (plain(name), "bold"),
+                                (f"  {plain(str(param.get('text', '')))}", "$dim"),
                             )
                         )
                         yield Input(

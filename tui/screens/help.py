@@ -19,8 +19,8 @@ class Help(Read):
     def __init__(
         self, title: str, text: str, places: Sequence[str], keymap: Mapping[str, str]
     ) -> None:
-        super().__init__("Help", keys_table(places, keymap))
-        self._about, self._text = title, text
+        super().__init__(f"Help: {title}" if title else "Help", keys_table(places, keymap))
+        self._text = text
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog -large") as box:

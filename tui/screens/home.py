@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.content import Content
+from textual.widget import Widget
 
 from core.errors import StudyError
 from tui import actions, bridge, library, wording
@@ -23,6 +26,7 @@ REFRESH_S = 1.0
 class StudyList(Rows):
     """The studies, the last touched first."""
 
+    NAME = "Studies"
     HELP = """\
 Every study on this machine. `↵` opens one: live if it runs, else as it ended. A study whose \
 process is gone stands as *interrupted*; `r` goes on with it, and no finished trial is lost.
@@ -57,8 +61,8 @@ process is gone stands as *interrupted*; `r` goes on with it, and no finished tr
             Column("state", "state", 13),
             Column("name", "study", 0),
             Column("task", "task", 22, drop=5),
-            Column("by", "proposer", 22, drop=6),
-            Column("metric", "metric", 12, drop=4),
+            Column("by", "proposer", 26, drop=6),
+            Column("metric", "metric", 18, drop=4),
             Column("best", "best", 8, right=True),
             Column("gain", "gain", 8, right=True, drop=2),
             Column("trials", "trials", 7, right=True, drop=1),
@@ -103,10 +107,15 @@ process is gone stands as *interrupted*; `r` goes on with it, and no finished tr
 
     def empty(self) -> Content:
         return Content.assemble(
-            ("No study yet. ", "bold"),
-            "Choose a task below and press ",
+            (" No study yet.", "bold"),
+            " Choose a task below and press ",
             ("↵", "bold $primary"),
-            " to run it.",
+            " to run it; ",
+            ("space", "bold $primary"),
+            " shows it first.\n",
+            (" A table of your own? ", "$dim"),
+            "hyperllama new data.csv",
+            (" writes a task file for it.", "$dim"),
         )
 
     def action_open(self) -> None:
@@ -116,6 +125,7 @@ process is gone stands as *interrupted*; `r` goes on with it, and no finished tr
 class TaskList(Rows):
     """Task files that can be run at once."""
 
+    NAME = "Tasks"
     HELP = """\
 Task files: those that come with HyperLlama, and those in the folder it was started in. `↵` runs \
 one as it is; `space` shows the file, where model, proposer and budget can be chosen first. \
@@ -140,8 +150,8 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
 
     def columns(self) -> Sequence[Column]:
         return (
-            Column("name", "task", 26),
-            Column("estimators", "estimators", 24, drop=2),
+            Column("name", "task", 20),
+            Column("estimators", "estimators", 22, drop=2),
             Column("trials", "trials", 6, right=True, drop=3),
             Column("about", "about", 0, drop=1),
         )
@@ -169,7 +179,7 @@ class Home(Place[None]):
     """Studies above, tasks below."""
 
     WHERE = "home"
-    BINDINGS = [*actions.bindings("home")]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("home")]
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
@@ -205,7 +215,8 @@ class Home(Place[None]):
         tasks = self.query_one(TaskList)
         self.set_class(not studies.entries, "-empty")
         lines = max(3, len(tasks.entries) + 1) + 2
-        tasks.styles.height = min(lines, max(5, (self.size.height - 4) // 2))
+        most = self.size.height - 6 if not studies.entries else (self.size.height - 4) // 2
+        tasks.styles.height = min(lines, max(5, most))
         self.refresh_keys()
 
     @on(Rows.Moved)
@@ -288,9 +299,6 @@ class Home(Place[None]):
             self.interface.report("error", f"{error.message}\n{error.hint}")
         else:
             self.interface.show_study(link)
-
-
-from textual.widget import Widget  # noqa: E402
 
 
 class Banner(Widget):

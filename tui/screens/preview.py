@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Label, Static
@@ -26,7 +29,8 @@ class Preview(Place["Choices | None"]):
     """A task file to read, with four fields; empty fields leave it to the file."""
 
     WHERE = "preview"
-    BINDINGS = [*actions.bindings("preview")]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("preview")]
+    NAME = "Task"
     HELP = """\
 The task file as it stands on the disk. The fields below it override the file for this one study; \
 an empty field leaves it as it is. `↵` in a field runs it.
@@ -78,7 +82,12 @@ def _toml(entry: TaskEntry) -> Content:
             lines.append(Content.styled(line, "bold $primary"))
         elif "=" in line:
             key, _, value = line.partition("=")
-            lines.append(Content.assemble((key, "$voice"), ("=", "$dim"), value))
+            value, mark, comment = value.partition("  # ")
+            lines.append(
+                Content.assemble(
+                    (key, "$voice"), ("=", "$dim"), value, (mark + comment, "italic $dim")
+                )
+            )
         else:
             lines.append(Content(line))
     return Content("\n").join(lines)

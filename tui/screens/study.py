@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.widget import Widget
 
@@ -44,7 +45,7 @@ class StudyScreen(Place[None]):
     """One study, live or over."""
 
     WHERE = "study"
-    BINDINGS = [*actions.bindings("study")]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("study")]
     HELP = ""
 
     def __init__(self, link: bridge.StudyLink, clock: Callable[[], float] = time.time) -> None:
@@ -62,6 +63,14 @@ class StudyScreen(Place[None]):
     @property
     def snapshot(self) -> Snapshot:
         return self.link.snapshot
+
+    @property
+    def resumable(self) -> bool:
+        """Nobody works on it, and there is something left to do."""
+        finished = self.snapshot.finished
+        if finished is None:
+            return not self._alive
+        return finished.why not in ("budget", "minutes", "exhausted")
 
     @property
     def dead(self) -> bool:
@@ -85,6 +94,8 @@ class StudyScreen(Place[None]):
         self.pane("history").focus()
         self.lay_out()
         self.refresh_study()
+        if self.snapshot.finished is not None:
+            self.action_best()
         self.set_interval(REFRESH_S, self.refresh_study, name="study")
 
     # Drawing
@@ -156,7 +167,7 @@ class StudyScreen(Place[None]):
             seen = set(_TITLES)
         elif single:
             focused = self.focused.id if self.focused is not None else "history"
-            seen = {focused if focused in _TITLES else "history"}  # type: ignore[arg-type]
+            seen = {focused if focused in _TITLES else "history"}
         else:
             seen = {"history", self.side}
         for name in _TITLES:
@@ -204,7 +215,7 @@ class StudyScreen(Place[None]):
 
     @on(History.EditAsked)
     def _edit_trial(self, message: History.EditAsked) -> None:
-        self._configure(message.trial.config, f"trial {message.trial.number}")
+        self._ask_configuration(message.trial.config, f"trial {message.trial.number}")
 
     def on_descendant_focus(self) -> None:
         super().on_descendant_focus()
@@ -221,9 +232,9 @@ class StudyScreen(Place[None]):
         if action.name in ("step", "stop", "stop_now", "queue", "hint"):
             return action.label if live else ""
         if action.name == "resume":
-            return "" if live else "resume"
+            return "resume" if self.resumable else ""
         if action.name == "more":
-            return action.label if live else ""
+            return action.label
         if action.name == "maximise":
             return "all panes" if self.maximised else action.label
         return action.label
@@ -263,17 +274,21 @@ class StudyScreen(Place[None]):
         )
         if text and text.isdigit() and int(text):
             self._send(control.Extend(int(text)), f"{text} trials more")
+            if self.snapshot.finished is not None or not self._alive:
+                await self._resume()  # the request waits in the study's folder until then
 
     def action_queue(self) -> None:
         best = self.snapshot.best
         opened = self.snapshot.opened
         if best is not None:
-            self._configure(best.config, f"the best so far, trial {best.number}")
+            self._ask_configuration(best.config, f"the best so far, trial {best.number}")
         elif opened is not None:
             start = {str(p.get("name")): p.get("default") for p in opened.space}
-            self._configure(start, "the default")
+            self._ask_configuration(start, "the default")
 
-    @work
+    def _ask_configuration(self, config: Mapping[str, Any], start: str) -> None:
+        self.run_worker(self._configure(config, start), name="configure")
+
     async def _configure(self, config: Mapping[str, Any], start: str) -> None:
         opened = self.snapshot.opened
         if opened is None or not opened.space:
@@ -285,6 +300,9 @@ class StudyScreen(Place[None]):
 
     @work
     async def action_resume(self) -> None:
+        await self._resume()
+
+    async def _resume(self) -> None:
         try:
             link = await bridge.resume(self.link.name)
         except StudyError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from textual.content import Content
@@ -22,17 +22,20 @@ means that the model is sure; a flat line that it does not care.
 class Belief(Pane):
     """The distributions the model had in mind for the trial looked at."""
 
+    NAME = "Belief"
     HELP = HELP
+    _called: Callable[[str], str] = staticmethod(plain)
 
     def lines(self, width: int, height: int) -> list[Content]:
         trial = self.trial
         beliefs = trial.beliefs if trial is not None else {}
         if trial is None or not beliefs:
             return self._nothing()
-        label = min(18, max(len(plain(wording.short_name(n))) for n in beliefs))
+        self._called = plain if width >= 46 else lambda n: plain(wording.short_name(n))
+        label = min(18, max(len(self._called(n)) for n in beliefs))
         drawn: list[Content] = []
-        names = sorted(beliefs, key=lambda n: list(trial.config).index(n) if n in trial.config else 99)
-        for name in names:
+        order = list(trial.config)
+        for name in sorted(beliefs, key=lambda n: order.index(n) if n in order else len(order)):
             row = self._row(name, beliefs[name], trial.config.get(name), label, width)
             if row is not None:
                 drawn.append(row)
@@ -44,13 +47,11 @@ class Belief(Pane):
             drawn = [part for row in drawn for part in (row, Content(""))][:-1]
         return drawn
 
-    def _row(
-        self, name: str, pairs: Any, chosen: Any, label: int, width: int
-    ) -> Content | None:
+    def _row(self, name: str, pairs: Any, chosen: Any, label: int, width: int) -> Content | None:
         cleaned = _pairs(pairs)
         if not cleaned:
             return None
-        head = plain(wording.short_name(name))[:label].ljust(label) + " "
+        head = self._called(name)[:label].ljust(label) + " "
         numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v, _ in cleaned)
         if not numeric:
             return self._options(head, cleaned, chosen, width)
@@ -81,8 +82,10 @@ class Belief(Pane):
             mine = value == chosen
             text = f"{wording.setting(value)} {share:.0%}"
             pieces.append(
-                Content.styled((self.glyphs.arrow + " " if mine else "") + text + "   ",
-                               "bold" if mine else "$dim")
+                Content.styled(
+                    (self.glyphs.arrow + " " if mine else "") + text + "   ",
+                    "bold" if mine else "$dim",
+                )
             )
         return Content.assemble(*pieces).truncate(width, ellipsis=True)
 
@@ -115,8 +118,7 @@ def _squeeze(values: list[float], cells: int) -> list[float]:
         times = max(1, min(3, cells // len(values)))
         return [v for v in values for _ in range(times)]
     return [
-        sum(values[i * len(values) // cells : (i + 1) * len(values) // cells])
-        for i in range(cells)
+        sum(values[i * len(values) // cells : (i + 1) * len(values) // cells]) for i in range(cells)
     ]
 
 

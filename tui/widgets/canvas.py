@@ -25,6 +25,7 @@ class Canvas:
         self._bits: dict[tuple[int, int], int] = {}
         self._style: dict[tuple[int, int], tuple[int, str]] = {}
         self._text: dict[tuple[int, int], str] = {}
+        self._shaded: dict[int, str] = {}
 
     def dot(self, x: int, y: int, style: str, layer: int = 0) -> None:
         """One dot; outside the surface nothing happens."""
@@ -50,6 +51,11 @@ class Canvas:
             self._text[column, row] = character
             self._paint((column, row), style, layer)
 
+    def shade(self, top: int, bottom: int, colour: str) -> None:
+        """A background for the rows `top` to `bottom`."""
+        for row in range(max(0, top), min(self.height - 1, bottom) + 1):
+            self._shaded[row] = colour
+
     def cell_of(self, x: int, y: int) -> tuple[int, int]:
         """The cell that holds a dot."""
         return (x // 2, y // 4) if self.braille else (x, y)
@@ -57,6 +63,7 @@ class Canvas:
     def row(self, y: int) -> Content:
         """One line of cells."""
         pieces: list[tuple[str, str]] = []
+        shade = self._shaded.get(y)
         for x in range(self.width):
             cell = (x, y)
             bits = self._bits.get(cell, 0)
@@ -64,7 +71,8 @@ class Canvas:
             if character is None:
                 filled = chr(0x2800 + bits) if self.braille else "."
                 character = filled if bits else " "
-            pieces.append((character, self._style.get(cell, (0, ""))[1]))
+            style = self._style.get(cell, (0, ""))[1]
+            pieces.append((character, f"{style} on {shade}".strip() if shade else style))
         return Content.assemble(*_runs(pieces))
 
     def _paint(self, cell: tuple[int, int], style: str, layer: int) -> None:

@@ -10,7 +10,6 @@ from textual.content import Content
 
 from core.text import plain
 from tui import wording
-
 from tui.widgets.pane import Pane
 
 # Parts of a prompt in their order; a proposer that knows them reports tokens["parts"].
@@ -28,6 +27,7 @@ proposal, *out* the generated ones.
 class ContextGauge(Pane):
     """Used and free parts of the context window, tokens and speed."""
 
+    NAME = "Context"
     HELP = HELP
 
     def lines(self, width: int, height: int) -> list[Content]:
@@ -141,13 +141,15 @@ class ContextGauge(Pane):
         if model is None:
             return []
         facts = model.facts
-        words = [plain(str(facts[k])) for k in ("parameters", "quantisation") if facts.get(k)]
+        name = plain(model.model).rpartition("/")[2].removesuffix(".gguf")
+        known = [plain(str(facts[k])) for k in ("parameters", "quantisation") if facts.get(k)]
+        words = [word for word in known if word.lower() not in name.lower()]
         if facts.get("threads"):
             words.append(f"{facts['threads']} threads")
         if facts.get("gpu_layers"):
             words.append(f"{facts['gpu_layers']} layers on the GPU")
         sep = f" {self.glyphs.dot} "
-        text = sep.join([plain(model.model).rpartition("/")[2], *words])
+        text = sep.join([name, *words])
         return [Content.styled(text, "$dim").truncate(width, ellipsis=True)]
 
     def _without_model(self, width: int) -> list[Content]:
@@ -192,5 +194,3 @@ def _pairs(pairs: list[tuple[str, str]]) -> Content:
 def _number(table: Mapping[str, Any], key: str) -> float | None:
     value = table.get(key)
     return float(value) if isinstance(value, (int, float)) and value == value else None
-
-

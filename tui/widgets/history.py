@@ -1,9 +1,11 @@
-"""The history of trials: a live table, newest at the bottom, that follows until the cursor leaves."""
+"""The history of trials: a live table, newest last, followed until the cursor leaves it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
@@ -31,9 +33,11 @@ returns to the newest. `↵` shows everything about a trial, `e` queues its conf
 class History(Rows):
     """All trials of a study."""
 
-    BINDINGS = [*actions.bindings("history")]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("history")]
+    NAME = "History"
     HELP = HELP
     WHERE = "history"
+    LEAST = 26
 
     class Selected(Message):
         """Another trial is looked at: None means the newest, whatever it is."""
@@ -119,11 +123,11 @@ class History(Rows):
             Column("number", "#", max(2, len(str(self.row_count()))), right=True),
             Column("by", "by", 7, drop=2),
             Column("score", "score", 7, right=True, gap=1),
-            Column("std", self.glyphs.plus_minus + "folds", 6, drop=3),
+            Column("std", self.glyphs.plus_minus + " std", 6, drop=3),
             Column("folds", "folds", self._fold_cells, drop=4),
             Column("train", "train", 7, right=True, drop=6),
-            Column("time", "time", 6, right=True, drop=5),
-            Column("what", "changed against the best", 0),
+            Column("time", "time", 5, right=True, drop=5),
+            Column("what", "changed vs best", 0),
         )
 
     def cell(self, index: int, key: str, width: int) -> Content:
@@ -192,25 +196,31 @@ class History(Rows):
         if trial.state == "proposing":
             words = _one_line(trial.reasoning[-4 * width :])
             return Content.styled(words[-width:] if words else "thinking", "italic $voice")
+        if trial.proposer == "default":
+            return Content.styled("the library's default", "$dim")
         pairs: list[Content] = []
-        arrow = self.glyphs.arrow
-        if trial.changes:
-            for name, pair in trial.changes.items():
-                before, after = pair if isinstance(pair, (list, tuple)) else (None, pair)
-                pairs.append(
-                    Content.assemble(
-                        (plain(wording.short_name(name)) + " ", "$dim"),
-                        (f"{wording.setting(before)}{arrow}", "$dim") if before is not None else "",
-                        wording.setting(after) if after is not None else "off",
-                    )
+        for name, pair in (trial.changes or trial.config).items():
+            before, after = pair if trial.changes and _is_pair(pair) else (None, pair)
+            pairs.append(
+                Content.assemble(
+                    (plain(wording.short_name(name)) + " ", "$dim"),
+                    (_before(before, self.glyphs), "$dim"),
+                    wording.setting(after) if after is not None else "off",
                 )
-        elif trial.proposer == "default":
-            pairs.append(Content.styled("the library's default configuration", "$dim"))
-        else:
-            for name, value in trial.config.items():
-                label = plain(wording.short_name(name)) + " "
-                pairs.append(Content.assemble((label, "$dim"), wording.setting(value)))
-        return Content("   ").join(pairs)[self._shift :]
+            )
+        return self._as_many_as_fit(pairs[self._shift :], width)
+
+    def _as_many_as_fit(self, pairs: list[Content], width: int) -> Content:
+        """Whole pairs, and how many more there are; a number is never cut in two."""
+        drawn = Content("")
+        for index, pair in enumerate(pairs):
+            left = len(pairs) - index
+            gap = "  " if index else ""
+            room = width - (len(f"  +{left - 1}") if left > 1 else 0)
+            if drawn.cell_length + len(gap) + pair.cell_length > room:
+                return Content.assemble(drawn, (f"{gap}+{left}", "$dim"))
+            drawn = Content.assemble(drawn, gap, pair)
+        return drawn
 
     # Keys
 
@@ -218,11 +228,11 @@ class History(Rows):
         self.select(None)
 
     def action_wider(self) -> None:
-        self._shift += 8
+        self._shift += 1
         self.refresh()
 
     def action_narrower(self) -> None:
-        self._shift = max(0, self._shift - 8)
+        self._shift = max(0, self._shift - 1)
         self.refresh()
 
     def action_copy(self) -> None:
@@ -240,6 +250,14 @@ class History(Rows):
 
 def _is_model(proposer: str) -> bool:
     return proposer in ("llama", "embedded", "hybrid")
+
+
+def _before(value: object, glyphs: Glyphs) -> str:
+    return "" if value is None else wording.setting(value) + glyphs.arrow
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2
 
 
 def _one_line(text: str) -> str:

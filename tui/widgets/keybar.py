@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from textual.content import Content
 from textual.events import Click
 from textual.widget import Widget
+from textual.widgets import Input
 
 from tui.actions import Action, keys_of, shown
 
@@ -37,19 +38,28 @@ class KeyBar(Widget):
         offered = sorted(self._offered(), key=lambda pair: pair[0].footer)[:]
         tail = [pair for pair in offered if pair[0].where == "app"]
         head = [pair for pair in offered if pair[0].where != "app"][: MOST_KEYS - len(tail)]
-        entries = [(a, shown(keys_of(a, keymap)[0]), label) for a, label in (*head, *tail)]
+        typing = isinstance(self.screen.focused, Input)
+        entries = [
+            (a, shown(key), label)
+            for a, label in (*head, *tail)
+            if (key := _usable(keys_of(a, keymap), typing))
+        ]
         while len(entries) > 1 and _width(entries) > width:
             entries.pop(-3 if len(entries) > 3 else 0)
         return entries
 
     def render(self) -> Content:
+        width = self.size.width - 2
+        entries = self.chosen(width)
+        spare = max(0, width - _width(entries))
         x = 1
         pieces: list[Content | str] = [" "]
         self._places = []
-        for action, key, label in self.chosen(self.size.width - 1):
-            pieces.append(
-                Content.assemble((key, "bold $primary"), " ", (label, "$dim"), "   ")
-            )
+        for action, key, label in entries:
+            if action.where == "app" and spare:  # what is the same everywhere stands at the right
+                pieces.append(" " * spare)
+                x, spare = x + spare, 0
+            pieces.append(Content.assemble((key, "bold $primary"), " ", (label, "$dim"), "   "))
             cells = len(key) + 1 + len(label)
             self._places.append((x, x + cells, action))
             x += cells + 3
@@ -62,6 +72,13 @@ class KeyBar(Widget):
                     await self.app.run_action(action.action, self.app)
                 else:
                     await self.app.run_action(action.action, self.screen)
+
+
+def _usable(keys: list[str], typing: bool) -> str:
+    """The first of the keys; while text is typed, the first that is no character."""
+    characters = ("question_mark", "colon", "space", "slash")
+    usable = [k for k in keys if not typing or (len(k) > 1 and k not in characters)]
+    return usable[0] if usable else ""
 
 
 def _width(entries: list[tuple[Action, str, str]]) -> int:

@@ -24,6 +24,7 @@ A trial far below the others stands on the bottom line.
 class ProgressPlot(Pane):
     """Score against trial number."""
 
+    NAME = "Progress"
     HELP = HELP
 
     def lines(self, width: int, height: int) -> list[Content]:
@@ -86,22 +87,26 @@ class ProgressPlot(Pane):
         default = snapshot.default_value
         if default is not None:
             for x in range(canvas.dots_x):
-                if x % 6 < 3:
-                    canvas.dot(x, level(default), "$faint", 1)
+                if x % 4 < 2:
+                    canvas.dot(x, level(default), "$dim", 1)
         if best is not None and best.value is not None:
             error = _standard_error(best)
-            for edge in (best.value + error, best.value - error):
-                if error and low < edge < high:
-                    for x in range(0, canvas.dots_x, 4):
-                        canvas.dot(x, level(edge), "$faint", 0)
+            if error:
+                top = canvas.cell_of(0, level(best.value + error))[1]
+                bottom = canvas.cell_of(0, level(best.value - error))[1]
+                canvas.shade(top, bottom, "$row-cursor-blurred")
         drawn = done[-_MOST_DRAWN:]
         self._draw_best(canvas, done, at, level)
         for trial in drawn:
             assert trial.value is not None
             x, y = at(trial.number), level(trial.value)
-            canvas.dot(x, y, "$dim", 2)
-            if canvas.braille and len(drawn) * 3 < canvas.dots_x:
-                canvas.dot(x + 1, y, "$dim", 2)
+            if trial.best_then:
+                continue  # a corner of the line
+            if len(drawn) * 2 <= canvas.width:
+                column, row = canvas.cell_of(x, y)
+                canvas.text(column, row, "•" if canvas.braille else "o", "$dim", 3)
+            else:
+                canvas.dot(x, y, "$dim", 2)
         for trial in snapshot.trials[-_MOST_DRAWN:]:
             if trial.state == "fail":
                 column, _ = canvas.cell_of(at(trial.number), 0)
@@ -134,12 +139,12 @@ class ProgressPlot(Pane):
         g = self.glyphs
         opened = self.snapshot.opened
         left = Content.assemble(
-            (g.best + " ", "$best"),
-            ("best   ", "$dim"),
-            ("⠤⠤ " if g.braille else ".. ", "$primary"),
+            ("⠒⠒ " if g.braille else ".. ", "$primary"),
             ("best so far   ", "$dim"),
-            ("╌╌ " if g.braille else "-- ", "$faint"),
-            ("default", "$dim"),
+            ("⠒ ⠒ " if g.braille else ". . ", "$dim"),
+            ("default   ", "$dim"),
+            ("   ", "on $row-cursor-blurred"),
+            (" noise", "$dim"),
         )
         metric = plain(opened.metric) if opened else ""
         spare = width - left.cell_length - len(metric)
@@ -197,5 +202,3 @@ def _standard_error(trial: TrialView) -> float:
     if trial.std is None or len(trial.fold_scores) < 2:
         return 0.0
     return float(trial.std / len(trial.fold_scores) ** 0.5)
-
-

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Markdown, Static
@@ -36,7 +38,8 @@ def split_thinking(text: str) -> tuple[str, str]:
 class Reasoning(VerticalScroll, can_focus=True):
     """The words of one trial; a pure function of the trial looked at."""
 
-    BINDINGS = [*actions.bindings("reasoning")]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("reasoning")]
+    NAME = "Reasoning"
     HELP = HELP
     WHERE = "reasoning"
 
@@ -123,9 +126,7 @@ class Reasoning(VerticalScroll, can_focus=True):
         seconds = trial.tokens.get("seconds")
         if isinstance(seconds, (int, float)):
             facts.append(wording.duration(seconds))
-        head = Content.assemble(
-            (f"Trial {trial.number}", "bold"), (dot + dot.join(facts), "$dim")
-        )
+        head = Content.assemble((f"Trial {trial.number}", "bold"), (dot + dot.join(facts), "$dim"))
         if trial.fallback:
             head = Content.assemble(
                 head, "\n", (f"{plain(trial.proposer)} stepped in: ", "$bad"), plain(trial.fallback)
@@ -163,17 +164,21 @@ class Reasoning(VerticalScroll, can_focus=True):
             for name, pair in trial.changes.items()
             if isinstance(pair, (list, tuple)) and len(pair) == 2
         }
-        label = max(len(plain(name)) for name in trial.config)
-        for name, value in trial.config.items():
-            changed = name in before
+        changed = [name for name in trial.config if name in before]
+        label = max((len(plain(name)) for name in changed), default=0)
+        for name in changed:
             lines.append(
                 Content.assemble(
-                    (f"{self.glyphs.arrow if changed else ' '} ", "$best"),
-                    (plain(name).ljust(label) + "  ", "" if changed else "$dim"),
-                    (wording.setting(value), "bold" if changed else "$dim"),
-                    (f"  was {wording.setting(before[name])}" if changed else "", "$dim"),
+                    (f"{self.glyphs.arrow} ", "$best"),
+                    plain(name).ljust(label) + "  ",
+                    (wording.setting(trial.config[name]).ljust(8), "bold"),
+                    (f"  was {wording.setting(before[name])}", "$dim"),
                 )
             )
+        rest = {name: value for name, value in trial.config.items() if name not in before}
+        if rest:
+            head = "unchanged  " if changed else ""
+            lines.append(Content.styled(head + plain(wording.configuration(rest)), "$dim"))
         outcome = self._outcome(trial)
         return Content("\n").join([*lines, *outcome])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import events
 from textual.content import Content
@@ -41,7 +42,7 @@ class Column:
 
 
 def fit(columns: Sequence[Column], width: int, least: int = 12) -> list[tuple[Column, int]]:
-    """The columns that find room in `width` cells, each with its width; `least` for flexible ones."""
+    """The columns that find room in `width` cells, each with its width."""
     kept = list(columns)
 
     def wanted() -> int:
@@ -64,8 +65,9 @@ def fit(columns: Sequence[Column], width: int, least: int = 12) -> list[tuple[Co
 class Rows(ScrollView, can_focus=True):
     """A scrolling list of aligned rows with a cursor and a header that stays."""
 
-    COMPONENT_CLASSES = {"rows--header", "rows--cursor"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--header", "rows--cursor"}
     HEADER = True
+    LEAST = 12  # cells that a flexible column needs
     EMPTY = "Nothing here yet"
 
     cursor: reactive[int] = reactive(0)
@@ -153,7 +155,7 @@ class Rows(ScrollView, can_focus=True):
 
     def _header(self, width: int) -> Content:
         parts: list[Content] = [Content(" ")]
-        for column, cells in fit(self.columns(), width - 1):
+        for column, cells in fit(self.columns(), width - 1, self.LEAST):
             title = Content(column.title).truncate(cells, ellipsis=True)
             parts.append(_placed(title, cells, column.right))
             parts.append(Content(" " * column.gap))
@@ -162,7 +164,7 @@ class Rows(ScrollView, can_focus=True):
     def _row(self, index: int, width: int) -> Content:
         mark = ("▌" if self.has_focus else "▏") if index == self.cursor else " "
         parts: list[Content] = [Content.styled(mark, "$primary")]
-        for column, cells in fit(self.columns(), width - 1):
+        for column, cells in fit(self.columns(), width - 1, self.LEAST):
             text = self.cell(index, column.key, cells).truncate(cells, ellipsis=True)
             parts.append(_placed(text, cells, column.right))
             parts.append(Content(" " * column.gap))

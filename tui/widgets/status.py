@@ -117,7 +117,7 @@ class StatusLine(Widget):
         gain = snapshot.gain
         if gain is not None:
             style = "$good" if gain > 0 else "$dim"
-            tail = " over the default" if width >= 100 else " over default" if width >= 76 else ""
+            tail = " over the default" if width >= 100 else " vs default" if width >= 80 else ""
             left.append(Content.assemble((gap + wording.signed(gain), style), (tail, "$dim")))
         if snapshot.finished is not None and snapshot.finished.test_value is not None:
             text = f"{gap}test {wording.score(snapshot.finished.test_value)}"
@@ -156,7 +156,7 @@ class StatusLine(Widget):
         left = snapshot.left_s(self.now)
         if left is None or snapshot.state == "paused":
             return Content.styled(wording.duration(elapsed), "$dim") if elapsed else Content("")
-        if width >= 76:
+        if width >= 100:
             return Content.assemble(
                 (f"{wording.duration(elapsed)}  ", "$dim"),
                 f"{wording.duration(left)}",
