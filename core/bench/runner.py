@@ -17,6 +17,7 @@ from core.bench.problem import Problem, open_problem
 from core.bench.results import Facts, Results, Run, Writer, load_results
 from core.bench.workers import Workers
 from core.errors import HyperLlamaError, StudyError
+from core.paths import home
 from core.propose.protocol import AskContext, Exhausted, Observed
 
 STARTS = ("default", "none")
@@ -164,7 +165,8 @@ def run(
             writer.write(record)
 
     try:
-        _work(list(_pools(problems)), problems, jobs, on_progress, lambda record: None)
+        log = (Path(out) if out is not None else home() / "bench") / "workers.log"
+        _work(list(_pools(problems)), jobs, log, on_progress, lambda record: None)
         for problem in problems:
             _describe(problem, numbers, budget, results, keep)
         pieces = [
@@ -172,7 +174,7 @@ def run(
             for piece in _runs(problems, chosen, numbers, budget, starts)
             if _key(piece) not in results.runs or results.runs[_key(piece)].error
         ]
-        _work(pieces, problems, jobs, on_progress, keep)
+        _work(pieces, jobs, log, on_progress, keep)
     finally:
         if writer is not None:
             writer.close()
@@ -270,12 +272,12 @@ def _describe(
 
 
 def _work(
-    pieces: Sequence[Piece], problems: Sequence[Problem], jobs: int,
+    pieces: Sequence[Piece], jobs: int, log: Path,
     on_progress: Callable[[Progress], None], keep: Callable[[Facts | Run], None],
 ) -> None:  # fmt: skip
     """Do all pieces and keep each run as it is finished."""
     began = time.monotonic()
-    for done, (piece, finished) in enumerate(_finished(pieces, jobs), 1):
+    for done, (piece, finished) in enumerate(_finished(pieces, jobs, log), 1):
         if finished is not None:
             keep(finished)
         elapsed = time.monotonic() - began
@@ -284,10 +286,12 @@ def _work(
         on_progress(Progress(done, len(pieces), elapsed, left, piece.label, error))
 
 
-def _finished(pieces: Sequence[Piece], jobs: int) -> Iterator[tuple[Piece, Run | None]]:
+def _finished(
+    pieces: Sequence[Piece], jobs: int, log: Path
+) -> Iterator[tuple[Piece, Run | None]]:
     if jobs <= 1 or len(pieces) < 2:
         for piece in pieces:
             yield piece, piece.here()
         return
-    with Workers(min(jobs, len(pieces))) as workers:
+    with Workers(min(jobs, len(pieces)), log) as workers:
         yield from workers.map(pieces)

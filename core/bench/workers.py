@@ -1,123 +1,111 @@
-"""Processes that work off a bench: `python -m core.bench.worker`, started afresh (never forked) and
-fed with lines of JSON.
+"""Processes that work off a bench, each a `core.bench.worker` (see `models.child`).
+
+The parent has a thread for each, which only waits.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import queue
-import subprocess
-import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.bench.results import Run, run_from_wire
-from core.errors import ChildDied, HyperLlamaError, StudyError
+from core.errors import ChildDied, StudyError
+from models.child import Child, ChildSaid, python_argv
 
 if TYPE_CHECKING:
     from core.bench.runner import Piece
 
 Outcome = tuple["Piece", "Run | None"]
+SILENCE_S = 900.0
+"""A piece that computes in silence for ten times as long counts as hung."""
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Workers:
-    """Processes that work off pieces. A worker that dies is told of and replaced once a piece."""
+    """A number of processes; a context manager that ends them.
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._children: set[subprocess.Popen[str]] = set()
-        self._stopping = False
+    Args:
+        count: how many.
+        log: file for what they print.
+    """
+
+    def __init__(self, count: int, log: Path) -> None:
+        self._log = log
+        self._stopping = threading.Event()
+        self._children: list[Child] = [self._started() for _ in range(count)]
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._stopping = True
-        for child in list(self._children):
+        self._stopping.set()
+        for child in self._children:
             child.kill()
-        for child in list(self._children):
-            child.wait()
+        for thread in self._threads:
+            thread.join()
 
-    def map(self, pieces: Iterable[Piece]) -> Iterator[Outcome]:
-        """Pieces with their results, in the order they finish.
+    def map(self, pieces: Sequence[Piece]) -> Iterator[Outcome]:
+        """Pieces with their results, in the order in which they finish.
 
         Raises:
             ChildDied: a worker died twice over the same piece.
             HyperLlamaError: a piece cannot be done at all.
         """
         waiting: queue.SimpleQueue[Piece] = queue.SimpleQueue()
-        total = 0
         for piece in pieces:
             waiting.put(piece)
-            total += 1
-        done: queue.SimpleQueue[Outcome | HyperLlamaError] = queue.SimpleQueue()
-        for _ in range(self._count):
-            threading.Thread(target=self._feed, args=(waiting, done), daemon=True).start()
-        for _ in range(total):
+        done: queue.SimpleQueue[Outcome | Exception] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._feed, args=(n, waiting, done), daemon=True)
+            for n in range(len(self._children))
+        ]
+        for thread in self._threads:
+            thread.start()
+        for _ in pieces:
             item = done.get()
-            if isinstance(item, HyperLlamaError):
+            if isinstance(item, Exception):
                 raise item
             yield item
 
     def _feed(
         self,
+        number: int,
         waiting: queue.SimpleQueue[Piece],
-        done: queue.SimpleQueue[Outcome | HyperLlamaError],
+        done: queue.SimpleQueue[Outcome | Exception],
     ) -> None:
-        child: subprocess.Popen[str] | None = None
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 piece = waiting.get_nowait()
             except queue.Empty:
-                break
+                return
             try:
-                message = piece.message()
-                answer = None
-                for _ in range(2):
-                    if child is None:
-                        child = self._start()
-                    answer = _exchange(child, message)
-                    if answer is not None or self._stopping:
-                        break
-                    self._children.discard(child)
-                    child = None
-                if answer is None:
-                    raise ChildDied(f"a worker died twice at {piece.label}", "run with --jobs 1")
-                if "error" in answer:
-                    raise StudyError(f"{piece.label}: {answer['error']}", str(answer["hint"]))
-            except HyperLlamaError as error:
+                done.put((piece, self._answer(number, piece)))
+            except Exception as error:
                 done.put(error)
                 return
-            run = answer["run"]
-            done.put((piece, None if run is None else run_from_wire(run)))
-        if child is not None and child.stdin is not None:
-            child.stdin.close()
-            child.wait()
-            self._children.discard(child)
 
-    def _start(self) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            environment[name] = "1"
-        child = subprocess.Popen(
-            [sys.executable, "-m", "core.bench.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-            start_new_session=True,
-        )  # fmt: skip
-        self._children.add(child)
-        return child
+    def _answer(self, number: int, piece: Piece) -> Run | None:
+        """A piece's result; a worker that dies over it is replaced once."""
+        message = piece.message()
+        for last in (False, True):
+            try:
+                answer = self._children[number].call("piece", message, silence_s=SILENCE_S)
+            except ChildSaid as error:
+                raise StudyError(f"{piece.label}: {error.message}", error.hint) from error
+            except ChildDied:
+                if last or self._stopping.is_set():
+                    raise
+                self._children[number] = self._started()
+            else:
+                run = answer["run"]
+                return None if run is None else run_from_wire(run)
+        raise AssertionError("unreachable")
 
+    def _started(self) -> Child:
+        argv = python_argv("core.bench.worker")
+        return Child(argv, name="a bench worker", log=self._log, env=_ONE_THREAD)
 
-def _exchange(child: subprocess.Popen[str], message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A worker's answer, or None where it died."""
-    assert child.stdin is not None and child.stdout is not None
-    try:
-        child.stdin.write(json.dumps(message) + "\n")
-        child.stdin.flush()
-        line = child.stdout.readline()
-    except (BrokenPipeError, ValueError):
-        return None
-    answer: dict[str, Any] | None = json.loads(line) if line else None
-    return answer
