@@ -29,6 +29,7 @@ class Observed:
         train_value: mean training score, greater is better; None where unknown.
         seconds: wall time of the evaluation.
         facts: short plain facts for a model to read (best iteration, ...).
+        reasoning: what its proposer said on it; read where the whole conversation is kept.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Observed:
     train_value: float | None = None
     seconds: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,131 @@
+"""How a prompt's tokens are shared out before it is built, and what was left out: the plan.
+
+    context = instructions, task, space | history | question | reasoning | reply | slack
+
+History has what the others leave. Where that is too little, the others give way in the order of
+`LEVELS`. A history that does not fit whole is split at a checkpoint: trials before it are summed up
+(facts, and the most telling trials), trials after it are listed in full. The checkpoint moves every
+`stride` trials only, so that between two moves the prompt's front stays byte-identical and the
+tokens evaluated for a proposal are those of the newest trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+DIGEST_SHARE = 0.5  # of the history's tokens, for the trials before the checkpoint
+FACTS_SHARE = 0.4  # of those, for facts
+_TAIL_SHARE = 0.45
+_LONGEST_STRIDE = 64
+
+
+@dataclass(frozen=True)
+class Level:
+    """What is still in the prompt at one step of making room.
+
+    Attributes:
+        reasoning_share: of the reasoning tokens asked for.
+        dataset, descriptions: whether those facts are in.
+        notes_characters: how much of the user's notes.
+    """
+
+    reasoning_share: float = 1.0
+    dataset: bool = True
+    descriptions: bool = True
+    notes_characters: int = 1000
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """In words, for the record."""
+        found = []
+        if self.reasoning_share < 1:
+            found.append(f"reasoning tokens cut to {self.reasoning_share:.0%}")
+        if not self.dataset:
+            found.append("dataset facts")
+        if not self.descriptions:
+            found.append("descriptions of hyperparameters")
+        if self.notes_characters < 1000:
+            found.append(f"notes beyond {self.notes_characters} characters")
+        return tuple(found)
+
+
+LEVELS = (
+    Level(),
+    Level(0.5),
+    Level(0.5, dataset=False, notes_characters=300),
+    Level(0.5, dataset=False, descriptions=False, notes_characters=300),
+    Level(0.25, dataset=False, descriptions=False, notes_characters=0),
+    Level(0.0, dataset=False, descriptions=False, notes_characters=0),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the tokens of one prompt go.
+
+    Attributes:
+        context_length: of the model as it was loaded.
+        fixed: tokens of instructions, task and space, with the chat template's own.
+        question: tokens kept for what is asked now.
+        reasoning, reply: tokens kept for the analysis and for the configuration.
+        history: tokens left for the history.
+        form: "none" (no trial yet), "whole", or "digest".
+        checkpoint: how many of the trials are summed up; 0 unless a digest.
+        listed: numbers of the trials that stand in the prompt with their configuration.
+        left_out: how many do not; they count in the facts.
+        facts: sentences of facts in the prompt.
+        facts_left_out: sentences for which there was no room.
+        dropped: what else gave way, in words.
+        prompt: tokens of the finished prompt.
+    """
+
+    context_length: int
+    fixed: int
+    question: int
+    reasoning: int
+    reply: int
+    history: int
+    form: str = "none"
+    checkpoint: int = 0
+    listed: tuple[int, ...] = ()
+    left_out: int = 0
+    facts: int = 0
+    facts_left_out: int = 0
+    dropped: tuple[str, ...] = ()
+    prompt: int = 0
+
+    def record(self) -> dict[str, Any]:
+        """JSON-able, for the log of proposals."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+def enough(context_length: int) -> int:
+    """Tokens that the history should have at least, whatever else is in the prompt."""
+    return max(200, context_length // 5)
+
+
+def stride(history: int, line: int) -> int:
+    """Every how many trials the checkpoint moves, with lines of about `line` tokens."""
+    return min(max(int(_TAIL_SHARE * history / max(line, 1)), 1), _LONGEST_STRIDE)
+
+
+def checkpoint(sizes_after: Sequence[int], trials: int, history: int, line: int) -> int:
+    """How many trials are summed up.
+
+    Args:
+        sizes_after: tokens of the newest trials' lines, newest first, at least a stride of them.
+        trials: how many there are.
+        history: tokens for the history.
+        line: tokens of a usual line.
+    """
+    step = stride(history, line)
+    found = trials // step * step
+    tail = sum(sizes_after[: trials - found])
+    return found if tail <= (1 - DIGEST_SHARE) * history else trials
+
+
+def rounded(tokens: int, step: int) -> int:
+    """Up to a whole number of steps, so that a few tokens more change no plan."""
+    return -(-tokens // max(step, 1)) * step

@@ -1,0 +1,169 @@
+"""How values, names and foreign texts are written in a prompt and in the reply."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+from core.propose.protocol import Observed
+from core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace, Value
+from core.text import plain
+
+_MARKUP = re.compile(r"<(?=[|/!A-Za-z_\uff5c])|\[(?=/?(?:INST|SYS|THINK)\b)|(?<=\|)>", re.I)
+_METRICS = {
+    "roc_auc": "area under the ROC curve (0.5 is chance, 1 is perfect)",
+    "roc_auc_ovr": "area under the ROC curve, one class against the rest (0.5 is chance)",
+    "average_precision": "average precision (1 is perfect)",
+    "accuracy": "accuracy (1 is perfect)",
+    "balanced_accuracy": "balanced accuracy: mean recall of the classes (1 is perfect)",
+    "f1": "F1 (1 is perfect)",
+    "f1_macro": "F1, mean over the classes (1 is perfect)",
+    "neg_log_loss": "negative log loss (0 is perfect)",
+    "neg_brier_score": "negative Brier score (0 is perfect)",
+    "matthews_corrcoef": "Matthews correlation (0 is chance, 1 is perfect)",
+    "r2": "R² (1 is perfect, 0 is predicting the mean)",
+    "neg_root_mean_squared_error": "negative root mean squared error (0 is perfect)",
+    "neg_mean_squared_error": "negative mean squared error (0 is perfect)",
+    "neg_mean_absolute_error": "negative mean absolute error (0 is perfect)",
+}
+
+
+def untrusted(text: str, most: int = 400) -> str:
+    """Foreign text on one line, cut at `most` characters, without anything that a chat template or
+    a tokenizer could take for its own markup."""
+    line = " ".join(plain(text).split())
+    line = _MARKUP.sub(lambda m: {"<": "‹", "[": "(", ">": "›"}[m.group()], line)
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def metric_words(metric: str) -> str:
+    """A scorer in words; its own name where there are none."""
+    known = _METRICS.get(metric)
+    return f"{metric}, {known}" if known else untrusted(metric, 80)
+
+
+def number_text(value: float) -> str:
+    """A hyperparameter's number: four significant digits."""
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
+        return str(int(value))
+    return f"{value:.4g}"
+
+
+def score_text(value: float | None) -> str:
+    """A score: five significant digits; empty for none."""
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:.5g}"
+
+
+class Names:
+    """What hyperparameters and their categories are called towards the model.
+
+    With `neutral` they are x1, x2, ... and "v1", "v2", ...: it is then seen whether a model does
+    well with their real names only.
+    """
+
+    def __init__(self, space: SearchSpace, neutral: bool = False) -> None:
+        self._space = space
+        self.neutral = neutral
+        self._names = {
+            p.name: f"x{i + 1}" if neutral else untrusted(p.name, 80)
+            for i, p in enumerate(space.params)
+        }
+        if len(set(self._names.values())) < len(self._names):
+            self._names = {n: f"{shown} {i}" for i, (n, shown) in enumerate(self._names.items())}
+        self._literals = {
+            p.name: self._literals_of(p.domain)
+            for p in space.params
+            if isinstance(p.domain, Categorical)
+        }
+
+    def name(self, param: str) -> str:
+        return self._names[param]
+
+    def key(self, param: str) -> str:
+        """The name as a JSON string."""
+        return json.dumps(self._names[param], ensure_ascii=False)
+
+    def choices(self, param: str) -> list[str]:
+        """The categories as JSON literals, all different, in the domain's order."""
+        return self._literals[param]
+
+    def literal(self, param: str, value: Any) -> str:
+        """A value as the JSON literal that stands for it."""
+        domain = self._space[param].domain if param in self._space else None
+        if isinstance(domain, Categorical):
+            index = domain.index(value)
+            if index is not None:
+                return self._literals[param][index]
+        if isinstance(value, float) and not isinstance(value, bool):
+            return number_text(value)
+        return json.dumps(untrusted(value, 80) if isinstance(value, str) else value,
+                          ensure_ascii=False, default=str)
+
+    def config(self, config: Config) -> str:
+        """A configuration as the JSON object that a reply would hold, in the space's order."""
+        inner = ", ".join(
+            f"{self.key(n)}: {self.literal(n, config[n])}" for n in self._space.names if n in config
+        )
+        return "{" + inner + "}"
+
+    def bare(self, param: str, value: Any) -> str:
+        """A value in a table: strings without quotes where they hold nothing odd."""
+        literal = self.literal(param, value)
+        word = literal[1:-1]
+        return word if literal.startswith('"') and re.fullmatch(r"[\w.+-]+", word) else literal
+
+    def _literals_of(self, domain: Categorical) -> list[str]:
+        found: list[str] = []
+        for i, choice in enumerate(domain.choices):
+            shown: Value = choice
+            if isinstance(choice, str):
+                shown = f"v{i + 1}" if self.neutral else untrusted(choice, 80)
+            literal = json.dumps(shown, ensure_ascii=False)
+            if literal in found:
+                literal = json.dumps(f"{shown} #{i}", ensure_ascii=False)
+            found.append(literal)
+        return found
+
+
+def space_lines(space: SearchSpace, names: Names, descriptions: bool) -> str:
+    """One line a hyperparameter: range, scale, default, what it does, when it counts."""
+    return "\n".join(_space_line(p, names, descriptions and not names.neutral) for p in space)
+
+
+def _space_line(p: Param, names: Names, description: bool) -> str:
+    name = names.name(p.name)
+    if p.frozen:
+        return f"- {name}: fixed at {names.literal(p.name, p.start)}{_when(p.when, names)}"
+    text = f"- {name}: {_domain(p, names)}"
+    text += f", default {names.literal(p.name, p.start)}{_when(p.when, names)}"
+    return f"{text}; {untrusted(p.description, 160)}" if description and p.description else text
+
+
+def _domain(p: Param, names: Names) -> str:
+    domain = p.domain
+    if isinstance(domain, Categorical):
+        return "one of " + ", ".join(names.choices(p.name))
+    kind = "integer" if isinstance(domain, Integer) else "number"
+    text = f"{kind} from {number_text(domain.low)} to {number_text(domain.high)}"
+    if domain.log:
+        text += ", log scale"
+    step = domain.step if isinstance(domain, Float) else domain.step if domain.step > 1 else None
+    return f"{text} in steps of {number_text(step)}" if step else text
+
+
+def _when(when: Condition | None, names: Names) -> str:
+    if when is None:
+        return ""
+    values = " or ".join(names.literal(when.parent, v) for v in when.values)
+    return f", only if {names.name(when.parent)} is {values}"
+
+
+def failure_text(trial: Observed, most: int = 80) -> str:
+    """Why a trial has no usable score, in one line; "failed" where nobody said why."""
+    if trial.value is not None:
+        return "the score was not a finite number"
+    return untrusted(trial.reason, most) or "failed"
