@@ -7,7 +7,6 @@ cancels, the child is killed, also in the middle of a C call, and the next trial
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +18,11 @@ from core.errors import ChildDied, HyperLlamaError, StudyError
 from core.evaluate.results import FoldResult, Result, fold_from_wire
 from core.space import Config
 from core.task import Problem, Task, load_task
-from models.child import Child
+from models.child import Child, python_argv
 
 POLL_S = 0.1
+CANCEL_S = 1.0
+"""How long a cancelled trial may take to reach the end of its fold before it is killed."""
 OPEN_LIMIT_S = 1800.0
 SYSTEM_SHARE = 0.9
 """Without a limit of the task: share of the memory free at the start that the child may use."""
@@ -71,15 +72,11 @@ class TrialRunner:
         if self._child is not None and self._child.alive and self._problem is not None:
             return self._problem
         self._drop()
-        threads = str(self.threads)
-        root = str(Path(core.errors.__file__).resolve().parents[1])
-        path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
-        limits = {f"{n}_NUM_THREADS": threads for n in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
         self._child = Child(
-            [sys.executable, "-m", "core.evaluate.server"],
-            name="trial runner",
+            python_argv("core.evaluate.server"),
+            name="the trial runner",
             log=self._log,
-            env={**os.environ, **limits, "PYTHONPATH": path},
+            env={f"{n}_NUM_THREADS": str(self.threads) for n in ("OMP", "OPENBLAS", "MKL")},
         )
         self.starts += 1
         try:
@@ -132,11 +129,14 @@ class TrialRunner:
         state, value, reason = "failed", None, ""
         facts: Mapping[str, Any] = {}
         try:
-            for answer in self._ask(request, self.task.limits.trial_seconds, should_stop):
+            for answer in self._trial(request, should_stop):
                 if "fold" in answer:
-                    folds.append(fold_from_wire(answer["fold"]))
+                    fold = fold_from_wire(answer["fold"])
+                    if fold.fold < len(folds):
+                        continue  # a fresh child does again what the dead one had done
+                    folds.append(fold)
                     if on_fold is not None:
-                        on_fold(folds[-1])
+                        on_fold(fold)
                 elif "error" in answer:
                     reason = self._memory_reason(str(answer["message"]))
                 else:
@@ -146,7 +146,10 @@ class TrialRunner:
             state, reason = stopped.state, str(stopped)
         except ChildDied as error:
             self._drop()
-            reason = f"the trial runner died: {error.message}"
+            reason = f"died twice: {error.message}"
+        except BaseException:
+            self._drop()
+            raise
         return Result(
             state=state,
             value=value,
@@ -217,6 +220,18 @@ class TrialRunner:
         """Process id of the living child."""
         return self._child.pid if self._child is not None and self._child.alive else None
 
+    def _trial(
+        self, request: Mapping[str, Any], should_stop: Callable[[], bool] | None
+    ) -> Iterator[dict[str, Any]]:
+        """A trial's answers. A child that dies in it is not blamed on the trial the first time."""
+        limit_s = self.task.limits.trial_seconds
+        try:
+            yield from self._ask(request, limit_s, should_stop)
+        except ChildDied:
+            self._drop()
+            self.open(should_stop)
+            yield from self._ask(request, limit_s, should_stop)
+
     def _once(
         self, request: Mapping[str, Any], should_stop: Callable[[], bool] | None
     ) -> dict[str, Any]:
@@ -238,9 +253,7 @@ class TrialRunner:
         self, request: Mapping[str, Any], limit_s: float,
         should_stop: Callable[[], bool] | None, watch_memory: bool = True,
     ) -> dict[str, Any]:
-        answer: dict[str, Any] = {}
-        for answer in self._ask(request, limit_s, should_stop, watch_memory):
-            pass
+        answer = list(self._ask(request, limit_s, should_stop, watch_memory))[-1]
         if "error" in answer:
             kind = getattr(core.errors, str(answer["error"]), StudyError)
             error = kind(str(answer["message"]), str(answer.get("hint", "")))
@@ -258,17 +271,23 @@ class TrialRunner:
         self._requests += 1
         self._peak_mb = 0.0
         deadline = time.monotonic() + limit_s
+        give_up = 0.0
         child.send({**request, "id": self._requests})
         while True:
             answer = child.receive(min(POLL_S, max(deadline - time.monotonic(), 0.0)))
             if answer is not None and answer.get("id") == self._requests:
-                self._peak_mb = max(self._peak_mb, float(answer.pop("rss_mb", 0.0)))  # type: ignore[arg-type]
+                self._peak_mb = max(self._peak_mb, float(answer.get("rss_mb", 0.0)))
+                if give_up and "fold" not in answer:
+                    raise _Stopped("cancelled", "cancelled")
                 yield answer
-                if "done" in answer or "error" in answer:
+                if "fold" not in answer:
                     return
-            if should_stop is not None and should_stop():
+            if give_up and time.monotonic() >= give_up:
                 self._drop()
                 raise _Stopped("cancelled", "cancelled")
+            if not give_up and should_stop is not None and should_stop():
+                give_up = time.monotonic() + CANCEL_S
+                child.send({"do": "cancel", "id": self._requests})
             if time.monotonic() >= deadline:
                 self._drop()
                 raise _Stopped("failed", f"took longer than the limit of {limit_s:g} s")
@@ -300,6 +319,7 @@ def _problem(answer: Mapping[str, Any], task: Task) -> Problem:
 
 
 def _rss_mb(pid: int) -> float:
+    """Resident memory of one process, 0 when it is gone. The child starts no others."""
     import psutil
 
     try:

@@ -197,7 +197,8 @@ class Evaluator:
             if not math.isfinite(result.score):
                 why = one_line(caught[-1].message) if caught else "no finite value"
                 raise TrialFailed(
-                    f"fold {number + 1} of {len(pairs)}: {self.data.metric} is {result.score}: {why}"
+                    f"fold {number + 1} of {len(pairs)}: "
+                    f"{self.data.metric} is {result.score}: {why}"
                 )
             for line in {f"{w.category.__name__}: {one_line(w.message)}" for w in caught}:
                 tally.warned[line] += 1
@@ -316,7 +317,7 @@ class Evaluator:
 
 
 def thinned(curve: Sequence[float]) -> tuple[float, ...]:
-    """At most 50 points of a curve, evenly spaced, the first and the last among them; six digits."""
+    """At most 50 points of a curve, evenly spaced with both ends; six digits each."""
     if len(curve) > CURVE_POINTS:
         picked = np.linspace(0, len(curve) - 1, CURVE_POINTS).round().astype(int)
         curve = [curve[i] for i in picked]

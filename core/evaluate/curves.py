@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def xgboost_curve(
     total = margin(0, stops[0])
     losses = [_loss(total, y, model)]
     intercept = 0.0 if rounds < 2 else margin(0, 1) + margin(1, 2) - margin(0, 2)
-    for start, stop in zip(stops, stops[1:], strict=False):
+    for start, stop in pairwise(stops):
         total = total + margin(start, stop) - intercept
         losses.append(_loss(total, y, model))
     return [-loss for loss in losses], [stop - 1 for stop in stops]

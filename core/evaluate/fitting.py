@@ -1,5 +1,7 @@
-"""Fitting a booster while its loss on other rows is watched, round by round. Needs scikit-learn only:
-the exported script carries this file's function word for word where a task stops boosters early.
+"""Fitting a booster while its loss on other rows is watched, round by round.
+
+Needs scikit-learn only: the exported script carries the function word for word where a task stops
+boosters early.
 """
 
 from __future__ import annotations

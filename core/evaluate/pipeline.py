@@ -1,4 +1,4 @@
-"""From a configuration to one scikit-learn pipeline over the numeric table: preprocessing, then model.
+"""From a configuration to one scikit-learn pipeline over the numeric table.
 
 A pipeline is first a recipe, a tree of `Constructor`s. `built` makes the objects from it and
 `source` the Python text for the exported script, so the two cannot drift apart. Everything that is
@@ -50,7 +50,7 @@ def recipe(
     *,
     response: str = "",
 ) -> Constructor:
-    """The pipeline of one configuration, steps "prepare" (where anything is to be done) and "model".
+    """The pipeline of one configuration: "prepare" (where anything is to be done) and "model".
 
     Args:
         name: the family.

@@ -19,8 +19,8 @@ class FoldResult:
         curve: a score per iteration, thinned to at most 50 points, greater is better: of the scored
             rows (first fold only) or of the early-stopping part for boosters, minus the training
             loss for an MLP. Empty where the estimator has none.
-        best_iteration: 0-based, where the curve of a booster is best (XGBoost without early stopping:
-            best of a dozen checkpoints); None without one.
+        best_iteration: 0-based, where the curve of a booster is best; None without one. XGBoost
+            without early stopping: the best of a dozen checkpoints.
     """
 
     fold: int

@@ -1,21 +1,20 @@
 """The trial runner's child process: holds the table, answers one request after the other.
 
-Requests and answers are JSON lines (see `models.child`). Requests: open, evaluate, test, fit. An
-answer ends with a message that has "done" or "error"; folds come as they finish. What stops a
-trial from outside is the parent's business: it kills this process.
+Requests (see `models.child`): open, evaluate, test, fit. Folds are reported as they
+finish. What stops a trial from outside is the parent's business: it kills this process.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import HyperLlamaError
-
 if TYPE_CHECKING:
     from core.evaluate.crossval import Evaluator
+    from core.task import Problem, Task
+    from models.child import Request
 
 MEMORY_SLACK_MB = 512
 """Address space granted beyond the limit: reserved by threads and allocators, not used. What stays
@@ -24,57 +23,40 @@ _MB = 1 << 20
 
 
 class Bench:
-    """One table, one evaluator, no state between requests but these."""
+    """One table and its evaluator; nothing else is kept between requests."""
 
     def __init__(self) -> None:
+        self._task: Task | None = None
         self._evaluator: Evaluator | None = None
         self._about: dict[str, Any] = {}
 
-    def handle(self, message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Answer one request, message by message; each carries the request's id."""
-        from core.evaluate.crossval import TrialFailed, described
+    def handle(self, request: Request) -> Iterator[dict[str, Any]]:
+        """Answer one request: folds as they finish, then one message with "done" or "error"."""
+        from core.evaluate.crossval import TrialFailed
 
-        number = message.get("id")
+        answers: Callable[[Request], Iterator[dict[str, Any]]] = getattr(
+            self, f"_{request['do']}"
+        )
         try:
-            for answer in getattr(self, f"_{message['do']}")(message):
-                yield {"id": number, **answer}
+            for answer in answers(request):
+                yield {**answer, "rss_mb": rss_mb()}
         except TrialFailed as error:
-            yield {"id": number, "error": "TrialFailed", "message": str(error), "hint": "",
-                   "rss_mb": rss_mb()}
-        except HyperLlamaError as error:
-            yield {"id": number, "error": type(error).__name__, "message": error.message,
-                   "hint": error.hint}
-        except Exception as error:
-            import traceback
+            yield {"error": "TrialFailed", "message": str(error), "rss_mb": rss_mb()}
 
-            traceback.print_exc()  # into the log; the parent gets one line
-            yield {"id": number, "error": "StudyError", "message": described(error),
-                   "hint": "the log of the trial runner says where"}
-
-    def _open(self, message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _open(self, request: Request) -> Iterator[dict[str, Any]]:
         from core.data import load_table
         from core.evaluate.crossval import Evaluator
         from core.evaluate.pipeline import build_pipeline
         from core.evaluate.wire import problem_to_wire
         from core.task import load_task, resolve
 
-        task = load_task(message["task"])
+        task = load_task(request["task"])
         table = load_table(task)
         problem = resolve(task, table)
-        evaluator = Evaluator.of(problem, table, int(message["threads"]))
+        evaluator = Evaluator.of(problem, table, int(request["threads"]))
         for name in problem.estimators:  # imports now what the first trial would wait for
             build_pipeline(name, problem.kind, {}, table.categorical, 0)
-        self._evaluator = evaluator
-        self._about = {
-            "metric": problem.metric,
-            "target": problem.target,
-            "classes": list(problem.classes),
-            "columns": [
-                {"name": c.name, "kind": c.kind, "categories": list(c.categories)}
-                for c in problem.columns
-            ],
-            "data_sha256": problem.fingerprint,
-        }
+        self._task, self._evaluator, self._about = task, evaluator, about(problem)
         yield {
             "done": True,
             "problem": problem_to_wire(problem),
@@ -82,42 +64,77 @@ class Bench:
             "test_rows": len(evaluator.test_rows),
             "folds": len(evaluator.folds(task.seed)),
             "summary": table.summary(),
-            "dropped": [[c.name, c.kind, c.note] for c in table.dropped],
-            "rss_mb": rss_mb(),
         }
 
-    def _evaluate(self, message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _evaluate(self, request: Request) -> Iterator[dict[str, Any]]:
         from dataclasses import asdict
 
         from core.evaluate.crossval import Tally
 
         tally = Tally()
-        with memory_limit(message.get("memory_mb")):
-            for fold in self._opened().evaluate(
-                dict(message["config"]), int(message["seed"]), message.get("fold_seed"), tally
-            ):
-                yield {"fold": asdict(fold), "rss_mb": rss_mb()}
-        yield {"done": True, "facts": tally.facts(), "rss_mb": rss_mb()}
+        config, seed = dict(request["config"]), int(request["seed"])
+        with memory_limit(request.get("memory_mb")):
+            for fold in self._opened().evaluate(config, seed, request.get("fold_seed"), tally):
+                yield {"fold": asdict(fold)}
+                if request.cancelled:
+                    break
+        yield {"done": True, "facts": tally.facts()}
 
-    def _test(self, message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        with memory_limit(message.get("memory_mb")):
-            value = self._opened().test_score(dict(message["config"]), int(message["seed"]))
+    def _test(self, request: Request) -> Iterator[dict[str, Any]]:
+        with memory_limit(request.get("memory_mb")):
+            value = self._opened().test_score(dict(request["config"]), int(request["seed"]))
         yield {"done": True, "value": value}
 
-    def _fit(self, message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _fit(self, request: Request) -> Iterator[dict[str, Any]]:
         from core.evaluate.saving import save_pipeline, versions
 
-        config, seed = dict(message["config"]), int(message["seed"])
-        with memory_limit(message.get("memory_mb")):
-            pipeline = self._opened().fit_final(config, seed)
-        facts = {**self._about, "config": config, "seed": seed, "versions": versions()}
-        save_pipeline(pipeline, Path(message["path"]), {**facts, **message.get("facts", {})})
+        config, seed = dict(request["config"]), int(request["seed"])
+        with memory_limit(request.get("memory_mb")):
+            evaluator, about = self._full()
+            pipeline = evaluator.fit_final(config, seed)
+        facts = {**about, "config": config, "seed": seed, "versions": versions()}
+        save_pipeline(pipeline, Path(request["path"]), {**facts, **request.get("facts", {})})
         yield {"done": True}
 
     def _opened(self) -> Evaluator:
         if self._evaluator is None:
             raise RuntimeError("no table was opened")
         return self._evaluator
+
+    def _full(self) -> tuple[Evaluator, dict[str, Any]]:
+        """Evaluator of all rows and its columns; `subsample_rows` may have left some out."""
+        evaluator = self._opened()
+        if self._task is None or self._task.data.subsample_rows is None:
+            return evaluator, self._about
+        from core.data import load_table
+        from core.evaluate.crossval import Evaluator
+        from core.task import resolve
+
+        table = load_table(self._task, subsample=False)
+        problem = resolve(self._task, table)
+        return Evaluator.of(problem, table, evaluator.threads), about(problem)
+
+
+def about(problem: Problem) -> dict[str, Any]:
+    """What has to be known to feed a fitted pipeline, JSON-able."""
+    return {
+        "kind": problem.kind,
+        "metric": problem.metric,
+        "target": problem.target,
+        "classes": list(problem.classes),
+        "columns": [
+            {
+                "name": c.name,
+                "kind": c.kind,
+                "categories": list(c.categories),
+                "source": c.source,
+                "part": c.part,
+                "date_format": c.date_format,
+            }
+            for c in problem.columns
+        ],
+        "data_sha256": problem.fingerprint,
+    }
 
 
 def rss_mb() -> float:

@@ -1,5 +1,6 @@
-"""Which rows train, which are scored, which are kept for the end. Needs NumPy and scikit-learn only:
-the exported script carries these functions word for word, so nothing else may be used in them.
+"""Which rows train, which are scored, which are kept for the end.
+
+Needs NumPy and scikit-learn only: the exported script carries these functions word for word.
 
 Rows are positions in the table. Every split is a pure function of the arguments. A class with a
 single row is always trained on and never scored, so that no fold lacks it in training.
@@ -16,7 +17,7 @@ Rows = NDArray[np.intp]
 
 
 def evenly(y: NDArray[Any], count: int, rng: np.random.Generator) -> Rows:
-    """Positions of `count` rows, in proportion over the classes or the range of `y`, shape (count,)."""
+    """Positions of `count` rows, evenly over the classes or range of `y`, shape (count,)."""
     shuffled = rng.permutation(len(y))
     ordered = shuffled[np.argsort(y[shuffled], kind="stable")]
     picked = (np.arange(count) + rng.random()) * (len(y) / max(count, 1))
@@ -85,8 +86,13 @@ def make_folds(
     Raises:
         ValueError: too few rows, classes or groups for so many folds.
     """
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-    from sklearn.model_selection import TimeSeriesSplit
+    from sklearn.model_selection import (
+        GroupKFold,
+        KFold,
+        StratifiedGroupKFold,
+        StratifiedKFold,
+        TimeSeriesSplit,
+    )
 
     if method == "time" and times is not None:
         order = np.argsort(times, kind="stable")

@@ -1,4 +1,4 @@
-"""A report as a list of blocks, and the two ways to write it. Foreign text is escaped here, once."""
+"""A report as a list of blocks, and the two ways to write it. Foreign text is escaped here."""
 
 from __future__ import annotations
 

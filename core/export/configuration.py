@@ -48,7 +48,7 @@ def best_json(study: StudyRecord, best: TrialRecord) -> str:
 
 
 def best_toml(study: StudyRecord, best: TrialRecord) -> str:
-    """`best.toml`: the same without what only programs need. None is written "none", as in tasks."""
+    """`best.toml`: what people need of it. None is written "none", as in task files."""
     import tomlkit
 
     facts = best_facts(study, best)
