@@ -83,15 +83,16 @@ def read_column(
         return _dropped(name, "constant", series, "empty")
     if dtype != pl.String:
         return _dropped(name, "text", series, f"holds {str(dtype).lower()[:40]}, no plain values")
+    numbers = series.cast(pl.Float64, strict=False)
+    if numbers.null_count() == series.null_count() < len(series):
+        return _number(numbers, keep, categorical)
     return _text(clean_text(series), semicolon, keep, categorical)
 
 
 def clean_text(series: pl.Series) -> pl.Series:
     """Text cells without blanks around them; null where one of `MISSING` stands."""
-    import polars as pl
-
     stripped = series.str.strip_chars()
-    missing = stripped.is_in(pl.Series(list(MISSING), dtype=pl.String))
+    missing = stripped.is_in(list(MISSING))
     return stripped.set(missing.fill_null(True), None)
 
 
@@ -104,7 +105,7 @@ def _text(cells: pl.Series, semicolon: bool, keep: bool, categorical: bool) -> V
         if categorical and not note:
             return _category(cells)
         found = _number(numbers, keep, categorical, note)
-        return replace(found, warning=warning)
+        return replace(found, warning=warning or found.warning)
     distinct = filled.n_unique()
     if distinct == 2:
         low = {str(v).lower(): str(v) for v in filled.unique().to_list()}

@@ -73,7 +73,10 @@ def _candidates(example: str) -> list[DateFormat]:
 
 
 def parse_dates(cells: pl.Series, style: DateFormat) -> pl.Series:
-    """Text as moments without a time zone (UTC where one was given); null where it does not fit."""
+    """Text as moments without a time zone (UTC where one was given); null where it does not fit.
+
+    Moments with an offset are moved to UTC, so that two of them compare.
+    """
     return _parsed(cells, style)
 
 

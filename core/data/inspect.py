@@ -88,7 +88,7 @@ def _task(
 
 def _pick_target(file: File) -> tuple[str, bool]:
     """The column that is probably the target, judged by names and the first rows."""
-    head = file.frame.head(_HEAD_ROWS).collect()
+    head = file.head(_HEAD_ROWS)
     found = [read_column(head[n], semicolon=file.separator == ";").column for n in file.names]
     return guess_target(found, file.path.name.split(".")[0])
 
@@ -98,7 +98,9 @@ def _without_target(task: Task, file: File, error: TaskError) -> dict[str, Any]:
     warnings = [error.message]
     features, _, sources = read_features(task, file, np.arange(file.rows), warnings)
     arrays = {c.name: values for c, values in features}
-    columns = [sources.get(n, Column(n, "constant", source=n)) for n in file.names]
+    name = task.data.target
+    sources[name] = read_column(file.read([name])[name], semicolon=file.separator == ";").column
+    columns = [sources[n] for n in file.names]
     return {
         "rows": file.rows,
         "features": len(features),

@@ -37,7 +37,7 @@ def find_leaks(
 
 
 def _how(x: NDArray[np.float64], y: NDArray[Any], column: Column, kind: str) -> str:
-    if np.array_equal(x, y):
+    if column.kind != "category" and np.array_equal(x, y):
         return "is equal to"
     if kind == "regression":
         if column.kind == "category" or x.std() == 0 or y.std() == 0:

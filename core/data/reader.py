@@ -62,8 +62,17 @@ class File:
         """The named columns, all rows."""
         import polars as pl
 
+        return self._collected(self.frame.select(pl.col(list(names))))
+
+    def head(self, rows: int) -> pl.DataFrame:
+        """All columns, the first rows."""
+        return self._collected(self.frame.head(rows))
+
+    def _collected(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        import polars as pl
+
         try:
-            return self.frame.select(pl.col(list(names))).collect(engine="streaming")
+            return frame.collect(engine="streaming")
         except pl.exceptions.PolarsError as error:
             raise _unreadable(self.path, error) from error
 
@@ -140,7 +149,10 @@ def _csv(path: Path, magic: bytes, separator: str | None, encoding: str | None) 
     try:
         frame = pl.scan_csv(source, **options)
         raw = frame.collect_schema().names()
-        rows = int(frame.select(pl.len()).collect(engine="streaming").item())
+        # Reading a few columns passes over rows with too many cells, so all are looked at once.
+        every = pl.all().null_count().name.prefix("empty:")
+        counts = frame.select(pl.len(), every).collect(engine="streaming")
+        rows = int(counts["len"][0])
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(path, error) from error
     if not raw:
@@ -309,6 +321,6 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     hint = "is it a table? look at the first lines, or set `separator` and `encoding` in [data]"
     if "found more fields" in what:
         what = "a row has more cells than the header"
-    elif "not properly escaped" in str(error) or "escap" in what or "could not parse" in what:
-        what = 'a quotation mark is not closed'
+    elif "not properly escaped" in str(error) or "malformed" in what or "could not parse" in what:
+        what = "a quotation mark is not closed"
     return DataError(f"{plain(path.name)} cannot be read: {what}", hint)
