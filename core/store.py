@@ -8,6 +8,7 @@ with `hyperllama:`; every Optuna program can read them.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import sqlite3
@@ -112,10 +113,9 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
         if file and file != ":memory:":
             if not create and not Path(file).exists():
                 raise StudyError(f"there is no database {file}", "give --storage, or run a study")
-            _prepare_sqlite(Path(file))
-        return get_storage(
-            RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
-        )
+            with _prepared(Path(file)):
+                return _sqlite(url)
+        return _sqlite(url)
     except (ImportError, NoSuchModuleError) as error:
         raise StudyError(
             f"the storage {shown} needs a driver that is not installed: {_line(error)}",
@@ -176,6 +176,16 @@ class Store:
                 raise StudyError(
                     f"the storage has no study {study!r}", "`hyperllama studies` lists those here"
                 ) from error
+
+    @staticmethod
+    def exists(storage: BaseStorage, study: str) -> bool:
+        """Whether the storage has a study of this name."""
+        with _errors():
+            try:
+                storage.get_study_id_from_name(study)
+            except KeyError:
+                return False
+        return True
 
     def attrs(self) -> dict[str, Any]:
         """What is kept about the study as a whole, without the prefix."""
@@ -331,14 +341,27 @@ def jsonable(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def _prepare_sqlite(file: Path) -> None:
-    """Write-ahead logging: readers do not block the writer. Kept in the file once set."""
+def _sqlite(url: str) -> BaseStorage:
+    return get_storage(
+        RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
+    )
+
+
+@contextmanager
+def _prepared(file: Path) -> Iterator[None]:
+    """A file in write-ahead mode (kept in it once set): readers do not block the writer.
+
+    Two processes that make the same tables at the same time would fail, so one waits.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()
+    with file.with_name(file.name + ".lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection = sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        finally:
+            connection.close()
+        yield
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -17,7 +17,14 @@ from core.control import Inbox
 from core.errors import HyperLlamaError
 from core.evaluate.results import FoldResult, Result
 from core.event_log import EventLog
-from core.events import Event, FoldFinished, ProposalStarted, StudyFinished, StudyOpened
+from core.events import (
+    Event,
+    FoldFinished,
+    Noted,
+    ProposalStarted,
+    StudyFinished,
+    StudyOpened,
+)
 from core.proposal_log import ProposalLog
 from core.propose.protocol import AskContext, Exhausted, Observed, Proposal, Proposer
 from core.space import Config, SearchSpace
@@ -59,6 +66,9 @@ class Study:
         opened: the facts that watchers are told first; holds proposer, seed and budget.
         events, inbox, proposals: the files towards watchers, from them, and the permanent log.
         save: keeps the summary.
+        notes: told to watchers at the start.
+        interrupted: polled ten times a second; True ends the study within two seconds, and what
+            is being evaluated is put back.
         clock, sleep: seconds; tests bring their own.
     """
 
@@ -74,6 +84,8 @@ class Study:
         inbox: Inbox,
         proposals: ProposalLog,
         save: Callable[[Mapping[str, Any]], None] = lambda summary: None,
+        notes: Sequence[Noted] = (),
+        interrupted: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -84,6 +96,7 @@ class Study:
         self._events = events
         self._proposals = proposals
         self._save = save
+        self._notes = notes
         self._sleep = sleep
         self._progress = Progress(space)
         self._asker = Asker(
@@ -97,16 +110,13 @@ class Study:
             self._asker,
             Limits(opened.budget_trials, opened.budget_s),
             clock,
+            interrupted,
         )
-        self._interrupted: list[StoredTrial] = []
+        self._unfinished: list[StoredTrial] = []
         self._next_number = 0
         self._has_default = False
         self._failed_here = 0
         self._test_value: float | None = None
-
-    def stop(self) -> None:
-        """End within two seconds; what is being evaluated is put back. Safe in a signal handler."""
-        self._steering.cancelled = True
 
     def run(self) -> StudyFinished:
         """Go on with the study until its end; the returned event was also written.
@@ -137,7 +147,7 @@ class Study:
             self._next_number = max(self._next_number, trial.number + 1)
             self._has_default |= trial.ours and trial.proposer == "default"
             if trial.state == "RUNNING" and trial.ours:
-                self._interrupted.append(trial)
+                self._unfinished.append(trial)
             if (
                 trial.state in ("COMPLETE", "FAIL")
                 and not trial.rejected
@@ -147,6 +157,8 @@ class Study:
                 past.extend(retold(trial, self._progress))
                 self._progress.learn(trial.observed())
         self._events.begin(self._opened, past)
+        for note in self._notes:
+            self._events.emit(note)
         self._steering.listen(starting=True)
 
     def _loop(self) -> tuple[str, str]:
@@ -190,8 +202,8 @@ class Study:
 
     def _next(self) -> tuple[int, Proposal] | None:
         """The next trial, stored as RUNNING, and how it came about. None: look again."""
-        if self._interrupted:
-            trial = self._interrupted.pop(0)
+        if self._unfinished:
+            trial = self._unfinished.pop(0)
             return self._announce(trial.number, proposal_of(trial), begin=True)
         for trial in self._store.waiting():
             self._next_number = max(self._next_number, trial.number + 1)

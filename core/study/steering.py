@@ -50,11 +50,13 @@ class Steering:
         asker: Asker,
         limits: Limits,
         clock: Callable[[], float],
+        interrupted: Callable[[], bool],
     ) -> None:
         self.limits = limits
         self.hints: tuple[str, ...] = ()
         self.paused = False
-        self.cancelled = False
+        self._cancelled = False
+        self._interrupted = interrupted
         self.spent_s = 0.0
         self._stopping = False
         self._steps = 0
@@ -75,6 +77,11 @@ class Steering:
         if self._working_since is not None:
             self.spent_s += self._clock() - self._working_since
             self._working_since = None
+
+    @property
+    def cancelled(self) -> bool:
+        """The end is wanted at once: a request, or a signal to this process."""
+        return self._cancelled or self._interrupted()
 
     @property
     def resting(self) -> bool:
@@ -150,7 +157,7 @@ class Steering:
             self._stopping = True
             self.note("info", "the study ends after this trial")
         elif isinstance(request, control.StopNow):
-            self.cancelled = True
+            self._cancelled = True
         elif isinstance(request, control.Queue):
             self._queue(request)
         elif isinstance(request, control.Hint):

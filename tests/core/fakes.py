@@ -1,18 +1,22 @@
-"""Fakes for tests of studies: a runner that computes a formula, proposers on demand, no children."""
+"""Fakes for tests of studies: a runner that computes a formula, proposers on demand."""
 
 from __future__ import annotations
 
+import functools
+import sqlite3
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy
 
 from core.control import Inbox
+from core.evaluate.results import FoldResult, Result
 from core.event_log import EventLog
 from core.events import Event, StudyOpened
-from core.evaluate.results import FoldResult, Result
 from core.proposal_log import ProposalLog
 from core.propose.protocol import AskContext, Observed, Proposal, Proposer
 from core.space import Categorical, Config, Float, Integer, Param, SearchSpace
@@ -96,6 +100,18 @@ class Drawn:
         self.closed = True
 
 
+@functools.cache
+def _empty_study() -> bytes:
+    """A database with the study "s" in it; making one takes a quarter of a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "studies.db"
+        Store.create(open_storage(f"sqlite:///{file}"), "s", "accuracy", {}).close()
+        connection = sqlite3.connect(file)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        return file.read_bytes()
+
+
 @dataclass
 class Bench:
     """A study on fakes, with everything it wrote within reach; `study()` opens it once more."""
@@ -112,16 +128,24 @@ class Bench:
     made: list[Proposer] = field(default_factory=list)
     make: Callable[[str], Proposer] | None = None
     now_s: float = 0.0
+    interrupted: bool = False
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.url = f"sqlite:///{self.folder / 'studies.db'}"
-        self.store = Store.create(open_storage(self.url), "s", "accuracy", {})
+        (self.folder / "studies.db").write_bytes(_empty_study())
+        self.reopen()
 
     def reopen(self) -> None:
         """As another process would: nothing but the files is left."""
-        self.store.close()
-        self.store = Store.open(open_storage(self.url), "s")
+        self.interrupted = False
+        storage = open_storage(self.url)
+        engine = storage._backend.engine  # type: ignore[attr-defined]
+        sqlalchemy.event.listen(
+            engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF")
+        )
+        engine.dispose()  # connections made from here on do not wait for the disk
+        self.store = Store.open(storage, "s")
 
     def study(self) -> Study:
         log = EventLog(self.folder / "events.jsonl", clock=lambda: 1000.0)
@@ -150,6 +174,7 @@ class Bench:
             inbox=Inbox(self.folder),
             proposals=ProposalLog(self.folder / "proposals.jsonl"),
             save=self.summaries.append,
+            interrupted=lambda: self.interrupted,
             clock=self._clock,
             sleep=self._sleep,
         )

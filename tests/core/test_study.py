@@ -91,10 +91,11 @@ def test_the_same_seed_gives_the_same_study(tmp_path: Path) -> None:
     assert first.trials() == second.trials() != other.trials()
 
 
-@pytest.mark.parametrize("at", [1, 2, 4, 6])
-@pytest.mark.parametrize("proposer", ["drawn", "random", "tpe"])
+@pytest.mark.parametrize(
+    ("proposer", "at"), [("drawn", 1), ("drawn", 2), ("drawn", 6), ("random", 4), ("tpe", 4)]
+)
 def test_killed_while_training_goes_on_as_if_never_killed(
-    tmp_path: Path, at: int, proposer: str
+    tmp_path: Path, proposer: str, at: int
 ) -> None:
     whole = Bench(tmp_path / "whole", proposer=proposer)
     whole.study().run()
@@ -139,14 +140,12 @@ def test_stopping_puts_the_running_trial_back_and_resume_takes_it(tmp_path: Path
     whole = Bench(tmp_path / "whole")
     whole.study().run()
     bench = Bench(tmp_path / "stopped")
-    study = bench.study()
 
     def stop(count: int, config: Config) -> None:
-        if count == 3:
-            study.stop()
+        bench.interrupted = count == 3
 
     bench.runner.before = stop
-    end = study.run()
+    end = bench.study().run()
     assert end.why == "stopped" and end.test_value is None
     assert [t[1] for t in bench.trials()] == ["COMPLETE", "COMPLETE", "WAITING"]
     bench.reopen()
@@ -354,16 +353,14 @@ def test_minutes_end_a_study_but_not_before_something_was_found(tmp_path: Path) 
 
 
 def test_a_cancelled_proposal_stores_nothing(bench: Bench) -> None:
-    study = bench.study()
-
     class Slow(Drawn):
         def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
-            study.stop()
+            bench.interrupted = True
             assert context.should_stop()
             raise Cancelled
 
     bench.make = lambda name: Slow(3)
-    assert study.run().why == "stopped"
+    assert bench.study().run().why == "stopped"
     assert [t[4] for t in bench.trials()] == ["default"]
 
 
@@ -373,7 +370,7 @@ def test_a_runner_that_is_gone_for_good_is_an_error_and_a_study_that_resumes(ben
             raise StudyError("data.csv is gone", "put it back")
 
     bench.runner.before = fail
-    with pytest.raises(StudyError, match="data.csv is gone"):
+    with pytest.raises(StudyError, match="is gone"):
         bench.study().run()
     assert isinstance(bench.events[-1], StudyFinished) and bench.events[-1].why == "error"
     assert bench.summaries[-1]["state"] == "error"

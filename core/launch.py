@@ -1,0 +1,472 @@
+"""Opens everything a study needs, in the right order, runs it, and closes everything again.
+
+Lock, folder, trial runner (which loads the table), storage, then the loop. What a study was started
+with is kept in its storage, so that `resume` needs nothing but its name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import HyperLlamaError, StudyError
+from core.event_log import EventLog, Listener
+from core.events import Noted, StudyFinished, StudyOpened
+from core.folder import (
+    EVENTS,
+    PROPOSALS,
+    TASK,
+    Lock,
+    check_name,
+    find_study,
+    free_name,
+    read_summary,
+    write_atomically,
+    write_summary,
+)
+from core.paths import default_storage, study_dir
+
+if TYPE_CHECKING:
+    from core.evaluate.client import TrialRunner
+    from core.propose.protocol import Proposer
+    from core.store import Store
+    from core.task import Problem, Task
+
+_UNLIMITED_TRIALS = 100_000  # what a task file's budget in minutes alone means
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a study is run with beyond its task file. None: the task's, the study's, or the default.
+
+    Attributes:
+        proposer: by name; the default asks the model where there is a usable one.
+        model: name or path of a GGUF file; "embedded" is the one that ships.
+        trials, minutes: the budget, over all sessions of the study.
+        storage: an Optuna storage URL.
+        threads: for training and for llama.cpp, which take turns; 0 leaves it to both.
+        gpu_layers: "auto", "none", "all", or a number.
+        context_length: tokens; 0 takes the model's own, capped.
+    """
+
+    proposer: str | None = None
+    model: str | None = None
+    trials: int | None = None
+    minutes: float | None = None
+    seed: int | None = None
+    storage: str | None = None
+    threads: int | None = None
+    gpu_layers: str | None = None
+    context_length: int | None = None
+    temperature: float | None = None
+
+    def over(self, kept: Mapping[str, Any]) -> Options:
+        """These options, and what `kept` says where they say nothing."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Options(**{k: kept.get(k) if v is None else v for k, v in own.items()})
+
+
+def start(
+    task_file: Path,
+    options: Options = Options(),
+    *,
+    study: str | None = None,
+    listener: Listener | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> StudyFinished:
+    """Run a new study of a task file to its end. Without a name it gets one after the task's.
+
+    Raises:
+        HyperLlamaError: the task, the table, the model or the storage cannot be used; the study's
+            name is taken; the study failed for good. In all but the last case nothing is left.
+    """
+    from core.task import load_task, standalone_text
+
+    task = load_task(task_file)
+    name = check_name(study) if study is not None else free_name(task.name)
+    folder = study_dir(name)
+    fresh = not folder.exists()
+    lock = Lock(folder)
+    lock.take()
+    try:
+        if (folder / TASK).exists():
+            raise StudyError(
+                f"there is a study {name!r} already",
+                f"`hyperllama resume {name}` goes on with it; --study NAME starts another",
+            )
+        url = options.storage or default_storage()
+        opened = _Opened(name, folder, replace(options, storage=url), listener, interrupted)
+        try:
+            write_atomically(folder / TASK, standalone_text(task_file))
+            opened.create(task)
+        except BaseException:
+            opened.close()
+            if fresh:
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                (folder / TASK).unlink(missing_ok=True)
+            raise
+        return opened.run()
+    finally:
+        lock.release()
+
+
+def resume(
+    study: str,
+    options: Options = Options(),
+    *,
+    more: int = 0,
+    listener: Listener | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> StudyFinished:
+    """Go on with a study where it was left; `more` adds trials to its budget.
+
+    Raises:
+        HyperLlamaError: there is no such study, another process works on it, or as `start`.
+    """
+    folder = study_dir(study) if options.storage else find_study(study)
+    lock = Lock(folder)
+    lock.take()
+    try:
+        url = options.storage or storage_of(folder)
+        opened = _Opened(folder.name, folder, replace(options, storage=url), listener, interrupted)
+        try:
+            opened.reopen(more)
+        except BaseException:
+            opened.close()
+            raise
+        return opened.run()
+    finally:
+        lock.release()
+
+
+def storage_of(folder: Path) -> str:
+    """The storage a study was made in.
+
+    Raises:
+        StudyError: its URL has a password, which is not kept.
+    """
+    url = str((read_summary(folder) or {}).get("storage") or default_storage())
+    if "***" in url:
+        raise StudyError(
+            f"the study {folder.name!r} is in {url}, and its password is not kept",
+            "give the whole URL with --storage, or in HYPERLLAMA_STORAGE",
+        )
+    return url
+
+
+class _Opened:
+    """A study that is being opened, and then run; whatever was opened is closed by `close`."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        options: Options,
+        listener: Listener | None,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._name = name
+        self._folder = folder
+        self._options = options
+        self._interrupted = interrupted
+        self._events = EventLog(folder / EVENTS)
+        if listener is not None:
+            self._events.listen(listener)
+        self._runner: TrialRunner | None = None
+        self._store: Store | None = None
+        self._problem: Problem | None = None
+        self._notes: list[Noted] = []
+        self._created_t = time.time()
+
+    def create(self, task: Task) -> None:
+        """Load the table, then make the study in the storage."""
+        from core.store import Store, open_storage
+
+        self._options = options = self._settled(task)
+        assert options.storage is not None
+        # A study that is killed before the storage knows of it is begun again from this.
+        begun = {"study": self._name, "task": task.name, "data": str(task.data.path)}
+        self._write_summary({**begun, "state": "running", "options": _without_storage(options)})
+        problem = self._open_runner()
+        storage = open_storage(options.storage)
+        self._store = Store.create(storage, self._name, problem.metric, self._attrs())
+
+    def _attrs(self) -> dict[str, Any]:
+        """What is kept in the storage; the settings last, so that they stand for all of it."""
+        options = self._options
+        return {
+            "version": _VERSION,
+            "task": (self._folder / TASK).read_text("utf8"),
+            "created_t": self._created_t,
+            "budget_trials": options.trials,
+            "budget_s": None if options.minutes is None else 60 * options.minutes,
+            "proposer": options.proposer,
+            "settings": _without_storage(options),
+        }
+
+    def reopen(self, more: int) -> None:
+        """Find the study in the storage, with what it was started with; load the table."""
+        from core.store import Store, open_storage
+        from core.task import load_task
+
+        assert self._options.storage is not None
+        begun = (read_summary(self._folder) or {}).get("options")
+        storage = open_storage(self._options.storage, create=begun is not None)
+        if begun is not None and not Store.exists(storage, self._name):
+            self._options = self._options.over(begun)
+            return self.create(load_task(self._folder / TASK))
+        self._store = Store.open(storage, self._name)
+        attrs = self._store.attrs()
+        if "settings" not in attrs:
+            if begun is None or self._store.trials():
+                raise StudyError(
+                    f"the study {self._name!r} was not made by HyperLlama",
+                    "its trials can be read with Optuna, not resumed here",
+                )
+            self._options = self._options.over(begun)
+            self._store.set_attrs(self._attrs())
+            attrs = self._store.attrs()
+        if not (self._folder / TASK).exists():
+            write_atomically(self._folder / TASK, str(attrs["task"]))
+        load_task(self._folder / TASK)
+        self._created_t = float(attrs.get("created_t") or self._created_t)
+        seconds = attrs.get("budget_s")
+        kept = {
+            **attrs["settings"],
+            "trials": attrs.get("budget_trials"),
+            "minutes": None if seconds is None else seconds / 60,
+            "proposer": attrs.get("proposer"),
+        }
+        if self._options.seed not in (None, kept.get("seed")):
+            raise StudyError(
+                f"the study {self._name!r} was started with seed {kept.get('seed')}",
+                "the seed of a study cannot change; start another study",
+            )
+        options = self._options.over(kept)
+        if more:
+            options = replace(options, trials=(options.trials or 0) + more)
+        if options.proposer is not None and options.proposer != kept["proposer"]:
+            choose_proposer(options.proposer, options.model)
+        self._options = options
+        self._store.set_attrs(self._attrs())
+        self._open_runner()
+
+    def run(self) -> StudyFinished:
+        from core.control import Inbox
+        from core.proposal_log import ProposalLog
+        from core.study import Study
+
+        assert self._store is not None and self._runner is not None and self._problem is not None
+        facts = self._facts()
+        try:
+            return Study(
+                self._store,
+                self._runner,
+                self._make_proposer,
+                space=self._problem.space,
+                opened=facts,
+                events=self._events,
+                inbox=Inbox(self._folder),
+                proposals=ProposalLog(self._folder / PROPOSALS),
+                save=self._save,
+                notes=tuple(self._notes),
+                interrupted=self._interrupted,
+            ).run()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.close()
+        if self._store is not None:
+            self._store.close()
+        self._events.close()
+
+    def _open_runner(self) -> Problem:
+        from core.evaluate.client import TrialRunner
+
+        self._runner = TrialRunner(
+            self._folder / TASK,
+            log=self._folder / "trials.log",
+            threads=self._options.threads or 0,
+        )
+        self._problem = self._runner.open(self._interrupted)
+        return self._problem
+
+    def _settled(self, task: Task) -> Options:
+        """The options with nothing left open."""
+        options = self._options
+        trials: int | None = options.trials
+        minutes = options.minutes
+        if trials is None and minutes is None:
+            trials, minutes = task.budget.trials, task.budget.minutes
+            if minutes is not None and trials >= _UNLIMITED_TRIALS:
+                trials = None
+        proposer, note = choose_proposer(options.proposer, options.model)
+        if note is not None:
+            self._notes.append(note)
+        return replace(
+            options,
+            trials=trials,
+            minutes=minutes,
+            proposer=proposer,
+            model=options.model or "embedded",
+            seed=task.seed if options.seed is None else options.seed,
+        )
+
+    def _facts(self) -> StudyOpened:
+        from core.propose import needs_model
+        from core.study.telling import describe_space
+
+        assert self._runner is not None and self._problem is not None
+        options, problem = self._options, self._problem
+        proposer = str(options.proposer)
+        return StudyOpened(
+            study=self._name,
+            task=problem.task.name,
+            kind=problem.kind,
+            metric=problem.metric,
+            estimators=problem.estimators,
+            proposer=proposer,
+            model=str(options.model) if needs_model(proposer) else "",
+            seed=int(options.seed or 0),
+            budget_trials=options.trials,
+            budget_s=None if options.minutes is None else 60 * options.minutes,
+            rows=self._runner.rows,
+            features=len(problem.columns),
+            folds=self._runner.folds,
+            space=describe_space(problem.space),
+            warnings=problem.warnings,
+            pid=os.getpid(),
+        )
+
+    def _make_proposer(self, name: str) -> Proposer:
+        from core.propose import ProposerSetting, make_proposer, needs_model
+
+        assert self._runner is not None and self._problem is not None
+        options, problem, task = self._options, self._problem, self._problem.task
+        return make_proposer(
+            name,
+            setting=ProposerSetting(
+                seed=int(options.seed or 0),
+                task=task.name,
+                kind=problem.kind,
+                metric=problem.metric,
+                estimators=problem.estimators,
+                facts=problem.facts,
+                dataset="\n".join(self._runner.summary),
+                notes=task.notes,
+                folds=self._runner.folds,
+                budget_trials=options.trials,
+                model=str(options.model),
+                engine=_engine_settings(options) if needs_model(name) else None,
+                temperature=options.temperature,
+                log=self._folder / "engine.log",
+                report=self._events.emit,
+            ),
+        )
+
+    def _save(self, summary: Mapping[str, Any]) -> None:
+        from core.propose import needs_model
+
+        assert self._runner is not None and self._problem is not None
+        options, problem = self._options, self._problem
+        asks = needs_model(str(summary["proposer"]))
+        self._write_summary(
+            {
+                "study": self._name,
+                "task": problem.task.name,
+                "data": str(problem.task.data.path),
+                "kind": problem.kind,
+                "metric": problem.metric,
+                "estimators": list(problem.estimators),
+                "model": str(options.model) if asks else "",
+                "seed": options.seed,
+                "rows": self._runner.rows,
+                "features": len(problem.columns),
+                **summary,
+            }
+        )
+
+    def _write_summary(self, summary: Mapping[str, Any]) -> None:
+        from core.store import hide_password
+
+        write_summary(
+            self._folder,
+            {
+                "storage": hide_password(str(self._options.storage)),
+                "created_t": round(self._created_t, 3),
+                "updated_t": round(time.time(), 3),
+                "pid": os.getpid(),
+                **summary,
+            },
+        )
+
+
+def choose_proposer(wanted: str | None, model: str | None) -> tuple[str, Noted | None]:
+    """Who proposes: the one named, else the model where one is usable, else TPE with a note why.
+
+    Raises:
+        HyperLlamaError: the proposer or the model that was named does not exist.
+    """
+    from core.propose import needs_model
+
+    if wanted is not None and not needs_model(wanted):
+        return wanted, None
+    try:
+        is_embedded = _usable(model or "embedded")
+    except HyperLlamaError as error:
+        if wanted is not None or model is not None:
+            raise
+        return "tpe", Noted("warning", f"no model, so tpe proposes: {error.message}", error.hint)
+    if wanted is not None:
+        return wanted, None
+    hybrid = is_embedded and importlib.util.find_spec("core.propose.hybrid") is not None
+    return ("hybrid" if hybrid else "llama"), None
+
+
+def _usable(model: str) -> bool:
+    """Whether the model is one of our own; an error says why it cannot be used at all."""
+    from models.registry import read_metadata, resolve_model
+
+    from core.errors import EngineError
+
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise EngineError(
+            "llama-cpp-python is not installed",
+            "install it as the README says, or choose --proposer tpe, gp or random",
+        )
+    return bool(read_metadata(resolve_model(model)).is_embedded_dialect)
+
+
+def _without_storage(options: Options) -> dict[str, Any]:
+    """What is kept; the storage's address may hold a password."""
+    return {k: v for k, v in asdict(options).items() if k != "storage"}
+
+
+def _engine_settings(options: Options) -> Any:
+    from models.engine import EngineSettings
+
+    return EngineSettings(
+        context_length=options.context_length or 0,
+        gpu_layers=gpu_layers(options.gpu_layers or "auto"),
+        threads=options.threads or 0,
+        seed=int(options.seed or 0),
+    )
+
+
+def gpu_layers(text: str) -> str | int:
+    """"auto", "none" or "all" as they are, else a number of layers.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    return text if text in ("auto", "none", "all") else int(text)
