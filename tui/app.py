@@ -254,7 +254,3 @@ def run(environment: Mapping[str, str] = os.environ, *, study: str = "", theme: 
     app = HyperLlama(study=study, theme=theme)
     app.run()
     return app.return_code or 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(run())

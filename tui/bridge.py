@@ -24,6 +24,7 @@ from core.text import plain
 from tui.snapshot import Snapshot, Watch
 
 _CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
+COMMAND: tuple[str, ...] = (sys.executable, "-m", "hyperllama")
 
 
 class StudyLink(Protocol):
@@ -137,9 +138,7 @@ async def launch(arguments: Sequence[str], name: str) -> FolderLink:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "hyperllama",
+                *COMMAND,
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from textual.screen import Screen
 from textual.widget import Widget
@@ -25,10 +25,7 @@ class Place(Screen[Result], Generic[Result]):
     @property
     def interface(self) -> HyperLlama:
         """The app, with its own type."""
-        from tui.app import HyperLlama
-
-        assert isinstance(self.app, HyperLlama)
-        return self.app
+        return cast("HyperLlama", self.app)
 
     @property
     def glyphs(self) -> Glyphs:

@@ -1,0 +1,81 @@
+"""Fixtures of the interface's tests: an app with a fixed clock, tasks of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui import recorded
+from tui import library
+from tui.app import HyperLlama
+from tui.library import TaskEntry
+from tui.screens.study import StudyScreen
+
+Opened = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings of the person who runs the tests reach them."""
+    for name in ("NO_COLOR", "HYPERLLAMA_THEME", "HYPERLLAMA_ASCII", "TEXTUAL_ANIMATIONS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HYPERLLAMA_KEYS", str(tmp_path / "keys.toml"))
+    monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "UTF-8")
+    monkeypatch.setattr("tui.screens.help.actions.keys_file", lambda: Path("keys.toml"))
+
+
+@pytest.fixture
+def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[TaskEntry]:
+    """Three task files instead of those that ship."""
+    entries = []
+    for name, about in (
+        ("breast_cancer", "Binary, small, quick."),
+        ("diabetes", "Regression on a few hundred rows."),
+        ("machine_fault", "Three classes, missing values, several estimators."),
+    ):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(
+            f'# {about}\nname = "{name}"\nestimator = "xgboost"\n\n[data]\n'
+            f'path = "{name}.csv"\ntarget = "y"\n\n[budget]\ntrials = 12\n',
+            "utf8",
+        )
+        entries.append(TaskEntry(Path(f"{name}.toml"), name, about, ("xgboost",), 12))
+    found = [TaskEntry(tmp_path / e.path, e.name, e.about, e.estimators, e.trials) for e in entries]
+    monkeypatch.setattr(library, "tasks", lambda: found)
+    return found
+
+
+@pytest.fixture
+def opened() -> Opened:
+    """An app with a study screen over a replayed study; the clock stands 3 s after its end."""
+
+    @asynccontextmanager
+    async def open_study(
+        link: recorded.Replay, size: tuple[int, int] = (140, 45), theme: str = ""
+    ) -> AsyncIterator[Pilot[None]]:
+        app = HyperLlama(theme=theme, clock=lambda: link.last_t + 3)
+        async with app.run_test(size=size) as pilot:
+            app.show_study(link)
+            await pilot.pause()
+            await pilot.pause()
+            assert isinstance(app.screen, StudyScreen)
+            yield pilot
+
+    return open_study
+
+
+def text_of(pilot: Pilot[None], selector: str = "") -> str:
+    """What is to be read on the screen, or in one widget, line by line."""
+    screen = pilot.app.screen
+    if not selector:
+        lines = screen._compositor.render_strips()
+        return "\n".join("".join(s.text for s in line) for line in lines)
+    widget = screen.query_one(selector)
+    region = widget.region
+    lines = screen._compositor.render_strips()
+    cut = lines[region.y : region.bottom]
+    return "\n".join("".join(s.text for s in line)[region.x : region.right] for line in cut)

@@ -1,0 +1,5 @@
+"""`python -m tui`: the interface alone."""
+
+from tui.app import run
+
+raise SystemExit(run())
