@@ -10,4 +10,9 @@ if(PROJECT_NAME STREQUAL "llama.cpp")
   set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
 elseif(PROJECT_NAME STREQUAL "ggml")
   set(CMAKE_UNITY_BUILD OFF)
+  # GCC's _tile_loadconfig tells the optimiser that it reads 8 of the 64 bytes it is given, so the rest
+  # is optimised away and every quantised model crashes on processors with AMX (seen with GCC 12).
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    add_compile_options(-mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+  endif()
 endif()

@@ -1,0 +1,114 @@
+"""The network: a small Llama decoder, laid out as llama.cpp's architecture "llama" expects it.
+
+RMS norm, SwiGLU, rotary positions in interleaved pairs, input and output embeddings shared. Shapes:
+B sequences, T tokens, H heads, C = width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ROPE_BASE = 10_000.0
+NORM_EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a network."""
+
+    width: int
+    layers: int
+    heads: int
+    feed_forward: int
+    vocabulary: int
+    context: int = 1024
+
+
+SIZES = {
+    "1m": (128, 5, 4, 352),
+    "4m": (224, 7, 7, 608),
+    "12m": (352, 9, 11, 960),
+}
+
+
+def shape_of(size: str, vocabulary: int) -> Shape:
+    """The shape named "1m", "4m" or "12m"."""
+    width, layers, heads, feed_forward = SIZES[size]
+    return Shape(width, layers, heads, feed_forward, vocabulary)
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each after a norm and added to the stream."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        c, f = shape.width, shape.feed_forward
+        self.heads = shape.heads
+        self.attn_norm = nn.RMSNorm(c, eps=NORM_EPS)
+        self.attn_q, self.attn_k, self.attn_v, self.attn_output = (
+            nn.Linear(c, c, bias=False) for _ in range(4)
+        )
+        self.ffn_norm = nn.RMSNorm(c, eps=NORM_EPS)
+        self.ffn_gate, self.ffn_up = nn.Linear(c, f, bias=False), nn.Linear(c, f, bias=False)
+        self.ffn_down = nn.Linear(f, c, bias=False)
+        for out in (self.attn_output, self.ffn_down):
+            nn.init.normal_(out.weight, std=0.02 / math.sqrt(2 * shape.layers) * 2)
+
+    def forward(self, x: Tensor, mask: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        b, t, c = x.shape
+        h = self.attn_norm(x)
+        q, k, v = (
+            proj(h).view(b, t, self.heads, c // self.heads).transpose(1, 2)
+            for proj in (self.attn_q, self.attn_k, self.attn_v)
+        )
+        q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
+        # Written out: on a CPU the backward pass of PyTorch's fused attention takes twice as long.
+        scores = (q @ k.transpose(2, 3)) * (c // self.heads) ** -0.5 + mask
+        a = scores.softmax(dim=-1).to(v.dtype) @ v
+        x = x + self.attn_output(a.transpose(1, 2).reshape(b, t, c))
+        h = self.ffn_norm(x)
+        out: Tensor = x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
+        return out
+
+
+class Network(nn.Module):
+    """The decoder."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.token_embd = nn.Embedding(shape.vocabulary, shape.width)
+        nn.init.normal_(self.token_embd.weight, std=0.04)
+        self.blk = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.output_norm = nn.RMSNorm(shape.width, eps=NORM_EPS)
+
+    def forward(self, tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """Hidden states, shape (B, T, C), for `tokens` and `positions`, shape (B, T).
+
+        `mask`: shape (B, T, T), True where row may look at column.
+        """
+        head = self.shape.width // self.shape.heads
+        frequency = ROPE_BASE ** (-torch.arange(0, head, 2, device=tokens.device) / head)
+        angle = positions[:, None, :, None].float() * frequency
+        cos, sin = angle.cos(), angle.sin()
+        x = self.token_embd(tokens)
+        bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill_(~mask, -1e4)[:, None]
+        for block in self.blk:
+            x = block(x, bias, cos, sin)
+        out: Tensor = self.output_norm(x)
+        return out
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Scores of every token, shape (..., vocabulary)."""
+        return F.linear(hidden, self.token_embd.weight)
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    even, odd = x[..., 0::2], x[..., 1::2]
+    turned = torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1)
+    return turned.flatten(-2).to(x.dtype)
