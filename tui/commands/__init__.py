@@ -112,9 +112,9 @@ def _interface(arguments: argparse.Namespace) -> int:
 
         print(f"hyperllama {hyperllama.__version__}")
         return 0
-    from tui.app import main
+    from tui.app import run
 
-    return int(main() or 0)
+    return run()
 
 
 def _mistake(error: Exception) -> str:

@@ -1,0 +1,184 @@
+"""A study's folder: one owner at a time, summaries that are whole, requests heard once, logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.control import Extend, Hint, Inbox, Pause, Queue, Stop, send
+from core.errors import StudyError
+from core.event_log import EventLog
+from core.events import Event, Noted, StudyFinished, from_json
+from core.folder import (
+    Lock,
+    all_summaries,
+    check_name,
+    find_study,
+    free_name,
+    holder,
+    read_summary,
+    write_summary,
+)
+from core.paths import study_dir
+from core.proposal_log import ProposalLog, read_proposals
+
+_HOLD = """
+import sys
+from pathlib import Path
+from core.folder import Lock
+lock = Lock(Path(sys.argv[1]))
+lock.take()
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+def hold(folder: Path) -> subprocess.Popen[str]:
+    """Another process that has the lock."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )
+    assert process.stdout is not None and process.stdout.readline() == "taken\n"
+    return process
+
+
+def test_one_process_works_on_a_study(tmp_path: Path) -> None:
+    other = hold(tmp_path)
+    assert holder(tmp_path) == other.pid
+    with pytest.raises(StudyError, match=f"process {other.pid}") as caught:
+        Lock(tmp_path).take(patience_s=0.0)
+    assert "watch it" in caught.value.hint
+    other.kill()
+    other.wait()
+    assert holder(tmp_path) is None
+    lock = Lock(tmp_path)
+    lock.take()
+    assert holder(tmp_path) == os.getpid()
+    lock.release()
+    lock.release()
+    assert holder(tmp_path) is None
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="cannot be written"):
+        Lock(tmp_path / "file" / "study").take()
+
+
+def test_summaries_know_what_is_running() -> None:
+    folders = [study_dir(n) for n in ("a", "b", "c")]
+    for i, folder in enumerate(folders):
+        folder.mkdir(parents=True)
+        state = "finished" if i == 2 else "running"
+        write_summary(folder, {"study": folder.name, "state": state, "updated_t": float(i)})
+    lock = Lock(folders[0])
+    lock.take()
+    (study_dir("d")).mkdir()
+    (study_dir("e")).mkdir()
+    (study_dir("e") / "summary.json").write_text('{"study": "e", "sta')
+    states = [(s["study"], s["state"], s["live"]) for s in all_summaries()]
+    assert states == [("c", "finished", False), ("b", "interrupted", False), ("a", "running", True)]
+    lock.release()
+    assert not list(folders[0].glob("*.part"))
+    assert read_summary(study_dir("d")) is None
+
+
+def test_names() -> None:
+    assert check_name("a-1.b_c") == "a-1.b_c"
+    for wrong in ("", "a b", "../x", ".hidden", "a/b", "x" * 101, "-x"):
+        with pytest.raises(StudyError, match="cannot be the name"):
+            check_name(wrong)
+    assert free_name("My table!") == "My-table"
+    study_dir("My-table").mkdir(parents=True)
+    assert free_name("My table!") == "My-table-2"
+    assert free_name("///") == "study"
+
+
+def test_an_unknown_study_is_named_with_those_that_exist() -> None:
+    with pytest.raises(StudyError, match="no study 'x'") as caught:
+        find_study("x")
+    assert "no study was run" in caught.value.hint
+    write_folder = study_dir("titanic")
+    write_folder.mkdir(parents=True)
+    write_summary(write_folder, {"study": "titanic"})
+    with pytest.raises(StudyError) as caught:
+        find_study("titan")
+    assert "titanic" in caught.value.hint
+    assert find_study("titanic") == write_folder
+
+
+def test_requests_are_heard_once_and_in_order(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+    assert inbox.read() == []
+    send(tmp_path, Pause())
+    send(tmp_path, Queue({"C": 1.0}))
+    assert inbox.read() == [Pause(), Queue({"C": 1.0})]
+    assert inbox.read() == []
+    inbox.done()
+    send(tmp_path, Hint("smaller"))
+    assert Inbox(tmp_path).read() == [Hint("smaller")]
+    assert Inbox(tmp_path).read() == [Hint("smaller")]  # nobody said it was dealt with
+
+
+def test_torn_and_foreign_requests_are_told_not_followed(tmp_path: Path) -> None:
+    file = tmp_path / "commands.jsonl"
+    lines = [
+        "not json", "[1]", '{"do": "fly"}', '{"do": "hint"}', '{"do": "queue", "config": 3}',
+        '{"do": "extend", "trials": "many"}', '{"do": "propose"}',
+        '{"do": "extend", "trials": 2, "later": true}', '{"do": "stop"}', '{"do": "pau',
+    ]
+    file.write_text("\n".join(lines))
+    inbox = Inbox(tmp_path)
+    heard = inbox.read()
+    assert all(isinstance(h, str) for h in heard[:7])
+    assert heard[7:] == [Extend(2), Stop()]
+    with file.open("a") as rest:
+        rest.write('se"}\n')
+    assert inbox.read() == [Pause()]
+
+
+def test_a_request_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="could not be written"):
+        send(tmp_path / "nowhere", Pause())
+
+
+def test_events_are_lines_at_once_and_a_new_start_is_a_new_file(tmp_path: Path) -> None:
+    heard: list[tuple[Event, float]] = []
+    log = EventLog(tmp_path / "events.jsonl", clock=lambda: 5.0)
+    log.listen(lambda event, t: heard.append((event, t)))
+    log.begin(Noted("info", "first"), [(Noted("info", "past"), 1.0)])
+    log.emit(Noted("info", "now\nand\u2028then"))
+    file = tmp_path / "events.jsonl"
+    inode = file.stat().st_ino
+    told = [from_json(line) for line in file.read_text("utf8").split("\n") if line]
+    assert [t and (t[0].text, t[1]) for t in told if t and isinstance(t[0], Noted)] == [
+        ("first", 5.0), ("past", 1.0), ("now\nand\u2028then", 5.0),
+    ]
+    assert [t for _, t in heard] == [5.0, 5.0]
+    log.begin(StudyFinished("budget", None, None, None), [])
+    assert file.stat().st_ino != inode and len(file.read_text("utf8").splitlines()) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["events.jsonl"]
+
+
+def test_the_proposal_log_survives_a_torn_line(tmp_path: Path) -> None:
+    file = tmp_path / "proposals.jsonl"
+    log = ProposalLog(file)
+    log.append({"number": 0, "reply": "größer\n"})
+    log.close()
+    with file.open("ab") as torn:
+        torn.write(b'{"number": 1, "reply": "hal')
+    again = ProposalLog(file)
+    again.append({"number": 1, "odd": {1, 2} and Path("x")})
+    again.close()
+    records = list(read_proposals(file))
+    assert [r["number"] for r in records] == [0, 1] and records[0]["reply"] == "größer\n"
+    assert json.dumps(records[1]) and list(read_proposals(tmp_path / "none")) == []
