@@ -5,6 +5,7 @@ VENV    ?= .venv
 # cpu, cuda, metal, vulkan or hip: what llama.cpp is built for
 BACKEND ?= cpu
 TASK    ?= sample_tasks/breast_cancer.toml
+# more words for `hyperllama run` or for pytest
 ARGS    ?=
 WORKERS ?= 2
 
@@ -70,6 +71,6 @@ $(READY)/dev: $(READY)/venv $(EDITS)
 	@$(BIN)/python scripts/prepare.py packages --dev
 	@touch $(READY)/packages $@
 
-$(READY)/llama-$(BACKEND): $(READY)/venv constraints.txt
+$(READY)/llama-$(BACKEND): $(READY)/venv constraints.txt scripts/llama_cpp_build.cmake
 	@$(BIN)/python scripts/prepare.py llama --backend $(BACKEND)
 	@rm -f $(READY)/llama-* && touch $@

@@ -1,5 +1,5 @@
-# Read by CMake after every project() of llama.cpp, to build only what HyperLlama uses, and sooner.
-# `make` passes it as CMAKE_PROJECT_INCLUDE; it changes no source and is not needed for a correct build.
+# Read by CMake after every project() of llama.cpp: builds only what HyperLlama uses, sooner, and
+# around a compiler's mistake. `make` passes it as CMAKE_PROJECT_INCLUDE; it changes no source.
 #
 # - llama.cpp's "common" library serves its command-line tools; the Python binding loads libllama alone.
 # - libllama is some 180 small files that read the same headers: compiled in groups (a "unity build")

@@ -28,6 +28,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "constraints.txt"
+RECIPE = ROOT / "scripts" / "llama_cpp_build.cmake"
 LOGS = Path(sys.prefix) / "log"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 BACKENDS = {
@@ -197,10 +198,10 @@ def processor() -> str:
 
 
 def cache_folder(backend: str, cmake_args: str) -> Path:
-    """Where the wheel for this version, system, processor and build options is kept."""
+    """Where the wheel for this version, recipe, system, processor and build options is kept."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     cpu = "portable" if "GGML_NATIVE=OFF" in cmake_args else processor()
-    key = hashlib.sha256(f"{cpu}\n{cmake_args}".encode()).hexdigest()[:10]
+    key = hashlib.sha256(f"{cpu}\n{cmake_args}\n{RECIPE.read_text()}".encode()).hexdigest()[:10]
     system = f"{sys.platform}-{platform.machine()}-{''.join(platform.libc_ver()) or 'libc'}"
     return base / "hyperllama" / "wheels" / f"llama-cpp-python-{pinned()}-{backend}-{system}-{key}"
 
@@ -239,11 +240,11 @@ def build(backend: str, cmake_args: str, folder: Path) -> Path:
                 "  Debian, Ubuntu: apt install build-essential    Fedora: dnf install gcc-c++\n"
                 "  macOS: xcode-select --install"
             )
-    quicker = shlex.quote(f"-DCMAKE_PROJECT_INCLUDE={ROOT / 'scripts' / 'llama_cpp_build.cmake'}")
+    recipe = shlex.quote(f"-DCMAKE_PROJECT_INCLUDE={RECIPE}")
     environment = {
         "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs()),
         **os.environ,
-        "CMAKE_ARGS": f"-DLLAVA_BUILD=OFF {quicker} {BACKENDS[backend]} {cmake_args}",
+        "CMAKE_ARGS": f"-DLLAVA_BUILD=OFF {recipe} {BACKENDS[backend]} {cmake_args}",
     }
     log = LOGS / "llama.log"
     say(
