@@ -60,6 +60,7 @@ PLACES = {
     "study": "Study",
     "history": "History of trials",
     "reasoning": "Reasoning",
+    "list": "Lists and tables",
 }
 
 ACTIONS: tuple[Action, ...] = (
@@ -97,12 +98,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("history.edit", "e", "edit and queue", "Queue the selected configuration, changed"),
     Action("history.copy", "y", "copy", "Copy the selected configuration"),
     Action("history.details", "enter", "details", "Everything about the selected trial"),
-    Action("history.up", "up,k", "up", "The trial above"),
-    Action("history.down", "down,j", "down", "The trial below"),
-    Action("history.page_up", "pageup,ctrl+b", "page up", "A page up"),
-    Action("history.page_down", "pagedown,ctrl+f", "page down", "A page down"),
-    Action("history.first", "home,g", "first", "The first trial"),
-    Action("history.last", "end,G", "last", "The newest trial, and follow"),
+    Action("list.up", "up,k", "up", "The line above"),
+    Action("list.down", "down,j", "down", "The line below"),
+    Action("list.page_up", "pageup,ctrl+b", "page up", "A page up"),
+    Action("list.page_down", "pagedown,ctrl+f", "page down", "A page down"),
+    Action("list.first", "home,g", "first", "The first line"),
+    Action("list.last", "end,G", "last", "The last line; in the history: follow"),
     Action("history.wider", "right,l", "scroll right", "See more of the configuration"),
     Action("reasoning.unfold", "x", "thinking", "Unfold or fold the model's thinking", 3),
     Action("history.narrower", "left,h", "scroll left", "Scroll the configuration back"),
@@ -205,10 +206,13 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     return flat
 
 
+_SEEN_TOGETHER = ({"home", "list"}, {"study", "history", "list"}, {"study", "reasoning"})
+
+
 def _together(one: str, other: str) -> bool:
     """Actions of these two places can be reached at the same moment."""
     pair = {one, other}
-    return one == other or "app" in pair or pair in ({"study", "history"}, {"study", "reasoning"})
+    return one == other or "app" in pair or any(pair <= together for together in _SEEN_TOGETHER)
 
 
 def _clash(name: str, wanted: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ from typing import Protocol
 from core.control import Request, send
 from core.errors import StudyError
 from core.events import Event, from_json
-from core.folder import EVENTS, free_name, holder
+from core.folder import EVENTS, LOG, free_name, holder
 from core.paths import home, study_dir
 from core.text import plain
 from tui.snapshot import Snapshot, Watch
@@ -110,13 +110,20 @@ class FolderLink:
         send(self.folder, request)
 
     def last_words(self) -> str:
-        try:
-            with start_log(self.name).open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
-                text = file.read().decode("utf8", "replace")
-        except OSError:
-            return ""
-        return "\n".join(plain(text).strip().splitlines()[-12:])
+        refused = self.process is not None and bool(self.process.returncode)
+        logs = (start_log(self.name), self.folder / LOG)
+        return next(filter(None, map(_tail, logs if refused else reversed(logs))), "")
+
+
+def _tail(path: Path) -> str:
+    """The last lines of a log, made harmless; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            text = file.read().decode("utf8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(plain(text).strip().splitlines()[-12:])
 
 
 def start_log(name: str) -> Path:

@@ -25,7 +25,6 @@ def plain_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HYPERLLAMA_KEYS", str(tmp_path / "keys.toml"))
     monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "UTF-8")
-    monkeypatch.setattr("tui.screens.help.actions.keys_file", lambda: Path("keys.toml"))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from tui.screens.study import StudyScreen
 from tui.widgets.history import History
 from tui.widgets.keybar import MOST_KEYS
 from tui.widgets.reasoning import Reasoning
+from tui.widgets.rows import Rows
 
 OWNERS = {
     "app": HyperLlama,
@@ -23,6 +24,7 @@ OWNERS = {
     "study": StudyScreen,
     "history": History,
     "reasoning": Reasoning,
+    "list": Rows,
 }
 
 
@@ -65,7 +67,7 @@ def test_keys_are_changed_in_a_file(tmp_path: Path) -> None:
         ('"study.fly" = "w"', "no action 'study.fly'"),
         ('"study.pause" = 3', "needs a key"),
         ('"study.pause" = "t"', "already the key of study.hint"),
-        ('"study.pause" = "k"', "already the key of history.up"),
+        ('"study.pause" = "k"', "already the key of list.up"),
         ("study.pause = ", "usual keys hold"),
     ],
 )

@@ -15,6 +15,9 @@ from tui.screens.trial import TrialScreen
 from tui.widgets.history import History
 
 
+PANES = ("history", "reasoning", "progress", "context", "belief")
+
+
 @pytest.fixture
 def link() -> recorded.Replay:
     return recorded.Replay(recorded.live(9, 0.75))
@@ -182,7 +185,7 @@ async def test_a_trial_in_full(opened: Opened, link: recorded.Replay) -> None:
 async def test_panes_are_reached_and_maximised(opened: Opened, link: recorded.Replay) -> None:
     async with opened(link, (80, 24)) as pilot:
         screen = pilot.app.screen
-        for key, name in zip("12345", ("history", *["reasoning", "progress", "context", "belief"])):
+        for key, name in zip("12345", PANES, strict=True):
             await pilot.press(key)
             await pilot.pause()
             assert screen.focused is not None and screen.focused.id == name

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from tui import actions
 from tui.glyphs import UNICODE, Glyphs
 from tui.widgets.keybar import KeyBar
+from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
     from tui.app import HyperLlama
@@ -38,7 +39,8 @@ class Place(Screen[Result], Generic[Result]):
     def places(self) -> tuple[str, ...]:
         """Where actions apply now: this screen, what has the focus, everywhere."""
         here = getattr(self.focused, "WHERE", "")
-        return tuple(filter(None, (self.WHERE, here, "app")))
+        lists = "list" if isinstance(self.focused, Rows) else ""
+        return tuple(dict.fromkeys(filter(None, (self.WHERE, here, lists, "app"))))
 
     def offered(self) -> list[tuple[actions.Action, str]]:
         """The actions for the footer with their labels."""

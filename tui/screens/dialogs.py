@@ -20,6 +20,13 @@ from tui import wording
 from tui.actions import shown
 
 
+class Field(Input):
+    """A line to write in; its cursor stands still."""
+
+    def on_mount(self) -> None:
+        self.cursor_blink = False
+
+
 @dataclass(frozen=True)
 class Option:
     """An answer: what is returned, its key, its words."""
@@ -74,7 +81,7 @@ class Line(ModalScreen[str]):
             box.border_title = self._title
             box.border_subtitle = "[bold]↵[/] send   [bold]esc[/] give up"
             yield Static(Content(self._text), classes="dialog--text")
-            yield Input(placeholder=self._example, type="integer" if self._digits else "text")
+            yield Field(placeholder=self._example, type="integer" if self._digits else "text")
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
@@ -115,7 +122,7 @@ class Configure(ModalScreen["dict[str, Any] | None"]):
                                 (f"  {plain(str(param.get('text', '')))}", "$dim"),
                             )
                         )
-                        yield Input(
+                        yield Field(
                             "" if value is None else _exact(value),
                             id=f"field-{index}",
                             tooltip=plain(str(param.get("description", ""))) or None,

@@ -16,6 +16,7 @@ from tui import actions
 from tui.bridge import Choices
 from tui.library import TaskEntry
 from tui.screens.base import Place
+from tui.screens.dialogs import Field
 
 _FIELDS = (
     ("model", "model", "as in the task; a name or a path to a GGUF file"),
@@ -50,7 +51,7 @@ an empty field leaves it as it is. `↵` in a field runs it.
                 with Horizontal(classes="choice"):
                     yield Label(label)
                     kind = "integer" if name in ("budget", "seed") else "text"
-                    yield Input(id=f"choose-{name}", placeholder=hint, type=kind, compact=True)  # type: ignore[arg-type]
+                    yield Field(id=f"choose-{name}", placeholder=hint, type=kind, compact=True)  # type: ignore[arg-type]
         yield self.key_bar()
 
     def on_mount(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
+from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -18,6 +19,8 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
+
+from tui import actions
 
 _GAP = 2  # cells between columns
 
@@ -66,6 +69,8 @@ class Rows(ScrollView, can_focus=True):
     """A scrolling list of aligned rows with a cursor and a header that stays."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--header", "rows--cursor"}
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("list")]
+    WHERE = "list"
     HEADER = True
     LEAST = 12  # cells that a flexible column needs
     EMPTY = "Nothing here yet"

@@ -1,0 +1,230 @@
+"""The first screen: an empty home, the list of studies, running a task, leaving."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from core.control import Stop
+from core.folder import write_summary
+from core.paths import study_dir
+from tests.tui import recorded
+from tests.tui.conftest import text_of
+from tui import bridge, library
+from tui.app import HyperLlama
+from tui.library import TaskEntry
+from tui.screens.dialogs import Ask
+from tui.screens.help import Help
+from tui.screens.home import Home, StudyList
+from tui.screens.preview import Preview
+from tui.screens.study import StudyScreen
+
+NOW = time.time()
+
+
+def put_study(name: str, state: str, ago_s: float = 60.0, **more: object) -> None:
+    folder = study_dir(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_summary(
+        folder,
+        {
+            "study": name, "state": state, "task": "bank", "metric": "roc_auc", "proposer": "llama",
+            "model": "embedded", "best_value": 0.86, "default_value": 0.83, "trials": 7,
+            "budget_trials": 20, "updated_t": NOW - ago_s, **more,
+        },
+    )  # fmt: skip
+
+
+def app() -> HyperLlama:
+    return HyperLlama(clock=lambda: NOW)
+
+
+async def test_an_empty_home_names_the_next_key(tasks: list[TaskEntry]) -> None:
+    async with app().run_test() as pilot:
+        text = text_of(pilot)
+        assert "No study yet" in text and "hyperllama new data.csv" in text
+        assert "breast_cancer" in text and "↵ run" in text_of(pilot, "#keys")
+
+
+async def test_studies_are_listed_newest_first(tasks: list[TaskEntry]) -> None:
+    put_study("older", "finished", 90_000)
+    put_study("newer", "running")
+    async with app().run_test(size=(140, 45)) as pilot:
+        text = text_of(pilot, "#studies")
+        assert text.index("newer") < text.index("older")
+        assert "interrupted" in text and "+0.0300" in text and "7/20" in text and "1 d ago" in text
+        assert "↵ open" in text_of(pilot, "#keys") and "r resume" in text_of(pilot, "#keys")
+
+
+async def test_the_cursor_stays_on_its_study(tasks: list[TaskEntry]) -> None:
+    for i in range(4):
+        put_study(f"study-{i}", "finished", 100.0 * (i + 1))
+    async with app().run_test() as pilot:
+        await pilot.press("down", "down")
+        put_study("brand-new", "finished", 0.0)
+        home = pilot.app.screen
+        assert isinstance(home, Home)
+        home.refresh_home()
+        entry = home.query_one(StudyList).entry
+        assert entry is not None and entry.name == "study-2"
+
+
+async def test_foreign_names_cannot_reach_the_terminal(tasks: list[TaskEntry]) -> None:
+    put_study("evil", "finished", task="\x1b]0;x\x07[red]task")
+    async with app().run_test(size=(140, 30)) as pilot:
+        assert "[red]task" in text_of(pilot, "#studies")
+
+
+async def test_enter_runs_a_task_and_shows_it(
+    tasks: list[TaskEntry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[Path, bridge.Choices]] = []
+
+    async def start(task: Path, choices: bridge.Choices) -> recorded.Replay:
+        started.append((task, choices))
+        return recorded.Replay(recorded.live(2, 0.5))
+
+    monkeypatch.setattr(bridge, "start", start)
+    async with app().run_test() as pilot:
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        await pilot.pause()
+        assert started == [(tasks[1].path, bridge.Choices())]
+        assert isinstance(pilot.app.screen, StudyScreen)
+        await pilot.press("escape", "q")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Ask)
+
+
+async def test_a_task_is_looked_at_and_run_with_choices(
+    tasks: list[TaskEntry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bridge.Choices] = []
+
+    async def start(task: Path, choices: bridge.Choices) -> recorded.Replay:
+        started.append(choices)
+        return recorded.Replay(recorded.live(2, 0.5))
+
+    monkeypatch.setattr(bridge, "start", start)
+    async with app().run_test() as pilot:
+        await pilot.press("space")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Preview) and "[data]" in text_of(pilot)
+        await pilot.press("tab", *"tpe", "tab", "7", "ctrl+r")
+        await pilot.pause()
+        await pilot.pause()
+        assert started == [bridge.Choices(proposer="tpe", budget="7")]
+
+
+async def test_a_preview_can_be_left(tasks: list[TaskEntry]) -> None:
+    async with app().run_test() as pilot:
+        await pilot.press("space")
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Home)
+
+
+async def test_an_interrupted_study_is_resumed(
+    tasks: list[TaskEntry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed: list[str] = []
+
+    async def resume(name: str) -> recorded.Replay:
+        resumed.append(name)
+        return recorded.Replay(recorded.live(2, 0.5))
+
+    monkeypatch.setattr(bridge, "resume", resume)
+    put_study("mine", "running")
+    async with app().run_test() as pilot:
+        await pilot.press("r")
+        await pilot.pause()
+        await pilot.pause()
+        assert resumed == ["mine"] and isinstance(pilot.app.screen, StudyScreen)
+
+
+async def test_a_study_of_another_process_is_opened(tasks: list[TaskEntry]) -> None:
+    put_study("mine", "finished")
+    async with app().run_test() as pilot:
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, StudyScreen) and "mine" in text_of(pilot, "#status")
+
+
+async def test_tab_goes_to_the_other_list(tasks: list[TaskEntry]) -> None:
+    put_study("mine", "finished")
+    async with app().run_test() as pilot:
+        for name in ("tasks", "studies"):
+            await pilot.press("tab")
+            focused = pilot.app.screen.focused
+            assert focused is not None and focused.id == name
+
+
+async def test_leaving_can_stop_the_studies_that_were_started_here(tasks: list[TaskEntry]) -> None:
+    link = recorded.Replay(recorded.live(2, 0.5))
+    async with app().run_test() as pilot:
+        assert isinstance(pilot.app, HyperLlama)
+        pilot.app.adopt(link)
+        await pilot.press("q")
+        await pilot.pause()
+        await pilot.press("s")
+        await pilot.pause()
+        assert link.sent == [Stop()] and pilot.app._exit
+
+
+async def test_help_themes_palette_log_and_picture(
+    tasks: list[TaskEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with app().run_test(size=(100, 30)) as pilot:
+        for key in ("question_mark", "f1"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, Help) and "Task files" in text_of(pilot)
+            await pilot.press("escape")
+            await pilot.pause()
+        await pilot.press("f2")
+        assert pilot.app.theme == "hyperllama-light"
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        await pilot.press(*"high")
+        await pilot.pause(0.3)
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        assert pilot.app.theme == "high-contrast"
+        await pilot.press("f12")
+        await pilot.pause()
+        assert "Nothing was reported" in text_of(pilot)
+        await pilot.press("escape", "f5")
+        await pilot.pause()
+        assert len(list(tmp_path.rglob("*.svg"))) == 1
+
+
+async def test_changed_keys_hold_everywhere(tasks: list[TaskEntry], tmp_path: Path) -> None:
+    (tmp_path / "keys.toml").write_text('"home.preview" = "v"\n"home.fly" = "w"\n', "utf8")
+    async with app().run_test() as pilot:
+        assert "v look at task" in text_of(pilot, "#keys")
+        await pilot.press("v")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Preview)
+        assert isinstance(pilot.app, HyperLlama) and "home.fly" in pilot.app.reports[0][2]
+
+
+@pytest.mark.parametrize("size", [(60, 20), (30, 8), (200, 60)])
+async def test_no_size_breaks_it(tasks: list[TaskEntry], size: tuple[int, int]) -> None:
+    put_study("mine", "finished")
+    async with app().run_test(size=size) as pilot:
+        await pilot.press("tab", "down")
+        await pilot.pause()
+
+
+def test_task_files_at_hand_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text('[data]\npath = "a.csv"\n', "utf8")
+    (tmp_path / "other.toml").write_text("[tool]\nx = 1\n", "utf8")
+    (tmp_path / "torn.toml").write_text("[data\n", "utf8")
+    names = [entry.name for entry in library.tasks() if not entry.sample]
+    assert names == ["mine"]
+    assert all(not entry.problem for entry in library.tasks())
