@@ -167,8 +167,11 @@ def _csv(path: Path, magic: bytes, separator: str | None, encoding: str | None) 
 
 
 def _clean_names(raw: Sequence[str]) -> list[str]:
-    """Names without blanks around them, where that keeps them different; empty ones numbered."""
-    names = [n.strip() or f"column_{i + 1}" for i, n in enumerate(raw)]
+    """Names without blanks around them, where that keeps them different; empty ones numbered.
+
+    polars leaves doubled quotation marks in the header as they are.
+    """
+    names = [n.strip(" \t").replace('""', '"') or f"column_{i + 1}" for i, n in enumerate(raw)]
     return names if len(set(names)) == len(names) else list(raw)
 
 

@@ -13,6 +13,12 @@ from core.space import Categorical, Condition, Domain, Float, Integer, Param, Se
 from core.task.spec import Override, Task
 from core.words import allowed, nearest, shown
 
+_BOOSTER_ARGUMENTS = {
+    "rate_drop", "skip_drop", "one_drop", "sample_type", "normalize_type", "feature_selector",
+    "top_k", "refresh_leaf", "process_type", "max_cached_hist_node", "huber_slope",
+    "tweedie_variance_power", "quantile_alpha",
+}
+"""What XGBoost's classes hand to the booster without naming it (XGBoost 3 parameter reference)."""
 _ANY_TABLE = Facts(rows=1000, features=20, classes=2, minority_share=0.5)
 
 
@@ -94,7 +100,8 @@ def _arguments(chosen: Family, kind: str) -> list[str]:
     c = chosen.constructor(kind, {}, 0, 1)
     instance: Any = getattr(importlib.import_module(c.module), c.name)()
     ours = {"random_state", "n_jobs", "verbose", "verbosity", "early_stopping_rounds"}
-    return sorted(set(instance.get_params()) - ours)
+    more = _BOOSTER_ARGUMENTS if chosen.name == "xgboost" else set()
+    return sorted((set(instance.get_params()) | more) - ours)
 
 
 def _owner(task: Task, name: str) -> tuple[Family, str]:
