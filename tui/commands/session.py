@@ -20,7 +20,7 @@ from core.folder import EVENTS, LOG
 from core.paths import study_dir
 
 if TYPE_CHECKING:
-    from core.events import StudyFinished
+    from core.events import Event, StudyFinished
 
 _DETACHED = "HYPERLLAMA_IN_BACKGROUND"
 _START_LIMIT_S = 1800.0
@@ -61,8 +61,19 @@ def run_here(
     from tui.commands.live import make_output
 
     with Signals() as signals, make_output(arguments.json) as output:
+
+        def hear(event: Event, t: float) -> None:
+            """Show an event; when nobody reads any more (`| head`), end the study politely."""
+            if signals.received == signal.SIGPIPE:
+                return
+            try:
+                output.hear(event, t)
+            except BrokenPipeError:
+                signals.received = signal.SIGPIPE
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
         try:
-            end = study(output.hear, lambda: signals.received is not None)
+            end = study(hear, lambda: signals.received is not None)
         except HyperLlamaError:
             if signals.received is None:
                 raise

@@ -133,7 +133,7 @@ def _one(facts: StudyFacts, number: int, as_object: bool) -> int:
     if as_object:
         print(json.dumps({**_trial(trial), "record": record}, ensure_ascii=False, indent=1))
         return 0
-    for key, value in {**_trial(trial), **record}.items():
+    for key, value in {**record, **_trial(trial)}.items():
         if value in (None, "", [], {}):
             continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,402 @@
+"""The command line as scripts and people use it: output, exit codes, signals, speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+import hyperllama as public
+from core.folder import holder, read_summary
+from core.paths import default_storage, study_dir
+from tests.small import TASK, command, environment, hyperllama, write_task
+from tui.commands import make_parser, run_command_line
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Path:
+    return write_task(tmp_path / "work")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[dict[str, Any]]]:
+    """(data folder, task file, events) of a study that was run once for several tests."""
+    folder = tmp_path_factory.mktemp("finished")
+    task = write_task(folder / "work")
+    home = folder / "home"
+    done = hyperllama(
+        "run", task, "--proposer", "random", "--seed", "5", "--json",
+        env={"HYPERLLAMA_HOME": str(home)},
+    )
+    assert done.returncode == 0, done.stderr
+    return home, task, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def there(
+    finished: tuple[Path, Path, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The data folder with the finished study, as this test's own."""
+    monkeypatch.setenv("HYPERLLAMA_HOME", str(finished[0]))
+    return finished[0]
+
+
+def test_json_is_events_and_nothing_else(
+    finished: tuple[Path, Path, list[dict[str, Any]]]
+) -> None:
+    events = finished[2]
+    kinds = [e["event"] for e in events]
+    assert kinds[0] == "StudyOpened" and kinds[-1] == "StudyFinished"
+    assert kinds.count("TrialFinished") == 4
+    assert events[0]["seed"] == 5 and events[0]["study"] == "quick"
+    assert events[-1]["why"] == "budget" and events[-1]["test_value"] is not None
+
+
+def test_show_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["show", "quick", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["study"] == "quick" and shown["direction"] == "maximize"
+    assert shown["metric"] == "accuracy" and shown["state"] == "finished"
+    assert [t["number"] for t in shown["trials"]] == [0, 1, 2, 3]
+    assert {t["state"] for t in shown["trials"]} == {"COMPLETE"}
+    assert [t["proposer"] for t in shown["trials"]] == ["default", "random", "random", "random"]
+    assert all(t["params"] and len(t["fold_scores"]) == 2 for t in shown["trials"])
+    assert shown["best"]["value"] == max(t["value"] for t in shown["trials"])
+
+
+def test_optuna_opens_the_study(there: Path) -> None:
+    study = optuna.load_study(study_name="quick", storage=f"sqlite:///{there / 'studies.db'}")
+    assert len(study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))) == 4
+    assert study.metric_names == ["accuracy"] and study.best_trial.user_attrs
+
+
+def test_show_for_people(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["show", "quick"]) == 0
+    shown = capsys.readouterr().out
+    assert "accuracy" in shown and "max_depth = " in shown and "best" in shown
+    assert run_command_line(["show", "quick", "--trial", "2"]) == 0
+    assert "params: {" in capsys.readouterr().out
+    assert run_command_line(["show", "quick", "--trial", "9"]) == 7
+    assert "no trial 9" in capsys.readouterr().err
+    assert run_command_line(["show", "quick", "--follow"]) == 0
+    assert "the budget is used" in capsys.readouterr().out
+
+
+def test_studies(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["studies"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("STUDY") and shown[1].split()[:3] == ["quick", "finished", "4/4"]
+    assert run_command_line(["studies", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["study"] == "quick"
+    assert run_command_line(["studies", "--names"]) == 0
+    assert capsys.readouterr().out == "quick\n"
+
+
+def test_no_study_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["studies"]) == 0
+    assert "no study yet" in capsys.readouterr().out
+    assert run_command_line(["studies", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_the_same_command_makes_the_same_study(
+    finished: tuple[Path, Path, list[dict[str, Any]]], task: Path
+) -> None:
+    """Another folder, another process, stopped in the middle: the same trials."""
+    part = hyperllama("run", task, "--proposer", "random", "--seed", "5", "--budget", "2")
+    assert part.returncode == 0, part.stderr
+    assert "the budget is used" in part.stdout and "\x1b" not in part.stdout
+    rest = hyperllama("resume", "quick", "--budget", "4", "--json")
+    assert rest.returncode == 0, rest.stderr
+    told = [json.loads(line) for line in rest.stdout.splitlines()]
+    assert [e["number"] for e in told if e["event"] == "TrialFinished"] == [2, 3]
+
+    def trials(home: Path) -> list[Any]:
+        study = optuna.load_study(study_name="quick", storage=f"sqlite:///{home / 'studies.db'}")
+        return [(t.number, t.state, t.params, t.values) for t in study.trials]
+
+    assert trials(finished[0]) == trials(Path(os.environ["HYPERLLAMA_HOME"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "nowhere.toml"], 2, "sample tasks: "),
+        (["run", "{task}", "--study", "a b"], 7, "cannot be the name"),
+        (["run", "{task}", "--proposer", "oracle"], 2, "unknown proposer 'oracle'"),
+        (["run", "{task}", "--storage", "nosuchdb://x/y", "--proposer", "tpe"], 7, "driver"),
+        (["resume", "nothing"], 7, "no study 'nothing'"),
+        (["show", "nothing"], 7, "no study 'nothing'"),
+        (["new", "nowhere.csv"], 3, "nowhere.csv"),
+    ],
+)
+def test_errors_are_messages_with_a_code(
+    task: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
+) -> None:
+    assert run_command_line([a.replace("{task}", str(task)) for a in arguments]) == code
+    told = capsys.readouterr()
+    assert words in told.err and "Traceback" not in told.err and not told.out
+    assert not list(study_dir("x").parent.glob("*/task.toml"))
+
+
+def test_a_broken_task_leaves_no_study(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong_target = write_task(tmp_path, TASK.replace('target = "y"', 'target = "z"'))
+    assert run_command_line(["run", str(wrong_target), "--proposer", "tpe"]) in (2, 3)
+    assert "z" in capsys.readouterr().err
+    wrong_key = write_task(tmp_path, TASK + "speed = 3\n")
+    assert run_command_line(["run", str(wrong_key)]) == 2
+    assert not list(study_dir("x").parent.glob("*"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["run"], ["fly"], ["run", "t", "--budget", "0"], ["run", "t", "--minutes", "-1"],
+     ["run", "t", "--gpu-layers", "many"], ["run", "t", "--temperature", "99"]],
+)
+def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_command_line(arguments)
+    assert caught.value.code == 2 and "usage:" in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_is_no_traceback(
+    there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong() -> None:
+        raise ZeroDivisionError("oh \x1b[31mno")
+
+    monkeypatch.setattr("core.folder.all_summaries", wrong)
+    assert run_command_line(["studies"]) == 1
+    told = capsys.readouterr().err
+    assert "ZeroDivisionError: oh no" in told and "Traceback" not in told
+    (report,) = (there / "logs").glob("crash-*.txt")
+    assert "Traceback" in report.read_text()
+
+
+def test_new_writes_a_file_that_runs(
+    task: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(task.parent)
+    task.unlink()
+    assert run_command_line(["new", "quick.csv", "--estimator", "decision_tree,knn"]) == 0
+    assert capsys.readouterr().out == "quick.toml\n"
+    assert run_command_line(["new", "quick.csv"]) == 2
+    assert "there already" in capsys.readouterr().err
+    assert run_command_line(["new", "quick.csv", "--stdout", "--target", "a"]) == 0
+    assert 'target = "a"' in capsys.readouterr().out
+    assert run_command_line(
+        ["run", "quick.toml", "--proposer", "random", "--budget", "2", "--study", "mine"]
+    ) == 0
+    assert "decision_tree, knn" in capsys.readouterr().out
+    summary = read_summary(study_dir("mine"))
+    assert summary is not None and summary["trials"] == 2 and summary["state"] == "finished"
+
+
+def test_inspect(task: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = str(task.with_name("quick.csv"))
+    assert run_command_line(["inspect", table, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["target"]["name"] == "y" and len(found["columns"]) >= 3
+    assert run_command_line(["inspect", table]) == 0
+    assert "number" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_politely_and_resume_goes_on(tmp_path: Path) -> None:
+    task = write_task(tmp_path, TASK.replace("trials = 4", "trials = 1000"))
+    out, err, code = _signalled(task, signal.SIGINT, "TrialFinished")
+    assert code == 130, err
+    last = json.loads(out.splitlines()[-1])
+    assert (last["event"], last["why"]) == ("StudyFinished", "stopped")
+    study = optuna.load_study(study_name="quick", storage=default_storage())
+    assert "RUNNING" not in {t.state.name for t in study.trials}
+    assert holder(study_dir("quick")) is None
+    again = hyperllama("resume", "quick", "--budget", str(len(study.trials) + 1))
+    assert again.returncode == 0 and "the budget is used" in again.stdout
+
+
+def test_sigterm_in_the_middle_of_a_long_fit(tmp_path: Path) -> None:
+    slow = TASK.replace("decision_tree", "random_forest") + "[space]\nn_estimators = 200_000\n"
+    out, err, code = _signalled(write_task(tmp_path, slow), signal.SIGTERM, "ProposalMade")
+    assert code == 143, err
+    assert json.loads(out.splitlines()[-1])["why"] == "stopped"
+    study = optuna.load_study(study_name="quick", storage=default_storage())
+    assert [t.state.name for t in study.trials] == ["WAITING"]
+
+
+def _signalled(task: Path, number: int, after: str) -> tuple[str, str, int]:
+    """Output, errors and exit code of a study that gets a signal after an event."""
+    process = subprocess.Popen(
+        command("run", task, "--proposer", "random", "--json"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["event"] == after:
+            break
+    process.send_signal(number)
+    sent = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - sent < 2.5
+    return out, err, process.returncode
+
+
+def test_a_second_process_is_refused_and_told_whom_to_watch(task: Path) -> None:
+    process = subprocess.Popen(
+        command("run", task, "--proposer", "random", "--budget", "1000", "--json"),
+        stdout=subprocess.PIPE, text=True, env=environment(),
+    )
+    assert process.stdout is not None
+    try:
+        process.stdout.readline()
+        second = hyperllama("resume", "quick")
+        assert second.returncode == 7
+        assert f"process {process.pid}" in second.stderr and "watch" in second.stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def test_detached_goes_on_alone(task: Path) -> None:
+    done = hyperllama("run", task, "--proposer", "random", "--detached", "--study", "away")
+    assert done.returncode == 0, done.stderr
+    assert "away runs in the background" in done.stdout
+    followed = hyperllama("show", "away", "--follow")
+    assert followed.returncode == 0 and "the budget is used" in followed.stdout
+    summary = read_summary(study_dir("away"))
+    assert summary is not None and summary["state"] == "finished" and not summary["live"]
+    refused = hyperllama("run", task, "--study", "away", "--detached")
+    assert refused.returncode == 7 and "already" in refused.stderr
+
+
+def test_on_a_terminal_the_view_is_live_and_colours_can_be_off(task: Path) -> None:
+    shown = _on_terminal(command("run", task, "--proposer", "random", "--budget", "2"), {})
+    assert "\x1b[" in shown and "the budget is used" in shown
+    plain = _on_terminal(command("show", "quick", "--follow"), {"TERM": "dumb"})
+    assert "\x1b[" not in plain and "the budget is used" in plain
+
+
+def _on_terminal(line: list[str], env: dict[str, str]) -> str:
+    """What a program writes to a terminal of its own."""
+    ours, theirs = pty.openpty()
+    base = {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30", **env}
+    process = subprocess.Popen(
+        line, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(base),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        if select.select([ours], [], [], 60)[0]:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            shown += data
+    assert process.wait(30) == 0, shown.decode()
+    os.close(ours)
+    return shown.decode()
+
+
+def test_without_a_terminal_the_interface_says_what_to_do() -> None:
+    done = hyperllama(env={"TERM": "dumb"})
+    assert done.returncode != 0 and done.stderr and "Traceback" not in done.stderr
+
+
+def test_help_and_studies_are_quick(there: Path) -> None:
+    for arguments, limit_s in ((["--help"], 0.3), (["studies"], 1.0)):
+        taken = []
+        for _ in range(5):
+            started = time.perf_counter()
+            assert hyperllama(*arguments).returncode == 0
+            taken.append(time.perf_counter() - started)
+        # The best of five: another program on the machine must not fail the test.
+        assert min(taken) < limit_s, taken
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for name in ("run", "resume", "studies", "--json" if shell != "fish" else "json"):
+        assert name in script
+    file = tmp_path / f"completion.{shell}"
+    file.write_text(script)
+    try:
+        checked = subprocess.run([shell, "-n", str(file)], capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip(f"no {shell} here")
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_bash_completes_commands_and_studies(
+    there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_command_line(["completion", "bash"])
+    script = capsys.readouterr().out
+    ask = f'{script}\nhyperllama() {{ echo quick; }}\n' + (
+        'COMP_WORDS=(hyperllama {words}); COMP_CWORD={at}; _hyperllama; echo "${{COMPREPLY[@]}}"'
+    ).format(words="resume qu", at=2)
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
+    assert done.stdout.strip() == "quick"
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    code = run_command_line(["doctor", "--json"])
+    findings = json.loads(capsys.readouterr().out)
+    assert code == 0, [f for f in findings if f["state"] == "broken"]
+    assert {"python", "packages", "machine", "data folder", "storage", "learning libraries",
+            "llama.cpp", "embedded model"} <= {f["what"] for f in findings}
+
+
+def test_doctor_notices_what_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HYPERLLAMA_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.setattr("tui.commands.doctor._LEARNING", "import nothing_of_this_name")
+    assert run_command_line(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert "BROKEN  data folder" in shown and "BROKEN  learning libraries" in shown
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = make_parser()
+    text = parser.format_help()
+    assert "exit codes" in text
+    for name in ("new", "inspect", "run", "resume", "studies", "show", "export", "models",
+                 "bench", "doctor", "completion"):
+        assert f"    {name}" in text
+        with pytest.raises(SystemExit) as caught:
+            run_command_line([name, "--help"])
+        assert caught.value.code == 0
+    capsys.readouterr()
+    assert run_command_line(["--version"]) == 0
+    assert capsys.readouterr().out == f"hyperllama {public.__version__}\n"
+
+
+def test_the_public_face_is_lazy() -> None:
+    code = "import sys, hyperllama; print(sorted({'numpy', 'optuna', 'core'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment()
+    )
+    assert done.stdout == "[]\n"
+    from core.space import SearchSpace
+    from core.task import load_task
+
+    assert public.SearchSpace is SearchSpace and public.load_task is load_task
+    with pytest.raises(AttributeError, match="has no attribute"):
+        _ = public.Nothing
