@@ -94,21 +94,15 @@ def open_problem(spec: Mapping[str, Any]) -> Problem:
     Raises:
         DataError: a table it needs is missing or is not what it was.
     """
-    rest = {k: v for k, v in spec.items() if k not in ("suite", "known")}
-    problem: Problem
+    rest = {k: v for k, v in spec.items() if k != "suite"}
     if spec["suite"] == "landscapes":
         from core.bench.landscapes import Landscape
 
-        problem = Landscape(**rest)
-    elif spec["suite"] == "tables":
+        return Landscape(**rest)
+    if spec["suite"] == "tables":
         from core.bench.tables import TableProblem
 
-        problem = TableProblem(**rest)
-    else:
-        from core.bench.tabular import open_tabular
+        return TableProblem(**rest)
+    from core.bench.tabular import open_tabular
 
-        problem = open_tabular(rest)
-    known = str(spec.get("known", "all"))
-    problem.tell_less(known)
-    problem.spec = {**spec, "known": known}
-    return problem
+    return open_tabular(spec)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class Run:
         """What makes two runs the same."""
         return (self.problem_id, self.method_id, self.start, self.seed, self.budget)
 
-    @property
+    @cached_property
     def curve(self) -> list[float]:
         """Judged loss of the incumbent (the best observed so far) after each evaluation."""
         judged = self.judged or self.observed
@@ -110,6 +111,14 @@ class Results:
     def whole(self) -> list[Run]:
         """The runs that were not broken off."""
         return [r for r in self.runs.values() if not r.error]
+
+    def only(self, problem_ids: Collection[str]) -> Results:
+        """What is known of some problems."""
+        return Results(
+            {i: p for i, p in self.problems.items() if i in problem_ids},
+            {k: r for k, r in self.runs.items() if r.problem_id in problem_ids},
+            self.skipped,
+        )
 
     def merged(self, others: Iterable[Results]) -> Results:
         """These results and others as one."""

@@ -156,6 +156,10 @@ def run(
         raise StudyError("two problems have the same name", "name each problem once")
     if any(s not in STARTS for s in starts):
         raise StudyError(f"unknown start in {list(starts)}", f"allowed: {', '.join(STARTS)}")
+    if jobs > 1:
+        for p in problems:
+            if p.spec is None:
+                raise StudyError(f"{p.name} was made by hand", "run it with jobs=1")
     results = load_results(out) if out is not None else Results()
     writer = Writer(out) if out is not None else None
 
@@ -206,10 +210,8 @@ class Piece:
 
     def message(self) -> dict[str, Any]:
         """What a worker needs to do it."""
-        if self.problem.spec is None:
-            raise StudyError(f"{self.problem.name} was made by hand", "run it with jobs=1")
         return {
-            "problem": dict(self.problem.spec),
+            "problem": dict(self.problem.spec or {}),
             "method": self.method.text if self.method else None,
             "start": self.start,
             "seed": self.seed,

@@ -349,7 +349,7 @@ def limits(
     chosen = None if suites is None else tuple(suites)
     found: dict[str, float] = {}
     for p in results.problems.values():
-        if p.best is None or (chosen is not None and p.suite not in chosen):
+        if p.best is None or not p.evidence or (chosen is not None and p.suite not in chosen):
             continue
         curves = [c for c in p.expected.get(start, {}).values() if len(c) >= at]
         if curves:

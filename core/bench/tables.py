@@ -152,7 +152,9 @@ class TableProblem(Problem):
 
     suite = "tables"
 
-    def __init__(self, path: str | Path, noise: bool = False, sha: str = "") -> None:
+    def __init__(
+        self, path: str | Path, noise: bool = False, known: str = "all", sha: str = ""
+    ) -> None:
         file = Path(path)
         layout = read_layout(file)
         losses = _losses(file, layout)
@@ -169,7 +171,11 @@ class TableProblem(Problem):
         self._mean = losses.mean(-1)
         self.noise = self.seeded = noise and losses.shape[-1] > 1
         self.best = float(self._mean.min())
-        self.spec = {"suite": "tables", "path": str(file.resolve()), "noise": noise, "sha": digest}
+        self.spec = {
+            "suite": "tables", "path": str(file.resolve()), "noise": noise, "known": known,
+            "sha": digest,
+        }  # fmt: skip
+        self.tell_less(known)
         weights = np.ones(1)
         for axis in layout.axes:
             weights = np.multiply.outer(weights, axis.weights())
@@ -204,8 +210,10 @@ class TableProblem(Problem):
         return self._chances[repeat]
 
 
-def table_problems(folder: str | Path, noise: bool = False) -> list[TableProblem]:
-    """Every table in `folder`, by name.
+def table_problems(
+    folder: str | Path, noise: bool = False, known: str = "all"
+) -> list[TableProblem]:
+    """Every table in `folder`, by name; `known`: what methods are told, see `problem.KNOWN`.
 
     Raises:
         DataError: the folder holds none, or one that cannot be read.
@@ -213,7 +221,7 @@ def table_problems(folder: str | Path, noise: bool = False) -> list[TableProblem
     files = sorted(Path(folder).expanduser().glob("*.npz"))
     if not files:
         raise DataError(f"no .npz table in {folder}", "name the folder that holds the tables")
-    return [TableProblem(f, noise) for f in files]
+    return [TableProblem(f, noise, known) for f in files]
 
 
 def read_layout(file: Path) -> Layout:

@@ -210,10 +210,19 @@ def task_problems(
 
 def open_tabular(spec: Mapping[str, Any]) -> TabularProblem:
     """The problem of a recipe: of the built-in suite, or of a task file."""
+    problem = _of_task(spec) if "path" in spec else _built_in(spec)
+    problem.tell_less(str(spec["known"]))
+    problem.spec = dict(spec)
+    return problem
+
+
+def problem_name(data: str, estimator: str, metric: str) -> str:
+    """What a built-in problem is called."""
+    return f"{data} {estimator}"
+
+
+def _built_in(spec: Mapping[str, Any]) -> TabularProblem:
     file = None if spec.get("cache") is None else Path(spec["cache"])
-    pool = int(spec["pool"])
-    if "path" in spec:
-        return _of_task(Path(spec["path"]), file, pool)
     from core.bench.datasets import load
     from core.evaluate.crossval import Data, Evaluator
 
@@ -226,28 +235,31 @@ def open_tabular(spec: Mapping[str, Any]) -> TabularProblem:
             folds=FOLDS, test_share=0.0,
         )
     )  # fmt: skip
+    space = narrowed(chosen.space(data.kind, data.facts), chosen.name)
     problem = TabularProblem(
-        f"{name} {chosen.name}", name, narrowed(chosen.space(data.kind, data.facts), chosen.name),
-        metric, lambda config: _bare_score(evaluator, config), file=file, pool=pool,
+        problem_name(name, chosen.name, metric), name, space,
+        metric, lambda config: _bare_score(evaluator, config), file=file, pool=int(spec["pool"]),
         identity=f"{name}, {chosen.name}, {FOLDS} folds",
     )  # fmt: skip
     problem.family, problem.kind, problem.facts = chosen.name, data.kind, data.facts
     return problem
 
 
-def _of_task(path: Path, file: Path | None, pool: int) -> TabularProblem:
+def _of_task(spec: Mapping[str, Any]) -> TabularProblem:
+    file = None if spec.get("cache") is None else Path(spec["cache"])
     from core.data import load_table
     from core.evaluate.crossval import Evaluator
     from core.task import load_task, resolve
 
-    task = load_task(path)
+    task = load_task(spec["path"])
     table = load_table(task)
     found = resolve(task, table)
     evaluator = Evaluator.of(found, table)
     settings = found.validation.model_dump_json()
     problem = TabularProblem(
         task.name, task.name, found.space, found.metric,
-        lambda config: _whole_score(evaluator, config, task.seed), file=file, pool=pool,
+        lambda config: _whole_score(evaluator, config, task.seed),
+        file=file, pool=int(spec["pool"]),
         identity=f"{found.fingerprint}, {found.estimators}, {settings}, {task.seed}",
     )  # fmt: skip
     problem.family = found.estimators[0] if len(found.estimators) == 1 else None

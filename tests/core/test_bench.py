@@ -1,0 +1,581 @@
+"""The bench: random search's mean, problems, runs that go on, figures, reports, the command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.bench import (
+    Method,
+    compare,
+    landscape_problems,
+    limits,
+    load_results,
+    parse_method,
+    play,
+    run,
+    summarise,
+    table_problems,
+    tabular_problems,
+)
+from core.bench.chance import Chance
+from core.bench.datasets import load
+from core.bench.landscapes import FUNCTIONS, Landscape, place
+from core.bench.methods import OptunaProposer, PortfolioProposer, WithoutHistory
+from core.bench.page import html_report
+from core.bench.plots import banded, contour_svg, contour_text, curves_svg
+from core.bench.report import csv_report, json_report, text_report, write_reports
+from core.bench.results import Facts, Results, Run
+from core.bench.tables import Axis, TableProblem
+from core.bench.tabular import PROBLEMS, problem_name, task_problems
+from core.errors import DataError, HyperLlamaError, SpaceError, StudyError
+from core.propose import AskContext, Observed, Proposal, ProposerSetting, make_proposer
+from core.space import Config, Float, Integer, Param, SearchSpace
+
+LAYOUT = """
+array = "score"
+loss_name = "error"
+family = "xgboost"
+kind = "classification"
+
+[[axes]]
+name = "learning_rate"
+values = [0.001, 0.01, 0.1, 1.0]
+log = true
+
+[[axes]]
+name = "max_depth"
+values = [1, 4, 8, 15]
+kind = "integer"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one table: best at learning_rate 0.1, max_depth 4; three repeats."""
+    found = tmp_path / "tables"
+    found.mkdir()
+    a, b, c = np.meshgrid(range(4), range(4), range(3), indexing="ij")
+    score = 0.9 - 0.1 * (a - 2) ** 2 - 0.05 * (b - 1) ** 2 + 0.01 * (c - 1)
+    np.savez(found / "small.npz", score=score)
+    (found / "small.toml").write_text(LAYOUT)
+    return found
+
+
+def counted(text: str = "random", label: str = "mine") -> tuple[Method, list[int]]:
+    """Random search as a method that is really run, and the seeds it was made with."""
+    made: list[int] = []
+
+    def factory(setting: ProposerSetting) -> Any:
+        made.append(setting.seed)
+        return make_proposer(text, setting=setting)
+
+    return Method(label, label, label, factory), made
+
+
+# -- what random search reaches ----------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 9), min_size=3, max_size=6), st.integers(1, 3))
+@settings(max_examples=30, deadline=None)
+def test_a_sample_gives_the_mean_over_all_subsets(losses: list[int], k: int) -> None:
+    x = np.array(losses, dtype=float)
+    every = [min(c) for c in itertools.combinations(losses, k)]
+    assert Chance.of(x).curve(k)[-1] == pytest.approx(np.mean(every))
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4)), min_size=2, max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_weights_give_the_mean_over_all_draws(members: list[tuple[int, int]]) -> None:
+    x = np.array([m[0] for m in members], dtype=float)
+    w = np.array([m[1] for m in members], dtype=float)
+    p = w / w.sum()
+    chance = Chance.of(x, weights=w, default=(4.0, 4.0))
+    draws = list(itertools.product(range(len(x)), repeat=3))
+    mean = sum(min(x[list(d)]) * np.prod(p[list(d)]) for d in draws)
+    assert chance.curve(3)[-1] == pytest.approx(mean)
+    started = sum(min(4.0, *x[list(d)]) * np.prod(p[list(d)]) for d in draws)
+    assert chance.curve(4, "default")[-1] == pytest.approx(started)
+    assert (np.diff(chance.curve(6)) <= 1e-12).all()
+
+
+def test_noise_is_seen_but_not_judged_by() -> None:
+    chance = Chance.of(np.array([1.0, 2.0]), np.array([10.0, 5.0]), np.ones(2), (1.5, 7.0))
+    assert chance.curve(2) == pytest.approx([7.5, 0.75 * 10 + 0.25 * 5])
+    assert chance.curve(2, "default") == pytest.approx([7.0, 0.5 * 10 + 0.5 * 7])
+
+
+# -- tables ------------------------------------------------------------------------------------
+
+
+def test_a_table_is_looked_up_at_the_nearest_point_of_its_scale(folder: Path) -> None:
+    (problem,) = table_problems(folder)
+    assert problem.family == "xgboost" and problem.space.names == ("learning_rate", "max_depth")
+    assert problem.best == pytest.approx(0.1)
+    assert problem.observe({"learning_rate": 0.04, "max_depth": 5}, 0) == pytest.approx(0.1)
+    assert problem.observe({"learning_rate": 0.02, "max_depth": 5}, 0) == pytest.approx(0.2)
+    assert problem.space.default()["learning_rate"] == pytest.approx(0.3)
+
+
+def test_weights_of_an_axis_are_those_of_random_configurations() -> None:
+    for axis in (
+        Axis("a", (0.001, 0.01, 0.1, 1.0), log=True),
+        Axis("b", (4, 6, 10, 16, 25, 40, 64, 101, 161, 256), "integer", log=True),
+        Axis("c", (3, 1, 2), "integer"),
+        Axis("d", ("x", "y"), "categorical"),
+    ):
+        space = SearchSpace([Param(axis.name, axis.domain)])
+        rng = np.random.default_rng(0)
+        drawn = [axis.nearest(space.sample(rng)[axis.name]) for _ in range(4000)]
+        shares = np.bincount(drawn, minlength=len(axis.values)) / 4000
+        assert axis.weights().sum() == pytest.approx(1)
+        assert np.abs(shares - axis.weights()).max() < 0.03
+
+
+def test_random_search_really_run_agrees_with_its_computed_mean(folder: Path) -> None:
+    (problem,) = table_problems(folder)
+    method, _ = counted()
+    results = run([problem], [method], seeds=300, budget=5, starts=["default", "none"])
+    for start in ("default", "none"):
+        mean = np.mean([r.curve for r in results.whole() if r.start == start], axis=0)
+        # random search here never repeats a configuration, but may hit a cell twice
+        assert mean == pytest.approx(problem.chance(0).curve(5, start), abs=0.03)
+
+
+def test_a_noisy_table_shows_one_repeat_and_judges_by_the_mean(folder: Path) -> None:
+    (problem,) = table_problems(folder, noise=True)
+    config = {"learning_rate": 0.1, "max_depth": 4}
+    seen = [problem.observe(config, s) for s in range(3)]
+    assert seen == pytest.approx([0.11, 0.10, 0.09])
+    assert problem.judge(config, 0) == pytest.approx(0.1)
+    found = play(problem, counted()[0], "default", 0, 3)
+    assert len(found.judged) == 3 and found.observed[0] == pytest.approx(found.judged[0] + 0.01)
+
+
+def test_what_a_table_lacks_is_said(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no \.npz"):
+        table_problems(tmp_path)
+    (folder / "small.toml").unlink()
+    with pytest.raises(DataError, match="axes mean"):
+        table_problems(folder)
+    (folder / "small.toml").write_text(LAYOUT.replace("[1, 4, 8, 15]", "[1, 4]"))
+    with pytest.raises(DataError, match="does not fit"):
+        table_problems(folder)
+    (folder / "small.toml").write_text("[[axes]]\nname = 1")
+    with pytest.raises(DataError, match=r"small\.toml"):
+        table_problems(folder)
+
+
+def test_the_published_tables_are_known(shared: Path) -> None:
+    problems = table_problems(shared / "bench")
+    assert [p.family for p in problems] == ["mlp"] * 4
+    assert all(p.facts is not None and p.facts.rows > 800 for p in problems)
+    assert all(p.best is not None and p.chance(0).curve(10)[-1] > p.best for p in problems)
+    (bare, *_) = table_problems(shared / "bench", known="nothing")
+    assert (bare.family, bare.kind, bare.facts) == (None, "", None)
+
+
+# -- landscapes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_landscape_has_its_optimum_inside_wherever_it_was_put(name: str) -> None:
+    problem = Landscape(name)
+    for seed in range(8):
+        optima = problem.placement(seed).optima
+        assert optima
+        for optimum in optima:
+            config = dict(zip(("x1", "x2"), optimum, strict=True))
+            assert problem.space.contains(config)
+            assert problem.observe(config, seed) == pytest.approx(problem.best, abs=2e-3)
+        assert problem.grid(seed, 40).min() >= (problem.best or 0) - 1e-9
+
+
+def test_seed_0_is_the_papers_own_shift_and_others_differ() -> None:
+    assert place("ackley", "random", 0).optima == pytest.approx([(0.93, 0.59)])
+    assert place("quadratic", "random", 0).optima == ((-4.15, 3.35),)
+    assert len({place("ackley", "random", s).optima for s in range(10)}) == 10
+    assert place("branin", "shifted", 3).angle == 0.0
+    with pytest.raises(StudyError, match="no landscape"):
+        landscape_problems(["rastrigin"])
+
+
+def test_unshifted_ackley_is_no_evidence() -> None:
+    problems = landscape_problems(["ackley", "branin"], "plain")
+    results = run(problems, [counted()[0]], seeds=2, budget=4)
+    figures = summarise(results, at=[4])
+    assert figures.problems == ("branin, plain",)
+    assert any("ackley" in n for n in figures.notes)
+    assert "ackley, plain" not in limits(results, 4)
+
+
+# -- runs --------------------------------------------------------------------------------------
+
+
+def test_a_bench_goes_on_where_it_was_stopped(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    problems = table_problems(folder)
+    method, made = counted()
+    first = run(problems, [method], seeds=3, budget=4, out=out)
+    assert made == [0, 1, 2]
+    file = out / "results.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-30])  # killed in the middle of the last line
+    assert load_results(out).skipped == 1
+    again = run(problems, [method], seeds=4, budget=4, out=out)
+    assert made == [0, 1, 2, 2, 3]
+    assert {k: r.observed for k, r in first.runs.items()}.items() <= {
+        k: r.observed for k, r in again.runs.items()
+    }.items()
+    assert len(load_results(out).runs) == 4
+    file.write_text("nonsense\n" + file.read_text())
+    with pytest.raises(DataError, match="line 1"):
+        load_results(out)
+
+
+def test_a_method_that_breaks_is_named_and_tried_again(folder: Path, tmp_path: Path) -> None:
+    problems = table_problems(folder)
+    broken = True
+
+    class Breaks:
+        name = "breaks"
+
+        def __init__(self, setting: ProposerSetting) -> None:
+            self._inner = make_proposer("random", setting=setting)
+
+        def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+            if broken and context.number == 2:
+                raise ValueError("bad\x1b[31m luck")
+            return self._inner.ask(space, context)
+
+        def tell(self, trial: Observed) -> None:
+            self._inner.tell(trial)
+
+        def close(self) -> None:
+            pass
+
+    method = Method("breaks", "breaks", "breaks", Breaks)
+    results = run(problems, [method, counted()[0]], seeds=1, budget=4, out=tmp_path)
+    assert [r.method for r in results.whole()] == ["mine"]
+    text = text_report(summarise(results, at=[4]))
+    assert "broken off: breaks on small: evaluation 3: ValueError: bad luck" in text
+    broken = False
+    again = run(problems, [method], seeds=1, budget=4, out=tmp_path)
+    assert len(again.whole()) == 2
+
+
+def test_workers_find_the_same_as_this_process(folder: Path, tmp_path: Path) -> None:
+    problems = [*table_problems(folder), *landscape_problems(["branin"])]
+    here = run(problems, ["cmaes"], seeds=2, budget=8)
+    seen: list[int] = []
+    there = run(
+        problems, ["cmaes"], seeds=2, budget=8, jobs=2, out=tmp_path,
+        on_progress=lambda p: seen.append(p.done),
+    )  # fmt: skip
+    assert seen == [1, 2, 3, 4]
+    assert {k: r.observed for k, r in here.runs.items()} == {
+        k: r.observed for k, r in there.runs.items()
+    }
+
+
+def test_failures_count_as_the_worst_and_nothing_follows_the_last_configuration() -> None:
+    class Two(Landscape):
+        """Two configurations; one fails."""
+
+        def __init__(self) -> None:
+            super().__init__("branin")
+            self.space = SearchSpace([Param("x1", Integer(0, 1)), Param("x2", Float(1.0, 1.0))])
+            self.spec = None
+
+        def observe(self, config: Config, seed: int) -> Any:
+            return None if config["x1"] == 0 else 3.0
+
+        def failed_loss(self, seed: int) -> float:
+            return 99.0
+
+    found = play(Two(), counted()[0], "none", 1, 4)
+    assert len(found.curve) == 4 and found.curve[-1] == 3.0
+    assert set(found.curve) <= {99.0, 3.0} and found.by[2:] == ["nobody", "nobody"]
+    with pytest.raises(StudyError, match="by hand"):
+        run([Two()], [counted()[0]], seeds=2, budget=2, jobs=2)
+
+
+# -- methods -----------------------------------------------------------------------------------
+
+
+def test_methods_are_named_by_text(tmp_path: Path) -> None:
+    assert parse_method("tpe?n_startup_trials=5,x=y").options == {"n_startup_trials": 5, "x": "y"}
+    for text in ("simulated-annealing", "tpe:model.gguf", ""):
+        with pytest.raises(SpaceError, match="unknown method"):
+            parse_method(text)
+    with pytest.raises(HyperLlamaError):
+        parse_method(str(tmp_path / "none.gguf"))
+
+
+def test_without_history_nothing_is_told_and_nothing_repeated() -> None:
+    class Inner:
+        name = "inner"
+        asked = 0
+
+        def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+            self.asked += 1
+            return Proposal({"x": min(self.asked // 3, 5)}, "inner")
+
+        def tell(self, trial: Observed) -> None:
+            raise AssertionError("told")
+
+        def close(self) -> None:
+            pass
+
+    space = SearchSpace([Param("x", Integer(0, 5))])
+    blind = WithoutHistory(Inner())
+    seen = []
+    for n in range(5):
+        config = blind.ask(space, AskContext(n)).config
+        seen.append(config["x"])
+        blind.tell(Observed(n, config, 0.5))
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_the_portfolio_is_moved_into_the_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "portfolio.json"
+    file.write_text(json.dumps({"knn": [{"n": 500, "gone": 1}, {"n": 1}, {"n": 7}]}))
+    monkeypatch.setattr("core.bench.methods.portfolio_file", lambda: file)
+    space = SearchSpace([Param("n", Integer(1, 9))])
+    proposer = PortfolioProposer(ProposerSetting(estimators=("knn",)))
+    proposer.tell(Observed(0, {"n": 1}, 0.1))
+    proposed = []
+    for number in range(1, 4):
+        config = proposer.ask(space, AskContext(number)).config
+        proposer.tell(Observed(number, config, 0.1))
+        proposed.append(config["n"])
+    assert proposed[:2] == [9, 7] and proposed[2] not in (9, 7, 1)
+
+
+def test_optunas_own_sampler_learns_from_trials_of_others() -> None:
+    space = SearchSpace([Param("x", Float(0.0, 1.0)), Param("fixed", Float(2.0, 2.0))])
+    proposer = OptunaProposer(ProposerSetting(seed=1), "optuna-tpe")
+    for n in range(6):
+        proposer.tell(Observed(n, {"x": n / 6, "fixed": 2.0}, None if n == 1 else -n))
+    proposed = []
+    for n in range(6, 10):
+        config = proposer.ask(space, AskContext(n)).config
+        proposer.tell(Observed(n, config, -10 * config["x"]))
+        proposed.append(config["x"])
+        assert space.contains(config)
+    assert np.mean(proposed) < 0.4
+
+
+# -- figures -----------------------------------------------------------------------------------
+
+
+def handmade(losses: dict[str, list[list[float]]], random: float = 1.0) -> Results:
+    """Results of one evaluation: method -> problem -> seeds."""
+    results = Results()
+    for i in range(len(next(iter(losses.values())))):
+        curves = {"none": {"*": [random]}, "default": {"*": [random]}}
+        results.add(Facts(f"p{i}", f"id{i}", "tables", f"p{i}", "loss", 0.0, 2.0, curves))
+    for method, problems in losses.items():
+        for i, seeds in enumerate(problems):
+            for seed, loss in enumerate(seeds):
+                results.add(
+                    Run(f"p{i}", f"id{i}", method, method, "default", seed, 1, [loss], by=["x"])
+                )
+    return results
+
+
+def test_the_papers_figures() -> None:
+    results = handmade({
+        "a": [[0.4, 0.6], [1.0, 1.4], [0.8, 0.8]],
+        "b": [[0.5], [1.1], [0.9]],
+    })  # fmt: skip
+    rows = {r.method: r for r in summarise(results, at=[1]).rows}
+    assert rows["a"].better.value == pytest.approx(2 / 3)
+    assert rows["a"].median.value == pytest.approx(-0.2)
+    assert rows["a"].mean.value == pytest.approx((-0.5 + 0.2 - 0.2) / 3)
+    assert rows["a"].mean.low == pytest.approx(-0.5) and rows["a"].mean.high == pytest.approx(0.2)
+    assert rows["a"].regret is not None and rows["a"].regret.value == pytest.approx(2.5 / 6)
+    assert (rows["a"].runs, rows["b"].runs, rows["random"].runs) == (6, 3, 0)
+    ranks = {m: r.rank.value for m, r in rows.items() if r.rank}
+    assert ranks == pytest.approx({"a": (1.5 + 3 + 1) / 3, "b": (1.5 + 2 + 2) / 3,
+                                   "random": (3 + 1 + 3) / 3})  # fmt: skip
+    assert limits(results, 1) == {"p0": -1.0, "p1": -1.0, "p2": -1.0}
+
+
+def test_two_methods_are_compared_on_what_both_have() -> None:
+    better = [[0.5 + 0.01 * i] for i in range(12)]
+    results = handmade({"a": better, "b": [[0.9]] * 12})
+    results.runs = {k: r for k, r in results.runs.items() if (r.method, r.problem) != ("b", "p11")}
+    pair = compare(results, "a", "b", at=1)
+    assert (pair.wins, pair.losses, pair.ties, pair.units) == (11, 0, 0, 11)
+    assert pair.p < 0.01 and pair.change.high < 0
+    assert compare(results, "a", "a", at=1).p == 1.0
+    assert compare(results, "b", "random", at=1).wins == 11
+    assert compare(results, "a", "nobody", at=1).units == 0
+    # b lacks a problem, so it has no rank among the others
+    assert {r.method for r in summarise(results, at=[1]).rows if r.rank is None} == {"b"}
+
+
+def test_runs_with_the_budget_asked_for_count_and_old_model_files_do_not() -> None:
+    results = handmade({"a": [[0.5]]})
+    longer = next(iter(results.runs.values()))
+    results.add(replace(longer, budget=2, observed=[0.1, 0.1]))
+    assert summarise(results, at=[1]).rows[0].mean.value == pytest.approx(-0.5)
+    results.add(replace(longer, method_id="a@new", observed=[0.3]))
+    assert summarise(results, at=[1]).rows[0].mean.value == pytest.approx(-0.7)
+
+
+def test_by_run_every_seed_counts() -> None:
+    results = handmade({"a": [[0.4, 1.6], [1.0, 1.4]]})
+    row = summarise(results, at=[1], by="run").rows[0]
+    assert row.units == 4
+
+
+# -- reports -----------------------------------------------------------------------------------
+
+
+def test_reports_hold_everything_and_nothing_foreign_is_believed(tmp_path: Path) -> None:
+    hostile = '<script>alert("x")</script>\x1b[2J'
+    results = handmade({hostile: [[0.5], [0.7]], "=b": [[0.6], [0.9]]})
+    pairs = [compare(results, hostile, "=b", at=1)]
+    figures = summarise(results, at=[1])
+    text = text_report(figures, pairs)
+    assert "\x1b" not in text and "-40.0" in text and "Wilcoxon" in text
+    page = html_report(results, figures, pairs)
+    assert "<script" not in page and "http" not in page
+    lines = list(csv.DictReader(io.StringIO(csv_report(figures))))
+    assert {row["method"] for row in lines} == {hostile, "'=b", "random"}
+    assert float(lines[0]["mean"]) == pytest.approx(-0.4)
+    assert json.loads(json_report(figures, pairs))["pairs"][0]["wins"] == 2
+    written = write_reports(results, tmp_path, at=[1], compared=[(hostile, "=b")])
+    assert (tmp_path / "summary.txt").read_text() == written
+    assert {f.name for f in tmp_path.iterdir()} == {
+        "report.html", "summary.csv", "summary.json", "summary.txt",
+    }  # fmt: skip
+    assert text_report(summarise(Results())).startswith("no results")
+
+
+def test_pictures_are_well_formed() -> None:
+    problem = Landscape("himmelblau")
+    grid = problem.grid(0, 64)
+    assert set(np.unique(banded(grid))) == set(range(9))
+    path = [(0.1, 0.2), (0.5, 0.5), (1.0, 0.0)]
+    for svg in (
+        contour_svg("a <b> & c", grid, path, [(0.3, 0.3)], "#123456"),
+        curves_svg("a <b>", {"x": [3.0, 2.0], "random": [3.0, math.inf]}, {}, log=True),
+        curves_svg("flat", {"x": [1.0]}, {}),
+    ):
+        assert ElementTree.fromstring(svg).tag == "svg"
+    assert curves_svg("nothing", {"x": [math.nan]}, {}) == ""
+    drawn = contour_text(grid, path, [(0.3, 0.3)], 32).splitlines()
+    assert len(drawn) == 18 and {len(line) for line in drawn} == {34}
+    assert drawn[-2][-2] == "3" and any("*" in line for line in drawn)
+
+
+# -- really trained ----------------------------------------------------------------------------
+
+
+def test_the_built_in_problems_are_many_and_named_once() -> None:
+    assert len({problem_name(*p) for p in PROBLEMS}) == len(PROBLEMS) >= 24
+    assert len({p[1] for p in PROBLEMS}) == 9
+
+
+def test_data_sets_are_made_from_their_number() -> None:
+    for number in range(10_000, 10_010):
+        one, same, other = (load(f"made-{n}") for n in (number, number, number + 10))
+        assert np.array_equal(one.x, same.x, equal_nan=True)
+        assert not np.array_equal(one.x, other.x, equal_nan=True)
+        assert one.facts.rows == len(one.y) and len(one.categorical) == one.x.shape[1]
+        assert one.classes == (len(np.unique(one.y)) if one.kind == "classification" else 0)
+    for name in ("made-9999", "made-", "titanic"):
+        with pytest.raises(DataError, match="no data set"):
+            load(name)
+
+
+def test_a_trained_problem_evaluates_each_configuration_once(tmp_path: Path) -> None:
+    cache = tmp_path / "kept.sqlite"
+    which = [("wine", "knn", "accuracy"), ("diabetes", "linear", "r2")]
+    problems = tabular_problems(which, cache=cache, pool=6)
+    assert [p.missing(4) for p in problems] == [[0, 4], [0, 4]]
+    results = run(problems, ["random", "cmaes"], seeds=1, budget=3, out=tmp_path, jobs=2)
+    row = summarise(results, at=[3]).rows[0]
+    assert row.units == 2 and all(0 <= r.curve[-1] < 1.5 for r in results.whole())
+    again = tabular_problems(which, cache=cache, pool=6)
+    assert [p.missing(4) for p in again] == [[], []]
+    before = [len(p.seconds()) for p in again]  # type: ignore[attr-defined]
+    run(again, ["cmaes"], seeds=1, budget=3, out=tmp_path / "elsewhere")
+    assert [len(p.seconds()) for p in again] == before  # type: ignore[attr-defined]
+
+
+def test_a_folder_of_task_files_makes_problems(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((60, 2))
+    rows = [f"{a:.4f},{b:.4f},{'yes' if a + b > 0 else 'no'}" for a, b in x]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,target", *rows]))
+    task = '[data]\npath = "t.csv"\ntarget = "target"\n'
+    (tmp_path / "t.toml").write_text('estimators = ["decision_tree"]\n' + task)
+    (tmp_path / "other.toml").write_text("[tool]\n")
+    (problem,) = task_problems(tmp_path, cache=tmp_path / "kept.sqlite", pool=3)
+    assert (problem.name, problem.family, problem.kind) == ("t", "decision_tree", "classification")
+    loss = problem.observe(problem.space.default(), 0)
+    assert loss is not None and 0 <= loss < 0.5
+    with pytest.raises(DataError, match="no task file"):
+        task_problems(tmp_path / "nowhere")
+
+
+# -- the command -------------------------------------------------------------------------------
+
+
+def test_the_command_runs_reports_and_goes_on(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hyperllama import main
+
+    out = str(tmp_path / "out")
+    common = ["--seeds", "2", "--budget", "5", "--at", "3,5", "--out", out]
+    assert main(["bench", "tables", str(folder), "--methods", "random,cmaes", *common]) == 0
+    shown = capsys.readouterr()
+    assert "after 5 evaluations, 1 problem" in shown.out and "2 of 2" in shown.err
+    assert main(["bench", "report", out, "--at", "5", "--compare", "cmaes,random"]) == 0
+    assert "Wilcoxon" in capsys.readouterr().out
+    drawn = ["bench", "landscapes", "branin", "--methods", "cmaes", *common]
+    assert main(drawn) == 0
+    shown = capsys.readouterr()
+    assert "branin, seed 0, cmaes" in shown.out and "1 problem;" in shown.out
+    assert main(["bench", "methods"]) == 0
+    assert "hybrid" in capsys.readouterr().out
+    assert main(["bench", "tables", str(tmp_path), "--methods", "cmaes"]) == 3
+    assert main(["bench", "tables", str(folder), "--methods", "magic", "--out", out]) == 2
+    assert "allowed: random, tpe" in capsys.readouterr().err
+
+
+def test_importing_the_bench_is_cheap() -> None:
+    import subprocess
+    import sys
+
+    code = "import core.bench, sys; print([m for m in ('sklearn', 'optuna') if m in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+def test_a_table_that_changed_is_refused(folder: Path) -> None:
+    (problem,) = table_problems(folder)
+    assert isinstance(problem, TableProblem) and problem.spec is not None
+    recipe = {k: v for k, v in problem.spec.items() if k != "suite"}
+    np.savez(folder / "small.npz", score=np.zeros((4, 4)))
+    with pytest.raises(DataError, match="changed"):
+        TableProblem(**recipe)
