@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dates import DateFormat, date_format, date_parts, parse_dates
-from core.data.table import Column, percent
+from core.data.table import Column
 from core.words import shown
 
 if TYPE_CHECKING:
@@ -284,15 +284,3 @@ def _dropped(name: str, kind: str, cells: pl.Series, note: str, distinct: int = 
     missing = cells.null_count() / max(len(cells), 1)
     return Values(Column(name, kind, missing, role="dropped", note=note, source=name,
                          distinct=distinct))
-
-
-def describe(column: Column) -> str:
-    """A column's kind and what is particular about it, on one line."""
-    parts = [column.kind]
-    if column.kind == "category":
-        parts.append(f"{len(column.categories)} values")
-    if column.missing_share:
-        parts.append(f"{percent(column.missing_share)} empty")
-    if column.note:
-        parts.append(column.note)
-    return ", ".join(parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -177,7 +176,3 @@ def spread(y: NDArray[Any], count: int, seed: int, classes: bool) -> NDArray[np.
         share = max(round(count * len(rows) / len(y)), 3)
         kept.append(rng.permutation(rows)[:share])
     return np.sort(np.concatenate(kept))
-
-
-def names_of(columns: Sequence[Column]) -> list[str]:
-    return [c.name for c in columns]

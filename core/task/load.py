@@ -223,7 +223,7 @@ def _one(raw: Mapping[str, Any], e: Any) -> tuple[str, str, str]:
     key = ".".join(path)
     if kind == "extra_forbidden":
         model = _MODELS.get(path[0] if len(path) > 1 else "", Task)
-        keys = list(model.model_fields)
+        keys = list(model.model_fields) + (["estimator"] if model is Task else [])
         return key, "unknown key", allowed(keys, str(loc[-1]))
     if kind == "missing":
         wanted = {"data": "a table [data]", "path": "the file with the table",
