@@ -24,7 +24,7 @@ from dataclasses import dataclass
 VERSION = 1
 BINS = 100
 SCORES = 64
-MAX_TRIALS = 24
+HISTORY_TOKENS = 240
 
 ESTIMATORS = (
     "?", "xgboost", "hist_gradient_boosting", "random_forest", "extra_trees", "decision_tree",
@@ -160,17 +160,23 @@ def header(estimator: str, facts: Facts, axes: Sequence[Axis]) -> list[int]:
 Point = Mapping[int, int]  # axis number -> value index, active axes only
 
 
+def most_trials(axes: Sequence[Axis]) -> int:
+    """How many trials a prompt holds: 6 to 24, some HISTORY_TOKENS of text."""
+    return max(6, min(24, HISTORY_TOKENS // (2 + 2 * len(axes))))
+
+
 def history(
     axes: Sequence[Axis], points: Sequence[Point], losses: Sequence[float | None]
 ) -> list[int]:
-    """Trials from worst to best; None is a failure. At most MAX_TRIALS of them are told.
+    """Trials from worst to best; None is a failure. At most `most_trials` of them are told.
 
-    When there are more, the best two thirds of MAX_TRIALS stay, and the latest of the others.
+    When there are more, the best two thirds of that number stay, and the latest of the others.
     """
+    most = most_trials(axes)
     order = sorted(range(len(points)), key=lambda i: _badness(losses[i]))
-    if len(order) > MAX_TRIALS:
-        kept = order[: MAX_TRIALS * 2 // 3]
-        rest = sorted(set(order) - set(kept))[len(kept) - MAX_TRIALS :]
+    if len(order) > most:
+        kept = order[: most * 2 // 3]
+        rest = sorted(set(order) - set(kept))[len(kept) - most :]
         order = sorted((*kept, *rest), key=lambda i: _badness(losses[i]))
     known = [loss for loss in losses if loss is not None]
     tokens = [_fact("spread", _spread(known))]

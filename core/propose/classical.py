@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 8  # draws from a sampler, each with another seed, before an untried one is forced
 
 
-class _Classical:
+class Classical:
     """Asks `_draw` until it gives a configuration that was never told."""
 
     name = ""
@@ -63,7 +63,7 @@ class _Classical:
         raise NotImplementedError
 
 
-class RandomProposer(_Classical):
+class RandomProposer(Classical):
     """Uniform after each hyperparameter's own scale (what Optuna's RandomSampler draws from)."""
 
     name = "random"
@@ -72,7 +72,7 @@ class RandomProposer(_Classical):
         return space.sample(rng_for(self._seed, number, attempt))
 
 
-class TPEProposer(_Classical):
+class TPEProposer(Classical):
     """Optuna's TPESampler: multivariate, grouped where hyperparameters are conditional.
 
     It draws at random for its first `n_startup_trials` finished trials; 3, because with Optuna's 10
@@ -103,7 +103,7 @@ class TPEProposer(_Classical):
             return _sample(sampler, study, space, number)
 
 
-class CMAESProposer(_Classical):
+class CMAESProposer(Classical):
     """CMA-ES over the numeric hyperparameters; categories are drawn at random, as Optuna does.
 
     The library is the one below Optuna's CmaEsSampler (`cmaes`), with that sampler's start: the

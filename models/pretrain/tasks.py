@@ -322,7 +322,7 @@ def _random_function(rng: Rng, d: int):  # type: ignore[no-untyped-def]
 
 
 def sequence(rng: Rng, task: Task) -> Example:
-    """A prompt with a history of 0 to MAX_TRIALS trials, and near-optimal continuations."""
+    """A prompt with a history of up to `most_trials` trials, and near-optimal continuations."""
     d = len(task.axes)
     u = rng.random((CANDIDATES, d))
     losses = task.score(u)
@@ -337,7 +337,8 @@ def sequence(rng: Rng, task: Task) -> Example:
         best = near[np.argsort(scored)[:5]]
     good = u[order[rng.integers(5)]]
     targets = np.stack([best[0], good])
-    n = 0 if rng.random() < 0.1 else int(min(1 + rng.exponential(7.0), dialect.MAX_TRIALS))
+    n = 0 if rng.random() < 0.1 else 1 + int(rng.exponential(7.0))
+    n = min(n, dialect.most_trials(task.axes))
     chosen, scores = _history(rng, task, u, losses, n)
     points = [task.point(row) for row in task.bins(chosen)] if n else []
     told: list[float | None] = list(scores)

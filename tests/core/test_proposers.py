@@ -42,7 +42,7 @@ def _registered(name: str) -> Maker:
     return make
 
 
-MAKERS: dict[str, Maker] = {name: _registered(name) for name in ("random", "tpe", "cmaes")}
+MAKERS: dict[str, Maker] = {name: _registered(name) for name in ("random", "tpe", "cmaes", "gp")}
 
 SMALL = SearchSpace(
     [

@@ -1,0 +1,134 @@
+"""The proposer `llama` with an embedded model: the model alone, in its own dialect.
+
+With several estimators it deals with one at a time: each is opened in turn, the cheap ones first,
+and later turns go to those whose best score is best, give or take their spread.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from core.estimators import CHOICE, family
+from core.propose.history import History, rng_for, seed_for
+from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
+from core.propose.reasoning import in_words
+from core.propose.setting import ProposerSetting
+from core.propose.speaker import Speaker, Spoke, Told
+from core.space import Config, Param, SearchSpace
+
+
+class EmbeddedProposer:
+    """Samples of the model; the first that nobody tried is proposed."""
+
+    name = "llama"
+
+    def __init__(self, setting: ProposerSetting, speaker: Speaker | None = None) -> None:
+        self._setting = setting
+        self._speaker = speaker or Speaker(setting)
+        self.history = History()
+
+    def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        if context.should_stop():
+            raise Cancelled
+        for attempt in range(2):
+            spoke, chosen = self.speak(space, context.number, attempt)
+            for config, plan in zip(spoke.configs, spoke.plans, strict=True):
+                whole = space.validate({**chosen, **config})
+                if self.history.is_new(space, whole):
+                    words = in_words(spoke, plan, config, str(chosen.get(CHOICE, "")))
+                    context.on_text(words)
+                    return Proposal(whole, self.name, words, beliefs=spoke.beliefs,
+                                    record=spoke.record)
+        rng = rng_for(self._setting.seed, context.number, 9)
+        why = "the model only repeats what was tried; an untried configuration was drawn"
+        return Proposal(self.history.unseen(space, rng), "random", fallback=why,
+                        record=spoke.record)
+
+    def speak(
+        self, space: SearchSpace, number: int, attempt: int = 0
+    ) -> tuple[Spoke, Config]:
+        """The model's answer for trial `number`, and what is fixed beside it (the estimator).
+
+        Names in the answer are the space's own.
+        """
+        if not space.free and len(self.history):
+            self.history.unseen(space, rng_for(self._setting.seed, number))  # raises Exhausted
+        estimator = self._estimator(space)
+        part, prefix, fixed = space, "", {}
+        if estimator and CHOICE in space:
+            prefix, fixed = f"{estimator}.", {CHOICE: estimator}
+            part = subspace(space, estimator)
+        told = []
+        for t in self.history.trials:
+            if fixed and t.config.get(CHOICE) != estimator:
+                continue
+            config = {k.removeprefix(prefix): v for k, v in t.config.items() if k != CHOICE}
+            if part.contains(config):
+                told.append(Told(config, None if t.value is None else -t.value))
+        only = self._setting.estimators[0] if self._setting.estimators else ""
+        spoke = self._speaker.ask(
+            part, estimator or only, self._setting.kind, self._setting.facts, told,
+            seed_for(self._setting.seed, number, attempt),
+        )  # fmt: skip
+        if prefix:
+            spoke = replace(
+                spoke,
+                configs=tuple({prefix + k: v for k, v in c.items()} for c in spoke.configs),
+                plans=tuple((s, prefix + p if p else p, m) for s, p, m in spoke.plans),
+                beliefs={prefix + k: v for k, v in spoke.beliefs.items()},
+                shares={prefix + k: v for k, v in spoke.shares.items()},
+                incumbent=spoke.incumbent
+                and {prefix + k: v for k, v in spoke.incumbent.items()},
+            )
+        return spoke, fixed
+
+    def _estimator(self, space: SearchSpace) -> str:
+        """The family whose turn it is, where there is a choice."""
+        if CHOICE not in space or len(self._setting.estimators) < 2:
+            return ""
+        names = [str(c) for c in space[CHOICE].domain.choices]  # type: ignore[union-attr]
+        values: dict[str, list[float]] = {n: [] for n in names}
+        failed = dict.fromkeys(names, 0)
+        for t in self.history.trials:
+            name = str(t.config.get(CHOICE))
+            if name in values and t.value is not None:
+                values[name].append(t.value)
+            elif name in values:
+                failed[name] += 1
+        untried = [n for n in names if not values[n] and not failed[n]]
+        if untried:
+            return min(untried, key=lambda n: (family(n).cost, names.index(n)))
+        everything = sorted(v for vs in values.values() for v in vs)
+        if not everything:
+            return min(names, key=lambda n: failed[n])
+        spread = everything[-1] - everything[len(everything) // 2]
+        total = len(self.history)
+
+        def promise(n: str) -> float:
+            tried = len(values[n]) + failed[n]
+            best = max(values[n], default=everything[0] - spread)
+            return best + 0.5 * spread * math.sqrt(math.log(total + 1) / tried)
+
+        return max(names, key=promise)
+
+    def tell(self, trial: Observed) -> None:
+        self.history.tell(trial)
+
+    def close(self) -> None:
+        self._speaker.close()
+
+
+def subspace(space: SearchSpace, estimator: str) -> SearchSpace:
+    """One family's part of a space that chooses among families, under the family's own names."""
+    prefix = f"{estimator}."
+    params: list[Param] = []
+    for p in space.params:
+        if p.name.startswith(prefix):
+            when = p.when
+            if when is not None:
+                inner = when.parent.removeprefix(prefix)
+                when = None if when.parent == CHOICE else replace(when, parent=inner)
+            params.append(replace(p, name=p.name.removeprefix(prefix), when=when))
+    return SearchSpace(params)
+

@@ -1,0 +1,144 @@
+"""The proposer `hybrid`: the model opens, a Gaussian process goes on, the model keeps a turn.
+
+The model makes the first `options["opening"]` proposals. Then the process maximises expected
+improvement, with the model's beliefs as its prior (piBO) and the model's samples among its
+candidates. Every few trials the model has a turn of its own, as long as its turns pay: the interval
+doubles after a turn that brought no new incumbent and starts again after one that did. Where the
+model knows neither the estimator nor any hyperparameter, it only opens once and the process takes
+over; both are said in the proposal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.estimators import CHOICE, canonical_name
+from core.propose.acquisition import Chosen, LogPrior, choose
+from core.propose.embedded import EmbeddedProposer
+from core.propose.history import History, rng_for
+from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
+from core.propose.setting import ProposerSetting
+from core.propose.speaker import Speaker
+from core.space import SearchSpace, Value
+from models.dialect import KNOWN
+
+OPENING = 4
+INTERVAL = 4
+PRIOR_WEIGHT = 2.0
+_FLOOR = 0.15
+
+
+class HybridProposer:
+    """Model, then process, each proposal by whoever's turn it is."""
+
+    name = "hybrid"
+
+    def __init__(self, setting: ProposerSetting) -> None:
+        self._setting = setting
+        self._model = EmbeddedProposer(setting, Speaker(setting))
+        self._opening = int(setting.options.get("opening", OPENING))
+        self._interval = int(setting.options.get("interval", INTERVAL))
+        self._weight = float(setting.options.get("prior_weight", PRIOR_WEIGHT))
+
+    @property
+    def _history(self) -> History:
+        return self._model.history
+
+    def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        if context.should_stop():
+            raise Cancelled
+        scored = len(self._history.scored(space))
+        opening = self._opening if self._knows(space) else 1
+        if not space.free or scored < 2 or self._opened() < opening or self._model_turn():
+            return self._model.ask(space, context)
+        return self._process(space, context)
+
+    def _knows(self, space: SearchSpace) -> bool:
+        """Whether the model learned anything about this space: its family or one of its names."""
+        known = any(canonical_name(e) for e in self._setting.estimators)
+        return known or any(p.name in KNOWN for p in space.free)
+
+    def _opened(self) -> int:
+        return sum(t.proposer in ("llama", "random") for t in self._history.trials)
+
+    def _model_turn(self) -> bool:
+        """Whether the model earned the next turn, from who proposed what in the history."""
+        best, wait, since = -np.inf, self._interval, 0
+        opened = 0
+        for t in self._history.trials:
+            improved = t.value is not None and t.value > best
+            if t.value is not None:
+                best = max(best, t.value)
+            if t.proposer == "llama":
+                opened += 1
+                if opened > self._opening:
+                    wait, since = (self._interval if improved else 2 * wait), 0
+            elif opened >= self._opening:
+                since += 1
+        return since >= wait
+
+    def _process(self, space: SearchSpace, context: AskContext) -> Proposal:
+        started = time.perf_counter()
+        seed = self._setting.seed
+        spoke, fixed = self._model.speak(space, context.number)
+        candidates = [space.complete({**fixed, **c}) for c in spoke.configs]
+        chosen = choose(
+            space, self._history, rng_for(seed, context.number), candidates,
+            _prior(space, spoke.beliefs), self._weight,
+        )  # fmt: skip
+        words = _words(chosen, self._history, space)
+        context.on_text(words)
+        record: dict[str, Any] = {**spoke.record, "seconds": time.perf_counter() - started,
+                                  "prior_weight": self._weight}
+        return Proposal(chosen.config, "gp", words, beliefs=spoke.beliefs, record=record)
+
+    def tell(self, trial: Observed) -> None:
+        self._model.tell(trial)
+
+    def close(self) -> None:
+        self._model.close()
+
+
+def _prior(space: SearchSpace, beliefs: Mapping[str, Sequence[tuple[Value, float]]]) -> LogPrior:
+    """Log density of the model's beliefs, taken as independent, over the unit cube.
+
+    Each belief is smoothed over 5 % of the range and mixed with a uniform share of `_FLOOR`.
+    """
+    grid = np.linspace(0.005, 0.995, 100)
+    tables: list[NDArray[np.float64]] = []
+    for p in space.free:
+        pairs = beliefs.get(p.name, ())
+        density = np.zeros(100)
+        for value, share in pairs:
+            at = p.domain.to_unit(value)
+            width = 0.05 if len(pairs) > 5 else 0.5 / max(len(pairs), 1)
+            kernel = np.exp(-0.5 * np.square((grid - at) / width))
+            density += share * kernel / max(kernel.sum(), 1e-12) * 100
+        mixed = (1 - _FLOOR) * density + _FLOOR if len(pairs) else np.ones(100)
+        tables.append(np.log(mixed))
+
+    def log_prior(u: NDArray[np.float64]) -> NDArray[np.float64]:
+        index = np.clip((u * 100).astype(int), 0, 99)
+        return np.asarray(sum(t[index[:, j]] for j, t in enumerate(tables)))
+
+    return log_prior
+
+
+def _words(chosen: Chosen, history: History, space: SearchSpace) -> str:
+    """Why the process chose it, in plain words."""
+    best = max(v for _, v in history.scored(space))
+    lines = [
+        "The Gaussian process takes this turn, with the model's beliefs as its prior.",
+        f"It expects {chosen.mean:.4g} ± {chosen.std:.2g} here; the incumbent has {best:.4g}.",
+    ]
+    by_length = sorted(
+        ((s, n) for n, s in chosen.lengths.items() if n != CHOICE), key=lambda pair: pair[0]
+    )
+    if by_length and by_length[0][0] < 1.0:
+        lines.append(f"So far the score depends most on {', '.join(n for _, n in by_length[:2])}.")
+    return "\n".join(lines)
