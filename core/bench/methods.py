@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.bench.engines import shared_engine
 from core.bench.problem import Problem
 from core.errors import DataError, SpaceError
 from core.propose import Observed, Proposal, Proposer, ProposerSetting, make_proposer
@@ -71,7 +72,7 @@ class Method:
             options=dict(self.options),
         )
         if self.model:
-            setting = replace(setting, model=self.model)
+            setting = replace(setting, model=self.model, make_engine=shared_engine)
         return self.factory(setting)
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from core.bench.engines import close_engines
 from core.bench.methods import Method, parse_method
 from core.bench.problem import Problem, open_problem
 from core.bench.results import Facts, Results, Run, Writer, load_results
@@ -131,6 +132,7 @@ def run(
     starts: Sequence[str] = ("default",),
     out: str | Path | None = None,
     jobs: int = 1,
+    fresh: Sequence[str] = (),
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Results:
     """Run every method on every problem under every seed, and return all results in `out`.
@@ -145,6 +147,8 @@ def run(
         starts: "default" and/or "none".
         out: folder of `results.jsonl`; None keeps results in memory.
         jobs: processes; 1 runs everything in this one.
+        fresh: labels of methods to run again, because their code has changed; their new results
+            replace the old ones.
 
     Raises:
         StudyError: a problem made by hand cannot be run by workers; names repeat.
@@ -176,10 +180,13 @@ def run(
         pieces = [
             piece
             for piece in _runs(problems, chosen, numbers, budget, starts)
-            if _key(piece) not in results.runs or results.runs[_key(piece)].error
+            if _key(piece) not in results.runs
+            or results.runs[_key(piece)].error
+            or (piece.method is not None and piece.method.label in fresh)
         ]
         _work(pieces, jobs, log, on_progress, keep)
     finally:
+        close_engines()
         if writer is not None:
             writer.close()
     return results

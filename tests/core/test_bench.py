@@ -240,6 +240,8 @@ def test_a_bench_goes_on_where_it_was_stopped(folder: Path, tmp_path: Path) -> N
         k: r.observed for k, r in again.runs.items()
     }.items()
     assert len(load_results(out).runs) == 4
+    run(problems, [method], seeds=2, budget=4, out=out, fresh=["mine"])
+    assert made[5:] == [0, 1] and len(load_results(out).runs) == 4
     file.write_text("nonsense\n" + file.read_text())
     with pytest.raises(DataError, match="line 1"):
         load_results(out)
@@ -322,6 +324,42 @@ def test_methods_are_named_by_text(tmp_path: Path) -> None:
             parse_method(text)
     with pytest.raises(HyperLlamaError):
         parse_method(str(tmp_path / "none.gguf"))
+
+
+def test_runs_share_an_engine_until_it_fails() -> None:
+    from core.bench.engines import SharedEngine, close_engines
+
+    made: list[Any] = []
+
+    class Fake:
+        closed = False
+
+        def load(self, path: str, settings: object) -> str:
+            made.append(self)
+            return f"info of {path}"
+
+        def generate(self, request: str) -> str:
+            if request == "fail":
+                raise ValueError(request)
+            return request.upper()
+
+        def close(self) -> None:
+            self.closed = True
+
+    for _ in range(3):
+        engine = SharedEngine(Fake)
+        assert engine.load("a.gguf", 1) == "info of a.gguf" and engine.generate("x") == "X"
+        engine.close()
+    assert len(made) == 1
+    with pytest.raises(ValueError, match="fail"):
+        engine.generate("fail")
+    assert made[0].closed
+    engine.load("a.gguf", 1)
+    for name in "bcd":
+        SharedEngine(Fake).load(name, 1)
+    assert [e.closed for e in made] == [True, True, False, False, False]
+    close_engines()
+    assert all(e.closed for e in made)
 
 
 def test_without_history_nothing_is_told_and_nothing_repeated() -> None:

@@ -92,6 +92,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
                        help="what methods are told beside the space")  # fmt: skip
     group.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
     group.add_argument("--out", type=Path, metavar="DIR", help="(default: in the data folder)")
+    group.add_argument("--fresh", type=_names, default=(), metavar="A,B",
+                       help="run these again although results are there")  # fmt: skip
     _add_figures(parser)
 
 
@@ -160,7 +162,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         results = run_bench(
             problems, methods, seeds=arguments.seeds, budget=arguments.budget, starts=starts,
-            out=out, jobs=arguments.jobs, on_progress=shown,
+            out=out, jobs=arguments.jobs, fresh=arguments.fresh, on_progress=shown,
         )  # fmt: skip
     finally:
         shown.end()
