@@ -10,13 +10,21 @@ from core.text import plain
 
 
 def score(value: float | None, width: int = 0) -> str:
-    """A score with four decimals below 100 and fewer above, right-aligned in `width` cells."""
+    """A score with four decimals below 10 and fewer above, right-aligned in `width` cells."""
     if value is None or not math.isfinite(value):
         return "–".rjust(width)
     size = abs(value)
-    decimals = 4 if size < 100 else 2 if size < 10_000 else 0
+    decimals = 4 if size < 9.99995 else 3 if size < 100 else 2 if size < 1000 else 1
+    decimals = decimals if size < 10_000 else 0
     text = f"{value:.{decimals}f}" if size < 1e7 else f"{value:.3e}"
     return text.rjust(width)
+
+
+def spread(value: float) -> str:
+    """A standard deviation in five cells."""
+    if value < 10:
+        return f"{value:.3f}"
+    return f"{value:.1f}" if value < 1000 else count(value)
 
 
 def signed(value: float | None) -> str:

@@ -26,9 +26,11 @@ from tui.snapshot import Snapshot, Watch
 START_T = 1_760_000_000.0
 SPACE = (
     {"name": "n_estimators", "text": "whole number 50 to 1000, log scale",
-     "description": "How many trees are added, one after another.", "default": 100},
+     "description": "How many trees are added, one after another.", "default": 100,
+     "type": "integer", "low": 50, "high": 1000},
     {"name": "learning_rate", "text": "number 0.005 to 0.5, log scale",
-     "description": "How much each tree corrects the ones before it.", "default": 0.3},
+     "description": "How much each tree corrects the ones before it.", "default": 0.3,
+     "type": "float", "low": 0.005, "high": 0.5},
     {"name": "max_depth", "text": "whole number 2 to 12",
      "description": "How many questions a tree may ask in a row.", "default": 6},
     {"name": "subsample", "text": "number 0.5 to 1",
@@ -38,7 +40,7 @@ SPACE = (
     {"name": "reg_lambda", "text": "number 0.001 to 100, log scale",
      "description": "Pulls the leaves' values towards zero.", "default": 1.0},
     {"name": "booster", "text": "one of gbtree, dart",
-     "description": "Kind of boosting.", "default": "gbtree"},
+     "description": "Kind of boosting.", "default": "gbtree", "choices": ["gbtree", "dart"]},
 )  # fmt: skip
 DEFAULT = {str(p["name"]): p["default"] for p in SPACE}
 WORDS = (

@@ -14,7 +14,6 @@ from tui.screens.study import StudyScreen
 from tui.screens.trial import TrialScreen
 from tui.widgets.history import History
 
-
 PANES = ("history", "reasoning", "progress", "context", "belief")
 
 
@@ -101,6 +100,21 @@ async def test_a_configuration_is_queued_from_the_best(
         assert isinstance(asked, control.Queue)
         assert asked.config["n_estimators"] == 333 and asked.config["learning_rate"] == 0.05
         assert asked.config["booster"] == "gbtree" and isinstance(asked.config["subsample"], float)
+
+
+async def test_a_value_outside_the_space_is_told_beside_its_field(
+    opened: Opened, link: recorded.Replay
+) -> None:
+    async with opened(link) as pilot:
+        await pilot.press("a")
+        await pilot.pause()
+        await pilot.press(*"20000", "down", *"abc", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Configure) and link.sent == []
+        text = text_of(pilot)
+        assert "between 50 and 1000" in text and "a number is needed" in text
+        focused = pilot.app.screen.focused
+        assert focused is not None and focused.id == "field-0"
 
 
 async def test_an_earlier_configuration_is_edited(opened: Opened, link: recorded.Replay) -> None:

@@ -127,15 +127,44 @@ class Configure(ModalScreen["dict[str, Any] | None"]):
                             id=f"field-{index}",
                             tooltip=plain(str(param.get("description", ""))) or None,
                         )
+                        yield Static(id=f"wrong-{index}", classes="wrong")
 
     @on(Input.Submitted)
     def action_send(self) -> None:
         config: dict[str, Any] = {}
+        first_wrong: Input | None = None
         for index, param in enumerate(self._space):
-            text = self.query_one(f"#field-{index}", Input).value.strip()
-            if text:
+            field = self.query_one(f"#field-{index}", Input)
+            text = field.value.strip()
+            said = wrong(text, param) if text else ""
+            self.query_one(f"#wrong-{index}", Static).update(Content.styled(said, "$bad"))
+            if said:
+                first_wrong = first_wrong or field
+            elif text:
                 config[str(param.get("name"))] = typed(text, param.get("default"))
-        self.dismiss(config)
+        if first_wrong is not None:
+            first_wrong.focus()
+        else:
+            self.dismiss(config)
+
+
+def wrong(text: str, param: Mapping[str, Any]) -> str:
+    """What is wrong with a value that was written, if that can be told; the study checks again."""
+    value = typed(text, param.get("default"))
+    choices = param.get("choices")
+    if choices is not None:
+        known = ", ".join(wording.setting(choice) for choice in choices)
+        return "" if value in choices else f"one of {known}"
+    low, high = param.get("low"), param.get("high")
+    if low is None or high is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "a number is needed"
+    if param.get("type") == "integer" and value != int(value):
+        return "a whole number is needed"
+    if not low <= value <= high:
+        return f"between {wording.setting(low)} and {wording.setting(high)}"
+    return ""
 
 
 def typed(text: str, default: Any) -> Any:

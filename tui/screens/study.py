@@ -29,6 +29,7 @@ from tui.widgets.rows import Rows
 from tui.widgets.status import StatusLine
 
 REFRESH_S = 0.1
+_OLD_NEWS_S = 10.0
 _WIDE = (110, 30)  # cells from which all panes have room side by side
 _STACK_LINES = 17  # below this, one pane at a time
 _TITLES = {
@@ -57,7 +58,7 @@ class StudyScreen(Place[None]):
         self.side = "reasoning"  # the pane beside the history where not all have room
         self._alive = True
         self._mourned = False
-        self._notes_seen: int | None = None
+        self._notes_t = clock() - _OLD_NEWS_S  # when the last note was told
         self._alive_checked = -1.0
 
     @property
@@ -117,7 +118,7 @@ class StudyScreen(Place[None]):
             self.query_one(pane).show(snapshot, trial)
         if changed:
             self._tell_news(snapshot)
-            self._titles()
+            self.lay_out()
             self.refresh_keys()
         if self.dead and not self._mourned:
             self._mourn()
@@ -130,12 +131,12 @@ class StudyScreen(Place[None]):
 
     def _tell_news(self, snapshot: Snapshot) -> None:
         """Warnings and errors that came since the screen was opened stay until dismissed."""
-        newest = len(snapshot.notes)
-        seen = newest if self._notes_seen is None else min(self._notes_seen, newest)
-        for _, note in snapshot.notes[seen:]:
+        for t, note in snapshot.notes:
+            if t <= self._notes_t:
+                continue
+            self._notes_t = t
             text = plain(note.text) + (f"\n{plain(note.hint)}" if note.hint else "")
             self.interface.report(note.level, text)
-        self._notes_seen = newest
 
     def _mourn(self) -> None:
         """Say once that the study's process is gone."""
@@ -165,6 +166,8 @@ class StudyScreen(Place[None]):
             seen = {self.maximised}
         elif wide:
             seen = set(_TITLES)
+            if self._without_model():
+                seen -= {"context", "belief"} - {self.side}
         elif single:
             focused = self.focused.id if self.focused is not None else "history"
             seen = {focused if focused in _TITLES else "history"}
@@ -175,6 +178,11 @@ class StudyScreen(Place[None]):
         self.query_one("#left").display = bool(seen & {"history", "reasoning"})
         self.query_one("#right").display = bool(seen - {"history", "reasoning"})
         self._titles()
+
+    def _without_model(self) -> bool:
+        """A classical proposer has no context and no beliefs: the plot takes their room."""
+        opened = self.snapshot.opened
+        return opened is not None and not opened.model
 
     def _titles(self) -> None:
         """Borders name the panes and the keys that lead to them."""
@@ -311,6 +319,7 @@ class StudyScreen(Place[None]):
         self.interface.adopt(link)
         self.link = link
         self._alive, self._mourned = True, False
+        self.app.clear_notifications()
         self.refresh_study()
 
     def action_maximise(self) -> None:

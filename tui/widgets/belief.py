@@ -30,7 +30,7 @@ class Belief(Pane):
         trial = self.trial
         beliefs = trial.beliefs if trial is not None else {}
         if trial is None or not beliefs:
-            return self._nothing()
+            return self._nothing(width)
         self._called = plain if width >= 46 else lambda n: plain(wording.short_name(n))
         label = min(18, max(len(self._called(n)) for n in beliefs))
         drawn: list[Content] = []
@@ -89,13 +89,13 @@ class Belief(Pane):
             )
         return Content.assemble(*pieces).truncate(width, ellipsis=True)
 
-    def _nothing(self) -> list[Content]:
+    def _nothing(self, width: int) -> list[Content]:
         trial = self.trial
         if trial is not None and trial.state == "proposing":
-            return [Content.styled("The model is still thinking.", "$dim")]
+            return self.sentence("The model is still thinking.", width)
         if trial is not None and trial.done:
-            return [Content.styled(f"Trial {trial.number} came without beliefs.", "$dim")]
-        return [Content.styled("What the model expects appears with its proposal.", "$dim")]
+            return self.sentence(f"Trial {trial.number} came without beliefs.", width)
+        return self.sentence("What the model expects appears with its proposal.", width)
 
 
 def _pairs(pairs: Any) -> list[tuple[Any, float]]:

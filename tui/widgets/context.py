@@ -32,7 +32,7 @@ class ContextGauge(Pane):
 
     def lines(self, width: int, height: int) -> list[Content]:
         tokens = self._tokens()
-        if not tokens:
+        if not any(_number(tokens, k) for k in ("prompt", "context_used", "generated")):
             return self._without_model(width)
         limit = _number(tokens, "context_length")
         used = _number(tokens, "context_used")
@@ -170,7 +170,7 @@ class ContextGauge(Pane):
             said = f"Trial {trial.number} was proposed by {plain(trial.proposer)}, without a model."
         else:
             said = "No model has proposed yet."
-        return [Content.styled(said, "$dim"), *self._model(width)]
+        return [*self.sentence(said, width), *self._model(width)]
 
 
 def _parts(tokens: Mapping[str, Any], used: float) -> list[tuple[str, float]]:

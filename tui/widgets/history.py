@@ -144,7 +144,7 @@ class History(Rows):
         if key == "std":
             if trial.std is None:
                 return Content("")
-            return Content.styled(self.glyphs.plus_minus + wording.score(trial.std)[:5], "$dim")
+            return Content.styled(self.glyphs.plus_minus + wording.spread(trial.std), "$dim")
         if key == "folds":
             return self._folds(trial)
         if key == "train":

@@ -17,7 +17,7 @@ The stepped line is the best score so far, greater is better; dots are single tr
 one, ✗ failures. The dashed line is the library's default configuration. The shaded height around \
 the best is its standard error over the folds: gains smaller than that may be luck.
 
-A trial far below the others stands on the bottom line.
+▾ at the bottom stands for a trial that scored lower than the plot shows.
 """
 
 
@@ -31,7 +31,7 @@ class ProgressPlot(Pane):
         snapshot = self.snapshot
         done = [t for t in snapshot.trials if t.value is not None]
         if not done:
-            return [Content.styled("The plot begins with the first score.", "$dim")]
+            return self.sentence("The plot begins with the first score.", width)
         legend = [self._legend(width)] if height >= 7 else []
         plot_height = height - len(legend) - 2
         if plot_height < 2 or width < 16:
@@ -51,15 +51,18 @@ class ProgressPlot(Pane):
         ][:height]
 
     def _range(self, done: list[TrialView]) -> tuple[float, float]:
-        """The scores shown: from the first decile or the default, to the best with its noise."""
+        """The scores shown: where the better half and the default are; the rest is clamped."""
         values = sorted(t.value for t in done[-_MOST_DRAWN:] if t.value is not None)
         default, best = self.snapshot.default_value, self.snapshot.best
         high = max(values)
-        low = values[len(values) // 10]
+        reference = values[len(values) * 2 // 3]
         if default is not None:
-            low, high = min(low, default), max(high, default)
+            reference, high = min(reference, default), max(high, default)
         if best is not None and best.value is not None:
             high = max(high, best.value + _standard_error(best))
+        low = max(values[0], reference - 0.75 * (high - reference))
+        if best is not None and best.value is not None:
+            low = min(low, best.value - _standard_error(best))
         pad = (high - low) * 0.06 or abs(high) * 0.01 or 0.01
         return low - pad, high + pad
 
@@ -104,7 +107,8 @@ class ProgressPlot(Pane):
                 continue  # a corner of the line
             if len(drawn) * 2 <= canvas.width:
                 column, row = canvas.cell_of(x, y)
-                canvas.text(column, row, "•" if canvas.braille else "o", "$dim", 3)
+                dot, below = ("•", "▾") if canvas.braille else ("o", "v")
+                canvas.text(column, row, below if trial.value < low else dot, "$dim", 3)
             else:
                 canvas.dot(x, y, "$dim", 2)
         for trial in snapshot.trials[-_MOST_DRAWN:]:

@@ -102,6 +102,8 @@ class StatusLine(Widget):
         opened = snapshot.opened
         if opened is not None:
             left.append(self._trials(width))
+        elif not self.dead:
+            left.append(Content.styled("  the table is read, the model is looked for", "$dim"))
         best = snapshot.best
         gap = "   " if width >= 76 else "  "
         if best is not None and best.value is not None:
