@@ -1,7 +1,7 @@
 """Asks an embedded model for configurations: one prompt in its dialect, several completions.
 
-Used by the proposers `llama` (with an embedded model) and `hybrid`. It holds the engine and no other
-state, so the same question always has the same answer.
+Used by the proposers `llama` (with an embedded model) and `hybrid`. It holds the engine and nothing
+else, so the same question always has the same answer.
 """
 
 from __future__ import annotations

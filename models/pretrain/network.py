@@ -30,6 +30,7 @@ class Shape:
 
 
 SIZES = {
+    "tiny": (32, 1, 1, 64),
     "1m": (128, 5, 4, 352),
     "4m": (224, 7, 7, 608),
     "12m": (352, 9, 11, 960),
@@ -37,7 +38,7 @@ SIZES = {
 
 
 def shape_of(size: str, vocabulary: int) -> Shape:
-    """The shape named "1m", "4m" or "12m"."""
+    """The shape named "1m", "4m" or "12m"; "tiny" is for tests."""
     width, layers, heads, feed_forward = SIZES[size]
     return Shape(width, layers, heads, feed_forward, vocabulary)
 

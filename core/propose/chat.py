@@ -1,0 +1,284 @@
+"""The proposer that asks a chat model: any instruct or reasoning GGUF.
+
+Of its reply only the analysis is written freely. The configuration's fixed text is put in, and each
+value is decoded under its own bounds, so that whatever comes out lies in the space; that is checked
+all the same. A configuration that was tried is asked for again with the reason, twice at most; then
+TPE steps in, and the proposal says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.errors import SpaceError
+from core.prompt.build import ANSWER, Prompt, PromptBuilder
+from core.prompt.templates import PromptError, load_templates
+from core.prompt.thinking import Marks, marks_of, opened, unclosed
+from core.prompt.wording import score_text
+from core.propose.classical import TPEProposer
+from core.propose.engine_session import EngineSession
+from core.propose.history import History, seed_for
+from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
+from core.propose.reply import Slot, Text, believed, stage, taken
+from core.propose.setting import ProposerSetting
+from core.space import Categorical, Config, Integer, SearchSpace
+from core.text import plain
+from models.engine.protocol import Choice, Fixed, Free, Generated, Generation, Number, Segment
+from models.registry import check_model, resolve_model
+
+ATTEMPTS = 3
+TEMPERATURE = 0.7
+_HOTTER = 0.3  # added for each further attempt
+_TOP_P = 0.95
+_FREE = "reasoning"
+
+
+class ChatProposer:
+    """Asks a chat model, see above; `setting.prompt` says how.
+
+    Raises:
+        ModelFileError: the file is missing or no language model.
+        PromptError: a template of the user's own is malformed.
+    """
+
+    name = "llama"
+
+    def __init__(self, setting: ProposerSetting) -> None:
+        self._setting = replace(setting, options={**setting.options, "name": self.name})
+        self._options = setting.prompt
+        self._model = check_model(resolve_model(setting.model))
+        self._session = EngineSession(self._setting, self._model.path)
+        self._templates = load_templates()
+        self._marks = marks_of(self._model.chat_template)
+        self._history = History()
+        self._builder: PromptBuilder | None = None
+        self._tpe = TPEProposer(setting)
+
+    def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        started = time.perf_counter()
+        replies: list[_Reply] = []
+        rejected: list[str] = []
+        try:
+            for attempt in range(ATTEMPTS):
+                if context.should_stop():
+                    raise Cancelled
+                replies.append(self._reply(space, context, attempt, rejected))
+                problem = self._problem(space, replies[-1].config)
+                if not problem:
+                    return Proposal(
+                        space.validate(replies[-1].config),
+                        self.name,
+                        replies[-1].reasoning,
+                        beliefs=replies[-1].beliefs,
+                        record=self._record(replies, rejected, started),
+                    )
+                rejected.append(problem)
+            why = f"{ATTEMPTS} replies were rejected: {rejected[-1]}"
+        except PromptError as error:
+            why = error.message
+        instead = self._tpe.ask(space, context)
+        return Proposal(
+            instead.config,
+            instead.proposer,
+            replies[-1].reasoning if replies else "",
+            fallback=why,
+            record=self._record(replies, rejected, started),
+        )
+
+    def tell(self, trial: Observed) -> None:
+        self._history.tell(trial)
+        self._tpe.tell(trial)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _reply(
+        self, space: SearchSpace, context: AskContext, attempt: int, rejected: Sequence[str]
+    ) -> _Reply:
+        reply = self._decoded(space, context, attempt, rejected)
+        if self._marks is None and (marks := unclosed(reply.reasoning)) is not None:
+            # The template says nothing of thoughts, but the model has them: ask it accordingly.
+            self._marks = marks
+            reply = self._decoded(space, context, attempt, rejected)
+        return reply
+
+    def _decoded(
+        self, space: SearchSpace, context: AskContext, attempt: int, rejected: Sequence[str]
+    ) -> _Reply:
+        """One reply: the analysis and the first stage in one run, the other stages after it."""
+        prompt = self._prompt(space, context, rejected)
+        temperature = self._setting.temperature
+        reply = _Reply(
+            prompt,
+            seed_for(self._setting.seed, context.number, attempt),
+            (TEMPERATURE if temperature is None else temperature) + _HOTTER * attempt,
+        )
+        lead = self._lead(prompt)
+        at = 0
+        while at < len(space.params):
+            pieces, fixed, at = stage(space, prompt.names, reply.config, at)
+            segments = [*lead, *map(_segment, pieces)]
+            if not any(not isinstance(s, Fixed) for s in segments):
+                reply.text += "".join(p.text for p in pieces if isinstance(p, Text))
+                reply.config.update(fixed)
+                continue
+            made = self._session.generate(
+                Generation(
+                    [*prompt.parts, reply.text] if reply.text else list(prompt.parts),
+                    segments,
+                    temperature=reply.temperature,
+                    top_p=_TOP_P,
+                    seed=reply.seed + len(reply.made),
+                ),
+                context.on_text,
+                context.should_stop,
+            )
+            if made.stop_reason == "cancelled":
+                raise Cancelled
+            reply.made.append(made)
+            reply.text += made.text
+            reply.reasoning = plain(str(made.values.get(_FREE, reply.reasoning))).strip()
+            values = {n.removeprefix("value "): v for n, v in made.values.items()}
+            reply.config.update({**fixed, **taken(pieces, values)})
+            beliefs = {n.removeprefix("value "): b for n, b in made.beliefs.items()}
+            reply.beliefs.update(believed(pieces, beliefs))
+            lead = []
+        return reply
+
+    def _prompt(
+        self, space: SearchSpace, context: AskContext, rejected: Sequence[str]
+    ) -> Prompt:
+        session, options = self._session, self._options
+        if self._builder is None:
+            self._builder = PromptBuilder(
+                self._setting,
+                self._templates,
+                lambda text: len(session.tokenize(text)),
+                session.render_chat,
+                session.info.context_length,
+            )
+        tokens = options.thinking_tokens if self._marks else options.reasoning_tokens
+        return self._builder.build(
+            space,
+            self._history.trials,
+            context,
+            reasoning_tokens=tokens if options.reasoning else 0,
+            analysis=options.reasoning and self._marks is None,
+            rejected=rejected,
+        )
+
+    def _lead(self, prompt: Prompt) -> list[Segment]:
+        """What comes before the configuration: thoughts, an analysis, or nothing."""
+        tokens, marks = prompt.plan.reasoning, self._marks
+        if marks is not None:
+            return _thoughts(marks, tokens, opened(prompt.text, marks))
+        if not tokens:
+            return []
+        stop = (ANSWER.strip(), "```", "{")
+        return [Free(_FREE, tokens, stop), Fixed(f"\n{ANSWER}")]
+
+    def _problem(self, space: SearchSpace, config: Config) -> str:
+        """Why a configuration cannot be taken; empty if it can."""
+        try:
+            valid = space.validate(config)
+        except SpaceError as error:
+            return f"{error.message}. {error.hint}"
+        if self._history.is_new(space, valid):
+            return ""
+        key = space.key(valid)
+        for trial in self._history.trials:
+            if space.key(trial.config) == key:
+                score = score_text(trial.value)
+                outcome = f"score {score}" if score else "failed"
+                return f"it repeats trial {trial.number} ({outcome})."
+        return "it was tried before."
+
+    def _record(
+        self, replies: Sequence[_Reply], rejected: Sequence[str], started: float
+    ) -> dict[str, Any]:
+        seconds = time.perf_counter() - started
+        if not replies:
+            return {"seconds": seconds, "model": str(self._model.path)}
+        last, info = replies[-1], self._session.info
+        return {
+            "prompt": last.prompt.text,
+            "raw": last.text,
+            "rejections": list(rejected),
+            "attempts": [
+                {"seed": r.seed, "temperature": r.temperature, "raw": r.text,
+                 "config": r.config, "reasoning": r.reasoning}
+                for r in replies
+            ],
+            "seed": last.seed,
+            "model": str(self._model.path),
+            "sha256": info.sha256 or self._model.sha256(),
+            "settings": {
+                **vars(self._session.settings),
+                "context_length": info.context_length,
+                "threads": info.threads,
+                "gpu_layers": info.gpu_layers,
+                "temperature": last.temperature,
+                "top_p": _TOP_P,
+            },
+            "tokens": _tokens(replies, seconds),
+            "plan": last.prompt.plan.record(),
+            "prompt_options": vars(self._options),
+            "prompt_version": last.prompt.version,
+            "own_templates": list(self._templates.own),
+            "seconds": seconds,
+        }
+
+
+@dataclass
+class _Reply:
+    """A reply in the making; `seed` is the first stage's, each further one takes the next."""
+
+    prompt: Prompt
+    seed: int
+    temperature: float
+
+    def __post_init__(self) -> None:
+        self.config: Config = {}
+        self.text = ""
+        self.reasoning = ""
+        self.beliefs: dict[str, list[tuple[Any, float]]] = {}
+        self.made: list[Generated] = []
+
+
+def _thoughts(marks: Marks, tokens: int, inside: bool) -> list[Segment]:
+    """A reasoning model thinks up to its budget, or not at all, and is brought to the answer."""
+    before: list[Segment] = [] if inside else [Fixed(marks.opening, special=True)]
+    thinking: list[Segment] = [Free(_FREE, tokens, (marks.stop,))] if tokens else []
+    return [*before, *thinking, Fixed(marks.closing, special=True)]
+
+
+def _segment(piece: Text | Slot) -> Segment:
+    if isinstance(piece, Text):
+        return Fixed(piece.text)
+    name, domain = f"value {piece.param.name}", piece.param.domain
+    if piece.options or isinstance(domain, Categorical):
+        return Choice(name, piece.options, belief=True)
+    whole = isinstance(domain, Integer)
+    return Number(name, domain.low, domain.high, integer=whole, belief=True)
+
+
+def _tokens(replies: Sequence[_Reply], seconds: float) -> dict[str, float]:
+    """Counts over all runs for one proposal; the prompt's are the first run's."""
+    runs = [made for reply in replies for made in reply.made]
+    if not runs:
+        return {}
+    generated = sum(r.generated_tokens for r in runs)
+    decode_s = sum(r.decode_s for r in runs)
+    return {
+        "prompt": runs[0].prompt_tokens,
+        "cached": runs[0].cached_tokens,
+        "evaluated": sum(r.evaluated_tokens for r in runs),
+        "generated": generated,
+        "context_used": max(r.context_used for r in runs),
+        "context_length": runs[-1].context_length,
+        "per_s": generated / decode_s if decode_s > 0 else 0.0,
+        "seconds": seconds,
+    }

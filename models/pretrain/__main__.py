@@ -1,0 +1,159 @@
+"""`python -m models.pretrain corpus | train | export | evaluate`: the chain that makes the models.
+
+    python -m models.pretrain corpus  -o corpus --datasets 300 --jobs 2
+    python -m models.pretrain train   --corpus corpus -o run-1m --size 1m --minutes 240
+    python -m models.pretrain export  run-1m -o models/embedded/hyperllama-1m.gguf
+    python -m models.pretrain evaluate run-1m --corpus corpus
+
+Every step resumes where it was stopped. `train`, `export` and `evaluate` need the extra [pretrain].
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+CONFIGS = {
+    "xgboost": 64, "mlp": 56, "svm": 56, "decision_tree": 64, "random_forest": 36, "linear": 32,
+    "hist_gradient_boosting": 40, "extra_trees": 30, "knn": 32,
+}  # fmt: skip
+RESERVED = 10_000
+
+
+def corpus(args: argparse.Namespace) -> int:
+    """Evaluate the families over generated data sets, and over the tables of a folder."""
+    from models.pretrain import corpus as surfaces
+    from models.pretrain.datasets import Dataset, from_table, generate
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    if args.worker is None:
+        workers = [
+            subprocess.Popen([sys.executable, "-m", "models.pretrain", *sys.argv[1:],
+                              "--worker", str(w)])
+            for w in range(args.jobs)
+        ]
+        return max(w.wait() for w in workers)
+    tables: list[tuple[Path, str]] = []
+    if args.tables:
+        manifest = args.tables / "manifest.csv"
+        with manifest.open(encoding="utf8") as lines:
+            tables = [(args.tables / r["file"], r["target"]) for r in csv.DictReader(lines)]
+    files = sorted(args.output.glob("*.jsonl.gz"))
+    done = {(s.dataset, s.family) for f in files for s in surfaces.read(f)}
+    out = args.output / f"surfaces-{args.worker}.jsonl.gz"
+    last = min(args.first + args.datasets, RESERVED)
+    everything: list[int | tuple[Path, str]] = [*tables, *range(args.first, last)]
+    for i, what in enumerate(everything):
+        if i % args.jobs != args.worker:
+            continue
+        data: Dataset
+        if isinstance(what, int):
+            name, seed = f"generated-{what}", what
+        else:
+            name, seed = f"table-{what[0].stem}", i
+        wanted = [f for f in args.families if (name, f) not in done]
+        if not wanted:
+            continue
+        data = generate(what) if isinstance(what, int) else from_table(*what, seed)
+        for family in wanted:
+            surface = surfaces.evaluate_surface(data, family, CONFIGS[family], seed)
+            surfaces.append(out, surface)
+            print(f"{i + 1} of {len(everything)}: {name} {data.x.shape} {family} "
+                  f"{surface.seconds:.1f} s", flush=True)
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train a network on a corpus."""
+    import torch
+
+    from models.pretrain import network, tasks
+    from models.pretrain.export import VOCABULARY_SIZE
+    from models.pretrain.train import train as run
+
+    torch.set_num_threads(args.threads)
+    files = sorted(args.corpus.glob("*.jsonl.gz"))
+    seen, kept = tasks.load(files, held_out=False), tasks.load(files, held_out=True)
+    print(f"{len(seen)} surfaces to learn from, {len(kept)} held out", flush=True)
+    run(seen, kept, network.shape_of(args.size, VOCABULARY_SIZE), args.output, steps=args.steps,
+        batch=args.batch, peak_rate=args.rate, synthetic=args.synthetic, seed=args.seed,
+        device=args.device, workers=args.workers, minutes=args.minutes)  # fmt: skip
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write a trained network as GGUF."""
+    from models.pretrain.export import export as write
+    from models.pretrain.train import load
+
+    net = load(args.run / "final.pt")
+    lines = (args.run / "log.jsonl").read_text(encoding="utf8").splitlines()
+    last = json.loads(lines[-1])
+    millions = sum(p.numel() for p in net.parameters()) / 1e6
+    summary = (f"{millions:.1f} M parameters, {last['step']} steps, {last['minutes']:.0f} minutes, "
+               f"held-out loss {last['held_out']:.3f}")
+    write(net, args.output, name=args.name or f"HyperLlama {millions:.0f}M", kind=args.kind,
+          summary=summary)
+    print(f"{args.output}: {args.output.stat().st_size / 2**20:.1f} MiB, {summary}")
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Held-out loss and proposal quality of a trained network."""
+    from models.pretrain import tasks
+    from models.pretrain.train import load, measure
+
+    kept = tasks.load(sorted(args.corpus.glob("*.jsonl.gz")), held_out=True)
+    print(json.dumps(measure(load(args.run / "final.pt"), kept), indent=2))
+    return 0
+
+
+def main() -> int:
+    """Parse the command line and run one step."""
+    parser = argparse.ArgumentParser(prog="python -m models.pretrain", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    steps = parser.add_subparsers(dest="step", required=True)
+    p = steps.add_parser("corpus", help=corpus.__doc__)
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("--datasets", type=int, default=300, help="generated data sets")
+    p.add_argument("--first", type=int, default=0, help="seed of the first")
+    p.add_argument("--tables", type=Path, help="a folder of CSV files with a manifest.csv")
+    p.add_argument("--families", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
+    p.add_argument("--jobs", type=int, default=1)
+    p.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    p.set_defaults(run_step=corpus)
+    p = steps.add_parser("train", help=train.__doc__)
+    p.add_argument("--corpus", type=Path, required=True)
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("--size", default="1m", choices=("tiny", "1m", "4m", "12m"))
+    p.add_argument("--steps", type=int, default=20_000)
+    p.add_argument("--minutes", type=float)
+    p.add_argument("--batch", type=int, default=128)
+    p.add_argument("--rate", type=float, default=2e-3)
+    p.add_argument("--synthetic", type=float, default=0.2, help="share of nameless functions")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--device", default="cpu")
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--workers", type=int, default=1, help="processes that make sequences")
+    p.set_defaults(run_step=train)
+    p = steps.add_parser("export", help=export.__doc__)
+    p.add_argument("run", type=Path)
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("--kind", default="f16", choices=("f16", "q8_0", "f32"))
+    p.add_argument("--name")
+    p.set_defaults(run_step=export)
+    p = steps.add_parser("evaluate", help=evaluate.__doc__)
+    p.add_argument("run", type=Path)
+    p.add_argument("--corpus", type=Path, required=True)
+    p.set_defaults(run_step=evaluate)
+    args = parser.parse_args()
+    done: int = args.run_step(args)
+    return done
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The Gaussian process: its gradient, its fit, its uncertainty, and taming of losses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import check_grad
+from scipy.stats import norm
+
+from core import surrogate
+from core.surrogate import GaussianProcess, log_expected_improvement, tame
+
+
+def test_gradient_of_the_posterior_is_right() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((9, 3))
+    categorical = np.array([False, False, True])
+    x[:, 2] = np.round(x[:, 2])
+    distances = surrogate._squared_differences(x, x, categorical)
+    z, centre, spread = rng.standard_normal(9), np.full(4, -0.7), np.ones(4)
+
+    def value(t: np.ndarray) -> float:
+        return surrogate._negative_log_posterior(t, distances, z, centre, spread)[0]
+
+    def gradient(t: np.ndarray) -> np.ndarray:
+        return surrogate._negative_log_posterior(t, distances, z, centre, spread)[1]
+
+    for _ in range(5):
+        assert check_grad(value, gradient, rng.normal(-0.5, 0.4, 4)) < 1e-4
+
+
+def test_finds_the_coordinate_that_matters() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.random((25, 4))
+    process = GaussianProcess.fit(x, np.sin(5 * x[:, 2]))
+    assert int(np.argmin(process.length)) == 2
+    at = rng.random((200, 4))
+    mean, std = process.predict(at)
+    assert np.corrcoef(mean, np.sin(5 * at[:, 2]))[0, 1] > 0.95
+    assert np.all(process.predict(x)[1] < std.mean())
+    assert np.allclose(process.predict_mean(at), mean)
+
+
+def test_constant_targets_are_no_accident() -> None:
+    x = np.random.default_rng(2).random((5, 2))
+    mean, std = GaussianProcess.fit(x, np.full(5, 3.0)).predict(x)
+    assert np.allclose(mean, 3.0) and np.all(np.isfinite(std))
+
+
+@pytest.mark.parametrize("z", [-20.0, -3.0, -0.5, 0.0, 2.0])
+def test_expected_improvement_against_its_definition(z: float) -> None:
+    found = log_expected_improvement(np.array([z * 0.3]), np.array([0.3]), 0.0)[0]
+    direct = norm.pdf(z) + z * norm.cdf(z)
+    if z > -10:
+        assert found == pytest.approx(np.log(0.3 * direct), rel=1e-6)
+    else:  # where the definition cancels
+        asymptote = norm.logpdf(z) - 2 * np.log(abs(z)) + np.log1p(-3 / z**2) + np.log(0.3)
+        assert found == pytest.approx(asymptote, rel=1e-3)
+
+
+@given(st.lists(st.floats(-1e3, 1e6), min_size=2, max_size=40))
+def test_taming_keeps_the_order_and_the_better_half(losses: list[float]) -> None:
+    given_ = np.array(losses)
+    tamed = tame(given_)
+    better = given_ <= np.median(given_)
+    assert np.allclose(tamed[better], given_[better])
+    order = np.argsort(given_, kind="stable")
+    assert np.all(np.diff(tamed[order]) >= -1e-6 * (1 + np.abs(tamed[order][:-1])))

@@ -1,0 +1,83 @@
+"""The dialect: its tokens are distinct, prompts bounded, scores relative, plans true."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import dialect
+from models.dialect import INDEX, VOCABULARY, Axis
+
+AXES = [
+    Axis(INDEX["<p:learning_rate>"], "float:log", 1e-3, 1.0),
+    Axis(INDEX["<p:kernel>"], "choice", choices=("rbf", "poly"), bins=(0, 1)),
+]
+
+
+def words(tokens: list[int]) -> list[str]:
+    return [VOCABULARY[t] for t in tokens]
+
+
+def test_tokens_are_distinct() -> None:
+    assert len(set(VOCABULARY)) == len(VOCABULARY)
+
+
+def test_header_names_what_is_known_and_says_where_nothing_is() -> None:
+    known = words(dialect.header("svm", dialect.Facts("binary", 500, 8, 0.5, 0.0, 0.0), AXES))
+    assert known[:3] == ["<study>", "<est:svm>", "<binary>"]
+    assert "<c:rbf>" in known and "~1e-3" in known
+    unknown = words(dialect.header("no such thing", dialect.Facts(), AXES))
+    assert unknown[1:4] == ["<est:?>", "<?>", "<rows:?>"]
+
+
+def test_scores_are_relative_to_the_history_and_best_comes_last() -> None:
+    points = [{0: 10, 1: 0}, {0: 50, 1: 1}, {0: 90, 1: 0}]
+    told = words(dialect.history(AXES, points, [0.3, 0.1, None]))
+    scores = [w for w in told if w.startswith("<s:") or w == "<fail>"]
+    assert scores == ["<fail>", "<s:32>", "<s:0>"]
+    assert told[-4:] == ["<p:learning_rate>", "v50", "<p:kernel>", "#1"]
+
+
+def test_shifting_and_scaling_losses_changes_only_the_spread() -> None:
+    points = [{0: i * 9, 1: i % 2} for i in range(10)]
+    losses = [float((i * 7) % 10) for i in range(10)]
+    one = dialect.history(AXES, points, list(losses))
+    other = dialect.history(AXES, points, [3.0 + 0.01 * v for v in losses])
+    assert one[1:] == other[1:]
+
+
+@given(st.integers(1, 300), st.integers(1, 20))
+def test_a_prompt_is_bounded_however_long_the_history(trials: int, width: int) -> None:
+    taken: set[int] = set()
+    axes = [Axis(dialect.identity(f"x{i}", taken), "float", 0.0, 1.0) for i in range(width)]
+    points = [{a: (t * 7 + a) % 100 for a in range(width)} for t in range(trials)]
+    tokens = dialect.history(axes, points, [float(t % 13) for t in range(trials)])
+    assert tokens.count(INDEX["<trial>"]) == min(trials, dialect.most_trials(axes))
+    assert len(tokens) <= 300
+
+
+def test_when_trials_are_left_out_the_best_stay() -> None:
+    points = [{0: t % 100, 1: 0} for t in range(60)]
+    losses = [float(abs(t - 7)) for t in range(60)]
+    told = dialect.history(AXES, points, list(losses))
+    assert words(told)[-3] == "v7"
+    assert INDEX["v59"] in told, "and so does the latest"
+
+
+@given(
+    st.integers(0, 99), st.integers(0, 1), st.integers(0, 99), st.integers(0, 1)
+)
+def test_a_plan_says_what_moves_most(a: int, b: int, c: int, d: int) -> None:
+    size, which, move = words(dialect.plan(AXES, {0: a, 1: b}, {0: c, 1: d}))
+    if b != d:
+        assert (which, move) == ("<p:kernel>", "<switch>")
+    elif a != c:
+        assert which == "<p:learning_rate>" and move == ("<up>" if c > a else "<down>")
+    else:
+        assert move == "<keep>" and size == "<near>"
+
+
+def test_identities_are_own_names_then_slots() -> None:
+    taken: set[int] = set()
+    found = [dialect.identity(n, taken) for n in ("alpha", "alpha", "fancy")]
+    assert words(found) == ["<p:alpha>", "<p:0>", "<p:1>"]

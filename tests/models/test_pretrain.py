@@ -1,0 +1,103 @@
+"""The workshop: a smoke version of the whole chain, from a corpus to a proposal by llama.cpp."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import dialect
+from models.pretrain import corpus, datasets
+
+
+def test_generated_data_sets_are_functions_of_their_seed() -> None:
+    one, same = datasets.generate(5), datasets.generate(5)
+    assert np.array_equal(one.x, same.x, equal_nan=True) and np.array_equal(one.y, same.y)
+    kinds = {datasets.generate(s).kind for s in range(8)}
+    assert kinds == {"classification", "regression"}
+
+
+def test_a_corpus_survives_a_cut(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl.gz"
+    for seed in (3, 4):
+        surface = corpus.evaluate_surface(datasets.generate(seed), "decision_tree", 6, seed)
+        corpus.append(path, surface)
+    whole = list(corpus.read(path))
+    assert [s.dataset for s in whole] == ["generated-3", "generated-4"]
+    assert all(len(v) == 6 for s in whole for v in s.losses.values())
+    path.write_bytes(path.read_bytes()[:-20])
+    assert [s.dataset for s in corpus.read(path)] == ["generated-3"]
+
+
+def test_sequences_follow_the_dialect(tmp_path: Path) -> None:
+    from models.pretrain import tasks
+
+    path = tmp_path / "c.jsonl.gz"
+    for family in ("svm", "decision_tree", "knn"):
+        corpus.append(path, corpus.evaluate_surface(datasets.generate(1), family, 20, 1))
+    surfaces = [s for s in map(tasks.fit, corpus.read(path)) if s is not None]
+    source = tasks.Source(surfaces, seed=0, synthetic=0.3)
+    for i in range(60):
+        example = source.draw(i)
+        assert example.prompt[0] == dialect.INDEX["<study>"]
+        assert example.prompt[-1] == dialect.INDEX["<propose>"]
+        assert len(example.prompt) + max(map(len, example.continuations)) < 1024
+        for c in example.continuations:
+            after = c[c.index(dialect.INDEX["<config>"]) + 1 :]
+            assert all(t >= dialect.VALUE_0 for t in after[1::2])
+    assert source.draw(7) == source.draw(7)
+
+
+def test_the_whole_chain(tmp_path: Path) -> None:
+    """Corpus, training (with a resume), GGUF, and the same greedy proposal from llama.cpp."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("gguf")
+    pytest.importorskip("llama_cpp")
+    from models.engine.client import Engine
+    from models.engine.protocol import EngineSettings, Fixed, Generation, Tokens
+    from models.pretrain import network, tasks, train
+    from models.pretrain.export import VOCABULARY_SIZE, export
+
+    torch.set_num_threads(1)
+    path = tmp_path / "c.jsonl.gz"
+    corpus.append(path, corpus.evaluate_surface(datasets.generate(2), "decision_tree", 20, 1))
+    surfaces = tasks.load([path], held_out=False, every=10**9)
+    shape = network.shape_of("tiny", VOCABULARY_SIZE)
+    run = tmp_path / "run"
+    for steps in (4, 8):
+        train.train(surfaces, surfaces, shape, run, steps=steps, batch=4, workers=0, fuse=False)
+    net = train.load(run / "final.pt")
+    for tensor in net.parameters():  # far from ties
+        if tensor.ndim == 2:
+            tensor.data.mul_(4.0)
+    axes = [
+        dialect.Axis(dialect.INDEX["<p:C>"], "float:log", 0.1, 10.0),
+        dialect.Axis(dialect.INDEX["<p:gamma>"], "float:log", 0.01, 1.0),
+    ]
+    prompt = dialect.header("svm", dialect.Facts(), axes)
+    prompt += dialect.history(axes, [{0: 3, 1: 70}, {0: 40, 1: 20}], [0.4, 0.2])
+    prompt.append(dialect.INDEX["<propose>"])
+    wanted = train.propose(net, axes, prompt, True, None)
+    for kind in ("f32", "q8_0"):
+        file = tmp_path / f"m-{kind}.gguf"
+        export(net, file, name="smoke", kind=kind, summary="made by a test")
+        engine = Engine(log=tmp_path / "engine.log")
+        try:
+            info = engine.load(file, EngineSettings(context_length=512, threads=1))
+            assert info.embedded_dialect == dialect.VERSION
+            plan = dialect.plan_tokens(axes, True)
+            lead = dialect.VOCABULARY[dialect.INDEX["<config>"]]
+            segments = [
+                *(Tokens(f"p{i}", tuple(a)) for i, a in enumerate(plan)),
+                Fixed(lead + dialect.VOCABULARY[axes[0].token], special=True),
+                Tokens("v0", tuple(axes[0].allowed)),
+                Fixed(dialect.VOCABULARY[axes[1].token], special=True),
+                Tokens("v1", tuple(axes[1].allowed)),
+            ]
+            said = engine.generate(Generation(prompt, segments)).values
+            found = {i: axes[i].index_of(int(said[f"v{i}"])) for i in range(2)}
+        finally:
+            engine.close()
+        if kind == "f32":
+            assert found == wanted
