@@ -25,6 +25,7 @@ from core.prompt.plan import (
 from core.prompt.rows import Rows, by_worth
 from core.prompt.templates import PromptError, Templates
 from core.prompt.wording import (
+    CUT,
     Names,
     failure_text,
     metric_words,
@@ -53,18 +54,24 @@ class Prompt:
     """A prompt and how it came about.
 
     Attributes:
-        text: after the model's chat template; the reply follows directly.
-        messages: before it.
+        parts: the text after the model's chat template; the reply follows directly. A part that
+            was in the last prompt stands in this one unchanged, so that it need not be read again:
+            instructions with task and space, the history's beginning, a part for every later trial.
+        messages: before the template.
         plan: where the tokens went; `plan.reasoning` is how many the reasoning may take.
         names: what hyperparameters are called in it.
         version: of the templates.
     """
 
-    text: str
+    parts: tuple[str, ...]
     messages: tuple[Message, ...]
     plan: Plan
     names: Names
     version: str
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
 
 
 class PromptBuilder:
@@ -120,11 +127,12 @@ class PromptBuilder:
         for _ in range(4):
             plan, level = draft.plan(reasoning_tokens, margin)
             messages, plan = draft.messages(plan, level)
-            text = self._chat(messages)
-            plan = replace(plan, prompt=self.count(text))
+            parts = tuple(filter(None, self._chat(messages).split(CUT)))
+            plan = replace(plan, prompt=sum(map(self.count, parts)))
             excess = plan.prompt + plan.reasoning + plan.reply - plan.context_length
             if excess <= 0:
-                return Prompt(text, tuple(messages), plan, names, self._templates.version)
+                clean = tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages)
+                return Prompt(parts, clean, plan, names, self._templates.version)
             margin += excess + 8
         raise PromptError(
             f"the prompt has {plan.prompt} tokens, {excess} too many for a context of "
@@ -134,6 +142,7 @@ class PromptBuilder:
 
     def count(self, text: str) -> int:
         """Tokens of a text; remembered."""
+        text = text.replace(CUT, "")
         found = self._counted.get(text)
         if found is None:
             if len(self._counted) >= _REMEMBERED:
@@ -211,7 +220,9 @@ class _Draft:
         ask = self._ask(self._rejected)
         if not self._chat_mode:
             return [system, _user(lead, history, ask)], plan
-        turns = self._turns(lead if plan.form != "digest" else f"{lead}\n\n{history}", listed, ask)
+        if plan.form == "digest":
+            lead = _joined(lead, history)
+        turns = self._turns(lead, listed, ask)
         return [system, *turns], plan
 
     # The pieces.
@@ -286,7 +297,7 @@ class _Draft:
         return "-0.00012345"
 
     def _table(self, trials: Sequence[Observed]) -> dict[str, object]:
-        rows = "\n".join(self._rows.line(t) for t in trials)
+        rows = "".join(f"{CUT}\n{self._rows.line(t)}" for t in trials)
         return {"columns": self._rows.columns, "rows": rows}
 
     def _sizes(self, enough_tokens: int) -> list[int]:
@@ -302,7 +313,7 @@ class _Draft:
 
     def _size(self, trial: Observed) -> int:
         if not self._chat_mode:
-            return self._count(self._rows.line(trial) + "\n")
+            return self._count("\n" + self._rows.line(trial))
         asked = self._fill("turn", {"number": trial.number})
         return self._count(f"{asked}\n{self._reply(trial)}\n{self._result(trial)}") + 16
 
@@ -337,6 +348,7 @@ class _Draft:
                 "listed": len(selected),
                 "told": len(early),
                 "omitted": len(early) - len(selected),
+                "since": not self._chat_mode,
                 **self._table(later),
             },
         )
@@ -364,7 +376,7 @@ class _Draft:
             used += size
         selected: list[Observed] = []
         for trial in by_worth(self._space, trials, self._options.recent):
-            used += self._count(self._rows.line(trial) + "\n")
+            used += self._count("\n" + self._rows.line(trial))
             if used > room:
                 break
             selected.append(trial)
@@ -385,7 +397,7 @@ class _Draft:
                 pending = self._result(t)
             else:
                 given = f"Trial {t.number} was not yours: {self._names.config(t.config)}"
-                pending = f"{pending}\n\n{given}\n{self._result(t)}"
+                pending = _joined(pending, f"{given}\n{self._result(t)}")
         return [*turns, _user(pending, ask)]
 
     def _reply(self, trial: Observed) -> str:
@@ -405,7 +417,12 @@ class _Draft:
 
 
 def _user(*parts: str) -> Message:
-    return {"role": "user", "content": "\n\n".join(p for p in parts if p)}
+    return {"role": "user", "content": _joined(*parts)}
+
+
+def _joined(*parts: str) -> str:
+    """Paragraphs with a cut between them."""
+    return f"{CUT}\n\n".join(p for p in parts if p)
 
 
 def _name(setting: ProposerSetting) -> str:

@@ -24,7 +24,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     ),
     "history": frozenset({"columns", "rows"}),
     "digest": frozenset(
-        {"last", "facts", "selected", "listed", "told", "omitted", "columns", "rows"}
+        {"last", "facts", "selected", "listed", "told", "omitted", "since", "columns", "rows"}
     ),
     "ask": frozenset(
         {"incumbent", "incumbent_number", "incumbent_score", "left", "last", "flat", "hints",

@@ -11,6 +11,8 @@ from core.propose.protocol import Observed
 from core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace, Value
 from core.text import plain
 
+CUT = "\ue000"
+"""Stands in a prompt in the making between two parts; never sent to a model."""
 _MARKUP = re.compile(r"<(?=[|/!A-Za-z_\uff5c])|\[(?=/?(?:INST|SYS|THINK)\b)|(?<=\|)>", re.I)
 _METRICS = {
     "roc_auc": "area under the ROC curve (0.5 is chance, 1 is perfect)",
@@ -33,7 +35,7 @@ _METRICS = {
 def untrusted(text: str, most: int = 400) -> str:
     """Foreign text on one line, cut at `most` characters, without anything that a chat template or
     a tokenizer could take for its own markup."""
-    line = " ".join(plain(text).split())
+    line = " ".join(plain(text).replace(CUT, " ").split())
     line = _MARKUP.sub(lambda m: {"<": "‹", "[": "(", ">": "›"}[m.group()], line)
     return line if len(line) <= most else line[: most - 1] + "…"
 

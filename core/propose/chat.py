@@ -120,7 +120,7 @@ class ChatProposer:
         at = 0
         while at < len(space.params):
             pieces, fixed, at = stage(space, prompt.names, reply.config, at)
-            segments = [*lead, *map(_segment, pieces)]
+            segments = _merged([*lead, *map(_segment, pieces)])
             if not any(not isinstance(s, Fixed) for s in segments):
                 reply.text += "".join(p.text for p in pieces if isinstance(p, Text))
                 reply.config.update(fixed)
@@ -263,6 +263,18 @@ def _segment(piece: Text | Slot) -> Segment:
         return Choice(name, piece.options, belief=True)
     whole = isinstance(domain, Integer)
     return Number(name, domain.low, domain.high, integer=whole, belief=True)
+
+
+def _merged(segments: Sequence[Segment]) -> list[Segment]:
+    """Neighbouring fixed texts as one, but for those with control tokens."""
+    merged: list[Segment] = []
+    for s in segments:
+        last = merged[-1] if merged else None
+        if isinstance(s, Fixed) and isinstance(last, Fixed) and not (s.special or last.special):
+            merged[-1] = Fixed(last.text + s.text)
+        else:
+            merged.append(s)
+    return merged
 
 
 def _tokens(replies: Sequence[_Reply], seconds: float) -> dict[str, float]:

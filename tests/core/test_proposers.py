@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from core.propose import (
     make_proposer,
     proposers,
 )
+from core.propose.chat import ChatProposer
 from core.space import (
     Categorical,
     Condition,
@@ -31,6 +35,8 @@ from core.space import (
     Param,
     SearchSpace,
 )
+from tests.core.fake_engine import FakeEngine
+from tests.models.tiny_gguf import write_tiny
 
 Maker = Callable[..., Proposer]
 
@@ -42,7 +48,21 @@ def _registered(name: str) -> Maker:
     return make
 
 
-MAKERS: dict[str, Maker] = {name: _registered(name) for name in ("random", "tpe", "cmaes", "gp")}
+@functools.cache
+def _chat_model() -> str:
+    return str(write_tiny(Path(tempfile.mkdtemp()) / "tiny.gguf"))
+
+
+def _chat(**setting: Any) -> Proposer:
+    return ChatProposer(
+        ProposerSetting(model=_chat_model(), make_engine=lambda: FakeEngine(), **setting)
+    )
+
+
+MAKERS: dict[str, Maker] = {
+    **{name: _registered(name) for name in ("random", "tpe", "cmaes", "gp")},
+    "chat": _chat,
+}
 
 SMALL = SearchSpace(
     [

@@ -1,0 +1,57 @@
+"""How reasoning models mark their thoughts: read from the chat template, and from their text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What stands before and after a model's thoughts.
+
+    Attributes:
+        opening: starts them.
+        closing: ends them and starts the answer.
+        stop: what the model writes when it has thought enough; the beginning of `closing`.
+    """
+
+    opening: str
+    closing: str
+    stop: str
+
+
+# The sign to look for in a template, and the marks. The first that is found counts.
+_KNOWN = (
+    ("<think>", Marks("<think>\n", "\n</think>\n\n", "</think>")),
+    (
+        "<|channel|>",
+        Marks(
+            "<|channel|>analysis<|message|>",
+            "<|end|><|start|>assistant<|channel|>final<|message|>",
+            "<|end|>",
+        ),
+    ),
+    ("[THINK]", Marks("[THINK]", "[/THINK]", "[/THINK]")),
+    ("<|START_THINKING|>", Marks("<|START_THINKING|>", "<|END_THINKING|>", "<|END_THINKING|>")),
+    ("<seed:think>", Marks("<seed:think>", "</seed:think>", "</seed:think>")),
+    ("◁think▷", Marks("◁think▷", "◁/think▷", "◁/think▷")),
+    ("<thinking>", Marks("<thinking>\n", "\n</thinking>\n\n", "</thinking>")),
+)
+
+
+def marks_of(template: str) -> Marks | None:
+    """The marks of a chat template; None for a model that is no reasoning model."""
+    return next((marks for sign, marks in _KNOWN if sign in template), None)
+
+
+def opened(prompt: str, marks: Marks) -> bool:
+    """Whether the rendered prompt ends inside the thoughts already."""
+    return prompt.rstrip().endswith(marks.opening.strip())
+
+
+def unclosed(text: str) -> Marks | None:
+    """The marks of thoughts that a text opens and does not close; None where there are none."""
+    for sign, marks in _KNOWN:
+        if sign in text and marks.stop not in text.rsplit(sign, 1)[1]:
+            return marks
+    return None

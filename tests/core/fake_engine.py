@@ -1,0 +1,129 @@
+"""An engine without a model: runs programmes of segments with dice, as the real one answers."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models.engine.protocol import (
+    Choice,
+    Completion,
+    EngineSettings,
+    Fixed,
+    Free,
+    Generated,
+    Generation,
+    ModelInfo,
+    Number,
+)
+from models.errors import ChildDied
+
+_TEXT = "the score rises with a lower rate so try a smaller depth and more trees next time"
+
+
+class FakeEngine:
+    """Draws every value by (seed, prompt); `script` decides instead where it returns a value.
+
+    Args:
+        script: (segment's name, prompt) -> value, or None for the dice.
+        context_length: of the model that it pretends to load.
+        die_at: calls of `generate`, counted from 1, at which it dies.
+    """
+
+    def __init__(
+        self,
+        script: Callable[[str, str], Any] | None = None,
+        context_length: int = 4096,
+        die_at: Sequence[int] = (),
+    ) -> None:
+        self.requests: list[Generation] = []
+        self.loads = self.closes = 0
+        self._script, self._context_length, self._die_at = script, context_length, tuple(die_at)
+
+    def load(
+        self,
+        path: Path,
+        settings: EngineSettings,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> ModelInfo:
+        self.loads += 1
+        if on_progress is not None:
+            on_progress(1.0)
+        return ModelInfo(
+            name="fake", architecture="dice", quantisation="F16", parameters=6, path=str(path),
+            size_mb=0.1, sha256="0" * 64, context_length=self._context_length,
+            trained_context=self._context_length, layers=1, gpu_layers=0, threads=1, kv_type="f16",
+            flash_attention="off", memory_mb=1.0, load_s=0.0, has_chat_template=True,
+            embedded_dialect=0, vocabulary=100, backend="none", gpu_offload=False, mmap=False,
+        )  # fmt: skip
+
+    def tokenize(self, text: str, special: bool = True) -> list[int]:
+        return [zlib.crc32(t.encode()) for t in re.findall(r"\w{1,4}|[^\w\s]|\n", text)]
+
+    def render_chat(
+        self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        said = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
+        return said + ("<|im_start|>assistant\n" if add_generation_prompt else "")
+
+    def generate(
+        self,
+        request: Generation,
+        on_text: Callable[[str], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Generated:
+        self.requests.append(request)
+        if len(self.requests) in self._die_at:
+            raise ChildDied("the engine ended with signal SIGABRT", "see the log")
+        parts = request.prompt
+        prompt = parts if isinstance(parts, str) else "".join(str(p) for p in parts)
+        dice = random.Random(f"{request.seed} {prompt}")
+        values: dict[str, Any] = {}
+        beliefs: dict[str, tuple[tuple[Any, float], ...]] = {}
+        text = ""
+        for segment in request.segments:
+            if isinstance(segment, Fixed):
+                text += segment.text
+                continue
+            chosen = self._script(segment.name, prompt) if self._script else None
+            if isinstance(segment, Free):
+                said = " ".join(dice.choices(_TEXT.split(), k=12))
+                value: Any = said if chosen is None else chosen
+                if on_text is not None:
+                    on_text(value)
+                shown = value
+            elif isinstance(segment, Choice):
+                value = dice.choice(segment.options) if chosen is None else chosen
+                shown = value
+                beliefs[segment.name] = tuple((o, 1 / len(segment.options))
+                                              for o in segment.options)
+            elif isinstance(segment, Number):
+                value = self._number(segment, dice) if chosen is None else chosen
+                shown = f"{value}"
+                beliefs[segment.name] = ((value, 0.6), (segment.low, 0.4))
+            else:
+                raise AssertionError(segment)
+            values[segment.name] = value
+            text += shown
+        cancelled = should_stop is not None and should_stop()
+        made = Completion(values, text, beliefs, stop_reason="cancelled" if cancelled else "done")
+        prompt_tokens, reply_tokens = len(self.tokenize(prompt)), len(self.tokenize(text))
+        return Generated(
+            (made,), prompt_tokens, 0, prompt_tokens + reply_tokens, reply_tokens, 0.01, 0.005,
+            0.005, 100.0, prompt_tokens + reply_tokens, self._context_length,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self.closes += 1
+
+    @staticmethod
+    def _number(segment: Number, dice: random.Random) -> float | int:
+        if segment.integer:
+            return dice.randint(math.ceil(segment.low), math.floor(segment.high))
+        value = float(f"{dice.uniform(segment.low, segment.high):.{segment.digits}g}")
+        return min(max(value, segment.low), segment.high)

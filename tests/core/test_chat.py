@@ -1,0 +1,267 @@
+"""The proposer that asks a chat model, with an engine that throws dice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import EngineError, ModelFileError
+from core.events import ModelLoaded, ModelLoading, Noted
+from core.prompt.options import PromptOptions
+from core.prompt.thinking import marks_of, opened, unclosed
+from core.prompt.wording import Names
+from core.propose import AskContext, Cancelled, Observed, ProposerSetting, make_proposer
+from core.propose.chat import ChatProposer
+from core.propose.reply import Slot, Text, stage
+from core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
+from models.engine.protocol import Choice, Fixed, Free, Number
+from tests.core.fake_engine import FakeEngine
+from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
+
+SPACE = SearchSpace(
+    [
+        Param("lr", Float(1e-4, 1.0, log=True), 0.1, "step size"),
+        Param("kernel", Categorical(("rbf", "poly")), "rbf", "shape"),
+        Param("degree", Integer(2, 5), 3, when=Condition("kernel", ("poly",))),
+        Param("share", Float(0.0, 1.0, step=0.25), 1.0),
+        Param("seed", Integer(7, 7), 7),
+    ]
+)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny(tmp_path / "tiny.gguf")
+
+
+def chat(model: Path, engine: FakeEngine, **setting: Any) -> ChatProposer:
+    setting = {"make_engine": lambda: engine, "metric": "accuracy", **setting}
+    return ChatProposer(ProposerSetting(model=str(model), **setting))
+
+
+def always(values: dict[str, Any]) -> Callable[[str, str], Any]:
+    return lambda name, prompt: values.get(name)
+
+
+def test_the_registry_opens_it_for_a_chat_model(model: Path) -> None:
+    proposer = make_proposer("llama", setting=ProposerSetting(model=str(model)))
+    assert isinstance(proposer, ChatProposer)
+    assert proposer.name == "llama"
+    with pytest.raises(ModelFileError, match="no model is called 'nobody'"):
+        make_proposer("llama", setting=ProposerSetting(model="nobody"))
+
+
+def test_fixed_text_is_put_in_and_values_are_decoded_in_stages(model: Path) -> None:
+    engine = FakeEngine(always({"value kernel": '"poly"'}))
+    proposal = chat(model, engine).ask(SPACE, AskContext(0))
+    first, second = engine.requests
+    assert [type(s) for s in first.segments] == [Free, Fixed, Number, Fixed, Choice]
+    assert [type(s) for s in second.segments] == [Fixed, Number, Fixed, Choice, Fixed]
+    assert first.segments[1] == Fixed('\nConfiguration: {"lr": ')
+    assert second.segments[-1] == Fixed(', "seed": 7}')
+    assert list(second.prompt[: len(first.prompt)]) == list(first.prompt)
+    assert set(proposal.config) == {"lr", "kernel", "degree", "share", "seed"}
+    assert SPACE.contains(proposal.config)
+
+
+def test_children_of_another_choice_are_not_asked_for(model: Path) -> None:
+    engine = FakeEngine(always({"value kernel": '"rbf"'}))
+    proposal = chat(model, engine).ask(SPACE, AskContext(0))
+    assert "degree" not in proposal.config
+    assert "degree" not in proposal.record["raw"]
+
+
+def test_the_record_makes_a_proposal_replayable(model: Path) -> None:
+    engine = FakeEngine(always({"reasoning": "Less is \x1b[31mmore."}))
+    events: list[Any] = []
+    said: list[str] = []
+    proposer = chat(model, engine, report=events.append, seed=3)
+    proposal = proposer.ask(SPACE, AskContext(0, on_text=said.append))
+    record = proposal.record
+    assert proposal.reasoning == "Less is more."
+    assert said == ["Less is \x1b[31mmore."]
+    assert record["prompt"] == "".join(engine.requests[0].prompt)
+    assert record["raw"].startswith("Less is") and record["raw"].endswith("}")
+    assert record["sha256"] == "0" * 64
+    assert record["rejections"] == []
+    assert record["seed"] == engine.requests[0].seed
+    assert record["settings"]["temperature"] == 0.7
+    assert record["plan"]["context_length"] == 4096
+    assert {"prompt", "cached", "generated", "context_used", "context_length", "per_s"} <= set(
+        record["tokens"]
+    )
+    assert record["prompt_version"]
+    kinds = [type(e) for e in events]
+    assert kinds[0] is ModelLoading and kinds[-1] is ModelLoaded
+    assert proposal.beliefs["kernel"] == [("rbf", 0.5), ("poly", 0.5)]
+    assert sum(p for _, p in proposal.beliefs["lr"]) <= 1.0 + 1e-9
+
+
+def test_a_repeat_is_asked_again_with_the_reason_and_more_heat(model: Path) -> None:
+    same = {"value lr": 0.5, "value kernel": '"rbf"', "value share": "1"}
+    known = SPACE.validate({"lr": 0.5, "kernel": "rbf", "share": 1.0, "seed": 7})
+
+    def script(name: str, prompt: str) -> Any:
+        return None if "rejected: it repeats trial 0 (score 0.9)" in prompt else same.get(name)
+
+    engine = FakeEngine(script)
+    proposer = chat(model, engine)
+    proposer.tell(Observed(0, known, 0.9))
+    proposal = proposer.ask(SPACE, AskContext(1))
+    assert proposal.config != known
+    assert proposal.proposer == "llama" and not proposal.fallback
+    assert proposal.record["rejections"] == ["it repeats trial 0 (score 0.9)."]
+    heats = sorted({r.temperature for r in engine.requests})
+    assert heats == pytest.approx([0.7, 1.0])
+
+
+def test_after_three_repeats_tpe_steps_in_and_says_so(model: Path) -> None:
+    same = {"value lr": 0.5, "value kernel": '"rbf"', "value share": "1"}
+    proposer = chat(model, FakeEngine(always(same)))
+    known = {"lr": 0.5, "kernel": "rbf", "share": 1.0, "seed": 7}
+    proposer.tell(Observed(0, known, None, "killed"))
+    proposal = proposer.ask(SPACE, AskContext(1))
+    assert proposal.proposer == "tpe"
+    assert "3 replies were rejected: it repeats trial 0 (failed)" in proposal.fallback
+    assert len(proposal.record["attempts"]) == 3
+    assert SPACE.contains(proposal.config)
+
+
+def test_a_context_too_short_for_the_task_falls_back_visibly(model: Path) -> None:
+    proposal = chat(model, FakeEngine(context_length=128)).ask(SPACE, AskContext(0))
+    assert proposal.proposer == "tpe"
+    assert "the context has 128" in proposal.fallback
+
+
+def test_no_chain_of_thought_starts_with_the_configuration(model: Path) -> None:
+    engine = FakeEngine()
+    options = PromptOptions(reasoning=False)
+    proposal = chat(model, engine, prompt=options).ask(SPACE, AskContext(0))
+    assert engine.requests[0].segments[0] == Fixed('{"lr": ')
+    assert proposal.reasoning == ""
+    assert "nothing else" in proposal.record["prompt"]
+
+
+THINKS = CHAT_TEMPLATE + "{# <think> #}"
+
+
+def test_a_reasoning_model_thinks_up_to_its_budget_and_is_brought_to_the_answer(
+    tmp_path: Path,
+) -> None:
+    model = write_tiny(tmp_path / "thinks.gguf", template=THINKS)
+    engine = FakeEngine()
+    proposal = chat(model, engine, prompt=PromptOptions(thinking_tokens=300)).ask(
+        SPACE, AskContext(0)
+    )
+    first = engine.requests[0].segments
+    assert first[0] == Fixed("<think>\n", special=True)
+    assert first[1] == Free("reasoning", 300, ("</think>",))
+    assert first[2] == Fixed("\n</think>\n\n", special=True)
+    assert first[3] == Fixed('{"lr": ')
+    assert proposal.reasoning
+    assert "analysis" not in proposal.record["prompt"]
+    engine = FakeEngine()
+    chat(model, engine, prompt=PromptOptions(reasoning=False)).ask(SPACE, AskContext(0))
+    assert not any(isinstance(s, Free) for s in engine.requests[0].segments)
+    assert engine.requests[0].segments[1] == Fixed("\n</think>\n\n", special=True)
+
+
+def test_thoughts_that_the_template_does_not_tell_of_are_noticed(model: Path) -> None:
+    def script(name: str, prompt: str) -> Any:
+        return "<think> hm" if name == "reasoning" and "analysis" in prompt else None
+
+    engine = FakeEngine(script)
+    proposer = chat(model, engine)
+    proposal = proposer.ask(SPACE, AskContext(0))
+    assert "<think>" not in proposal.reasoning
+    before = len(engine.requests)
+    proposer.ask(SPACE, AskContext(0))
+    assert engine.requests[before].segments[0] == Fixed("<think>\n", special=True)
+
+
+def test_marks_of_thoughts() -> None:
+    assert marks_of("{{ messages }}") is None
+    think = marks_of("... <think> ...")
+    assert think is not None
+    assert opened("<|assistant|><think>\n", think)
+    assert not opened("<|assistant|>", think)
+    harmony = marks_of("<|start|>{{ role }}<|channel|>final<|message|>")
+    assert harmony is not None and harmony.closing.endswith("final<|message|>")
+    assert unclosed("<think> so be it </think> fine") is None
+    assert unclosed("<think> so be it") == think
+
+
+def test_a_dead_engine_is_started_again_once(model: Path) -> None:
+    events: list[Any] = []
+    engine = FakeEngine(die_at=[1])
+    proposal = chat(model, engine, report=events.append).ask(SPACE, AskContext(0))
+    assert proposal.proposer == "llama"
+    assert engine.loads == 2
+    assert any(isinstance(e, Noted) and "started again" in e.text for e in events)
+    with pytest.raises(EngineError, match="died twice"):
+        chat(model, FakeEngine(die_at=[1, 2])).ask(SPACE, AskContext(0))
+
+
+def test_a_stop_during_the_reply_cancels(model: Path) -> None:
+    stops = iter([False, True, True])
+    with pytest.raises(Cancelled):
+        chat(model, FakeEngine()).ask(SPACE, AskContext(0, should_stop=lambda: next(stops)))
+
+
+def test_neutral_names_are_translated_back(model: Path) -> None:
+    engine = FakeEngine(always({"value kernel": '"v2"'}))
+    proposal = chat(model, engine, prompt=PromptOptions(neutral_names=True)).ask(
+        SPACE, AskContext(0)
+    )
+    assert proposal.config["kernel"] == "poly"
+    assert '"x2": "v2"' in proposal.record["raw"]
+    assert "kernel" not in proposal.record["prompt"]
+
+
+def test_replies_cover_any_space_in_its_order() -> None:
+    """Stages put together give each active hyperparameter once, for random choices of parents."""
+    space = SearchSpace(
+        [
+            Param("a", Categorical(("x", "y")), "x"),
+            Param("b", Categorical((True, False)), True, when=Condition("a", ("x",))),
+            Param("c", Integer(0, 9), 1, when=Condition("b", (True,))),
+            Param("d", Float(0, 1), 1, when=Condition("a", ("y",))),
+            Param("e", Categorical((None, 1, "1", 'q"q')), None),
+        ]
+    )
+    names, rng = Names(space), np.random.default_rng(0)
+    for _ in range(40):
+        wanted = space.sample(rng)
+        config: dict[str, Any] = {}
+        at, text, stages = 0, "", 0
+        while at < len(space.params):
+            pieces, fixed, at = stage(space, names, config, at)
+            stages += 1
+            for piece in pieces:
+                if isinstance(piece, Text):
+                    text += piece.text
+                else:
+                    assert isinstance(piece, Slot)
+                    name = piece.param.name
+                    config[name] = wanted[name]
+                    text += names.literal(name, wanted[name])
+            config.update(fixed)
+        assert config == wanted
+        assert text == names.config(wanted)
+        assert stages <= 3
+
+
+def test_trials_of_a_long_study_keep_the_prompt_inside_the_context(model: Path) -> None:
+    engine = FakeEngine(context_length=2048)
+    proposer = chat(model, engine)
+    rng = np.random.default_rng(0)
+    for number in range(1000):
+        proposer.tell(Observed(number, SPACE.sample(rng), float(rng.random()), seconds=1.0))
+    proposal = proposer.ask(SPACE, AskContext(1000))
+    assert proposal.record["plan"]["form"] == "digest"
+    assert proposal.record["tokens"]["context_used"] <= 2048
+    assert proposal.record["plan"]["left_out"] > 900
