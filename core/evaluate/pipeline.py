@@ -137,7 +137,7 @@ def source(value: Any, indent: str = "") -> str:
             return flat
         return f"{value.name}(\n" + "".join(f"{inner}{a},\n" for a in arguments) + f"{indent})"
     if isinstance(value, tuple):
-        return f"({', '.join(source(v, indent) for v in value)})"
+        return f"({', '.join(source(v, indent) for v in value)}{',' * (len(value) == 1)})"
     if isinstance(value, list) and not all(isinstance(v, int) for v in value):
         items = "".join(f"{inner}{source(v, inner)},\n" for v in value)
         return f"[\n{items}{indent}]"

@@ -186,8 +186,8 @@ def _measured(study: StudyRecord) -> list[Block]:
     ]
     if study.task.early_stopping_rounds:
         rounds = study.task.early_stopping_rounds
-        lines.insert(2, f"boosters stop after {rounds} rounds without gain on a part of the training "
-                        "rows, never on the scored ones")
+        lines.insert(2, f"boosters stop after {rounds} rounds without gain on a part of the "
+                        "training rows, never on the scored ones")
     if study.made_at:
         lines.append(f"ended {study.made_at}")
     return [Heading("How it was measured"), Bullets(lines)]

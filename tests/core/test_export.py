@@ -1,0 +1,221 @@
+"""What a study leaves behind: it reproduces the scores, and it is safe to open."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.data import load_table
+from core.evaluate.client import TrialRunner
+from core.evaluate.crossval import Evaluator
+from core.export import StudyRecord, TrialRecord, export
+from core.export.blocks import to_html, to_markdown
+from core.export.report import report_blocks, report_html, report_markdown
+from core.export.script import train_script
+from core.task import load_task, resolve
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+EVIL = '<script>alert("x")</script> | [a](javascript:b) \x1b[31m `c` **d**'
+
+
+def messy_csv(folder: Path) -> Path:
+    """Semicolons, decimal commas, dates, booleans, quoted categories, units, gaps."""
+    rng = np.random.default_rng(1)
+    lines = ["id;size;day;when;ok;place;price;owner;amount;label"]
+    for i in range(160):
+        size = rng.normal(50, 20)
+        place = rng.choice(["a", '"b; c"', "d ", "é"])
+        moment = f"2021-0{1 + i % 9}-{1 + i % 28:02d} {i % 24:02d}:15:00"
+        cells = [
+            f"r{i}", f"{size:.3f}".replace(".", ","), f"{1 + i % 28:02d}.0{1 + i % 9}.2020", moment,
+            rng.choice(["yes", "no"]), place if i % 13 else "NA", f"{rng.integers(5, 99)},50 €",
+            f"g{i % 12}", f"{size + rng.normal(0, 8) + 10 * (place == 'a'):.2f}".replace(".", ","),
+            "high" if size + rng.normal(0, 10) > 50 else "low",
+        ]
+        if i % 7 == 3:
+            cells[1] = cells[4] = ""
+        lines.append(";".join(str(c) for c in cells))
+    path = folder / "messy.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def task_file(folder: Path, table: Path, target: str, top: str = "", rest: str = "") -> Path:
+    path = folder / "task.toml"
+    path.write_text(f'{top}\n[data]\npath = "{table}"\ntarget = "{target}"\n{rest}\n')
+    return path
+
+
+def study(task: Path, *, trials: int = 2, **changes: Any) -> tuple[StudyRecord, Evaluator]:
+    """A study as the runner would have made it, run in this process."""
+    made = load_task(task)
+    table = load_table(made)
+    problem = resolve(made, table)
+    evaluator = Evaluator.of(problem, table)
+    rng = np.random.default_rng(0)
+    records = []
+    for n in range(trials):
+        config = problem.space.default() if n == 0 else problem.space.sample(rng)
+        for key, most in (("n_estimators", 15), ("max_iter", 15)):
+            if key in config:
+                config[key] = most
+        folds = list(evaluator.evaluate(config, 70 + n))
+        scores = [f.score for f in folds]
+        records.append(
+            TrialRecord(n, "complete", config, sum(scores) / len(scores), scores, 0.9, 1.5, 70 + n,
+                        "default" if n == 0 else "llama", reasoning=f"trial {n}: {EVIL}")
+        )
+    record = StudyRecord("study", made, problem, records, summary=table.summary(), **changes)
+    return record, evaluator
+
+
+def run_script(script: Path) -> float:
+    """The cross-validation score that a script prints where nothing of ours can be imported."""
+    done = subprocess.run(
+        [sys.executable, "-I", str(script)],
+        capture_output=True, text=True, cwd=script.parent, check=False, timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return printed(done.stdout)
+
+
+def printed(text: str) -> float:
+    found = re.search(r"cross-validation \S+: (\S+) ", text)
+    assert found is not None
+    return float(found.group(1))
+
+
+CASES = [
+    ('estimators = ["xgboost"]\nearly_stopping_rounds = 3', "amount", ""),
+    ('estimators = ["hist_gradient_boosting"]', "label", "subsample_rows = 120"),
+    ('estimators = ["linear", "svm"]', "label", "[validation]\ngroup = 'owner'\nfolds = 3"),
+    ('estimators = ["knn"]', "amount", "[validation]\ntime = 'when'\nfolds = 3"),
+    ('estimators = ["decision_tree"]', "label", "[validation]\nmethod = 'split'\nrepeats = 2"),
+]
+
+
+@pytest.mark.parametrize(("top", "target", "rest"), CASES)
+def test_the_script_reproduces_the_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    top: str, target: str, rest: str,
+) -> None:
+    import runpy
+
+    task = task_file(tmp_path, messy_csv(tmp_path), target, top, rest)
+    record, evaluator = study(task)
+    best = record.incumbent
+    assert best is not None and best.value is not None
+    script = tmp_path / "train.py"
+    script.write_text(train_script(record, best), encoding="utf-8")
+    names = runpy.run_path(str(script))
+    x, y, groups, times = names["read_table"](names["TABLE"], names["LAYOUT"], names["SPLIT_SEED"])
+    d = evaluator.data
+    assert np.array_equal(x, d.x, equal_nan=True) and np.array_equal(y, d.y)
+    assert (groups is None) == (d.groups is None) and (times is None) == (d.times is None)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    names["main"]()
+    assert printed(capsys.readouterr().out) == pytest.approx(best.value, abs=1e-9)
+
+
+def test_export_writes_everything_and_the_script_needs_no_hyperllama(tmp_path: Path) -> None:
+    import joblib
+
+    folder = tmp_path / "new" / "out"
+    task = task_file(tmp_path, messy_csv(tmp_path), "label", 'estimators = ["xgboost", "mlp"]')
+    record, evaluator = study(task, trials=1)
+    with TrialRunner(task, log=tmp_path / "log", threads=1) as runner:
+        runner.open()
+        written = export(record, folder, runner)
+    assert {p.name for p in written} == {p.name for p in folder.iterdir()} == {
+        "best.toml", "best.json", "train.py", "pipeline.joblib", "pipeline.json", "report.html",
+        "report.md",
+    }
+    best = record.incumbent
+    assert best is not None and best.value is not None
+    assert run_script(folder / "train.py") == pytest.approx(best.value, abs=1e-9)
+    as_json = json.loads((folder / "best.json").read_text())
+    as_toml = tomllib.loads((folder / "best.toml").read_text())
+    assert as_json["config"] == as_toml["config"] == best.config
+    assert as_json["fold_scores"] == as_toml["scores"]["fold_scores"] == list(best.fold_scores)
+    assert as_json["estimator"] == "xgboost" and as_json["versions"]["scikit-learn"]
+    assert "n_estimators" in as_json["params"]
+    pipeline = joblib.load(folder / "pipeline.joblib")
+    assert set(pipeline.predict(evaluator.data.x)) <= {0, 1}
+
+
+def test_a_table_that_plain_python_cannot_read_lies_beside_the_script(tmp_path: Path) -> None:
+    import polars as pl
+
+    table = tmp_path / "t.parquet"
+    rng = np.random.default_rng(0)
+    pl.DataFrame({"a": rng.normal(size=80), "b": rng.integers(0, 9, 80), "y": rng.normal(size=80)}
+                 ).write_parquet(table)
+    record, _ = study(task_file(tmp_path, table, "y", 'estimators = ["decision_tree"]'))
+    with TrialRunner(tmp_path / "task.toml", log=tmp_path / "log", threads=1) as runner:
+        written = export(record, tmp_path / "out", runner)
+    assert "table.npz" in {p.name for p in written}
+    best = record.incumbent
+    assert best is not None
+    assert run_script(tmp_path / "out" / "train.py") == pytest.approx(best.value, abs=1e-9)
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> StudyRecord:
+    """A study whose every foreign text is hostile."""
+    task = task_file(tmp_path, messy_csv(tmp_path), "label", 'estimators = ["decision_tree"]')
+    record, _ = study(task, trials=3, model=EVIL, warnings=[EVIL], test_value=0.75)
+    failed = TrialRecord(3, "fail", {"max_depth": 3}, reason=EVIL, proposer=EVIL, fallback=EVIL)
+    return StudyRecord(**{**record.__dict__, "name": EVIL, "trials": [*record.trials, failed]})
+
+
+def test_reports_escape_what_others_wrote(told: StudyRecord) -> None:
+    page = report_html(told)
+    assert "<script" not in page and "\x1b" not in page and "&lt;script&gt;" in page
+    text = report_markdown(told)
+    assert "<script" not in text and "\x1b" not in text and "](" not in text.replace("\\](", "")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", r)) for r in rows if "fallback" in r} == {8}
+
+
+def test_the_page_loads_nothing_and_is_well_formed(told: StudyRecord) -> None:
+    from xml.etree import ElementTree
+
+    page = report_html(told)
+    assert not re.search(r"""(?:src|href)\s*=|url\(|@import|https?://""", page)
+    svg = page[page.index("<svg") : page.index("</svg>") + 6]
+    marks = ElementTree.fromstring(svg)
+    assert len(marks.findall("circle")) + len(marks.findall("path")) == 3 + 1 + 1
+    ElementTree.fromstring(page[page.index("<body>") : page.index("</html>")])
+
+
+def test_the_report_says_what_matters(told: StudyRecord) -> None:
+    best = told.incumbent
+    assert best is not None
+    for text in (report_html(told), report_markdown(told)):
+        for wanted in (f"trial {best.number}", "0.75", "1 of them failed", "5-fold", "max\\_depth"
+                       if text.startswith("#") else "max_depth", "flatters", "seeds: study 0"):
+            assert wanted in text
+
+
+def test_without_a_complete_trial_there_is_a_report_only(tmp_path: Path, told: StudyRecord) -> None:
+    empty = StudyRecord(**{**told.__dict__, "trials": told.trials[-1:]})
+    assert [p.name for p in export(empty, tmp_path / "o")] == ["report.html", "report.md"]
+    assert "No trial was completed" in (tmp_path / "o" / "report.md").read_text()
+
+
+def test_an_incumbent_that_is_not_better_is_said_plainly(told: StudyRecord) -> None:
+    same = StudyRecord(**{**told.__dict__, "trials": told.trials[:1]})
+    blocks = report_blocks(same)
+    assert "nothing better was found" in to_markdown(blocks)
+    assert "nothing better was found" in to_html("t", blocks)
