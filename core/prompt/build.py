@@ -41,6 +41,7 @@ from core.space import Categorical, SearchSpace
 Message = Mapping[str, str]
 ANSWER = "Configuration: "
 _FLAT = 4  # trials without improvement before exploring is asked for
+_HINTS = 5  # of the user's, the latest
 _REJECTION = 96  # tokens kept for the reason of a rejection
 _HEADINGS = 72  # tokens kept for the headings of a digest
 _REMEMBERED = 50_000  # counted texts
@@ -191,11 +192,17 @@ class _Draft:
                 f"{length}",
                 "load the model with a longer context",
             )
-        dropped = level.dropped if reasoning_tokens or level.dropped[1:] else ()
-        return (
-            Plan(length, fixed, question, reasoning, reply, history, dropped=dropped),
-            level,
+        setting, options = self._b._setting, self._options
+        dropped = level.dropped(
+            reasoning=wanted > 0,
+            dataset=bool(setting.dataset) and options.dataset_facts,
+            descriptions=options.descriptions,
+            notes_characters=len(setting.notes),
         )
+        if len(self._context.hints) > _HINTS:
+            dropped += (f"all hints but the last {_HINTS}",)
+        plan = Plan(length, fixed, question, reasoning, reply, history, dropped=dropped)
+        return plan, level
 
     def messages(self, plan: Plan, level: Level) -> tuple[list[Message], Plan]:
         """The conversation, and the plan with what became of the history."""
@@ -243,7 +250,7 @@ class _Draft:
                 "model": untrusted(", ".join(s.estimators)) if known else "",
                 "metric": metric_words(s.metric) if s.metric else "",
                 "folds": s.folds or "",
-                "dataset": untrusted(s.dataset, 800)
+                "dataset": untrusted("; ".join(s.dataset.splitlines()), 800)
                 if known and o.dataset_facts and level.dataset
                 else "",
                 "notes": untrusted(s.notes, level.notes_characters)
@@ -268,7 +275,7 @@ class _Draft:
         scored = [t for t in self._trials if succeeded(t)]
         best = max(scored, key=lambda t: (float(t.value or 0.0), -t.number), default=None)
         since = sum(t.number > best.number for t in scored) if best else 0
-        hints = "; ".join(untrusted(h, 300) for h in context.hints[-5:])
+        hints = "; ".join(untrusted(h, 300) for h in context.hints[-_HINTS:])
         return self._fill(
             "ask",
             {

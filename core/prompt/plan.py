@@ -36,17 +36,18 @@ class Level:
     descriptions: bool = True
     notes_characters: int = 1000
 
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """In words, for the record."""
+    def dropped(
+        self, *, reasoning: bool, dataset: bool, descriptions: bool, notes_characters: int
+    ) -> tuple[str, ...]:
+        """What gave way, in words, of what there was."""
         found = []
-        if self.reasoning_share < 1:
-            found.append(f"reasoning tokens cut to {self.reasoning_share:.0%}")
-        if not self.dataset:
+        if reasoning and self.reasoning_share < 1:
+            found.append(f"reasoning cut to {self.reasoning_share:.0%} of its tokens")
+        if dataset and not self.dataset:
             found.append("dataset facts")
-        if not self.descriptions:
+        if descriptions and not self.descriptions:
             found.append("descriptions of hyperparameters")
-        if self.notes_characters < 1000:
+        if notes_characters > self.notes_characters:
             found.append(f"notes beyond {self.notes_characters} characters")
         return tuple(found)
 
