@@ -1,4 +1,4 @@
-"""`python -m models.pretrain corpus | train | export | evaluate`: the chain that makes the models.
+"""`python -m models.pretrain corpus | train | export | evaluate | portfolio`: how models are made.
 
     python -m models.pretrain corpus  -o corpus --datasets 300 --jobs 2
     python -m models.pretrain train   --corpus corpus -o run-1m --size 1m --minutes 240
@@ -112,6 +112,19 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def portfolio(args: argparse.Namespace) -> int:
+    """Choose the fixed ten configurations of each family."""
+    from models.pretrain import tasks
+    from models.pretrain.portfolio import portfolio as choose
+
+    files = sorted(args.corpus.glob("*.jsonl.gz"))
+    chosen = choose(tasks.load(files, held_out=False))
+    lines = (f'  "{name}": [\n' + ",\n".join(f"    {json.dumps(c)}" for c in configs) + "\n  ]"
+             for name, configs in chosen.items())
+    args.output.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf8")
+    return 0
+
+
 def main() -> int:
     """Parse the command line and run one step."""
     parser = argparse.ArgumentParser(prog="python -m models.pretrain", description=__doc__,
@@ -150,6 +163,10 @@ def main() -> int:
     p.add_argument("run", type=Path)
     p.add_argument("--corpus", type=Path, required=True)
     p.set_defaults(run_step=evaluate)
+    p = steps.add_parser("portfolio", help=portfolio.__doc__)
+    p.add_argument("--corpus", type=Path, required=True)
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.set_defaults(run_step=portfolio)
     args = parser.parse_args()
     done: int = args.run_step(args)
     return done
