@@ -1,0 +1,31 @@
+"""The engine: llama.cpp in a child process, asked for programmes of segments."""
+
+from models.engine.client import Engine
+from models.engine.protocol import (
+    Choice,
+    Completion,
+    EngineSettings,
+    Fixed,
+    Free,
+    Generated,
+    Generation,
+    ModelInfo,
+    Number,
+    Segment,
+    Tokens,
+)
+
+__all__ = [
+    "Choice",
+    "Completion",
+    "Engine",
+    "EngineSettings",
+    "Fixed",
+    "Free",
+    "Generated",
+    "Generation",
+    "ModelInfo",
+    "Number",
+    "Segment",
+    "Tokens",
+]

@@ -1,0 +1,160 @@
+"""The engine's child process: the one owner of one llama.cpp context.
+
+Requests (see `models.child`): load, tokenize, detokenize, count, render, generate, score, sha256.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from models.child import Request, serve
+from models.engine.chat import render
+from models.engine.context import Cancelled, Context
+from models.engine.programme import run, score
+from models.engine.protocol import EngineSettings, generated_to_wire, request_from_wire
+from models.errors import EngineError, HyperLlamaError
+from models.registry import file_sha256
+
+HASH_AT_ONCE_BYTES = 64 << 20
+PROGRESS_S = TEXT_S = 0.03
+"""Shortest time between two reports of progress, or of text."""
+
+
+class Server:
+    """Holds what is loaded; one request at a time."""
+
+    def __init__(self) -> None:
+        self._context: Context | None = None
+        self._hash: str | HyperLlamaError = ""
+        self._hashing: threading.Thread | None = None
+
+    def handle(self, request: Request) -> Iterator[dict[str, Any]]:
+        """Answer one request."""
+        answer = getattr(self, f"_{request['do']}")(request)
+        yield {"done": True, **answer}
+
+    @property
+    def context(self) -> Context:
+        if self._context is None:
+            raise EngineError("no model is loaded", "load one first")
+        return self._context
+
+    def _load(self, request: Request) -> dict[str, Any]:
+        if self._context is not None:
+            self._context.close()
+            self._context = None
+        path = Path(request["path"])
+        told = 0.0
+
+        def progress(share: float) -> None:
+            nonlocal told
+            now = time.monotonic()
+            if share >= 1 or now - told > PROGRESS_S:
+                told = now
+                request.send("progress", share=share)
+
+        context = Context(path, EngineSettings(**request["settings"]), progress)
+        self._context = context
+        self._hash, self._hashing = "", None
+        if context.file.size_bytes <= HASH_AT_ONCE_BYTES:
+            self._read_hash(path)
+        else:
+            self._hashing = threading.Thread(target=self._read_hash, args=(path,), daemon=True)
+            self._hashing.start()
+        known = self._hash if isinstance(self._hash, str) else ""
+        return {"info": asdict(context.info(known, request["notes"]))}
+
+    def _read_hash(self, path: Path) -> None:
+        try:
+            self._hash = file_sha256(path)
+        except HyperLlamaError as e:
+            self._hash = e
+
+    def _sha256(self, request: Request) -> dict[str, Any]:
+        while self._hashing is not None and self._hashing.is_alive() and not request.cancelled:
+            self._hashing.join(0.5)
+            request.send("alive")
+        if isinstance(self._hash, HyperLlamaError):
+            raise self._hash
+        return {"sha256": self._hash}
+
+    def _tokenize(self, request: Request) -> dict[str, Any]:
+        v = self.context.vocabulary
+        special = bool(request["special"])
+        return {"ids": v.tokenize(request["text"], begin=special, special=special)}
+
+    def _detokenize(self, request: Request) -> dict[str, Any]:
+        v = self.context.vocabulary
+        ids = [int(i) for i in request["ids"]]
+        if not all(0 <= i < v.size for i in ids):
+            raise EngineError(f"the vocabulary has {v.size} tokens; others were asked for")
+        return {"text": v.detokenize(ids)}
+
+    def _count(self, request: Request) -> dict[str, Any]:
+        v = self.context.vocabulary
+        return {"counts": [len(v.tokenize(t, begin=False, special=True)) for t in request["texts"]]}
+
+    def _render(self, request: Request) -> dict[str, Any]:
+        v = self.context.vocabulary
+        text = render(
+            self.context.file.chat_template,
+            request["messages"],
+            bos=v.detokenize([v.bos]) if v.bos >= 0 else "",
+            eos=v.detokenize([v.eos]) if v.eos >= 0 else "",
+            add_generation_prompt=bool(request["add_generation_prompt"]),
+            variables=request["variables"],
+        )
+        return {"text": text}
+
+    def _generate(self, request: Request) -> dict[str, Any]:
+        waiting = ""
+        told = 0.0
+
+        def on_text(text: str) -> None:
+            nonlocal waiting, told
+            waiting += text
+            now = time.monotonic()
+            if waiting and now - told > TEXT_S:
+                request.send("text", text=waiting)
+                waiting, told = "", now
+
+        def cancelled() -> bool:
+            nonlocal told
+            now = time.monotonic()
+            if now - told > 1.0:  # a sign of life
+                request.send("text", text=waiting_text())
+                told = now
+            return request.cancelled
+
+        def waiting_text() -> str:
+            nonlocal waiting
+            text, waiting = waiting, ""
+            return text
+
+        wanted = request_from_wire(request["request"])
+        seed = self.context.settings.seed if wanted.seed is None else wanted.seed
+        result = run(self.context, wanted, seed, cancelled, on_text)
+        if waiting:
+            request.send("text", text=waiting)
+        return {"result": generated_to_wire(result)}
+
+    def _score(self, request: Request) -> dict[str, Any]:
+        try:
+            logs = score(
+                self.context,
+                request["prompt"],
+                request["continuations"],
+                lambda: request.cancelled,
+            )
+        except Cancelled:
+            raise EngineError("scoring was cancelled") from None
+        return {"logprobs": logs}
+
+
+if __name__ == "__main__":
+    serve(Server().handle)
