@@ -15,12 +15,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import HyperLlamaError, StudyError
+from core.errors import ChildDied, HyperLlamaError, StudyError
 from core.event_log import EventLog, Listener
 from core.events import Noted, StudyFinished, StudyOpened
 from core.folder import (
     EVENTS,
+    LOG,
     PROPOSALS,
+    SUMMARY,
     TASK,
     Lock,
     check_name,
@@ -96,7 +98,7 @@ def start(
     lock = Lock(folder)
     lock.take()
     try:
-        if (folder / TASK).exists():
+        if (folder / SUMMARY).exists() or (folder / TASK).exists():
             raise StudyError(
                 f"there is a study {name!r} already",
                 f"`hyperllama resume {name}` goes on with it; --study NAME starts another",
@@ -104,14 +106,14 @@ def start(
         url = options.storage or default_storage()
         opened = _Opened(name, folder, replace(options, storage=url), listener, interrupted)
         try:
-            write_atomically(folder / TASK, standalone_text(task_file))
-            opened.create(task)
+            opened.create(task, standalone_text(task_file))
         except BaseException:
             opened.close()
             if fresh:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
-                (folder / TASK).unlink(missing_ok=True)
+                for name in (SUMMARY, TASK):
+                    (folder / name).unlink(missing_ok=True)
             raise
         return opened.run()
     finally:
@@ -186,15 +188,23 @@ class _Opened:
         self._notes: list[Noted] = []
         self._created_t = time.time()
 
-    def create(self, task: Task) -> None:
-        """Load the table, then make the study in the storage."""
+    def create(self, task: Task, text: str) -> None:
+        """Load the table, then make the study in the storage. `text`: of the task file."""
         from core.store import Store, open_storage
 
         self._options = options = self._settled(task)
         assert options.storage is not None
-        # A study that is killed before the storage knows of it is begun again from this.
-        begun = {"study": self._name, "task": task.name, "data": str(task.data.path)}
-        self._write_summary({**begun, "state": "running", "options": _without_storage(options)})
+        # A study that is killed before the storage knows of it is begun again from this file.
+        self._write_summary(
+            {
+                "study": self._name,
+                "task": task.name,
+                "data": str(task.data.path),
+                "state": "running",
+                "begun": {"options": _without_storage(options), "task": text},
+            }
+        )
+        write_atomically(self._folder / TASK, text)
         problem = self._open_runner()
         storage = open_storage(options.storage)
         self._store = Store.create(storage, self._name, problem.metric, self._attrs())
@@ -218,11 +228,13 @@ class _Opened:
         from core.task import load_task
 
         assert self._options.storage is not None
-        begun = (read_summary(self._folder) or {}).get("options")
+        begun = (read_summary(self._folder) or {}).get("begun")
         storage = open_storage(self._options.storage, create=begun is not None)
-        if begun is not None and not Store.exists(storage, self._name):
-            self._options = self._options.over(begun)
-            return self.create(load_task(self._folder / TASK))
+        if begun is not None:
+            write_atomically(self._folder / TASK, begun["task"])
+            if not Store.exists(storage, self._name):
+                self._options = self._options.over(begun["options"])
+                return self.create(load_task(self._folder / TASK), begun["task"])
         self._store = Store.open(storage, self._name)
         attrs = self._store.attrs()
         if "settings" not in attrs:
@@ -231,7 +243,7 @@ class _Opened:
                     f"the study {self._name!r} was not made by HyperLlama",
                     "its trials can be read with Optuna, not resumed here",
                 )
-            self._options = self._options.over(begun)
+            self._options = self._options.over(begun["options"])
             self._store.set_attrs(self._attrs())
             attrs = self._store.attrs()
         if not (self._folder / TASK).exists():
@@ -278,6 +290,7 @@ class _Opened:
                 proposals=ProposalLog(self._folder / PROPOSALS),
                 save=self._save,
                 notes=tuple(self._notes),
+                log=self._log,
                 interrupted=self._interrupted,
             ).run()
         finally:
@@ -298,7 +311,11 @@ class _Opened:
             log=self._folder / "trials.log",
             threads=self._options.threads or 0,
         )
-        self._problem = self._runner.open(self._interrupted)
+        try:
+            self._problem = self._runner.open(self._interrupted)
+        except ChildDied:
+            # Once more: whoever killed it (a person, the kernel) may have meant another one.
+            self._problem = self._runner.open(self._interrupted)
         return self._problem
 
     def _settled(self, task: Task) -> Options:
@@ -318,7 +335,7 @@ class _Opened:
             trials=trials,
             minutes=minutes,
             proposer=proposer,
-            model=options.model or "embedded",
+            model=_lasting(options.model or "embedded"),
             seed=task.seed if options.seed is None else options.seed,
         )
 
@@ -373,6 +390,10 @@ class _Opened:
                 report=self._events.emit,
             ),
         )
+
+    def _log(self, text: str) -> None:
+        with (self._folder / LOG).open("a", encoding="utf8") as file:
+            file.write(text)
 
     def _save(self, summary: Mapping[str, Any]) -> None:
         from core.propose import needs_model
@@ -433,18 +454,23 @@ def choose_proposer(wanted: str | None, model: str | None) -> tuple[str, Noted |
     return ("hybrid" if hybrid else "llama"), None
 
 
+def _lasting(model: str) -> str:
+    """A model's name, or its path as it holds in every folder."""
+    path = Path(model).expanduser()
+    return str(path.resolve()) if path.is_file() else model
+
+
 def _usable(model: str) -> bool:
     """Whether the model is one of our own; an error says why it cannot be used at all."""
-    from models.registry import read_metadata, resolve_model
-
     from core.errors import EngineError
+    from models.registry import check_model, resolve_model
 
     if importlib.util.find_spec("llama_cpp") is None:
         raise EngineError(
             "llama-cpp-python is not installed",
             "install it as the README says, or choose --proposer tpe, gp or random",
         )
-    return bool(read_metadata(resolve_model(model)).is_embedded_dialect)
+    return check_model(resolve_model(model)).is_embedded_dialect
 
 
 def _without_storage(options: Options) -> dict[str, Any]:

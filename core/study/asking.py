@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +34,7 @@ class Asker:
         events: EventLog,
         seed: int,
         clock: Callable[[], float],
+        log: Callable[[str], None],
     ) -> None:
         self.name = name
         self._make_proposer = make_proposer
@@ -42,6 +42,7 @@ class Asker:
         self._events = events
         self._seed = seed
         self._clock = clock
+        self._log = log
         self._wanted: Proposer | None = None
         self._stand_in: Proposer | None = None
         self._failure = ""  # why the wanted proposer is no longer asked
@@ -74,8 +75,8 @@ class Asker:
             self._give_up(error.message, error.hint)
         except Exception as error:
             # A study of hours must not end because of a mistake in one proposer.
-            traceback.print_exc(file=sys.stderr)
-            self._give_up(f"{type(error).__name__}: {error}", "the traceback is in the log")
+            self._log(traceback.format_exc())
+            self._give_up(f"{type(error).__name__}: {error}", "the traceback is in study.log")
         finally:
             words.flush()
         return self._instead(self._failure, context)

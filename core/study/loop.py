@@ -67,6 +67,7 @@ class Study:
         events, inbox, proposals: the files towards watchers, from them, and the permanent log.
         save: keeps the summary.
         notes: told to watchers at the start.
+        log: keeps the traceback of a mistake that was survived.
         interrupted: polled ten times a second; True ends the study within two seconds, and what
             is being evaluated is put back.
         clock, sleep: seconds; tests bring their own.
@@ -85,6 +86,7 @@ class Study:
         proposals: ProposalLog,
         save: Callable[[Mapping[str, Any]], None] = lambda summary: None,
         notes: Sequence[Noted] = (),
+        log: Callable[[str], None] = lambda text: None,
         interrupted: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -100,7 +102,7 @@ class Study:
         self._sleep = sleep
         self._progress = Progress(space)
         self._asker = Asker(
-            make_proposer, opened.proposer, self._progress, events, opened.seed, clock
+            make_proposer, opened.proposer, self._progress, events, opened.seed, clock, log
         )
         self._steering = Steering(
             inbox,
