@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
+from textual.timer import Timer
 from textual.widget import Widget
 
 from core import control
@@ -30,6 +32,7 @@ from tui.widgets.status import StatusLine
 
 REFRESH_S = 0.1
 _OLD_NEWS_S = 10.0
+_REST_S = 0.03
 _WIDE = (110, 30)  # cells from which all panes have room side by side
 _STACK_LINES = 17  # below this, one pane at a time
 _TITLES = {
@@ -39,6 +42,7 @@ _TITLES = {
     "context": "Context",
     "belief": "Belief",
 }
+_OF_A_TRIAL = ("reasoning", "context", "belief")
 _SIDE = ("reasoning", "progress", "context", "belief")
 
 
@@ -60,6 +64,8 @@ class StudyScreen(Place[None]):
         self._mourned = False
         self._notes_t = clock() - _OLD_NEWS_S  # when the last note was told
         self._alive_checked = -1.0
+        self._labels: dict[str, tuple[str, str]] = {}
+        self._look_timer: Timer | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -98,6 +104,12 @@ class StudyScreen(Place[None]):
         if self.snapshot.finished is not None:
             self.action_best()
         self.set_interval(REFRESH_S, self.refresh_study, name="study")
+        self.run_worker(self._catch_up(), name="catch up")
+
+    async def _catch_up(self) -> None:
+        """Read a long past faster than it is drawn, without holding anything up."""
+        while self.link.poll():
+            await asyncio.sleep(0)
 
     # Drawing
 
@@ -186,26 +198,20 @@ class StudyScreen(Place[None]):
 
     def _titles(self) -> None:
         """Borders name the panes and the keys that lead to them."""
-        tabs = not self.has_class("-wide")
-        trial = self.looked_at(self.snapshot)
+        one = self.has_class("-one")
+        trial = self.looked_at(self.snapshot) if self.looked is not None else None
         for number, (name, title) in enumerate(_TITLES.items(), 1):
-            pane = self.pane(name)
             label = f"[bold]{number}[/] {title}"
-            if tabs and (name == self.side or self.has_class("-one")):
-                names = list(_TITLES) if self.has_class("-one") else list(_SIDE)
-                label = "[$faint] │ [/]".join(
-                    f"[bold]{list(_TITLES).index(n) + 1} {_TITLES[n]}[/]"
-                    if n == name
-                    else f"[$dim]{list(_TITLES).index(n) + 1} {_TITLES[n]}[/]"
-                    for n in names
-                )
-            pane.border_title = label
-            if name in ("context", "belief", "reasoning") and self.looked is not None and trial:
-                pane.border_subtitle = f"trial {trial.number}"
-            else:
-                pane.border_subtitle = ""
-        if self.looked is not None:
-            self.pane("history").border_subtitle = "[$dim]f follows the newest[/]"
+            if not self.has_class("-wide") and (one or name == self.side):
+                names = list(_TITLES) if one else list(_SIDE)
+                label = "[$faint] │ [/]".join(_tab(other, other == name) for other in names)
+            below = f"trial {trial.number}" if trial and name in _OF_A_TRIAL else ""
+            if name == "history" and self.looked is not None:
+                below = "[$dim]f follows the newest[/]"
+            if self._labels.get(name) != (label, below):
+                self._labels[name] = (label, below)
+                pane = self.pane(name)
+                pane.border_title, pane.border_subtitle = label, below
 
     # What the widgets say
 
@@ -213,7 +219,10 @@ class StudyScreen(Place[None]):
     def _look_at(self, message: History.Selected) -> None:
         self.looked = message.number
         self._titles()
-        self.refresh_study()
+        # The panes beside follow when the cursor rests: a key held down stays light.
+        if self._look_timer is not None:
+            self._look_timer.stop()
+        self._look_timer = self.set_timer(_REST_S, self.refresh_study)
 
     @on(Rows.Chosen, "#history")
     def _open_trial(self, message: Rows.Chosen) -> None:
@@ -379,3 +388,9 @@ class StudyScreen(Place[None]):
             return
         if said:
             self.notify(said, timeout=3)
+
+
+def _tab(name: str, active: bool) -> str:
+    """A pane's number and name in a row of tabs."""
+    style = "bold" if active else "$dim"
+    return f"[{style}]{list(_TITLES).index(name) + 1} {_TITLES[name]}[/]"

@@ -59,7 +59,7 @@ def describe(trial: TrialView, snapshot: Snapshot) -> Content:
             out.append(
                 Content.assemble(
                     (plain(name).ljust(width) + "  ", "$dim"),
-                    (wording.setting(value), "bold" if differs else ""),
+                    (wording.setting(value).ljust(10), "bold" if differs else ""),
                     (f"   best has {wording.setting(other)}" if differs else "", "$dim"),
                 )
             )

@@ -12,7 +12,8 @@ from core.text import plain
 from tui import wording
 from tui.widgets.pane import Pane
 
-# Parts of a prompt in their order; a proposer that knows them reports tokens["parts"].
+# Parts of a prompt in their order. A proposer that knows them reports tokens["parts"], or how many
+# tokens are "fixed" (instructions, task and space) and the "question".
 PARTS = ("instructions", "task", "history", "reasoning", "reply")
 
 HELP = """\
@@ -180,10 +181,18 @@ def _parts(tokens: Mapping[str, Any], used: float) -> list[tuple[str, float]]:
         names = [n for n in PARTS if n in known] + [n for n in known if n not in PARTS]
         return [(plain(str(n)), a) for n in names if (a := _number(known, n))]
     out = _number(tokens, "generated") or 0.0
-    cached = _number(tokens, "cached") or 0.0
-    fresh = max(0.0, used - out - cached)
-    rows = (("cached", cached), ("new", fresh), ("reply", out))
-    return [(name, amount) for name, amount in rows if amount > 0]
+    fixed, asked = _number(tokens, "fixed"), _number(tokens, "question") or 0.0
+    if fixed:
+        amounts = {
+            "instructions": fixed,
+            "history": max(0.0, used - fixed - asked - out),
+            "question": asked,
+            "reply": out,
+        }
+    else:
+        cached = _number(tokens, "cached") or 0.0
+        amounts = {"cached": cached, "new": max(0.0, used - out - cached), "reply": out}
+    return [(name, amount) for name, amount in amounts.items() if amount > 0]
 
 
 def _pairs(pairs: list[tuple[str, str]]) -> Content:

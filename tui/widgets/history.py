@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -71,7 +71,7 @@ class History(Rows):
         self._snapshot, self._now = snapshot, now
         if not changed:
             if snapshot.current is not None:
-                self.refresh()
+                self.refresh_rows(self.row_count() - 1, self.row_count() - 1)
             return
         recent = snapshot.trials[-_SCALE_TRIALS:]
         scores = sorted(s for t in recent for s in t.fold_scores)
@@ -113,6 +113,13 @@ class History(Rows):
         self.post_message(self.Selected(None if newest or trial is None else trial.number))
 
     # Rows
+
+    def identity(self, index: int) -> Hashable | None:
+        trial = self._snapshot.trials[index]
+        if not trial.done:
+            return None
+        best = trial.number == self._snapshot.incumbent
+        return id(trial), best, self._scale, self._fold_cells, self._shift
 
     def row_count(self) -> int:
         return len(self._snapshot.trials)

@@ -53,6 +53,7 @@ class Reasoning(VerticalScroll, can_focus=True):
         self._number: int | None = None
         self._stream: MarkdownStream | None = None
         self._text = ""
+        self._drawn: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
         yield Static(id="reasoning-head")
@@ -111,8 +112,10 @@ class Reasoning(VerticalScroll, can_focus=True):
 
     def _static(self, part: str, content: Content) -> None:
         widget = self.query_one(f"#reasoning-{part}", Static)
-        widget.display = bool(content)
-        widget.update(content)
+        if not self._drawn.get(part, Content("")).is_same(content):
+            self._drawn[part] = content
+            widget.display = bool(content)
+            widget.update(content)
 
     def _head(self) -> Content:
         trial = self._trial

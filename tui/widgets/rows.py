@@ -6,7 +6,7 @@ thousand rows cost as much as ten, and nothing is ever added or removed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,6 +23,7 @@ from textual.visual import Visual
 from tui import actions
 
 _GAP = 2  # cells between columns
+_KEPT_ROWS = 400
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,10 @@ class Rows(ScrollView, can_focus=True):
         def control(self) -> Rows:
             return self.rows
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._kept: dict[Hashable, Strip] = {}
+
     # What a subclass provides
 
     def columns(self) -> Sequence[Column]:
@@ -114,6 +119,10 @@ class Rows(ScrollView, can_focus=True):
         """What stands in the column `key` of row `index`; it is cut or padded to `width`."""
         raise NotImplementedError
 
+    def identity(self, index: int) -> Hashable | None:
+        """What a row's drawing depends on, if it may be kept; None: it is drawn every time."""
+        return None
+
     def empty(self) -> Content:
         """What is shown instead of rows when there are none."""
         return Content.styled(self.EMPTY, "$dim")
@@ -126,7 +135,9 @@ class Rows(ScrollView, can_focus=True):
 
     def rows_changed(self) -> None:
         """Call when rows were added or changed: the size is adapted and everything drawn anew."""
-        self.virtual_size = Size(self._inner_width(), self.row_count() + self.header_lines)
+        size = Size(self._inner_width(), self.row_count() + self.header_lines)
+        if size != self.virtual_size:
+            self.virtual_size = size
         last = max(0, self.row_count() - 1)
         if self.cursor > last:
             self.cursor = last
@@ -141,7 +152,7 @@ class Rows(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self._inner_width()
-        base = self.get_visual_style("rows--header", partial=False) if False else self.visual_style
+        base = self.visual_style
         if not self.row_count():
             lines = self.empty().split("\n", allow_blank=True)
             content = lines[y] if y < len(lines) else Content("")
@@ -151,8 +162,18 @@ class Rows(ScrollView, can_focus=True):
         index = self.scroll_offset.y + y - self.header_lines
         if index >= self.row_count():
             return Strip.blank(width, base.rich_style)
-        style = self.get_visual_style("rows--cursor") if index == self.cursor else base
-        return self._strip(self._row(index, width), width, style)
+        here = index == self.cursor
+        style = self.get_visual_style("rows--cursor") if here else base
+        identity = self.identity(index)
+        if identity is None:
+            return self._strip(self._row(index, width), width, style)
+        key = (identity, width, here, here and self.has_focus, self.app.theme)
+        strip = self._kept.get(key)
+        if strip is None:
+            if len(self._kept) > _KEPT_ROWS:
+                self._kept.clear()
+            strip = self._kept[key] = self._strip(self._row(index, width), width, style)
+        return strip
 
     def _strip(self, content: Content, width: int, style: object) -> Strip:
         strips = Visual.to_strips(self, content, width, 1, style, pad=True)  # type: ignore[arg-type]
@@ -183,7 +204,8 @@ class Rows(ScrollView, can_focus=True):
     def watch_cursor(self, old: int, new: int) -> None:
         if old != new:
             self._reveal()
-            self.refresh()
+            for row in (old, new):
+                self.refresh_rows(row, row)
             self.post_message(self.Moved(self, new))
 
     def _reveal(self) -> None:
@@ -229,6 +251,8 @@ class Rows(ScrollView, can_focus=True):
     def refresh_rows(self, first: int, last: int) -> None:
         """Draw only the rows `first` to `last` anew."""
         y = first - self.scroll_offset.y + self.header_lines
+        if not -1 < y < self.size.height:
+            return
         self.refresh(Region(0, y, self.size.width, last - first + 1))
 
 
