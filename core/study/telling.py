@@ -66,9 +66,15 @@ def proposal_of(trial: StoredTrial) -> Proposal:
 
 
 def counts(record: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a proposal's record that are shown with the trial: tokens, speed, seconds."""
-    tokens = record.get("tokens")
+    """The numbers of a proposal's record that are shown with the trial: tokens, speed, seconds.
+
+    Of the plan of its prompt: tokens of the "fixed" part (instructions, task, space), the "history"
+    and the "question", and how many trials were "left_out".
+    """
+    tokens, plan = record.get("tokens"), record.get("plan")
     found = dict(tokens) if isinstance(tokens, Mapping) else {}
+    if isinstance(plan, Mapping):
+        found |= {k: plan[k] for k in ("fixed", "history", "question", "left_out") if k in plan}
     if "seconds" in record:
         found.setdefault("seconds", record["seconds"])
     return {
