@@ -23,6 +23,7 @@ from core.prompt.plan import (
     stride,
 )
 from core.prompt.rows import Rows, by_worth
+from core.prompt.shapes import shapes
 from core.prompt.templates import PromptError, Templates
 from core.prompt.wording import (
     CUT,
@@ -44,6 +45,11 @@ _FLAT = 4  # trials without improvement before exploring is asked for
 _HINTS = 5  # of the user's, the latest
 _REJECTION = 96  # tokens kept for the reason of a rejection
 _HEADINGS = 72  # tokens kept for the headings of a digest
+_LONG = 4096  # a context of so many tokens has room for a reply in one go
+NUMBERS_AT_ONCE = 64
+_FEW_AT_ONCE = 4
+_USUAL_NUMBER = 8  # tokens of a usual number
+NUMBER_TOKENS = 40  # tokens that the engine keeps free for a number (models.engine.programme)
 _REMEMBERED = 50_000  # counted texts
 
 
@@ -178,7 +184,8 @@ class _Draft:
         length = self._b._context_length
         step = min(128, length // 16)
         question = rounded(self._count(self._ask(())), step) + min(_REJECTION, step)
-        reply = self._reply_tokens()
+        at_once = NUMBERS_AT_ONCE if length >= _LONG else _FEW_AT_ONCE
+        reply = self._reply_tokens(at_once)
         wanted = min(reasoning_tokens, length // 4)
         for level in LEVELS:
             reasoning = int(wanted * level.reasoning_share)
@@ -201,7 +208,10 @@ class _Draft:
         )
         if len(self._context.hints) > _HINTS:
             dropped += (f"all hints but the last {_HINTS}",)
-        plan = Plan(length, fixed, question, reasoning, reply, history, dropped=dropped)
+        plan = Plan(
+            length, fixed, question, reasoning, reply, history, dropped=dropped,
+            numbers_at_once=at_once,
+        )  # fmt: skip
         return plan, level
 
     def messages(self, plan: Plan, level: Level) -> tuple[list[Message], Plan]:
@@ -291,12 +301,17 @@ class _Draft:
             },
         )
 
-    def _reply_tokens(self) -> int:
-        """Tokens of the longest reply: every hyperparameter with its longest usual value."""
-        longest = "{" + ", ".join(
-            f"{self._names.key(p.name)}: {self._longest(p.name)}" for p in self._space
-        ) + "}"
-        return self._count(ANSWER + longest) + 16
+    def _reply_tokens(self, at_once: int) -> int:
+        """Tokens kept for the longest reply, with the room that the engine wants for numbers."""
+        most = 0
+        for config in shapes(self._space):
+            longest = ", ".join(f"{self._names.key(n)}: {self._longest(n)}" for n in config)
+            numbers = sum(
+                not isinstance(p.domain, Categorical) for p in self._space.free if p.name in config
+            )
+            spare = (NUMBER_TOKENS - _USUAL_NUMBER) * min(numbers, at_once)
+            most = max(most, self._count(f"{ANSWER}{{{longest}}}") + spare)
+        return most + 16
 
     def _longest(self, name: str) -> str:
         if isinstance(self._space[name].domain, Categorical):

@@ -80,6 +80,8 @@ class Plan:
         facts_left_out: sentences for which there was no room.
         dropped: what else gave way, in words.
         prompt: tokens of the finished prompt.
+        numbers_at_once: how many numbers of the reply are decoded in one run of the engine, which
+            keeps room for the longest form of each.
     """
 
     context_length: int
@@ -96,6 +98,7 @@ class Plan:
     facts_left_out: int = 0
     dropped: tuple[str, ...] = ()
     prompt: int = 0
+    numbers_at_once: int = 64
 
     def record(self) -> dict[str, Any]:
         """JSON-able, for the log of proposals."""

@@ -119,7 +119,9 @@ class ChatProposer:
         lead = self._lead(prompt)
         at = 0
         while at < len(space.params):
-            pieces, fixed, at = stage(space, prompt.names, reply.config, at)
+            pieces, fixed, at = stage(
+                space, prompt.names, reply.config, at, prompt.plan.numbers_at_once
+            )
             segments = _merged([*lead, *map(_segment, pieces)])
             if not any(not isinstance(s, Fixed) for s in segments):
                 reply.text += "".join(p.text for p in pieces if isinstance(p, Text))
@@ -156,7 +158,7 @@ class ChatProposer:
             self._builder = PromptBuilder(
                 self._setting,
                 self._templates,
-                lambda text: len(session.tokenize(text)),
+                session.count,
                 session.render_chat,
                 session.info.context_length,
             )
@@ -214,7 +216,7 @@ class ChatProposer:
             ],
             "seed": last.seed,
             "model": str(self._model.path),
-            "sha256": info.sha256 or self._model.sha256(),
+            "sha256": self._session.sha256,
             "settings": {
                 **vars(self._session.settings),
                 "context_length": info.context_length,

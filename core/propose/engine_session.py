@@ -1,24 +1,23 @@
-"""A proposer's model: loaded when it is first needed, loaded again when its process died."""
+"""A proposer's model: loaded when it is first needed, what happens to it reported."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from core.errors import ChildDied, EngineError
 from core.events import ModelLoaded, ModelLoading, Noted
 from core.paths import home
 from core.propose.setting import ProposerSetting
 from models.engine.protocol import EngineSettings, Generated, Generation, ModelInfo
 
-T = TypeVar("T")
-
 
 class EngineLike(Protocol):
     """What is used of `models.engine.client.Engine`; a stand-in in tests has the same."""
+
+    starts: int
 
     def load(
         self,
@@ -27,11 +26,11 @@ class EngineLike(Protocol):
         on_progress: Callable[[float], None] | None = None,
     ) -> ModelInfo: ...
 
-    def tokenize(self, text: str, special: bool = True) -> list[int]: ...
+    def sha256(self) -> str: ...
 
-    def render_chat(
-        self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True
-    ) -> str: ...
+    def count_tokens(self, texts: Iterable[str]) -> list[int]: ...
+
+    def render_chat(self, messages: Sequence[Mapping[str, str]]) -> str: ...
 
     def generate(
         self,
@@ -69,11 +68,17 @@ class EngineSession:
         assert self._info is not None
         return self._info
 
-    def tokenize(self, text: str, special: bool = True) -> list[int]:
-        return self._call(lambda engine: engine.tokenize(text, special))
+    @property
+    def sha256(self) -> str:
+        """Hash of the model's file; waits while a large one is being read."""
+        return self.info.sha256 or self._opened().sha256()
+
+    def count(self, text: str) -> int:
+        """Tokens of a piece of text, without what begins a context."""
+        return self._opened().count_tokens([text])[0]
 
     def render_chat(self, messages: Sequence[Mapping[str, str]]) -> str:
-        return self._call(lambda engine: engine.render_chat(messages))
+        return self._opened().render_chat(messages)
 
     def generate(
         self,
@@ -81,32 +86,25 @@ class EngineSession:
         on_text: Callable[[str], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Generated:
-        """Run a programme; once more with a new process where the old one died meanwhile.
+        """Run a programme. The engine starts again by itself where it died; that is reported.
 
         Raises:
             EngineError: it cannot be done, or the process died twice.
         """
-        return self._call(lambda engine: engine.generate(request, on_text, should_stop))
+        engine = self._opened()
+        before = engine.starts
+        made = engine.generate(request, on_text, should_stop)
+        if engine.starts > before:
+            self._setting.report(
+                Noted("warning", "the engine died and was started again",
+                      "engine.log in the study's folder has its last words")
+            )
+        return made
 
     def close(self) -> None:
         engine, self._engine, self._info = self._engine, None, None
         if engine is not None:
             engine.close()
-
-    def _call(self, what: Callable[[EngineLike], T]) -> T:
-        try:
-            return what(self._opened())
-        except ChildDied as death:
-            self._setting.report(
-                Noted("warning", f"the engine died and is started again: {death.message}",
-                      death.hint)
-            )
-            self.close()
-        try:
-            return what(self._opened())
-        except ChildDied as death:
-            self.close()
-            raise EngineError(f"the engine died twice: {death.message}", death.hint) from death
 
     def _opened(self) -> EngineLike:
         if self._engine is not None:

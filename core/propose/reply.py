@@ -43,13 +43,14 @@ Piece = Union[Text, Slot]
 
 
 def stage(
-    space: SearchSpace, names: Names, config: Config, at: int
+    space: SearchSpace, names: Names, config: Config, at: int, numbers_at_once: int = 64
 ) -> tuple[list[Piece], Config, int]:
     """The next part of the reply.
 
     Args:
         config: what is decided so far.
         at: position in the space of the first hyperparameter that is not.
+        numbers_at_once: most numbers in one stage.
 
     Returns:
         The pieces, the values of frozen hyperparameters among them, and the position after them.
@@ -62,6 +63,8 @@ def stage(
     while at < len(space.params):
         p = space.params[at]
         if p.when is not None and p.when.parent in undecided:
+            break
+        if sum(isinstance(x, Slot) and not x.options for x in pieces) >= numbers_at_once:
             break
         at += 1
         if not space.is_active(p.name, {**config, **fixed}):

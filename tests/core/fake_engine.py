@@ -6,7 +6,7 @@ import math
 import random
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from models.engine.protocol import (
     ModelInfo,
     Number,
 )
-from models.errors import ChildDied
+from models.errors import EngineError
 
 _TEXT = "the score rises with a lower rate so try a smaller depth and more trees next time"
 
@@ -32,7 +32,8 @@ class FakeEngine:
     Args:
         script: (segment's name, prompt) -> value, or None for the dice.
         context_length: of the model that it pretends to load.
-        die_at: calls of `generate`, counted from 1, at which it dies.
+        die_at: calls of `generate`, counted from 1, at which it dies and starts again.
+        dead: from the first call on it dies and stays so.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class FakeEngine:
         script: Callable[[str, str], Any] | None = None,
         context_length: int = 4096,
         die_at: Sequence[int] = (),
+        dead: bool = False,
     ) -> None:
         self.requests: list[Generation] = []
-        self.loads = self.closes = 0
+        self.loads = self.closes = self.starts = 0
+        self._dead = dead
         self._script, self._context_length, self._die_at = script, context_length, tuple(die_at)
 
     def load(
@@ -65,11 +68,15 @@ class FakeEngine:
     def tokenize(self, text: str, special: bool = True) -> list[int]:
         return [zlib.crc32(t.encode()) for t in re.findall(r"\w{1,4}|[^\w\s]|\n", text)]
 
-    def render_chat(
-        self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True
-    ) -> str:
+    def count_tokens(self, texts: Iterable[str]) -> list[int]:
+        return [len(self.tokenize(t)) for t in texts]
+
+    def sha256(self) -> str:
+        return "0" * 64
+
+    def render_chat(self, messages: Sequence[Mapping[str, str]]) -> str:
         said = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
-        return said + ("<|im_start|>assistant\n" if add_generation_prompt else "")
+        return f"{said}<|im_start|>assistant\n"
 
     def generate(
         self,
@@ -78,8 +85,9 @@ class FakeEngine:
         should_stop: Callable[[], bool] | None = None,
     ) -> Generated:
         self.requests.append(request)
-        if len(self.requests) in self._die_at:
-            raise ChildDied("the engine ended with signal SIGABRT", "see the log")
+        if self._dead:
+            raise EngineError("the engine ended with signal SIGABRT", "see the log")
+        self.starts += len(self.requests) in self._die_at
         parts = request.prompt
         prompt = parts if isinstance(parts, str) else "".join(str(p) for p in parts)
         dice = random.Random(f"{request.seed} {prompt}")

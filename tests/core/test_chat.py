@@ -195,15 +195,13 @@ def test_marks_of_thoughts() -> None:
     assert unclosed("<think> so be it") == think
 
 
-def test_a_dead_engine_is_started_again_once(model: Path) -> None:
+def test_an_engine_that_died_is_reported_and_one_that_stays_dead_is_an_error(model: Path) -> None:
     events: list[Any] = []
-    engine = FakeEngine(die_at=[1])
-    proposal = chat(model, engine, report=events.append).ask(SPACE, AskContext(0))
+    proposal = chat(model, FakeEngine(die_at=[1]), report=events.append).ask(SPACE, AskContext(0))
     assert proposal.proposer == "llama"
-    assert engine.loads == 2
     assert any(isinstance(e, Noted) and "started again" in e.text for e in events)
-    with pytest.raises(EngineError, match="died twice"):
-        chat(model, FakeEngine(die_at=[1, 2])).ask(SPACE, AskContext(0))
+    with pytest.raises(EngineError, match="SIGABRT"):
+        chat(model, FakeEngine(dead=True)).ask(SPACE, AskContext(0))
 
 
 def test_a_stop_during_the_reply_cancels(model: Path) -> None:

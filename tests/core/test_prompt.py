@@ -153,11 +153,11 @@ def test_every_prompt_fits_and_says_what_it_left_out(
 def test_a_short_context_gives_up_the_least_important_first() -> None:
     dropped = {
         length: build(builder(length), XGBOOST, trials_of(XGBOOST, 30)).plan.dropped
-        for length in (8192, 1200, 900)
+        for length in (8192, 1400, 1024)
     }
     assert dropped[8192] == ()
-    assert "descriptions of hyperparameters" in dropped[900]
-    assert len(dropped[1200]) <= len(dropped[900])
+    assert "descriptions of hyperparameters" in dropped[1024]
+    assert len(dropped[1400]) <= len(dropped[1024])
     with pytest.raises(PromptError, match="the context has 256"):
         build(builder(256), XGBOOST, [])
 

@@ -1,0 +1,125 @@
+"""The chat proposer with llama.cpp itself, on tiny models of random weights with chat templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.prompt.options import PromptOptions
+from core.propose import AskContext, Observed, ProposerSetting
+from core.propose.chat import ChatProposer
+from core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
+from models.engine.protocol import EngineSettings
+from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
+
+pytest.importorskip("llama_cpp")
+
+SPACE = SearchSpace(
+    [
+        Param("lr", Float(1e-8, 1.0, log=True), 0.1),
+        Param("model", Categorical(('say "hi"', "naïve ☃", "svm")), "svm"),
+        Param("C", Float(2**-10, 2**10, log=True), 1.0, when=Condition("model", ("svm",))),
+        Param("width", Integer(16, 1024, log=True), 100),
+        Param("shift", Float(-1e6, -1e-3), -1.0),
+        Param("flag", Categorical((True, False, None)), None),
+    ]
+)
+BRIEF = PromptOptions(reasoning_tokens=12, thinking_tokens=12)
+
+
+def chat(model: Path, home: Path, **setting: Any) -> ChatProposer:
+    setting = {"prompt": BRIEF, **setting}
+    return ChatProposer(
+        ProposerSetting(
+            model=str(model),
+            metric="r2",
+            engine=EngineSettings(threads=1, gpu_layers="none"),
+            log=home.parent / "engine.log",
+            **setting,
+        )
+    )
+
+
+def play(proposer: ChatProposer, first: int, last: int, told: list[Observed]) -> list[Any]:
+    made = []
+    for number in range(first, last):
+        proposal = proposer.ask(SPACE, AskContext(number, 9))
+        made.append(proposal)
+        value = -float(np.square(SPACE.to_unit(proposal.config) - 0.6).sum())
+        told.append(Observed(number, proposal.config, value, proposer="llama", seconds=0.5))
+        proposer.tell(told[-1])
+    return made
+
+
+@pytest.mark.parametrize(
+    "template",
+    [CHAT_TEMPLATE, None, CHAT_TEMPLATE.replace("assistant\n", "assistant\n<think>\n")],
+    ids=["chat", "no template", "thinks"],
+)
+def test_every_proposal_lies_in_the_space_and_none_needs_a_second_reply(
+    tmp_path: Path, home: Path, template: str | None
+) -> None:
+    model = write_tiny(tmp_path / "tiny.gguf", template=template, context=8192)
+    proposer = chat(model, home, temperature=1.5)
+    try:
+        for proposal in play(proposer, 0, 6, []):
+            assert SPACE.contains(proposal.config)
+            assert proposal.proposer == "llama"
+            assert proposal.record["rejections"] == []
+            assert set(proposal.beliefs) == set(proposal.config)
+            for pairs in proposal.beliefs.values():
+                assert 0.5 < sum(p for _, p in pairs) <= 1.0 + 1e-6
+    finally:
+        proposer.close()
+
+
+def test_a_resumed_study_makes_the_same_proposals_and_a_running_one_reads_only_what_is_new(
+    tmp_path: Path, home: Path
+) -> None:
+    model = write_tiny(tmp_path / "tiny.gguf", context=8192)
+    told: list[Observed] = []
+    running, resumed = chat(model, home, seed=4), chat(model, home, seed=4)
+    try:
+        made = play(running, 0, 4, told)
+        for trial in told[:3]:
+            resumed.tell(trial)
+        again = resumed.ask(SPACE, AskContext(3, 9))
+        assert again.config == made[3].config
+        assert again.reasoning == made[3].reasoning
+        assert again.record["prompt"] == made[3].record["prompt"]
+        tokens = made[3].record["tokens"]
+        assert tokens["cached"] > 0.7 * tokens["prompt"]
+        assert abs(tokens["prompt"] - made[3].record["plan"]["prompt"]) <= 2
+    finally:
+        running.close()
+        resumed.close()
+
+
+def test_greedy_replies_differ_once_a_repeat_was_rejected_or_fall_back(
+    tmp_path: Path, home: Path
+) -> None:
+    model = write_tiny(tmp_path / "tiny.gguf", context=8192)
+    proposer = chat(model, home, temperature=0.0, prompt=PromptOptions(reasoning=False))
+    try:
+        first = proposer.ask(SPACE, AskContext(0))
+        proposer.tell(Observed(1, first.config, 0.5))
+        second = proposer.ask(SPACE, AskContext(0))
+        assert second.config != first.config
+    finally:
+        proposer.close()
+
+
+def test_the_full_chat_mode_and_neutral_names(tmp_path: Path, home: Path) -> None:
+    model = write_tiny(tmp_path / "tiny.gguf", context=8192)
+    options = PromptOptions(history="chat", neutral_names=True, reasoning_tokens=12)
+    proposer = chat(model, home, prompt=options)
+    try:
+        made = play(proposer, 0, 4, [])
+        assert all(SPACE.contains(p.config) for p in made)
+        tokens = made[3].record["tokens"]
+        assert tokens["cached"] > 0.7 * tokens["prompt"]
+    finally:
+        proposer.close()
