@@ -26,4 +26,5 @@ def _hook(event, arguments):
     os.write(_fd, f"{event}\t{told}\t{os.getpid()}\n".encode())
 
 
+os.write(_fd, f"began\t{sys.argv[:1]}\t{os.getpid()}\n".encode())
 sys.addaudithook(_hook)
