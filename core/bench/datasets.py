@@ -6,8 +6,10 @@ Bundled with scikit-learn, or generated: "made-10003" is a pure function of its 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +36,19 @@ class Dataset:
     """
 
     x: Floats
-    y: NDArray[np.generic]
+    y: NDArray[Any]
     categorical: tuple[bool, ...]
     classes: int
 
     @property
     def kind(self) -> str:
         return "classification" if self.classes else "regression"
+
+    @property
+    def digest(self) -> str:
+        """Changes with the data."""
+        content = hashlib.sha256(self.x.round(9).tobytes() + self.y.round(9).tobytes())
+        return content.hexdigest()[:8]
 
     @property
     def facts(self) -> Facts:
@@ -85,7 +93,7 @@ def _bundled(name: str) -> Dataset:
     return Dataset(x, y, (False,) * x.shape[1], classes)
 
 
-Made = tuple[Floats, NDArray[np.generic], tuple[bool, ...], int]
+Made = tuple[Floats, NDArray[Any], tuple[bool, ...], int]
 
 
 def _numbers(x: Floats) -> tuple[bool, ...]:

@@ -35,6 +35,8 @@ class Problem(ABC):
         spec: JSON-able recipe that another process opens the same problem from; None where a
             problem was made by hand, which then cannot be run by workers.
         seeded: whether losses differ between seeds.
+        identity: of what is behind the losses (data, folds, versions), where the recipe and the
+            space do not tell.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Problem(ABC):
     best: float | None = None
     spec: Mapping[str, Any] | None = None
     seeded: bool = False
+    identity: str = ""
 
     @abstractmethod
     def observe(self, config: Config, seed: int) -> float | None:
@@ -78,6 +81,7 @@ class Problem(ABC):
         """Changes whenever results from before can no longer be compared."""
         recipe = {k: v for k, v in (self.spec or {}).items() if k not in ("path", "cache")}
         text = json.dumps(recipe, sort_keys=True, default=str) + repr(self.space.params)
+        text += self.identity
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def tell_less(self, known: str) -> None:

@@ -57,7 +57,8 @@ class Run:
         judged: losses as it is judged by; empty where they are the same.
         points: configurations as coordinates of the unit cube.
         ask_s: wall seconds of each proposal (not of the default configuration).
-        by: who made each proposal; tells of fallbacks.
+        by: who made each proposal.
+        fell_back: numbers of the trials that another proposer had to step in for.
         failed_loss: what stands for a failure.
         error: why the run broke off; empty for a whole run.
     """
@@ -74,6 +75,7 @@ class Run:
     points: list[list[float]] = field(default_factory=list)
     ask_s: list[float] = field(default_factory=list)
     by: list[str] = field(default_factory=list)
+    fell_back: list[int] = field(default_factory=list)
     failed_loss: float = math.inf
     error: str = ""
 

@@ -68,6 +68,8 @@ def play(problem: Problem, method: Method, start: str, seed: int, budget: int) -
                 proposal = proposer.ask(problem.space, context)
                 run.ask_s.append(round(time.perf_counter() - began, 6))
                 config, by = problem.space.validate(proposal.config), proposal.proposer
+                if proposal.fallback:
+                    run.fell_back.append(number)
             loss = problem.observe(config, seed)
             run.observed.append(loss)
             if noisy:

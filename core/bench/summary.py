@@ -285,8 +285,7 @@ def _row(
     better = np.array([_sign(a, b) < 0 for a, b in zip(mine, chance, strict=True)], dtype=float)
     runs = cell.runs if cell is not None else []
     seconds = [s for r in runs for s in r.ask_s[: n if start == "none" else n - 1]]
-    made = [b for r in runs for b in r.by[:n] if b not in ("default", "nobody")]
-    own = max(set(made), key=made.count) if made else ""
+    fallen = sum(number < n for r in runs for number in r.fell_back)
     return Row(
         method=method, start=start, at=n, units=len(units), runs=len(runs),
         better=_bootstrap([better], lambda b: b.mean(-1)),
@@ -295,7 +294,7 @@ def _row(
         rank=None if ranks is None else _bootstrap([ranks], lambda r: r.mean(-1)),
         regret=_regret(results, units, mine),
         ask_ms=float(np.median(seconds) * 1000) if seconds else None,
-        fallbacks=sum(b != own for b in made) / len(made) if made else 0.0,
+        fallbacks=fallen / len(seconds) if seconds else 0.0,
     )  # fmt: skip
 
 

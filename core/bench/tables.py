@@ -1,9 +1,23 @@
 """Exhaustive benchmark tables: every configuration of a grid was evaluated beforehand.
 
 A table is `NAME.npz` with one array, an axis for each hyperparameter and, where runs were repeated,
-a last axis for the repeats. What the axes mean stands in `NAME.toml` beside it; tables whose name
-starts with "hpobench_mlp_" are known. The space is continuous, as published; a proposal is looked
-up at the nearest grid point, on the axis' own scale.
+a last axis for the repeats. Tables whose name starts with "hpobench_mlp_" are known; what others
+mean stands in `NAME.toml` beside them, with the keys of `Layout` and `Axis`:
+
+    array = "val_score"            # these three as they are where left out
+    greater_is_better = true
+    offset = 1.0                   # loss = 1.0 - val_score
+    family = "mlp"
+    kind = "classification"
+    facts = { rows = 1000, features = 20, classes = 2 }
+
+    [[axes]]                       # in the order of the array
+    name = "alpha"
+    values = [1e-8, 1e-4, 1.0]
+    log = true
+
+The space is continuous, as published; a proposal is looked up at the nearest grid point, on the
+axis' own scale.
 """
 
 from __future__ import annotations

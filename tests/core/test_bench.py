@@ -601,6 +601,15 @@ def test_the_command_runs_reports_and_goes_on(
     assert "allowed: random, tpe" in capsys.readouterr().err
 
 
+def test_names_on_the_command_line_may_have_options() -> None:
+    from tui.commands.bench import _names, _seeds
+
+    assert _names("tpe,hybrid?turns=2,opening=4,llama?x=1") == (
+        "tpe", "hybrid?turns=2,opening=4", "llama?x=1",
+    )  # fmt: skip
+    assert _seeds("3") == (0, 1, 2) and _seeds("20-22") == (20, 21, 22)
+
+
 def test_importing_the_bench_is_cheap() -> None:
     import subprocess
     import sys
