@@ -17,7 +17,7 @@ import decimal
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -233,7 +233,7 @@ class NumberGrammar:
         else:
             if whole != "0" and len(whole) < self._whole_digits:
                 ways = "0123456789"
-            if not self.integer:
+            if not self.integer and self._room(whole + "."):
                 ways += "."
         if self.scientific and len(whole) == 1 and whole != "0" and (not dot or fraction):
             ways += "e"
@@ -265,31 +265,41 @@ class NumberGrammar:
         whole, dot, fraction = mantissa.partition(".")
         start = Decimal(whole + (f".{fraction}" if fraction else ""))
         width = Decimal(1).scaleb(-len(fraction))
-        shifts: list[int] = [] if e else [0]
+        # from the largest value down: the first that is not too large decides as a rule
+        shifts: Sequence[int]
         if e:
-            shifts += self._exponents(exponent)
+            shifts = self._exponents.get(exponent, ())
         elif len(whole) == 1 and whole != "0" and self.scientific:
-            shifts += range(self._bottom - 1, 0)
-            shifts += range(1, max(self._top, self._whole_digits - 1) + 1)
+            shifts = range(max(self._top, self._whole_digits - 1), self._bottom - 2, -1)
         elif not dot and whole != "0":
-            shifts += range(1, self._whole_digits - len(whole) + 1)
+            shifts = range(self._whole_digits - len(whole), -1, -1)
+        else:
+            shifts = (0,)
+        too_far = high.adjusted() - start.adjusted() if start and high else 0
         perhaps: bool | None = False
         for shift in shifts:
+            if start and shift > too_far:
+                continue
             from_ = start.scaleb(shift)
-            if from_ <= high and from_ + width.scaleb(shift) > low:
+            if from_ <= high:
                 if from_ >= low and start:
                     return True  # zeros, or the exponent, complete it
-                perhaps = None
+                if from_ + width.scaleb(shift) > low:
+                    perhaps = None
+                elif from_ < low:
+                    break
         return perhaps
 
-    def _exponents(self, prefix: str) -> Iterator[int]:
-        for n in range(self._bottom - 1, self._top + 1):
-            if n:
-                plain = str(n)
-                sign, size = ("-", plain[1:]) if n < 0 else ("", plain)
-                padded = sign + "0" + size if len(size) == 1 else plain
-                if plain.startswith(prefix) or padded.startswith(prefix):
-                    yield n
+    @functools.cached_property
+    def _exponents(self) -> dict[str, list[int]]:
+        """The exponents that begin so, largest first."""
+        table: dict[str, list[int]] = {}
+        for n in range(self._top, self._bottom - 2, -1):
+            sign, size = ("-" if n < 0 else ""), str(abs(n))
+            written = {sign + size, sign + "0" + size} if len(size) == 1 else {sign + size}
+            for prefix in {w[:k] for w in written for k in range(len(w) + 1)} if n else ():
+                table.setdefault(prefix, []).append(n)
+        return table
 
     def check_vocabulary(self, pieces: Pieces) -> None:
         """Make sure that the vocabulary has every character a number needs as a token of its own.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Union
 
 from models.errors import EngineError
@@ -241,9 +241,9 @@ class Completion:
     Attributes:
         values: per named segment: text, float or int, option, token number.
         text: the whole reply.
-        beliefs: per segment that asked for it, pairs (value, probability) at temperature 1, the
-            probabilities adding up to 1: options and tokens in the order they were given; numbers
-            as disjoint bins, each named by one value in it, likeliest first.
+        beliefs: per segment that asked for it, pairs (value, probability) at temperature 1:
+            options and tokens in the order they were given, adding up to 1; numbers as disjoint
+            bins, each named by one value in it, likeliest first, adding up to at most 1.
         tokens: the reply's tokens.
         logprob: natural log of the probability of what was sampled, within its constraints.
         stop_reason: "done", "cancelled", or "context" when free text met the context's end.
@@ -322,20 +322,30 @@ def request_from_wire(wire: Mapping[str, Any]) -> Generation:
 
 
 def generated_to_wire(result: Generated) -> dict[str, Any]:
-    """A JSON-able form of a result."""
-    return asdict(result)
+    """A JSON-able form of a result: beliefs as two columns, probabilities to seven places."""
+    wire = dict(vars(result))
+    wire["completions"] = [
+        {
+            **vars(c),
+            "beliefs": {
+                name: ([v for v, _ in pairs], [round(p, 7) for _, p in pairs])
+                for name, pairs in c.beliefs.items()
+            },
+        }
+        for c in result.completions
+    ]
+    return wire
 
 
 def generated_from_wire(wire: Mapping[str, Any]) -> Generated:
     """The result that `generated_to_wire` wrote."""
     completions = tuple(
         Completion(
-            values=c["values"],
-            text=c["text"],
-            beliefs={n: tuple((v, p) for v, p in pairs) for n, pairs in c["beliefs"].items()},
-            tokens=tuple(c["tokens"]),
-            logprob=c["logprob"],
-            stop_reason=c["stop_reason"],
+            **{
+                **c,
+                "tokens": tuple(c["tokens"]),
+                "beliefs": {n: tuple(zip(*pair, strict=True)) for n, pair in c["beliefs"].items()},
+            }
         )
         for c in wire["completions"]
     )

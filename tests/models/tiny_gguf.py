@@ -13,7 +13,7 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 )
 SPECIAL = ("<|end|>", "<|start|>")
-WORDS = ("rbf", "linear", "poly", "bal", "balanced", "th", "the", "10", "100", "0.", ".0", "e-", ", ")
+WORDS = ("rbf", "linear", "poly", "balanced", "th", "the", "10", "100", "0.", ".0", "e-", ", ")
 
 
 def byte_characters() -> list[str]:
