@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
             {
                 "study": name, "state": state, "task": "breast_cancer", "metric": "roc_auc",
                 "proposer": "llama", "best_value": best, "default_value": default,
-                "trials": done, "budget_trials": 20, "updated_t": time.time(),
+                "trials": done, "budget_trials": 400, "updated_t": time.time(),
             },
         )  # fmt: skip
 
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
         why = "budget"
         paused = stopping = False
-        for event, _ in recorded.events(20):
+        for event, _ in recorded.events(400, 400):
             emit(event)
             if not isinstance(event, TrialFinished):
                 continue

@@ -45,8 +45,11 @@ def live() -> recorded.Replay:
 
 
 async def settle(pilot: Pilot[None]) -> None:
+    """Everything is mounted, the words are rendered, and nothing is left to draw."""
     for _ in range(3):
         await pilot.pause()
+        words = [worker for worker in pilot.app.workers if worker.group == "reasoning"]
+        await pilot.app.workers.wait_for_complete(words)
     await pilot.pause(0.15)
 
 
