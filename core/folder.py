@@ -172,6 +172,12 @@ def free_name(stem: str) -> str:
     return name
 
 
+def hide_password(url: str) -> str:
+    """A storage URL as it may be shown and kept: with *** for the password."""
+    url = re.sub(r"(://[^:/@]*:).*@", r"\1***@", url)
+    return re.sub(r"((?:password|passwd|pwd)=)[^&]*", r"\1***", url, flags=re.IGNORECASE)
+
+
 def check_name(name: str) -> str:
     """The name, if it can be that of a study and of its folder.
 

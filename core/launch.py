@@ -6,9 +6,11 @@ with is kept in its storage, so that `resume` needs nothing but its name.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -28,6 +30,7 @@ from core.folder import (
     check_name,
     find_study,
     free_name,
+    hide_password,
     read_summary,
     write_atomically,
     write_summary,
@@ -190,8 +193,6 @@ class _Opened:
 
     def create(self, task: Task, text: str) -> None:
         """Load the table, then make the study in the storage. `text`: of the task file."""
-        from core.store import Store, open_storage
-
         self._options = options = self._settled(task)
         assert options.storage is not None
         # A study that is killed before the storage knows of it is begun again from this file.
@@ -205,7 +206,12 @@ class _Opened:
             }
         )
         write_atomically(self._folder / TASK, text)
+        # The child reads the table; meanwhile Optuna is imported here, which takes as long.
+        threading.Thread(target=_import_rest, daemon=True).start()
         problem = self._open_runner()
+
+        from core.store import Store, open_storage
+
         storage = open_storage(options.storage)
         self._store = Store.create(storage, self._name, problem.metric, self._attrs())
 
@@ -418,8 +424,6 @@ class _Opened:
         )
 
     def _write_summary(self, summary: Mapping[str, Any]) -> None:
-        from core.store import hide_password
-
         write_summary(
             self._folder,
             {
@@ -471,6 +475,11 @@ def _usable(model: str) -> bool:
             "install it as the README says, or choose --proposer tpe, gp or random",
         )
     return check_model(resolve_model(model)).is_embedded_dialect
+
+
+def _import_rest() -> None:
+    for module in ("core.store", "core.study"):
+        importlib.import_module(module)
 
 
 def _without_storage(options: Options) -> dict[str, Any]:

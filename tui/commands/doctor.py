@@ -126,7 +126,8 @@ def _places() -> Iterator[Finding]:
         yield Finding("data folder", "broken", f"{folder}: {error.strerror}", hint)
         return
     try:
-        from core.store import hide_password, open_storage
+        from core.folder import hide_password
+        from core.store import open_storage
 
         url = os.environ.get("HYPERLLAMA_STORAGE") or default_storage()
         studies = len(open_storage(url).get_all_studies())
