@@ -289,7 +289,7 @@ class Child:
                 if pipe is not None:
                     pipe.close()
 
-    def obituary(self, last_lines: int = 6) -> ChildDied:
+    def obituary(self, last_lines: int = 3) -> ChildDied:
         """Why it died: the signal or exit code, and the last lines that it wrote to its log."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(2.0)

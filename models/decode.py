@@ -171,6 +171,12 @@ class NumberGrammar:
         """The number that a complete text stands for, always within the bounds."""
         return int(text) if self.integer else float(text)
 
+    @property
+    def longest(self) -> int:
+        """Characters, and so tokens, that a number has at most."""
+        decimals = 0 if self.integer else 1 + max(self._decimals, self._most_decimals, self.digits)
+        return (self.low < 0) + max(self._whole_digits, 1) + decimals + 6 * self.scientific
+
     def complete(self, text: str) -> bool:
         """Whether `text` is an allowed number."""
         minus, body = text.startswith("-"), text.removeprefix("-")

@@ -21,6 +21,7 @@ from models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileErro
 from models.registry import check_model
 
 SILENCE_S = 60.0
+_CRASHES = ("SIGSEGV", "SIGILL", "SIGBUS", "SIGFPE")
 _ENVIRONMENT = {"GGML_NO_BACKTRACE": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -88,7 +89,8 @@ class Engine:
         try:
             self.info = self._load(path, settings, notes, on_progress, should_stop)
         except ChildDied as death:
-            if not settings.repack or (should_stop is not None and should_stop()):
+            crashed = any(name in death.message for name in _CRASHES)
+            if not (crashed and settings.repack) or (should_stop is not None and should_stop()):
                 raise _engine_error(death) from death
             # kernels for repacked weights are the likeliest to be built wrongly for a processor
             settings = EngineSettings(**{**asdict(settings), "repack": False})

@@ -41,8 +41,6 @@ from models.engine.protocol import (
 )
 from models.errors import EngineError
 
-NUMBER_TOKENS = 40
-"""Tokens set aside for a number, on the safe side."""
 BELIEF_BINS = 64
 NEGLIGIBLE = 1e-4
 """A group of options less likely than this is not told apart."""
@@ -80,7 +78,7 @@ class Plan:
             elif isinstance(s, Number):
                 grammar = number_grammar(s.low, s.high, s.integer, s.digits)
                 grammar.check_vocabulary(v.pieces)
-                most = NUMBER_TOKENS
+                most = grammar.longest
             elif isinstance(s, Tokens):
                 if not all(0 <= t < v.size for t in s.allowed):
                     raise EngineError(f"{s.name}: the vocabulary has {v.size} tokens only")

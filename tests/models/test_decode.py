@@ -36,6 +36,7 @@ def drawn(grammar: NumberGrammar, pieces: Pieces, rng: random.Random) -> str:
         assert all(t.startswith(text) and len(t) > len(text) for t in texts)
         pick = rng.randrange(len(ids) + may_stop)
         if pick == len(ids):
+            assert len(text) <= grammar.longest
             return text
         assert pieces.pieces[int(ids[pick])].decode() == texts[pick][len(text) :]
         text = texts[pick]

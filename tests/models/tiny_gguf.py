@@ -50,7 +50,7 @@ def write_tiny(
     words: Sequence[str] = WORDS,
     tokens: Sequence[str] | None = None,
     template: str | None = CHAT_TEMPLATE,
-    width: int = 32,
+    width: int = 64,
     layers: int = 2,
     heads: int = 2,
     context: int = 1024,
