@@ -20,7 +20,7 @@ from core.propose.setting import ProposerSetting
 from core.space import Config, SearchSpace, Value
 from models import dialect
 
-SAMPLES = 8
+SAMPLES = 4
 
 
 @dataclass(frozen=True)
