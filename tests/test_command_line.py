@@ -270,6 +270,50 @@ def test_a_second_process_is_refused_and_told_whom_to_watch(task: Path) -> None:
         process.communicate(timeout=30)
 
 
+def test_a_running_study_is_told_what_to_do(task: Path) -> None:
+    process = subprocess.Popen(
+        command("run", task, "--proposer", "random", "--budget", "1000", "--json"),
+        stdout=subprocess.PIPE, text=True, env=environment(),
+    )
+    assert process.stdout is not None
+
+    def wait_for(words: str) -> None:
+        for line in process.stdout or ():
+            if words in line:
+                return
+        raise AssertionError(f"the study ended without {words!r}")
+
+    try:
+        wait_for("TrialFinished")
+        for words, answer in (
+            ("hint keep it small", "hint to the model: keep it small"),
+            ("queue max_depth=3 max_features=0.5", '"proposer":"queue"'),
+            ("queue max_depth=0", "was not queued"),
+            ("pause", "StudyPaused"),
+            ("resume", "StudyResumed"),
+            ("extend -999", "StudyFinished"),
+        ):
+            assert run_command_line(["tell", "quick", *words.split()]) == 0
+            wait_for(answer)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_requests_that_make_no_sense(
+    there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, code, answer in (
+        ("pause", 7, "not running"), ("pause now", 2, "nothing more"), ("hint", 2, "more words"),
+        ("queue max_depth", 2, "name=value"), ("extend some", 2, "number of trials"),
+        ("propose oracle", 2, "unknown proposer"),
+    ):
+        assert run_command_line(["tell", "quick", *words.split()]) == code
+        assert answer in capsys.readouterr().err
+    assert not (study_dir("quick") / "commands.jsonl").exists()
+
+
 def test_detached_goes_on_alone(task: Path) -> None:
     done = hyperllama("run", task, "--proposer", "random", "--detached", "--study", "away")
     assert done.returncode == 0, done.stderr
@@ -384,7 +428,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     parser = make_parser()
     text = parser.format_help()
     assert "exit codes" in text
-    for name in ("new", "inspect", "run", "resume", "studies", "show", "export", "models",
+    for name in ("new", "inspect", "run", "resume", "studies", "show", "tell", "export", "models",
                  "bench", "doctor", "completion"):
         assert f"    {name}" in text
         with pytest.raises(SystemExit) as caught:

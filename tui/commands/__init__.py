@@ -24,6 +24,7 @@ _COMMANDS = (
     "resume",
     "studies",
     "show",
+    "tell",
     "export",
     "models",
     "bench",
