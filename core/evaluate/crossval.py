@@ -229,7 +229,9 @@ class Evaluator:
             fold=number,
             folds=folds,
             score=score,
-            train_score=self._train_score(name, pipeline, train, len(scored)),
+            train_score=(
+                self._train_score(name, pipeline, train, len(scored)) if number == 0 else None
+            ),
             fit_s=fitted - started,
             predict_s=predicted - fitted,
             curve=thinned(curve),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CHECKPOINTS = 12
+CHECKPOINTS = 8
 
 
 def xgboost_curve(

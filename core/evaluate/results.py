@@ -14,13 +14,15 @@ class FoldResult:
     Attributes:
         fold: 0-based; folds: how many there are.
         score: of the rows held out; greater is better.
-        train_score: of (a fixed sample of) the rows trained on; None where it is undefined.
+        train_score: of a fixed sample of the rows trained on, in the first fold only: a second
+            round of predictions in every fold would cost up to a fifth of a trial. None elsewhere
+            and where it is undefined.
         fit_s, predict_s: wall seconds of preprocessing and fit, and of prediction and scoring.
         curve: a score per iteration, thinned to at most 50 points, greater is better: of the scored
             rows (first fold only) or of the early-stopping part for boosters, minus the training
             loss for an MLP. Empty where the estimator has none.
         best_iteration: 0-based, where the curve of a booster is best; None without one. XGBoost
-            without early stopping: the best of a dozen checkpoints.
+            without early stopping: the best of a few checkpoints.
     """
 
     fold: int

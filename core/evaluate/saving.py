@@ -33,6 +33,20 @@ def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any]) -> None:
     _write(path.with_suffix(".json"), lambda p: p.write_text(text, encoding="utf-8"))
 
 
+def save_table(path: Path, x: Any, y: Any, groups: Any, times: Any) -> None:
+    """Write the arrays of a table that are not None (`.npz`), in one step."""
+    import numpy as np
+
+    arrays: dict[str, Any] = {"x": x, "y": y, "groups": groups, "times": times}
+    known = {k: a for k, a in arrays.items() if a is not None}
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **known)
+
+    _write(path, write)
+
+
 def _write(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(path.name + ".tmp")
     try:

@@ -101,11 +101,10 @@ class Bench:
         yield {"done": True, "difference": difference(Path(request["path"]), self._opened())}
 
     def _table(self, request: Request) -> Iterator[dict[str, Any]]:
-        import numpy as np
+        from core.evaluate.saving import save_table
 
         d = self._opened().data
-        arrays: dict[str, Any] = {"x": d.x, "y": d.y, "groups": d.groups, "times": d.times}
-        np.savez_compressed(request["path"], **{k: a for k, a in arrays.items() if a is not None})
+        save_table(Path(request["path"]), d.x, d.y, d.groups, d.times)
         yield {"done": True}
 
     def _opened(self) -> Evaluator:

@@ -66,9 +66,14 @@ def _script(
             table.unlink(missing_ok=True)
             return [target]
     _put(target, train_script(study, best, bundled=True))
-    if runner is None:
-        return [target]
-    runner.save_table(table)
+    if runner is not None:
+        runner.save_table(table)
+    else:
+        from core.data import load_table
+        from core.evaluate.saving import save_table
+
+        read = load_table(study.task)
+        save_table(table, read.x, read.y, read.groups, read.times)
     return [target, table]
 
 
