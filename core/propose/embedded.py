@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 
 from core.estimators import CHOICE, family
-from core.propose.history import History, rng_for, seed_for
+from core.propose.history import History, rng_for, seed_for, succeeded
 from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
 from core.propose.reasoning import in_words
 from core.propose.setting import ProposerSetting
@@ -65,7 +65,7 @@ class EmbeddedProposer:
                 continue
             config = {k.removeprefix(prefix): v for k, v in t.config.items() if k != CHOICE}
             if part.contains(config):
-                told.append(Told(config, None if t.value is None else -t.value))
+                told.append(Told(config, -(t.value or 0.0) if succeeded(t) else None))
         only = self._setting.estimators[0] if self._setting.estimators else ""
         spoke = self._speaker.ask(
             part, estimator or only, self._setting.kind, self._setting.facts, told,
@@ -92,8 +92,8 @@ class EmbeddedProposer:
         failed = dict.fromkeys(names, 0)
         for t in self.history.trials:
             name = str(t.config.get(CHOICE))
-            if name in values and t.value is not None:
-                values[name].append(t.value)
+            if name in values and succeeded(t):
+                values[name].append(t.value or 0.0)
             elif name in values:
                 failed[name] += 1
         untried = [n for n in names if not values[n] and not failed[n]]

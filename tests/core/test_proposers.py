@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import SpaceError
+from core.errors import ModelFileError, SpaceError
 from core.propose import (
     AskContext,
     Cancelled,
@@ -35,6 +35,9 @@ from core.space import (
     Param,
     SearchSpace,
 )
+from models.engine.client import Engine
+from models.engine.protocol import ModelInfo
+from models.registry import resolve_model
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import write_tiny
 
@@ -59,7 +62,38 @@ def _chat(**setting: Any) -> Proposer:
     )
 
 
+class _SharedEngine(Engine):
+    """One engine for all tests of this file: loaded once, closed with the test process."""
+
+    def load(self, path: Path, settings: Any = None, *rest: Any) -> ModelInfo:
+        return self.info or super().load(path, settings, *rest)
+
+    def close(self) -> None:
+        pass
+
+
+@functools.cache
+def _shared_engine() -> Engine:
+    return _SharedEngine(log=Path(tempfile.mkdtemp()) / "engine.log")
+
+
+def _embedded(name: str) -> Maker:
+    def make(**setting: Any) -> Proposer:
+        pytest.importorskip("llama_cpp")
+        try:
+            resolve_model("embedded")
+        except ModelFileError:
+            pytest.skip("there is no embedded model yet")
+        return make_proposer(
+            name, setting=ProposerSetting(make_engine=_shared_engine, **setting)
+        )
+
+    return make
+
+
 MAKERS: dict[str, Maker] = {
+    "llama": _embedded("llama"),
+    "hybrid": _embedded("hybrid"),
     **{name: _registered(name) for name in ("random", "tpe", "cmaes", "gp")},
     "chat": _chat,
 }
@@ -251,7 +285,8 @@ def test_who_made_it_is_said(make: Maker) -> None:
     assert isinstance(proposal, Proposal)
     assert isinstance(proposer, Proposer)
     assert proposer.name
-    assert proposal.proposer == proposer.name or proposal.fallback
+    turns = {"hybrid": ("llama", "gp")}.get(proposer.name, (proposer.name,))
+    assert proposal.proposer in turns or proposal.fallback
 
 
 def test_a_stop_is_obeyed(make: Maker) -> None:
