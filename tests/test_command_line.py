@@ -254,23 +254,9 @@ def _signalled(task: Path, number: int, after: str) -> tuple[str, str, int]:
     return out, err, process.returncode
 
 
-def test_a_second_process_is_refused_and_told_whom_to_watch(task: Path) -> None:
-    process = subprocess.Popen(
-        command("run", task, "--proposer", "random", "--budget", "1000", "--json"),
-        stdout=subprocess.PIPE, text=True, env=environment(),
-    )
-    assert process.stdout is not None
-    try:
-        process.stdout.readline()
-        second = hyperllama("resume", "quick")
-        assert second.returncode == 7
-        assert f"process {process.pid}" in second.stderr and "watch" in second.stderr
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-
-
-def test_a_running_study_is_told_what_to_do(task: Path) -> None:
+def test_a_running_study_has_one_process_and_is_told_what_to_do(
+    task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     process = subprocess.Popen(
         command("run", task, "--proposer", "random", "--budget", "1000", "--json"),
         stdout=subprocess.PIPE, text=True, env=environment(),
@@ -285,6 +271,9 @@ def test_a_running_study_is_told_what_to_do(task: Path) -> None:
 
     try:
         wait_for("TrialFinished")
+        assert run_command_line(["resume", "quick"]) == 7
+        told = capsys.readouterr().err
+        assert f"process {process.pid}" in told and "watch" in told
         for words, answer in (
             ("hint keep it small", "hint to the model: keep it small"),
             ("queue max_depth=3 max_features=0.5", '"proposer":"queue"'),
