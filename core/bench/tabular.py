@@ -31,7 +31,7 @@ POOL = 300
 """Random configurations evaluated once a problem: random search's mean is computed from them."""
 FOLDS = 2
 _NARROWED = {
-    "mlp": {"width": (16, 128), "batch_size": (16, 256)},
+    "mlp": {"width": (16, 64), "batch_size": (32, 256)},
     "xgboost": {"n_estimators": (10, 200)},
     "hist_gradient_boosting": {"max_iter": (10, 200), "max_leaf_nodes": (2, 63)},
     "random_forest": {"n_estimators": (20, 100)},
@@ -51,19 +51,16 @@ PROBLEMS: tuple[tuple[str, str, str], ...] = (
     ("made-10015", "hist_gradient_boosting", "accuracy"),
     ("made-10009", "hist_gradient_boosting", "r2"),
     ("made-10011", "random_forest", "accuracy"),
-    ("made-10007", "random_forest", "neg_log_loss"),
-    ("made-10006", "random_forest", "r2"),
-    ("digits", "extra_trees", "accuracy"),
+    ("made-10002", "random_forest", "accuracy"),
     ("made-10010", "extra_trees", "accuracy"),
-    ("made-10004", "extra_trees", "r2"),
+    ("made-10005", "extra_trees", "accuracy"),
     ("breast_cancer", "decision_tree", "accuracy"),
     ("made-10019", "decision_tree", "r2"),
     ("made-10008", "decision_tree", "accuracy"),
     ("made-10025", "decision_tree", "neg_log_loss"),
     ("wine", "linear", "neg_log_loss"),
-    ("diabetes", "linear", "r2"),
     ("made-10016", "linear", "r2"),
-    ("breast_cancer", "linear", "neg_log_loss"),
+    ("made-10007", "linear", "balanced_accuracy"),
     ("digits", "svm", "accuracy"),
     ("made-10001", "svm", "accuracy"),
     ("made-10012", "svm", "accuracy"),
@@ -76,7 +73,19 @@ PROBLEMS: tuple[tuple[str, str, str], ...] = (
     ("made-10020", "knn", "accuracy"),
     ("made-10028", "knn", "neg_log_loss"),
 )
-"""(data set, family, metric) of the built-in suite."""
+"""(data set, family, metric) of the built-in suite. Each leaves something to gain for a method that
+starts from the default: the best of 300 random configurations is better by a few percent than what
+random search reaches in ten evaluations."""
+SETTLED: tuple[tuple[str, str, str], ...] = (
+    ("made-10007", "random_forest", "neg_log_loss"),
+    ("made-10006", "random_forest", "r2"),
+    ("digits", "extra_trees", "accuracy"),
+    ("made-10004", "extra_trees", "r2"),
+    ("diabetes", "linear", "r2"),
+    ("breast_cancer", "linear", "neg_log_loss"),
+)
+"""Problems whose default, or nearly anything, is as good as the best of 300: all methods that start
+there tie. Of use without the default (`--start none`)."""
 
 
 class TabularProblem(Problem):

@@ -68,6 +68,10 @@ def _add_tabular(parser: argparse.ArgumentParser) -> None:
         "--only", metavar="TEXT", default="", help="problems whose name contains TEXT"
     )
     parser.add_argument(
+        "--settled", action="store_true",
+        help="also problems whose default cannot be improved on",
+    )  # fmt: skip
+    parser.add_argument(
         "--pool", type=int, default=300, metavar="N",
         help="random configurations a problem that random search's mean is computed from",
     )  # fmt: skip
@@ -186,14 +190,21 @@ def _problems(arguments: argparse.Namespace) -> Sequence[Problem]:
 
         problems = table_problems(arguments.folder, arguments.noise, arguments.known)
     else:
-        from core.bench.tabular import PROBLEMS, problem_name, tabular_problems, task_problems
+        from core.bench.tabular import (
+            PROBLEMS,
+            SETTLED,
+            problem_name,
+            tabular_problems,
+            task_problems,
+        )
 
         given = {"cache": arguments.cache, "pool": arguments.pool, "known": arguments.known}
         if arguments.tasks is not None:
             found = task_problems(arguments.tasks, **given)
             problems = [p for p in found if arguments.only in p.name]
         else:
-            which = [p for p in PROBLEMS if arguments.only in problem_name(*p)]
+            every = (*PROBLEMS, *SETTLED) if arguments.settled else PROBLEMS
+            which = [p for p in every if arguments.only in problem_name(*p)]
             problems = tabular_problems(which, **given)
     if not problems:
         raise StudyError(f"no problem's name contains {arguments.only!r}", "leave --only out")
