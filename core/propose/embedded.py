@@ -17,9 +17,12 @@ from core.propose.setting import ProposerSetting
 from core.propose.speaker import Speaker, Spoke, Told
 from core.space import Config, Param, SearchSpace
 
+_SAMPLES = (1, 8)
+"""One completion; where that was tried before, several at once."""
+
 
 class EmbeddedProposer:
-    """Samples of the model; the first that nobody tried is proposed."""
+    """The model's own words: a sample of it that nobody tried is proposed."""
 
     name = "llama"
 
@@ -31,8 +34,8 @@ class EmbeddedProposer:
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         if context.should_stop():
             raise Cancelled
-        for attempt in range(2):
-            spoke, chosen = self.speak(space, context.number, attempt)
+        for attempt, samples in enumerate(_SAMPLES):
+            spoke, chosen = self.speak(space, context.number, attempt, samples)
             for config, plan in zip(spoke.configs, spoke.plans, strict=True):
                 whole = space.validate({**chosen, **config})
                 if self.history.is_new(space, whole):
@@ -46,7 +49,7 @@ class EmbeddedProposer:
                         record=spoke.record)
 
     def speak(
-        self, space: SearchSpace, number: int, attempt: int = 0
+        self, space: SearchSpace, number: int, attempt: int = 0, samples: int = 1
     ) -> tuple[Spoke, Config]:
         """The model's answer for trial `number`, and what is fixed beside it (the estimator).
 
@@ -69,7 +72,7 @@ class EmbeddedProposer:
         only = self._setting.estimators[0] if self._setting.estimators else ""
         spoke = self._speaker.ask(
             part, estimator or only, self._setting.kind, self._setting.facts, told,
-            seed_for(self._setting.seed, number, attempt),
+            seed_for(self._setting.seed, number, attempt), samples,
         )  # fmt: skip
         if prefix:
             spoke = replace(

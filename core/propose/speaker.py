@@ -20,8 +20,6 @@ from core.propose.setting import ProposerSetting
 from core.space import Config, SearchSpace, Value
 from models import dialect
 
-SAMPLES = 4
-
 
 @dataclass(frozen=True)
 class Told:
@@ -73,7 +71,7 @@ class Speaker:
         facts: Facts | None,
         told: Sequence[Told],
         seed: int,
-        samples: int = SAMPLES,
+        samples: int = 1,
     ) -> Spoke:
         """Configurations of `space`, drawn as the model sees fit.
 
