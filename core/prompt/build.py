@@ -105,6 +105,7 @@ class PromptBuilder:
         self._context_length = context_length
         self._count_now = count
         self._counted: dict[str, int] = {}
+        self._frames: dict[tuple[tuple[str, str], ...], int] = {}
         self._summed_up: _SummedUp | None = None
 
     def build(
@@ -146,6 +147,15 @@ class PromptBuilder:
             f"{plan.context_length}",
             "load the model with a longer context",
         )
+
+    def count_chat(self, messages: Sequence[Message]) -> int:
+        """Tokens of a conversation in the model's layout; the latest few are remembered."""
+        key = tuple((m["role"], m["content"]) for m in messages)
+        if key not in self._frames:
+            if len(self._frames) >= 2 * len(LEVELS):
+                self._frames.clear()
+            self._frames[key] = self._count_now(self._chat(messages).replace(CUT, ""))
+        return self._frames[key]
 
     def count(self, text: str) -> int:
         """Tokens of a text; remembered."""
@@ -189,7 +199,7 @@ class _Draft:
         wanted = min(reasoning_tokens, length // 4)
         for level in LEVELS:
             reasoning = int(wanted * level.reasoning_share)
-            fixed = self._count(self._b._chat(self._frame(level, reasoning)))
+            fixed = self._b.count_chat(self._frame(level, reasoning))
             history = length - fixed - question - reasoning - reply - margin
             if history >= enough(length):
                 break

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from core.errors import SpaceError
+
+HISTORIES = ("compressed", "chat")
 
 
 @dataclass(frozen=True)
@@ -36,3 +42,31 @@ class PromptOptions:
     dataset_facts: bool = True
     neutral_names: bool = False
     recent: int = 5
+
+    def __post_init__(self) -> None:
+        if self.history not in HISTORIES:
+            raise SpaceError(
+                f"prompt option history is {self.history!r}", f"allowed: {', '.join(HISTORIES)}"
+            )
+        for name in ("reasoning_tokens", "thinking_tokens", "recent"):
+            if getattr(self, name) < 0:
+                raise SpaceError(
+                    f"prompt option {name} is {getattr(self, name)}", "allowed: 0 or more"
+                )
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> PromptOptions:
+        """Options by name, the others at their default.
+
+        Raises:
+            SpaceError: there is no such option, or a value is of the wrong kind.
+        """
+        kinds = {f.name: type(getattr(cls(), f.name)) for f in fields(cls)}
+        for name, value in options.items():
+            if name not in kinds:
+                raise SpaceError(f"unknown prompt option {name!r}", f"allowed: {', '.join(kinds)}")
+            if type(value) is not kinds[name]:
+                raise SpaceError(
+                    f"prompt option {name} is {value!r}", f"allowed: a {kinds[name].__name__}"
+                )
+        return cls(**options)

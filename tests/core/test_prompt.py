@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.errors import SpaceError
 from core.estimators import Facts, joint_space
 from core.prompt.build import Prompt, PromptBuilder
 from core.prompt.facts import facts_of, rank_correlation
@@ -301,3 +302,15 @@ def test_trials_by_worth_start_with_the_incumbent_and_name_each_once() -> None:
     assert sorted(t.number for t in order) == list(range(50))
     assert order[0].value == max(t.value for t in trials if t.value is not None)
     assert {49, 48, 47, 46, 45} <= {t.number for t in order[:16]}
+
+
+def test_options_are_checked_by_name_kind_and_range() -> None:
+    assert PromptOptions.of({"history": "chat", "reasoning_tokens": 64}).reasoning_tokens == 64
+    for wrong, message in (
+        ({"histroy": "chat"}, "unknown prompt option 'histroy'"),
+        ({"history": "long"}, "history is 'long'"),
+        ({"reasoning": 1}, "reasoning is 1"),
+        ({"recent": -1}, "recent is -1"),
+    ):
+        with pytest.raises(SpaceError, match=message):
+            PromptOptions.of(wrong)
