@@ -154,7 +154,6 @@ class Speaker:
         if self._engine is not None:
             return self._engine
         from models.engine.client import Engine
-
         from models.engine.protocol import EngineSettings
         from models.registry import resolve_model
 
