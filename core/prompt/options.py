@@ -22,7 +22,9 @@ class PromptOptions:
         reasoning_tokens: most tokens of that analysis.
         thinking_tokens: most tokens that a reasoning model may think before it is brought to the
             answer.
-        train_scores, fold_spread, seconds, curve_facts: which facts of a trial are shown.
+        train_scores, fold_spread, curve_facts: which facts of a trial are shown.
+        seconds: show how long a trial took. Off, because it differs from run to run: a study with
+            the same seed would not be the same again.
         descriptions: what each hyperparameter does.
         dataset_facts: what is known of the table.
         neutral_names: hyperparameters, estimators and the task are called x1, x2, ...; a check of
@@ -36,7 +38,7 @@ class PromptOptions:
     thinking_tokens: int = 1024
     train_scores: bool = True
     fold_spread: bool = True
-    seconds: bool = True
+    seconds: bool = False
     curve_facts: bool = True
     descriptions: bool = True
     dataset_facts: bool = True

@@ -48,7 +48,8 @@ class Level:
         if descriptions and not self.descriptions:
             found.append("descriptions of hyperparameters")
         if notes_characters > self.notes_characters:
-            found.append(f"notes beyond {self.notes_characters} characters")
+            kept = self.notes_characters
+            found.append(f"notes beyond {kept} characters" if kept else "the user's notes")
         return tuple(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,9 +204,10 @@ def test_neutral_names_hide_every_name() -> None:
 
 
 def test_what_may_be_left_away_is_left_away() -> None:
+    assert ",seconds," in build(builder(seconds=True), XGBOOST, trials_of(XGBOOST, 3)).text
     bare = builder(
-        train_scores=False, fold_spread=False, seconds=False, curve_facts=False,
-        descriptions=False, dataset_facts=False,
+        train_scores=False, fold_spread=False, curve_facts=False, descriptions=False,
+        dataset_facts=False,
     )
     text = build(bare, XGBOOST, trials_of(XGBOOST, 3), analysis=False).text
     for absent in ("train_score", "fold_std", "seconds", "iteration 43", "each tree", "569 rows",
@@ -314,3 +316,12 @@ def test_options_are_checked_by_name_kind_and_range() -> None:
     ):
         with pytest.raises(SpaceError, match=message):
             PromptOptions.of(wrong)
+
+
+def test_how_long_trials_took_changes_nothing() -> None:
+    """Or a study could not be repeated."""
+    for mode in ("compressed", "chat"):
+        slow, quick = trials_of(XGBOOST, 12), trials_of(XGBOOST, 12)
+        slow = [replace(t, seconds=99.0) for t in slow]
+        texts = [build(builder(8192, history=mode), XGBOOST, t).text for t in (slow, quick)]
+        assert texts[0] == texts[1]
