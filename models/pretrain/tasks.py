@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.estimators import family
-from core.space import Categorical, Integer, Param, SearchSpace
+from core.space import Categorical, Float, Integer, Param, SearchSpace
 from core.surrogate import GaussianProcess, tame
 from models import dialect
 from models.pretrain.corpus import Surface, read, wide_space
@@ -191,6 +191,14 @@ class Task:
     def bins(self, u: Floats) -> NDArray[np.int64]:
         return np.stack([c.bins(c.natural(u[:, i])) for i, c in enumerate(self.cuts)], axis=1)
 
+    def elsewhere(self, rng: Rng, u: Floats) -> Floats | None:
+        """What the same candidates lose on another surface of the same kind, if there is one."""
+        return None
+
+    def default(self) -> Floats | None:
+        """Task coordinates of the library's default, shape (n_axes,), if there is one."""
+        return None
+
     def point(self, row: NDArray[np.int64]) -> dict[int, int]:
         return {a: int(row[a]) for a in self.active(row)}
 
@@ -198,8 +206,11 @@ class Task:
 class RealTask(Task):
     """A task cut out of a fitted surface, perhaps bent a little by a random smooth function."""
 
-    def __init__(self, rng: Rng, surface: FittedSurface) -> None:
+    def __init__(
+        self, rng: Rng, surface: FittedSurface, others: Sequence[FittedSurface] = ()
+    ) -> None:
         self.surface = surface
+        self.others = [s for s in others if len(s.space) == len(surface.space)]
         self.which = int(rng.integers(len(surface.models)))
         params = surface.space.params
         kept = list(range(len(params)))
@@ -232,6 +243,31 @@ class RealTask(Task):
         return p.name == "degree" and self.surface.family == "svm" and 1 not in kept
 
     def score(self, u: Floats) -> Floats:
+        wide = self._wide(u)
+        losses = self.surface.losses(self.which, wide)
+        if self.bend is not None:
+            losses = losses + self.amplitude * losses.std() * self.bend(wide)
+        return losses
+
+    def elsewhere(self, rng: Rng, u: Floats) -> Floats | None:
+        if not self.others:
+            return None
+        other = self.others[int(rng.integers(len(self.others)))]
+        return other.losses(int(rng.integers(len(other.models))), self._wide(u))
+
+    def default(self) -> Floats | None:
+        found = []
+        for c in self.cuts:
+            start, d = c.param.start, c.param.domain
+            if isinstance(d, Categorical):
+                found.append(d.to_unit(start))
+            else:
+                cut_out = (Integer if c.integer else Float)(
+                    *((int(c.low), int(c.high)) if c.integer else (c.low, c.high)), c.log)
+                found.append(cut_out.to_unit(cut_out.cast(start)))
+        return np.clip(np.array(found), 0, 1 - 1e-9)
+
+    def _wide(self, u: Floats) -> Floats:
         wide = np.tile(self.base, (len(u), 1))
         for i, c in enumerate(self.cuts):
             wide[:, c.column] = c.wide(c.natural(u[:, i]))
@@ -240,10 +276,7 @@ class RealTask(Task):
             kernel = wide[:, names.index("kernel")]
             wide[(kernel > 1 / 3) & (kernel < 2 / 3), names.index("gamma")] = 0.5
             wide[kernel < 2 / 3, names.index("degree")] = 0.5
-        losses = self.surface.losses(self.which, wide)
-        if self.bend is not None:
-            losses = losses + self.amplitude * losses.std() * self.bend(wide)
-        return losses
+        return wide
 
     def active(self, row: NDArray[np.int64]) -> list[int]:
         if self.kernel is None:
@@ -365,18 +398,27 @@ def sequence(rng: Rng, task: Task) -> Example:
 def _history(
     rng: Rng, task: Task, u: Floats, losses: Floats, n: int
 ) -> tuple[Floats, Floats]:
-    """n points as a random search, a lucky one, or an optimiser near its incumbent would try."""
+    """n points as a study would try them, without knowing the answer.
+
+    Either at random, or what does well on other surfaces; then perhaps near the incumbent. The
+    library's default often comes first.
+    """
     if n == 0:
         return u[:0], losses[:0]
-    style = rng.random()
-    if style < 0.35:
-        rows = np.arange(n)
-    else:  # drawn by rank, more or less greedily
-        ranks = np.argsort(np.argsort(losses))
-        weight = np.exp(-ranks / (CANDIDATES * rng.uniform(0.08, 0.6)))
-        rows = rng.choice(CANDIDATES, size=n, replace=False, p=weight / weight.sum())
+    rows = np.arange(n)
+    if rng.random() < 0.6 and task.elsewhere(rng, u[:2]) is not None:
+        tops = []
+        for _ in range(3):
+            other = task.elsewhere(rng, u)
+            assert other is not None
+            tops.append(np.argsort(other)[: CANDIDATES // 12])
+        rows = rng.choice(np.unique(np.concatenate(tops)), size=n, replace=False)
     chosen, scores = u[rows].copy(), losses[rows].copy()
-    if style > 0.6 and n > 2:  # the later half perturbs what was best
+    first = task.default()
+    if first is not None and rng.random() < 0.6:
+        chosen[0] = first
+        scores[:1] = task.score(chosen[:1])
+    if rng.random() < 0.4 and n > 2:  # the later part perturbs what was best
         k = int(rng.integers(1, n))
         width = rng.uniform(0.03, 0.25)
         source = chosen[np.argmin(scores[: n - k])]
@@ -409,5 +451,5 @@ class Source:
         rng = np.random.default_rng([self.seed, i])
         if not self.names or rng.random() < self.synthetic:
             return sequence(rng, SyntheticTask(rng))
-        chosen = self.by_family[str(rng.choice(self.names, p=self.weights))]
-        return sequence(rng, RealTask(rng, chosen[int(rng.integers(len(chosen)))]))
+        mine = self.by_family[str(rng.choice(self.names, p=self.weights))]
+        return sequence(rng, RealTask(rng, mine[int(rng.integers(len(mine)))], mine))
