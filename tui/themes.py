@@ -6,7 +6,7 @@ never by hue, and never let colour alone carry a meaning.
 
 from __future__ import annotations
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 
 def _parts(*colours: str) -> dict[str, str]:
@@ -135,6 +135,7 @@ TERMINAL = Theme(
     panel="ansi_default",
     boost="ansi_default",
     variables={
+        **BUILTIN_THEMES["ansi-dark"].variables,
         **_meanings(
             "ansi_yellow",
             "ansi_green",
@@ -144,7 +145,7 @@ TERMINAL = Theme(
             "ansi_bright_black",
         ),
         **_parts("ansi_blue", "ansi_magenta", "ansi_cyan", "ansi_yellow", "ansi_green"),
-        "row-cursor": "ansi_bright_black",
+        "row-cursor": "ansi_default",  # underlined instead: see the style sheet
         "row-cursor-blurred": "ansi_default",
         "border": "ansi_blue",
         "border-blurred": "ansi_bright_black",

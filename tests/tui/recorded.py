@@ -99,13 +99,14 @@ def _trial(
         if number % 4 == 1:
             config["reg_lambda"] = round(config["reg_lambda"] * rng.uniform(0.3, 4), 4)
     reasoning, tokens, beliefs = "", {}, {}
+    history_tokens = min(2600.0, 90.0 * number)
     if by == "llama":
         words = WORDS.format(a=max(0, number - 1))
         for start in range(0, len(words), 60):
             t += 0.35
             reasoning += words[start : start + 60]
             yield ProposalText(number, words[start : start + 60]), t
-        history = 90.0 * number
+        history = history_tokens
         tokens = {
             "prompt": 980 + history, "cached": 700 + history * 0.8, "generated": 214.0,
             "context_used": 1194 + history, "context_length": 4096.0, "per_s": 34.2, "seconds": 6.3,

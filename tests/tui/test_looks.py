@@ -49,7 +49,8 @@ async def settle(pilot: Pilot[None]) -> None:
     for _ in range(3):
         await pilot.pause()
         words = [worker for worker in pilot.app.workers if worker.group == "reasoning"]
-        await pilot.app.workers.wait_for_complete(words)
+        if words:  # an empty list would mean all, and a dialog's worker waits for keys
+            await pilot.app.workers.wait_for_complete(words)
     await pilot.pause(0.15)
 
 

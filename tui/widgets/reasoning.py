@@ -112,7 +112,7 @@ class Reasoning(VerticalScroll, can_focus=True):
 
     def _static(self, part: str, content: Content) -> None:
         widget = self.query_one(f"#reasoning-{part}", Static)
-        if not self._drawn.get(part, Content("")).is_same(content):
+        if part not in self._drawn or not self._drawn[part].is_same(content):
             self._drawn[part] = content
             widget.display = bool(content)
             widget.update(content)

@@ -133,7 +133,10 @@ class StatusLine(Widget):
         current = snapshot.current
         number = snapshot.done_count if current is None else snapshot.done_count + 1
         total = f" of {opened.budget_trials}" if opened.budget_trials else ""
-        text = Content.assemble(("  trial ", "$dim"), (str(number), "bold"), (total, "$dim"))
+        if width < 64:
+            total = total.replace(" of ", "/")
+        label = "  trial " if width >= 64 else "  "
+        text = Content.assemble((label, "$dim"), (str(number), "bold"), (total, "$dim"))
         if snapshot.finished is not None:
             noun = "trial" if number == 1 else "trials"
             text = Content.assemble(("  ", ""), (str(number), "bold"), (f" {noun}", "$dim"))
