@@ -32,10 +32,14 @@ class EmbeddedProposer:
         self.history = History()
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        return self.propose(space, context)
+
+    def propose(self, space: SearchSpace, context: AskContext, blind: bool = False) -> Proposal:
+        """`ask`; `blind` shows the model no trial, for an opening that spreads out."""
         if context.should_stop():
             raise Cancelled
         for attempt, samples in enumerate(_SAMPLES):
-            spoke, chosen = self.speak(space, context.number, attempt, samples)
+            spoke, chosen = self.speak(space, context.number, attempt, samples, blind)
             for config, plan in zip(spoke.configs, spoke.plans, strict=True):
                 whole = space.validate({**chosen, **config})
                 if self.history.is_new(space, whole):
@@ -49,7 +53,8 @@ class EmbeddedProposer:
                         record=spoke.record)
 
     def speak(
-        self, space: SearchSpace, number: int, attempt: int = 0, samples: int = 1
+        self, space: SearchSpace, number: int, attempt: int = 0, samples: int = 1,
+        blind: bool = False,
     ) -> tuple[Spoke, Config]:
         """The model's answer for trial `number`, and what is fixed beside it (the estimator).
 
@@ -63,7 +68,7 @@ class EmbeddedProposer:
             prefix, fixed = f"{estimator}.", {CHOICE: estimator}
             part = subspace(space, estimator)
         told = []
-        for t in self.history.trials:
+        for t in () if blind else self.history.trials:
             if fixed and t.config.get(CHOICE) != estimator:
                 continue
             config = {k.removeprefix(prefix): v for k, v in t.config.items() if k != CHOICE}

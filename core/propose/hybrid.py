@@ -1,6 +1,7 @@
 """The proposer `hybrid`: the model opens, a Gaussian process goes on, the model keeps a turn.
 
-The model makes the first `options["opening"]` proposals. Then the process maximises expected
+The model makes the first `options["opening"]` proposals, shown no trial: what did well elsewhere,
+spread out as it sees fit (told that the default is the best so far, it stays near it). Then the process maximises expected
 improvement, with the model's beliefs as its prior (piBO) and the model's samples among its
 candidates. Every few trials the model has a turn of its own, as long as its turns pay: the interval
 doubles after a turn that brought no new incumbent and starts again after one that did. Where the
@@ -43,6 +44,7 @@ class HybridProposer:
         self._model = EmbeddedProposer(setting, Speaker(setting))
         self._opening = int(setting.options.get("opening", OPENING))
         self._interval = int(setting.options.get("interval", INTERVAL))
+        self._blind = bool(setting.options.get("blind", True))
         self._weight = float(setting.options.get("prior_weight", PRIOR_WEIGHT))
 
     @property
@@ -54,7 +56,9 @@ class HybridProposer:
             raise Cancelled
         scored = len(self._history.scored(space))
         opening = self._opening if self._knows(space) else 1
-        if not space.free or scored < 2 or self._opened() < opening or self._model_turn():
+        if self._opened() < opening:
+            return self._model.propose(space, context, blind=self._blind)
+        if not space.free or scored < 2 or self._model_turn():
             return self._model.ask(space, context)
         return self._process(space, context)
 

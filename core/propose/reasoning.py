@@ -18,7 +18,7 @@ def in_words(spoke: Spoke, plan: tuple[str, str, str], config: Config, estimator
     """The plan, then what the proposal changes and how sure the model is of it, as Markdown."""
     lines = [f"Turn of **{estimator}**."] if estimator else []
     if spoke.incumbent is None:
-        lines.append("No scores yet: opens with what did well on other tables.")
+        lines.append("Opens with what did well on other tables.")
         lines += [f"- {key} = {_show(v)}{_peak(spoke, key)}" for key, v in config.items()]
         return "\n".join(lines)
     size, name, move = plan
