@@ -1,12 +1,12 @@
 """The proposer `hybrid`: the model opens, a Gaussian process goes on, the model keeps a turn.
 
 The model makes the first `options["opening"]` proposals, shown no trial: what did well elsewhere,
-spread out as it sees fit (told that the default is the best so far, it stays near it). Then the process maximises expected
-improvement, with the model's beliefs as its prior (piBO) and the model's samples among its
-candidates. Every few trials the model has a turn of its own, as long as its turns pay: the interval
-doubles after a turn that brought no new incumbent and starts again after one that did. Where the
-model knows neither the estimator nor any hyperparameter, it only opens once and the process takes
-over; both are said in the proposal.
+spread out as it sees fit (told of the default alone, it would stay near it). Then the process
+maximises expected improvement, with the model's beliefs as its prior (piBO) and the model's sample
+among its candidates. Every few trials the model has a turn of its own, as long as its turns pay: the
+interval doubles after a turn that brought no new incumbent and starts again after one that did.
+Where the model knows neither the estimator nor any hyperparameter, it opens once and the process
+takes over.
 """
 
 from __future__ import annotations
