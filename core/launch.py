@@ -95,18 +95,15 @@ def start(
     from core.task import load_task, standalone_text
 
     task = load_task(task_file)
-    name = check_name(study) if study is not None else free_name(task.name)
+    name, fresh, lock = _claim(study, task.name)
     folder = study_dir(name)
-    fresh = not folder.exists()
-    lock = Lock(folder)
-    lock.take()
     try:
         if (folder / SUMMARY).exists() or (folder / TASK).exists():
             raise StudyError(
                 f"there is a study {name!r} already",
                 f"`hyperllama resume {name}` goes on with it; --study NAME starts another",
             )
-        url = options.storage or default_storage()
+        url = absolute_storage(options.storage or default_storage())
         opened = _Opened(name, folder, replace(options, storage=url), listener, interrupted)
         try:
             opened.create(task, standalone_text(task_file))
@@ -140,7 +137,7 @@ def resume(
     lock = Lock(folder)
     lock.take()
     try:
-        url = options.storage or storage_of(folder)
+        url = absolute_storage(options.storage or storage_of(folder))
         opened = _Opened(folder.name, folder, replace(options, storage=url), listener, interrupted)
         try:
             opened.reopen(more)
@@ -150,6 +147,29 @@ def resume(
         return opened.run()
     finally:
         lock.release()
+
+
+def _claim(wanted: str | None, task: str) -> tuple[str, bool, Lock]:
+    """A study's name, whether its folder is new, and the lock on it, taken."""
+    while True:
+        name = check_name(wanted) if wanted is not None else free_name(task)
+        fresh = not study_dir(name).exists()
+        lock = Lock(study_dir(name))
+        try:
+            lock.take(1.0 if wanted is not None else 0.0)
+        except StudyError:
+            if wanted is None and study_dir(name).exists():
+                continue  # another process was quicker; the next free name is another one
+            raise
+        return name, fresh, lock
+
+
+def absolute_storage(url: str) -> str:
+    """The URL, a relative path to a SQLite file made absolute: it has to hold in every folder."""
+    path = url.removeprefix("sqlite:///")
+    if path == url or path.startswith(("/", ":memory:")) or not path:
+        return url
+    return f"sqlite:///{Path(path).absolute()}"
 
 
 def storage_of(folder: Path) -> str:

@@ -11,7 +11,7 @@ def home() -> Path:
     """The data folder: $HYPERLLAMA_HOME, else the platform's user data folder. Not created here."""
     chosen = os.environ.get("HYPERLLAMA_HOME")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()
     from platformdirs import user_data_path
 
     return user_data_path("hyperllama")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -184,6 +185,17 @@ def test_a_mistake_of_ours_is_no_traceback(
     assert "ZeroDivisionError: oh no" in told and "Traceback" not in told
     (report,) = (there / "logs").glob("crash-*.txt")
     assert "Traceback" in report.read_text()
+
+
+def test_a_full_disk_is_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/summary.json")
+
+    monkeypatch.setattr("core.folder.all_summaries", full)
+    assert run_command_line(["studies"]) == 7
+    assert "/data/summary.json: No space left" in capsys.readouterr().err
 
 
 def test_new_writes_a_file_that_runs(

@@ -15,7 +15,7 @@ import core.evaluate.client
 from core.errors import ChildDied, DataError, ModelFileError, SpaceError, StudyError
 from core.estimators import Facts
 from core.events import Event, Noted, StudyOpened
-from core.folder import SUMMARY, TASK, read_summary
+from core.folder import SUMMARY, TASK, Lock, read_summary
 from core.launch import Options, choose_proposer, gpu_layers, resume, start
 from core.paths import default_storage, study_dir
 from core.reading import read_study
@@ -92,6 +92,28 @@ def test_names_are_chosen_or_given(task: Path) -> None:
         start(task, RANDOM, study="mine")
     with pytest.raises(StudyError, match="cannot be the name"):
         start(task, RANDOM, study="a/b")
+
+
+def test_a_relative_storage_holds_everywhere(
+    task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    start(task, Options(proposer="random", trials=1, storage="sqlite:///here.db"))
+    assert (tmp_path / "here.db").exists()
+    monkeypatch.chdir("/")
+    assert resume("quick", more=1).why == "budget"
+
+
+def test_a_name_that_was_just_taken_leads_to_the_next(
+    task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = iter(["quick", "quick-2"])
+    monkeypatch.setattr("core.launch.free_name", lambda stem: next(names))
+    other = Lock(study_dir("quick"))
+    other.take()
+    start(task, Options(proposer="random", trials=1))
+    other.release()
+    assert read_summary(study_dir("quick-2")) and not read_summary(study_dir("quick"))
 
 
 def test_resume_goes_on_with_the_same_settings(task: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from core.errors import HyperLlamaError
+from core.errors import HyperLlamaError, StudyError
 
 _COMMANDS = (
     "new",
@@ -91,6 +91,11 @@ def run_command_line(given: Sequence[str] | None = None) -> int:
         # The reader (`| head`) left; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "check permissions and the space left; finished trials are kept"
+        complain(StudyError(f"{where}{error.strerror or error}", hint))
+        return StudyError.exit_code
     except Exception as error:
         if os.environ.get("HYPERLLAMA_DEBUG"):
             raise

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.events import (
     Event,
@@ -87,24 +87,24 @@ class PlainOutput(_Quiet):
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._study = ""
-        self._budget: int | None = None
-        self._done = 0
+        self._changes: Mapping[str, Any] = {}
 
     def __enter__(self) -> PlainOutput:
         return self
 
     def hear(self, event: Event, t: float) -> None:
         if isinstance(event, StudyOpened):
-            self._study, self._budget = event.study, event.budget_trials
-            for line in heading(event):
+            self._study = event.study
+            for line in (*heading(event), TABLE_HEAD):
                 self._write(line)
         elif isinstance(event, ModelLoaded):
             self._write(f"model {plain(event.model)} loaded in {event.seconds:.1f} s")
-        elif isinstance(event, ProposalMade) and event.reasoning and event.proposer != "default":
-            self._write(f"     {one_line(event.reasoning)}")
+        elif isinstance(event, ProposalMade):
+            self._changes = event.changes
+            if event.reasoning and event.proposer != "default":
+                self._write(f"      {one_line(event.reasoning)}")
         elif isinstance(event, TrialFinished):
-            self._done += 1
-            self._write(trial_line(event))
+            self._write(trial_line(event, self._changes))
         elif isinstance(event, Noted):
             self._write(note_line(event))
         elif isinstance(event, StudyPaused):
@@ -133,6 +133,7 @@ class LiveOutput:
         self._reasoning = ""
         self._folds: list[float] = []
         self._of_folds = 0
+        self._changes: Mapping[str, Any] = {}
         self._done = 0
         self._best: TrialFinished | None = None
 
@@ -152,7 +153,7 @@ class LiveOutput:
         if isinstance(event, StudyOpened):
             self._opened = event
             self._doing = "begins"
-            for i, line in enumerate(heading(event)):
+            for i, line in enumerate((*heading(event), TABLE_HEAD)):
                 self._console.print(line, style="bold" if i == 0 else "dim", markup=False)
         elif isinstance(event, ModelLoading):
             self._doing = f"loading {plain(event.model)} {event.fraction:.0%}"
@@ -166,6 +167,7 @@ class LiveOutput:
             self._reasoning += event.text
         elif isinstance(event, ProposalMade):
             self._reasoning = event.reasoning or self._reasoning
+            self._changes = event.changes
             self._doing = f"trial {event.number} trains: {settings(event.config)}"
         elif isinstance(event, FoldFinished):
             self._folds.append(event.score)
@@ -188,12 +190,22 @@ class LiveOutput:
     def _finished(self, event: TrialFinished) -> None:
         self._done += 1
         if event.reasoning and event.proposer != "default":
-            self._console.print(f"     {one_line(event.reasoning)}", style="dim", markup=False)
+            self._print(f"      {one_line(event.reasoning)}", 6, "dim italic")
         style = "red" if event.state == "fail" else "bold green" if event.incumbent else ""
-        self._console.print(trial_line(event), style=style, markup=False)
+        self._print(trial_line(event, self._changes), len(TABLE_HEAD) + 3, style)
         if event.incumbent:
             self._best = event
         self._folds, self._reasoning, self._doing = [], "", ""
+
+    def _print(self, line: str, indent: int, style: str) -> None:
+        """A line wrapped to the terminal, its further lines indented."""
+        import textwrap
+
+        width = max(40, self._console.width - 1)
+        indent = indent if indent < width // 2 else 6
+        wrapped = textwrap.wrap(line, width, subsequent_indent=" " * indent) or [""]
+        for part in wrapped:
+            self._console.print(part, style=style, markup=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
@@ -229,19 +241,37 @@ def heading(event: StudyOpened) -> list[str]:
     return lines + [f"  ! {one_line(w)}" for w in event.warnings]
 
 
-def trial_line(event: TrialFinished) -> str:
-    """One trial: number, who, score ± spread, training score, seconds, configuration."""
-    head = f"{event.number:4d} {event.proposer:<8.8}"
-    if event.state == "fail":
-        return f"{head} failed: {one_line(event.reason)}  [{settings(event.config)}]"
-    spread = f" ± {event.std:.2g}" if event.std is not None else ""
-    trained = f"  train {score(event.train_value)}" if event.train_value is not None else ""
-    best = "  best" if event.incumbent else ""
+TABLE_HEAD = f"{'trial':>5} {'proposer':<8} {'score':>10} {'±':<8} {'train':>10} {'s':>6}"
+
+
+def trial_line(event: TrialFinished, changes: Mapping[str, Any] | None = None) -> str:
+    """One trial as a row under `TABLE_HEAD`, then what it changed (or all it set), then remarks."""
+    head = f"{event.number:5d} {event.proposer:<8.8}"
+    said = settings(event.config) if not changes else differences(changes)
     instead = f"  (instead: {one_line(event.fallback)})" if event.fallback else ""
+    if event.state == "fail":
+        return f"{head} failed: {one_line(event.reason)}  {said}{instead}"
+    spread = "" if event.std is None else f"{event.std:.2g}"
+    best = " *" if event.incumbent else "  "
     return (
-        f"{head} {score(event.value)}{spread}{trained}  {event.seconds:.1f} s{best}  "
-        f"{settings(event.config)}{instead}"
+        f"{head} {score(event.value):>10} {spread:<8} {score(event.train_value):>10} "
+        f"{event.seconds:6.1f}{best} {said}{instead}"
     )
+
+
+def differences(changes: Mapping[str, Any]) -> str:
+    """What differs from the incumbent, e.g. "max_depth 6→3"."""
+    parts = []
+    for name, pair in changes.items():
+        old, new = pair if isinstance(pair, (list, tuple)) and len(pair) == 2 else (None, pair)
+        parts.append(f"{plain(str(name))} {_value(old)}→{_value(new)}")
+    return ", ".join(parts)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else plain(str(value))
 
 
 def note_line(event: Noted) -> str:
@@ -282,11 +312,7 @@ def settings(config: object) -> str:
     """A configuration in one line."""
     if not hasattr(config, "items"):
         return ""
-    parts = (
-        f"{plain(str(k))}={v:.4g}" if isinstance(v, float) else f"{plain(str(k))}={plain(str(v))}"
-        for k, v in config.items()
-    )
-    return " ".join(parts)
+    return " ".join(f"{plain(str(k))}={_value(v)}" for k, v in config.items())
 
 
 def one_line(text: str) -> str:

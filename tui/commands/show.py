@@ -92,18 +92,19 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
 
 def _print(facts: StudyFacts) -> None:
     from core.study.telling import proposal_of, trial_finished
-    from tui.commands.live import one_line, score, settings, trial_line
+    from tui.commands.live import TABLE_HEAD, one_line, score, settings, trial_line
 
     summary, best = facts.summary, facts.best
     metric = one_line(str(facts.attrs.get("metric")))
     state = summary.get("state", "")
     print(f"{facts.study}: {metric}, {facts.direction}, {state}".rstrip(", "))
+    print(TABLE_HEAD)
     for trial in facts.trials:
         if trial.state in ("COMPLETE", "FAIL"):
             event = trial_finished(trial.observed(), proposal_of(trial), trial is best)
             print(trial_line(event))
         else:
-            print(f"{trial.number:4d} {trial.state.lower()}  {settings(trial.config)}")
+            print(f"{trial.number:5d} {trial.state.lower()}  {settings(trial.config)}")
     if best is not None:
         print(f"best {score(best.value)} in trial {best.number}:")
         for name, value in best.config.items():
