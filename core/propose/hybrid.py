@@ -3,8 +3,8 @@
 The model makes the first `options["opening"]` proposals, shown no trial: what did well elsewhere,
 spread out as it sees fit (told of the default alone, it would stay near it). Then the process
 maximises expected improvement, with the model's beliefs as its prior (piBO) and the model's sample
-among its candidates. Every few trials the model has a turn of its own, as long as its turns pay: the
-interval doubles after a turn that brought no new incumbent and starts again after one that did.
+among its candidates. Every few trials the model has a turn of its own, as long as its turns pay:
+the interval doubles after a turn that brought no new incumbent and starts again after one that did.
 Where the model knows neither the estimator nor any hyperparameter, it opens once and the process
 takes over.
 """
