@@ -72,7 +72,7 @@ def watch(
     began = shown = time.monotonic()
     live = sys.stdout.isatty()
     every_s = 1.0 if live else 15.0
-    now = "starting"
+    now, told = "starting", ""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -102,8 +102,9 @@ def watch(
                     now = stage(line) or now
                 except queue.Empty:
                     pass
-                if time.monotonic() - shown >= every_s:
-                    shown = time.monotonic()
+                silent_s = time.monotonic() - shown
+                if silent_s >= every_s and (live or now != told or silent_s >= 60):
+                    shown, told = time.monotonic(), now
                     text = f"  {clock(shown - began)}  {now}"
                     if live:
                         print(f"\r\x1b[K{text[:78]}", end="", flush=True)
