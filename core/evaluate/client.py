@@ -21,7 +21,7 @@ from core.task import Problem, Task, load_task
 from models.child import Child, python_argv
 
 POLL_S = 0.1
-CANCEL_S = 1.0
+CANCEL_S = 0.5
 """How long a cancelled trial may take to reach the end of its fold before it is killed."""
 OPEN_LIMIT_S = 1800.0
 SYSTEM_SHARE = 0.9
