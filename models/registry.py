@@ -7,15 +7,15 @@ import functools
 import hashlib
 import json
 import os
-import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from models.errors import ModelFileError
+from models.folders import PART, data_folder, named_files, read_json, usual_folders
 from models.gguf_header import BLOCKS, Elements, Header, Tensor, read_header
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -23,7 +23,6 @@ EMBEDDED_ORDER = ("4m", "12m", "1m")
 """Sizes by preference: which one the bare name "embedded" means."""
 LOAD_OVERHEAD_MB = 90
 """Python, numpy and llama.cpp themselves, measured; a graph's own buffers come on top."""
-MAX_DEPTH, MAX_FILES = 7, 2000
 _KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 _NOT_GENERATING = {
     "bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert",
@@ -36,7 +35,6 @@ _FILE_TYPES = {
     23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S", 29: "IQ2_M",
     30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4", 39: "NVFP4",
 }  # fmt: skip
-_PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,7 @@ def resolve_model(name: str | Path) -> Path:
     if path.suffix == ".gguf" and path.parent != Path():
         raise ModelFileError(f"{path} does not exist", "`hyperllama models` lists what there is")
     wanted = text.removesuffix(".gguf").casefold()
-    known = dict(_named_files(usual_folders()))
+    known = dict(named_files(usual_folders(EMBEDDED)))
     if wanted in known:
         return known[wanted]
     close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
@@ -203,7 +201,7 @@ def resolve_model(name: str | Path) -> Path:
 def find_models(folders: Iterable[Path] | None = None) -> list[ModelFile]:
     """Every GGUF model below `folders` (the usual ones if None), broken ones with a `problem`."""
     found: dict[Path, ModelFile] = {}
-    for name, path in _named_files(usual_folders() if folders is None else folders):
+    for name, path in named_files(usual_folders(EMBEDDED) if folders is None else folders):
         if path not in found:
             try:
                 found[path] = read_metadata(path)
@@ -211,46 +209,6 @@ def find_models(folders: Iterable[Path] | None = None) -> list[ModelFile]:
                 problem = e.message.removeprefix(f"{path}: ")
                 found[path] = ModelFile(path, name, "", 0, "", _size(path), problem=problem)
     return list(found.values())
-
-
-def usual_folders() -> list[Path]:
-    """Folders where models lie on this machine: ours, then those of other programs; existing ones.
-
-    $HYPERLLAMA_MODELS may name further folders, separated as in $PATH.
-    """
-    home, env = Path.home(), os.environ.get
-    own = [Path(p) for p in env("HYPERLLAMA_MODELS", "").split(os.pathsep) if p]
-    cache = Path(env("XDG_CACHE_HOME") or home / ".cache")
-    data = Path(env("XDG_DATA_HOME") or home / ".local" / "share")
-    local = Path(env("LOCALAPPDATA") or home / "AppData" / "Local")
-    mac = home / "Library"
-    folders = [
-        EMBEDDED,
-        *own,
-        _home() / "models",
-        home / ".lmstudio" / "models",  # LM Studio
-        cache / "lm-studio" / "models",
-        Path(env("LLAMA_CACHE") or cache / "llama.cpp"),  # llama.cpp -hf
-        mac / "Caches" / "llama.cpp",
-        Path(env("HF_HOME") or cache / "huggingface") / "hub",
-        Path(env("OLLAMA_MODELS") or home / ".ollama" / "models"),
-        Path("/usr/share/ollama/.ollama/models"),
-        data / "nomic.ai" / "GPT4All",
-        mac / "Application Support" / "nomic.ai" / "GPT4All",
-        local / "nomic.ai" / "GPT4All",
-        home / "jan" / "models",  # Jan
-        data / "Jan" / "data",
-        mac / "Application Support" / "Jan" / "data",
-        home / "models",
-    ]
-    seen: dict[Path, None] = {}
-    for folder in folders:
-        try:
-            if folder.is_dir():
-                seen.setdefault(folder.resolve())
-        except OSError:
-            continue  # a folder that may not be looked into holds no models of ours
-    return list(seen)
 
 
 def file_sha256(path: str | Path) -> str:
@@ -263,8 +221,8 @@ def file_sha256(path: str | Path) -> str:
     try:
         stat = path.stat()
         key = f"{path}|{stat.st_mtime_ns}|{stat.st_size}"
-        store = _home() / "model-hashes.json"
-        known = _json(store)
+        store = data_folder() / "model-hashes.json"
+        known = read_json(store)
         if isinstance(known, dict) and isinstance(known.get(key), str):
             return str(known[key])
         digest = hashlib.sha256()
@@ -296,48 +254,6 @@ def _embedded(name: str) -> Path:
     return files[size]
 
 
-def _named_files(folders: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """Names (case-folded) and paths of model files, first found first; one per split model."""
-    for folder in folders:
-        for name, blob in _ollama(folder):
-            yield name.casefold(), blob
-        for path in _gguf_files(folder):
-            part = _PART.search(path.name)
-            if part and part[1] != "00001":
-                continue
-            yield _PART.sub("", path.name).removesuffix(".gguf").casefold(), path
-
-
-def _gguf_files(folder: Path) -> Iterator[Path]:
-    budget = MAX_FILES
-    for place, folders, files in os.walk(folder, followlinks=False):
-        depth = len(Path(place).relative_to(folder).parts)
-        folders[:] = (
-            sorted(f for f in folders if not f.startswith(".")) if depth < MAX_DEPTH else []
-        )
-        for name in sorted(files):
-            if name.endswith(".gguf") and budget > 0:
-                budget -= 1
-                yield Path(place, name)
-
-
-def _ollama(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Models of an Ollama folder: its manifests name the blobs that are GGUF files."""
-    manifests = folder / "manifests"
-    if not manifests.is_dir():
-        return
-    for manifest in sorted(manifests.rglob("*"))[:MAX_FILES]:
-        if not manifest.is_file():
-            continue
-        content = _json(manifest)
-        layers = content.get("layers") if isinstance(content, dict) else None
-        for layer in layers if isinstance(layers, list) else []:
-            if isinstance(layer, dict) and str(layer.get("mediaType")).endswith(".image.model"):
-                blob = folder / "blobs" / Path(str(layer.get("digest")).replace(":", "-")).name
-                if blob.is_file():
-                    yield f"{manifest.parent.name}:{manifest.name}", blob
-
-
 # -- header ------------------------------------------------------------------------------------
 
 
@@ -362,7 +278,7 @@ def _problem(meta: Mapping[str, Any], arch: str, tensors: Sequence[Tensor]) -> s
 
 def _other_parts(path: Path, header: Header) -> list[Path]:
     count = _count(header.metadata, "split.count")
-    part = _PART.search(path.name)
+    part = PART.search(path.name)
     if count <= 1:
         return []
     if part is None or part[1] != "00001" or int(part[2]) != count:
@@ -423,16 +339,6 @@ def _length(value: object) -> int:
 # -- files -------------------------------------------------------------------------------------
 
 
-def _home() -> Path:
-    """The data folder, as `core.paths.home` has it (imports point the other way)."""
-    chosen = os.environ.get("HYPERLLAMA_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
-    from platformdirs import user_data_path
-
-    return user_data_path("hyperllama")
-
-
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
@@ -440,17 +346,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > 1 << 22:
-            return None
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None  # a cache or a foreign file: as good as absent
-
-
 def _remember(store: Path, key: str, digest: str) -> None:
-    known = _json(store)
+    known = read_json(store)
     known = known if isinstance(known, dict) else {}
     path = key.split("|", 1)[0]
     kept = {k: v for k, v in known.items() if k.split("|", 1)[0] != path}

@@ -11,7 +11,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.decode import (
-    NumberGrammar,
     Pieces,
     choose,
     choose_free,
@@ -20,6 +19,7 @@ from models.decode import (
     probabilities,
 )
 from models.errors import EngineError
+from models.number_grammar import NumberGrammar
 
 SINGLE = [b"", *(bytes([b]) for b in range(256))]
 MULTI = [*SINGLE, *(b"%03d" % i for i in range(1000)), *(b"%02d" % i for i in range(100))]

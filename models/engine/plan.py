@@ -1,0 +1,114 @@
+"""What all samples of a request share: its tokens, where they are cut, how many may follow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.decode import Branch, Ids, option_trie
+from models.engine.context import Context
+from models.engine.protocol import Choice, Fixed, Free, Generation, Number, Tokens
+from models.errors import EngineError
+from models.number_grammar import number_grammar
+
+
+class Plan:
+    """What all samples of a request share: segments, their fixed tokens, how much they may take."""
+
+    def __init__(self, context: Context, request: Generation) -> None:
+        self.context = context
+        self.request = request
+        v = context.vocabulary
+        self.fixed: dict[int, list[int]] = {}
+        self.most: list[int] = []  # tokens that a segment takes at most; 0 for free text
+        self.tries: dict[int, tuple[Branch, list[list[int]]]] = {}
+        for i, s in enumerate(request.segments):
+            most = 0
+            if isinstance(s, Fixed):
+                self.fixed[i] = v.continuation(s.text, special=s.special)
+                most = len(self.fixed[i])
+            elif isinstance(s, Choice):
+                self.tries[i] = option_trie(s.options, v.continuation, v.pieces)
+                most = max(map(len, self.tries[i][1]))
+            elif isinstance(s, Number):
+                grammar = number_grammar(s.low, s.high, s.integer, s.digits)
+                grammar.check_vocabulary(v.pieces)
+                most = grammar.longest
+            elif isinstance(s, Tokens):
+                if not all(0 <= t < v.size for t in s.allowed):
+                    raise EngineError(f"{s.name}: the vocabulary has {v.size} tokens only")
+                most = 1
+            self.most.append(most)
+        self.stops: dict[int, Ids] = {}
+        self.tokens: list[int] = []  # prompt and lead
+
+    @property
+    def lead(self) -> list[int]:
+        """The tokens of the segments that are fixed before anything is sampled."""
+        tokens: list[int] = []
+        for i in range(len(self.request.segments)):
+            if i not in self.fixed:
+                break
+            tokens += self.fixed[i]
+        return tokens
+
+    def enders(self, i: int) -> Ids:
+        """Tokens by which the model says that segment `i` is complete."""
+        if i not in self.stops:
+            v, segments = self.context.vocabulary, self.request.segments
+            following = segments[i + 1] if i + 1 < len(segments) else None
+            if isinstance(following, Fixed) and following.text:
+                first = following.text.encode("utf-8", "replace")[:1]
+                ids = v.pieces.starting_with(first)
+            else:
+                ids = v.pieces.closing()
+            self.stops[i] = np.union1d(ids, np.array(v.end_of_reply, np.int32)).astype(np.int32)
+        return self.stops[i]
+
+    def prompt(self) -> tuple[list[int], list[int], int]:
+        """All tokens that are known beforehand, where their pieces end, how many are the prompt."""
+        v, given = self.context.vocabulary, self.request.prompt
+        settings = self.context.settings
+        marks: list[int] = []
+        tokens: list[int] = []
+        step = settings.chunk
+        if isinstance(given, str):
+            tokens = v.tokenize(given, begin=True, special=True)
+        elif given and isinstance(given[0], str):
+            step = settings.batch
+            for part in given:
+                marks.append(len(tokens))
+                text = str(part)
+                tokens += (
+                    v.continuation(text, special=True)
+                    if tokens
+                    else v.tokenize(text, begin=True, special=True)
+                )
+        else:
+            tokens = [int(t) for t in given]
+            if not all(0 <= t < v.size for t in tokens):
+                raise EngineError(f"the vocabulary has {v.size} tokens; the prompt has others")
+        if not tokens:
+            tokens = [max(v.bos, 0)]
+        length = len(tokens)
+        tokens += self.lead
+        self.tokens = tokens
+        begins = sorted({m for m in (0, *marks) if m < length})
+        ends: list[int] = []
+        for begin, end in zip(begins, [*begins[1:], len(tokens)], strict=True):
+            ends += [*range(begin + step, end, step), end]
+        needed = len(tokens) + self.request.samples * (sum(self.most) - len(self.lead))
+        needed += sum(isinstance(s, Free) for s in self.request.segments)
+        if needed > self.context.length:
+            raise EngineError(
+                f"the prompt has {length} tokens and its reply up to {needed - length}; "
+                f"the context holds {self.context.length}",
+                "a larger context length, a shorter history, or fewer samples",
+            )
+        return tokens, ends, length
+
+    def room(self, i: int, used: int, prompt: int) -> int:
+        """Tokens that the free text in segment `i` may take when `used` are in the context."""
+        share = prompt + (self.context.length - prompt) // self.request.samples
+        later = self.request.segments[i + 1 :]
+        kept = sum(self.most[i + 1 :]) + sum(isinstance(s, Free) for s in later)
+        return max(share - used - kept, 0)
