@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.estimators import CHOICE, canonical_name
+from core.propose import make_proposer
 from core.propose.acquisition import Chosen, LogPrior, choose
 from core.propose.embedded import EmbeddedProposer
 from core.propose.history import History, rng_for
 from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
 from core.propose.setting import ProposerSetting
-from core.propose.speaker import Speaker
-from core.space import SearchSpace, Value
+from core.space import Config, SearchSpace, Value
 from models.dialect import KNOWN
 
 OPENING = 4
@@ -41,15 +41,12 @@ class HybridProposer:
 
     def __init__(self, setting: ProposerSetting) -> None:
         self._setting = setting
-        self._model = EmbeddedProposer(setting, Speaker(setting))
+        self._model = make_proposer("llama", setting=setting)
+        self._history = History()
         self._opening = int(setting.options.get("opening", OPENING))
         self._interval = int(setting.options.get("interval", INTERVAL))
         self._blind = bool(setting.options.get("blind", True))
         self._weight = float(setting.options.get("prior_weight", PRIOR_WEIGHT))
-
-    @property
-    def _history(self) -> History:
-        return self._model.history
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         if context.should_stop():
@@ -57,13 +54,18 @@ class HybridProposer:
         scored = len(self._history.scored(space))
         opening = self._opening if self._knows(space) else 1
         if self._opened() < opening:
-            return self._model.propose(space, context, blind=self._blind)
+            if isinstance(self._model, EmbeddedProposer):
+                return self._model.propose(space, context, blind=self._blind)
+            return self._model.ask(space, context)
         if not space.free or scored < 2 or self._model_turn():
             return self._model.ask(space, context)
         return self._process(space, context)
 
     def _knows(self, space: SearchSpace) -> bool:
-        """Whether the model learned anything about this space: its family or one of its names."""
+        """Whether the model can say anything about this space: a chat model always can, an embedded
+        one learned some families and names."""
+        if not isinstance(self._model, EmbeddedProposer):
+            return True
         known = any(canonical_name(e) for e in self._setting.estimators)
         return known or any(p.name in KNOWN for p in space.free)
 
@@ -89,19 +91,25 @@ class HybridProposer:
     def _process(self, space: SearchSpace, context: AskContext) -> Proposal:
         started = time.perf_counter()
         seed = self._setting.seed
-        spoke, fixed = self._model.speak(space, context.number)
-        candidates = [space.complete({**fixed, **c}) for c in spoke.configs]
+        candidates: list[Config] = []
+        prior: LogPrior | None = None
+        beliefs: Mapping[str, Sequence[tuple[Value, float]]] = {}
+        record: dict[str, Any] = {}
+        if isinstance(self._model, EmbeddedProposer):  # asking a chat model each time would be dear
+            spoke, fixed = self._model.speak(space, context.number)
+            candidates = [space.complete({**fixed, **c}) for c in spoke.configs]
+            prior, beliefs = _prior(space, spoke.beliefs), spoke.beliefs
+            record = {**spoke.record, "prior_weight": self._weight}
         chosen = choose(
-            space, self._history, rng_for(seed, context.number), candidates,
-            _prior(space, spoke.beliefs), self._weight,
-        )  # fmt: skip
-        words = _words(chosen, self._history, space)
+            space, self._history, rng_for(seed, context.number), candidates, prior, self._weight
+        )
+        words = _words(chosen, self._history, space, prior is not None)
         context.on_text(words)
-        record: dict[str, Any] = {**spoke.record, "seconds": time.perf_counter() - started,
-                                  "prior_weight": self._weight}
-        return Proposal(chosen.config, "gp", words, beliefs=spoke.beliefs, record=record)
+        record["seconds"] = time.perf_counter() - started
+        return Proposal(chosen.config, "gp", words, beliefs=beliefs, record=record)
 
     def tell(self, trial: Observed) -> None:
+        self._history.tell(trial)
         self._model.tell(trial)
 
     def close(self) -> None:
@@ -133,11 +141,12 @@ def _prior(space: SearchSpace, beliefs: Mapping[str, Sequence[tuple[Value, float
     return log_prior
 
 
-def _words(chosen: Chosen, history: History, space: SearchSpace) -> str:
+def _words(chosen: Chosen, history: History, space: SearchSpace, prior: bool) -> str:
     """Why the process chose it, in plain words."""
     best = max(v for _, v in history.scored(space))
     lines = [
-        "The Gaussian process takes this turn, with the model's beliefs as its prior.",
+        "The Gaussian process takes this turn"
+        + (", with the model's beliefs as its prior." if prior else "."),
         f"It expects {chosen.mean:.4g} ± {chosen.std:.2g} here; the incumbent has {best:.4g}.",
     ]
     by_length = sorted(

@@ -62,6 +62,13 @@ def _chat(**setting: Any) -> Proposer:
     )
 
 
+def _hybrid_chat(**setting: Any) -> Proposer:
+    return make_proposer(
+        "hybrid",
+        setting=ProposerSetting(model=_chat_model(), make_engine=lambda: FakeEngine(), **setting),
+    )
+
+
 class _SharedEngine(Engine):
     """One engine for all tests of this file: loaded once, closed with the test process."""
 
@@ -96,6 +103,7 @@ MAKERS: dict[str, Maker] = {
     "hybrid": _embedded("hybrid"),
     **{name: _registered(name) for name in ("random", "tpe", "cmaes", "gp")},
     "chat": _chat,
+    "hybrid chat": _hybrid_chat,
 }
 
 SMALL = SearchSpace(
@@ -285,7 +293,7 @@ def test_who_made_it_is_said(make: Maker) -> None:
     assert isinstance(proposal, Proposal)
     assert isinstance(proposer, Proposer)
     assert proposer.name
-    turns = {"hybrid": ("llama", "gp")}.get(proposer.name, (proposer.name,))
+    turns = {"hybrid": ("llama", "gp", "chat")}.get(proposer.name, (proposer.name,))
     assert proposal.proposer in turns or proposal.fallback
 
 
