@@ -37,6 +37,10 @@ _OTHER_NAMES = {
     "svc": "svm",
     "svr": "svm",
     "neural_network": "mlp",
+    "neural_net": "mlp",
+    "nn": "mlp",
+    "dnn": "mlp",
+    "deep_net": "mlp",
     "k_nearest_neighbours": "knn",
     "k_nearest_neighbors": "knn",
 }

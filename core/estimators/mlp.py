@@ -43,6 +43,8 @@ FAMILY = Family(
         "num_layers": "depth",
         "n_units": "width",
         "hidden_size": "width",
+        "hidden_units": "width",
+        "max_units": "width",
         "weight_decay": "alpha",
     },
 )
