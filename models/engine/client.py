@@ -240,7 +240,8 @@ class Engine:
         for attempt in (1, 2):
             try:
                 if self._child is None or not self._child.alive:
-                    self.info = self._load(*self._loaded, (), None, should_stop and stop)
+                    notes = self.info.notes if self.info else ()
+                    self.info = self._load(*self._loaded, notes, None, should_stop and stop)
                 return self._ask(do, fields, on_event, should_stop and stop)
             except ChildDied as death:
                 if stopped:

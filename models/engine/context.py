@@ -28,6 +28,8 @@ Run = tuple[int, int, Sequence[int]]
 SEQUENCES = 16
 """Parallel sequences of a context; the last is scratch for beliefs and scores."""
 SCRATCH = SEQUENCES - 1
+PIECE = 64
+"""Tokens of a prompt that are evaluated together, see `EngineSettings.chunk`."""
 OUTPUTS = 64
 """Most rows of logits in one call; buffers are as large as this asks."""
 _KV = {"f16": 1, "q8_0": 8, "q4_0": 2}
@@ -65,6 +67,8 @@ class Context:
         self.can_offload = bool(lib.llama_supports_gpu_offload())
         self.threads = settings.threads or sensible_threads()
         self.length = default_context(self.file, settings.context_length)
+        whole = self.file.is_embedded_dialect or settings.batch < PIECE
+        self.chunk = settings.chunk or (settings.batch if whole else PIECE)
         self._check_memory()
         self.gpu_layers = self._load(on_progress)
         try:

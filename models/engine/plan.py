@@ -70,7 +70,7 @@ class Plan:
         settings = self.context.settings
         marks: list[int] = []
         tokens: list[int] = []
-        step = settings.chunk
+        step = self.context.chunk
         if isinstance(given, str):
             tokens = v.tokenize(given, begin=True, special=True)
         elif given and isinstance(given[0], str):

@@ -24,9 +24,10 @@ class EngineSettings:
         gpu_layers: "auto" (as many as fit), "none", "all", or a number of layers.
         threads: CPU threads; 0 leaves one core to the rest of the machine.
         batch: most tokens in one call of llama_decode, which cannot be cancelled midway.
-        chunk: a prompt given as one text is evaluated in pieces of so many tokens. The pieces are
-            cut at the same places whatever the cache holds: rounding depends on how tokens are
-            batched, and a reply must not depend on the cache.
+        chunk: a prompt given as one text or as tokens is evaluated in pieces of so many tokens.
+            The pieces are cut at the same places whatever the cache holds: rounding depends on how
+            tokens are batched, and a reply must not depend on the cache. 0 is 64, and a whole batch
+            for embedded models, whose prompts share little.
         flash_attention: None lets llama.cpp decide.
         kv_type: precision of the cache: "f16", "q8_0" or "q4_0" (the latter need flash attention).
         repack: let llama.cpp rearrange weights for this CPU; faster. Switched off by itself after
@@ -39,7 +40,7 @@ class EngineSettings:
     gpu_layers: Union[str, int] = "auto"
     threads: int = 0
     batch: int = 512
-    chunk: int = 64
+    chunk: int = 0
     flash_attention: bool | None = None
     kv_type: str = "f16"
     repack: bool = True
@@ -59,7 +60,7 @@ class EngineSettings:
         for name in ("context_length", "threads"):
             if getattr(self, name) < 0:
                 raise EngineError(f"{name} is {getattr(self, name)}", "allowed: 0 or more")
-        if self.batch < 16 or self.chunk < 2 or self.chunk > self.batch:
+        if self.batch < 16 or (self.chunk and not 2 <= self.chunk <= self.batch):
             raise EngineError(
                 f"batch is {self.batch} and chunk {self.chunk}",
                 "allowed: a batch from 16 tokens, a chunk from 2 tokens and at most a batch",
