@@ -20,7 +20,7 @@ from core.launch import Options, choose_proposer, gpu_layers, resume, start
 from core.paths import default_storage, study_dir
 from core.reading import read_study
 from core.task import load_task
-from tests.core.fakes import SPACE, FakeRunner
+from tests.core.fakes import SPACE, FakeRunner, database
 from tests.small import TASK as TEXT
 from tests.small import write_task
 
@@ -62,7 +62,9 @@ def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def task(tmp_path: Path) -> Path:
+def task(tmp_path: Path, home: Path) -> Path:
+    home.mkdir()
+    (home / "studies.db").write_bytes(database())
     return write_task(tmp_path / "work")
 
 
@@ -225,7 +227,8 @@ def test_without_a_model_tpe_proposes_and_says_so(
 def test_another_storage_and_a_lost_folder(task: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere' / 'studies.db'}"
     start(task, Options(proposer="random", trials=2, storage=url))
-    assert not (study_dir("x").parent.parent / "studies.db").exists()
+    with pytest.raises(StudyError, match="has no study"):
+        read_study("quick", default_storage())
     assert resume("quick", more=1).why == "budget"  # the folder knows where
     for file in study_dir("quick").iterdir():
         file.unlink()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import tempfile
 from pathlib import Path
 
 import optuna
@@ -29,6 +31,15 @@ from tests.core.fakes import SPACE, Bench, Drawn, FakeRunner, quality
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path / "study")
+
+
+@functools.cache
+def in_peace(proposer: str) -> list[tuple[int, str, Config, float | None, str]]:
+    """The trials of a study that nobody killed."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Bench(Path(folder), proposer=proposer)
+        whole.study().run()
+        return whole.trials()
 
 
 class Stopper(BaseException):
@@ -97,8 +108,6 @@ def test_the_same_seed_gives_the_same_study(tmp_path: Path) -> None:
 def test_killed_while_training_goes_on_as_if_never_killed(
     tmp_path: Path, proposer: str, at: int
 ) -> None:
-    whole = Bench(tmp_path / "whole", proposer=proposer)
-    whole.study().run()
     killed = Bench(tmp_path / "killed", proposer=proposer)
 
     def kill(count: int, config: Config) -> None:
@@ -111,7 +120,7 @@ def test_killed_while_training_goes_on_as_if_never_killed(
     assert killed.trials()[-1][1] == "RUNNING"
     killed.reopen()
     killed.study().run()
-    assert killed.trials() == whole.trials()
+    assert killed.trials() == in_peace(proposer)
     assert len(killed.runner.evaluated) == 7  # the interrupted one twice, no other
 
 
@@ -137,8 +146,6 @@ def test_killed_between_result_and_state_is_evaluated_again(
 
 
 def test_stopping_puts_the_running_trial_back_and_resume_takes_it(tmp_path: Path) -> None:
-    whole = Bench(tmp_path / "whole")
-    whole.study().run()
     bench = Bench(tmp_path / "stopped")
 
     def stop(count: int, config: Config) -> None:
@@ -150,7 +157,7 @@ def test_stopping_puts_the_running_trial_back_and_resume_takes_it(tmp_path: Path
     assert [t[1] for t in bench.trials()] == ["COMPLETE", "COMPLETE", "WAITING"]
     bench.reopen()
     bench.study().run()
-    assert bench.trials() == whole.trials()
+    assert bench.trials() == in_peace("drawn")
 
 
 def test_resume_tells_watchers_what_was(bench: Bench) -> None:
