@@ -91,16 +91,15 @@ def configuration(config: Mapping[str, Any]) -> str:
     return "  ".join(f"{name}={setting(value)}" for name, value in config.items())
 
 
-def differences(
-    config: Mapping[str, Any], reference: Mapping[str, Any]
-) -> tuple[tuple[str, Any, Any], ...]:
-    """(name, reference's value, this value) wherever they differ; None where one has no value."""
-    names = list(dict.fromkeys((*config, *reference)))
-    return tuple(
-        (name, reference.get(name), config.get(name))
-        for name in names
-        if config.get(name) != reference.get(name)
-    )
+def visible(changes: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The (before, after) pairs that read differently; the rest differ in the fifth digit."""
+    return {
+        name: (pair[0], pair[1])
+        for name, pair in changes.items()
+        if isinstance(pair, (list, tuple))
+        and len(pair) == 2
+        and setting(pair[0]) != setting(pair[1])
+    }
 
 
 def short_name(name: str) -> str:

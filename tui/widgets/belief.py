@@ -60,7 +60,7 @@ class Belief(Pane):
         low, high = wording.setting(cleaned[0][0]), wording.setting(cleaned[-1][0])
         cells = width - len(head) - 7 - 7 - 12
         if cells < 6:
-            cells, low, high = max(4, width - len(head) - 10), "", ""
+            cells, low, high = max(4, width - len(head) - 12), "", ""
         bins = _squeeze([p for _, p in cleaned], cells)
         bars = sparkline(bins, self.glyphs, 0.0, max(bins))
         at = _nearest(cleaned, chosen, len(bins))

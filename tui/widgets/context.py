@@ -143,10 +143,12 @@ class ContextGauge(Pane):
             return []
         facts = model.facts
         name = plain(model.model).rpartition("/")[2].removesuffix(".gguf")
-        known = [plain(str(facts[k])) for k in ("parameters", "quantisation") if facts.get(k)]
+        size = facts.get("parameters")
+        size = wording.count(size) if isinstance(size, (int, float)) else size
+        known = [plain(str(fact)) for fact in (size, facts.get("quantisation")) if fact]
         words = [word for word in known if word.lower() not in name.lower()]
         if facts.get("threads"):
-            words.append(f"{facts['threads']} threads")
+            words.append(f"{facts['threads']} thread{'' if facts['threads'] == 1 else 's'}")
         if facts.get("gpu_layers"):
             words.append(f"{facts['gpu_layers']} layers on the GPU")
         sep = f" {self.glyphs.dot} "
@@ -168,7 +170,9 @@ class ContextGauge(Pane):
             ]
         trial = self.trial
         if trial is not None and trial.proposer:
-            said = f"Trial {trial.number} was proposed by {plain(trial.proposer)}, without a model."
+            said = (
+                f"Trial {trial.number} was proposed by {plain(trial.proposer)}: without a prompt."
+            )
         else:
             said = "No model has proposed yet."
         return [*self.sentence(said, width), *self._model(width)]

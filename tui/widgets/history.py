@@ -206,8 +206,9 @@ class History(Rows):
         if trial.proposer == "default":
             return Content.styled("the library's default", "$dim")
         pairs: list[Content] = []
-        for name, pair in (trial.changes or trial.config).items():
-            before, after = pair if trial.changes and _is_pair(pair) else (None, pair)
+        changes = wording.visible(trial.changes)
+        for name, value in (changes or trial.config).items():
+            before, after = changes.get(name, (None, value))
             pairs.append(
                 Content.assemble(
                     (plain(wording.short_name(name)) + " ", "$dim"),
@@ -261,10 +262,6 @@ def _is_model(proposer: str) -> bool:
 
 def _before(value: object, glyphs: Glyphs) -> str:
     return "" if value is None else wording.setting(value) + glyphs.arrow
-
-
-def _is_pair(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 2
 
 
 def _one_line(text: str) -> str:

@@ -162,11 +162,7 @@ class Reasoning(VerticalScroll, can_focus=True):
         if trial is None or not trial.config:
             return Content("")
         lines: list[Content] = []
-        before = {
-            name: pair[0]
-            for name, pair in trial.changes.items()
-            if isinstance(pair, (list, tuple)) and len(pair) == 2
-        }
+        before = {name: pair[0] for name, pair in wording.visible(trial.changes).items()}
         changed = [name for name in trial.config if name in before]
         label = max((len(plain(name)) for name in changed), default=0)
         for name in changed:
