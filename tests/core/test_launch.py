@@ -16,7 +16,8 @@ from core.errors import ChildDied, DataError, ModelFileError, SpaceError, StudyE
 from core.estimators import Facts
 from core.events import Event, Noted, StudyOpened
 from core.folder import SUMMARY, TASK, Lock, read_summary
-from core.launch import Options, choose_proposer, gpu_layers, resume, start
+from core.launch import resume, start
+from core.options import Options, choose_proposer, gpu_layers
 from core.paths import default_storage, study_dir
 from core.reading import read_study
 from core.task import load_task

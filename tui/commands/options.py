@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.launch import Options
+    from core.options import Options
 
 
 def add_study_options(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
 
 
 def options_from(arguments: argparse.Namespace) -> Options:
-    from core.launch import Options
+    from core.options import Options
 
     return Options(
         proposer=arguments.proposer,
