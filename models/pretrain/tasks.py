@@ -262,9 +262,9 @@ class RealTask(Task):
             if isinstance(d, Categorical):
                 found.append(d.to_unit(start))
             else:
-                cut_out = (Integer if c.integer else Float)(
-                    *((int(c.low), int(c.high)) if c.integer else (c.low, c.high)), c.log)
-                found.append(cut_out.to_unit(cut_out.cast(start)))
+                whole = Integer(int(c.low), int(c.high), c.log) if c.integer else None
+                part = whole or Float(c.low, c.high, c.log)
+                found.append(part.to_unit(part.cast(start)))
         return np.clip(np.array(found), 0, 1 - 1e-9)
 
     def _wide(self, u: Floats) -> Floats:
