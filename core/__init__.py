@@ -1,1 +1,1 @@
-"""The tuning library: tasks, data, search spaces, proposers, the trial runner, studies. No terminal."""
+"""The tuning library: tasks, tables, search spaces, proposers, trials, studies. No terminal."""
