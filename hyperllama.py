@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from core.sampler import LlamaSampler
-
     from core.space import SearchSpace
     from core.task import load_task
 
