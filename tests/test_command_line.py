@@ -21,6 +21,7 @@ import pytest
 import hyperllama as public
 from core.folder import holder, read_summary
 from core.paths import default_storage, study_dir
+from tests.models.tiny_gguf import write_tiny
 from tests.small import TASK, command, environment, hyperllama, write_task
 from tui.commands import make_parser, run_command_line
 
@@ -87,7 +88,8 @@ def test_show_for_people(there: Path, capsys: pytest.CaptureFixture[str]) -> Non
     shown = capsys.readouterr().out
     assert "accuracy" in shown and "max_depth = " in shown and "best" in shown
     assert run_command_line(["show", "quick", "--trial", "2"]) == 0
-    assert "params: {" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.startswith("trial 2, complete: ") and "fold_scores: [" in shown
     assert run_command_line(["show", "quick", "--trial", "9"]) == 7
     assert "no trial 9" in capsys.readouterr().err
     assert run_command_line(["show", "quick", "--follow"]) == 0
@@ -383,8 +385,7 @@ def test_help_and_studies_are_quick(there: Path) -> None:
 def test_completion(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["completion", shell]) == 0
     script = capsys.readouterr().out
-    for name in ("run", "resume", "studies", "--json" if shell != "fish" else "json"):
-        assert name in script
+    assert "hyperllama completion words" in script
     file = tmp_path / f"completion.{shell}"
     file.write_text(script)
     try:
@@ -394,16 +395,39 @@ def test_completion(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert checked.returncode == 0, checked.stderr
 
 
-def test_bash_completes_commands_and_studies(
-    there: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("ru", {"run"}),
+        ("run brea", {"breast_cancer"}),
+        ("run x --prop", {"--proposer"}),
+        ("run x --proposer t", {"tpe"}),
+        ("run --proposer tpe brea", {"breast_cancer"}),
+        ("resume qu", {"quick"}),
+        ("tell quick pa", {"pause"}),
+        ("bench tab", {"tables", "tabular"}),
+        ("bench tabular --see", {"--seeds"}),
+        ("export quick --out", {"--output"}),
+        ("models hyperllama-1", {"hyperllama-1m"}),
+        ("new ", set()),
+        ("fly ", set()),
+    ],
+)
+def test_words_that_may_follow(
+    there: Path, capsys: pytest.CaptureFixture[str], words: str, offered: set[str]
 ) -> None:
+    assert run_command_line(["completion", "words", "--", *words.split(" ")]) == 0
+    assert {line.split("\t")[0] for line in capsys.readouterr().out.splitlines()} == offered
+
+
+def test_bash_asks_and_offers(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_command_line(["completion", "bash"])
     script = capsys.readouterr().out
-    ask = f'{script}\nhyperllama() {{ echo quick; }}\n' + (
-        'COMP_WORDS=(hyperllama {words}); COMP_CWORD={at}; _hyperllama; echo "${{COMPREPLY[@]}}"'
-    ).format(words="resume qu", at=2)
-    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
-    assert done.stdout.strip() == "quick"
+    program = f'hyperllama() {{ {sys.executable} -m hyperllama "$@"; }}'
+    ask = f'{script}\n{program}\nCOMP_WORDS=(hyperllama resume qu); COMP_CWORD=2; _hyperllama;'
+    done = subprocess.run(["bash", "-c", f'{ask} echo "${{COMPREPLY[@]}}"'], capture_output=True,
+                          text=True, env=environment())  # fmt: skip
+    assert done.stdout.strip() == "quick", done.stderr
 
 
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
@@ -452,3 +476,35 @@ def test_the_public_face_is_lazy() -> None:
     assert public.SearchSpace is SearchSpace and public.load_task is load_task
     with pytest.raises(AttributeError, match="has no attribute"):
         _ = public.Nothing
+
+
+def test_models_say_what_they_are_and_whether_they_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_tiny(tmp_path / "small.gguf")
+    (tmp_path / "cut.gguf").write_bytes(file.read_bytes()[:500])
+    assert run_command_line(["models", str(tmp_path), "--json", "--context", "256"]) == 0
+    cut, small = json.loads(capsys.readouterr().out)
+    assert cut["problem"] and not cut["fits"] and cut["memory_mb"] == 0
+    assert small["fits"] and small["chat"] and small["context_length"] == 256
+    assert small["trained_context"] == 1024 and small["layers"] == 3
+    assert run_command_line(["models", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "small" in shown and "free: " in shown
+    assert run_command_line(["models", str(file)]) == 0
+    assert "trained context 1024 tokens" in capsys.readouterr().out
+    assert run_command_line(["models", str(tmp_path), "--names"]) == 0
+    assert capsys.readouterr().out == "cut\nsmall\n"
+    assert run_command_line(["models", "nothing"]) == 4
+
+
+def test_models_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_tiny(tmp_path / "small.gguf")
+    assert run_command_line(
+        ["models", "bench", str(file), "--prompt", "32", "--generate", "0", "--repetitions", "2",
+         "--threads", "1", "--json"]
+    ) == 0  # fmt: skip
+    (row,) = json.loads(capsys.readouterr().out)
+    (test,) = row["tests"]
+    assert test["test"] == "pp32" and test["tokens_per_s"] > 0 and len(test["values"]) == 2
+    assert run_command_line(["models", "bench"]) == 4

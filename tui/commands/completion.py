@@ -1,8 +1,14 @@
-"""`hyperllama completion SHELL`: a completion script made from the parser itself."""
+"""`hyperllama completion SHELL`: a script for the shell, which asks this program what may follow.
+
+`hyperllama completion words WORD...` answers it: a candidate a line, a tab, what it is. Where there
+is none, the shell goes on with file names.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 NAME = "completion"
 HELP = "print a completion script for bash, zsh or fish"
@@ -11,121 +17,155 @@ bash:  hyperllama completion bash > ~/.local/share/bash-completion/completions/h
 zsh:   hyperllama completion zsh > "${fpath[1]}/_hyperllama"
 fish:  hyperllama completion fish > ~/.config/fish/completions/hyperllama.fish"""
 
+Candidate = tuple[str, str]
+
+_BASH = """\
+# bash completion of hyperllama
+_hyperllama() {
+  local IFS=$'\\n'
+  COMPREPLY=($(hyperllama completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null \\
+    | cut -f1))
+}
+complete -o default -F _hyperllama hyperllama
+"""
+_ZSH = """\
+#compdef hyperllama
+_hyperllama() {
+  local -a found
+  local line
+  for line in "${(@f)$(hyperllama completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+    [[ -n "$line" ]] && found+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}")
+  done
+  if (( $#found )); then _describe hyperllama found; else _files; fi
+}
+[[ "$funcstack[1]" == _hyperllama ]] && _hyperllama "$@" || compdef _hyperllama hyperllama
+"""
+_FISH = """\
+# fish completion of hyperllama
+function __hyperllama_words
+  set -l given (commandline -opc) (commandline -ct)
+  set -l found (hyperllama completion words -- $given[2..-1] 2>/dev/null)
+  if test (count $found) -gt 0
+    printf '%s\\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
+end
+complete -c hyperllama -f -a '(__hyperllama_words)'
+"""
+_SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+    parser.add_argument("shell", choices=(*_SCRIPTS, "words"), metavar="SHELL")
+    parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    print({"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell](), end="")
+    if arguments.shell != "words":
+        print(_SCRIPTS[arguments.shell], end="")
+        return 0
+    given = [w for i, w in enumerate(arguments.words) if i or w != "--"]
+    for word, about in candidates(given or [""]):
+        print(f"{word}\t{about}")
     return 0
 
 
-def _commands() -> dict[str, tuple[str, list[tuple[str, str]], list[str]]]:
-    """name -> (help, [(flag, help)], what its first argument is)."""
+def candidates(words: Sequence[str]) -> list[Candidate]:
+    """What the last of `words`, begun or empty, may become; (word, what it is).
+
+    Args:
+        words: of the command line after the program's name.
+    """
     from tui.commands import make_parser
 
-    found = {}
-    for action in make_parser()._actions:
-        if not isinstance(action, argparse._SubParsersAction):
-            continue
-        helps = {c.dest: c.help or "" for c in action._choices_actions}
-        for name, parser in action.choices.items():
-            flags = [
-                (flag, (a.help or "").replace("'", ""))
-                for a in parser._actions
-                for flag in a.option_strings
-                if flag.startswith("--")
-            ]
-            first = next((a for a in parser._actions if not a.option_strings), None)
-            wanted = list(first.choices) if first is not None and first.choices else []
-            if first is not None and not wanted:
-                wanted = [f"<{first.dest}>"]
-            found[name] = (helps.get(name, "").replace("'", ""), flags, wanted)
-    return found
-
-
-def _bash() -> str:
-    cases = []
-    for name, (_, flags, wanted) in _commands().items():
-        words = " ".join(flag for flag, _ in flags)
-        first = ""
-        if wanted == ["<study>"]:
-            first = "$(hyperllama studies --names 2>/dev/null)"
-        elif wanted and not wanted[0].startswith("<"):
-            first = " ".join(wanted)
-        cases.append(f"    {name}) words=\"{words}\"; first=\"{first}\" ;;")
-    names = " ".join(_commands())
-    body = "\n".join(cases)
-    return f"""\
-# bash completion of hyperllama
-_hyperllama() {{
-  local cur="${{COMP_WORDS[COMP_CWORD]}}" words="" first=""
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "{names} --help --version" -- "$cur")); return
-  fi
-  case "${{COMP_WORDS[1]}}" in
-{body}
-  esac
-  case "$cur" in
-    -*) COMPREPLY=($(compgen -W "$words" -- "$cur")) ;;
-    *) if [ -n "$first" ]; then COMPREPLY=($(compgen -W "$first" -- "$cur"))
-       else COMPREPLY=($(compgen -f -- "$cur")); fi ;;
-  esac
-}}
-complete -o filenames -F _hyperllama hyperllama
-"""
-
-
-def _zsh() -> str:
-    described = "\n".join(f"    '{n}:{h}'" for n, (h, _, _) in _commands().items())
-    cases = []
-    for name, (_, flags, wanted) in _commands().items():
-        specs = [f"'{flag}[{_no_brackets(text)}]'" for flag, text in flags]
-        if wanted == ["<study>"]:
-            specs.append("'1:study:($(hyperllama studies --names 2>/dev/null))'")
-        elif wanted and not wanted[0].startswith("<"):
-            specs.append(f"'1:{name}:({' '.join(wanted)})'")
+    parser, current = make_parser(), words[-1]
+    position = 0
+    waiting: argparse.Action | None = None  # an option whose value comes next
+    for word in words[:-1]:
+        if waiting is not None:
+            waiting = None
+        elif word.startswith("-"):
+            action = parser._option_string_actions.get(word)
+            waiting = action if action is not None and action.nargs != 0 else None
         else:
-            specs.append("'*:file:_files'")
-        cases.append(f"    {name}) _arguments {' '.join(specs)} ;;")
-    body = "\n".join(cases)
-    return f"""\
-#compdef hyperllama
-_hyperllama() {{
-  local -a commands
-  commands=(
-{described}
-  )
-  if (( CURRENT == 2 )); then _describe command commands; return; fi
-  local command="$words[2]"
-  shift words; (( CURRENT-- ))
-  case "$command" in
-{body}
-  esac
-}}
-_hyperllama "$@"
-"""
+            branch = _branch(parser)
+            if branch is None:
+                position += 1
+            elif word in branch.choices:
+                parser, position = branch.choices[word], 0
+            else:
+                return []
+    found: Iterable[Candidate]
+    if waiting is not None:
+        found = _values(waiting)
+    elif current.startswith("-"):
+        found = ((f, _plain(a.help)) for a in parser._actions for f in a.option_strings
+                 if f.startswith("--") and a.help != argparse.SUPPRESS)  # fmt: skip
+    else:
+        found = _of_position(parser, position)
+    return [(word, about) for word, about in found if word.startswith(current)]
 
 
-def _fish() -> str:
-    lines = ["# fish completion of hyperllama"]
-    for name, (text, flags, wanted) in _commands().items():
-        here = f"__fish_seen_subcommand_from {name}"
-        lines.append(
-            f"complete -c hyperllama -f -n __fish_use_subcommand -a {name} -d '{text}'"
-        )
-        if wanted == ["<study>"]:
-            lines.append(
-                f"complete -c hyperllama -f -n '{here}' -a '(hyperllama studies --names)'"
-            )
-        elif wanted and not wanted[0].startswith("<"):
-            lines.append(f"complete -c hyperllama -f -n '{here}' -a '{' '.join(wanted)}'")
-        lines += [
-            f"complete -c hyperllama -n '{here}' -l {flag[2:]} -d '{text}'" for flag, text in flags
-        ]
-    return "\n".join(lines) + "\n"
+def _branch(
+    parser: argparse.ArgumentParser,
+) -> argparse._SubParsersAction[argparse.ArgumentParser] | None:
+    return next((a for a in parser._actions if isinstance(a, argparse._SubParsersAction)), None)
 
 
-def _no_brackets(text: str) -> str:
-    return text.replace("[", "(").replace("]", ")").replace(":", " ")
+def _of_position(parser: argparse.ArgumentParser, position: int) -> Iterable[Candidate]:
+    branch = _branch(parser)
+    if branch is not None:
+        return [(c.dest, _plain(c.help)) for c in branch._choices_actions]
+    places = [a for a in parser._actions if not a.option_strings]
+    if not places:
+        return ()
+    place = places[min(position, len(places) - 1)]
+    return () if position >= len(places) and place.nargs is None else _values(place)
+
+
+def _values(action: argparse.Action) -> Iterator[Candidate]:
+    """What an argument may be; nothing where that is a file, or anything."""
+    if action.choices:
+        yield from ((str(c), "") for c in action.choices)
+    elif action.dest in ("study", "studies"):
+        from core.folder import all_summaries
+
+        for s in all_summaries():
+            yield str(s.get("study")), f"{s.get('state')}, {s.get('metric')}"
+    elif action.dest in ("proposer", "proposers"):
+        from core.propose import proposers, summary
+
+        yield from ((name, summary(name)) for name in proposers())
+    elif action.dest in ("model", "models", "what", "space_from"):
+        from models.folders import named_files, usual_folders
+        from models.registry import EMBEDDED
+
+        if action.dest == "what":
+            yield "bench", "the speed of a model"
+        yield "embedded", "the model that ships"
+        yield from ((n, str(p)) for n, p in named_files(usual_folders(EMBEDDED)))
+        yield from _files(".gguf")
+    elif action.dest in ("task", "tasks"):
+        from core.task import sample_tasks
+
+        yield from ((p.stem, "a sample task") for p in sample_tasks())
+        yield from _files(".toml")
+
+
+def _files(ending: str) -> Iterator[Candidate]:
+    """Files of this folder, and its folders, which the shell would not offer beside other words."""
+    try:
+        for path in sorted(Path().iterdir()):
+            if path.name.startswith("."):
+                continue
+            if path.suffix == ending:
+                yield path.name, "a file"
+            elif path.is_dir():
+                yield f"{path.name}/", "a folder"
+    except OSError:
+        return  # a folder that cannot be read offers nothing
+
+
+def _plain(text: str | None) -> str:
+    return "" if text is None or text == argparse.SUPPRESS else " ".join(text.split())

@@ -48,7 +48,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     findings: list[Finding] = []
-    for check in (_versions, _machine, _places, _learning, _llama, _embedded):
+    for check in (_versions, _machine, _places, _learning, _llama, _gpu, _embedded, _others):
         for finding in check():
             findings.append(finding)
             if not arguments.json:
@@ -96,16 +96,28 @@ def _versions() -> Iterator[Finding]:
 def _machine() -> Iterator[Finding]:
     import psutil
 
+    from models.usage import EnergyMeter
+
     memory = psutil.virtual_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = os.environ.get("OMP_NUM_THREADS")
     limited = f", OMP_NUM_THREADS={threads}" if threads else ""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    tight = memory.available < 2**30
     yield Finding(
         "machine",
-        "ok",
+        "note" if tight or load > 1.5 * (cores or 1) else "ok",
         f"{cores} cores{limited}, {memory.available / 2**30:.1f} of "
-        f"{memory.total / 2**30:.1f} GiB memory free, load {os.getloadavg()[0]:.1f}",
-    )
+        f"{memory.total / 2**30:.1f} GiB memory free, load {load:.1f}",
+        "less than 1 GiB of memory is free: close something, or choose small models" if tight
+        else "other programs keep the processor busy: proposals and trials take longer"
+        if load > 1.5 * (cores or 1) else "",
+    )  # fmt: skip
+    if EnergyMeter().joules() is None:
+        hint = "`compare` leaves energy out; Linux shows it in /sys/class/powercap, to root only"
+        yield Finding("energy", "note", "the machine reports none", hint)
+    else:
+        yield Finding("energy", "ok", "RAPL counters can be read")
 
 
 def _places() -> Iterator[Finding]:
@@ -163,6 +175,48 @@ def _llama() -> Iterator[Finding]:
     able = " ".join(facts["system"].split()).strip("| ")
     gpu = "GPU offload" if facts["gpu"] else "CPU only"
     yield Finding("llama.cpp", "ok", f"llama-cpp-python {facts['version']}, {gpu}; {able}")
+
+
+def _gpu() -> Iterator[Finding]:
+    """Which GPUs there are, and whether this build of llama.cpp can use them."""
+    from core.text import plain
+    from models.fit import build_backends, gpus
+
+    found, backends = gpus(), build_backends()
+    if not found:
+        hint = "models run on the processor; small ones (up to 3B, Q4_K_M) are quick enough there"
+        yield Finding("gpu", "ok" if not backends else "note", "none was found", hint)
+        return
+    named = ", ".join(
+        f"{plain(g.name)}, {g.free_mb / 1024:.1f} of {g.total_mb / 1024:.1f} GiB free"
+        for g in found
+    )
+    if backends:
+        yield Finding("gpu", "ok", f"{named}; llama.cpp offloads with {', '.join(backends)}")
+        return
+    kind = "cuda" if shutil.which("nvidia-smi") else "vulkan"
+    kind = "metal" if sys.platform == "darwin" else kind
+    hint = (
+        f'build it for this GPU: CMAKE_ARGS="-DGGML_{kind.upper()}=on -DLLAVA_BUILD=OFF" '
+        "pip install --force-reinstall --no-cache-dir llama-cpp-python (see the README)"
+    )
+    yield Finding("gpu", "note", f"{named}; llama.cpp was built for the processor alone", hint)
+
+
+def _others() -> Iterator[Finding]:
+    """Chat models that other programs left on this machine, and how many of them fit."""
+    from models.fit import fit, machine
+    from models.registry import default_context, find_models
+
+    here = machine()
+    usable = [m for m in find_models() if not m.problem and not m.is_embedded_dialect]
+    fitting = sum(fit(m, default_context(m), here).fits for m in usable)
+    if usable:
+        text = f"{len(usable)} found, {fitting} of them fit into memory"
+        yield Finding("other models", "ok", text, "`hyperllama models` lists them")
+    else:
+        hint = "put GGUF files into ~/models, or name their folder in HYPERLLAMA_MODELS"
+        yield Finding("other models", "note", "none was found in the usual folders", hint)
 
 
 def _embedded() -> Iterator[Finding]:

@@ -22,11 +22,14 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
         "--gpu-layers", type=_layers, metavar="L", help="auto, none, all, or how many"
     )
     group.add_argument(
-        "--context", type=_count, metavar="N", help="context length in tokens (0: the model's)"
+        "--context",
+        type=non_negative,
+        metavar="N",
+        help="context length in tokens (0: the model's)",
     )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="of the values")
     group = parser.add_argument_group("how long")
-    group.add_argument("--budget", type=_positive, metavar="N", help="trials in all")
+    group.add_argument("--budget", type=positive, metavar="N", help="trials in all")
     group.add_argument("--minutes", type=_minutes, metavar="M", help="minutes in all")
     group = parser.add_argument_group("where and how")
     group.add_argument(
@@ -35,7 +38,7 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("HYPERLLAMA_STORAGE"),
         help="an Optuna storage (default: a SQLite file in the data folder)",
     )
-    group.add_argument("--threads", type=_positive, metavar="N", help="for training and llama.cpp")
+    group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
     group.add_argument("--json", action="store_true", help="print the events as JSON lines only")
     group.add_argument(
         "--detached", action="store_true", help="run in the background; closing this is no end"
@@ -59,14 +62,14 @@ def options_from(arguments: argparse.Namespace) -> Options:
     )
 
 
-def _count(text: str) -> int:
+def non_negative(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative")
     return number
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")

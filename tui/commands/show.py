@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.errors import StudyError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 NAME = "show"
 HELP = "show a study: its trials, the incumbent, one proposal in full, or watch it live"
+_VALUES = 6
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +120,6 @@ def _print(facts: StudyFacts) -> None:
 def _one(facts: StudyFacts, number: int, as_object: bool) -> int:
     from core.folder import PROPOSALS
     from core.proposal_log import read_proposals
-    from core.text import plain
 
     trial = next((t for t in facts.trials if t.number == number), None)
     if trial is None:
@@ -134,13 +135,48 @@ def _one(facts: StudyFacts, number: int, as_object: bool) -> int:
     if as_object:
         print(json.dumps({**_trial(trial), "record": record}, ensure_ascii=False, indent=1))
         return 0
-    for key, value in {**record, **_trial(trial)}.items():
+    _print_one(trial, record)
+    return 0
+
+
+def _print_one(trial: StoredTrial, record: Mapping[str, Any]) -> None:
+    """Everything about a trial: short facts first, beliefs in a line each, long texts last."""
+    from core.text import plain
+    from tui.commands.live import one_line, settings
+
+    facts = {**record, **_trial(trial)}
+    for name in ("params", "config", "t", "beliefs"):
+        facts.pop(name, None)
+    print(f"trial {trial.number}, {trial.state.lower()}: {settings(trial.config)}")
+    texts = []
+    for key, value in facts.items():
         if value in (None, "", [], {}):
             continue
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        text = plain(text)
-        print(f"{key}:\n{text}\n" if "\n" in text else f"{key}: {text}")
-    return 0
+        if isinstance(value, float):
+            value = f"{value:.6g}"
+        text = plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        if "\n" in text or len(text) > 400:
+            texts.append(f"{key}:\n{text.rstrip()}")
+        else:
+            print(f"{key}: {text}")
+    beliefs = record.get("beliefs") or {}
+    for name, pairs in beliefs.items():
+        print(f"belief of {one_line(str(name))}: {_likeliest(pairs)}")
+    for text in texts:
+        print(f"\n{text}")
+
+
+def _likeliest(pairs: Sequence[tuple[Any, float]]) -> str:
+    """The likeliest values of a hyperparameter with their probabilities."""
+    from tui.commands.live import one_line
+
+    ranked = sorted(pairs, key=lambda pair: -pair[1])
+    shown = [
+        f"{v:.4g}" if isinstance(v, float) else one_line(str(v)) for v, _ in ranked[:_VALUES]
+    ]
+    text = ", ".join(f"{v} {p:.0%}" for v, (_, p) in zip(shown, ranked, strict=False))
+    rest = sum(p for _, p in ranked[_VALUES:])
+    return text + (f", {len(ranked) - _VALUES} others {rest:.0%}" if rest > 0.005 else "")
 
 
 def _follow(arguments: argparse.Namespace) -> int:
