@@ -17,9 +17,14 @@ __all__ = [
 
 
 class TaskError(HyperLlamaError):
-    """A task file is wrong: the message names the file and the key, the hint what is allowed."""
+    """A task file is wrong: the message names the file and the key, the hint what is allowed.
+
+    Attributes:
+        faults: what is wrong by itself, for a form: (dotted key, problem, what is allowed) of each.
+    """
 
     exit_code = 2
+    faults: tuple[tuple[str, str, str], ...] = ()
 
 
 class DataError(HyperLlamaError):

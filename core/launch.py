@@ -336,8 +336,8 @@ class _Opened:
         )
 
     def _facts(self) -> StudyOpened:
+        from core.describe import describe_space
         from core.propose import needs_model
-        from core.study.telling import describe_space
 
         assert self._runner is not None and self._problem is not None
         options, problem = self._options, self._problem

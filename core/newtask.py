@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.data import inspect
 from core.errors import TaskError
 from core.estimators import Facts, canonical_name, families, family, joint_space
-from core.space import Categorical, Domain, Float, Value
+from core.space import Categorical, Domain, Float, Param, Value
 from core.task.metrics import default_metric, known
 from core.words import allowed, shown
 
@@ -136,9 +136,13 @@ def _space(kind: str, found: dict[str, Any], classes: int, names: list[str]) -> 
             raise TaskError(f"{name} cannot do {kind}", allowed(
                 [f for f in families() if kind in family(f).kinds]))
         lines.append("[space]" if len(names) == 1 else f"[space.{name}]")
-        lines += [f"# {p.name} = {_domain(p.domain)}  # {p.description}"
-                  for p in joint_space([name], kind, facts)]
+        lines += [f"# {space_line(p.name, p)}" for p in joint_space([name], kind, facts)]
     return [*lines, ""]
+
+
+def space_line(name: str, param: Param) -> str:
+    """The line of a task file that says a hyperparameter's default range."""
+    return f"{name} = {_domain(param.domain)}  # {param.description}"
 
 
 def _domain(domain: Domain) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.task.load import load_task, sample_tasks, standalone_text
+from core.task.load import load_task, parse_task, sample_tasks, standalone_text
 from core.task.resolve import Problem, resolve
 from core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation
 
@@ -15,6 +15,7 @@ __all__ = [
     "Task",
     "Validation",
     "load_task",
+    "parse_task",
     "resolve",
     "sample_tasks",
     "standalone_text",

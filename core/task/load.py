@@ -40,7 +40,12 @@ def load_task(path: str | Path) -> Task:
         TaskError: names the file, the key, what is wrong and what is allowed.
     """
     file = Path(path).expanduser()
-    raw = _parse(file)
+    return parse_task(_text(file), file)
+
+
+def parse_task(text: str, file: Path) -> Task:
+    """Check the text of a task file that is, or will be, at `file`. Raises as `load_task`."""
+    raw = _toml(text, file)
     raw.setdefault("name", file.stem)
     _estimators(file, raw)
     _space(file, raw)
@@ -75,15 +80,15 @@ def standalone_text(path: str | Path) -> str:
     return tomlkit.dumps(document)
 
 
-def _parse(file: Path) -> dict[str, Any]:
-    """The file's TOML as plain dicts and lists."""
+def _text(file: Path) -> str:
+    """What stands in the file."""
     hint = "a task file is a small TOML text; `hyperllama new TABLE` writes one from a table"
     try:
         if file.is_file() and (
             file.suffix.lower() in _TABLE_SUFFIXES or file.stat().st_size > _LARGEST_BYTES
         ):
             raise TaskError(f"{plain(str(file))} is not a task file", hint)
-        text = file.read_bytes().decode("utf-8-sig")
+        return file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         near = sorted(p.name for p in file.parent.glob("*.toml")) if file.parent.is_dir() else []
         known = f"there: {', '.join(plain(n) for n in near[:10])}" if near else hint
@@ -92,6 +97,10 @@ def _parse(file: Path) -> dict[str, Any]:
         raise TaskError(f"{plain(file.name)}: not UTF-8 at byte {error.start}", hint) from error
     except OSError as error:
         raise TaskError(f"{plain(str(file))}: {error.strerror or error}", hint) from error
+
+
+def _toml(text: str, file: Path) -> dict[str, Any]:
+    """The text as plain dicts and lists."""
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -204,7 +213,9 @@ def _told(file: Path, raw: Mapping[str, Any], error: ValidationError) -> TaskErr
             told.append((key, problem, hint))
     key, problem, hint = told[0]
     others = [f"also {plain(k)}: {p}" + (f" ({h})" if h else "") for k, p, h in told[1:6]]
-    return wrong(file, key, problem, "\n  ".join([part for part in (hint, *others) if part]))
+    found = wrong(file, key, problem, "\n  ".join([part for part in (hint, *others) if part]))
+    found.faults = tuple(told)
+    return found
 
 
 def _one(raw: Mapping[str, Any], e: Any) -> tuple[str, str, str]:

@@ -196,4 +196,6 @@ def wrong(file: Path | None, key: str, problem: str, allowed: str = "") -> TaskE
     """A TaskError naming file, key (a dotted path) and problem; the hint says what is allowed."""
     where = plain(file.name) if file is not None else "the task"
     at = f"{where}: {plain(key)}" if key else where
-    return TaskError(f"{at}: {problem}", allowed)
+    error = TaskError(f"{at}: {problem}", allowed)
+    error.faults = ((key, problem, allowed),)
+    return error
