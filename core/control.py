@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar, Union, get_args
 
 from core.errors import StudyError
 from core.folder import COMMANDS, write_atomically
@@ -80,18 +80,126 @@ class Extend:
 
 @dataclass(frozen=True)
 class Propose:
-    """Let another proposer make the proposals from now on."""
+    """Let another proposer, another model, or both make the proposals from now on.
+
+    Empty fields stay as they are; `model` is a name or path of a GGUF file.
+    """
 
     do: ClassVar[str] = "propose"
     proposer: str = ""
+    model: str = ""
 
 
-Request = Union[Pause, Resume, Step, Stop, StopNow, Queue, Hint, Extend, Propose]
+@dataclass(frozen=True)
+class Review:
+    """Let every proposal wait for a person's word (`on`), or no longer."""
+
+    do: ClassVar[str] = "review"
+    on: bool = True
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Evaluate the proposal that waits for trial `number`; with `config`, changed to that."""
+
+    do: ClassVar[str] = "accept"
+    number: int = -1
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Turn down the proposal that waits for trial `number`; the model is told the reason.
+
+    Without a reason it is only asked for another one.
+    """
+
+    do: ClassVar[str] = "reject"
+    number: int = -1
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Hold a hyperparameter at a value from now on; earlier trials stay."""
+
+    do: ClassVar[str] = "freeze"
+    name: str = ""
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Range:
+    """Narrow or widen a hyperparameter's range from now on: bounds, or some of its choices."""
+
+    do: ClassVar[str] = "range"
+    name: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Release:
+    """Give a hyperparameter the task's own range again."""
+
+    do: ClassVar[str] = "release"
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Take back the last change that can be taken back."""
+
+    do: ClassVar[str] = "undo"
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """Evaluate a trial's configuration again, on other folds and with other seeds.
+
+    The scores stand beside the trial and are no trials of the search. `number` -1: the incumbent.
+    """
+
+    do: ClassVar[str] = "rerun"
+    number: int = -1
+    times: int = 3
+
+
+@dataclass(frozen=True)
+class Note:
+    """A person's note on a trial; an empty one takes it away."""
+
+    do: ClassVar[str] = "note"
+    number: int = -1
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Ask the model something about the study."""
+
+    do: ClassVar[str] = "talk"
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Hush:
+    """End the answer that is being given."""
+
+    do: ClassVar[str] = "hush"
+
+
+Request = Union[
+    Pause, Resume, Step, Stop, StopNow, Queue, Hint, Extend, Propose, Review, Accept, Reject,
+    Freeze, Range, Release, Undo, Rerun, Note, Talk, Hush,
+]  # fmt: skip
 # What stays wanted when it was asked for while no study process was there to hear it.
-LASTING = (Queue, Hint, Extend, Propose)
-_KINDS: dict[str, type[Any]] = {
-    kind.do: kind for kind in (Pause, Resume, Step, Stop, StopNow, Queue, Hint, Extend, Propose)
-}
+LASTING = (
+    Queue, Hint, Extend, Propose, Review, Freeze, Range, Release, Rerun, Note, Talk,
+)  # fmt: skip
+_KINDS: dict[str, type[Any]] = {kind.do: kind for kind in get_args(Request)}
+MOST_RERUNS = 20
 
 
 def send(folder: Path, request: Request) -> None:
@@ -134,22 +242,42 @@ def parse(line: bytes) -> Request | str:
 
 
 def _wrong(request: Request) -> str:
-    if isinstance(request, Queue) and not isinstance(request.config, Mapping):
+    if isinstance(request, (Queue, Accept)) and not isinstance(request.config, Mapping):
         return "config has to be an object"
-    if isinstance(request, Hint) and not (isinstance(request.text, str) and request.text.strip()):
+    if isinstance(request, (Hint, Talk)) and not (
+        isinstance(request.text, str) and request.text.strip()
+    ):
         return "it has no text"
-    if isinstance(request, Propose) and not (
-        isinstance(request.proposer, str) and request.proposer
+    if isinstance(request, (Note, Reject)):
+        text = request.text if isinstance(request, Note) else request.reason
+        if not isinstance(text, str):
+            return "it has no text"
+    if isinstance(request, Propose):
+        names = (request.proposer, request.model)
+        if not all(isinstance(n, str) for n in names) or not any(names):
+            return "it names neither a proposer nor a model"
+    if isinstance(request, (Accept, Reject, Rerun, Note)) and not _whole(request.number):
+        return "number has to be that of a trial"
+    if isinstance(request, Rerun) and not (
+        _whole(request.times) and 1 <= request.times <= MOST_RERUNS
     ):
-        return "it names no proposer"
-    if isinstance(request, Extend) and (
-        isinstance(request.trials, bool)
-        or not isinstance(request.trials, int)
-        or isinstance(request.minutes, bool)
-        or not isinstance(request.minutes, (int, float))
-    ):
+        return f"times has to be 1 to {MOST_RERUNS}"
+    if isinstance(request, Extend) and not (_whole(request.trials) and _real(request.minutes)):
         return "trials has to be a whole number, minutes a number"
+    if isinstance(request, Range) and not (
+        all(bound is None or _real(bound) for bound in (request.low, request.high))
+        and isinstance(request.choices, (list, tuple))
+    ):
+        return "low and high have to be numbers, choices a list"
     return ""
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _real(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 class Inbox:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ class EventLog:
         self._clock = clock
         self._listeners: list[Listener] = []
         self._file: BinaryIO | None = None
+        self._emitting = threading.RLock()  # a model may be loaded in a thread of its own
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -43,12 +45,13 @@ class EventLog:
         self._tell(first, t)
 
     def emit(self, event: Event) -> None:
-        t = self._clock()
-        if self._file is None:
-            self._file = self._path.open("ab")
-        # One write a line, unbuffered: a killed process leaves at most one torn last line.
-        os.write(self._file.fileno(), _line(event, t))
-        self._tell(event, t)
+        with self._emitting:
+            t = self._clock()
+            if self._file is None:
+                self._file = self._path.open("ab")
+            # One write a line, unbuffered: a killed process leaves at most one torn last line.
+            os.write(self._file.fileno(), _line(event, t))
+            self._tell(event, t)
 
     def close(self) -> None:
         if self._file is not None:

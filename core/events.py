@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Union
+from typing import Any, Union, get_args
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class StudyOpened:
     space: tuple[Mapping[str, Any], ...] = ()  # name, text (domain in words), description, default
     warnings: tuple[str, ...] = ()
     pid: int = 0
+    review: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class ProposalText:
 @dataclass(frozen=True)
 class ProposalMade:
     """A configuration was proposed. `tokens`: prompt, cached, generated, context_used,
-    context_length, per_s, seconds."""
+    context_length, per_s, seconds. `held`: it waits for a person's word."""
 
     number: int
     proposer: str
@@ -79,6 +80,7 @@ class ProposalMade:
     tokens: Mapping[str, float] = field(default_factory=dict)
     beliefs: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)  # name -> [incumbent's, new]
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,100 @@ class StudyResumed:
 
 
 @dataclass(frozen=True)
+class ProposalTurnedDown:
+    """A person did not want a proposal; the trial of that number gets another one."""
+
+    number: int
+    config: Mapping[str, Any]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Steered:
+    """A person changed the course of the study.
+
+    `text` says what in one line, `after` is the number of the last trial begun before it (-1:
+    none). `settings` holds what is different from here on: proposer, model, budget_trials,
+    budget_s, review, and `space` as in `StudyOpened`. `undo`: what an undo would take back next.
+    """
+
+    after: int
+    text: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    undo: str = ""
+
+
+@dataclass(frozen=True)
+class TrialNoted:
+    """A person's note on a trial; an empty text takes it away."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class RerunStarted:
+    """A trial's configuration is evaluated again, on other folds; the `index`-th of `count`."""
+
+    number: int
+    seed: int
+    index: int
+    count: int
+
+
+@dataclass(frozen=True)
+class RerunFinished:
+    """How a trial's configuration did on other folds; `value` is None where it failed."""
+
+    number: int
+    seed: int
+    value: float | None
+    seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ImportanceFound:
+    """How much each hyperparameter mattered so far: shares that add up to 1, and of how many
+    scored trials. `method` names the evaluator."""
+
+    shares: Mapping[str, float]
+    trials: int
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class TalkAsked:
+    """A person asked the model something about the study; `number` counts the questions."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class TalkText:
+    """A piece of an answer, at most ten times a second."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class TalkAnswered:
+    """An answer is whole. `config`: a configuration that it suggests, checked, or empty.
+    `problem`: why there is no answer, with a `hint`."""
+
+    number: int
+    text: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    hint: str = ""
+    model: str = ""
+    seconds: float = 0.0
+    tokens: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Noted:
     """Something a watcher should read: a warning, a steering action, a child that was restarted."""
 
@@ -150,31 +246,24 @@ Event = Union[
     ProposalStarted,
     ProposalText,
     ProposalMade,
+    ProposalTurnedDown,
     FoldFinished,
     TrialFinished,
     StudyPaused,
     StudyResumed,
+    Steered,
+    TrialNoted,
+    RerunStarted,
+    RerunFinished,
+    ImportanceFound,
+    TalkAsked,
+    TalkText,
+    TalkAnswered,
     Noted,
     StudyFinished,
 ]
 
-_TYPES: dict[str, type[Any]] = {
-    t.__name__: t
-    for t in (
-        StudyOpened,
-        ModelLoading,
-        ModelLoaded,
-        ProposalStarted,
-        ProposalText,
-        ProposalMade,
-        FoldFinished,
-        TrialFinished,
-        StudyPaused,
-        StudyResumed,
-        Noted,
-        StudyFinished,
-    )
-}
+_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
 def to_json(event: Event, t: float) -> str:

@@ -286,6 +286,7 @@ class _Opened:
                 proposals=ProposalLog(self._folder / PROPOSALS),
                 save=self._save,
                 notes=tuple(self._notes),
+                use_model=self._use_model,
                 log=self._log,
                 interrupted=self._interrupted,
             ).run()
@@ -387,6 +388,16 @@ class _Opened:
             ),
         )
 
+    def _use_model(self, model: str) -> str:
+        """Take another model for proposers that are opened from now on; it stays on a resume."""
+        from models.registry import check_model, resolve_model
+
+        assert self._store is not None
+        check_model(resolve_model(model))
+        self._options = replace(self._options, model=lasting_model(model))
+        self._store.set_attrs({"settings": without_storage(self._options)})
+        return str(self._options.model)
+
     def _log(self, text: str) -> None:
         with (self._folder / LOG).open("a", encoding="utf8") as file:
             file.write(text)
@@ -405,11 +416,11 @@ class _Opened:
                 "kind": problem.kind,
                 "metric": problem.metric,
                 "estimators": list(problem.estimators),
-                "model": str(options.model) if asks else "",
                 "seed": options.seed,
                 "rows": self._runner.rows,
                 "features": len(problem.columns),
                 **summary,
+                "model": str(options.model) if asks else "",
             }
         )
 

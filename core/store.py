@@ -250,13 +250,14 @@ class Store:
             except optuna.exceptions.UpdateFinishedTrialError:
                 return False
 
-    def queue(self, config: Mapping[str, Any]) -> None:
-        """Queue a configuration as `optuna.Study.enqueue_trial` does."""
+    def queue(self, config: Mapping[str, Any]) -> int:
+        """Queue a configuration as `optuna.Study.enqueue_trial` does. Returns its number."""
         with _errors():
             template = optuna.trial.create_trial(
                 state=TrialState.WAITING, system_attrs={"fixed_params": dict(config)}
             )
-            self._storage.create_new_trial(self._study_id, template)
+            trial_id = self._storage.create_new_trial(self._study_id, template)
+            return self._storage.get_trial_number_from_id(trial_id)
 
     def put_back(self, number: int) -> None:
         """Make a running trial a queued one: it was interrupted and is to be run again."""

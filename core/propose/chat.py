@@ -9,7 +9,7 @@ TPE steps in, and the proposal says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +21,10 @@ from core.prompt.wording import score_text
 from core.propose.classical import TPEProposer
 from core.propose.engine_session import EngineSession
 from core.propose.history import History, seed_for
-from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
+from core.propose.protocol import Answer, AskContext, Cancelled, Observed, Proposal
 from core.propose.reply import Slot, Text, believed, stage, taken
 from core.propose.setting import ProposerSetting
+from core.propose.speech import answer
 from core.space import Categorical, Config, Integer, SearchSpace
 from core.text import plain
 from models.engine.protocol import Choice, Fixed, Free, Generated, Generation, Number, Segment
@@ -60,9 +61,10 @@ class ChatProposer:
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         started = time.perf_counter()
         replies: list[_Reply] = []
-        rejected: list[str] = []
+        rejected: list[str] = [f"The user turned it down: {r}" for r in context.rejected]
+        first = context.attempt * ATTEMPTS
         try:
-            for attempt in range(ATTEMPTS):
+            for attempt in range(first, first + ATTEMPTS):
                 if context.should_stop():
                     raise Cancelled
                 replies.append(self._reply(space, context, attempt, rejected))
@@ -95,6 +97,27 @@ class ChatProposer:
     def close(self) -> None:
         self._session.close()
 
+    @property
+    def speaks(self) -> bool:
+        """A chat model answers questions."""
+        return True
+
+    def talk(
+        self,
+        question: str,
+        facts: Sequence[str],
+        earlier: Sequence[tuple[str, str]],
+        on_text: Callable[[str], None],
+        should_stop: Callable[[], bool],
+    ) -> Answer:
+        """Answer at once, without thoughts; see `core.propose.protocol.Speaks`."""
+        marks = self._marks
+
+        def lead(prompt: str) -> list[Segment]:
+            return [] if marks is None else _thoughts(marks, 0, opened(prompt, marks))
+
+        return answer(self._session, lead, question, facts, earlier, on_text, should_stop)
+
     def _reply(
         self, space: SearchSpace, context: AskContext, attempt: int, rejected: Sequence[str]
     ) -> _Reply:
@@ -114,7 +137,7 @@ class ChatProposer:
         reply = _Reply(
             prompt,
             seed_for(self._setting.seed, context.number, attempt),
-            (TEMPERATURE if temperature is None else temperature) + _HOTTER * attempt,
+            (TEMPERATURE if temperature is None else temperature) + _HOTTER * (attempt % ATTEMPTS),
         )
         lead = self._lead(prompt)
         at = 0

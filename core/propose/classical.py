@@ -38,7 +38,8 @@ class Classical:
         started = time.perf_counter()
         config: Config | None = None
         forced = False
-        for attempt in range(_ATTEMPTS):
+        first = context.attempt * (_ATTEMPTS + 1)
+        for attempt in range(first, first + _ATTEMPTS):
             if context.should_stop():
                 raise Cancelled
             config = space.validate(self._draw(space, context.number, attempt))
@@ -46,7 +47,7 @@ class Classical:
                 break
         else:
             forced = True
-            rng = rng_for(self._seed, context.number, _ATTEMPTS)
+            rng = rng_for(self._seed, context.number, first + _ATTEMPTS)
             config = space.validate(self._history.unseen(space, rng))
         record: dict[str, Any] = {"seconds": time.perf_counter() - started}
         if forced:

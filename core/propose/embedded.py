@@ -38,7 +38,8 @@ class EmbeddedProposer:
         """`ask`; `blind` shows the model no trial, for an opening that spreads out."""
         if context.should_stop():
             raise Cancelled
-        for attempt, samples in enumerate(_SAMPLES):
+        first = context.attempt * len(_SAMPLES)
+        for attempt, samples in enumerate(_SAMPLES, first):
             spoke, chosen = self.speak(space, context.number, attempt, samples, blind)
             for config, plan in zip(spoke.configs, spoke.plans, strict=True):
                 whole = space.validate({**chosen, **config})
@@ -47,7 +48,7 @@ class EmbeddedProposer:
                     context.on_text(words)
                     return Proposal(whole, self.name, words, beliefs=spoke.beliefs,
                                     record=spoke.record)
-        rng = rng_for(self._setting.seed, context.number, 9)
+        rng = rng_for(self._setting.seed, context.number, first + 9)
         why = "the model only repeats what was tried; an untried configuration was drawn"
         return Proposal(self.history.unseen(space, rng), "random", fallback=why,
                         record=spoke.record)

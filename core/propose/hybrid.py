@@ -12,7 +12,7 @@ takes over.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from core.propose import make_proposer
 from core.propose.acquisition import Chosen, LogPrior, choose
 from core.propose.embedded import EmbeddedProposer
 from core.propose.history import History, rng_for
-from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
+from core.propose.protocol import Answer, AskContext, Cancelled, Observed, Proposal, Speaks
 from core.propose.setting import ProposerSetting
 from core.space import Config, SearchSpace, Value
 from models.dialect import KNOWN
@@ -96,13 +96,14 @@ class HybridProposer:
         beliefs: Mapping[str, Sequence[tuple[Value, float]]] = {}
         record: dict[str, Any] = {}
         if isinstance(self._model, EmbeddedProposer):  # asking a chat model each time would be dear
-            spoke, fixed = self._model.speak(space, context.number)
+            spoke, fixed = self._model.speak(space, context.number, context.attempt)
             candidates = [space.complete({**fixed, **c}) for c in spoke.configs]
             prior, beliefs = _prior(space, spoke.beliefs), spoke.beliefs
             record = {**spoke.record, "prior_weight": self._weight}
         chosen = choose(
-            space, self._history, rng_for(seed, context.number), candidates, prior, self._weight
-        )
+            space, self._history, rng_for(seed, context.number, context.attempt), candidates, prior,
+            self._weight,
+        )  # fmt: skip
         words = _words(chosen, self._history, space, prior is not None)
         context.on_text(words)
         record["seconds"] = time.perf_counter() - started
@@ -114,6 +115,23 @@ class HybridProposer:
 
     def close(self) -> None:
         self._model.close()
+
+    @property
+    def speaks(self) -> bool:
+        """Whether its model does."""
+        return isinstance(self._model, Speaks) and self._model.speaks
+
+    def talk(
+        self,
+        question: str,
+        facts: Sequence[str],
+        earlier: Sequence[tuple[str, str]],
+        on_text: Callable[[str], None],
+        should_stop: Callable[[], bool],
+    ) -> Answer:
+        """Its model's answer; only where it `speaks`."""
+        assert isinstance(self._model, Speaks)
+        return self._model.talk(question, facts, earlier, on_text, should_stop)
 
 
 def _prior(space: SearchSpace, beliefs: Mapping[str, Sequence[tuple[Value, float]]]) -> LogPrior:

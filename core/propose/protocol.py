@@ -75,6 +75,8 @@ class AskContext:
         number: the number the trial will have; with the study's seed it determines the proposal.
         trials_left: evaluations left in the budget, this one included; None when unlimited.
         hints: what the user told the model in plain words, oldest first.
+        attempt: how many proposals for this trial the user turned down; each attempt draws anew.
+        rejected: why the user did so, in plain words, oldest first.
         on_text: called with pieces of reasoning as they are generated.
         should_stop: polled between tokens; a proposer that sees True raises `Cancelled`.
     """
@@ -82,6 +84,8 @@ class AskContext:
     number: int
     trials_left: int | None = None
     hints: tuple[str, ...] = ()
+    attempt: int = 0
+    rejected: tuple[str, ...] = ()
     on_text: Callable[[str], None] = lambda text: None
     should_stop: Callable[[], bool] = lambda: False
 
@@ -119,3 +123,46 @@ class Proposer(Protocol):
 
     def close(self) -> None:
         """Release processes and files. Idempotent."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said to a question, and what it cost.
+
+    Attributes:
+        text: as it was written.
+        model: its name.
+        tokens: prompt, cached, generated, context_used, context_length, per_s.
+    """
+
+    text: str
+    model: str = ""
+    seconds: float = 0.0
+    tokens: Mapping[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Speaks(Protocol):
+    """A proposer that may also answer questions about the study."""
+
+    @property
+    def speaks(self) -> bool:
+        """Whether its model can: an embedded one cannot."""
+
+    def talk(
+        self,
+        question: str,
+        facts: Sequence[str],
+        earlier: Sequence[tuple[str, str]],
+        on_text: Callable[[str], None],
+        should_stop: Callable[[], bool],
+    ) -> Answer:
+        """Answer from the facts, the most important ones first; what finds no room is left out.
+
+        Args:
+            earlier: questions and answers before this one, oldest first.
+
+        Raises:
+            Cancelled: `should_stop` became true before a word was written.
+            HyperLlamaError: the model cannot be loaded or asked.
+        """

@@ -12,7 +12,14 @@ import numpy as np
 from core.errors import HyperLlamaError, SpaceError
 from core.event_log import EventLog
 from core.events import Noted, ProposalStarted, ProposalText
-from core.propose.protocol import AskContext, Cancelled, Exhausted, Proposal, Proposer
+from core.propose.protocol import (
+    AskContext,
+    Cancelled,
+    Exhausted,
+    Proposal,
+    Proposer,
+    Speaks,
+)
 from core.study.progress import Progress
 
 STAND_IN = "tpe"
@@ -46,6 +53,9 @@ class Asker:
         self._wanted: Proposer | None = None
         self._stand_in: Proposer | None = None
         self._failure = ""  # why the wanted proposer is no longer asked
+        self.before_switch: Callable[[], None] = lambda: None  # ends what else uses its model
+        self.switches = 0  # how often the proposer was exchanged
+        self.asking = False  # a proposer is at work: it cannot be exchanged just now
 
     def ask(self, context: AskContext) -> Proposal | None:
         """A proposal for trial `context.number`; None when it was interrupted.
@@ -54,6 +64,13 @@ class Asker:
             Exhausted: nothing is left to propose.
         """
         self._events.emit(ProposalStarted(context.number, self.name))
+        self.asking = True
+        try:
+            return self._ask(context)
+        finally:
+            self.asking = False
+
+    def _ask(self, context: AskContext) -> Proposal | None:
         if self._failure:
             return self._instead(self._failure, context)
         words = _Words(context.number, self._events, self._clock)
@@ -94,9 +111,26 @@ class Asker:
             HyperLlamaError: it cannot be opened.
         """
         proposer = self._open(name)
+        self.before_switch()
         if self._wanted is not None:
             self._wanted.close()
         self.name, self._wanted, self._failure = name, proposer, ""
+        self.switches += 1
+
+    @property
+    def reads(self) -> bool:
+        """Whether the wanted proposer reads plain words: hints, reasons, questions."""
+        return self.speaker() is not None
+
+    def speaker(self) -> Speaks | None:
+        """The wanted proposer where it can answer questions; opened if need be."""
+        if self._wanted is None and not self._failure:
+            try:
+                self._wanted = self._open(self.name)
+            except HyperLlamaError:
+                return None  # the next proposal says so
+        wanted = self._wanted
+        return wanted if isinstance(wanted, Speaks) and wanted.speaks else None
 
     def close(self) -> None:
         for proposer in (self._wanted, self._stand_in):
@@ -134,6 +168,8 @@ class Asker:
             raise _Unusable(f"{proposal.proposer}: {error.message}") from error
         if self._progress.tried(config):
             raise _Unusable(f"{proposal.proposer} repeated a configuration that was tried")
+        if self._progress.declined(config):
+            raise _Unusable(f"{proposal.proposer} repeated a configuration that was turned down")
         return replace(proposal, config=config)
 
 

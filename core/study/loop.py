@@ -13,26 +13,41 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from core.control import Inbox
+from core.control import Inbox, Rerun
 from core.errors import HyperLlamaError
 from core.evaluate.results import FoldResult, Result
 from core.event_log import EventLog
 from core.events import (
     Event,
     FoldFinished,
+    ImportanceFound,
     Noted,
     ProposalStarted,
+    ProposalTurnedDown,
     StudyFinished,
     StudyOpened,
+    TrialNoted,
 )
 from core.proposal_log import ProposalLog
 from core.propose.protocol import AskContext, Exhausted, Observed, Proposal, Proposer
 from core.space import Config, SearchSpace
 from core.store import Store, StoredTrial, jsonable
 from core.study.asking import Asker
+from core.study.importance import METHOD, importance
 from core.study.progress import Progress
-from core.study.steering import POLL_S, Limits, Steering
-from core.study.telling import counts, proposal_made, proposal_of, retold, trial_finished
+from core.study.ranges import Ranges
+from core.study.reruns import Reruns
+from core.study.steering import POLL_S, Limits, Steering, Verdict
+from core.study.talking import Talking
+from core.study.telling import (
+    counts,
+    describe_space,
+    in_words,
+    proposal_made,
+    proposal_of,
+    retold,
+    trial_finished,
+)
 
 HOPELESS_AFTER = 5  # failed trials, when none ever completed
 _FINISHED = ("budget", "minutes", "exhausted")
@@ -46,8 +61,9 @@ class Runner(Protocol):
         config: Config,
         *,
         seed: int,
-        on_fold: Callable[[FoldResult], None],
-        should_stop: Callable[[], bool],
+        fold_seed: int | None = None,
+        on_fold: Callable[[FoldResult], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> Result: ...
 
     def test_score(
@@ -67,6 +83,8 @@ class Study:
         events, inbox, proposals: the files towards watchers, from them, and the permanent log.
         save: keeps the summary.
         notes: told to watchers at the start.
+        use_model: takes the name or path of another model for the proposers opened from then on,
+            and returns it as it is kept; may raise HyperLlamaError.
         log: keeps the traceback of a mistake that was survived.
         interrupted: polled ten times a second; True ends the study within two seconds, and what
             is being evaluated is put back.
@@ -86,12 +104,12 @@ class Study:
         proposals: ProposalLog,
         save: Callable[[Mapping[str, Any]], None] = lambda summary: None,
         notes: Sequence[Noted] = (),
+        use_model: Callable[[str], str] = lambda name: name,
         log: Callable[[str], None] = lambda text: None,
         interrupted: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.space = space
         self._store = store
         self._runner = runner
         self._opened = opened
@@ -113,7 +131,17 @@ class Study:
             Limits(opened.budget_trials, opened.budget_s),
             clock,
             interrupted,
+            last_trial=lambda: self._next_number - 1,
+            use_model=use_model,
+            model=opened.model,
         )
+        asker = self._asker
+        self._talking = Talking(
+            store, events, self._progress, asker.speaker, lambda: asker.name, self._about
+        )
+        asker.before_switch = self._talking.close
+        self._steering.hush = self._talking.hush
+        self._reruns = Reruns(store, events, self._evaluate_again, opened.seed)
         self._unfinished: list[StoredTrial] = []
         self._next_number = 0
         self._has_default = False
@@ -134,6 +162,7 @@ class Study:
             self._finish("error", error.message)
             raise
         finally:
+            self._talking.close()
             self._asker.close()
             self._proposals.close()
         if why in _FINISHED and self._progress.best is not None:
@@ -141,9 +170,12 @@ class Study:
         return self._finish(why, message)
 
     def _begin(self) -> None:
-        """Learn from the storage how far the study is."""
-        attrs = self._store.attrs()
-        self._steering.hints = tuple(str(h) for h in attrs.get("hints", ()))
+        """Learn from the storage how far the study is, and what people made of it."""
+        attrs, steering = self._store.attrs(), self._steering
+        steering.hints = tuple(str(h) for h in attrs.get("hints", ()))
+        steering.review = bool(attrs.get("review", False))
+        steering.notes = {int(n): str(t) for n, t in dict(attrs.get("notes", {})).items()}
+        self._progress.ranges = Ranges(self._progress.ranges.base, attrs.get("ranges", {}))
         past: list[tuple[Event, float]] = []
         for trial in self._store.trials():
             self._next_number = max(self._next_number, trial.number + 1)
@@ -155,21 +187,38 @@ class Study:
                 and not trial.rejected
                 and self._progress.understands(trial.config)
             ):
-                self._steering.spent_s += trial.seconds + trial.proposal_s
+                steering.spent_s += trial.seconds + trial.proposal_s
                 past.extend(retold(trial, self._progress))
                 self._progress.learn(trial.observed())
-        self._events.begin(self._opened, past)
+        past.extend(steering.journal.restore(attrs.get("steered", ())))
+        past.extend(self._talking.restore(attrs.get("talk", ())))
+        past.sort(key=lambda pair: pair[1])
+        end = past[-1][1] if past else 0.0
+        past.extend((TrialNoted(n, t), end) for n, t in steering.notes.items())
+        past.extend((e, end) for e in self._reruns.restore(attrs.get("reruns", {})))
+        opened = replace(self._opened, review=steering.review)
+        if self._progress.ranges:
+            space = describe_space(self._progress.space, self._progress.ranges.base)
+            opened = replace(opened, space=space)
+        self._events.begin(opened, past)
         for note in self._notes:
             self._events.emit(note)
-        self._steering.listen(starting=True)
+        self._tell_importance()
+        steering.listen(starting=True)
 
     def _loop(self) -> tuple[str, str]:
         while True:
             self._rest()
+            if self._steering.reruns and not self._steering.ended:
+                self._run_again(self._steering.reruns.pop(0))
+                continue
             end = self._end()
             if end is not None:
+                if not self._steering.ended and self._converse():
+                    continue  # what was asked is answered first
                 return end
             self._steering.begin_trial()
+            chosen = None
             try:
                 self._write_summary("running")
                 chosen = self._next()
@@ -178,15 +227,38 @@ class Study:
             except Exhausted as error:
                 return "exhausted", error.message
             finally:
-                self._steering.end_trial()
+                self._steering.end_trial(stepped=chosen is not None)
 
     def _rest(self) -> None:
         self._steering.listen()
         if self._steering.resting:
             self._write_summary("paused")
         while self._steering.resting:
+            self._nap()
+
+    def _nap(self) -> None:
+        """A tenth of a second in which nothing but the person's word is waited for."""
+        self._sleep(POLL_S)
+        self._steering.listen()
+        self._converse()
+
+    def _converse(self) -> bool:
+        """Go on with a conversation, where there is one; not while a proposer is at work."""
+        talking, steering = self._talking, self._steering
+        talking.poll()
+        if steering.questions and not talking.busy and not self._asker.asking:
+            talking.ask(steering.questions.pop(0))
+        if talking.busy:
             self._sleep(POLL_S)
-            self._steering.listen()
+            steering.should_stop_now()
+        return talking.busy or bool(steering.questions)
+
+    def _should_stop(self) -> bool:
+        """What trials poll while they train: requests are heard, answers are passed on."""
+        stop = self._steering.should_stop()
+        if self._talking.busy or self._steering.questions:
+            self._converse()
+        return stop
 
     def _end(self) -> tuple[str, str] | None:
         """Why the study is over, and what to say about it; None while it is not."""
@@ -214,21 +286,85 @@ class Study:
                 return taken
         if not self._has_default:
             self._has_default = True
-            config = self.space.default()
+            config = self._progress.space.default()
             if not self._progress.tried(config):
                 self._events.emit(ProposalStarted(self._next_number, "default"))
                 why = "The library's default configuration: what every other is compared with."
                 return self._keep(Proposal(config, "default", why))
-        limit = self._steering.limits.trials
-        proposal = self._asker.ask(
-            AskContext(
-                number=self._next_number,
-                trials_left=None if limit is None else limit - len(self._progress.trials),
-                hints=self._steering.hints,
-                should_stop=self._steering.should_stop,
+        return self._propose()
+
+    def _propose(self) -> tuple[int, Proposal] | None:
+        """The proposer's word; where proposals wait for a person's, what became of it."""
+        steering = self._steering
+        turned_down: list[str] = []
+        while self._talking.busy:  # the model is asked one thing at a time
+            self._converse()
+            if steering.cancelled:
+                return None
+        while True:
+            limit = steering.limits.trials
+            proposal = self._asker.ask(
+                AskContext(
+                    number=self._next_number,
+                    trials_left=None if limit is None else limit - len(self._progress.trials),
+                    hints=steering.hints,
+                    attempt=len(turned_down),
+                    rejected=tuple(turned_down),
+                    should_stop=steering.should_stop,
+                )
             )
+            if proposal is None:
+                return None
+            if not steering.review:
+                return self._keep(proposal)
+            verdict = self._heard(proposal)
+            if verdict is None:
+                return None
+            if not verdict.turned_down:
+                if verdict.config is not None:
+                    proposal = self._edited(proposal, verdict.config)
+                return self._keep(proposal)
+            turned_down.append(self._turn_down(proposal, verdict.reason))
+
+    def _heard(self, proposal: Proposal) -> Verdict | None:
+        """Wait for a person's word on a proposal; None when the study ends or it no longer fits."""
+        steering, number = self._steering, self._next_number
+        switches = self._asker.switches
+        self._events.emit(proposal_made(number, proposal, self._progress, held=True))
+        with steering.waiting(number):
+            self._write_summary("running")
+            while steering.verdict is None:
+                if not steering.review:
+                    return Verdict(number)
+                if steering.ended or not self._progress.space.contains(proposal.config):
+                    return None
+                if self._asker.switches != switches:
+                    return None  # whoever proposes now is asked
+                self._nap()
+            return steering.verdict
+
+    def _edited(self, proposal: Proposal, config: Config) -> Proposal:
+        """The proposal as a person changed it."""
+        if self._progress.space.key(config) == self._progress.space.key(proposal.config):
+            return proposal
+        self._steering.journal.write(
+            f"changed the proposal for trial {self._next_number}: "
+            f"{in_words(config, self._progress)}"
         )
-        return None if proposal is None else self._keep(proposal)
+        record = {**proposal.record, "proposed": proposal.config, "proposed_by": proposal.proposer}
+        return replace(proposal, config=config, proposer="edited", record=record)
+
+    def _turn_down(self, proposal: Proposal, reason: str) -> str:
+        """Log it, tell watchers, and say what the model is told."""
+        number, words = self._next_number, in_words(proposal.config, self._progress)
+        self._proposals.append(_record(number, proposal, turned_down=reason or "no reason given"))
+        self._events.emit(ProposalTurnedDown(number, proposal.config, reason))
+        self._progress.decline(proposal.config)
+        if reason:
+            self._steering.learn_reason(f"not {words}: {reason}")
+        why = f": {reason}" if reason else ""
+        self._steering.journal.write(f"turned down for trial {number}: {words}{why}")
+        return f"{words}{why or ' (another one is wanted)'}"
 
     def _take(self, trial: StoredTrial) -> tuple[int, Proposal] | None:
         """A queued trial made a running one; None if it cannot be, or another program took it."""
@@ -238,31 +374,20 @@ class Study:
             self._store.finish(trial.number, None, refusal)
             self._steering.note("warning", f"queued trial {trial.number} was refused: {wrong}")
             return None
-        if not self._store.take(trial, config, self.space):
+        if not self._store.take(trial, config, self._progress.ranges.stored):
             return None
         return self._announce(trial.number, replace(proposal_of(trial), config=config), begin=True)
 
     def _keep(self, proposal: Proposal) -> tuple[int, Proposal]:
         """Log and store a proposal, in this order: a stored trial has its record in the log."""
-        self._proposals.append(
-            {
-                **proposal.record,
-                "number": self._next_number,
-                "t": round(time.time(), 3),
-                "proposer": proposal.proposer,
-                "config": proposal.config,
-                "reasoning": proposal.reasoning,
-                "fallback": proposal.fallback,
-                "beliefs": proposal.beliefs,
-            }
-        )
+        self._proposals.append(_record(self._next_number, proposal))
         attrs = {
             "proposer": proposal.proposer,
             "reasoning": proposal.reasoning,
             "fallback": proposal.fallback,
             "tokens": counts(proposal.record),
         }
-        number = self._store.start(proposal, self.space, attrs)
+        number = self._store.start(proposal, self._progress.ranges.stored, attrs)
         self._next_number = number + 1
         return self._announce(number, proposal)
 
@@ -284,7 +409,7 @@ class Study:
             proposal.config,
             seed=self._opened.seed,
             on_fold=on_fold,
-            should_stop=self._steering.should_stop,
+            should_stop=self._should_stop,
         )
         if result.state == "cancelled":
             self._store.put_back(number)
@@ -320,6 +445,50 @@ class Study:
         improved = self._progress.learn(trial)
         self._asker.tell()
         self._events.emit(trial_finished(trial, proposal, improved))
+        self._tell_importance()
+
+    def _tell_importance(self) -> None:
+        """How much each hyperparameter mattered, after each of the first trials, then now and
+        then: what it takes grows with the trials."""
+        scored = len(self._progress.trials) - self._progress.failed
+        if scored < 40 or scored % 10 == 0:
+            shares = importance(self._progress.ranges.base, self._progress.trials)
+            if shares:
+                self._events.emit(ImportanceFound(shares, scored, METHOD))
+
+    def _run_again(self, request: Rerun) -> None:
+        trial = self._progress.trial(request.number)
+        if trial is not None:
+            self._write_summary("running")
+            self._reruns.run(trial, request.times)
+
+    def _evaluate_again(
+        self, config: Mapping[str, Any], seed: int
+    ) -> tuple[float | None, float, str]:
+        """Score, seconds and what went wrong of a configuration with other seeds."""
+        result = self._runner.evaluate(
+            dict(config), seed=seed, fold_seed=seed, should_stop=self._steering.should_stop_now
+        )
+        if result.state == "cancelled":
+            return None, result.seconds, "cancelled"
+        value = result.value if result.state == "complete" else None
+        finite = value is not None and math.isfinite(value)
+        return (value if finite else None), result.seconds, result.reason
+
+    def _about(self) -> list[str]:
+        """What the model is told of the study before its trials."""
+        opened, steering, progress = self._opened, self._steering, self._progress
+        done, failed = len(progress.trials), progress.failed
+        lines = [
+            f"Task: {opened.task}, {opened.kind}, {opened.rows} rows, {opened.features} columns.",
+            f"Tuned: {', '.join(opened.estimators)}. Score: {opened.metric}, higher is better, "
+            f"the mean over {opened.folds} folds.",
+            f"{done} trials are done, {failed} of them failed. The budget is "
+            f"{steering.limits.describe()}; {self._asker.name} proposes.",
+        ]
+        if steering.hints:
+            lines.append("The user said: " + "; ".join(steering.hints[-5:]))
+        return lines
 
     def _score_test(self, best: Observed, default: Observed | None) -> None:
         """Score the incumbent, and the default to compare, on the rows that no trial saw."""
@@ -362,6 +531,7 @@ class Study:
                 "why": why,
                 "message": message,
                 "proposer": self._asker.name,
+                "model": self._steering.model,
                 "trials": len(self._progress.trials),
                 "failed": self._progress.failed,
                 "budget_trials": self._steering.limits.trials,
@@ -375,3 +545,18 @@ class Study:
                 "updated_t": round(time.time(), 3),
             }
         )
+
+
+def _record(number: int, proposal: Proposal, **more: Any) -> dict[str, Any]:
+    """A proposal's line in the log."""
+    return {
+        **proposal.record,
+        "number": number,
+        "t": round(time.time(), 3),
+        "proposer": proposal.proposer,
+        "config": proposal.config,
+        "reasoning": proposal.reasoning,
+        "fallback": proposal.fallback,
+        "beliefs": proposal.beliefs,
+        **more,
+    }

@@ -9,17 +9,30 @@ import numpy as np
 from core.propose.history import History
 from core.propose.protocol import Observed
 from core.space import Config, SearchSpace
+from core.study.ranges import Ranges
+
+_DRAWS = 64  # of untried configurations, for one that nobody turned down
 
 
 class Progress:
-    """The finished trials of a study, in the order they ended."""
+    """The finished trials of a study, in the order they ended.
+
+    Attributes:
+        ranges: the search space, and what people changed in it.
+    """
 
     def __init__(self, space: SearchSpace) -> None:
-        self.space = space
+        self.ranges = Ranges(space)
         self.trials: list[Observed] = []
         self.best: Observed | None = None
         self.default: Observed | None = None
         self._history = History()
+        self._declined: set[object] = set()
+
+    @property
+    def space(self) -> SearchSpace:
+        """What may be varied now."""
+        return self.ranges.space
 
     def learn(self, trial: Observed) -> bool:
         """Add a finished trial; True if it is the new incumbent (a tie is not)."""
@@ -42,28 +55,44 @@ class Progress:
         """Whether the configuration was evaluated, to six digits."""
         return not self._history.is_new(self.space, config)
 
+    def decline(self, config: Config) -> None:
+        """Remember that a person did not want it; nobody is to propose it again."""
+        self._declined.add(self.space.key(config))
+
+    def declined(self, config: Config) -> bool:
+        """Whether a person turned it down in this session."""
+        return self.space.key(config) in self._declined
+
     def untried(self, rng: np.random.Generator) -> Config:
         """A random configuration that was not evaluated.
 
         Raises:
             Exhausted: every configuration of the space was.
         """
-        return self._history.unseen(self.space, rng)
+        for _ in range(_DRAWS):
+            config = self._history.unseen(self.space, rng)
+            if not self.declined(config):
+                break
+        return config
 
     def understands(self, config: Config) -> bool:
         """Whether a stored configuration names this study's hyperparameters and no others.
 
         Other programs may have written trials of their own.
         """
-        return bool(config) and all(name in self.space for name in config)
+        return bool(config) and all(name in self.ranges.base for name in config)
 
     def changes(self, config: Config) -> dict[str, Any]:
         """What differs from the incumbent: name -> [its value, the new one]."""
         if self.best is None:
             return {}
         old = self.best.config
-        names = [n for n in self.space.names if n in old or n in config]
+        names = [n for n in self.ranges.base.names if n in old or n in config]
         return {n: [old.get(n), config.get(n)] for n in names if old.get(n) != config.get(n)}
+
+    def trial(self, number: int) -> Observed | None:
+        """The finished trial of that number."""
+        return next((t for t in self.trials if t.number == number), None)
 
     @property
     def failed(self) -> int:

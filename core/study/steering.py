@@ -1,23 +1,29 @@
-"""What people do to a running study: pause, step, stop, hint, queue, extend; and when it ends."""
+"""What people do to a running study: each request, what it changes, and how it is taken back."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from core import control
 from core.control import Inbox
-from core.errors import HyperLlamaError
+from core.errors import HyperLlamaError, SpaceError
 from core.event_log import EventLog
-from core.events import Noted, StudyPaused, StudyResumed
+from core.events import Noted, StudyPaused, StudyResumed, TrialNoted
 from core.space import Config
 from core.store import Store
 from core.study.asking import Asker
+from core.study.journal import Journal
 from core.study.progress import Progress
+from core.study.ranges import Ranges
+from core.study.telling import describe_space, in_words
 
 POLL_S = 0.1
+_AT_REST = (control.Propose, control.Freeze, control.Range, control.Release, control.Undo)
+"""Requests that a proposer at work must not see happen: it is interrupted and asked again."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,21 @@ class Limits:
         return " and ".join(parts) or "without limit"
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """A person's word on the proposal that waits for trial `number`.
+
+    Attributes:
+        config: what to evaluate in its place; None as it is.
+        turned_down: another one is wanted, for this `reason` if there is one.
+    """
+
+    number: int
+    config: Config | None = None
+    turned_down: bool = False
+    reason: str = ""
+
+
 class Steering:
     """Hears requests, and knows whether to rest, to go on, or to end."""
 
@@ -51,13 +72,24 @@ class Steering:
         limits: Limits,
         clock: Callable[[], float],
         interrupted: Callable[[], bool],
+        last_trial: Callable[[], int],
+        use_model: Callable[[str], str],
+        model: str,
     ) -> None:
         self.limits = limits
         self.hints: tuple[str, ...] = ()
         self.paused = False
-        self._cancelled = False
-        self._interrupted = interrupted
+        self.review = False
+        self.model = model
+        self.notes: dict[int, str] = {}
+        self.reruns: list[control.Rerun] = []
+        self.questions: list[str] = []
+        self.hush: Callable[[], None] = lambda: None  # ends an answer that is being given
+        self.verdict: Verdict | None = None
+        self.waiting_number: int | None = None  # of the proposal that waits for a person's word
         self.spent_s = 0.0
+        self._interrupted = interrupted
+        self._cancelled = False
         self._stopping = False
         self._steps = 0
         self._inbox = inbox
@@ -66,17 +98,69 @@ class Steering:
         self._progress = progress
         self._asker = asker
         self._clock = clock
+        self._use_model = use_model
         self._working_since: float | None = None
         self._polled_s = -math.inf
+        self._postponed: list[control.Request] = []
+        self.journal = Journal(store, events, self.settings, last_trial)
+        self._answers: dict[type[Any], Callable[[Any], None]] = {
+            control.Pause: lambda r: self._pause(""),
+            control.Resume: self._resume,
+            control.Step: self._step,
+            control.Stop: self._stop,
+            control.StopNow: self._stop_now,
+            control.Queue: self._queue,
+            control.Hint: self._hint,
+            control.Extend: self._extend,
+            control.Propose: self._propose,
+            control.Review: self._review,
+            control.Accept: self._accept,
+            control.Reject: self._reject,
+            control.Freeze: self._freeze,
+            control.Range: self._range,
+            control.Release: self._release,
+            control.Undo: self._undo,
+            control.Rerun: self._rerun,
+            control.Note: self._note_trial,
+            control.Talk: lambda r: self.questions.append(r.text.strip()),
+            control.Hush: self._hush,
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """What holds from here on, as `Steered` carries it."""
+        return {
+            "proposer": self._asker.name,
+            "model": self.model,
+            "budget_trials": self.limits.trials,
+            "budget_s": self.limits.seconds,
+            "review": self.review,
+            "hints": list(self.hints),
+            "space": describe_space(self._progress.space, self._progress.ranges.base),
+        }
+
+    # The state
 
     def begin_trial(self) -> None:
-        self._steps = max(0, self._steps - 1)
         self._working_since = self._clock()
 
-    def end_trial(self) -> None:
+    def end_trial(self, stepped: bool = True) -> None:
+        """The clock of the budget rests; `stepped`: a trial was evaluated."""
         if self._working_since is not None:
             self.spent_s += self._clock() - self._working_since
             self._working_since = None
+            if stepped:
+                self._steps = max(0, self._steps - 1)
+
+    @contextmanager
+    def waiting(self, number: int) -> Iterator[None]:
+        """While a person thinks about the proposal for trial `number`, no budget is used."""
+        self.end_trial(stepped=False)
+        self.waiting_number, self.verdict = number, None
+        try:
+            yield
+        finally:
+            self.waiting_number = None
+            self._working_since = self._clock()
 
     @property
     def cancelled(self) -> bool:
@@ -85,8 +169,9 @@ class Steering:
 
     @property
     def resting(self) -> bool:
-        """Paused, and neither a step nor an end was asked for."""
-        return self.paused and not (self._steps or self.cancelled or self._stopping)
+        """Paused, and nothing is to be done: no step, no re-run, no end."""
+        wanted = self._steps or self.reruns or self.cancelled or self._stopping
+        return self.paused and not wanted
 
     @property
     def ended(self) -> bool:
@@ -106,7 +191,7 @@ class Steering:
         When the minutes are over the running trial is stopped too, unless nothing was found yet.
         """
         late = self._progress.best is not None and self.time_is_up
-        return self.should_stop_now() or late
+        return self.should_stop_now() or late or bool(self._asker.asking and self._postponed)
 
     def should_stop_now(self) -> bool:
         """Whether a person wants the end at once, whatever the budget says."""
@@ -118,12 +203,15 @@ class Steering:
 
     def listen(self, starting: bool = False) -> None:
         """Do what was asked. When starting, only what stays wanted while no process is there."""
+        postponed, self._postponed = self._postponed, []
         requests = self._inbox.read()
-        for request in requests:
+        for request in (*postponed, *requests):
             if isinstance(request, str):
                 self.note("warning", request)
+            elif self._asker.asking and isinstance(request, _AT_REST):
+                self._postponed.append(request)
             elif not starting or isinstance(request, control.LASTING):
-                self._do(request)
+                self._answers[type(request)](request)
         if requests:
             self._inbox.done()
 
@@ -141,38 +229,41 @@ class Steering:
     def note(self, level: str, text: str, hint: str = "") -> None:
         self._events.emit(Noted(level, text, hint))
 
-    def _do(self, request: control.Request) -> None:
-        if isinstance(request, control.Pause):
-            self._pause("")
-        elif isinstance(request, control.Resume):
-            if self.paused:
-                self.paused = False
-                self._events.emit(StudyResumed())
-        elif isinstance(request, control.Step):
-            if self.paused and self._working_since is None:
-                self._steps += 1
-            else:
-                self._pause("after this trial")
-        elif isinstance(request, control.Stop):
-            self._stopping = True
-            self.note("info", "the study ends after this trial")
-        elif isinstance(request, control.StopNow):
-            self._cancelled = True
-        elif isinstance(request, control.Queue):
-            self._queue(request)
-        elif isinstance(request, control.Hint):
-            self.hints = (*self.hints, request.text.strip())
-            self._store.set_attrs({"hints": list(self.hints)})
-            self.note("info", f"hint to the model: {request.text.strip()}")
-        elif isinstance(request, control.Extend):
-            self._extend(request)
-        elif isinstance(request, control.Propose):
-            self._switch(request.proposer)
+    # Going, resting, ending
 
     def _pause(self, reason: str) -> None:
         if not self.paused:
             self.paused = True
             self._events.emit(StudyPaused(reason))
+            self.journal.write("paused")
+
+    def _resume(self, request: control.Resume) -> None:
+        if self._stopping:
+            self._stopping = False
+            self.journal.write("goes on: the stop was taken back")
+        if self.paused:
+            self.paused = False
+            self._events.emit(StudyResumed())
+            self.journal.write("went on")
+
+    def _step(self, request: control.Step) -> None:
+        if self.paused and self._working_since is None:
+            self._steps += 1
+        else:
+            self._pause("after this trial")
+
+    def _stop(self, request: control.Stop) -> None:
+        def take_back() -> None:
+            self._stopping = False
+
+        self._stopping = True
+        self.journal.write("the study ends after this trial", take_back)
+
+    def _stop_now(self, request: control.StopNow) -> None:
+        self._cancelled = True
+        self.journal.write("stopped at once")
+
+    # What comes next
 
     def _queue(self, request: control.Queue) -> None:
         config, wrong = self.complete(request.config)
@@ -181,24 +272,184 @@ class Steering:
         if wrong:
             self.note("warning", f"the configuration was not queued: {wrong}")
             return
-        self._store.queue(config)
-        self.note("info", "a configuration was queued")
+        number = self._store.queue(config)
+
+        def take_back() -> None:
+            refusal = {"proposer": "queue", "rejected": True, "reason": "taken back"}
+            if any(trial.number == number for trial in self._store.waiting()):
+                self._store.finish(number, None, refusal)
+
+        self.journal.write(f"queued: {in_words(config, self._progress)}", take_back)
+
+    def _hint(self, request: control.Hint) -> None:
+        text = request.text.strip()
+        before = self.hints
+
+        def take_back() -> None:
+            self._set_hints(before)
+
+        self._set_hints((*before, text))
+        self.journal.write(f"hint: {text}", take_back)
+        if not self._asker.reads:
+            self.note(
+                "warning",
+                f"{self._asker.name} reads no hints",
+                "it is kept for a chat model; one can be chosen in the middle of a study",
+            )
+
+    def _set_hints(self, hints: tuple[str, ...]) -> None:
+        self.hints = hints
+        self._store.set_attrs({"hints": list(hints)})
+
+    def learn_reason(self, text: str) -> None:
+        """A reason for turning a proposal down is a hint from then on."""
+        self._set_hints((*self.hints, text))
 
     def _extend(self, request: control.Extend) -> None:
-        trials, seconds = self.limits.trials, self.limits.seconds
+        before, (trials, seconds) = self.limits, (self.limits.trials, self.limits.seconds)
         if trials is not None:
             trials = max(len(self._progress.trials), trials + request.trials)
         if seconds is not None:
             seconds = max(0.0, seconds + 60 * request.minutes)
-        self.limits = Limits(trials, seconds)
-        self._store.set_attrs({"budget_trials": trials, "budget_s": seconds})
-        self.note("info", f"the budget is now {self.limits.describe()}")
+        self._set_limits(Limits(trials, seconds))
+        self.journal.write(
+            f"the budget is now {self.limits.describe()}", lambda: self._set_limits(before)
+        )
 
-    def _switch(self, name: str) -> None:
+    def _set_limits(self, limits: Limits) -> None:
+        self.limits = limits
+        self._store.set_attrs({"budget_trials": limits.trials, "budget_s": limits.seconds})
+
+    def _propose(self, request: control.Propose) -> None:
+        name, model = self._asker.name, self.model
+        if not self._switch(request.proposer or name, request.model):
+            return
+        who = request.proposer or name
+        with_model = f" with {self.model}" if request.model else ""
+        self.journal.write(
+            f"{who} proposes from here on{with_model}",
+            lambda: self._switch_back(name, model if request.model else ""),
+        )
+
+    def _switch_back(self, name: str, model: str) -> None:
+        self._switch(name, model)
+
+    def _switch(self, name: str, model: str) -> bool:
+        before = self.model
         try:
+            if model:
+                self.model = self._use_model(model)
             self._asker.switch(name)
         except HyperLlamaError as error:
             self.note("warning", f"{self._asker.name} goes on: {error.message}", error.hint)
-            return
+            if self.model != before:
+                self.model = self._use_model(before) if before else before
+            return False
         self._store.set_attrs({"proposer": name})
-        self.note("info", f"{name} proposes from here on")
+        return True
+
+    # Review
+
+    def _review(self, request: control.Review) -> None:
+        if self.review == bool(request.on):
+            return
+        self._set_review(bool(request.on))
+        text = "each proposal waits for a word" if self.review else "proposals wait no longer"
+        self.journal.write(text, lambda: self._set_review(not request.on))
+
+    def _set_review(self, on: bool) -> None:
+        self.review = on
+        self._store.set_attrs({"review": on})
+
+    def _accept(self, request: control.Accept) -> None:
+        if not self._awaited(request.number):
+            return
+        config: Config | None = None
+        if request.config:
+            config, wrong = self.complete(request.config)
+            if not wrong and self._progress.tried(config):
+                wrong = "it was tried already"
+            if wrong:
+                self.note("warning", f"the changed proposal cannot be tried: {wrong}")
+                return
+        self.verdict = Verdict(request.number, config)
+
+    def _reject(self, request: control.Reject) -> None:
+        if self._awaited(request.number):
+            reason = request.reason.strip()
+            self.verdict = Verdict(request.number, turned_down=True, reason=reason)
+
+    def _awaited(self, number: int) -> bool:
+        """Whether the proposal for that trial waits; a second key press comes too late."""
+        return self.waiting_number is not None and number in (-1, self.waiting_number)
+
+    # The search space
+
+    def _freeze(self, request: control.Freeze) -> None:
+        self._change(lambda r: r.freeze(request.name, request.value), request.name, "held")
+
+    def _range(self, request: control.Range) -> None:
+        self._change(
+            lambda r: r.limit(request.name, request.low, request.high, request.choices),
+            request.name,
+            "now",
+        )
+
+    def _release(self, request: control.Release) -> None:
+        self._change(lambda r: r.release(request.name), request.name, "again")
+
+    def _change(self, change: Callable[[Ranges], Ranges], name: str, word: str) -> None:
+        before = self._progress.ranges
+        try:
+            after = change(before)
+        except SpaceError as error:
+            self.note("warning", f"the range stays as it is: {error.message}", error.hint)
+            return
+        self._set_ranges(after)
+        domain = after.space[name].domain if name in after.space else after.base[name].domain
+        self.journal.write(
+            f"{name} {word}: {domain.describe()}", lambda: self._set_ranges(before)
+        )
+
+    def _set_ranges(self, ranges: Ranges) -> None:
+        self._progress.ranges = ranges
+        self._store.set_attrs({"ranges": ranges.kept})
+
+    # Beside the search
+
+    def _undo(self, request: control.Undo) -> None:
+        if not self.journal.undo():
+            self.note("info", "there is nothing to take back")
+
+    def _rerun(self, request: control.Rerun) -> None:
+        best = self._progress.best
+        number = request.number if request.number >= 0 else (best.number if best else -1)
+        trial = self._progress.trial(number)
+        if trial is None or trial.value is None:
+            self.note("warning", "there is no scored trial to run again")
+            return
+        wanted = control.Rerun(number, request.times)
+        self.reruns.append(wanted)
+
+        def take_back() -> None:
+            if wanted in self.reruns:
+                self.reruns.remove(wanted)
+
+        self.journal.write(f"trial {number} runs again on {request.times} other seeds", take_back)
+
+    def _note_trial(self, request: control.Note) -> None:
+        number, before = request.number, self.notes.get(request.number, "")
+        self._set_note(number, request.text.strip())
+        text = request.text.strip() or "(taken away)"
+        self.journal.write(f"note on trial {number}: {text}",
+                           lambda: self._set_note(number, before))
+
+    def _set_note(self, number: int, text: str) -> None:
+        self.notes[number] = text
+        self._store.set_attrs({"notes": {str(n): t for n, t in self.notes.items() if t}})
+        self._events.emit(TrialNoted(number, text))
+
+    def _hush(self, request: control.Hush) -> None:
+        self.questions.clear()
+        self.hush()
+

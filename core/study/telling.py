@@ -6,16 +6,19 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from core.describe import describe_space as describe_space
 from core.events import Event, ProposalMade, TrialFinished
 from core.propose.protocol import Observed, Proposal
-from core.space import Categorical, SearchSpace
+from core.space import number
 from core.store import StoredTrial, jsonable
 from core.study.progress import Progress
 
 
-def proposal_made(number: int, proposal: Proposal, progress: Progress) -> ProposalMade:
+def proposal_made(
+    trial: int, proposal: Proposal, progress: Progress, held: bool = False
+) -> ProposalMade:
     return ProposalMade(
-        number=number,
+        number=trial,
         proposer=proposal.proposer,
         config=proposal.config,
         reasoning=proposal.reasoning,
@@ -23,6 +26,7 @@ def proposal_made(number: int, proposal: Proposal, progress: Progress) -> Propos
         tokens=counts(proposal.record),
         beliefs=jsonable(proposal.beliefs),
         changes=progress.changes(proposal.config),
+        held=held,
     )
 
 
@@ -84,30 +88,13 @@ def counts(record: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def describe_space(space: SearchSpace) -> tuple[Mapping[str, Any], ...]:
-    """The space as `StudyOpened` carries it: plain values that a watcher can draw and check.
-
-    Each has name, text (the domain in words), description, default, type ("float", "integer",
-    "categorical"), low, high and log or choices, and "when" (parent, values) if it is conditional.
-    """
-    rows = []
-    for param in space.params:
-        domain = param.domain
-        row: dict[str, Any] = {
-            "name": param.name,
-            "text": domain.describe(),
-            "description": param.description,
-            "default": param.start,
-            "type": type(domain).__name__.lower(),
-        }
-        if isinstance(domain, Categorical):
-            row["choices"] = list(domain.choices)
-        else:
-            row |= {"low": domain.low, "high": domain.high, "log": domain.log}
-        if param.when is not None:
-            row["when"] = {"parent": param.when.parent, "values": list(param.when.values)}
-        rows.append(row)
-    return tuple(rows)
+def in_words(config: Mapping[str, Any], progress: Progress) -> str:
+    """What a configuration changes against the incumbent, in one line; all of it at first."""
+    changed = {name: pair[1] for name, pair in progress.changes(dict(config)).items()}
+    return ", ".join(
+        f"{name} = {number(v) if isinstance(v, float) else v}"
+        for name, v in (changed or config).items()
+    )
 
 
 def _std(scores: tuple[float, ...]) -> float | None:

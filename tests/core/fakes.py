@@ -52,19 +52,21 @@ class FakeRunner:
         config: Config,
         *,
         seed: int,
-        on_fold: Callable[[FoldResult], None],
-        should_stop: Callable[[], bool],
+        fold_seed: int | None = None,
+        on_fold: Callable[[FoldResult], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> Result:
         self.evaluated.append(dict(config))
         other = self.before(len(self.evaluated), config)
         if other is not None:
             return other
-        if should_stop():
+        if should_stop is not None and should_stop():
             return Result("cancelled")
-        value = self.score(config)
+        value = self.score(config) - (fold_seed or 0) / 1000
         folds = tuple(FoldResult(i, 3, value + (i - 1) / 100, value + 0.1, 0.01) for i in range(3))
         for fold in folds:
-            on_fold(fold)
+            if on_fold is not None:
+                on_fold(fold)
         return Result("complete", value, folds, seconds=0.5, facts={"iterations": 7})
 
     def test_score(
@@ -88,7 +90,7 @@ class Drawn:
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         self.contexts.append(context)
         salt = sum(t.number + int(1e6 * (t.value or 0.0)) for t in self.told)
-        rng = np.random.default_rng([self.seed, context.number, abs(salt)])
+        rng = np.random.default_rng([self.seed, context.number, abs(salt), context.attempt])
         context.on_text("Smaller steps. ")
         record = {"prompt": "P", "reply": "R", "seconds": 0.25, "tokens": {"prompt": 10}}
         return Proposal(space.sample(rng), self.name, "Smaller steps.", record=record)
@@ -129,6 +131,7 @@ class Bench:
     summaries: list[Mapping[str, Any]] = field(default_factory=list)
     made: list[Proposer] = field(default_factory=list)
     make: Callable[[str], Proposer] | None = None
+    use_model: Callable[[str], str] = lambda name: name
     now_s: float = 0.0
     interrupted: bool = False
 
@@ -176,6 +179,7 @@ class Bench:
             inbox=Inbox(self.folder),
             proposals=ProposalLog(self.folder / "proposals.jsonl"),
             save=self.summaries.append,
+            use_model=self.use_model,
             interrupted=lambda: self.interrupted,
             clock=self._clock,
             sleep=self._sleep,

@@ -16,6 +16,7 @@ from core.prompt.thinking import marks_of, opened, unclosed
 from core.prompt.wording import Names
 from core.propose import AskContext, Cancelled, Observed, ProposerSetting, make_proposer
 from core.propose.chat import ChatProposer
+from core.propose.protocol import Speaks
 from core.propose.reply import Slot, Text, stage
 from core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
 from models.engine.protocol import Choice, Fixed, Free, Number
@@ -263,3 +264,32 @@ def test_trials_of_a_long_study_keep_the_prompt_inside_the_context(model: Path) 
     assert proposal.record["plan"]["form"] == "digest"
     assert proposal.record["tokens"]["context_used"] <= 2048
     assert proposal.record["plan"]["left_out"] > 900
+
+
+def test_it_answers_questions_from_as_many_facts_as_fit(model: Path) -> None:
+    engine = FakeEngine(always({"answer": "Depth 12 \x1b[31moverfits."}), context_length=512)
+    proposer = make_proposer("hybrid", setting=ProposerSetting(
+        model=str(model), make_engine=lambda: engine))  # fmt: skip
+    assert isinstance(proposer, Speaks) and proposer.speaks
+    heard: list[str] = []
+    facts = ["trial 3 is the best", *(f"trial {n} had a score of 0.{n}" for n in range(200))]
+    answer = proposer.talk("why?", facts, [("who?", "me")], heard.append, lambda: False)
+    assert answer.text == "Depth 12 overfits." == "".join(heard).strip()
+    prompt = str(engine.requests[0].prompt)
+    assert "trial 3 is the best" in prompt and "0.199" not in prompt
+    assert prompt.index("who?") < prompt.index("why?")
+    assert len(engine.tokenize(prompt)) + 170 < 512
+    assert answer.model == "fake" and answer.tokens["context_length"] == 512
+    with pytest.raises(Cancelled):
+        proposer.talk("why?", facts, [], heard.append, lambda: True)
+    with pytest.raises(EngineError, match="does not fit"):
+        proposer.talk("why? " * 400, facts, [], heard.append, lambda: False)
+
+
+def test_a_reasoning_model_answers_without_thoughts(tmp_path: Path) -> None:
+    thinking = write_tiny(tmp_path / "t.gguf", template=CHAT_TEMPLATE + "{# <think> #}")
+    engine = FakeEngine(always({"answer": "Because."}))
+    proposer = chat(thinking, engine)
+    assert proposer.talk("why?", [], [], lambda text: None, lambda: False).text == "Because."
+    first, *_ = engine.requests[0].segments
+    assert isinstance(first, Fixed) and "<think>" in first.text

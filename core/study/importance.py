@@ -1,0 +1,55 @@
+"""How much each hyperparameter mattered: Optuna's PED-ANOVA over the trials so far.
+
+Watanabe, Bansal and Hutter 2023, "PED-ANOVA: efficiently quantifying hyperparameter importance in
+arbitrary subspaces", IJCAI. It is the evaluator of Optuna that needs no scikit-learn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+from core.propose.protocol import Observed
+from core.space import SearchSpace
+
+LEAST_TRIALS = 8
+MOST_TRIALS = 300  # the latest; what it takes grows with them
+METHOD = "PED-ANOVA"
+
+
+def importance(space: SearchSpace, trials: Sequence[Observed]) -> dict[str, float]:
+    """Shares that add up to 1, largest first, over what every scored trial of the incumbent's kind
+    has; empty where too few trials or hyperparameters are there to tell.
+
+    Args:
+        space: the task's own; trials outside it are left out.
+        trials: with values, greater is better.
+    """
+    import optuna
+
+    scored = [t for t in trials if t.value is not None and space.contains(t.config)]
+    if len(scored) < LEAST_TRIALS:
+        return {}
+    best = max(scored, key=lambda t: float(t.value or 0.0))
+    alike = [t for t in scored if t.config.keys() == best.config.keys()][-MOST_TRIALS:]
+    names = [p.name for p in space.free if p.name in best.config]
+    names = [n for n in names if len({str(t.config[n]) for t in alike}) > 1]
+    if len(alike) < LEAST_TRIALS or not names:
+        return {}
+    if len(names) == 1:
+        return {names[0]: 1.0}
+    distributions = {n: d for n, d in space.to_distributions().items() if n in names}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study = optuna.create_study(direction="maximize")
+        for t in alike:
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params={n: t.config[n] for n in names}, distributions=distributions,
+                    value=t.value,
+                )
+            )  # fmt: skip
+        found = optuna.importance.get_param_importances(
+            study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
+        )
+    return {str(n): float(v) for n, v in found.items() if v == v}

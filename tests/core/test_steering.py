@@ -1,0 +1,474 @@
+"""Steering a study on fakes: review, ranges, undo, re-runs, notes, questions; all of it lasts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import control
+from core.control import Request, parse, send
+from core.errors import ModelFileError, SpaceError
+from core.evaluate.results import Result
+from core.events import (
+    ImportanceFound,
+    Noted,
+    ProposalMade,
+    ProposalTurnedDown,
+    RerunFinished,
+    Steered,
+    StudyOpened,
+    TalkAnswered,
+    TalkText,
+    TrialNoted,
+    from_json,
+)
+from core.proposal_log import read_proposals
+from core.propose.protocol import Answer, Observed, Proposer
+from core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace
+from core.study.importance import importance
+from core.study.progress import Progress
+from core.study.ranges import Ranges
+from core.study.talking import suggested
+from tests.core.fakes import SPACE, Bench, Drawn, quality
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "study")
+
+
+def at_trial(bench: Bench, asked: dict[int, Sequence[Request]]) -> None:
+    """Send requests while the n-th evaluation runs, counted from 1."""
+
+    def before(count: int, config: Config) -> Result | None:
+        for request in asked.get(count, ()):
+            send(bench.folder, request)
+        return None
+
+    bench.runner.before = before
+
+
+def asleep(bench: Bench, *asked: Request) -> None:
+    """Send one request at each nap of the study, in this order; then end it."""
+    left = list(asked)
+
+    def nap() -> None:
+        send(bench.folder, left.pop(0) if left else control.StopNow())
+
+    bench.on_sleep = nap
+
+
+def lines(bench: Bench) -> list[str]:
+    return [e.text for e in bench.events if isinstance(e, Steered)]
+
+
+def warned(bench: Bench) -> list[str]:
+    return [f"{e.text} {e.hint}" for e in bench.events if isinstance(e, Noted)]
+
+
+def retold(bench: Bench) -> list[Any]:
+    """The events in the file, as a watcher that comes later reads them."""
+    text = (bench.folder / "events.jsonl").read_text("utf8")
+    return [pair[0] for line in text.splitlines() if (pair := from_json(line)) is not None]
+
+
+# Review
+
+
+def test_a_proposal_waits_is_accepted_edited_and_turned_down(bench: Bench) -> None:
+    bench.budget = 4
+    at_trial(bench, {1: [control.Review(True)]})
+    asleep(
+        bench,
+        control.Reject(1, "too deep"),
+        control.Accept(7),  # not the one that waits
+        control.Accept(1),
+        control.Accept(2, {"max_depth": 99}),
+        control.Accept(2, {"max_depth": 3, "learning_rate": 0.05, "booster": "dart"}),
+        control.Review(False),
+    )
+    bench.study().run()
+    trials = bench.trials()
+    assert [t[4] for t in trials] == ["default", "drawn", "edited", "drawn"]
+    assert trials[2][2] == {"max_depth": 3, "learning_rate": 0.05, "booster": "dart"}
+    held = [e for e in bench.events if isinstance(e, ProposalMade) and e.held]
+    (no,) = [e for e in bench.events if isinstance(e, ProposalTurnedDown)]
+    assert [e.number for e in held] == [1, 1, 2, 3]
+    assert no.reason == "too deep" and no.config == held[0].config != held[1].config
+    assert trials[1][2] == held[1].config
+    drawn = bench.made[0]
+    assert isinstance(drawn, Drawn)
+    assert drawn.contexts[1].attempt == 1 and "too deep" in drawn.contexts[1].rejected[0]
+    assert drawn.contexts[-1].hints and "too deep" in drawn.contexts[-1].hints[0]
+    assert any("max_depth = 99" in text for text in warned(bench))
+    records = list(read_proposals(bench.folder / "proposals.jsonl"))
+    assert [r.get("turned_down") for r in records if r["number"] == 1] == ["too deep", None]
+    assert next(r for r in records if r["number"] == 2)["proposed_by"] == "drawn"
+
+
+def test_review_uses_no_budget_and_outlives_the_process(bench: Bench) -> None:
+    bench.minutes = 60
+    send(bench.folder, control.Review(True))
+    naps = []
+
+    def nap() -> None:
+        naps.append(bench.summaries[-1]["seconds"])
+        bench.interrupted = len(naps) == 50
+
+    bench.on_sleep = nap
+    bench.study().run()
+    assert [t[4] for t in bench.trials()] == ["default"]
+    assert bench.summaries[-1]["seconds"] < 5 < bench.now_s
+    bench.reopen()
+    bench.on_sleep = lambda: None
+    asleep(bench, control.Accept(1))
+    bench.study().run()
+    opened = [e for e in retold(bench) if isinstance(e, StudyOpened)]
+    assert opened[0].review and len(bench.trials()) == 2
+
+
+def test_a_turned_down_configuration_is_not_proposed_again(bench: Bench) -> None:
+    class Stubborn(Drawn):
+        def ask(self, space: SearchSpace, context: Any) -> Any:
+            return super().ask(space, type(context)(context.number))  # deaf to the attempt
+
+    bench.make = lambda name: Stubborn(3) if name == "drawn" else plain(name)
+    send(bench.folder, control.Review(True))
+    asleep(bench, control.Reject(1), control.Accept(1))
+    bench.study().run()
+    first, second = [e for e in bench.events if isinstance(e, ProposalMade) and e.held][:2]
+    assert first.config != second.config and "turned down" in second.fallback
+
+
+# The search space
+
+
+def test_a_frozen_hyperparameter_stays_and_earlier_trials_too(bench: Bench) -> None:
+    at_trial(bench, {2: [control.Freeze("booster", "dart"), control.Range("max_depth", 2, 5)]})
+    bench.study().run()
+    trials = bench.trials()
+    assert {t[2]["booster"] for t in trials[2:]} == {"dart"}
+    assert all(2 <= t[2]["max_depth"] <= 5 for t in trials[2:])
+    bench.reopen()
+    bench.budget, bench.runner.before = 9, lambda count, config: None
+    bench.study().run()
+    again = bench.trials()
+    assert again[:6] == trials and {t[2]["booster"] for t in again[2:]} == {"dart"}
+    drawn = bench.made[-1]
+    assert isinstance(drawn, Drawn) and [t.number for t in drawn.told][:6] == list(range(6))
+    opened = next(e for e in retold(bench) if isinstance(e, StudyOpened))
+    depth, booster = (next(p for p in opened.space if p["name"] == n)
+                      for n in ("max_depth", "booster"))
+    assert (depth["low"], depth["high"], depth["task"]) == (2, 5, "integer 1 to 12")
+    assert booster["frozen"] and booster["task_choices"] == ["gbtree", "dart"]
+
+
+@pytest.mark.parametrize("proposer", ["tpe", "gp", "random", "cmaes"])
+def test_every_classical_proposer_obeys(bench: Bench, proposer: str) -> None:
+    bench.proposer, bench.budget = proposer, 9
+    at_trial(
+        bench,
+        {4: [control.Freeze("booster", "dart"), control.Range("learning_rate", 0.5, 4.0)],
+         7: [control.Release("booster"), control.Freeze("learning_rate", 0.7)]},
+    )  # fmt: skip
+    bench.study().run()
+    configs = [t[2] for t in bench.trials()]
+    assert {c["booster"] for c in configs[4:7]} == {"dart"}
+    assert all(0.5 <= c["learning_rate"] <= 4.0 for c in configs[4:7])
+    assert {c["learning_rate"] for c in configs[7:]} == {0.7}
+    assert {t[1] for t in bench.trials()} == {"COMPLETE"} and not warned(bench)
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (control.Freeze("depth", 3), "unknown hyperparameter 'depth'"),
+        (control.Freeze("max_depth", 2.5), "whole numbers"),
+        (control.Freeze("booster", "gblinear"), "none of"),
+        (control.Range("max_depth", 9, 2), "low 9 is above high 2"),
+        (control.Range("learning_rate", 0.0, 1.0), "log scale"),
+        (control.Range("booster"), "at least one choice"),
+        (control.Freeze("max_depth", "deep"), "needs a number"),
+    ],
+)
+def test_what_is_no_range_changes_nothing(bench: Bench, request_: Request, said: str) -> None:
+    bench.budget = 2
+    send(bench.folder, request_)
+    bench.study().run()
+    assert any(said in text for text in warned(bench))
+    assert "ranges" not in bench.store.attrs()
+
+
+def test_the_last_free_hyperparameter_cannot_be_held() -> None:
+    ranges = Ranges(SPACE).freeze("max_depth", 3).freeze("booster", "dart")
+    with pytest.raises(SpaceError, match="every hyperparameter"):
+        ranges.freeze("learning_rate", 0.1)
+
+
+def test_what_cannot_count_any_more_leaves_the_space() -> None:
+    space = SearchSpace(
+        [
+            Param("kernel", Categorical(("rbf", "poly")), "rbf"),
+            Param("degree", Integer(2, 5), 3, when=Condition("kernel", ("poly",))),
+            Param("c", Float(0.1, 10.0, log=True), 1.0),
+        ]
+    )
+    held = Ranges(space).freeze("kernel", "rbf")
+    assert held.space.names == ("kernel", "c") and held.stored == space
+    assert Ranges(space, held.kept).space == held.space
+    assert held.release("kernel").space == space
+
+
+def test_a_change_while_the_proposer_thinks_interrupts_it(bench: Bench) -> None:
+    class Slow(Drawn):
+        def ask(self, space: SearchSpace, context: Any) -> Any:
+            if context.number == 2 and len(self.contexts) == 1:
+                self.contexts.append(context)
+                send(bench.folder, control.Freeze("max_depth", 4))
+                from core.propose.protocol import Cancelled
+
+                for _ in range(3):
+                    if context.should_stop():
+                        raise Cancelled
+                raise AssertionError("nobody stopped it")
+            return super().ask(space, context)
+
+    bench.make = lambda name: Slow(3)
+    bench.study().run()
+    depths = [t[2]["max_depth"] for t in bench.trials()]
+    assert len(depths) == 6 and set(depths[2:]) == {4}
+
+
+# Undo, hints, proposers, models
+
+
+def test_changes_are_taken_back_newest_first(bench: Bench) -> None:
+    at_trial(
+        bench,
+        {2: [control.Hint("shallow"), control.Freeze("max_depth", 2), control.Extend(5),
+             control.Queue({"max_depth": 2}), control.Propose("random"), control.Stop()],
+         3: [control.Undo() for _ in range(7)]},
+    )  # fmt: skip
+    before = bench.runner.before
+
+    def rewind(count: int, config: Config) -> Result | None:
+        before(count, config)
+        if count == 2:
+            send(bench.folder, control.Undo())  # the stop
+        return None
+
+    bench.runner.before = rewind
+    bench.study().run()
+    trials = bench.trials()
+    assert len([t for t in trials if t[1] == "COMPLETE"]) == 6
+    assert {t[4] for t in trials[4:]} == {"drawn"} and len({t[2]["max_depth"] for t in trials}) > 2
+    assert bench.store.attrs()["hints"] == [] and bench.store.attrs()["budget_trials"] == 6
+    said = lines(bench)
+    for part in ("hint: shallow", "max_depth held", "budget is now 11", "queued:", "random"):
+        assert any(part in text for text in said)
+        assert any(text.startswith("taken back") and part in text for text in said)
+    assert "there is nothing to take back" in " ".join(warned(bench))
+    bench.reopen()
+    bench.study().run()
+    again = [e.text for e in retold(bench) if isinstance(e, Steered)]
+    assert again[: len(said)] == said
+
+
+def test_another_model_takes_over_and_an_unusable_one_does_not(bench: Bench) -> None:
+    used = []
+
+    def use(name: str) -> str:
+        if name == "broken.gguf":
+            raise ModelFileError("broken.gguf is no GGUF file", "choose another")
+        used.append(name)
+        return f"/models/{name}"
+
+    bench.use_model = use
+    at_trial(bench, {2: [control.Propose(model="small.gguf")], 3: [control.Propose("random")],
+                     4: [control.Propose("drawn", "broken.gguf")]})  # fmt: skip
+    bench.study().run()
+    assert used == ["small.gguf"] and len(bench.made) >= 3
+    settings = [e.settings for e in bench.events if isinstance(e, Steered)]
+    assert settings[0]["model"] == "/models/small.gguf" and settings[-1]["proposer"] == "random"
+    assert any("broken.gguf" in text for text in warned(bench))
+
+
+def test_who_cannot_read_a_hint_is_named(bench: Bench) -> None:
+    send(bench.folder, control.Hint("shallow"))
+    bench.budget = 2
+    bench.study().run()
+    assert any("drawn reads no hints" in text for text in warned(bench))
+
+
+# Beside the search
+
+
+def test_a_rerun_stands_beside_the_trial_and_is_none(bench: Bench) -> None:
+    at_trial(bench, {3: [control.Rerun(times=2), control.Rerun(1, 1), control.Rerun(99)]})
+    bench.study().run()
+    assert len(bench.trials()) == 6 and len(bench.runner.evaluated) == 9
+    found = [e for e in bench.events if isinstance(e, RerunFinished)]
+    assert [e.seed for e in found] in ([4, 5, 4], [4, 5, 6]) and len(found) == 3
+    best = {e.number for e in found[:2]}.pop()
+    config = next(t[2] for t in bench.trials() if t[0] == best)
+    assert found[0].value == pytest.approx(quality(config) - 0.004)
+    drawn = bench.made[0]
+    assert isinstance(drawn, Drawn) and len(drawn.told) == 6
+    assert any("no scored trial" in text for text in warned(bench))
+    bench.reopen()
+    bench.events.clear()
+    bench.study().run()
+    assert [e for e in retold(bench) if isinstance(e, RerunFinished)] == found
+
+
+def test_a_paused_study_runs_a_trial_again(bench: Bench) -> None:
+    at_trial(bench, {2: [control.Pause()]})
+    asleep(bench, control.Rerun(0, 2), control.Resume())
+    bench.study().run()
+    kinds = bench.kinds()
+    assert kinds.count("RerunFinished") == 2
+    assert kinds.index("RerunFinished") < kinds.index("StudyResumed")
+
+
+def test_notes_stay_with_their_trials(bench: Bench) -> None:
+    at_trial(bench, {2: [control.Note(0, "the baseline"), control.Note(1, "odd")],
+                     3: [control.Note(1, "")]})  # fmt: skip
+    bench.study().run()
+    assert bench.store.attrs()["notes"] == {"0": "the baseline"}
+    bench.reopen()
+    bench.study().run()
+    told = [(e.number, e.text) for e in retold(bench) if isinstance(e, TrialNoted)]
+    assert told == [(0, "the baseline")]
+
+
+def test_importance_names_what_matters(bench: Bench) -> None:
+    bench.budget = 12
+    bench.study().run()
+    found = [e for e in bench.events if isinstance(e, ImportanceFound)]
+    assert found[0].trials == 8 and found[-1].trials == 12
+    assert sum(found[-1].shares.values()) == pytest.approx(1.0)
+    assert min(found[-1].shares, key=lambda n: found[-1].shares[n]) == "booster"
+    assert importance(SPACE, [Observed(0, SPACE.default(), 1.0)]) == {}
+
+
+# Talk
+
+
+class Speaker(Drawn):
+    """Answers with the facts it was given, slowly enough that a trial ends meanwhile."""
+
+    speaks = True
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.facts: list[str] = []
+        self.earlier: list[tuple[str, str]] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def talk(
+        self, question: str, facts: Sequence[str], earlier: Sequence[tuple[str, str]],
+        on_text: Callable[[str], None], should_stop: Callable[[], bool],
+    ) -> Answer:  # fmt: skip
+        self.facts, self.earlier = list(facts), list(earlier)
+        on_text("Depth 12 ")
+        self.go_on.wait(5)
+        if should_stop():
+            return Answer("Depth 12 ")
+        on_text("overfits.")
+        return Answer('Depth 12 overfits. {"max_depth": 3, "depth": 1}', "talker", 0.5)
+
+
+def test_a_question_is_answered_from_the_facts(bench: Bench) -> None:
+    speaker = Speaker(3)
+    bench.make = lambda name: speaker
+    at_trial(bench, {3: [control.Talk("why is max_depth 12 bad in trial 1?")]})
+    bench.study().run()
+    (answer,) = [e for e in bench.events if isinstance(e, TalkAnswered)]
+    assert answer.text.startswith("Depth 12 overfits") and answer.model == "talker"
+    assert answer.config["max_depth"] == 3 and SPACE.contains(answer.config)
+    said = "".join(e.text for e in bench.events if isinstance(e, TalkText))
+    assert said == "Depth 12 overfits."
+    facts = "\n".join(speaker.facts)
+    for part in ("Search space", "Asked about: trial 1", "Scores by max_depth", "accuracy"):
+        assert part.lower() in facts.lower()
+    assert len(bench.trials()) == 6
+
+
+def test_a_conversation_lasts_and_finished_studies_answer(bench: Bench) -> None:
+    speaker = Speaker(3)
+    bench.make = lambda name: speaker
+    send(bench.folder, control.Talk("what now?"))
+    bench.study().run()
+    bench.reopen()
+    send(bench.folder, control.Talk("and then?"))
+    bench.study().run()
+    assert [asked for asked, _ in speaker.earlier] == ["what now?"]
+    answers = [e for e in retold(bench) if isinstance(e, TalkAnswered)]
+    assert len(answers) == 2 and len(bench.trials()) == 6
+
+
+def test_an_answer_is_cut_short(bench: Bench) -> None:
+    speaker = Speaker(3)
+    speaker.go_on.clear()
+    bench.make = lambda name: speaker
+    send(bench.folder, control.Pause())
+    at_trial(bench, {1: [control.Pause(), control.Talk("why?")]})
+    naps = []
+
+    def nap() -> None:
+        naps.append(1)
+        if len(naps) == 3:
+            send(bench.folder, control.Hush())
+        elif len(naps) > 3:
+            speaker.go_on.set()
+            send(bench.folder, control.Resume())
+
+    bench.on_sleep = nap
+    bench.study().run()
+    (answer,) = [e for e in bench.events if isinstance(e, TalkAnswered)]
+    assert answer.text == "Depth 12 "
+
+
+def test_who_cannot_talk_says_so(bench: Bench) -> None:
+    bench.budget = 2
+    send(bench.folder, control.Talk("why?"))
+    bench.study().run()
+    (answer,) = [e for e in bench.events if isinstance(e, TalkAnswered)]
+    assert "drawn cannot talk" in answer.problem and "chat model" in answer.hint
+    assert "talk" not in bench.store.attrs()
+
+
+def test_only_usable_configurations_are_taken_from_an_answer() -> None:
+    progress = Progress(SPACE)
+    assert suggested("none here {broken", progress) == {}
+    assert suggested('{"max_depth": 99}', progress) == {}
+    assert suggested('Try {"booster": "dart"}.', progress) == {
+        **SPACE.default(), "booster": "dart",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"do": "accept", "number": "x"}',
+        b'{"do": "accept", "number": 1, "config": 3}',
+        b'{"do": "propose"}',
+        b'{"do": "rerun", "number": 1, "times": 1000}',
+        b'{"do": "range", "name": "a", "low": "x"}',
+        b'{"do": "note", "number": 1, "text": 3}',
+        b'{"do": "talk", "text": " "}',
+    ],
+)
+def test_malformed_requests_are_refused(line: bytes) -> None:
+    assert isinstance(parse(line), str)
+
+
+def plain(name: str) -> Proposer:
+    from core.propose import ProposerSetting, make_proposer
+
+    return make_proposer(name, setting=ProposerSetting(seed=3))
