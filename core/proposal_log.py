@@ -38,14 +38,20 @@ class ProposalLog:
             self._file = None
 
 
-def read_proposals(path: Path) -> Iterator[dict[str, Any]]:
-    """The records in the order they were written, without lines that a crash tore."""
+def read_proposals(path: Path, number: int | None = None) -> Iterator[dict[str, Any]]:
+    """The records in the order they were written, without lines that a crash tore.
+
+    With a number, lines that cannot be of that trial are passed over unread: quick in a long log.
+    """
+    sign = b"" if number is None else b'"number":%d,' % number
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
         for line in file:
+            if sign not in line:
+                continue
             try:
                 record = json.loads(line)
             except ValueError:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from core.control import Request, send
+from core.control import Inbox, Note, Request, send
 from core.errors import StudyError
-from core.events import Event, from_json
-from core.folder import EVENTS, LOG, free_name, holder
+from core.events import Event, TrialNoted, from_json
+from core.folder import EVENTS, LOG, PROPOSALS, free_name, holder
 from core.paths import home, study_dir
+from core.proposal_log import read_proposals
 from core.text import plain
 from tui.snapshot import Snapshot, Watch
 
@@ -47,6 +49,9 @@ class StudyLink(Protocol):
 
     def last_words(self) -> str:
         """What the process wrote before it died without saying so in its events; may be empty."""
+
+    def records(self, number: int) -> list[dict[str, Any]]:
+        """The whole records of a trial's proposals: prompt, raw reply, settings. Reads a file."""
 
 
 class EventTail:
@@ -94,6 +99,9 @@ class FolderLink:
             self._watch = Watch()
         for event, t in events:
             self._watch.feed(event, t)
+        if events and not self.alive:
+            for note in unheard(self.folder):  # written while nobody worked on the study
+                self._watch.feed(TrialNoted(note.number, note.text), time.time())
         return fresh or bool(events)
 
     @property
@@ -108,11 +116,22 @@ class FolderLink:
 
     def send(self, request: Request) -> None:
         send(self.folder, request)
+        if isinstance(request, Note) and not self.alive:
+            self._watch.feed(TrialNoted(request.number, request.text), time.time())
+
+    def records(self, number: int) -> list[dict[str, Any]]:
+        path = self.folder / PROPOSALS
+        return [r for r in read_proposals(path, number) if r.get("number") == number]
 
     def last_words(self) -> str:
         refused = self.process is not None and bool(self.process.returncode)
         logs = (start_log(self.name), self.folder / LOG)
         return next(filter(None, map(_tail, logs if refused else reversed(logs))), "")
+
+
+def unheard(folder: Path) -> list[Note]:
+    """Notes on trials that wait for the next study process."""
+    return [request for request in Inbox(folder).read() if isinstance(request, Note)]
 
 
 def _tail(path: Path) -> str:

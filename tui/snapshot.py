@@ -9,21 +9,32 @@ from typing import Any
 from core.events import (
     Event,
     FoldFinished,
+    ImportanceFound,
     ModelLoaded,
     ModelLoading,
     Noted,
     ProposalMade,
     ProposalStarted,
     ProposalText,
+    ProposalTurnedDown,
+    RerunFinished,
+    RerunStarted,
+    Steered,
     StudyFinished,
     StudyOpened,
     StudyPaused,
     StudyResumed,
+    TalkAnswered,
+    TalkAsked,
+    TalkText,
     TrialFinished,
+    TrialNoted,
 )
 
 _RECENT_TRIALS = 8  # how many trials the estimate of the time left looks back on
 _NOTES_KEPT = 200
+_OPENED = ("proposer", "model", "budget_trials", "budget_s", "review", "space")
+"""What steering changes of the facts that a study was opened with."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +42,13 @@ class TrialView:
     """One trial, at whatever point of its life.
 
     Attributes:
-        state: "proposing", "training", "complete", "fail" or "cancelled".
+        state: "proposing", "held" (it waits for a person's word), "training", "complete", "fail" or
+            "cancelled".
         changes: name -> [incumbent's value, this trial's], as they were when it was proposed.
         best_then: it became the incumbent when it finished.
         ended_t: seconds since the epoch; 0.0 while it runs.
+        note: a person's own words on it.
+        reruns: its scores on other folds; None for a run that failed.
     """
 
     number: int
@@ -56,6 +70,8 @@ class TrialView:
     best_then: bool = False
     started_t: float = 0.0
     ended_t: float = 0.0
+    note: str = ""
+    reruns: tuple[float | None, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -63,15 +79,48 @@ class TrialView:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A steering action: what was done, and the last trial begun before it."""
+
+    t: float
+    after: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question to the model and its answer, as far as it has come.
+
+    Attributes:
+        config: a configuration that the answer suggests.
+        problem, hint: why there is no answer.
+    """
+
+    number: int
+    asked: str
+    text: str = ""
+    done: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    hint: str = ""
+    model: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """A study at one moment; everything the study screen shows is a function of this and the time.
 
     Attributes:
-        state: "waiting" (nothing heard yet), "loading", "proposing", "training", "paused",
-            "between" (a trial just ended) or "finished".
+        state: "waiting" (nothing heard yet), "loading", "proposing", "held" (a proposal waits for
+            a person's word), "training", "rerunning", "paused", "between" (a trial just ended) or
+            "finished".
         trials: rising by number; the last may still run.
         started_t, last_t: seconds since the epoch of the newest opening and of the newest event.
         paused_s: seconds spent paused since the newest opening.
+        lines: steering actions, oldest first; `undo` is what an undo takes back, empty for nothing.
+        hints: what the model was told in plain words.
+        talk: questions and answers, oldest first.
     """
 
     opened: StudyOpened | None = None
@@ -87,6 +136,12 @@ class Snapshot:
     last_t: float = 0.0
     paused_t: float = 0.0
     paused_s: float = 0.0
+    lines: tuple[Line, ...] = ()
+    undo: str = ""
+    hints: tuple[str, ...] = ()
+    importance: ImportanceFound | None = None
+    rerun: RerunStarted | None = None
+    talk: tuple[Exchange, ...] = ()
 
     def trial(self, number: int | None) -> TrialView | None:
         """The trial of that number, or None."""
@@ -104,6 +159,12 @@ class Snapshot:
     def current(self) -> TrialView | None:
         """The trial that runs now, or None."""
         return self.trials[-1] if self.trials and not self.trials[-1].done else None
+
+    @property
+    def held(self) -> TrialView | None:
+        """The proposal that waits for a person's word, or None."""
+        current = self.current
+        return current if current is not None and current.state == "held" else None
 
     @property
     def default_value(self) -> float | None:
@@ -147,7 +208,7 @@ class Snapshot:
         if self.opened.budget_s is not None:
             limits.append(max(0.0, self.opened.budget_s - self.elapsed_s(now)))
         if self.opened.budget_trials is not None:
-            recent = [t for t in self.trials if t.done][-_RECENT_TRIALS:]
+            recent = [t for t in self.trials[-_RECENT_TRIALS - 1 :] if t.done][-_RECENT_TRIALS:]
             if recent:
                 pace = sum(t.seconds + _proposal_s(t) for t in recent) / len(recent)
                 limits.append(pace * max(0, self.opened.budget_trials - self.done_count))
@@ -168,8 +229,9 @@ class Watch:
         if isinstance(event, StudyOpened):
             self._drop_unfinished()
             now = replace(
-                now, opened=event, state="between", finished=None, started_t=t, paused_s=0.0
-            )
+                now, opened=event, state="between", finished=None, started_t=t, paused_s=0.0,
+                undo="", rerun=None,
+            )  # fmt: skip
         elif isinstance(event, ModelLoading):
             now = replace(now, state="loading", loading=event.fraction)
         elif isinstance(event, ModelLoaded):
@@ -187,7 +249,7 @@ class Watch:
                 replace(
                     trial,
                     proposer=event.proposer,
-                    state=trial.state if trial.done else "training",
+                    state=trial.state if trial.done else "held" if event.held else "training",
                     config=event.config,
                     reasoning=event.reasoning or trial.reasoning,
                     fallback=event.fallback,
@@ -196,7 +258,9 @@ class Watch:
                     changes=event.changes,
                 )
             )
-            now = _running(now, "training")
+            now = _running(now, "held" if event.held else "training")
+        elif isinstance(event, ProposalTurnedDown):
+            now = _running(now, "proposing")
         elif isinstance(event, FoldFinished):
             trial = self._get(event.number, t)
             if not trial.done:
@@ -210,6 +274,22 @@ class Watch:
         elif isinstance(event, StudyResumed):
             waited = t - now.paused_t if now.state == "paused" else 0.0
             now = replace(now, state="between", paused_s=now.paused_s + waited, pause_reason="")
+        elif isinstance(event, Steered):
+            now = _steered(now, event, t)
+        elif isinstance(event, TrialNoted):
+            if event.number in self._trials:
+                self._put(replace(self._trials[event.number], note=event.text))
+        elif isinstance(event, RerunStarted):
+            now = replace(_running(now, "rerunning"), rerun=event)
+        elif isinstance(event, RerunFinished):
+            if event.number in self._trials:
+                trial = self._trials[event.number]
+                self._put(replace(trial, reruns=(*trial.reruns, event.value)))
+            now = replace(_running(now, "between"), rerun=None)
+        elif isinstance(event, ImportanceFound):
+            now = replace(now, importance=event)
+        elif isinstance(event, (TalkAsked, TalkText, TalkAnswered)):
+            now = replace(now, talk=_said(now.talk, event))
         elif isinstance(event, Noted):
             now = replace(now, notes=(*now.notes, (t, event))[-_NOTES_KEPT:])
         elif isinstance(event, StudyFinished):
@@ -263,6 +343,34 @@ class Watch:
         """A trial that ran when its process went is no trial: it will be asked for again."""
         for number in [n for n, trial in self._trials.items() if not trial.done]:
             del self._trials[number]
+
+
+def _steered(now: Snapshot, event: Steered, t: float) -> Snapshot:
+    """A steering action as a line, and what holds from then on."""
+    now = replace(now, lines=(*now.lines, Line(t, event.after, event.text)), undo=event.undo)
+    if not event.settings or now.opened is None:
+        return now
+    known = {k: v for k, v in event.settings.items() if k in _OPENED}
+    hints = tuple(str(h) for h in event.settings.get("hints", now.hints))
+    return replace(now, opened=replace(now.opened, **known), hints=hints)
+
+
+def _said(talk: tuple[Exchange, ...], event: TalkAsked | TalkText | TalkAnswered) -> tuple[
+    Exchange, ...
+]:  # fmt: skip
+    if isinstance(event, TalkAsked):
+        return (*talk, Exchange(event.number, event.text))
+    if not talk or talk[-1].number != event.number:
+        return talk
+    last = talk[-1]
+    if isinstance(event, TalkText):
+        last = replace(last, text=last.text + event.text)
+    else:
+        last = replace(
+            last, text=event.text or last.text, done=True, config=event.config,
+            problem=event.problem, hint=event.hint, model=event.model, seconds=event.seconds,
+        )  # fmt: skip
+    return (*talk[:-1], last)
 
 
 def _running(now: Snapshot, state: str) -> Snapshot:

@@ -14,6 +14,7 @@ from core.propose.protocol import (
     Proposer,
 )
 from core.propose.setting import ProposerSetting
+from core.proposers import ASK_A_MODEL, SUMMARIES
 
 __all__ = [
     "AskContext",
@@ -28,18 +29,17 @@ __all__ = [
     "proposers",
 ]
 
-# name -> (module, class, what it is in one line)
+# name -> (module, class)
 _PROPOSERS = {
-    "default": ("default", "DefaultProposer", "the estimator's default configuration, once"),
-    "llama": ("", "", "a local language model: the embedded one, or any chat GGUF"),
-    "hybrid": ("hybrid", "HybridProposer", "the model opens, a Gaussian process goes on"),
-    "gp": ("gaussian_process", "GPProposer", "Gaussian process with expected improvement"),
-    "tpe": ("classical", "TPEProposer", "tree-structured Parzen estimator (Optuna)"),
-    "cmaes": ("classical", "CMAESProposer", "covariance matrix adaptation"),
-    "random": ("classical", "RandomProposer", "random search"),
-    "queue": ("queue", "QueueProposer", "your own configurations, in order"),
+    "default": ("default", "DefaultProposer"),
+    "llama": ("", ""),
+    "hybrid": ("hybrid", "HybridProposer"),
+    "gp": ("gaussian_process", "GPProposer"),
+    "tpe": ("classical", "TPEProposer"),
+    "cmaes": ("classical", "CMAESProposer"),
+    "random": ("classical", "RandomProposer"),
+    "queue": ("queue", "QueueProposer"),
 }
-_MODEL = ("llama", "hybrid")
 
 
 def proposers() -> tuple[str, ...]:
@@ -49,12 +49,12 @@ def proposers() -> tuple[str, ...]:
 
 def summary(name: str) -> str:
     """What a proposer is, in one line."""
-    return _PROPOSERS[_known(name)][2]
+    return SUMMARIES[_known(name)]
 
 
 def needs_model(name: str) -> bool:
     """Whether the proposer asks a language model."""
-    return _known(name) in _MODEL
+    return _known(name) in ASK_A_MODEL
 
 
 def make_proposer(name: str, *, setting: ProposerSetting) -> Proposer:
@@ -64,7 +64,7 @@ def make_proposer(name: str, *, setting: ProposerSetting) -> Proposer:
         SpaceError: there is no such proposer.
         ModelFileError: the model's file is missing or unusable ("llama", "hybrid").
     """
-    module, kind, _ = _PROPOSERS[_known(name)]
+    module, kind = _PROPOSERS[_known(name)]
     if name == "llama":
         module, kind = _llama(setting)
     found = getattr(importlib.import_module(f"core.propose.{module}"), kind)

@@ -189,6 +189,7 @@ class Replay:
         self.alive = True
         self.sent: list[Request] = []
         self.words = ""
+        self.logged: dict[int, list[dict[str, Any]]] = {}
         self._watch = Watch()
         self._new = list(recorded)
         self.last_t = self._new[-1][1] if self._new else START_T
@@ -211,3 +212,6 @@ class Replay:
 
     def last_words(self) -> str:
         return self.words
+
+    def records(self, number: int) -> list[dict[str, Any]]:
+        return self.logged.get(number, [])
