@@ -57,6 +57,10 @@ PLACES = {
     "app": "Everywhere",
     "home": "Home",
     "preview": "Task",
+    "new": "New study",
+    "files": "Files",
+    "columns": "Columns of a table",
+    "space": "Search space",
     "study": "Study",
     "history": "History of trials",
     "reasoning": "Reasoning",
@@ -73,9 +77,24 @@ ACTIONS: tuple[Action, ...] = (
     Action("home.open", "enter", "open", "Open the study, or run the sample task", 1),
     Action("home.preview", "space", "look at task", "The task file; choose model and budget", 2),
     Action("home.resume", "r", "resume", "Go on with a study whose process is gone", 3),
+    Action("home.new", "n", "new study", "A new study: a form over a table of yours", 3),
+    Action("home.edit", "e", "edit a copy", "Take up the marked task in the form", 5),
     Action("home.section", "tab,shift+tab", "studies / tasks", "Go to the other list", 4),
     Action("preview.run", "ctrl+r,f10", "run", "Start a study of this task as set here", 1),
     Action("preview.back", "escape", "back", "Return without starting anything", 2),
+    Action("new.start", "ctrl+r,f10", "save and start", "Save the task file and start a study", 4),
+    Action("new.save", "ctrl+s", "save only", "Save the task file without starting a study", 5),
+    Action("new.next", "ctrl+n,f6", "next step", "The next step of the form", 1),
+    Action("new.previous", "shift+f6,ctrl+o", "step before", "The step of the form before this"),
+    Action("new.toml", "f4", "file", "Go to the task file, or back to the form", 6),
+    Action("new.back", "escape", "back", "Leave the form; asks when something would be lost", 8),
+    Action("files.open", "enter", "open", "Open the folder, or look at the table", 1),
+    Action("files.parent", "backspace,left,h", "parent folder", "Go to the parent folder", 2),
+    Action("columns.target", "t", "predict this", "Make the marked column the target", 2),
+    Action("columns.drop", "d", "leave out", "Leave the marked column out, or use it again", 3),
+    Action("space.edit", "enter", "change", "Change the range, the choices, or hold a value", 2),
+    Action("space.hold", "v", "hold", "Hold the default, or let it vary again", 3),
+    Action("space.reset", "backspace,delete", "default", "Back to the default range", 4),
     Action("study.pause", "p", "pause", "Pause after the trial under way, or go on", 1),
     Action("study.step", "n", "one trial", "Run one trial, then pause", 3),
     Action("study.stop", "s", "stop", "Stop after the trial under way; it can be resumed", 4),
@@ -206,7 +225,14 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     return flat
 
 
-_SEEN_TOGETHER = ({"home", "list"}, {"study", "history", "list"}, {"study", "reasoning"})
+_SEEN_TOGETHER = (
+    {"home", "list"},
+    {"new", "files", "list"},
+    {"new", "columns", "list"},
+    {"new", "space", "list"},
+    {"study", "history", "list"},
+    {"study", "reasoning"},
+)
 
 
 def _together(one: str, other: str) -> bool:

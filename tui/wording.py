@@ -75,6 +75,16 @@ def count(value: float | None) -> str:
     return f"{value / 1e6:.1f}M"
 
 
+def size(bytes_: float) -> str:
+    """The size of a file or of memory: 812 B, 34 kB, 1.2 MB, 4.7 GB (powers of 1024)."""
+    value = float(bytes_)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5 or unit == "GB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if value >= 99.5 or unit == "B" else f"{value:.3g} {unit}"
+
+
 def setting(value: Any) -> str:
     """The value of a hyperparameter: four significant digits, no control characters."""
     if isinstance(value, bool) or value is None:

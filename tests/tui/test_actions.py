@@ -10,17 +10,24 @@ from tui import actions
 from tui.app import HyperLlama
 from tui.screens.help import keys_table
 from tui.screens.home import Home
+from tui.screens.new_study import NewStudy
 from tui.screens.preview import Preview
 from tui.screens.study import StudyScreen
 from tui.widgets.history import History
 from tui.widgets.keybar import MOST_KEYS
 from tui.widgets.reasoning import Reasoning
 from tui.widgets.rows import Rows
+from tui.widgets.space_table import SpaceTable
+from tui.widgets.table_look import ColumnList, Files
 
 OWNERS = {
     "app": HyperLlama,
     "home": Home,
     "preview": Preview,
+    "new": NewStudy,
+    "files": Files,
+    "columns": ColumnList,
+    "space": SpaceTable,
     "study": StudyScreen,
     "history": History,
     "reasoning": Reasoning,

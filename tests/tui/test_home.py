@@ -44,7 +44,7 @@ def app() -> HyperLlama:
 async def test_an_empty_home_names_the_next_key(tasks: list[TaskEntry]) -> None:
     async with app().run_test() as pilot:
         text = text_of(pilot)
-        assert "No study yet" in text and "hyperllama new data.csv" in text
+        assert "No study yet" in text and "n makes a study of it" in text
         assert "breast_cancer" in text and "↵ run" in text_of(pilot, "#keys")
 
 

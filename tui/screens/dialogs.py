@@ -72,16 +72,20 @@ class Line(ModalScreen[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "give up")]
 
-    def __init__(self, title: str, text: str, example: str = "", *, digits: bool = False) -> None:
+    def __init__(
+        self, title: str, text: str, example: str = "", *, digits: bool = False, value: str = ""
+    ) -> None:
         super().__init__()
         self._title, self._text, self._example, self._digits = title, text, example, digits
+        self._value = value
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = self._title
             box.border_subtitle = "[bold]↵[/] send   [bold]esc[/] give up"
             yield Static(Content(self._text), classes="dialog--text")
-            yield Field(placeholder=self._example, type="integer" if self._digits else "text")
+            kind = "integer" if self._digits else "text"
+            yield Field(self._value, placeholder=self._example, type=kind)  # type: ignore[arg-type]
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:

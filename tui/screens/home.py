@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -112,8 +113,8 @@ process is gone stands as *interrupted*; `r` goes on with it, and no finished tr
             ("↵", "bold $primary"),
             " to run it.\n",
             (" A table of your own? ", "$dim"),
-            "hyperllama new data.csv",
-            (" writes a task file for it.", "$dim"),
+            ("n", "bold $primary"),
+            (" makes a study of it.", "$dim"),
         )
 
     def action_open(self) -> None:
@@ -127,7 +128,7 @@ class TaskList(Rows):
     HELP = """\
 Task files: those that come with HyperLlama, and those in the folder it was started in. `↵` runs \
 one as it is; `space` shows the file, where model, proposer and budget can be chosen first. \
-`hyperllama new data.csv` writes a task file for a table of yours.
+`e` takes one up in the form, `n` begins with a table of yours.
 """
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
@@ -169,7 +170,7 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
 
     def empty(self) -> Content:
         return Content.assemble(
-            "No task file here. ", ("hyperllama new data.csv", "bold"), " writes one from a table."
+            "No task file here. ", ("n", "bold $primary"), " makes one from a table."
         )
 
 
@@ -230,7 +231,7 @@ class Home(Place[None]):
     def label_of(self, action: actions.Action) -> str:
         if action.name == "open":
             return "run" if self.in_tasks else "open"
-        if action.name == "preview":
+        if action.name in ("preview", "edit"):
             return action.label if self.in_tasks else ""
         if action.name == "resume":
             entry = self.query_one(StudyList).entry
@@ -266,6 +267,25 @@ class Home(Place[None]):
         choices = await self.app.push_screen_wait(Preview(entry))
         if choices is not None:
             self.run_task(entry, choices)
+
+    def action_new(self) -> None:
+        self._form(None)
+
+    def action_edit(self) -> None:
+        entry = self.query_one(TaskList).entry
+        if entry is not None:
+            self._form(entry.path)
+
+    @work
+    async def _form(self, task_file: Path | None) -> None:
+        """The form; afterwards the tasks at hand may be other ones."""
+        from tui.screens.new_study import NewStudy
+
+        made = await self.app.push_screen_wait(NewStudy(task_file))
+        self.query_one(TaskList).show(library.tasks())
+        if made is not None:
+            file, choices = made
+            self.run_task(TaskEntry(file, file.stem), choices)
 
     def run_task(self, entry: TaskEntry, choices: bridge.Choices | None = None) -> None:
         """Start a study of the task and show it."""

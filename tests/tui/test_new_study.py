@@ -1,0 +1,304 @@
+"""The form: from a table to a task file and a study, with the keyboard alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from core.draft.server import Desk
+from tests.small import write_task
+from tests.tui.conftest import text_of
+from tests.tui.test_home import NOW
+from tui import draft as drafts
+from tui.app import HyperLlama
+from tui.draft import complete, range_value
+from tui.screens.dialogs import Ask, Line
+from tui.screens.home import Home
+from tui.screens.new_study import NewStudy
+from tui.screens.pick import Pick
+from tui.widgets.form import BY_ID
+from tui.widgets.space_table import SpaceTable
+
+NAMES = {"/": "slash", ".": "full_stop", "_": "underscore", " ": "space", ",": "comma"}
+
+
+class NearDesk:
+    """The form's child without a process: the same answers, at once."""
+
+    def __init__(self, *_: object) -> None:
+        self.desk = Desk()
+
+    async def ask(self, do: str, fields: Any = {}, on_event: Any = None) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        (answer,) = self.desk.handle({**fields, "do": do})  # type: ignore[arg-type]
+        return answer
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one table, in which the program was started."""
+    write_task(tmp_path / "here").unlink()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(drafts, "JsonChild", NearDesk)
+    monkeypatch.setattr("models.registry.find_models", lambda: [])
+    monkeypatch.setattr("tui.screens.new_study._CHECK_AFTER_S", 0.0)
+    return tmp_path / "here"
+
+
+async def settle(pilot: Pilot[None], until: Callable[[], bool] = lambda: True) -> None:
+    for _ in range(100):
+        await pilot.pause()
+        screen = pilot.app.screen
+        busy = screen._busy if isinstance(screen, NewStudy) else ""
+        workers = [w for w in pilot.app.workers if w.group in ("child", "finish") and w.is_running]
+        if until() and not busy and not workers:
+            return
+    raise AssertionError(text_of(pilot))
+
+
+async def write(pilot: Pilot[None], text: str) -> None:
+    await pilot.press(*(NAMES.get(c, c) for c in text))
+
+
+def form(pilot: Pilot[None]) -> NewStudy:
+    assert isinstance(pilot.app.screen, NewStudy)
+    return pilot.app.screen
+
+
+async def opened(pilot: Pilot[None]) -> NewStudy:
+    """The form with the table looked at."""
+    await pilot.press("n")
+    await pilot.pause()
+    await write(pilot, "quick.csv")
+    await pilot.press("enter")
+    screen = form(pilot)
+    await settle(pilot, lambda: bool(screen.draft.task))
+    return screen
+
+
+def app() -> HyperLlama:
+    return HyperLlama(clock=lambda: NOW)
+
+
+
+async def focus(pilot: Pilot[None], key: str) -> None:
+    field = next(i for i, f in BY_ID.items() if f.key == key)
+    pilot.app.screen.query_one(f"#{field}").focus()
+    await pilot.pause()
+
+
+async def test_tab_reaches_every_field(folder: Path) -> None:
+    async with app().run_test(size=(140, 45)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("ctrl+n")
+        seen = {screen.focused.id if screen.focused else None}
+        for _ in BY_ID:
+            screen.focus_next()
+            seen.add(screen.focused.id if screen.focused else None)
+        assert set(BY_ID) <= seen
+
+
+async def test_a_study_is_made_from_a_table_without_a_mouse(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[Path, object]] = []
+    monkeypatch.setattr(Home, "run_task", lambda self, entry, c: started.append((entry.path, c)))
+    async with app().run_test(size=(140, 45)) as pilot:
+        screen = await opened(pilot)
+        assert "80 rows, 4 columns" in text_of(pilot) and "predict this" in text_of(pilot, "#keys")
+        await pilot.press("ctrl+n")
+        await focus(pilot, "budget.trials")
+        await pilot.press("end", "backspace", "backspace", "7")
+        await settle(pilot, lambda: screen.draft.said(("budget", "trials")) == 7)
+        await focus(pilot, "run.proposer")
+        await pilot.press("right")
+        await pilot.press("ctrl+r")
+        await settle(pilot, lambda: bool(started))
+    (file, choices), text = started[0], (folder / "quick.toml").read_text()
+    assert file == folder / "quick.toml" and "trials = 7" in text and 'target = "y"' in text
+    assert choices.proposer == "llama"  # type: ignore[attr-defined]
+
+
+async def test_target_and_columns_are_chosen_in_the_table(folder: Path) -> None:
+    async with app().run_test(size=(140, 45)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("d")
+        await settle(pilot, lambda: screen.draft.said(("data", "drop")) == ["a"])
+        await pilot.press("d")
+        await settle(pilot, lambda: screen.draft.said(("data", "drop")) == [])
+        await pilot.press("t")
+        await settle(pilot, lambda: screen.draft.said(("data", "target")) == "a")
+        assert screen.draft.task is not None and screen.draft.task["kind"] == "regression"
+
+
+async def test_the_space_is_edited_held_and_reset(folder: Path) -> None:
+    async with app().run_test(size=(140, 45)) as pilot:
+        screen = await opened(pilot)
+        before = screen.draft.text
+        await pilot.press("ctrl+n", "ctrl+n", "j", "j", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Line)
+        line = pilot.app.screen.query_one(Input)
+        line.value = "9 .. 2"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "is above" in text_of(pilot)
+        pilot.app.screen.query_one(Input).value = "2 .. 8"
+        await pilot.press("enter")
+        await settle(pilot, lambda: "max_depth = {low = 2, high = 8}" in screen.draft.text)
+        assert "2 .. 8" in text_of(pilot, "#space-table")
+        await pilot.press("backspace")
+        await settle(pilot, lambda: screen.draft.text == before)
+        await pilot.press("v")
+        await settle(pilot, lambda: "\nmax_depth = 6" in screen.draft.text)
+        assert "held" in text_of(pilot, "#space-table")
+        await pilot.press("v")
+        await settle(pilot, lambda: screen.draft.text == before)
+        assert screen.query_one(SpaceTable).cursor == 2
+
+
+async def test_errors_stand_beside_their_field_and_nothing_is_saved(folder: Path) -> None:
+    async with app().run_test(size=(140, 45)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("ctrl+n")
+        await focus(pilot, "validation.folds")
+        await pilot.press("end", "backspace", "x")
+        await pilot.pause()
+        assert "a whole number is needed" in text_of(pilot)
+        await pilot.press("backspace", "1")
+        await settle(pilot, lambda: bool(screen.draft.faults))
+        assert "1 is not allowed" in text_of(pilot) and "at least 2" in text_of(pilot)
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert not (folder / "quick.toml").exists()
+        assert isinstance(pilot.app, HyperLlama) and "Not saved" in pilot.app.reports[-1][2]
+
+
+async def test_the_file_can_be_written_by_hand(folder: Path) -> None:
+    async with app().run_test(size=(140, 45)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("f4", "ctrl+home")
+        await write(pilot, "seed 3")
+        await settle(pilot, lambda: bool(screen.draft.faults))
+        assert "line 1: not valid TOML" in text_of(pilot)
+        await pilot.press("ctrl+shift+k")
+        await settle(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
+async def test_in_little_room_the_file_is_a_step(folder: Path, size: tuple[int, int]) -> None:
+    async with app().run_test(size=size) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("f4")
+        await pilot.pause()
+        assert screen.step == "text" and "[data]" in text_of(pilot)
+        await pilot.press("f4")
+        await pilot.pause()
+        assert screen.step == "task"
+        await pilot.press("shift+f6")
+        assert screen.step == "table"
+        await pilot.resize_terminal(140, 45)
+        await pilot.pause()
+        await settle(pilot, lambda: "[data]" in text_of(pilot))
+
+
+async def test_estimators_are_marked_in_a_list(folder: Path) -> None:
+    async with app().run_test(size=(140, 45)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("ctrl+n")
+        await focus(pilot, "estimators")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Pick)
+        await write(pilot, "sup")
+        await pilot.press("space", "enter")
+        await settle(pilot, lambda: screen.draft.estimators() == ["xgboost", "svm"])
+        assert "[space.svm]" in screen.draft.text
+
+
+async def test_leaving_asks_only_when_something_would_be_lost(folder: Path) -> None:
+    async with app().run_test(size=(140, 45)) as pilot:
+        await opened(pilot)
+        await pilot.press("d")
+        await settle(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Ask)
+        await pilot.press("s")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, Home))
+        assert (folder / "quick.toml").exists()
+        await pilot.press("n", "escape")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, Home))
+
+
+async def test_a_task_file_is_taken_up_and_kept(folder: Path) -> None:
+    write_task(folder)
+    async with app().run_test(size=(140, 45)) as pilot:
+        await pilot.press("end", "e")
+        await pilot.pause()
+        screen = form(pilot)
+        await settle(pilot, lambda: bool(screen.draft.task))
+        assert screen.draft.file == folder / "quick.toml" and screen.step == "task"
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert (folder / "quick.toml").read_text() == screen.draft.text
+
+
+async def test_paths_are_completed(folder: Path) -> None:
+    (folder / "tables").mkdir()
+    (folder / "tables" / "b.csv").write_text("x,y\n1,2\n")
+    async with app().run_test(size=(100, 30)) as pilot:
+        await pilot.press("n")
+        await pilot.pause()
+        await write(pilot, "ta")
+        await pilot.press("tab")
+        path = form(pilot).query_one("#table-path", Input)
+        assert path.value == "tables/"
+        await pilot.pause()
+        assert "b.csv" in text_of(pilot, "#table-files")
+        await pilot.press("tab")
+        assert path.value == "tables/b.csv"
+
+
+def test_hidden_files_are_shown_on_demand(folder: Path) -> None:
+    (folder / ".secret").mkdir()
+    assert ".secret" not in [p.name for p in complete("")[1]]
+    assert [p.name for p in complete(".s")[1]] == [".secret"]
+    assert complete("nowhere/")[1] == []
+
+
+ROW = {"usual": {"low": 0.01, "high": 1.0, "log": True}}
+CHOICES = {"usual": {"choices": ["rbf", "linear", None]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "meant"),
+    [
+        ("0.1 .. 1", ROW, {"low": 0.1}),
+        ("0.01..0.5 linear", ROW, {"high": 0.5, "log": False}),
+        ("0.01 .. 1 log", ROW, None),
+        ("0.3", ROW, 0.3),
+        ("", ROW, None),
+        ("rbf, none", CHOICES, {"choices": ["rbf", "none"]}),
+        ("linear", CHOICES, "linear"),
+    ],
+)
+def test_ranges_as_they_are_typed(text: str, row: dict[str, Any], meant: object) -> None:
+    assert range_value(text, row) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "row"), [("1 .. x", ROW), ("2 .. 1", ROW), ("3 log", ROW), ("poly", CHOICES)]
+)
+def test_what_is_no_range_is_refused(text: str, row: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        range_value(text, row)

@@ -1,0 +1,148 @@
+"""The search space of a task as a table that can be edited, with a small picture of each range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+from textual.content import Content
+from textual.message import Message
+
+from tui import actions, wording
+from tui.draft import place
+from tui.glyphs import UNICODE, Glyphs
+from tui.widgets.rows import Column, Rows
+
+
+class SpaceTable(Rows):
+    """One line a hyperparameter: picture, range, default, what it does."""
+
+    NAME = "Search space"
+    HELP = """\
+What is varied. `↵` changes the marked line: a range (`2 .. 8`, `0.01 .. 0.3 log`), some of the \
+choices (`rbf, poly`), or one value that is held (`6`). `v` holds the default or lets it vary \
+again, `backspace` takes your change back.
+
+The picture shows the range within the default one; the diamond is where the first trial starts.
+"""
+    WHERE = "space"
+    BINDINGS: ClassVar[list[BindingType]] = [*Rows.BINDINGS, *actions.bindings("space")]
+    LEAST = 16
+
+    class Wanted(Message):
+        """A person wants to edit, hold or reset the hyperparameter of a row."""
+
+        def __init__(self, what: str, row: Mapping[str, Any]) -> None:
+            super().__init__()
+            self.what, self.row = what, row
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.space: list[dict[str, Any]] = []
+
+    def show(self, space: list[dict[str, Any]]) -> None:
+        self.space = space
+        self.rows_changed()
+
+    def row_count(self) -> int:
+        return len(self.space)
+
+    def columns(self) -> Sequence[Column]:
+        return (
+            Column("mark", "", 1, gap=1),
+            Column("name", "hyperparameter", 0),
+            Column("picture", "range", 18),
+            Column("text", "", 26, drop=1),
+            Column("default", "start", 9, right=True, drop=2),
+            Column("about", "what it does", 40, drop=3),
+        )
+
+    def cell(self, index: int, key: str, width: int) -> Content:
+        row = self.space[index]
+        now = row.get("now")
+        held = now is None or _held(now)
+        g = self.glyphs
+        if key == "mark":
+            return Content.styled("*" if row.get("changed") else " ", "bold $best")
+        if key == "name":
+            return Content.styled(str(row["name"]), "$dim" if held else "bold")
+        if key == "picture":
+            return picture(row, width, g)
+        if key == "about":
+            return Content.styled(str((now or row["usual"])["description"]), "$dim")
+        if now is None:
+            return Content.styled("has no effect" if key == "text" else "", "$dim")
+        if key == "default":
+            return Content(wording.setting(now["default"]))
+        if held:
+            return Content.styled("held", "$dim")
+        return Content.styled(range_text(now), "" if row.get("changed") else "$dim")
+
+    def empty(self) -> Content:
+        return Content.styled(" The space is shown once a table and a target are chosen.", "$dim")
+
+    def _want(self, what: str) -> None:
+        if self.space:
+            self.post_message(self.Wanted(what, self.space[self.cursor]))
+
+    def action_edit(self) -> None:
+        self._want("edit")
+
+    def action_hold(self) -> None:
+        self._want("hold")
+
+    def action_reset(self) -> None:
+        self._want("reset")
+
+
+def range_text(row: Mapping[str, Any]) -> str:
+    """A range as it is also typed: "2 .. 8", "0.01 .. 0.3 log", "rbf, poly"; a held value bare."""
+    if "choices" in row:
+        return ", ".join(wording.setting(c) for c in row["choices"])
+    low, high = wording.setting(row["low"]), wording.setting(row["high"])
+    if row["low"] == row["high"]:
+        return low
+    return f"{low} .. {high}{' log' if row.get('log') else ''}"
+
+
+def _held(row: Mapping[str, Any]) -> bool:
+    if "choices" in row:
+        return len(row["choices"]) == 1
+    return bool(row["low"] == row["high"])
+
+
+def picture(row: Mapping[str, Any], width: int, glyphs: Glyphs) -> Content:
+    """The range inside the default one, and where the first trial starts."""
+    now, usual = row.get("now"), row.get("usual") or row.get("now")
+    if now is None or usual is None:
+        return Content.styled(glyphs.dot * width, "$faint")
+    full, thin, start = ("━", "─", "◆") if glyphs.braille else ("=", "-", "o")
+    if "choices" in usual:
+        parts: list[Content | str] = []
+        for choice in usual["choices"]:
+            inside = choice in now.get("choices", [now.get("default")])
+            sign = start if choice == now["default"] else full if inside else thin
+            parts.append(Content.styled(sign * 2, "$primary" if inside else "$faint"))
+            parts.append(" ")
+        return Content.assemble(*parts)
+    if "choices" in now:
+        return Content.styled(full * 2, "$primary")
+    low, high = min(usual["low"], now["low"]), max(usual["high"], now["high"])
+    log = bool(usual.get("log")) and low > 0
+
+    def cell(value: float) -> int:
+        return round(place(value, low, high, log) * (width - 1))
+
+    first, last, here = cell(now["low"]), cell(now["high"]), cell(now["default"])
+    style = "$best" if row.get("changed") else "$primary"
+    pieces = []
+    for x in range(width):
+        if x == here:
+            pieces.append((start, "bold " + style))
+        elif first <= x <= last:
+            pieces.append((full, style))
+        else:
+            pieces.append((thin, "$faint"))
+    return Content.assemble(*pieces)
