@@ -454,7 +454,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     text = parser.format_help()
     assert "exit codes" in text
     for name in ("new", "inspect", "run", "resume", "studies", "show", "tell", "export", "models",
-                 "bench", "doctor", "completion"):
+                 "compare", "bench", "doctor", "completion"):
         assert f"    {name}" in text
         with pytest.raises(SystemExit) as caught:
             run_command_line([name, "--help"])
@@ -508,3 +508,33 @@ def test_models_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     (test,) = row["tests"]
     assert test["test"] == "pp32" and test["tokens_per_s"] > 0 and len(test["values"]) == 2
     assert run_command_line(["models", "bench"]) == 4
+
+
+def test_compare_survives_a_kill(task: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    child = subprocess.Popen(
+        command("compare", "--models", "random", "tpe", "--baselines", "",
+                "--tasks", task, "--seeds", "2", "--budget", "4", "--new", "mine"),
+        env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    cells = Path(os.environ["HYPERLLAMA_HOME"]) / "comparisons" / "mine" / "cells"
+    while child.poll() is None and not any(f.stat().st_size for f in cells.glob("*.jsonl")):
+        time.sleep(0.02)
+    child.kill()
+    child.wait()
+    assert run_command_line(["compare", "mine", "--queue"]) == 0
+    assert "nobody works on it" in capsys.readouterr().out
+    assert run_command_line(["compare", "mine", "--last", "random"]) == 0
+    assert run_command_line(["compare", "mine", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.split("nobody works on it\n")[-1])
+    assert {r["contender"] for r in told["rows"]} == {"random", "tpe"}
+    assert all(r["cells"] == 2 for r in told["rows"]) and not told["failed"]
+    numbers = [
+        json.loads(line)["trial"]["number"]
+        for f in cells.glob("*.jsonl") for line in f.read_text().splitlines() if '"trial"' in line
+    ]  # fmt: skip
+    assert sorted(numbers) == sorted([0, 1, 2, 3] * 4)
+    assert run_command_line(["compare", "--list"]) == 0
+    assert "mine: finished, 16 trials" in capsys.readouterr().out
+    assert run_command_line(["compare"]) == 2
+    assert run_command_line(["compare", "other"]) == 7

@@ -77,3 +77,10 @@ def close_engines() -> None:
     """End every engine that was kept."""
     while _loaded:
         _loaded.popitem()[1][0].close()
+
+
+def engines_peak_mb() -> float:
+    """Most memory that the process of an engine that is loaded had at once, MiB; 0 without one."""
+    from models.usage import peak_memory_mb
+
+    return max((peak_memory_mb(real.pid) for real, _ in _loaded.values()), default=0.0)

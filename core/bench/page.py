@@ -13,13 +13,14 @@ from core.bench.report import HEADINGS, cells_of, limit_line, pair_line, tables_
 from core.bench.results import Facts, Results, Run
 from core.bench.summary import Pair, Summary, summarise
 
-_STYLE = """
+STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881}
 body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem;font-variant-numeric:tabular-nums}
 h2{font-size:1.15rem;margin-top:2rem}
 th,td{padding:.2rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}
+.wide{overflow-x:auto}
 .plots{display:flex;flex-wrap:wrap;gap:.6rem}
 svg{background:var(--soft);border-radius:6px}
 svg text{font:10px system-ui,sans-serif;fill:currentColor}
@@ -46,7 +47,7 @@ def html_report(results: Results, summary: Summary, pairs: Sequence[Pair] = ()) 
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
-        f"<title>HyperLlama bench</title><style>{_STYLE}</style></head><body>",
+        f"<title>HyperLlama bench</title><style>{STYLE}</style></head><body>",
         f"<h1>HyperLlama bench</h1><p>{escape(_EXPLAINED)}</p>",
     ]
     for (start, at), rows in tables_of(summary).items():

@@ -123,13 +123,15 @@ class Speaker:
             "model_name": self._info.name,
             "sha256": self._info.sha256,
             "threads": self._info.threads,
-            "prompt_tokens": result.prompt_tokens,
-            "cached_tokens": result.cached_tokens,
-            "evaluated_tokens": result.evaluated_tokens,
-            "generated_tokens": result.generated_tokens,
-            "context_used": result.context_used,
-            "context_length": result.context_length,
-            "tokens_per_s": result.tokens_per_s,
+            "tokens": {
+                "prompt": result.prompt_tokens,
+                "cached": result.cached_tokens,
+                "evaluated": result.evaluated_tokens,
+                "generated": result.generated_tokens,
+                "context_used": result.context_used,
+                "context_length": result.context_length,
+                "per_s": result.tokens_per_s,
+            },
             "seconds": result.seconds,
         }
         plans = tuple(_plan(axes, spoken, c.values, len(plan)) for c in result.completions)

@@ -27,6 +27,7 @@ _COMMANDS = (
     "tell",
     "export",
     "models",
+    "compare",
     "bench",
     "doctor",
     "completion",

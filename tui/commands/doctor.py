@@ -195,11 +195,9 @@ def _gpu() -> Iterator[Finding]:
         yield Finding("gpu", "ok", f"{named}; llama.cpp offloads with {', '.join(backends)}")
         return
     kind = "cuda" if shutil.which("nvidia-smi") else "vulkan"
-    kind = "metal" if sys.platform == "darwin" else kind
-    hint = (
-        f'build it for this GPU: CMAKE_ARGS="-DGGML_{kind.upper()}=on -DLLAVA_BUILD=OFF" '
-        "pip install --force-reinstall --no-cache-dir llama-cpp-python (see the README)"
-    )
+    hint = f"build it for this GPU: `make llama BACKEND={kind}` (the README has the details)"
+    if sys.platform == "darwin":
+        hint = "build it again: `make llama`"
     yield Finding("gpu", "note", f"{named}; llama.cpp was built for the processor alone", hint)
 
 

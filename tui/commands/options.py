@@ -18,16 +18,7 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
         help="llama, hybrid, tpe, gp, cmaes, random, default, queue (default: the model)",
     )
     group.add_argument("--model", metavar="NAME|PATH", help="a GGUF file (default: embedded)")
-    group.add_argument(
-        "--gpu-layers", type=_layers, metavar="L", help="auto, none, all, or how many"
-    )
-    group.add_argument(
-        "--context",
-        type=non_negative,
-        metavar="N",
-        help="context length in tokens (0: the model's)",
-    )
-    group.add_argument("--temperature", type=_temperature, metavar="T", help="of the values")
+    _add_engine(group)
     group = parser.add_argument_group("how long")
     group.add_argument("--budget", type=positive, metavar="N", help="trials in all")
     group.add_argument("--minutes", type=_minutes, metavar="M", help="minutes in all")
@@ -43,6 +34,26 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--detached", action="store_true", help="run in the background; closing this is no end"
     )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """How models are run, where there is more than one."""
+    group = parser.add_argument_group("how models are run")
+    _add_engine(group)
+    group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
+
+
+def _add_engine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--gpu-layers", type=_layers, metavar="L", help="auto, none, all, or how many"
+    )
+    group.add_argument(
+        "--context",
+        type=non_negative,
+        metavar="N",
+        help="context length in tokens (0: the model's)",
+    )
+    group.add_argument("--temperature", type=_temperature, metavar="T", help="of the values")
 
 
 def options_from(arguments: argparse.Namespace) -> Options:

@@ -1,0 +1,315 @@
+"""Comparisons: the queue, cells that go on where they were killed, trials trained once, figures."""
+
+from __future__ import annotations
+
+import csv
+import html.parser
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from core.compare.grid import (
+    Cell,
+    Contender,
+    Grid,
+    comparison_folder,
+    load_grid,
+    make_grid,
+    move,
+    parse_contender,
+    reorder,
+    skip,
+)
+from core.compare.play import Journal, play, waste
+from core.compare.reading import CellFacts, Comparison, all_comparisons, cell_file, read_comparison
+from core.compare.report import csv_report, json_report, text_report, write_reports
+from core.compare.run import Progress, run_comparison
+from core.compare.summary import summarise
+from core.compare.trials import KeptTrials, default_file
+from core.errors import EngineError, ModelFileError, SpaceError, StudyError
+from core.evaluate.results import Result
+from core.propose.protocol import Proposal
+from core.space import Config
+from tests.core.fakes import SPACE, Drawn, FakeRunner
+from tests.small import write_task
+
+
+class Scored:
+    """What `play` uses of a `KeptRunner`, scored by a formula."""
+
+    def __init__(self) -> None:
+        self.problem = SimpleNamespace(space=SPACE)
+        self.fake = FakeRunner()
+
+    def evaluate(
+        self, config: Config, should_stop: Callable[[], bool] = lambda: False
+    ) -> tuple[Result, bool]:
+        return self.fake.evaluate(config, seed=0, should_stop=should_stop), False
+
+    def test_score(self, config: Config, should_stop: Callable[[], bool]) -> float | None:
+        return self.fake.test_score(config, seed=0)
+
+
+def played(file: Path, budget: int, proposer: Any = None, stop_at: int | None = None) -> Journal:
+    journal, runner = Journal(file), Scored()
+
+    def should_stop() -> bool:
+        return stop_at is not None and len(journal.trials) >= stop_at
+
+    over = play(journal, runner, lambda: proposer or Drawn(3), budget,  # type: ignore[arg-type]
+                should_stop=should_stop)  # fmt: skip
+    journal.close()
+    assert over == (stop_at is None)
+    return journal
+
+
+# -- cells -------------------------------------------------------------------------------------
+
+
+def test_a_cell_begins_with_the_default_and_ends_with_a_test_score(tmp_path: Path) -> None:
+    journal = played(tmp_path / "cell.jsonl", 4)
+    assert [t["number"] for t in journal.trials] == [0, 1, 2, 3]
+    assert journal.trials[0]["proposer"] == "default"
+    assert journal.trials[1]["tokens"]["prompt"] == 10
+    last = json.loads((tmp_path / "cell.jsonl").read_text().splitlines()[-1])
+    best = max(t["value"] for t in journal.trials)
+    assert last["end"]["test_value"] == pytest.approx(best - 0.01)
+
+
+def test_a_cell_goes_on_as_if_it_had_not_been_stopped(tmp_path: Path) -> None:
+    whole = played(tmp_path / "whole.jsonl", 6)
+    file = tmp_path / "cut.jsonl"
+    played(file, 6, stop_at=3)
+    with file.open("ab") as torn:
+        torn.write(b'{"trial": {"number": 3, "conf')
+    rest = played(file, 6)
+    strip = ("ask_s",)
+    assert [{k: v for k, v in t.items() if k not in strip} for t in rest.trials] == [
+        {k: v for k, v in t.items() if k not in strip} for t in whole.trials
+    ]
+
+
+def test_a_proposer_that_breaks_ends_its_cell_with_a_message(tmp_path: Path) -> None:
+    class Broken(Drawn):
+        def ask(self, space: Any, context: Any) -> Proposal:
+            if context.number == 2:
+                raise EngineError("the engine died twice")
+            return super().ask(space, context)
+
+    proposer = Broken(0)
+    journal = played(tmp_path / "cell.jsonl", 5, proposer)
+    assert len(journal.trials) == 2 and proposer.closed
+    end = json.loads((tmp_path / "cell.jsonl").read_text().splitlines()[-1])["end"]
+    assert end["error"] == "the engine died twice"
+
+
+def test_replies_that_were_in_vain_are_counted() -> None:
+    record = {"attempts": [1, 2, 3], "rejections": ["it repeats trial 2 (score 1).", "x < 0"]}
+    assert waste(Proposal({}, "llama", record=record)) == (3, 1, 1)
+    assert waste(Proposal({}, "tpe")) == (1, 0, 0)
+    again = {"note": "the sampler repeated itself; an untried configuration was drawn"}
+    assert waste(Proposal({}, "tpe", record=again)) == (2, 1, 0)
+
+
+# -- the queue ---------------------------------------------------------------------------------
+
+
+def grid(tmp_path: Path, seeds: int = 2) -> Grid:
+    task = write_task(tmp_path / "work")
+    contenders = [parse_contender("embedded-1m"), parse_contender("random")]
+    return make_grid("one", contenders, [task], range(seeds), 4)
+
+
+def test_contenders_by_their_names() -> None:
+    assert parse_contender("tpe") == Contender("tpe", "tpe")
+    asked = parse_contender("hybrid:embedded-1m?opening=2,blind=false")
+    assert asked.proposer == "hybrid" and asked.options == {"opening": 2, "blind": False}
+    assert asked.label == "hybrid:hyperllama-1m?opening=2,blind=false"
+    assert asked.model.endswith("hyperllama-1m.gguf")
+    assert parse_contender("embedded-1m", "hybrid").label == "hyperllama-1m"
+    for wrong, error in (("tpe:x.gguf", SpaceError), ("queue", SpaceError),
+                         ("nowhere.gguf", ModelFileError)):  # fmt: skip
+        with pytest.raises(error):
+            parse_contender(wrong)
+
+
+def test_the_queue_is_kept_reordered_and_added_to(tmp_path: Path) -> None:
+    made = grid(tmp_path)
+    assert load_grid("one") == made and len(made.cells) == 4
+    assert [c.contender for c in made.cells] == ["random"] * 2 + ["hyperllama-1m"] * 2
+    assert [c.contender for c in move("one", lambda c: c.contender != "random").cells] == (
+        ["hyperllama-1m"] * 2 + ["random"] * 2
+    )
+    last = load_grid("one").cells[-1]
+    assert reorder("one", [last.id]).cells[0] == last
+    assert move("one", lambda c: c == last, first=False).cells[-1] == last
+    skip("one", lambda c: c.seed == 1)
+    states = [c.state for c in read_comparison("one").cells]
+    assert sorted(states) == ["skipped", "skipped", "waiting", "waiting"]
+    skip("one", lambda c: True, skipped=False)
+    before = load_grid("one").cells
+    more = make_grid("one", [parse_contender("tpe")], [], range(3), 4)
+    assert more.cells[:4] == before and len(more.cells) == 9
+    assert [c.grid.name for c in all_comparisons()] == ["one"]
+    with pytest.raises(StudyError, match="budget of 4"):
+        make_grid("one", [], [], range(1), 5)
+    with pytest.raises(StudyError, match="no comparison 'two'"):
+        load_grid("two")
+    (comparison_folder("one") / "grid.json").write_text("{")
+    with pytest.raises(StudyError, match="cannot be read"):
+        read_comparison("one")
+
+
+# -- the whole ---------------------------------------------------------------------------------
+
+
+def test_a_comparison_is_stopped_goes_on_and_trains_nothing_twice(tmp_path: Path) -> None:
+    grid(tmp_path)
+    told: list[Progress] = []
+    found = run_comparison(
+        "one", on_progress=told.append, should_stop=lambda: bool(told) and told[-1].done_trials >= 6
+    )
+    assert 6 <= found.done_trials < 16 and not found.finished and found.left_s is not None
+    assert any(c.state == "broken off" for c in found.cells) or found.done_trials % 4 == 0
+    found = run_comparison("one", on_progress=told.append)
+    assert found.finished and found.done_trials == found.trials == 16 and found.pid is None
+    assert told[-1].cell is None and told[-1].left_s == 0.0
+    keys = [
+        (c.cell.task, json.dumps(SPACE.key(t["config"])), t["known"])
+        for c in found.cells for t in c.trials
+    ]  # fmt: skip
+    trained = [k[:2] for k in keys if not k[2]]
+    assert len(trained) == len(set(trained)) < len(keys)  # the default of every cell but one
+    model = next(c for c in found.cells if c.cell.contender == "hyperllama-1m")
+    assert (model.mean("tokens.prompt") or 0) > 10 and model.trials[1]["engine_mb"] > 10
+    text = write_reports(found)
+    assert "hyperllama-1m" in text and "note: 2 seeds" in text
+    folder = comparison_folder("one")
+    assert {f.name for f in folder.iterdir()} >= {"report.html", "summary.csv", "summary.json"}
+    kept = KeptTrials(default_file())
+    assert kept.get("nothing", "of this") is None
+
+
+# -- figures -----------------------------------------------------------------------------------
+
+
+def cells_of(contender: str, task: str, values: Mapping[int, list[float]]) -> list[CellFacts]:
+    """Whole cells with these values by seed, the default's first."""
+    return [
+        CellFacts(
+            Cell(f"{contender}{task}{seed}", contender, task, seed),
+            "done",
+            [
+                {"number": i, "config": {}, "value": v, "proposer": contender, "fallback": "",
+                 "seconds": 1.0, "known": False, "ask_s": 0.1, "tokens": {"prompt": 50.0},
+                 "replies": 1, "repeated": 0, "invalid": 0, "joules": None, "engine_mb": 40.0}
+                for i, v in enumerate(scores)
+            ],
+            {"test_value": scores[-1], "default_test_value": scores[0]},
+        )
+        for seed, scores in values.items()
+    ]  # fmt: skip
+
+
+def comparison(*cells: list[CellFacts]) -> Comparison:
+    flat = [c for part in cells for c in part]
+    labels = dict.fromkeys(c.cell.contender for c in flat)
+    tasks = {c.cell.task: "" for c in flat}
+    made = Grid("made", 3, tuple(
+        Contender(m, "llama", "m.gguf") if m.startswith("model") else Contender(m, m)
+        for m in labels
+    ), tasks, {}, tuple(c.cell for c in flat), 0.0)  # fmt: skip
+    return Comparison(made, tuple(flat), None)
+
+
+def test_gains_ranks_and_noise() -> None:
+    random = {0: [0.5, 0.6, 0.5], 1: [0.5, 0.5, 0.6], 2: [0.5, 0.6, 0.6]}
+    found = summarise(comparison(
+        cells_of("random", "t", random),
+        cells_of("model-a", "t", {s: [0.5, 0.7, 0.8 + s / 100] for s in range(3)}),
+        cells_of("model-b", "t", {0: [0.5, 0.8, 0.7], 1: [0.5, 0.8, 0.9], 2: [0.5, 0.7, 0.7]}),
+    ))  # fmt: skip
+    rows = {r.contender: r for r in found.rows}
+    assert [r.contender for r in found.rows] == ["model-a", "model-b", "random"]
+    assert [r.rank for r in found.rows] == [1.0, 2.0, 3.0]
+    # two draws of {0.6 four times, 0.5 twice}: both are 0.5 in one case of fifteen
+    expected = 0.4 + 0.1 * (1 / 15)
+    gain = rows["model-a"].over_random
+    assert gain is not None and gain.value == pytest.approx((expected - 0.19) / expected)
+    assert gain.low is not None and gain.high is not None and gain.low < gain.value < gain.high
+    assert rows["random"].over_random is None
+    over_default = rows["model-a"].over_default
+    assert over_default is not None and over_default.value == pytest.approx((0.5 - 0.19) / 0.5)
+    verdicts = {v.b: v for v in found.verdicts}
+    assert verdicts["model-b"].noise is True and "within noise" in verdicts["model-b"].words()
+    assert verdicts["random"].noise is False and "beyond noise" in verdicts["random"].words()
+
+
+def test_errors_are_losses_as_they_are() -> None:
+    found = summarise(comparison(
+        cells_of("random", "t", {0: [-2.0, -1.5, -3.0]}),
+        cells_of("model-a", "t", {0: [-2.0, -1.0, -4.0]}),
+    ))  # fmt: skip
+    row = found.rows[0]
+    assert row.contender == "model-a" and row.over_default is not None
+    assert row.over_default.value == pytest.approx(0.5) and row.over_default.low is None
+    assert found.verdicts[0].noise is None and "one seed" in found.verdicts[0].words()
+
+
+def test_cells_that_are_missing_or_failed_are_told_of() -> None:
+    whole = comparison(
+        cells_of("random", "t", {0: [0.5, 0.6, 0.7], 1: [0.5, 0.6, 0.7]}),
+        cells_of("tpe", "t", {0: [0.5, 0.6, 0.7], 1: [0.5, 0.6, 0.7]}),
+    )
+    *kept, last = whole.cells
+    failed = replace(last, state="failed", end={"error": "it broke"})
+    found = summarise(replace(whole, cells=(*kept, failed)))
+    assert found.failed == (("tpe", "t", 1, "it broke"),)
+    assert "are equal" in found.verdicts[0].words()
+    waiting = replace(whole, cells=(*kept, CellFacts(last.cell, "waiting")))
+    assert "1 of 4 cells are not finished" in summarise(waiting).notes
+    assert waiting.left_s == pytest.approx(3 * 1.1)
+
+
+def test_reports_hold_the_figures_and_escape_names(tmp_path: Path) -> None:
+    name = "=model<b>\x1b[31m"
+    whole = comparison(
+        cells_of("random", "t", {0: [0.5, 0.6, 0.7], 1: [0.5, 0.6, 0.7]}),
+        cells_of(name, "t", {0: [0.5, 0.6, 0.9], 1: [0.5, 0.6, 0.9]}),
+    )
+    summary = summarise(whole)
+    text = text_report(summary)
+    assert "\x1b" not in text and "=model<b>" in text
+    narrow = text_report(summary, 60)
+    assert max(map(len, narrow.split("\n\n")[1].splitlines())) <= 60
+    rows = list(csv.DictReader(io.StringIO(csv_report(summary))))
+    assert rows[0]["contender"].startswith("'=") and float(rows[0]["rank"]) == 1.0
+    told = json.loads(json_report(summary))
+    assert told["rows"][0]["over_default"]["value"] == pytest.approx(0.8)
+    assert "beyond noise" in told["verdicts"][0]["words"]
+
+    from core.compare.page import html_report
+
+    tags: list[str] = []
+    parser = html.parser.HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: tags.append(tag)  # type: ignore[method-assign]
+    parser.feed(html_report(whole, summary))
+    assert "b" not in tags and tags.count("svg") == 1 and tags.count("table") == 2
+
+
+def test_a_torn_line_is_left_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    made = grid(tmp_path)
+    file = cell_file(made.folder, made.cells[0])
+    file.parent.mkdir()
+    file.write_text('{"trial": {"number": 0, "value": 0.5}}\n{"tri')
+    state = read_comparison("one").cells[0]
+    assert state.state == "broken off" and state.default_value == 0.5
+    file.write_text("{]\n")
+    with pytest.raises(StudyError, match="line 1"):
+        read_comparison("one")
