@@ -1,7 +1,6 @@
 """The proposer `hybrid`: the model opens, a Gaussian process goes on, the model keeps a turn.
 
-The model makes the first `options["opening"]` proposals, shown no trial: what did well elsewhere,
-spread out as it sees fit (told of the default alone, it would stay near it). Then the process
+The model makes the first proposals, as many as `core.propose.embedded.OPENING`. Then the process
 maximises expected improvement, with the model's beliefs as its prior (piBO) and the model's sample
 among its candidates. Every few trials the model has a turn of its own, as long as its turns pay:
 the interval doubles after a turn that brought no new incumbent and starts again after one that did.
@@ -21,14 +20,13 @@ from numpy.typing import NDArray
 from core.estimators import CHOICE, canonical_name
 from core.propose import make_proposer
 from core.propose.acquisition import Chosen, LogPrior, choose
-from core.propose.embedded import EmbeddedProposer
+from core.propose.embedded import OPENING, EmbeddedProposer
 from core.propose.history import History, rng_for
 from core.propose.protocol import Answer, AskContext, Cancelled, Observed, Proposal, Speaks
 from core.propose.setting import ProposerSetting
 from core.space import Config, SearchSpace, Value
 from models.dialect import KNOWN
 
-OPENING = 4
 INTERVAL = 4
 PRIOR_WEIGHT = 2.0
 _FLOOR = 0.15
@@ -43,9 +41,8 @@ class HybridProposer:
         self._setting = setting
         self._model = make_proposer("llama", setting=setting)
         self._history = History()
-        self._opening = int(setting.options.get("opening", OPENING))
+        self._opening = int(setting.options.get("opening", len(OPENING)))
         self._interval = int(setting.options.get("interval", INTERVAL))
-        self._blind = bool(setting.options.get("blind", True))
         self._weight = float(setting.options.get("prior_weight", PRIOR_WEIGHT))
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
@@ -53,11 +50,8 @@ class HybridProposer:
             raise Cancelled
         scored = len(self._history.scored(space))
         opening = self._opening if self._knows(space) else 1
-        if self._opened() < opening:
-            if isinstance(self._model, EmbeddedProposer):
-                return self._model.propose(space, context, blind=self._blind)
-            return self._model.ask(space, context)
-        if not space.free or scored < 2 or self._model_turn():
+        opens = context.number <= opening
+        if opens or not space.free or scored < 2 or self._model_turn():
             return self._model.ask(space, context)
         return self._process(space, context)
 
@@ -69,23 +63,18 @@ class HybridProposer:
         known = any(canonical_name(e) for e in self._setting.estimators)
         return known or any(p.name in KNOWN for p in space.free)
 
-    def _opened(self) -> int:
-        return sum(t.proposer in ("llama", "random") for t in self._history.trials)
-
     def _model_turn(self) -> bool:
         """Whether the model earned the next turn, from who proposed what in the history."""
         best, wait, since = -np.inf, self._interval, 0
-        opened = 0
         for t in self._history.trials:
             improved = t.value is not None and t.value > best
             if t.value is not None:
                 best = max(best, t.value)
-            if t.proposer == "llama":
-                opened += 1
-                if opened > self._opening:
+            if t.number > self._opening:
+                if t.proposer == "llama":
                     wait, since = (self._interval if improved else 2 * wait), 0
-            elif opened >= self._opening:
-                since += 1
+                else:
+                    since += 1
         return since >= wait
 
     def _process(self, space: SearchSpace, context: AskContext) -> Proposal:

@@ -72,8 +72,11 @@ class Speaker:
         told: Sequence[Told],
         seed: int,
         samples: int = 1,
+        temperature: float = 1.0,
     ) -> Spoke:
         """Configurations of `space`, drawn as the model sees fit.
+
+        A temperature in the setting goes before `temperature`.
 
         Raises:
             EngineError: the engine died, twice.
@@ -97,9 +100,10 @@ class Speaker:
             segments.append(Fixed(lead + dialect.VOCABULARY[axis.token], special=True))
             segments.append(Tokens(f"value{i}", tuple(axis.allowed), belief=True))
             lead = ""
-        temperature = self._setting.temperature
+        if self._setting.temperature is not None:
+            temperature = self._setting.temperature
         request = Generation(
-            prompt, segments, temperature=1.0 if temperature is None else temperature, seed=seed,
+            prompt, segments, temperature=temperature, seed=seed,
             samples=samples if temperature != 0 else 1,
         )  # fmt: skip
         result = self._generate(request)

@@ -72,7 +72,7 @@ def train(args: argparse.Namespace) -> int:
     import torch
 
     from models.pretrain import network, tasks
-    from models.pretrain.export import VOCABULARY_SIZE
+    from models.pretrain.export import VOCABULARY_SIZE, weights_of
     from models.pretrain.train import train as run
 
     torch.set_num_threads(args.threads)
@@ -81,7 +81,8 @@ def train(args: argparse.Namespace) -> int:
     print(f"{len(seen)} surfaces to learn from, {len(kept)} held out", flush=True)
     run(seen, kept, network.shape_of(args.size, VOCABULARY_SIZE), args.output, steps=args.steps,
         batch=args.batch, peak_rate=args.rate, synthetic=args.synthetic, seed=args.seed,
-        device=args.device, workers=args.workers, minutes=args.minutes)  # fmt: skip
+        device=args.device, workers=args.workers, minutes=args.minutes,
+        start=weights_of(args.start) if args.start else None)  # fmt: skip
     return 0
 
 
@@ -143,6 +144,7 @@ def main() -> int:
     p.add_argument("--corpus", type=Path, required=True)
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("--size", default="1m", choices=("tiny", "1m", "4m", "12m"))
+    p.add_argument("--start", type=Path, help="a GGUF of the same size to go on from")
     p.add_argument("--steps", type=int, default=20_000)
     p.add_argument("--minutes", type=float)
     p.add_argument("--batch", type=int, default=128)

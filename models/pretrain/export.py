@@ -12,6 +12,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import torch
 
 from models import dialect
 from models.pretrain.network import NORM_EPS, ROPE_BASE, Network
@@ -91,3 +92,14 @@ def _byte_characters() -> list[str]:
     others = [b for b in range(256) if b not in printable]
     table = {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(others)}
     return [table[b] for b in range(256)]
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """The weights in a GGUF file that `export` wrote, to go on training from."""
+    return {
+        t.name: torch.from_numpy(
+            gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float32).reshape(
+                tuple(reversed([int(n) for n in t.shape])))
+        )
+        for t in gguf.GGUFReader(path).tensors
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -73,10 +74,12 @@ def train(
     workers: int = 1,
     minutes: float | None = None,
     fuse: bool = True,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Network:
     """Train a network, or go on from `folder`'s checkpoint, to `steps` steps.
 
     Args:
+        start: weights to begin with instead of random ones, where there is no checkpoint.
         minutes: stop earlier than `steps`, with the schedule bent so that it still ends at zero.
         fuse: compile the blocks; after half a minute a step takes half the time.
 
@@ -86,6 +89,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     network = Network(shape).to(device)
+    if start is not None:
+        network.load_state_dict(dict(start))
     if fuse:
         for block in network.blk:
             block.compile(dynamic=True)
