@@ -34,6 +34,7 @@ _PROPOSERS = {
     "default": ("default", "DefaultProposer"),
     "llama": ("", ""),
     "hybrid": ("hybrid", "HybridProposer"),
+    "llama+screen": ("screen", "ScreenProposer"),
     "gp": ("gaussian_process", "GPProposer"),
     "tpe": ("classical", "TPEProposer"),
     "cmaes": ("classical", "CMAESProposer"),

@@ -61,12 +61,9 @@ def choose(
     Raises:
         Exhausted: every configuration of the space was tried.
     """
-    scored = _kept(history.scored(space))
-    x = np.array([space.to_unit(c) for c, _ in scored])
-    losses = tame(-np.array([v for _, v in scored]))
-    categorical = np.array([isinstance(p.domain, Categorical) for p in space.free])
-    process = GaussianProcess.fit(x, -losses, categorical)
-    u = _candidates(space, x, -losses, process, categorical, rng)
+    process, y = _fitted(space, history)
+    x, categorical = process.x, process.categorical
+    u = _candidates(space, x, y, process, categorical, rng)
     if candidates:
         u = np.concatenate([u, [space.to_unit(c) for c in candidates]])
     best = float(process.predict_mean(x).max())
@@ -92,6 +89,41 @@ def choose(
     mean, std = process.predict(space.to_unit(config)[None])
     lengths = {p.name: float(s) for p, s in zip(space.free, process.length, strict=True)}
     return Chosen(config, float(mean[0]), float(std[0]), lengths)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What is expected of a candidate.
+
+    Attributes:
+        mean, std: the value expected there, greater is better, and its standard deviation.
+        log_ei: logarithm of the expected improvement over the incumbent.
+    """
+
+    mean: float
+    std: float
+    log_ei: float
+
+
+def promises(
+    space: SearchSpace, history: History, candidates: Sequence[Config]
+) -> list[Promise]:
+    """What the process expects of each candidate; `history` needs two scored trials at least."""
+    process, _ = _fitted(space, history)
+    mean, std = process.predict(np.array([space.to_unit(c) for c in candidates]))
+    log_ei = log_expected_improvement(mean, std, float(process.predict_mean(process.x).max()))
+    return [
+        Promise(float(m), float(s), float(e)) for m, s, e in zip(mean, std, log_ei, strict=True)
+    ]
+
+
+def _fitted(space: SearchSpace, history: History) -> tuple[GaussianProcess, Floats]:
+    """The process fitted to the history, and the targets it was fitted to, shape (n,)."""
+    scored = _kept(history.scored(space))
+    x = np.array([space.to_unit(c) for c, _ in scored])
+    losses = tame(-np.array([v for _, v in scored]))
+    categorical = np.array([isinstance(p.domain, Categorical) for p in space.free])
+    return GaussianProcess.fit(x, -losses, categorical), -losses
 
 
 def _kept(scored: list[tuple[Config, float]]) -> list[tuple[Config, float]]:

@@ -62,11 +62,13 @@ def _chat(**setting: Any) -> Proposer:
     )
 
 
-def _hybrid_chat(**setting: Any) -> Proposer:
-    return make_proposer(
-        "hybrid",
-        setting=ProposerSetting(model=_chat_model(), make_engine=lambda: FakeEngine(), **setting),
-    )
+def _with_chat(name: str, **always: Any) -> Maker:
+    def make(**setting: Any) -> Proposer:
+        engine = {"model": _chat_model(), "make_engine": lambda: FakeEngine()}
+        given = {**engine, **always, **setting}
+        return make_proposer(name, setting=ProposerSetting(**given))
+
+    return make
 
 
 class _SharedEngine(Engine):
@@ -84,7 +86,7 @@ def _shared_engine() -> Engine:
     return _SharedEngine(log=Path(tempfile.mkdtemp()) / "engine.log")
 
 
-def _embedded(name: str) -> Maker:
+def _embedded(name: str, **always: Any) -> Maker:
     def make(**setting: Any) -> Proposer:
         pytest.importorskip("llama_cpp")
         try:
@@ -92,7 +94,7 @@ def _embedded(name: str) -> Maker:
         except ModelFileError:
             pytest.skip("there is no embedded model yet")
         return make_proposer(
-            name, setting=ProposerSetting(make_engine=_shared_engine, **setting)
+            name, setting=ProposerSetting(make_engine=_shared_engine, **{**always, **setting})
         )
 
     return make
@@ -101,9 +103,11 @@ def _embedded(name: str) -> Maker:
 MAKERS: dict[str, Maker] = {
     "llama": _embedded("llama"),
     "hybrid": _embedded("hybrid"),
+    "screen": _embedded("llama+screen", options={"candidates": 2}),
     **{name: _registered(name) for name in ("random", "tpe", "cmaes", "gp")},
     "chat": _chat,
-    "hybrid chat": _hybrid_chat,
+    "hybrid chat": _with_chat("hybrid"),
+    "screen chat": _with_chat("llama+screen", options={"candidates": 2}),
 }
 
 SMALL = SearchSpace(
@@ -392,3 +396,16 @@ def test_the_registry_names_what_there_is() -> None:
     assert {"default", "llama", "random", "tpe", "gp", "cmaes", "queue"} <= set(proposers())
     with pytest.raises(SpaceError, match="unknown proposer 'tpee'"):
         make_proposer("tpee", setting=ProposerSetting())
+
+
+def test_the_screen_takes_the_candidate_that_promises_most() -> None:
+    proposer = MAKERS["screen chat"](seed=0, options={"candidates": 6})
+    for number in range(12):
+        u = np.array([number / 12])
+        proposer.tell(Observed(number, ONE.from_unit(u), score(ONE, ONE.from_unit(u))))
+    proposal = proposer.ask(ONE, AskContext(12))
+    found = proposal.record["candidates"]
+    assert 2 <= len(found) <= 6 and len({c["config"]["x"] for c in found}) == len(found)
+    best = max(found, key=lambda c: float(c["log_ei"]))
+    assert proposal.config == best["config"] and "candidates of the model" in proposal.reasoning
+    assert best["mean"] >= min(c["mean"] for c in found)

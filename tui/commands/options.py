@@ -15,7 +15,7 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--proposer",
         metavar="P",
-        help="llama, hybrid, tpe, gp, cmaes, random, default, queue (default: the model)",
+        help="llama, hybrid, llama+screen, gp, tpe, cmaes, random, ... (default: the model)",
     )
     group.add_argument("--model", metavar="NAME|PATH", help="a GGUF file (default: embedded)")
     _add_engine(group)
