@@ -2,8 +2,8 @@
 
 Matern 5/2 with one length scale a coordinate, fitted by maximum a posteriori. scikit-learn's
 `GaussianProcessRegressor` has no priors on its length scales; with four to ten trials its maximum
-likelihood then often explains everything by noise or by one coordinate (`python -m benchmarks.gp`
-compares both). Shapes: n trials, d coordinates, m candidates.
+likelihood then often explains everything by noise or by one coordinate (`benchmarks/gp.py` compares
+both). Shapes: n trials, d coordinates, m candidates.
 """
 
 from __future__ import annotations
