@@ -167,7 +167,7 @@ def free_name(stem: str) -> str:
     """`stem`, made fit for a folder, or with the first number that no study has."""
     stem = re.sub(r"[^\w.-]+", "-", stem).strip("-._") or "study"
     name, number = stem, 2
-    while study_dir(name).exists():
+    while study_dir(name).exists() or (home() / "trash" / study_dir(name).name).exists():
         name, number = f"{stem}-{number}", number + 1
     return name
 

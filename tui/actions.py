@@ -61,6 +61,7 @@ PLACES = {
     "files": "Files",
     "columns": "Columns of a table",
     "space": "Search space",
+    "models": "Models",
     "study": "Study",
     "history": "History of trials",
     "reasoning": "Reasoning",
@@ -79,7 +80,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("home.resume", "r", "resume", "Go on with a study whose process is gone", 3),
     Action("home.new", "n", "new study", "A new study: a form over a table of yours", 3),
     Action("home.edit", "e", "edit a copy", "Take up the marked task in the form", 5),
-    Action("home.section", "tab,shift+tab", "studies / tasks", "Go to the other list", 4),
+    Action("home.section", "tab,shift+tab", "lists", "Go to the next list", 7),
+    Action("home.models", "m", "models", "Models: memory, speed, settings, the default one", 6),
+    Action("home.sort", "o", "sort", "Sort the studies by time, name, gain, state, task in turn"),
+    Action("home.filter", "slash", "filter", "Show only studies whose line has the words", 8),
+    Action("home.mark", "space", "mark", "Mark the study for a comparison"),
+    Action("home.rename", "R", "rename", "Give the study another title"),
+    Action("home.archive", "A", "archive", "Take the study out of the list, or put it back"),
+    Action("home.archived", "full_stop", "archived", "Show archived studies too, or no longer"),
+    Action("home.delete", "d,delete", "delete", "Delete the study; it can be taken back", 5),
+    Action("home.undo", "u", "undo", "Take back the last renaming, archiving or deleting", 3),
     Action("preview.run", "ctrl+r,f10", "run", "Start a study of this task as set here", 1),
     Action("preview.back", "escape", "back", "Return without starting anything", 2),
     Action("new.start", "ctrl+r,f10", "save and start", "Save the task file and start a study", 4),
@@ -95,6 +105,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("space.edit", "enter", "change", "Change the range, the choices, or hold a value", 2),
     Action("space.hold", "v", "hold", "Hold the default, or let it vary again", 3),
     Action("space.reset", "backspace,delete", "default", "Back to the default range", 4),
+    Action("study.accept", "space", "accept", "Try the proposal that waits, as it is", 1),
+    Action("study.edit", "e", "edit", "Change the proposal that waits, or queue a trial, changed", 2),
+    Action("study.reject", "d", "turn down", "Turn the waiting proposal down, with a reason", 2),
+    Action("study.another", "D", "another", "Ask for another proposal, without a reason", 2),
+    Action("models.default", "enter", "make default", "Use the marked model in new studies", 1),
+    Action("models.load", "l", "load", "Load the model to see what it takes, or unload it", 2),
+    Action("models.measure", "b", "speed", "Measure how fast the model reads and writes", 3),
+    Action("models.context", "c", "context", "Set the model's context length", 4),
+    Action("models.layers", "v", "GPU layers", "Set how many layers go to the GPU"),
+    Action("models.threads", "t", "threads", "Set the model's threads"),
+    Action("models.refresh", "r", "look again", "Look for models and free memory again"),
+    Action("models.back", "escape", "back", "Stop what is being done, or return", 8),
     Action("study.pause", "p", "pause", "Pause after the trial under way, or go on", 1),
     Action("study.step", "n", "one trial", "Run one trial, then pause", 3),
     Action("study.stop", "s", "stop", "Stop after the trial under way; it can be resumed", 4),
@@ -104,7 +126,13 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("study.hint", "t", "tell", "Tell the model something in plain words", 5),
     Action("study.resume", "r", "resume", "Go on with this study when its process is gone", 1),
-    Action("study.more", "m", "more trials", "Add trials to the budget, and go on", 6),
+    Action("study.more", "m", "budget", "Add trials or minutes to the budget, and go on", 6),
+    Action("study.review", "v", "review", "Let each proposal wait for your word, or no longer", 6),
+    Action("study.ranges", "w", "ranges", "Freeze a hyperparameter, narrow or widen its range", 6),
+    Action("study.proposer", "M", "model", "Another proposer or another model from here on"),
+    Action("study.rerun", "R", "run again", "Run the best, or the trial looked at, on other seeds"),
+    Action("study.note", "N", "note", "Write a note on the trial looked at"),
+    Action("study.undo", "u", "undo", "Take back the last change that can be taken back"),
     Action("study.maximise", "z", "full pane", "Show only the focused pane, or all again", 7),
     Action("study.pane_history", "1", "history", "Go to the history", call="pane('history')"),
     Action("study.pane_reasoning", "2", "reasoning", "Go to the words", call="pane('reasoning')"),
@@ -114,7 +142,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("study.follow", "f", "follow", "Show the newest trial again and follow it"),
     Action("study.best", "b", "best", "Go to the best trial"),
     Action("study.back", "escape", "home", "Back to the list; the study goes on", 8),
-    Action("history.edit", "e", "edit and queue", "Queue the selected configuration, changed"),
+    Action("history.sort", "o", "sort", "Sort the trials; once more turns the order round"),
+    Action("history.filter", "slash", "filter", "Show only the trials that fit"),
+    Action("history.columns", "c", "columns", "Choose the columns"),
     Action("history.copy", "y", "copy", "Copy the selected configuration"),
     Action("history.details", "enter", "details", "Everything about the selected trial"),
     Action("list.up", "up,k", "up", "The line above"),
@@ -200,6 +230,9 @@ _SHOWN = {
     "tab": "tab",
     "shift+tab": "⇧tab",
     "slash": "/",
+    "full_stop": ".",
+    "delete": "del",
+    "backspace": "⌫",
 }
 
 
@@ -225,8 +258,11 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     return flat
 
 
+_NEVER_BOTH = ({"study.pause", "study.resume"}, {"home.preview", "home.mark"})
+"""Actions of one place that may share a key, because never more than one applies."""
 _SEEN_TOGETHER = (
     {"home", "list"},
+    {"models", "list"},
     {"new", "files", "list"},
     {"new", "columns", "list"},
     {"new", "space", "list"},
@@ -247,7 +283,7 @@ def _clash(name: str, wanted: Mapping[str, str]) -> str:
     for action in ACTIONS:
         if action.id == name or not _together(action.where, name.split(".")[0]):
             continue
-        if {action.id, name} == {"study.pause", "study.resume"}:
+        if {action.id, name} in _NEVER_BOTH:
             continue
         if mine & set(keys_of(action, wanted)):
             return action.id

@@ -132,6 +132,11 @@ class HyperLlama(App[None]):
 
         self.push_screen(StudyScreen(link, self.clock))
 
+    def open_models(self) -> None:
+        from tui.screens.models import Models
+
+        self.push_screen(Models())
+
     def go_home(self) -> None:
         while len(self.screen_stack) > 1:
             self.pop_screen()

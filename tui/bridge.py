@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from core.folder import EVENTS, LOG, PROPOSALS, free_name, holder
 from core.paths import home, study_dir
 from core.proposal_log import read_proposals
 from core.text import plain
+from tui import preferences
 from tui.snapshot import Snapshot, Watch
 
 _CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
@@ -150,6 +151,13 @@ def start_log(name: str) -> Path:
     return home() / "logs" / f"{study_dir(name).name}.log"
 
 
+def environment() -> dict[str, str]:
+    """The surroundings of a command of ours that is started from here."""
+    root = str(Path(__file__).resolve().parents[1])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH", "")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
+
+
 async def launch(arguments: Sequence[str], name: str) -> FolderLink:
     """Start `hyperllama <arguments>` for the study `name`, in a session of its own.
 
@@ -157,9 +165,6 @@ async def launch(arguments: Sequence[str], name: str) -> FolderLink:
         StudyError: the process could not be started at all.
     """
     log = start_log(name)
-    root = str(Path(__file__).resolve().parents[1])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH", "")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
@@ -169,7 +174,7 @@ async def launch(arguments: Sequence[str], name: str) -> FolderLink:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=environment,
+                env=environment(),
                 start_new_session=True,
             )
     except OSError as error:
@@ -189,19 +194,29 @@ class Choices:
     seed: str = ""
 
     def arguments(self) -> list[str]:
+        """As options of `hyperllama run`, with what is kept of the model."""
         pairs = (
             ("--model", self.model),
             ("--proposer", self.proposer),
             ("--budget", self.budget),
             ("--seed", self.seed),
         )
-        return [part for flag, value in pairs if value for part in (flag, value)]
+        chosen = [part for flag, value in pairs if value for part in (flag, value)]
+        return chosen + (preferences.arguments(self.model) if self.model else [])
+
+
+def settled(choices: Choices) -> Choices:
+    """The choices with the default model of the preferences, where that is still there."""
+    default = preferences.default_model()
+    if choices.model or not default or not Path(default).is_file():
+        return choices
+    return replace(choices, model=default)
 
 
 async def start(task: Path, choices: Choices = Choices()) -> FolderLink:
     """Start a new study of a task file, under a name that is not taken yet."""
     name = free_name(task.stem)
-    arguments = ["run", str(task), "--study", name, "--detached", *choices.arguments()]
+    arguments = ["run", str(task), "--study", name, "--detached", *settled(choices).arguments()]
     return await launch(arguments, name)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.folder import all_summaries
+from core.shelf import read_label
 from core.text import plain
 
 if sys.version_info >= (3, 11):
@@ -25,12 +26,16 @@ class StudyEntry:
     Attributes:
         state: "running", "paused", "finished", "stopped", or "interrupted": its process is gone
             though it never said that it ended.
+        title: what the person calls it; its name where nothing was said.
+        archived: taken out of the list by the person.
         gain: the incumbent's score minus the default's; None while unknown.
         touched_t: seconds since the epoch.
     """
 
     name: str
     state: str
+    title: str = ""
+    archived: bool = False
     task: str = ""
     metric: str = ""
     model: str = ""
@@ -117,8 +122,12 @@ def _first_comment(path: Path) -> str:
 def _study(table: Mapping[str, Any]) -> StudyEntry:
     best, default = _number(table, "best_value"), _number(table, "default_value")
     budget = _number(table, "budget_trials")
+    label = read_label(Path(str(table.get("folder"))))
+    name = plain(str(table.get("study") or ""))
     return StudyEntry(
-        name=plain(str(table.get("study") or "")),
+        name=name,
+        title=plain(str(label.get("title") or name)).replace("\n", " "),
+        archived=bool(label.get("archived")),
         state=plain(str(table.get("state") or "")),
         task=plain(str(table.get("task") or "")),
         metric=plain(str(table.get("metric") or "")),

@@ -85,6 +85,14 @@ def size(bytes_: float) -> str:
     return f"{value:.0f} {unit}" if value >= 99.5 or unit == "B" else f"{value:.3g} {unit}"
 
 
+def weights(number: int) -> str:
+    """A count of parameters: 1.1M, 1.5B; a dash where it is unknown."""
+    for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= scale:
+            return f"{number / scale:.3g}{unit}"
+    return str(number) if number else "–"
+
+
 def setting(value: Any) -> str:
     """The value of a hyperparameter: four significant digits, no control characters."""
     if isinstance(value, bool) or value is None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,18 @@ def test_the_proposal_log_survives_a_torn_line(tmp_path: Path) -> None:
     records = list(read_proposals(file))
     assert [r["number"] for r in records] == [0, 1] and records[0]["reply"] == "größer\n"
     assert json.dumps(records[1]) and list(read_proposals(tmp_path / "none")) == []
+
+
+def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None:
+    from core import shelf
+    from core.launch import start
+    from core.options import Options
+    from core.store import Store, open_storage
+    from tests.small import write_task
+
+    start(write_task(tmp_path), Options(proposer="random", trials=1), study="mine")
+    url = str((read_summary(study_dir("mine")) or {})["storage"])
+    shelf.delete("mine")
+    assert Store.exists(open_storage(url), "mine")
+    assert shelf.empty_trash(time.time() + 8 * 86_400) == ["mine"]
+    assert not Store.exists(open_storage(url), "mine") and not list(shelf.trash().iterdir())

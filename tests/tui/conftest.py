@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from models.fit import Machine
+from models.registry import ModelFile
 from tests.tui import recorded
 from tui import library
 from tui.app import HyperLlama
@@ -45,6 +47,29 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[TaskEntry]:
         entries.append(TaskEntry(Path(f"{name}.toml"), name, about, ("xgboost",), 12))
     found = [TaskEntry(tmp_path / e.path, e.name, e.about, e.estimators, e.trials) for e in entries]
     monkeypatch.setattr(library, "tasks", lambda: found)
+    return found
+
+
+@pytest.fixture
+def two_models(monkeypatch: pytest.MonkeyPatch) -> list[ModelFile]:
+    """Two models and a broken one instead of those of this machine."""
+    found = [
+        ModelFile(
+            Path("/models/hyperllama-1m.gguf"), "HyperLlama 1M", "llama", 1_120_000, "F16",
+            2_212_000, trained_context=1024, layers=4, vocabulary=900, width=128, dialect_version=1,
+            metadata={"license": "Apache-2.0"}, kv_values=1024,
+        ),
+        ModelFile(
+            Path("/models/Qwen2.5-1.5B-Instruct-Q4_K_M.gguf"), "Qwen2.5 1.5B Instruct", "qwen2",
+            1_543_714_304, "Q4_K_M", 986_048_768, trained_context=32_768, layers=28,
+            vocabulary=151_936, width=1536, chat_template="{{ x }}", kv_values=14_336,
+        ),
+        ModelFile(Path("/models/torn.gguf"), "torn", "", 0, "", 4, problem="it is cut short"),
+    ]  # fmt: skip
+    monkeypatch.setattr("models.registry.find_models", lambda: found)
+    monkeypatch.setattr("tui.screens.models.find_models", lambda: found)
+    monkeypatch.setattr("tui.screens.models.machine", lambda: Machine(3000.0))
+    monkeypatch.setattr("tui.screens.models.resolve_model", lambda name: found[0].path)
     return found
 
 

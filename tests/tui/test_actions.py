@@ -10,6 +10,7 @@ from tui import actions
 from tui.app import HyperLlama
 from tui.screens.help import keys_table
 from tui.screens.home import Home
+from tui.screens.models import Models
 from tui.screens.new_study import NewStudy
 from tui.screens.preview import Preview
 from tui.screens.study import StudyScreen
@@ -25,6 +26,7 @@ OWNERS = {
     "home": Home,
     "preview": Preview,
     "new": NewStudy,
+    "models": Models,
     "files": Files,
     "columns": ColumnList,
     "space": SpaceTable,
@@ -63,9 +65,9 @@ def test_a_footer_never_needs_more_than_six_keys() -> None:
 
 def test_keys_are_changed_in_a_file(tmp_path: Path) -> None:
     path = tmp_path / "keys.toml"
-    path.write_text('"study.pause" = "space"\n[history]\ncopy = "c,ctrl+y"\n', "utf8")
+    path.write_text('"study.pause" = "ctrl+g"\n[history]\ncopy = "K,ctrl+y"\n', "utf8")
     keymap, problems = actions.read_keymap(path)
-    assert keymap == {"study.pause": "space", "history.copy": "c,ctrl+y"} and not problems
+    assert keymap == {"study.pause": "ctrl+g", "history.copy": "K,ctrl+y"} and not problems
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from core import shelf
 from core.control import Stop
-from core.folder import write_summary
+from core.folder import Lock, free_name, write_summary
 from core.paths import study_dir
 from tests.tui import recorded
 from tests.tui.conftest import text_of
@@ -228,3 +229,73 @@ def test_task_files_at_hand_are_found(tmp_path: Path, monkeypatch: pytest.Monkey
     names = [entry.name for entry in library.tasks() if not entry.sample]
     assert names == ["mine"]
     assert all(not entry.problem for entry in library.tasks())
+
+
+async def test_studies_are_sorted_and_filtered(tasks: list[TaskEntry]) -> None:
+    put_study("alpha", "finished", 500, best_value=0.9)
+    put_study("beta", "running", 10, best_value=0.84, proposer="tpe")
+    async with app().run_test(size=(140, 45)) as pilot:
+        home = pilot.app.screen
+        studies = home.query_one(StudyList)
+        assert [e.name for e in studies.entries] == ["beta", "alpha"]
+        await pilot.press("o")
+        assert [e.name for e in studies.entries] == ["alpha", "beta"]
+        await pilot.press("o")
+        assert "sorted by gain" in text_of(pilot, "#studies")
+        await pilot.press("slash", *"tpe")
+        await pilot.pause()
+        assert [e.name for e in studies.entries] == ["beta"]
+        await pilot.press("enter", "escape")
+        await pilot.pause()
+        assert len(studies.entries) == 2 and studies.has_focus
+
+
+async def test_a_study_is_renamed_archived_deleted_and_taken_back(tasks: list[TaskEntry]) -> None:
+    put_study("mine", "finished")
+    put_study("other", "finished", 500)
+    async with app().run_test(size=(140, 45)) as pilot:
+        await pilot.press("R", *["backspace"] * 4, *"churn", "enter")
+        await pilot.pause()
+        assert "churn" in text_of(pilot, "#studies")
+        await pilot.press("A")
+        assert "churn" not in text_of(pilot, "#studies") and "1 archived" in text_of(pilot)
+        await pilot.press("full_stop")
+        assert "churn (archived)" in text_of(pilot, "#studies")
+        await pilot.press("u")
+        assert "(archived)" not in text_of(pilot, "#studies")
+        await pilot.press("g", "d")
+        assert "churn" not in text_of(pilot, "#studies") and not study_dir("mine").exists()
+        assert free_name("mine") == "mine-2"
+        await pilot.press("u", "u")
+        await pilot.pause()
+        assert "mine" in text_of(pilot, "#studies") and "u undo" not in text_of(pilot, "#keys")
+
+
+async def test_a_running_study_cannot_be_deleted(tasks: list[TaskEntry]) -> None:
+    put_study("mine", "running")
+    lock = Lock(study_dir("mine"))
+    lock.take()
+    async with app().run_test(size=(140, 45)) as pilot:
+        await pilot.press("d")
+        assert isinstance(pilot.app, HyperLlama) and "is running" in pilot.app.reports[-1][2]
+        assert study_dir("mine").exists()
+    lock.release()
+
+
+async def test_studies_are_marked(tasks: list[TaskEntry]) -> None:
+    put_study("one", "finished", 1)
+    put_study("two", "finished", 2)
+    async with app().run_test(size=(140, 45)) as pilot:
+        await pilot.press("space", "space")
+        assert "2 marked" in text_of(pilot) and "★ one" in text_of(pilot)
+        await pilot.press("space")
+        assert "1 marked" in text_of(pilot)
+
+
+def test_the_trash_is_emptied_after_a_week() -> None:
+    put_study("mine", "finished", storage="sqlite:////nowhere/x.db")
+    shelf.delete("mine")
+    now = time.time()
+    assert not shelf.overdue(now + 6 * 86_400)
+    (folder,) = shelf.overdue(now + 8 * 86_400)
+    assert shelf.empty_trash(now + 8 * 86_400) == [] and folder.exists(), "storage out of reach"

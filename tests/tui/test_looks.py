@@ -87,7 +87,9 @@ def test_dialogs(snap_compare: Any, key: str) -> None:
     assert snap_compare(app, terminal_size=(100, 30), run_before=go)
 
 
-def test_home(snap_compare: Any, look: tuple[tuple[int, int], str], tasks: list[TaskEntry]) -> None:
+def test_home(
+    snap_compare: Any, look: tuple[tuple[int, int], str], tasks: list[TaskEntry], two_models: object
+) -> None:
     size, theme = look
     put_study("bank-churn", "running", 5, model="Qwen2.5-1.5B-Instruct-Q4_K_M.gguf")
     put_study("breast-cancer", "finished", 11_000, best_value=0.9951, default_value=0.992)
@@ -96,7 +98,7 @@ def test_home(snap_compare: Any, look: tuple[tuple[int, int], str], tasks: list[
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
-def test_empty_home(snap_compare: Any, tasks: list[TaskEntry]) -> None:
+def test_empty_home(snap_compare: Any, tasks: list[TaskEntry], two_models: object) -> None:
     assert snap_compare(HyperLlama(clock=lambda: NOW), run_before=settle)
 
 

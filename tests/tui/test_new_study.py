@@ -34,7 +34,7 @@ class NearDesk:
     def __init__(self, *_: object) -> None:
         self.desk = Desk()
 
-    async def ask(self, do: str, fields: Any = {}, on_event: Any = None) -> dict[str, Any]:
+    async def ask(self, do: str, fields: Any, on_event: Any = None) -> dict[str, Any]:
         await asyncio.sleep(0)
         (answer,) = self.desk.handle({**fields, "do": do})  # type: ignore[arg-type]
         return answer
@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_task(tmp_path / "here").unlink()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(drafts, "JsonChild", NearDesk)
-    monkeypatch.setattr("models.registry.find_models", lambda: [])
+    monkeypatch.setattr("models.registry.find_models", list)
     monkeypatch.setattr("tui.screens.new_study._CHECK_AFTER_S", 0.0)
     return tmp_path / "here"
 

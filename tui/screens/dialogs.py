@@ -67,17 +67,25 @@ class Ask(ModalScreen[str]):
         self.dismiss(self._options[event.option_index].id)
 
 
-class Line(ModalScreen[str]):
-    """One line of text; empty when it was given up."""
+class Line(ModalScreen["str | None"]):
+    """One line of text; None when it was given up, or empty where that means nothing."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "give up")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "give up")]
 
     def __init__(
-        self, title: str, text: str, example: str = "", *, digits: bool = False, value: str = ""
+        self,
+        title: str,
+        text: str,
+        example: str = "",
+        *,
+        digits: bool = False,
+        value: str = "",
+        empty: bool = False,
     ) -> None:
+        """`value`: what stands in it at first; `empty`: an empty line is an answer too."""
         super().__init__()
         self._title, self._text, self._example, self._digits = title, text, example, digits
-        self._value = value
+        self._value, self._empty = value, empty
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
@@ -89,7 +97,8 @@ class Line(ModalScreen[str]):
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value.strip())
+        text = event.value.strip()
+        self.dismiss(text if text or self._empty else None)
 
 
 class Configure(ModalScreen["dict[str, Any] | None"]):

@@ -1,177 +1,35 @@
-"""The first screen: the studies on this machine and the tasks that can be run."""
+"""The first screen: the studies on this machine, the tasks that can be run, the models found."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Input
 
+from core import shelf
 from core.errors import StudyError
-from tui import actions, bridge, library, wording
-from tui.glyphs import UNICODE, Glyphs
+from tui import actions, bridge, library, preferences
+from tui.glyphs import Glyphs
 from tui.library import StudyEntry, TaskEntry
 from tui.screens.base import Place
+from tui.screens.dialogs import Field, Line
 from tui.screens.preview import Preview
-from tui.widgets.rows import Column, Rows
+from tui.widgets.home_lists import ORDERS, ModelList, StudyList, TaskList
+from tui.widgets.rows import Rows
 
 REFRESH_S = 1.0
-
-
-class StudyList(Rows):
-    """The studies, the last touched first."""
-
-    NAME = "Studies"
-    HELP = """\
-Every study on this machine. `↵` opens one: live if it runs, else as it ended. A study whose \
-process is gone stands as *interrupted*; `r` goes on with it, and no finished trial is lost.
-
-*gain* is how much better the best trial scores than the library's default configuration.
-"""
-
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.glyphs = glyphs
-        self.entries: list[StudyEntry] = []
-        self.now = 0.0
-
-    def show(self, entries: list[StudyEntry], now: float) -> None:
-        """Draw these; the cursor stays on its study."""
-        chosen = self.entry
-        self.entries, self.now = entries, now
-        names = [entry.name for entry in entries]
-        if chosen is not None and chosen.name in names:
-            self.set_reactive(Rows.cursor, names.index(chosen.name))
-        self.rows_changed()
-
-    @property
-    def entry(self) -> StudyEntry | None:
-        return self.entries[self.cursor] if 0 <= self.cursor < len(self.entries) else None
-
-    def row_count(self) -> int:
-        return len(self.entries)
-
-    def columns(self) -> Sequence[Column]:
-        return (
-            Column("state", "state", 13),
-            Column("name", "study", 0),
-            Column("task", "task", 22, drop=5),
-            Column("by", "proposer", 26, drop=6),
-            Column("metric", "metric", 18, drop=4),
-            Column("best", "best", 8, right=True),
-            Column("gain", "gain", 8, right=True, drop=2),
-            Column("trials", "trials", 7, right=True, drop=1),
-            Column("touched", "touched", 11, right=True, drop=3),
-        )
-
-    def cell(self, index: int, key: str, width: int) -> Content:
-        entry = self.entries[index]
-        if key == "state":
-            return self._state(entry.state)
-        if key == "name":
-            return Content.styled(entry.name, "bold")
-        if key == "task":
-            return Content.styled(entry.task.rpartition("/")[2], "$dim")
-        if key == "by":
-            model = entry.model.rpartition("/")[2].removesuffix(".gguf")
-            sep = f" {self.glyphs.dot} "
-            return Content.styled(sep.join(filter(None, (entry.proposer, model))), "$dim")
-        if key == "metric":
-            return Content.styled(entry.metric, "$dim")
-        if key == "best":
-            return Content(wording.score(entry.best))
-        if key == "gain":
-            style = "$good" if (entry.gain or 0) > 0 else "$dim"
-            return Content.styled(wording.signed(entry.gain), style)
-        if key == "trials":
-            total = f"/{entry.budget}" if entry.budget else ""
-            return Content(f"{entry.trials}{total}")
-        return Content.styled(wording.ago(max(0.0, self.now - entry.touched_t)), "$dim")
-
-    def _state(self, state: str) -> Content:
-        g = self.glyphs
-        glyph, style = {
-            "running": (g.running, "$primary"),
-            "paused": (g.paused, "$best"),
-            "finished": (g.done, "$good"),
-            "stopped": (g.stopped, "$dim"),
-            "interrupted": (g.stopped, "$bad"),
-            "error": (g.failed, "$bad"),
-        }.get(state, (g.waiting, "$dim"))
-        return Content.styled(f"{glyph} {state}", style)
-
-    def empty(self) -> Content:
-        return Content.assemble(
-            (" No study yet.", "bold"),
-            " Choose a task below and press ",
-            ("↵", "bold $primary"),
-            " to run it.\n",
-            (" A table of your own? ", "$dim"),
-            ("n", "bold $primary"),
-            (" makes a study of it.", "$dim"),
-        )
-
-    def action_open(self) -> None:
-        self.post_message(self.Chosen(self, self.cursor))
-
-
-class TaskList(Rows):
-    """Task files that can be run at once."""
-
-    NAME = "Tasks"
-    HELP = """\
-Task files: those that come with HyperLlama, and those in the folder it was started in. `↵` runs \
-one as it is; `space` shows the file, where model, proposer and budget can be chosen first. \
-`e` takes one up in the form, `n` begins with a table of yours.
-"""
-
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.glyphs = glyphs
-        self.entries: list[TaskEntry] = []
-
-    def show(self, entries: list[TaskEntry]) -> None:
-        self.entries = entries
-        self.rows_changed()
-
-    @property
-    def entry(self) -> TaskEntry | None:
-        return self.entries[self.cursor] if 0 <= self.cursor < len(self.entries) else None
-
-    def row_count(self) -> int:
-        return len(self.entries)
-
-    def columns(self) -> Sequence[Column]:
-        return (
-            Column("name", "task", 20),
-            Column("estimators", "estimators", 22, drop=2),
-            Column("trials", "trials", 6, right=True, drop=3),
-            Column("about", "about", 0, drop=1),
-        )
-
-    def cell(self, index: int, key: str, width: int) -> Content:
-        entry = self.entries[index]
-        if key == "name":
-            return Content.styled(entry.name, "bold" if not entry.problem else "$bad")
-        if key == "estimators":
-            return Content.styled(", ".join(entry.estimators) or "–", "$dim")
-        if key == "trials":
-            return Content.styled(str(entry.trials or "–"), "$dim")
-        if entry.problem:
-            return Content.styled(f"{self.glyphs.failed} {entry.problem}", "$bad")
-        where = "" if entry.sample else f"{entry.path.parent.name}/{entry.path.name}  "
-        return Content.assemble((where, "$dim"), entry.about)
-
-    def empty(self) -> Content:
-        return Content.assemble(
-            "No task file here. ", ("n", "bold $primary"), " makes one from a table."
-        )
+_WIDE = 110  # cells from which models stand beside the tasks
+_OF_A_STUDY = ("rename", "archive", "delete", "mark")
 
 
 class Home(Place[None]):
@@ -184,6 +42,7 @@ class Home(Place[None]):
         super().__init__()
         self.clock = clock
         self._starting = False
+        self._undo: list[tuple[str, Callable[[], None]]] = []
 
     def compose(self) -> ComposeResult:
         studies = StudyList(glyphs=self.glyphs, id="studies")
@@ -191,31 +50,52 @@ class Home(Place[None]):
         tasks = TaskList(glyphs=self.glyphs, id="tasks")
         tasks.border_title = "Tasks"
         yield Banner(self.glyphs, id="banner")
+        models = ModelList(glyphs=self.glyphs, id="models")
+        models.border_title = "Models"
         yield studies
-        yield tasks
+        yield Field(id="filter", placeholder="words that a study's line has", compact=True)
+        with Horizontal(id="below"):
+            yield tasks
+            yield models
         yield self.key_bar()
 
     def on_mount(self) -> None:
+        self.query_one("#filter").display = False
+        self._find_models()
         self.query_one(TaskList).show(library.tasks())
         self.refresh_home()
         first = self.query_one(StudyList)
-        (first if first.entries else self.query_one(TaskList)).focus()
+        (first if first.all else self.query_one(TaskList)).focus()
         self.set_interval(REFRESH_S, self.refresh_home, name="home")
 
     def on_screen_resume(self) -> None:
         self.refresh_home()
+        if self.query_one(ModelList).models is not None:
+            self._find_models()
+
+    @work(group="models", exclusive=True)
+    async def _find_models(self) -> None:
+        """Headers alone are read, in a thread."""
+        from models.registry import find_models
+
+        found = await asyncio.to_thread(find_models)
+        if self.is_mounted:
+            usable = [m for m in found if not m.problem]
+            self.query_one(ModelList).show(usable, preferences.default_model())
 
     def refresh_home(self) -> None:
         """Read the summaries again; a few small files, once a second."""
-        if not self.is_current and self.query_one(StudyList).entries:
+        if not self.is_current and self.query_one(StudyList).all:
             return
         studies = self.query_one(StudyList)
         studies.show(library.studies(), self.clock())
         tasks = self.query_one(TaskList)
-        self.set_class(not studies.entries, "-empty")
+        studies.border_subtitle = studies.told()
+        self.set_class(not studies.all, "-empty")
+        self.set_class(self.size.width >= _WIDE, "-wide")
         lines = max(3, len(tasks.entries) + 1) + 2
-        most = self.size.height - 6 if not studies.entries else (self.size.height - 4) // 2
-        tasks.styles.height = min(lines, max(5, most))
+        most = self.size.height - 6 if not studies.all else (self.size.height - 4) // 2
+        self.query_one("#below").styles.height = min(lines, max(5, most))
         self.refresh_keys()
 
     @on(Rows.Moved)
@@ -228,23 +108,139 @@ class Home(Place[None]):
     def in_tasks(self) -> bool:
         return isinstance(self.focused, TaskList)
 
+    @property
+    def in_studies(self) -> bool:
+        return isinstance(self.focused, StudyList)
+
+    @property
+    def entry(self) -> StudyEntry | None:
+        """The study at the cursor."""
+        return self.query_one(StudyList).entry
+
     def label_of(self, action: actions.Action) -> str:
         if action.name == "open":
             return "run" if self.in_tasks else "open"
         if action.name in ("preview", "edit"):
             return action.label if self.in_tasks else ""
+        if action.name in _OF_A_STUDY:
+            return action.label if self.in_studies and self.entry is not None else ""
+        if action.name == "undo":
+            return action.label if self._undo else ""
         if action.name == "resume":
-            entry = self.query_one(StudyList).entry
+            entry = self.entry
             resumable = entry is not None and entry.state in ("interrupted", "stopped", "error")
-            return action.label if resumable and not self.in_tasks else ""
+            return action.label if resumable and self.in_studies else ""
         return action.label
 
-    def action_section(self) -> None:
-        other = StudyList if self.in_tasks else TaskList
-        self.query_one(other).focus()
+    def action_section(self, by: int = 1) -> None:
+        lists: list[Rows] = [self.query_one(StudyList), self.query_one(TaskList)]
+        if self.query_one(ModelList).display:
+            lists.append(self.query_one(ModelList))
+        here = next((i for i, widget in enumerate(lists) if widget.has_focus), 0)
+        lists[(here + by) % len(lists)].focus()
+
+    def action_sort(self) -> None:
+        studies = self.query_one(StudyList)
+        names = list(ORDERS)
+        studies.order = names[(names.index(studies.order) + 1) % len(names)]
+        self.refresh_home()
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filtered(self, event: Input.Changed) -> None:
+        self.query_one(StudyList).words = event.value.strip()
+        self.refresh_home()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.display = bool(field.value.strip())
+        self.query_one(StudyList).focus()
+
+    def key_escape(self) -> None:
+        field = self.query_one("#filter", Input)
+        if field.display:
+            field.value = ""
+            self._filter_done()
+
+    def action_mark(self) -> None:
+        if self.entry is not None:
+            self.query_one(StudyList).marked ^= {self.entry.name}
+            self.query_one(StudyList).action_down()
+            self.refresh_home()
+
+    def action_archived(self) -> None:
+        studies = self.query_one(StudyList)
+        studies.archived = not studies.archived
+        self.refresh_home()
+
+    @work(group="rename")
+    async def action_rename(self) -> None:
+        entry = self.entry
+        if entry is None:
+            return
+        told = f"Commands and the storage keep its name, {entry.name}."
+        title = await self.app.push_screen_wait(Line("Rename", told, value=entry.title))
+        if title and title != entry.title:
+            self._do(
+                lambda: shelf.retitle(entry.name, title),
+                f"the title of {entry.name}",
+                lambda: shelf.retitle(entry.name, entry.title),
+            )
+
+    def action_archive(self) -> None:
+        entry = self.entry
+        if entry is not None:
+            self._do(
+                lambda: shelf.archive(entry.name, not entry.archived),
+                f"archiving {entry.title}",
+                lambda: shelf.archive(entry.name, entry.archived),
+            )
+
+    def action_delete(self) -> None:
+        entry = self.entry
+        if entry is not None:
+            self._do(
+                lambda: shelf.delete(entry.name),
+                f"deleting {entry.title}",
+                lambda: shelf.restore(entry.name),
+            )
+
+    def _do(self, what: Callable[[], None], name: str, back: Callable[[], None]) -> None:
+        """Do something that can be taken back with one key."""
+        try:
+            what()
+        except StudyError as error:
+            self.interface.report("error", f"{error.message}\n{error.hint}")
+            return
+        self._undo.append((name, back))
+        key = actions.shown(actions.keys_of(actions.BY_ID["home.undo"], self.interface.keys)[0])
+        self.app.notify(f"Done: {name}. {key} takes it back.", markup=False, timeout=4)
+        self.refresh_home()
+
+    def action_undo(self) -> None:
+        if not self._undo:
+            return
+        name, back = self._undo.pop()
+        try:
+            back()
+        except StudyError as error:
+            self.interface.report("error", f"{error.message}\n{error.hint}")
+        else:
+            self.app.notify(f"Taken back: {name}", markup=False, timeout=3)
+        self.refresh_home()
+
+    def action_models(self) -> None:
+        self.interface.open_models()
 
     def action_open(self) -> None:
-        if self.in_tasks:
+        if isinstance(self.focused, ModelList):
+            self.action_models()
+        elif self.in_tasks:
             entry = self.query_one(TaskList).entry
             if entry is not None:
                 self.run_task(entry)

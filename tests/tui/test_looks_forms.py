@@ -1,0 +1,104 @@
+"""What the form, the models and the help look like, at two sizes and in two themes.
+
+After a wanted change: `pytest tests/tui/test_looks_forms.py --snapshot-update`, and look at each.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.test_home import NOW
+from tests.tui.test_looks import SIZES, THEMES
+from tests.tui.test_new_study import NearDesk, form
+from tests.tui.test_new_study import settle as settled
+from tui import actions
+from tui import draft as drafts
+from tui.app import HyperLlama
+from tui.library import TaskEntry
+from tui.screens.models import Models
+
+
+@pytest.fixture(params=[f"{size}-{theme}" for size in SIZES for theme in THEMES])
+def look(request: pytest.FixtureRequest) -> tuple[tuple[int, int], str]:
+    size, theme = request.param.split("-")
+    return SIZES[size], THEMES[theme]
+
+
+@pytest.fixture(autouse=True)
+def short_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tasks: list[TaskEntry], two_models: object
+) -> None:
+    """Started in a folder with one table; temporary folders have no place in a picture."""
+    monkeypatch.setattr(actions, "keys_file", lambda: Path("keys.toml"))
+    monkeypatch.setattr(drafts, "JsonChild", NearDesk)
+    monkeypatch.setattr("tui.screens.new_study._CHECK_AFTER_S", 0.0)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    rng = np.random.default_rng(3)
+    lines = ["age,income,region,since,left"]
+    for i in range(240):
+        region = ("north", "south", "east", "west")[int(rng.integers(4))]
+        income = f"{rng.normal(52_000, 9000):.0f}" if i % 9 else ""
+        day = f"{2019 + i % 5}-{1 + i % 12:02d}-{1 + i % 28:02d}"
+        age, left = int(rng.integers(18, 80)), ("no", "yes")[i % 4 == 0]
+        lines.append(f"{age},{income},{region},{day},{left}")
+    Path("customers.csv").write_text("\n".join(lines) + "\n")
+
+
+def app(theme: str) -> HyperLlama:
+    return HyperLlama(theme=theme, clock=lambda: NOW)
+
+
+async def table(pilot: Pilot[None]) -> None:
+    """The form with a table and a space that was changed."""
+    await pilot.press("n")
+    await pilot.pause()
+    screen = form(pilot)
+    screen.query_one("#table-path").value = "customers.csv"  # type: ignore[attr-defined]
+    await pilot.press("enter")
+    await settled(pilot, lambda: bool(screen.draft.task))
+    screen._set(("space", "max_depth"), {"high": 8})
+    screen._set(("space", "subsample"), 0.8)
+    await settled(pilot)
+    await pilot.pause(0.1)
+
+
+@pytest.mark.parametrize("step", ["table", "task", "space"])
+def test_new_study(snap_compare: Any, look: tuple[tuple[int, int], str], step: str) -> None:
+    async def go(pilot: Pilot[None]) -> None:
+        await table(pilot)
+        form(pilot).go(step)
+        if step == "task":
+            form(pilot)._set(("validation", "folds"), 1)
+            await settled(pilot, lambda: bool(form(pilot).draft.faults))
+        await pilot.pause(0.1)
+
+    size, theme = look
+    assert snap_compare(app(theme), terminal_size=size, run_before=go)
+
+
+def test_models(snap_compare: Any, look: tuple[tuple[int, int], str]) -> None:
+    async def go(pilot: Pilot[None]) -> None:
+        await pilot.app.push_screen(Models())
+        await pilot.pause(0.2)
+        await pilot.press("down")
+        await pilot.pause(0.1)
+
+    size, theme = look
+    assert snap_compare(app(theme), terminal_size=size, run_before=go)
+
+
+def test_a_list_to_choose_from(snap_compare: Any) -> None:
+    async def go(pilot: Pilot[None]) -> None:
+        await table(pilot)
+        form(pilot).go("task")
+        form(pilot).query_one("#f-estimators").focus()
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+
+    assert snap_compare(app("hyperllama-dark"), terminal_size=(100, 30), run_before=go)
