@@ -35,6 +35,7 @@ _RECENT_TRIALS = 8  # how many trials the estimate of the time left looks back o
 _NOTES_KEPT = 200
 _OPENED = ("proposer", "model", "budget_trials", "budget_s", "review", "space")
 """What steering changes of the facts that a study was opened with."""
+_SHAPELESS = (ProposalText, FoldFinished, ModelLoading, TalkAsked, TalkText, TalkAnswered, Noted)
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class Snapshot:
         lines: steering actions, oldest first; `undo` is what an undo takes back, empty for nothing.
         hints: what the model was told in plain words.
         talk: questions and answers, oldest first.
+        shape: another number whenever the history may have other lines, or other scores in them.
     """
 
     opened: StudyOpened | None = None
@@ -142,6 +144,7 @@ class Snapshot:
     importance: ImportanceFound | None = None
     rerun: RerunStarted | None = None
     talk: tuple[Exchange, ...] = ()
+    shape: int = 0
 
     def trial(self, number: int | None) -> TrialView | None:
         """The trial of that number, or None."""
@@ -226,6 +229,8 @@ class Watch:
     def feed(self, event: Event, t: float) -> None:
         """Learn one event that happened at `t`, seconds since the epoch."""
         now = replace(self._now, last_t=max(t, self._now.last_t))
+        if not isinstance(event, _SHAPELESS):
+            now = replace(now, shape=now.shape + 1)
         if isinstance(event, StudyOpened):
             self._drop_unfinished()
             now = replace(

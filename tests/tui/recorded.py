@@ -5,21 +5,29 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from core.control import Request
 from core.events import (
     Event,
     FoldFinished,
+    ImportanceFound,
     ModelLoaded,
     ModelLoading,
     Noted,
     ProposalMade,
     ProposalStarted,
     ProposalText,
+    RerunFinished,
+    Steered,
     StudyFinished,
     StudyOpened,
+    TalkAnswered,
+    TalkAsked,
+    TalkText,
     TrialFinished,
+    TrialNoted,
 )
 from tui.snapshot import Snapshot, Watch
 
@@ -175,6 +183,45 @@ def live(trials: int = 9, fraction: float = 0.5) -> list[tuple[Event, float]]:
         i for i, (e, _) in enumerate(whole) if isinstance(e, ProposalStarted) and e.number == trials
     )
     return whole[: start + max(1, round((len(whole) - start - 1) * fraction))]
+
+
+def held() -> list[tuple[Event, float]]:
+    """The study while the proposal for trial 9 waits for a person's word."""
+    whole = live(9, 1.0)
+    cut = next(i for i, (e, _) in enumerate(whole) if isinstance(e, ProposalMade) and e.number == 9)
+    made, t = whole[cut]
+    assert isinstance(made, ProposalMade)
+    return [*whole[:cut], (steered("each proposal waits for a word", 8, review=True), t - 0.1),
+            (replace(made, held=True), t)]  # fmt: skip
+
+
+def steered(text: str, after: int, undo: str = "", **settings: Any) -> Event:
+    return Steered(after, text, settings, undo)
+
+
+def flown() -> list[tuple[Event, float]]:
+    """A study that was steered, asked about and run again; nine trials are done."""
+    past = live(9, 0.75)
+    t = past[-1][1]
+    space = [dict(p) for p in SPACE]
+    space[2] |= {"text": "integer 3 to 6", "low": 3, "high": 6, "task": "integer 2 to 12"}
+    space[6] |= {"choices": ["gbtree"], "frozen": True, "task": "one of gbtree, dart",
+                 "task_choices": ["gbtree", "dart"]}  # fmt: skip
+    more: list[Event] = [
+        steered("hint: keep the trees shallow", 3, hints=["keep the trees shallow"]),
+        steered("max_depth now: integer 3 to 6", 5, "max_depth now: integer 3 to 6", space=space),
+        TrialNoted(2, "odd: fold 2"),
+        RerunFinished(7, 1, 0.8544, 9.0), RerunFinished(7, 2, 0.8601, 9.2),
+        RerunFinished(7, 3, 0.8497, 9.1),
+        ImportanceFound({"learning_rate": 0.52, "n_estimators": 0.31, "max_depth": 0.12,
+                         "reg_lambda": 0.05}, 9, "PED-ANOVA"),
+        TalkAsked(0, "why is depth 12 bad?"),
+        TalkText(0, "Trial 3 went to **depth 9**, "),
+        TalkAnswered(0, "Trial 3 went to **depth 9**, and its train score ran away from its score: "
+                     'it overfits. I would try {"max_depth": 4}.', {**DEFAULT, "max_depth": 4},
+                     model="Qwen2.5", seconds=4.2),
+    ]  # fmt: skip
+    return [*past, *((event, t + 0.01 * i) for i, event in enumerate(more))]
 
 
 def noted(text: str, level: str = "warning") -> Event:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
+from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
 
-from core import control
 from core.errors import StudyError
 from core.text import plain
 from tui import actions, bridge
-from tui.screens.base import Place
-from tui.screens.dialogs import Ask, Configure, Line, Option
+from tui.screens.dialogs import Ask, Option
+from tui.screens.steer import Steerable
 from tui.screens.trial import TrialScreen
 from tui.snapshot import Snapshot, TrialView
 from tui.widgets.belief import Belief
@@ -46,7 +46,7 @@ _OF_A_TRIAL = ("reasoning", "context", "belief")
 _SIDE = ("reasoning", "progress", "context", "belief")
 
 
-class StudyScreen(Place[None]):
+class StudyScreen(Steerable):
     """One study, live or over."""
 
     WHERE = "study"
@@ -206,14 +206,30 @@ class StudyScreen(Place[None]):
                 names = list(_TITLES) if one else list(_SIDE)
                 label = "[$faint] │ [/]".join(_tab(other, other == name) for other in names)
             below = f"trial {trial.number}" if trial and name in _OF_A_TRIAL else ""
-            if name == "history" and self.looked is not None:
-                below = "[$dim]f follows the newest[/]"
+            if name == "history":
+                below = self._below_history()
             if self._labels.get(name) != (label, below):
                 self._labels[name] = (label, below)
                 pane = self.pane(name)
                 pane.border_title, pane.border_subtitle = label, below
 
+    def _below_history(self) -> str:
+        """What is not obvious of the history: a filter, and how to get back to the newest."""
+        history = self.query_one(History)
+        order = history.order
+        parts = []
+        if order.text:
+            fits = f"{history.row_count()} of {len(self.snapshot.trials)}"
+            parts.append(Content(f"filter: {plain(order.text)} ({fits})").markup)
+        if self.looked is not None and order.sort == "number":
+            parts.append("f follows the newest")
+        return f"[$dim]{'   '.join(parts)}[/]" if parts else ""
+
     # What the widgets say
+
+    @on(History.Arranged)
+    def _arranged(self) -> None:
+        self._titles()
 
     @on(History.Selected)
     def _look_at(self, message: History.Selected) -> None:
@@ -230,10 +246,6 @@ class StudyScreen(Place[None]):
         if trial is not None:
             self.app.push_screen(TrialScreen(trial, self.snapshot))
 
-    @on(History.EditAsked)
-    def _edit_trial(self, message: History.EditAsked) -> None:
-        self._ask_configuration(message.trial.config, f"trial {message.trial.number}")
-
     def on_descendant_focus(self) -> None:
         super().on_descendant_focus()
         if self.size.height < _STACK_LINES:
@@ -242,84 +254,15 @@ class StudyScreen(Place[None]):
     # Actions
 
     def label_of(self, action: actions.Action) -> str:
-        snapshot = self.snapshot
-        live = self._alive and snapshot.finished is None
-        if action.name == "pause":
-            return ("go on" if snapshot.state == "paused" else "pause") if live else ""
-        if action.name in ("step", "stop", "stop_now", "queue", "hint"):
-            return action.label if live else ""
-        if action.name == "resume":
-            return "resume" if self.resumable else ""
-        if action.name == "more":
-            return action.label
         if action.name == "maximise":
             return "all panes" if self.maximised else action.label
-        return action.label
+        return super().label_of(action)
 
-    def action_pause(self) -> None:
-        paused = self.snapshot.state == "paused"
-        if paused:
-            self._send(control.Resume())
-        else:
-            self._send(control.Pause(), "Pausing after this trial")
+    @property
+    def live(self) -> bool:
+        return self._alive and self.snapshot.finished is None
 
-    def action_step(self) -> None:
-        self._send(control.Step(), "One trial, then a pause")
-
-    def action_stop(self) -> None:
-        self._send(control.Stop(), "Stopping after this trial")
-
-    def action_stop_now(self) -> None:
-        self._send(control.StopNow(), "Stopping now")
-
-    @work
-    async def action_hint(self) -> None:
-        text = await self.app.push_screen_wait(
-            Line(
-                "Tell the model",
-                "It reads this with its next proposal, and from then on.",
-                "try a smaller learning rate with more trees",
-            )
-        )
-        if text:
-            self._send(control.Hint(text), "The model will read it")
-
-    @work
-    async def action_more(self) -> None:
-        text = await self.app.push_screen_wait(
-            Line("More trials", "How many trials to add to the budget", "10", digits=True)
-        )
-        if text and text.isdigit() and int(text):
-            self._send(control.Extend(int(text)), f"{text} trials more")
-            if self.snapshot.finished is not None or not self._alive:
-                await self._resume()  # the request waits in the study's folder until then
-
-    def action_queue(self) -> None:
-        best = self.snapshot.best
-        opened = self.snapshot.opened
-        if best is not None:
-            self._ask_configuration(best.config, f"the best so far, trial {best.number}")
-        elif opened is not None:
-            start = {str(p.get("name")): p.get("default") for p in opened.space}
-            self._ask_configuration(start, "the default")
-
-    def _ask_configuration(self, config: Mapping[str, Any], start: str) -> None:
-        self.run_worker(self._configure(config, start), name="configure")
-
-    async def _configure(self, config: Mapping[str, Any], start: str) -> None:
-        opened = self.snapshot.opened
-        if opened is None or not opened.space:
-            self.interface.report("warning", "The search space is not known yet.")
-            return
-        changed = await self.app.push_screen_wait(Configure(opened.space, config, start))
-        if changed is not None:
-            self._send(control.Queue(changed), "Queued: it is tried next")
-
-    @work
-    async def action_resume(self) -> None:
-        await self._resume()
-
-    async def _resume(self) -> None:
+    async def resume_study(self) -> None:
         try:
             link = await bridge.resume(self.link.name)
         except StudyError as error:
@@ -379,15 +322,6 @@ class StudyScreen(Place[None]):
         if choice == "stop":
             self.action_stop()
         return choice or ""
-
-    def _send(self, request: control.Request, said: str = "") -> None:
-        try:
-            self.link.send(request)
-        except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
-            return
-        if said:
-            self.notify(said, timeout=3)
 
 
 def _tab(name: str, active: bool) -> str:

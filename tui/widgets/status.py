@@ -14,7 +14,9 @@ _STATES = {
     "waiting": "starting",
     "loading": "loading the model",
     "proposing": "proposing",
+    "held": "your word is awaited",
     "training": "training",
+    "rerunning": "running a trial again",
     "between": "running",
     "paused": "paused",
     "finished": "finished",
@@ -70,6 +72,8 @@ class StatusLine(Widget):
         word = _STATES.get(snapshot.state, snapshot.state)
         if snapshot.state == "paused":
             return g.paused, word, "$best"
+        if snapshot.state == "held":
+            return "?", word, "$accent"
         if snapshot.state == "proposing":
             return g.running, word, "$voice"
         if snapshot.state in ("waiting", "loading"):
@@ -116,6 +120,8 @@ class StatusLine(Widget):
                     else "",
                 )
             )
+        if opened is not None and opened.review and snapshot.held is None and width >= 64:
+            left.append(Content.styled(f"{gap}review", "$accent"))
         gain = snapshot.gain
         if gain is not None:
             style = "$good" if gain > 0 else "$dim"

@@ -1,0 +1,335 @@
+"""Every steering key of the study screen, and how the history is arranged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import control
+from core.events import TrialFinished
+from tests.tui import recorded
+from tests.tui.conftest import Opened, text_of
+from tui import bounds
+from tui.arrange import Again, Order, parse, rows
+from tui.screens.dialogs import Configure, Read
+from tui.screens.pick import Pick
+from tui.screens.prompt import Prompt
+from tui.screens.steer import parse_budget
+from tui.snapshot import Line, Snapshot, Watch
+from tui.widgets.history import History
+
+
+@pytest.fixture
+def held() -> recorded.Replay:
+    return recorded.Replay(recorded.held())
+
+
+@pytest.fixture
+def flown() -> recorded.Replay:
+    return recorded.Replay(recorded.flown())
+
+
+def snapshot_of(events: list[Any]) -> Snapshot:
+    watch = Watch()
+    for event, t in events:
+        watch.feed(event, t)
+    return watch.snapshot()
+
+
+# Review
+
+
+async def test_a_proposal_that_waits_is_shown_and_accepted(
+    opened: Opened, held: recorded.Replay
+) -> None:
+    async with opened(held) as pilot:
+        assert "your word is awaited" in text_of(pilot, "#status")
+        assert "waits" in text_of(pilot, "#history")
+        for said in ("space accept", "e change it", "d turn down", "D another"):
+            assert said in text_of(pilot, "#keys")
+        await pilot.press("space")
+        assert held.sent == [control.Accept(9)]
+
+
+async def test_a_waiting_proposal_is_changed(opened: Opened, held: recorded.Replay) -> None:
+    async with opened(held) as pilot:
+        await pilot.press("e")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Configure)
+        await pilot.press(*"333", "enter")
+        await pilot.pause()
+        (asked,) = held.sent
+        assert isinstance(asked, control.Accept) and asked.number == 9
+        assert asked.config["n_estimators"] == 333
+
+
+async def test_a_waiting_proposal_is_turned_down(opened: Opened, held: recorded.Replay) -> None:
+    async with opened(held) as pilot:
+        await pilot.press("d")
+        await pilot.pause()
+        await pilot.press(*"slow", "enter")
+        await pilot.pause()
+        await pilot.press("D")
+        assert held.sent == [control.Reject(9, "slow"), control.Reject(9)]
+
+
+async def test_review_is_switched_on_and_off(opened: Opened, held: recorded.Replay) -> None:
+    async with opened(held) as pilot:
+        await pilot.press("v")
+        held.add((recorded.steered("proposals wait no longer", 9, review=False), held.last_t + 1))
+        await pilot.pause(0.2)
+        await pilot.press("v")
+        assert held.sent == [control.Review(False), control.Review(True)]
+
+
+async def test_keys_of_a_review_are_free_when_nothing_waits(opened: Opened) -> None:
+    link = recorded.Replay(recorded.live())
+    async with opened(link) as pilot:
+        await pilot.press("space", "D")
+        assert link.sent == []
+
+
+# The search space, the model, the budget
+
+
+async def test_a_range_is_narrowed(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        await pilot.press("w")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Pick)
+        text = text_of(pilot)
+        assert "task: integer 2 to 12" in text and "held at gbtree" in text
+        await pilot.press(*"depth", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Prompt) and "best" in text_of(pilot)
+        await pilot.press("ctrl+u", *"9 to 4", "enter")
+        await pilot.pause()
+        assert "9 is above 4" in text_of(pilot)
+        await pilot.press("ctrl+u", *"4", "enter")
+        await pilot.pause()
+        assert flown.sent == [control.Freeze("max_depth", 4)]
+
+
+INT = {"name": "n", "type": "integer", "low": 1, "high": 9, "log": False}
+REAL = {"name": "r", "type": "float", "low": 0.1, "high": 1.0, "log": True}
+WORD = {"name": "w", "type": "categorical", "choices": ["a"], "task_choices": ["a", "b", None]}
+
+
+@pytest.mark.parametrize(
+    ("text", "param", "request_"),
+    [
+        ("2 to 8", INT, control.Range("n", 2, 8)),
+        ("2..20", INT, control.Range("n", 2, 20)),
+        ("3", INT, control.Freeze("n", 3)),
+        ("", INT, control.Release("n")),
+        ("0.2, 0.2", REAL, control.Freeze("r", 0.2)),
+        ("1e-3 5", REAL, control.Range("r", 1e-3, 5.0)),
+        ("b", WORD, control.Freeze("w", "b")),
+        ("none, a", WORD, control.Range("w", choices=("a", None))),
+        ("task", WORD, control.Release("w")),
+    ],
+)
+def test_a_line_is_a_range(text: str, param: dict[str, Any], request_: control.Request) -> None:
+    asked = bounds.parse(text, param)
+    if isinstance(asked, control.Range) and asked.choices:
+        assert set(asked.choices) == set(request_.choices)  # type: ignore[union-attr]
+    else:
+        assert asked == request_
+
+
+@pytest.mark.parametrize(
+    ("text", "param", "said"),
+    [
+        ("2.5", INT, "whole numbers"), ("a", INT, "numbers are needed"), ("1 2 3", INT, "two for"),
+        ("5 2", INT, "above"), ("0", REAL, "above 0"), ("0 1", REAL, "above 0"),
+        ("c", WORD, "none of"), ("inf", INT, "two for"),
+    ],
+)  # fmt: skip
+def test_what_is_no_range_is_explained(text: str, param: dict[str, Any], said: str) -> None:
+    asked = bounds.parse(text, param)
+    assert isinstance(asked, str) and said in asked
+
+
+async def test_another_proposer_and_model_take_over(
+    opened: Opened, flown: recorded.Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [("/models/a.gguf", "small-chat", "0.5B")]
+    monkeypatch.setattr("tui.screens.steer._models", lambda: found)
+    async with opened(flown) as pilot:
+        await pilot.press("M")
+        await pilot.pause()
+        await pilot.press(*"tpe", "enter")
+        await pilot.pause()
+        await pilot.press("M")
+        await pilot.pause()
+        await pilot.press(*"chat GGUF", "enter")
+        for _ in range(20):
+            await pilot.pause(0.02)
+            if len(pilot.app.screen_stack) > 2:
+                break
+        await pilot.press(*"small", "enter")
+        await pilot.pause()
+        assert flown.sent == [control.Propose("tpe"), control.Propose("llama", "/models/a.gguf")]
+
+
+async def test_steered_settings_show_at_once(opened: Opened, flown: recorded.Replay) -> None:
+    flown.add((recorded.steered("tpe proposes", 9, proposer="tpe", model="", budget_trials=44),
+               flown.last_t))  # fmt: skip
+    async with opened(flown) as pilot:
+        status = text_of(pilot, "#status")
+        assert "of 44" in status and "tpe" in status
+
+
+@pytest.mark.parametrize(
+    ("text", "request_"),
+    [("10", control.Extend(10)), ("-5 trials", control.Extend(-5)), ("0", None), ("x", None),
+     ("30 min", control.Extend(0, 30.0)), ("2h", control.Extend(0, 120.0)), ("1.5", None)],
+)  # fmt: skip
+def test_a_line_is_a_budget(text: str, request_: control.Extend | None) -> None:
+    assert parse_budget(text) == request_
+
+
+# Beside the search
+
+
+async def test_run_again_note_and_undo(opened: Opened, flown: recorded.Replay) -> None:
+    flown.add((recorded.steered("hint: shallow", 9, undo="hint: shallow"), flown.last_t))
+    async with opened(flown) as pilot:
+        best = flown.snapshot.incumbent
+        await pilot.press("R")
+        await pilot.press("g", "j", "R", "N")
+        await pilot.pause()
+        await pilot.press(*"odd", "enter")
+        await pilot.pause()
+        await pilot.press("u")
+        assert flown.sent == [
+            control.Rerun(best if best is not None else -1, 3), control.Rerun(1, 3),
+            control.Note(1, "odd"), control.Undo(),
+        ]  # fmt: skip
+        assert "hint: shallow" in text_of(pilot)
+
+
+async def test_nothing_is_asked_of_a_study_that_is_over(opened: Opened) -> None:
+    link = recorded.Replay(recorded.finished(6))
+    link.alive = False
+    async with opened(link) as pilot:
+        await pilot.press("v", "w", "M", "R", "u", "n", "s", "p")
+        await pilot.pause()
+        assert link.sent == [] and len(pilot.app.screen_stack) == 2
+
+
+# The history
+
+
+async def test_steering_reruns_and_notes_have_lines(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        text = text_of(pilot, "#history")
+        assert "hint: keep the trees shallow" in text and '"odd: fold 2"' in text
+        assert "again on other folds" in text and "0.8497" in text
+        failed = next(line for line in text.splitlines() if "✗" in line)
+        assert "out of memory: 2,100 MB asked for, the limit is" in failed
+        history = pilot.app.screen.query_one(History)
+        history.cursor = next(i for i in range(20) if isinstance(history._at(i), Line))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Read) and "shallow" in text_of(pilot)
+
+
+async def test_sorting_keeps_the_cursor_on_its_trial(
+    opened: Opened, flown: recorded.Replay
+) -> None:
+    async with opened(flown) as pilot:
+        history = pilot.app.screen.query_one(History)
+        history.select(2)
+        await pilot.press("o")
+        await pilot.pause()
+        await pilot.press(*"best first", "enter")
+        await pilot.pause()
+        assert history.trial is not None and history.trial.number == 2
+        scores = [t.value for i in range(10) if (t := history.trial_at(i)) and t.value]
+        assert scores == sorted(scores, reverse=True) and "score▼" in text_of(pilot, "#history")
+        flown.add((TrialFinished(9, "complete", recorded.DEFAULT, 0.99, incumbent=True),
+                   flown.last_t + 1))  # fmt: skip
+        await pilot.pause(0.2)
+        first = history.trial_at(0)
+        assert first is not None and first.number == 9 and history.trial.number == 2
+
+
+async def test_columns_are_chosen(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        await pilot.press("c")
+        await pilot.pause()
+        await pilot.press(*"train", "space", "ctrl+u", *"max_depth", "space", "enter")
+        await pilot.pause()
+        header = text_of(pilot, "#history").splitlines()[1]
+        assert "train" not in header and "max_depth" in header
+
+
+async def test_a_filter_shows_what_fits(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        history = pilot.app.screen.query_one(History)
+        await pilot.press("slash")
+        await pilot.pause()
+        await pilot.press(*"score>x", "enter")
+        await pilot.pause()
+        assert "needs a number" in text_of(pilot)
+        await pilot.press("ctrl+u", *"failed", "enter")
+        await pilot.pause()
+        assert history.row_count() == 1 and "filter: failed" in text_of(pilot, "#history")
+        await pilot.press("slash")
+        await pilot.pause()
+        await pilot.press("ctrl+u", *"nonsense", "enter")
+        await pilot.pause()
+        assert "No trial fits" in text_of(pilot, "#history")
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("failed", [4]), ("by=tpe", [5]), ("-by=llama", [0, 5]), ("noted", [2]), ("again", [7]),
+        ("out of memory", [4]), ("odd", [2]), ("trial>=7 trial<9", [7, 8]),
+        ("booster=gbtree trial=3", [3]), ("by!=llama", [0, 5]), ("score > 2", []),
+    ],
+)  # fmt: skip
+def test_filters(text: str, numbers: list[int]) -> None:
+    snapshot = snapshot_of(recorded.flown())
+    found = rows(snapshot, Order(text=text))
+    assert [snapshot.trials[r].number for r in found if isinstance(r, int)] == numbers
+
+
+def test_lines_stand_where_they_were_done() -> None:
+    snapshot = snapshot_of(recorded.flown())
+    found = rows(snapshot, Order())
+    at = next(i for i, r in enumerate(found) if isinstance(r, Line))
+    assert found[at - 1] == 3 and found[at + 1] == 4
+    assert found[found.index(7) + 1] == Again(7)
+    assert isinstance(parse("score>high"), str)
+    failed_last = rows(snapshot, Order("score", True))
+    assert snapshot.trials[failed_last[-1]].value is None  # type: ignore[index]
+
+
+def test_a_note_on_a_study_at_rest_is_seen_and_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.control import Inbox
+    from core.events import to_json
+    from core.paths import study_dir
+    from tui.bridge import FolderLink
+
+    folder = study_dir("bank-churn")
+    folder.mkdir(parents=True)
+    text = "".join(to_json(event, t) + "\n" for event, t in recorded.finished(3))
+    (folder / "events.jsonl").write_text(text, "utf8")
+    link = FolderLink("bank-churn")
+    while link.poll():
+        pass
+    link.send(control.Note(1, "look again"))
+    again = FolderLink("bank-churn")
+    while again.poll():
+        pass
+    for seen in (link, again):
+        trial = seen.snapshot.trial(1)
+        assert trial is not None and trial.note == "look again"
+    assert Inbox(folder).read() == [control.Note(1, "look again")]
