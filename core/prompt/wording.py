@@ -13,6 +13,9 @@ from core.text import plain
 
 CUT = "\ue000"
 """Stands in a prompt in the making between two parts; never sent to a model."""
+VALUE_DIGITS = 3
+"""Significant digits of values in trials and replies: finer than any score can tell apart, and
+each digit is a step of decoding."""
 _MARKUP = re.compile(r"<(?=[|/!A-Za-z_\uff5c])|\[(?=/?(?:INST|SYS|THINK)\b)|(?<=\|)>", re.I)
 _METRICS = {
     "roc_auc": "area under the ROC curve (0.5 is chance, 1 is perfect)",
@@ -46,11 +49,11 @@ def metric_words(metric: str) -> str:
     return f"{metric}, {known}" if known else untrusted(metric, 80)
 
 
-def number_text(value: float) -> str:
-    """A hyperparameter's number: four significant digits."""
+def number_text(value: float, digits: int = 4) -> str:
+    """A hyperparameter's number, a whole one as it is, another to so many significant digits."""
     if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
         return str(int(value))
-    return f"{value:.4g}"
+    return str(round(value)) if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
 def score_text(value: float | None) -> str:
@@ -101,7 +104,7 @@ class Names:
             if index is not None:
                 return self._literals[param][index]
         if isinstance(value, float) and not isinstance(value, bool):
-            return number_text(value)
+            return number_text(value, VALUE_DIGITS)
         return json.dumps(untrusted(value, 80) if isinstance(value, str) else value,
                           ensure_ascii=False, default=str)
 

@@ -17,7 +17,7 @@ from core.errors import SpaceError
 from core.prompt.build import ANSWER, Prompt, PromptBuilder
 from core.prompt.templates import PromptError, load_templates
 from core.prompt.thinking import Marks, marks_of, opened, unclosed
-from core.prompt.wording import score_text
+from core.prompt.wording import VALUE_DIGITS, score_text
 from core.propose.classical import TPEProposer
 from core.propose.engine_session import EngineSession
 from core.propose.history import History, seed_for
@@ -287,7 +287,9 @@ def _segment(piece: Text | Slot) -> Segment:
     if piece.options or isinstance(domain, Categorical):
         return Choice(name, piece.options, belief=True)
     whole = isinstance(domain, Integer)
-    return Number(name, domain.low, domain.high, integer=whole, belief=True)
+    return Number(
+        name, domain.low, domain.high, integer=whole, digits=VALUE_DIGITS, belief=True
+    )
 
 
 def _merged(segments: Sequence[Segment]) -> list[Segment]:

@@ -69,8 +69,14 @@ class Context:
         self.length = default_context(self.file, settings.context_length)
         whole = self.file.is_embedded_dialect or settings.batch < PIECE
         self.chunk = settings.chunk or (settings.batch if whole else PIECE)
+        self.flash_attention = settings.flash_attention
         self._check_memory()
         self.gpu_layers = self._load(on_progress)
+        if self.flash_attention is None and settings.kv_type != "f16":
+            self.flash_attention = True
+        elif self.flash_attention is None and not self.gpu_layers and not whole:
+            # on a processor it takes up to twice as long for fewer than 64 tokens at once
+            self.flash_attention = False
         try:
             self.vocabulary = Vocabulary(lib, self._model)
             self._check_model()
@@ -147,10 +153,8 @@ class Context:
         params.n_outputs_max = OUTPUTS
         params.n_threads = params.n_threads_batch = self.threads
         params.type_k = params.type_v = _KV[settings.kv_type]
-        if settings.flash_attention is not None:
-            params.flash_attn_type = int(settings.flash_attention)
-        elif settings.kv_type != "f16":
-            params.flash_attn_type = 1
+        if self.flash_attention is not None:
+            params.flash_attn_type = int(self.flash_attention)
         self._context = lib.llama_init_from_model(self._model, params)
         if not self._context:
             raise EngineError(
@@ -200,7 +204,7 @@ class Context:
     def info(self, sha256: str, notes: Sequence[str]) -> ModelInfo:
         """What was loaded, as it really is."""
         lib, file = self._lib, self.file
-        flash = {None: "auto", True: "on", False: "off"}[self.settings.flash_attention]
+        flash = {None: "auto", True: "on", False: "off"}[self.flash_attention]
         return ModelInfo(
             name=file.name,
             architecture=file.architecture,

@@ -88,7 +88,7 @@ def test_the_first_prompt_says_all_that_is_known() -> None:
     text = build(builder(), XGBOOST, []).text
     for expected in (
         "tumours", "area under the ROC curve", "Higher is better", "mean over 5 folds",
-        "569 rows, 30 features", "errors are dear", "None yet", "trial 0", "Trials left",
+        "569 rows, 30 features", "errors are dear", "None yet", "trial 0; 5 left.",
         "learning_rate: number from 0.001 to 1, log scale, default 0.3; how much each tree",
     ):
         assert expected in text
@@ -219,7 +219,7 @@ def test_what_may_be_left_away_is_left_away() -> None:
 def test_flat_scores_the_last_trial_and_rejections_change_the_question() -> None:
     flat = [Observed(i, {"x": i / 10, "n": 3}, 0.5) for i in range(6)]
     text = build(builder(), TINY, flat, left=1, rejected=("It repeats trial 3.",)).text
-    assert "The last 5 trials brought no improvement" in text
+    assert "no improvement in 5 trials since" in text
     assert "the last trial" in text
     assert "rejected: It repeats trial 3." in text
     assert "no improvement" not in build(builder(), TINY, flat[:3]).text

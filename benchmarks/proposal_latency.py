@@ -1,0 +1,396 @@
+"""Seconds per proposal of a chat model: this program against the plain way to do it.
+
+    python benchmarks/proposal_latency.py [--vocabulary FILE] [--size half|small] [--quick] [--json]
+
+The plain way is llama-cpp-python's `create_chat_completion` with a JSON schema and all trials in
+the prompt, with the same model, threads and context in the same run: "warm", where its prefix cache
+holds all but the newest trial, and "cold", where the prompt was rewritten from its beginning.
+Measured at trials 5, 15 and 30, with 4 and 10 hyperparameters, without chain of thought. Then: how
+many of the tokens evaluated were new, the speed of decoding beside a bare loop of `llama_decode`,
+and seconds per proposal at trial 1,000 beside trial 50 in a context of 4,096 tokens.
+
+The model has random weights behind a real tokenizer (`--vocabulary`, by default Qwen2's from the
+folder $HYPERLLAMA_VOCABULARIES, without one a vocabulary made up in its size) and half a billion
+of them. Replies differ in length, so their tokens are given as well; `cpu_ratio` compares processor
+time, which is steadier than the clock on a busy machine.
+
+With --json the last line is one object: `min_ratio` (least ratio to the warm plain way), ... Run it
+on an idle machine; 10 minutes, with --quick and --size small less than one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import psutil
+
+from core.estimators import Facts, joint_space
+from core.prompt.options import PromptOptions
+from core.prompt.wording import Names
+from core.propose import AskContext, Observed, ProposerSetting
+from core.propose.chat import ChatProposer
+from core.space import Categorical, Integer, Param, SearchSpace
+from models.engine import Engine, EngineSettings, Free, Generation
+from tests.models.random_model import HALF_BILLION, SMALL, real_vocabularies, write_random
+
+CONTEXT = 4096
+REPLY_TOKENS = 1024
+METRIC = "roc_auc"
+SIZES = {"half": HALF_BILLION, "small": SMALL}
+
+
+def spaces() -> dict[int, SearchSpace]:
+    """Search spaces of 4 and 10 hyperparameters, by their number."""
+    xgboost = joint_space(["xgboost"], "classification", Facts(569, 30, 2))
+    more = [
+        Param("grow_policy", Categorical(("depthwise", "lossguide")), "depthwise", "growth order"),
+        Param("max_bin", Integer(32, 1024, log=True), 256, "bins of a histogram"),
+    ]
+    ten = SearchSpace([*xgboost.params, *more])
+    four = SearchSpace([ten[n] for n in ("learning_rate", "max_depth", "reg_lambda", "subsample")])
+    return {4: four, 10: ten}
+
+
+def history(space: SearchSpace) -> Callable[[int], Observed]:
+    """Trials by number: random configurations and scores, the same for both sides."""
+
+    def trial(number: int) -> Observed:
+        rng = np.random.default_rng([7, number])
+        config = {k: rounded(v) for k, v in space.sample(rng).items()}
+        folds = tuple(round(float(x), 4) for x in rng.uniform(0.8, 0.95, 5))
+        return Observed(number, config, float(np.mean(folds)), "", "llama", folds, 0.99, 1.0)
+
+    return trial
+
+
+def rounded(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+@dataclass
+class Took:
+    """One proposal: wall and processor seconds, tokens of its reply, evaluated, new of these."""
+
+    seconds: float
+    cpu_s: float
+    reply: int = 0
+    evaluated: int = 0
+    new: int = 0
+
+
+class Ours:
+    """The chat proposer of this program."""
+
+    def __init__(self, model: Path, space: SearchSpace, threads: int, log: Path) -> None:
+        self._space = space
+        self._proposer = ChatProposer(
+            ProposerSetting(
+                task="tumours", kind="classification", metric=METRIC, estimators=("xgboost",),
+                folds=5, dataset="569 rows, 30 features", model=str(model), log=log,
+                engine=EngineSettings(context_length=CONTEXT, threads=threads),
+                prompt=PromptOptions(reasoning=False),
+            )
+        )  # fmt: skip
+        self._before: list[int] = []
+
+    def tell(self, trial: Observed) -> None:
+        self._proposer.tell(trial)
+
+    def ask(self, number: int, tokenize: Callable[[str], Sequence[int]] | None = None) -> Took:
+        begin, cpu_s = time.perf_counter(), self._cpu_s()
+        proposal = self._proposer.ask(self._space, AskContext(number, 1000 - number))
+        took = Took(time.perf_counter() - begin, self._cpu_s() - cpu_s)
+        record = proposal.record
+        if proposal.proposer != "llama" or record["rejections"]:
+            raise SystemExit(f"trial {number}: {proposal.fallback or record['rejections']}")
+        took.reply = int(record["tokens"]["generated"])
+        took.evaluated = int(record["tokens"]["evaluated"])
+        if tokenize is not None:
+            prompt = list(tokenize(record["prompt"]))
+            same = 0
+            for a, b in zip(prompt, self._before, strict=False):
+                if a != b:
+                    break
+                same += 1
+            took.new = len(prompt) - same + took.reply
+            self._before = prompt
+        return took
+
+    def _cpu_s(self) -> float:
+        """Processor seconds so far, of this process and the engine's."""
+        spent = psutil.Process().cpu_times()
+        engine: Any = self._proposer._session._engine
+        own = psutil.Process(engine.pid).cpu_times() if engine is not None else spent
+        return spent.user + spent.system + own.user + own.system
+
+    def close(self) -> None:
+        self._proposer.close()
+
+
+class Plain:
+    """llama-cpp-python's chat completion with a JSON schema, all trials in the prompt."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        import llama_cpp
+
+        self.llama = llama_cpp.Llama(
+            str(model), n_ctx=CONTEXT, n_threads=threads, n_threads_batch=threads, seed=1,
+            verbose=False,
+        )  # fmt: skip
+
+    def ask(self, space: SearchSpace, trials: Sequence[Observed], cold: bool) -> Took | str:
+        """What it took, or why there is no proposal."""
+        if cold:
+            self.llama.reset()
+        begin, cpu_s = time.perf_counter(), time.process_time()
+        try:
+            made = self.llama.create_chat_completion(
+                messages(space, trials),
+                response_format={"type": "json_object", "schema": schema(space)},
+                temperature=0.7,
+                max_tokens=REPLY_TOKENS,
+            )
+        except ValueError as error:
+            return str(error)
+        took = Took(time.perf_counter() - begin, time.process_time() - cpu_s)
+        took.reply = made["usage"]["completion_tokens"]
+        choice = made["choices"][0]
+        if choice["finish_reason"] != "stop":
+            return f"its reply is cut after {took.reply} tokens"
+        json.loads(choice["message"]["content"])
+        return took
+
+    def tokenize(self, text: str) -> list[int]:
+        return list(self.llama.tokenize(text.encode(), add_bos=False, special=True))
+
+    def bare_tokens_per_s(self, count: int) -> float:
+        """Speed of llama_decode alone, token after token."""
+        import llama_cpp
+
+        context = self.llama._ctx.ctx
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
+        token = (llama_cpp.llama_token * 1)(100)
+        begin = 0.0
+        for i in range(count + 8):
+            if i == 8:
+                begin = time.perf_counter()
+            if llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(token, 1)):
+                raise SystemExit("llama_decode failed")
+            llama_cpp.llama_get_logits_ith(context, -1)
+        took = time.perf_counter() - begin
+        self.llama.reset()
+        return count / took
+
+
+def messages(space: SearchSpace, trials: Sequence[Observed]) -> list[Any]:
+    """The plain prompt: task, space, every trial as JSON, the question."""
+    names = Names(space)
+    lines = [
+        f"Trial {t.number}: {names.config(t.config)} score {t.value:.5g}" for t in trials
+    ]
+    ranges = "\n".join(
+        f"- {p.name}: {p.domain.describe()}, default {rounded(p.start)}; {p.description}"
+        for p in space.params
+    )
+    return [
+        {
+            "role": "system",
+            "content": "You are an expert in tuning machine-learning models. You get a task, a "
+            "search space and the trials so far, and you propose the configuration of the next "
+            "trial. A higher score is better. Never repeat a configuration. Reply with the "
+            "configuration as one JSON object and nothing else.",
+        },
+        {
+            "role": "user",
+            "content": f"Task: tumours, classification with xgboost. Score: {METRIC}, the mean "
+            f"over 5 folds. Data: 569 rows, 30 features.\n\nSearch space:\n{ranges}\n\n"
+            "Trials so far:\n" + "\n".join(lines) + f"\n\nPropose trial {len(trials)}.",
+        },
+    ]
+
+
+def schema(space: SearchSpace) -> dict[str, Any]:
+    """The space as a JSON schema."""
+
+    def one(p: Param) -> dict[str, Any]:
+        if isinstance(p.domain, Categorical):
+            return {"enum": list(p.domain.choices)}
+        kind = "integer" if isinstance(p.domain, Integer) else "number"
+        return {"type": kind, "minimum": p.domain.low, "maximum": p.domain.high}
+
+    return {
+        "type": "object",
+        "properties": {p.name: one(p) for p in space.params},
+        "required": list(space.names),
+    }
+
+
+def compared(
+    model: Path, plain: Plain, threads: int, at: Sequence[int], repeats: int, log: Path
+) -> Iterator[dict[str, Any]]:
+    """A row of the table for every space and trial."""
+    for size, space in spaces().items():
+        trial_of = history(space)
+        ours, told = Ours(model, space, threads, log), 0
+        for number in at:
+            while told < number - 1:
+                ours.tell(trial_of(told))
+                told += 1
+            ours.ask(told, plain.tokenize)  # what a running study has in its cache
+            mine: list[Took] = []
+            for _ in range(repeats):
+                ours.tell(trial_of(told))
+                told += 1
+                mine.append(ours.ask(told, plain.tokenize))
+            warm, failure = asked(plain, space, trial_of, number, repeats)
+            cold = plain.ask(space, [trial_of(i) for i in range(number)], True)
+            row: dict[str, Any] = {
+                "hyperparameters": size,
+                "trial": number,
+                "ours_s": median(t.seconds for t in mine),
+                "ours_reply": int(median(t.reply for t in mine)),
+                "evaluated_of_new": median(t.evaluated / t.new for t in mine),
+                "warm_s": median(t.seconds for t in warm) if warm else None,
+                "warm_reply": int(median(t.reply for t in warm)) if warm else None,
+                "cold_s": cold.seconds if isinstance(cold, Took) else None,
+                "plain_fails": failure or (cold if isinstance(cold, str) else ""),
+            }
+            if warm:
+                row["ratio"] = row["warm_s"] / row["ours_s"]
+                row["cpu_ratio"] = median(t.cpu_s for t in warm) / median(t.cpu_s for t in mine)
+            if row["cold_s"]:
+                row["cold_ratio"] = row["cold_s"] / row["ours_s"]
+            yield row
+        ours.close()
+
+
+def asked(
+    plain: Plain,
+    space: SearchSpace,
+    trial_of: Callable[[int], Observed],
+    number: int,
+    repeats: int,
+) -> tuple[list[Took], str]:
+    """The warm plain way at a trial and the following ones; and why it failed if it did."""
+    found: list[Took] = []
+    first = plain.ask(space, [trial_of(i) for i in range(number - 1)], True)
+    if isinstance(first, str):
+        return [], first
+    for n in range(number, number + repeats):
+        took = plain.ask(space, [trial_of(i) for i in range(n)], False)
+        if isinstance(took, str):
+            return found, took
+        found.append(took)
+    return found, ""
+
+
+def long_studies(model: Path, threads: int, at: Sequence[int], log: Path) -> dict[int, float]:
+    """Mean seconds per proposal over as many trials as lie between two summaries, by trial."""
+    space = spaces()[4]
+    trial_of = history(space)
+    found = {}
+    for number in at:
+        ours = Ours(model, space, threads, log)
+        for i in range(number):
+            ours.tell(trial_of(i))
+        ours.ask(number)
+        seconds = []
+        for i in range(number, number + 24):
+            ours.tell(trial_of(i))
+            seconds.append(ours.ask(i + 1).seconds)
+        found[number] = statistics.fmean(seconds)
+        ours.close()
+    return found
+
+
+def decoding(model: Path, plain: Plain, threads: int, count: int, log: Path) -> tuple[float, float]:
+    """Tokens per second of free text, ours and of a bare loop; the best of three in turn."""
+    mine, bare = [], []
+    with Engine(log=log) as engine:
+        engine.load(model, EngineSettings(context_length=CONTEXT, threads=threads))
+        for seed in range(3):
+            made = engine.generate(
+                Generation([100] * 8, [Free("text", count)], temperature=0.7, seed=seed)
+            )
+            if made.generated_tokens < count // 2:
+                continue
+            mine.append(made.tokens_per_s)
+            bare.append(plain.bare_tokens_per_s(made.generated_tokens))
+    return max(mine), max(bare)
+
+
+def median(values: Any) -> float:
+    return float(statistics.median(values))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--vocabulary", type=Path, help="GGUF file with the tokenizer")
+    parser.add_argument("--model", type=Path, help="measure this GGUF file instead")
+    parser.add_argument("--size", choices=SIZES, default="half")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="one proposal each, no long study")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    vocabulary = options.vocabulary or next(
+        (p for p in real_vocabularies() if "qwen2" in p.name), None
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "engine.log"
+        model = options.model or write_random(
+            Path(folder) / "random.gguf", vocabulary, SIZES[options.size]
+        )
+        result = measure(model, options.threads, options.quick, log)
+    result["model"] = str(options.model or f"{options.size}, {vocabulary or 'made-up vocabulary'}")
+    if options.json:
+        print(json.dumps(result))
+
+
+def measure(model: Path, threads: int, quick: bool, log: Path) -> dict[str, Any]:
+    plain = Plain(model, threads)
+    head = ("hyperparameters", "trial", "ours_s", "warm_s", "cold_s", "ratio", "cpu_ratio",
+            "cold_ratio", "ours_reply", "warm_reply", "evaluated_of_new", "plain_fails")  # fmt: skip
+    print("  ".join(head))
+    rows = []
+    for row in compared(model, plain, threads, (5, 15, 30), 1 if quick else 3, log):
+        rows.append(row)
+        print("  ".join(f"{shown(row.get(h)):>{len(h)}}" for h in head), flush=True)
+    result: dict[str, Any] = {
+        "min_ratio": min(r["ratio"] for r in rows if "ratio" in r),
+        "min_cpu_ratio": min(r["cpu_ratio"] for r in rows if "ratio" in r),
+        "min_cold_ratio": min((r["cold_ratio"] for r in rows if "cold_ratio" in r), default=None),
+        "max_evaluated_of_new": max(r["evaluated_of_new"] for r in rows),
+    }
+    mine, bare = decoding(model, plain, threads, 64 if quick else 200, log)
+    result |= {"decode_per_s": mine, "bare_per_s": bare, "decode_share": mine / bare}
+    if not quick:
+        long = long_studies(model, threads, (50, 1000), log)
+        result |= {"trial_50_s": long[50], "trial_1000_s": long[1000],
+                   "growth": long[1000] / long[50]}  # fmt: skip
+    for name, value in result.items():
+        print(f"{name:22} {shown(value)}")
+    return {**{k: v and round(v, 3) for k, v in result.items()}, "rows": rows}
+
+
+def shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()
