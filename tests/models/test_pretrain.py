@@ -57,7 +57,7 @@ def test_the_whole_chain(tmp_path: Path) -> None:
     from models.engine.client import Engine
     from models.engine.protocol import EngineSettings, Fixed, Generation, Tokens
     from models.pretrain import network, tasks, train
-    from models.pretrain.export import VOCABULARY_SIZE, export
+    from models.pretrain.export import VOCABULARY_SIZE, export, weights_of
 
     torch.set_num_threads(1)
     path = tmp_path / "c.jsonl.gz"
@@ -101,3 +101,5 @@ def test_the_whole_chain(tmp_path: Path) -> None:
             engine.close()
         if kind == "f32":
             assert found == wanted
+            again = weights_of(file)
+            assert all(torch.equal(again[k], v) for k, v in net.state_dict().items())
