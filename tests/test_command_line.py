@@ -289,7 +289,13 @@ def test_a_running_study_has_one_process_and_is_told_what_to_do(
         told = capsys.readouterr().err
         assert f"process {process.pid}" in told and "watch" in told
         for words, answer in (
-            ("hint keep it small", "hint to the model: keep it small"),
+            ("hint keep it small", "hint: keep it small"),
+            ("freeze max_features 0.5", "max_features"),
+            ("undo", "taken back"),
+            ("review on", '"held":true'),
+            ("accept", '"held":true'),
+            ("reject too deep", '"held":true'),
+            ("review off", "TrialFinished"),
             ("queue max_depth=3 max_features=0.5", '"proposer":"queue"'),
             ("queue max_depth=0", "was not queued"),
             ("pause", "StudyPaused"),
@@ -310,7 +316,9 @@ def test_requests_that_make_no_sense(
     for words, code, answer in (
         ("pause", 7, "not running"), ("pause now", 2, "nothing more"), ("hint", 2, "more words"),
         ("queue max_depth", 2, "name=value"), ("extend some", 2, "number of trials"),
-        ("propose oracle", 2, "unknown proposer"),
+        ("propose oracle", 2, "unknown proposer"), ("range a 1 x", 2, "two numbers"),
+        ("freeze a", 2, "does not fit"), ("review maybe", 2, "on, off"), ("rerun x", 2, "whole"),
+        ("accept", 7, "not running"), ("extend 3 weeks", 2, "minutes"),
     ):
         assert run_command_line(["tell", "quick", *words.split()]) == code
         assert answer in capsys.readouterr().err
@@ -454,7 +462,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     text = parser.format_help()
     assert "exit codes" in text
     for name in ("new", "inspect", "run", "resume", "studies", "show", "tell", "export", "models",
-                 "compare", "bench", "doctor", "completion"):
+                 "baselines", "compare", "bench", "doctor", "completion"):
         assert f"    {name}" in text
         with pytest.raises(SystemExit) as caught:
             run_command_line([name, "--help"])
@@ -538,3 +546,17 @@ def test_compare_survives_a_kill(task: Path, capsys: pytest.CaptureFixture[str])
     assert "mine: finished, 16 trials" in capsys.readouterr().out
     assert run_command_line(["compare"]) == 2
     assert run_command_line(["compare", "other"]) == 7
+
+
+def test_baselines_are_shown_and_switched_off(
+    there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["baselines", "quick", "--show"]) == 0
+    assert "nothing yet" in capsys.readouterr().out
+    assert run_command_line(["baselines", "quick", "--off"]) == 0
+    assert run_command_line(["baselines", "quick"]) == 7
+    assert "switched off" in capsys.readouterr().err
+    assert run_command_line(["baselines", "quick", "--on"]) == 0
+    assert run_command_line(["baselines", "quick", "--show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "none"
+    assert run_command_line(["baselines", "nothing", "--show"]) == 7

@@ -54,6 +54,7 @@ def run_comparison(
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     kept: Path | None = None,
+    opened: tuple[str, KeptRunner] | None = None,
 ) -> Comparison:
     """Work on a comparison until nothing is left or `should_stop`; what it found so far.
 
@@ -61,6 +62,7 @@ def run_comparison(
 
     Args:
         kept: file of trials trained so far; None for the usual one.
+        opened: a task whose table is loaded already, and who trains on it; left open.
 
     Raises:
         StudyError: there is no such comparison, or another process works on it.
@@ -68,7 +70,7 @@ def run_comparison(
     grid = load_grid(name)
     lock = Lock(grid.folder)
     lock.take()
-    worker = _Worker(grid, kept or default_file(), should_stop, on_progress)
+    worker = _Worker(grid, kept or default_file(), should_stop, on_progress, opened)
     try:
         worker.work()
     finally:
@@ -83,15 +85,15 @@ class _Worker:
 
     def __init__(
         self, grid: Grid, kept: Path, should_stop: Callable[[], bool],
-        on_progress: Callable[[Progress], None],
+        on_progress: Callable[[Progress], None], opened: tuple[str, KeptRunner] | None,
     ) -> None:  # fmt: skip
         self._grid = grid
         self._kept = KeptTrials(kept)
         self._should_stop = should_stop
         self._on_progress = on_progress
         self._open = ExitStack()
-        self._task = ""
-        self._runner: KeptRunner | None = None
+        self._task = opened[0] if opened is not None else ""
+        self._runner = opened[1] if opened is not None else None
         self._model = ""
         self._tried: set[str] = set()
 
@@ -150,6 +152,7 @@ class _Worker:
                 KeptRunner(
                     self._grid.task_file(task), self._kept, log=folder / "trials.log",
                     threads=int(self._grid.options.get("threads") or 0),
+                    seed=self._grid.options.get("seed"),
                 )
             )  # fmt: skip
             self._task = task

@@ -71,18 +71,19 @@ class KeptRunner:
         kept: trials known so far.
         log: where the child's stderr goes.
         threads: for training; 0 leaves it to the task.
+        seed: of the estimators; None takes the task's.
         runner: trains in place of the usual child (tests).
     """
 
     def __init__(
         self, task_file: Path, kept: KeptTrials, *, log: Path, threads: int = 0,
-        runner: Any = None,
+        seed: int | None = None, runner: Any = None,
     ) -> None:  # fmt: skip
         self.runner = runner or TrialRunner(task_file, log=log, threads=threads)
         self.problem: Problem = self.runner.open()
-        self.seed = self.problem.task.seed
+        self.seed = self.problem.task.seed if seed is None else seed
         self._kept = kept
-        self._identity = identity(self.problem)
+        self._identity = identity(self.problem, self.seed)
 
     def __enter__(self) -> KeptRunner:
         return self
@@ -144,14 +145,15 @@ class KeptRunner:
         return json.dumps(self.problem.space.key(config), separators=(",", ":"))
 
 
-def identity(problem: Problem) -> str:
-    """Of everything beside the configuration that a score depends on."""
+def identity(problem: Problem, seed: int) -> str:
+    """Of everything beside the configuration that a score depends on; `seed`: of the estimator."""
     task = problem.task
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydantic's word on tuples is of no use here
         parts = [
             problem.fingerprint, problem.metric, sorted(problem.estimators), problem.kind,
-            problem.validation.model_dump(mode="json"), task.seed, task.early_stopping_rounds,
+            problem.validation.model_dump(mode="json"), task.seed, seed,
+            task.early_stopping_rounds,
             task.data.model_dump(mode="json", exclude={"path"}),
             *(".".join(version(p).split(".")[:2]) for p in ("scikit-learn", "xgboost")),
         ]  # fmt: skip

@@ -17,11 +17,16 @@ from core.events import (
     ProposalMade,
     ProposalStarted,
     ProposalText,
+    ProposalTurnedDown,
+    RerunFinished,
+    Steered,
     StudyFinished,
     StudyOpened,
     StudyPaused,
     StudyResumed,
+    TalkAnswered,
     TrialFinished,
+    TrialNoted,
     to_json,
 )
 from core.text import plain
@@ -101,12 +106,15 @@ class PlainOutput(_Quiet):
             self._write(f"model {plain(event.model)} loaded in {event.seconds:.1f} s")
         elif isinstance(event, ProposalMade):
             self._changes = event.changes
-            if event.reasoning and event.proposer != "default":
-                self._write(f"      {one_line(event.reasoning)}")
+            if event.proposer != "default":
+                for line in _lines(event.reasoning):
+                    self._write(f"      {line}")
         elif isinstance(event, TrialFinished):
             self._write(trial_line(event, self._changes))
         elif isinstance(event, Noted):
             self._write(note_line(event))
+        elif line := steering_line(event):
+            self._write(line)
         elif isinstance(event, StudyPaused):
             self._write(f"paused {plain(event.reason)}".rstrip())
         elif isinstance(event, StudyResumed):
@@ -177,6 +185,8 @@ class LiveOutput:
         elif isinstance(event, Noted):
             style = {"error": "red", "warning": "yellow"}.get(event.level, "cyan")
             self._console.print(note_line(event), style=style, markup=False)
+        elif line := steering_line(event):
+            self._print(line, 2, "cyan")
         elif isinstance(event, StudyPaused):
             self._doing = "paused"
         elif isinstance(event, StudyResumed):
@@ -189,8 +199,9 @@ class LiveOutput:
 
     def _finished(self, event: TrialFinished) -> None:
         self._done += 1
-        if event.reasoning and event.proposer != "default":
-            self._print(f"      {one_line(event.reasoning)}", 6, "dim italic")
+        if event.proposer != "default":
+            for line in _lines(event.reasoning):
+                self._print(f"      {line}", 8, "dim italic")
         style = "red" if event.state == "fail" else "bold green" if event.incumbent else ""
         self._print(trial_line(event, self._changes), len(TABLE_HEAD) + 3, style)
         if event.incumbent:
@@ -241,12 +252,12 @@ def heading(event: StudyOpened) -> list[str]:
     return lines + [f"  ! {one_line(w)}" for w in event.warnings]
 
 
-TABLE_HEAD = f"{'trial':>5} {'proposer':<8} {'score':>10} {'±':<8} {'train':>10} {'s':>6}"
+TABLE_HEAD = f"{'trial':>5} {'proposer':<12} {'score':>10} {'±':<8} {'train':>10} {'s':>6}"
 
 
 def trial_line(event: TrialFinished, changes: Mapping[str, Any] | None = None) -> str:
     """One trial as a row under `TABLE_HEAD`, then what it changed (or all it set), then remarks."""
-    head = f"{event.number:5d} {event.proposer:<8.8}"
+    head = f"{event.number:5d} {event.proposer:<12.12}"
     said = settings(event.config) if not changes else differences(changes)
     instead = f"  (instead: {one_line(event.fallback)})" if event.fallback else ""
     if event.state == "fail":
@@ -278,6 +289,23 @@ def note_line(event: Noted) -> str:
     mark = {"error": "error", "warning": "!"}.get(event.level, "-")
     hint = f" ({one_line(event.hint)})" if event.hint else ""
     return f"{mark} {one_line(event.text)}{hint}"
+
+
+def steering_line(event: Event) -> str:
+    """What a person did to the study, or was answered, in one line; empty for other events."""
+    if isinstance(event, Steered):
+        return f"- {one_line(event.text)}"
+    if isinstance(event, ProposalTurnedDown):
+        reason = f": {one_line(event.reason)}" if event.reason else ""
+        return f"- a proposal for trial {event.number} was turned down{reason}"
+    if isinstance(event, RerunFinished):
+        result = f"failed: {one_line(event.reason)}" if event.value is None else score(event.value)
+        return f"- trial {event.number} on other folds: {result}"
+    if isinstance(event, TrialNoted):
+        return f"- trial {event.number}: {one_line(event.text)}"
+    if isinstance(event, TalkAnswered):
+        return f"- {one_line(event.problem or event.text)}"
+    return ""
 
 
 def ending(event: StudyFinished, study: str) -> list[str]:
@@ -317,6 +345,11 @@ def settings(config: object) -> str:
 
 def one_line(text: str) -> str:
     return " ".join(plain(text).split())
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text that hold something."""
+    return [line for part in plain(text).splitlines() if (line := one_line(part))]
 
 
 def _tail(text: str, width: int) -> list[str]:

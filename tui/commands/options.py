@@ -32,6 +32,11 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
     group.add_argument("--json", action="store_true", help="print the events as JSON lines only")
     group.add_argument(
+        "--baselines",
+        action="store_true",
+        help="afterwards, in spare time: what random search, TPE and GP reach",
+    )
+    group.add_argument(
         "--detached", action="store_true", help="run in the background; closing this is no end"
     )
 

@@ -62,8 +62,13 @@ def run_here(
 
     with Signals() as signals, make_output(arguments.json) as output:
 
+        name = ""
+
         def hear(event: Event, t: float) -> None:
             """Show an event; when nobody reads any more (`| head`), end the study politely."""
+            nonlocal name
+            if isinstance(event, StudyOpened):
+                name = event.study
             if signals.received == signal.SIGPIPE:
                 return
             try:
@@ -81,6 +86,10 @@ def run_here(
             return 128 + signals.received
     if signals.received is not None:
         return 128 + signals.received
+    if arguments.baselines and end.best_value is not None:
+        from core.baselines import spawn
+
+        spawn(name, arguments.storage)
     return ALL_FAILED if end.why == "error" else 0
 
 
@@ -142,7 +151,7 @@ def _begun(folder: Path, pid: int) -> bool:
 
 def _passed_on(arguments: argparse.Namespace) -> list[str]:
     """The options as they were given; the storage goes through the environment, not `ps`."""
-    pairs = (
+    pairs: tuple[tuple[str, object], ...] = (
         ("--proposer", arguments.proposer),
         ("--model", arguments.model),
         ("--gpu-layers", arguments.gpu_layers),
@@ -153,4 +162,5 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
         ("--threads", arguments.threads),
         ("--seed", arguments.seed),
     )
-    return [part for flag, value in pairs if value is not None for part in (flag, str(value))]
+    given = [part for flag, value in pairs if value is not None for part in (flag, str(value))]
+    return [*given, "--baselines"] if arguments.baselines else given

@@ -1,0 +1,117 @@
+"""The honesty panel: baselines at a study's budget, the noise of its folds, overtuning."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.baselines import _random_line, run_baselines, switch
+from core.errors import StudyError
+from core.folder import write_summary
+from core.honesty import Honesty, Line, Noise, Unseen, read_honesty, write_honesty
+from core.launch import start
+from core.options import Options
+from core.paths import study_dir
+from core.reading import read_study
+from tests.small import write_task
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> str:
+    task = write_task(tmp_path / "work")
+    start(task, Options(proposer="tpe", trials=3, seed=5), study="quick")
+    return "quick"
+
+
+def test_a_study_beside_its_baselines(study: str) -> None:
+    """Waits while a study runs, keeps apart from it, goes on where it was stopped."""
+    before = [(t.config, t.value) for t in read_study(study).trials]
+    told: list[Honesty] = []
+    slept: list[float] = []
+    half = run_baselines(
+        study, on_progress=told.append, busy=lambda: True, sleep=slept.append,
+        should_stop=lambda: len(slept) == 2,
+    )  # fmt: skip
+    assert half.state == "stopped" and half.done == 0 < half.total and len(slept) == 2
+    assert {t.state for t in told} == {"waiting", "stopped"}
+    assert read_honesty(study) == half
+    found = run_baselines(
+        study, seeds=1, foldings=1, proposers=("random", "tpe"), busy=lambda: False
+    )
+    assert found.state == "finished" and found.done == found.total
+    assert [line.name for line in found.lines] == ["default", "random", "tpe"]
+    assert all(len(line.mean) == 3 for line in found.lines)
+    for line in found.lines:
+        assert all(a <= m <= b for a, m, b in zip(line.low, line.mean, line.high, strict=True))
+    assert found.curve[0] == found.lines[0].mean[0] and len(found.curve) == 3
+    assert found.noise[0].number == max(read_study(study).trials, key=lambda t: t.value or 0).number
+    assert found.tested[0].number == 0 and 0 <= found.tested[0].test_value <= 1
+    assert [(t.config, t.value) for t in read_study(study).trials] == before
+    switch(study, False)
+    with pytest.raises(StudyError, match="switched off"):
+        run_baselines(study)
+    switch(study, True)
+    assert read_honesty(study).state == "stopped"
+
+
+def test_no_panel_yet_and_no_study() -> None:
+    with pytest.raises(StudyError, match="no study 'x'"):
+        read_honesty("x")
+    folder = study_dir("x")
+    folder.mkdir(parents=True)
+    write_summary(folder, {"study": "x"})
+    assert read_honesty("x") == Honesty("x") and not read_honesty("x").words()
+    write_honesty(folder, Honesty("x", state="running"))
+    assert read_honesty("x").state == "stopped"
+    (folder / "baselines" / "honesty.json").write_text("[]")
+    with pytest.raises(StudyError, match="cannot be read"):
+        read_honesty("x")
+
+
+def all_draws(values: list[float], count: int) -> Iterator[tuple[float, ...]]:
+    return itertools.permutations(values, count)
+
+
+def test_random_search_is_computed_not_sampled() -> None:
+    values = [0.1, 0.9, 0.4, 0.7]
+    line = _random_line(values, 0.5, 4)
+    assert line is not None
+    for k in range(1, 4):
+        best = [max(0.5, *draw) for draw in all_draws(values, k)]
+        assert line.mean[k] == pytest.approx(sum(best) / len(best))
+    assert line.mean[0] == line.low[0] == line.high[0] == 0.5
+    assert line.low[3] <= line.mean[3] <= line.high[3] == 0.9
+    assert _random_line([None], 0.5, 4) is None
+    failed = _random_line([0.6, None], None, 3)
+    assert failed is not None and failed.mean[0] == 0.6
+
+
+def panel(**changed: object) -> Honesty:
+    usual = {
+        "curve": (0.8, 0.85, 0.9),
+        "lines": (
+            Line("default", (0.8,) * 3, (0.8,) * 3, (0.8,) * 3),
+            Line("random", (0.8, 0.88, 0.895), (0.8,) * 3, (0.9,) * 3),
+        ),
+        "noise": (Noise(2, (0.9, 0.91, 0.92)),),
+        "tested": (Unseen(0, 0.8, 0.82), Unseen(1, 0.85, 0.88), Unseen(2, 0.9, 0.83)),
+    }
+    return Honesty("s", **{**usual, **changed})  # type: ignore[arg-type]
+
+
+def test_what_a_reader_should_take_from_it() -> None:
+    found = panel()
+    assert found.noise_floor == pytest.approx(0.01)
+    assert found.overtuning == pytest.approx(0.05)
+    said = "\n".join(found.words())
+    assert "0.1 above default after 3 evaluations: 10 times the noise" in said
+    assert "0.005 above random search after 3 evaluations: within noise" in said
+    assert "overtuned: trial 1 was better by 0.05" in said and "which is within" not in said
+    assert "validation rose by +0.1, the untouched rows by +0.01" in said
+    calm = panel(noise=(), tested=found.tested[:2])
+    assert calm.noise_floor is None and calm.overtuning == 0.0
+    assert "no overtuning" in "\n".join(calm.words())
+    assert panel(noise=(Noise(0, (0.9, 0.9)),)).noise_floor is None
