@@ -363,7 +363,7 @@ def main() -> None:
 def measure(model: Path, threads: int, quick: bool, log: Path) -> dict[str, Any]:
     plain = Plain(model, threads)
     head = ("hyperparameters", "trial", "ours_s", "warm_s", "cold_s", "ratio", "cpu_ratio",
-            "cold_ratio", "ours_reply", "warm_reply", "evaluated_of_new", "plain_fails")  # fmt: skip
+            "cold_ratio", "ours_reply", "warm_reply", "evaluated_of_new", "plain_fails")
     print("  ".join(head))
     rows = []
     for row in compared(model, plain, threads, (5, 15, 30), 1 if quick else 3, log):

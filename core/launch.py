@@ -334,6 +334,7 @@ class _Opened:
             proposer=proposer,
             model=lasting_model(options.model or "embedded"),
             seed=task.seed if options.seed is None else options.seed,
+            prompt={**task.prompt, **(options.prompt or {})},
         )
 
     def _facts(self) -> StudyOpened:
@@ -363,6 +364,7 @@ class _Opened:
         )
 
     def _make_proposer(self, name: str) -> Proposer:
+        from core.prompt.options import PromptOptions
         from core.propose import ProposerSetting, make_proposer, needs_model
 
         assert self._runner is not None and self._problem is not None
@@ -383,6 +385,7 @@ class _Opened:
                 model=str(options.model),
                 engine=engine_settings(options) if needs_model(name) else None,
                 temperature=options.temperature,
+                prompt=PromptOptions.of(options.prompt or {}),
                 log=self._folder / "engine.log",
                 report=self._events.emit,
             ),

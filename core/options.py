@@ -27,6 +27,7 @@ class Options:
         threads: for training and for llama.cpp, which take turns; 0 leaves it to both.
         gpu_layers: "auto", "none", "all", or a number.
         context_length: tokens; 0 takes the model's own, capped.
+        prompt: how a chat model is asked, see `core.prompt.options`; over what the task says.
     """
 
     proposer: str | None = None
@@ -39,11 +40,14 @@ class Options:
     gpu_layers: str | None = None
     context_length: int | None = None
     temperature: float | None = None
+    prompt: Mapping[str, Any] | None = None
 
     def over(self, kept: Mapping[str, Any]) -> Options:
         """These options, and what `kept` says where they say nothing."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Options(**{k: kept.get(k) if v is None else v for k, v in own.items()})
+        found = {k: kept.get(k) if v is None else v for k, v in own.items()}
+        found["prompt"] = {**(kept.get("prompt") or {}), **(self.prompt or {})}
+        return Options(**found)
 
 
 DEFAULTS = Options()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -30,6 +30,8 @@ class PromptOptions:
         neutral_names: hyperparameters, estimators and the task are called x1, x2, ...; a check of
             how much of a model's skill is remembered names.
         recent: how many of the latest trials are always shown when the history does not fit.
+        templates: a folder whose files take the place of the templates of their name; empty for
+            `prompts` in the data folder.
     """
 
     history: str = "compressed"
@@ -44,6 +46,7 @@ class PromptOptions:
     dataset_facts: bool = True
     neutral_names: bool = False
     recent: int = 5
+    templates: str = ""
 
     def __post_init__(self) -> None:
         if self.history not in HISTORIES:
@@ -63,12 +66,45 @@ class PromptOptions:
         Raises:
             SpaceError: there is no such option, or a value is of the wrong kind.
         """
-        kinds = {f.name: type(getattr(cls(), f.name)) for f in fields(cls)}
         for name, value in options.items():
-            if name not in kinds:
-                raise SpaceError(f"unknown prompt option {name!r}", f"allowed: {', '.join(kinds)}")
-            if type(value) is not kinds[name]:
-                raise SpaceError(
-                    f"prompt option {name} is {value!r}", f"allowed: a {kinds[name].__name__}"
-                )
+            kind = _kind(name)
+            if type(value) is not kind:
+                raise SpaceError(f"prompt option {name} is {value!r}", f"allowed: {_WORDS[kind]}")
         return cls(**options)
+
+
+def read_options(texts: Sequence[str]) -> dict[str, Any]:
+    """Options written as "name=value", by name; `PromptOptions.of` takes them.
+
+    Raises:
+        SpaceError: no such option, or a value of the wrong kind.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name, value = name.strip().replace("-", "_"), value.strip()
+        kind = _kind(name)
+        if not equals:
+            raise SpaceError(f"prompt option {name} has no value", f"write {name}=VALUE")
+        if kind is bool and value.lower() in _SWITCH:
+            found[name] = _SWITCH[value.lower()]
+        elif kind is int and value.isdecimal():
+            found[name] = int(value)
+        elif kind is str:
+            found[name] = value
+        else:
+            raise SpaceError(f"prompt option {name} is {value!r}", f"allowed: {_WORDS[kind]}")
+    PromptOptions.of(found)
+    return found
+
+
+_SWITCH = {"true": True, "yes": True, "on": True, "1": True,
+           "false": False, "no": False, "off": False, "0": False}  # fmt: skip
+_WORDS = {bool: "true or false", int: "a whole number from 0", str: "a text"}
+
+
+def _kind(name: str) -> type:
+    kinds = {f.name: type(getattr(PromptOptions(), f.name)) for f in fields(PromptOptions)}
+    if name not in kinds:
+        raise SpaceError(f"unknown prompt option {name!r}", f"allowed: {', '.join(kinds)}")
+    return kinds[name]

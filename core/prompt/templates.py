@@ -68,11 +68,15 @@ def load_templates(folder: Path | None = None) -> Templates:
     """The templates that ship, each replaced by the file of its name in `folder` if there is one.
 
     Args:
-        folder: `prompts` in the data folder by default.
+        folder: `prompts` in the data folder by default, which need not exist.
 
     Raises:
-        PromptError: a file cannot be read, or names something unknown.
+        PromptError: the folder named does not exist, a file cannot be read, or names something
+            unknown.
     """
+    if folder is not None and not folder.is_dir():
+        raise PromptError(f"{folder}: there is no such folder with prompt templates",
+                          f"copy files from {shipped('ask').parent} into it")
     folder = home() / "prompts" if folder is None else folder
     texts, own = {}, []
     for name in PLACEHOLDERS:

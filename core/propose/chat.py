@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from core.errors import SpaceError
@@ -52,7 +53,8 @@ class ChatProposer:
         self._options = setting.prompt
         self._model = check_model(resolve_model(setting.model))
         self._session = EngineSession(self._setting, self._model.path)
-        self._templates = load_templates()
+        folder = self._options.templates
+        self._templates = load_templates(Path(folder) if folder else None)
         self._marks = marks_of(self._model.chat_template)
         self._history = History()
         self._builder: PromptBuilder | None = None

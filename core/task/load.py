@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from core.errors import TaskError
+from core.errors import SpaceError, TaskError
 from core.task import metrics
 from core.task.overrides import check_without_table
 from core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation, wrong
@@ -58,9 +58,23 @@ def parse_task(text: str, file: Path) -> Task:
         update={"data": task.data.model_copy(update={"path": folder / task.data.path})}
     )
     task._file = file.resolve()
+    _prompt(task)
     _metric(task)
     check_without_table(task)
     return task
+
+
+def _prompt(task: Task) -> None:
+    """[prompt] checked, its folder relative to the task file, in place."""
+    from core.prompt.options import PromptOptions
+
+    try:
+        PromptOptions.of(task.prompt)
+    except SpaceError as error:
+        raise task.wrong("prompt", error.message, error.hint) from error
+    if task.prompt.get("templates") and task.file is not None:
+        folder = Path(str(task.prompt["templates"])).expanduser()
+        task.prompt["templates"] = str(task.file.parent / folder)
 
 
 def sample_tasks() -> tuple[Path, ...]:
@@ -76,6 +90,8 @@ def standalone_text(path: str | Path) -> str:
     task = load_task(path)
     document = tomlkit.parse(Path(path).expanduser().read_text(encoding="utf-8-sig"))
     document["data"]["path"] = str(task.data.path)
+    if task.prompt.get("templates"):
+        document["prompt"]["templates"] = task.prompt["templates"]
     document.setdefault("name", task.name)
     return tomlkit.dumps(document)
 

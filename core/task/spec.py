@@ -176,6 +176,8 @@ class Task(_Table):
     limits: Limits = Field(default_factory=Limits)
     early_stopping_rounds: int | None = Field(default=None, ge=1)
     """Boosters stop when so many rounds brought nothing on a part of the training rows."""
+    prompt: dict[str, Scalar] = Field(default_factory=dict)
+    """How a chat model is asked, by the names of `core.prompt.options.PromptOptions`."""
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     notes: str = ""
     """Free text for the model: what the rows are, what matters, what is known."""

@@ -87,6 +87,15 @@ def test_a_study_keeps_what_it_was_started_with(task: Path) -> None:
     assert "begun" not in summary
 
 
+def test_prompt_options_of_the_command_stand_over_those_of_the_task(task: Path) -> None:
+    task.write_text(task.read_text() + '[prompt]\nhistory = "chat"\nrecent = 9\n')
+    start(task, Options(proposer="random", trials=1, prompt={"recent": 3}))
+    kept = {"history": "chat", "recent": 3}
+    assert read_study("quick").attrs["settings"]["prompt"] == kept
+    resume("quick", Options(prompt={"reasoning": False}), more=1)
+    assert read_study("quick").attrs["settings"]["prompt"] == {**kept, "reasoning": False}
+
+
 def test_names_are_chosen_or_given(task: Path) -> None:
     for name, given in (("quick", None), ("quick-2", None), ("mine", "mine")):
         start(task, Options(proposer="random", trials=1), study=given)

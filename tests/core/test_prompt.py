@@ -15,7 +15,7 @@ from core.errors import SpaceError
 from core.estimators import Facts, joint_space
 from core.prompt.build import Prompt, PromptBuilder
 from core.prompt.facts import facts_of, rank_correlation
-from core.prompt.options import PromptOptions
+from core.prompt.options import PromptOptions, read_options
 from core.prompt.rows import by_worth
 from core.prompt.templates import PLACEHOLDERS, PromptError, fill, load_templates, shipped
 from core.prompt.wording import Names, untrusted
@@ -216,13 +216,26 @@ def test_what_may_be_left_away_is_left_away() -> None:
     assert "nothing else" in text
 
 
+def test_options_are_read_from_text() -> None:
+    texts = ["history=chat", "reasoning=no", "recent = 9", "neutral-names=true"]
+    options = PromptOptions.of(read_options(texts))
+    assert options == PromptOptions(history="chat", reasoning=False, recent=9, neutral_names=True)
+    for text, message in (
+        ("recent=-1", "recent is '-1'"), ("reasoning=perhaps", "reasoning is 'perhaps'"),
+        ("colour=red", "unknown prompt option 'colour'"), ("recent", "has no value"),
+        ("history=short", "history is 'short'"),
+    ):
+        with pytest.raises(SpaceError, match=re.escape(message)):
+            read_options([text])
+
+
 def test_flat_scores_the_last_trial_and_rejections_change_the_question() -> None:
     flat = [Observed(i, {"x": i / 10, "n": 3}, 0.5) for i in range(6)]
     text = build(builder(), TINY, flat, left=1, rejected=("It repeats trial 3.",)).text
     assert "no improvement in 5 trials since" in text
     assert "the last trial" in text
     assert "rejected: It repeats trial 3." in text
-    assert "no improvement" not in build(builder(), TINY, flat[:3]).text
+    assert "trials since" not in build(builder(), TINY, flat[:3]).text
 
 
 def test_foreign_text_cannot_speak_as_the_template() -> None:

@@ -61,6 +61,19 @@ def failure(folder: Path, text: str, data: str = DATA) -> TaskError:
     return caught.value
 
 
+def test_prompt_options_stand_in_a_table_of_their_own(folder: Path) -> None:
+    file = folder / "task.toml"
+    said = '[prompt]\nhistory = "chat"\nreasoning = false\ntemplates = "mine"\n'
+    file.write_text(DATA + said)
+    wanted = {"history": "chat", "reasoning": False, "templates": str(folder / "mine")}
+    assert load_task(file).prompt == wanted
+    assert f'templates = "{folder / "mine"}"' in standalone_text(file)
+    for wrong, message in (("color = 1", "'color'"), ("recent = -1", "-1"), ('recent = "x"', "x")):
+        file.write_text(f"{DATA}[prompt]\n{wrong}\n")
+        with pytest.raises(TaskError, match=rf"task.toml: prompt: .*{message}"):
+            load_task(file)
+
+
 def test_a_minimal_file(folder: Path) -> None:
     task = loaded(folder)
     assert task.name == "t" and task.estimators == ("xgboost",) and task.budget.trials == 20
