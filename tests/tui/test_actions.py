@@ -8,9 +8,12 @@ import pytest
 
 from tui import actions
 from tui.app import HyperLlama
+from tui.screens.compare import Compare
+from tui.screens.comparisons import Comparisons, Queue
 from tui.screens.help import keys_table
 from tui.screens.home import Home
 from tui.screens.models import Models
+from tui.screens.new_comparison import NewComparison
 from tui.screens.new_study import NewStudy
 from tui.screens.preview import Preview
 from tui.screens.study import StudyScreen
@@ -27,6 +30,10 @@ OWNERS = {
     "preview": Preview,
     "new": NewStudy,
     "models": Models,
+    "compare": Compare,
+    "comparisons": Comparisons,
+    "queue": Queue,
+    "new_comparison": NewComparison,
     "files": Files,
     "columns": ColumnList,
     "space": SpaceTable,

@@ -1,4 +1,4 @@
-"""What the form, the models and the help look like, at two sizes and in two themes.
+"""What the form, the models and comparisons look like, at two sizes and in two themes.
 
 After a wanted change: `pytest tests/tui/test_looks_forms.py --snapshot-update`, and look at each.
 """
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
+from tests.tui.test_compare_screen import sizes as sizes
 from tests.tui.test_home import NOW
 from tests.tui.test_looks import SIZES, THEMES
 from tests.tui.test_new_study import NearDesk, form
@@ -102,3 +103,16 @@ def test_a_list_to_choose_from(snap_compare: Any) -> None:
         await pilot.pause(0.1)
 
     assert snap_compare(app("hyperllama-dark"), terminal_size=(100, 30), run_before=go)
+
+
+@pytest.mark.parametrize("keys", ["c", "c,enter"], ids=["queue", "figures"])
+def test_compare(
+    snap_compare: Any, look: tuple[tuple[int, int], str], keys: str, sizes: str
+) -> None:
+    async def go(pilot: Pilot[None]) -> None:
+        for key in keys.split(","):
+            await pilot.press(key)
+            await pilot.pause(0.1)
+
+    size, theme = look
+    assert snap_compare(app(theme), terminal_size=size, run_before=go)

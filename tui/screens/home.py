@@ -234,6 +234,21 @@ class Home(Place[None]):
             self.app.notify(f"Taken back: {name}", markup=False, timeout=3)
         self.refresh_home()
 
+    def action_compare(self) -> None:
+        """The marked studies side by side; without marks the comparisons."""
+        studies = self.query_one(StudyList)
+        marked = [e.name for e in studies.entries if e.name in studies.marked]
+        if len(marked) == 1:
+            self.interface.report("warning", "Mark two to eight studies, or none.")
+        elif marked:
+            from tui.screens.compare import of_studies
+
+            self.app.push_screen(of_studies(marked))
+        else:
+            from tui.screens.comparisons import Comparisons
+
+            self.app.push_screen(Comparisons())
+
     def action_models(self) -> None:
         self.interface.open_models()
 

@@ -1,0 +1,137 @@
+"""Side by side: two to eight studies, or the contenders of a comparison task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.widgets import Static
+
+from core.compare.reading import read_comparison
+from core.errors import StudyError
+from core.text import plain
+from tui import actions, bridge, sides
+from tui.screens.base import Place
+from tui.sides import Side
+from tui.widgets.curves import Curves
+from tui.widgets.sides_table import SideTable, Winners
+
+REFRESH_S = 1.0
+_WIDE = 110
+
+
+class Compare(Place[None]):
+    """Curves above, figures below them, the winners beside; read again once a second."""
+
+    WHERE = "compare"
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("compare")]
+
+    def __init__(self, title: str, read: Callable[[], dict[str, list[Side]]]) -> None:
+        """`read`: the sides by task (of studies: one, without a name)."""
+        super().__init__()
+        self._title, self._read = title, read
+        self.pages: dict[str, list[Side]] = {}
+        self.page = 0
+
+    def compose(self) -> ComposeResult:
+        g = self.glyphs
+        yield Static(id="compare-title")
+        with Container(id="compare-top"):
+            curves = Curves(glyphs=g, id="compare-curves")
+            curves.border_title = "Best so far"
+            winners = Winners(glyphs=g, id="compare-winners")
+            winners.border_title = "Winners"
+            yield curves
+            yield winners
+        table = SideTable(glyphs=g, id="compare-table")
+        table.border_title = "Side by side"
+        yield table
+        yield Static(id="compare-words")
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        self.query_one(SideTable).focus()
+        self.refresh_sides()
+        self.set_interval(REFRESH_S, self.refresh_sides)
+
+    def refresh_sides(self) -> None:
+        """Read again and draw."""
+        try:
+            self.pages = self._read()
+        except StudyError as error:
+            self.interface.report("error", f"{error.message}\n{error.hint}")
+            self.dismiss(None)
+            return
+        self.set_class(self.size.width >= _WIDE, "-wide")
+        names = list(self.pages)
+        self.page = min(self.page, max(0, len(names) - 1))
+        shown = self.pages[names[self.page]] if names else []
+        self.query_one(Curves).show(shown)
+        self.query_one(SideTable).show(shown)
+        self.query_one(Winners).show(shown)
+        self.query_one(SideTable).styles.height = min(len(shown) + 3, 12)
+        self.query_one("#compare-words", Static).update(
+            Content.styled(plain(sides.in_words(shown)), "")
+        )
+        parts: list[Content | str] = [
+            Content.styled("Compare", "bold $primary"), f"   {plain(self._title)}   "
+        ]  # fmt: skip
+        for number, name in enumerate(names):
+            if name:
+                style = "bold underline" if number == self.page else "$dim"
+                parts += [Content.styled(plain(name), style), "   "]
+        self.query_one("#compare-title", Static).update(Content.assemble(*parts))
+        self.refresh_keys()
+
+    def label_of(self, action: actions.Action) -> str:
+        if action.name in ("next", "previous"):
+            return action.label if len(self.pages) > 1 else ""
+        return action.label
+
+    def action_next(self) -> None:
+        self.page = (self.page + 1) % max(1, len(self.pages))
+        self.refresh_sides()
+
+    def action_previous(self) -> None:
+        self.page = (self.page - 1) % max(1, len(self.pages))
+        self.refresh_sides()
+
+    def action_section(self) -> None:
+        order = [self.query_one(SideTable), self.query_one(Curves), self.query_one(Winners)]
+        here = next((i for i, w in enumerate(order) if w.has_focus), 0)
+        there = order[(here + 1) % len(order)]
+        self.set_class(isinstance(there, Winners), "-winners")
+        there.focus()
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+def of_studies(names: Sequence[str]) -> Compare:
+    """The screen for some studies, live ones too."""
+    links = [bridge.FolderLink(name) for name in names[: sides.MOST]]
+
+    def read() -> dict[str, list[Side]]:
+        found = []
+        for number, link in enumerate(links):
+            for _ in range(64):
+                if not link.poll():
+                    break
+            found.append(sides.of_study(link.name, link.snapshot, chr(65 + number)))
+        return {"": found}
+
+    return Compare(f"{len(links)} studies", read)
+
+
+def of_comparison(name: str) -> Compare:
+    """The screen for a comparison, a page a task."""
+
+    def read() -> dict[str, list[Side]]:
+        found = read_comparison(name)
+        return {task: sides.of_comparison(found, task) for task in found.grid.tasks}
+
+    return Compare(name, read)

@@ -1,0 +1,230 @@
+"""A new comparison: contenders, tasks and seeds, and how long they will take."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from core.compare.grid import Grid, comparison_names
+from core.compare.reading import all_comparisons
+from core.text import plain
+from tui import actions, library, preferences, wording
+from tui.screens.base import Place
+from tui.widgets.choice import Choice
+from tui.widgets.form import FormField, FormLine
+
+_BASELINES = ("random", "tpe", "gp", "cmaes")
+_HOW = (
+    ("hybrid", "hybrid", "the model opens, a Gaussian process goes on"),
+    ("llama", "llama", "the model alone makes every proposal"),
+)
+_FIELDS = (
+    FormField(("models",), "models", "choices", "the contenders that are asked", "none"),
+    FormField(("how",), "asked as", "choice", "what a model does"),
+    FormField(("baselines",), "baselines", "choices", "proposers without a model", "none"),
+    FormField(("tasks",), "tasks", "choices", "what they are compared on", "none"),
+    FormField(("seeds",), "seeds", "integer", "each seed shuffles folds and proposers", "3"),
+    FormField(("budget",), "trials", "integer", "of each cell, the default included", "20"),
+    FormField(("name",), "name", "text", "of the comparison"),
+)
+_PROMPT_TOKENS, _REPLY_TOKENS = 600, 60  # of a proposal, when nothing was measured yet
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A comparison as it was asked for; `start`: at once."""
+
+    name: str
+    contenders: tuple[str, ...]
+    how: str
+    tasks: tuple[Path, ...]
+    seeds: int
+    budget: int
+    start: bool
+
+    @property
+    def trials(self) -> int:
+        return len(self.contenders) * len(self.tasks) * self.seeds * self.budget
+
+    def make(self) -> Grid:
+        """Write its queue; task files are read and checked. Raises HyperLlamaError."""
+        from core.compare.grid import make_grid, parse_contender
+
+        contenders = [parse_contender(text, self.how) for text in self.contenders]
+        return make_grid(self.name, contenders, self.tasks, range(self.seeds), self.budget)
+
+
+class NewComparison(Place["Wanted | None"]):
+    """Seven fields and the time they come to."""
+
+    WHERE = "new_comparison"
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("new_comparison")]
+    NAME = "New comparison"
+    HELP = """\
+Every contender runs on every task under every seed. `↵` lists what a field can hold, `space` \
+marks in the list. The time is an estimate from earlier comparisons and from the measured speed \
+of the models; nothing that was trained before on the same folds is trained again.
+"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._speeds: dict[str, float] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content.styled("New comparison", "bold $primary"), id="compare-title")
+        with Vertical(id="comparison-fields"):
+            for field in _FIELDS:
+                yield FormLine(field)
+        yield Static(id="comparison-told")
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        self._choice("how").offer(_HOW)
+        self._choice("how").show(["hybrid"])
+        self._choice("baselines").offer([(b, b, "") for b in _BASELINES])
+        self._choice("baselines").show(["random", "tpe"])
+        tasks = [t for t in library.tasks() if not t.problem]
+        self._choice("tasks").offer([(str(t.path), t.name, t.about) for t in tasks])
+        for name, value in (("seeds", "3"), ("budget", "20"), ("name", _free_name())):
+            self.query_one(f"#f-{name}", Input).value = value
+        self._choice("models").focus()
+        self._find_models()
+
+    @work(group="models", exclusive=True)
+    async def _find_models(self) -> None:
+        from models.registry import find_models
+
+        found, self._speeds = await asyncio.to_thread(lambda: (find_models(), _known_speeds()))
+        if self.is_mounted:
+            self._choice("models").offer(
+                [
+                    (str(m.path), m.path.stem, wording.size(m.size_bytes))
+                    for m in found
+                    if not m.problem
+                ]
+            )
+            self.refresh_told()
+
+    def _choice(self, name: str) -> Choice:
+        return self.query_one(f"#f-{name}", Choice)
+
+    @on(Choice.Changed)
+    @on(Input.Changed)
+    def refresh_told(self) -> None:
+        """Say what it comes to, or what is missing."""
+        wanted, wrong = self._wanted(False)
+        for line in self.query(FormLine):
+            line.note(wrong.get(line.field.key, ""), self.glyphs.failed)
+        told = Content.styled("Mark contenders and tasks; enter lists them.", "$dim")
+        if wanted is not None and wanted.trials:
+            cells = len(wanted.contenders) * len(wanted.tasks) * wanted.seeds
+            seconds, how = self._estimate(wanted)
+            time = f"about {wording.duration(seconds)}, {how}" if seconds else how
+            told = Content.assemble(
+                (f"{cells} cells, {wanted.trials:,} trials", "bold"), (f"   {time}", "$dim")
+            )
+        self.query_one("#comparison-told", Static).update(told)
+
+    def _wanted(self, start: bool) -> tuple[Wanted | None, dict[str, str]]:
+        """What the fields say, or what is wrong with each."""
+        wrong: dict[str, str] = {}
+        numbers: dict[str, int] = {}
+        for name, most in (("seeds", 100), ("budget", 10_000)):
+            text = self.query_one(f"#f-{name}", Input).value.strip()
+            if not text.isdigit() or not 1 <= int(text) <= most:
+                wrong[name] = f"a whole number from 1 to {most:,}"
+            else:
+                numbers[name] = int(text)
+        name = self.query_one("#f-name", Input).value.strip()
+        if not name or "/" in name or name in comparison_names():
+            wrong["name"] = "a name that no comparison has yet, without /"
+        if wrong:
+            return None, wrong
+        models = [v for v in self._choice("models").value if v]
+        baselines = [v for v in self._choice("baselines").value if v]
+        tasks = [Path(v) for v in self._choice("tasks").value if v]
+        how = (self._choice("how").value or ("hybrid",))[0]
+        wanted = Wanted(
+            name,
+            (*baselines, *models),
+            how,
+            tuple(tasks),
+            numbers["seeds"],
+            numbers["budget"],
+            start,
+        )
+        return wanted, {}
+
+    def _estimate(self, wanted: Wanted) -> tuple[float, str]:
+        """(seconds, what the estimate is from)."""
+        trained = self._speeds.get("train")
+        total = 0.0
+        for contender in wanted.contenders:
+            ask: float | None = self._speeds.get(f"ask {Path(contender).stem}")
+            if ask is None and "/" in contender:
+                speed = preferences.of_model(contender).get("speed")
+                if speed:
+                    ask = _PROMPT_TOKENS / speed["read"] + _REPLY_TOKENS / speed["write"]
+            trials = len(wanted.tasks) * wanted.seeds * wanted.budget
+            total += trials * ((ask or 0.1) + (trained or 1.0))
+        if trained is None:
+            return total, "a guess: one second a trial; nothing was compared yet"
+        return total, "judged by earlier comparisons"
+
+    def action_start(self) -> None:
+        self._end(True)
+
+    def action_save(self) -> None:
+        self._end(False)
+
+    def _end(self, start: bool) -> None:
+        wanted, wrong = self._wanted(start)
+        if wanted is None:
+            key, said = next(iter(wrong.items()))
+            self.interface.report("warning", f"{key}: {said}")
+            self.query_one(f"#f-{key}").focus()
+        elif not wanted.contenders or not wanted.tasks:
+            missing = "models" if not wanted.contenders else "tasks"
+            self.interface.report("warning", f"Mark at least one of the {missing} first.")
+            self._choice(missing).focus()
+        else:
+            self.dismiss(wanted)
+
+    @on(Input.Submitted)
+    def _next_field(self) -> None:
+        self.focus_next()
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+def _free_name() -> str:
+    taken = set(comparison_names())
+    number = 1
+    while f"comparison-{number}" in taken:
+        number += 1
+    return f"comparison-{number}"
+
+
+def _known_speeds() -> dict[str, float]:
+    """Median seconds of a trial ("train") and of a contender's proposal ("ask NAME"), so far."""
+    asks: dict[str, list[float]] = {}
+    trains: list[float] = []
+    for found in all_comparisons():
+        for facts in found.cells:
+            for trial in facts.asked:
+                asks.setdefault(f"ask {plain(facts.cell.contender)}", []).append(trial["ask_s"])
+                if not trial["known"]:
+                    trains.append(trial["seconds"])
+    known = {name: median(values) for name, values in asks.items()}
+    return {**known, "train": median(trains)} if trains else known

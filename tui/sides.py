@@ -1,0 +1,193 @@
+"""What is set side by side: studies, or the contenders of a comparison on one task. No widgets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, median, pstdev
+from typing import Any
+
+from core.compare.reading import CellFacts, Comparison
+from tui.snapshot import Snapshot
+
+MOST = 8
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the things that are compared.
+
+    Attributes:
+        mark: a letter; colour never stands alone.
+        curves: best value after each trial, one a seed; NaN before the first score.
+        default, test: mean scores of the default configuration, and of the winner on rows that no
+            trial saw.
+        tokens, ask_s: mean tokens and median seconds a proposal; train_s: mean seconds a trial.
+        repeated, invalid: shares of the proposals; of a study, `invalid` are those that another
+            proposer had to make.
+        config: the winner's.
+        state: of the study, or how many cells are whole.
+    """
+
+    label: str
+    mark: str
+    curves: tuple[tuple[float, ...], ...]
+    default: float | None = None
+    test: float | None = None
+    trials: int = 0
+    tokens: float | None = None
+    ask_s: float | None = None
+    train_s: float | None = None
+    repeated: float | None = None
+    invalid: float | None = None
+    memory_mb: float | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    state: str = ""
+    metric: str = ""
+
+    @property
+    def finals(self) -> list[float]:
+        return [c[-1] for c in self.curves if c and math.isfinite(c[-1])]
+
+    @property
+    def final(self) -> float | None:
+        """Mean over the seeds of the best value."""
+        return fmean(self.finals) if self.finals else None
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over the seeds; None for one."""
+        return pstdev(self.finals) if len(self.finals) > 1 else None
+
+    def mean_curve(self) -> list[tuple[float, float, float]]:
+        """(mean, lowest, highest) after each trial, as far as every seed has come."""
+        length = min((len(c) for c in self.curves), default=0)
+        found = []
+        for i in range(length):
+            values = [c[i] for c in self.curves if math.isfinite(c[i])]
+            if values:
+                found.append((fmean(values), min(values), max(values)))
+            else:
+                found.append((math.nan, math.nan, math.nan))
+        return found
+
+
+def of_study(name: str, snapshot: Snapshot, mark: str) -> Side:
+    """A study as one side."""
+    done = [t for t in snapshot.trials if t.done]
+    asked = [t for t in done if t.proposer not in ("default", "queue", "")]
+    best, curve = math.nan, []
+    for trial in done:
+        if trial.value is not None and not trial.value <= best:
+            best = trial.value
+        curve.append(best)
+    keys = [repr(sorted(t.config.items(), key=str)) for t in done]
+    seen = len(keys) - len(set(keys))
+    incumbent = snapshot.best
+    tokens = [t.tokens.get("prompt", 0) + t.tokens.get("generated", 0) for t in asked if t.tokens]
+    asks = [float(t.tokens["seconds"]) for t in asked if "seconds" in t.tokens]
+    trained = [t.seconds for t in done if t.seconds > 0]
+    opened, finished = snapshot.opened, snapshot.finished
+    return Side(
+        label=name,
+        mark=mark,
+        curves=(tuple(curve),),
+        default=snapshot.default_value,
+        test=finished.test_value if finished is not None else None,
+        trials=len(done),
+        tokens=fmean(tokens) if tokens else None,
+        ask_s=median(asks) if asks else None,
+        train_s=fmean(trained) if trained else None,
+        repeated=seen / len(done) if done else None,
+        invalid=sum(bool(t.fallback) for t in asked) / len(asked) if asked else None,
+        memory_mb=_number(snapshot.model.facts.get("memory_mb")) if snapshot.model else None,
+        config=incumbent.config if incumbent is not None else {},
+        state=f"{opened.task}, {opened.proposer}" if opened is not None else "",
+        metric=opened.metric if opened is not None else "",
+    )
+
+
+def of_comparison(found: Comparison, task: str) -> list[Side]:
+    """The contenders of a comparison on one task, in the grid's order."""
+    sides = []
+    for number, contender in enumerate(found.grid.contenders):
+        cells = [
+            c
+            for c in found.cells
+            if c.cell.contender == contender.label and c.cell.task == task and c.trials
+        ]
+        every = [c for c in found.cells if c.cell.contender == contender.label]
+        sides.append(_contender(contender.label, chr(65 + number % 26), cells, every, task))
+    return sides
+
+
+def _contender(
+    label: str, mark: str, cells: list[CellFacts], every: list[CellFacts], task: str
+) -> Side:
+    asked = [t for c in every for t in c.asked]
+    replies = sum(int(t.get("replies") or 0) for t in asked)
+    memory = [float(t["engine_mb"]) for t in asked if t.get("engine_mb")]
+    tokens = [
+        sum(float(v) for k, v in t["tokens"].items() if k in ("prompt", "generated"))
+        for t in asked
+        if any(t.get("tokens", {}).values())
+    ]
+    scored = [t for c in cells for t in c.trials if t["value"] is not None]
+    winner = max(scored, key=lambda t: t["value"], default=None)
+    whole = sum(c.state == "done" for c in every if c.cell.task == task)
+    here = sum(c.cell.task == task for c in every)
+    return Side(
+        label=label,
+        mark=mark,
+        curves=tuple(tuple(c.curve) for c in cells),
+        default=_mean([c.default_value for c in cells]),
+        test=_mean([c.end.get("test_value") for c in cells]),
+        trials=sum(len(c.trials) for c in cells),
+        tokens=fmean(tokens) if tokens else None,
+        ask_s=median([float(t["ask_s"]) for t in asked]) if asked else None,
+        train_s=_mean([t["seconds"] for c in cells for t in c.trials]),
+        repeated=sum(int(t.get("repeated") or 0) for t in asked) / replies if replies else None,
+        invalid=sum(int(t.get("invalid") or 0) for t in asked) / replies if replies else None,
+        memory_mb=max(memory) if memory else None,
+        config=winner["config"] if winner is not None else {},
+        state=f"{whole}/{here} seeds",
+    )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _mean(values: Sequence[Any]) -> float | None:
+    known = [float(v) for v in values if v is not None]
+    return fmean(known) if known else None
+
+
+def differing(sides: Sequence[Side]) -> list[tuple[str, list[Any]]]:
+    """(hyperparameter, its value on each side) of those that are not alike; alike ones last."""
+    names = dict.fromkeys(name for side in sides for name in side.config)
+    rows = [(name, [side.config.get(name) for side in sides]) for name in names]
+    return sorted(rows, key=lambda row: len(set(map(repr, row[1]))) <= 1)
+
+
+def in_words(sides: Sequence[Side]) -> str:
+    """Which one is worth its seconds, in a sentence or two."""
+    scored = [s for s in sides if s.final is not None]
+    if len(scored) < 2:
+        return "There is nothing to compare yet."
+    best = max(scored, key=lambda s: s.final or 0.0)
+    second = max((s for s in scored if s is not best), key=lambda s: s.final or 0.0)
+    gap = (best.final or 0.0) - (second.final or 0.0)
+    noise = max(best.spread or 0.0, second.spread or 0.0)
+    told = f"{best.mark} {best.label} is ahead of {second.mark} {second.label} by {gap:.4f}"
+    if best.spread is None and second.spread is None:
+        told += "; with one seed each that may be luck."
+    elif gap <= noise:
+        told += f", which is within the spread over seeds ({noise:.4f})."
+    else:
+        told += f", more than the spread over seeds ({noise:.4f})."
+    if best.ask_s and best.ask_s > 0.5 and best.ask_s > 1.5 * (second.ask_s or 0.0):
+        slower = best.ask_s - (second.ask_s or 0.0)
+        told += f" Each of its proposals takes {slower:.1f} s longer."
+    return told

@@ -1,0 +1,142 @@
+"""The figures of several sides as a table, and their winning configurations beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from core.text import plain
+from tui import wording
+from tui.glyphs import UNICODE, Glyphs
+from tui.sides import Side, differing
+from tui.widgets.curves import style_of
+from tui.widgets.rows import Column, Rows
+
+_MB = 2**20
+
+
+class SideTable(Rows):
+    """One line a side: score, gain, costs."""
+
+    NAME = "Side by side"
+    HELP = """\
+*score* is the mean of the best score over the seeds, ± its standard deviation over them; *gain* \
+is over the library's default configuration; *test* is measured on rows that no trial saw.
+
+*tokens* and *proposal* are of one proposal; *again* is the share of proposals that were \
+tried before, *invalid* of those that could not be used as the model said them.
+"""
+    LEAST = 14
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.sides: list[Side] = []
+
+    def show(self, sides: list[Side]) -> None:
+        self.sides = sides
+        self.rows_changed()
+
+    def row_count(self) -> int:
+        return len(self.sides)
+
+    def columns(self) -> Sequence[Column]:
+        return (
+            Column("mark", "", 1, gap=1),
+            Column("label", "who", 0),
+            Column("state", "what", 22, drop=9),
+            Column("score", "score", 17, right=True),
+            Column("gain", "gain", 8, right=True, drop=4),
+            Column("test", "test", 8, right=True, drop=5),
+            Column("trials", "trials", 6, right=True, drop=8),
+            Column("ask", "proposal", 8, right=True, drop=1),
+            Column("tokens", "tokens", 6, right=True, drop=3),
+            Column("again", "again", 6, right=True, drop=6),
+            Column("invalid", "invalid", 7, right=True, drop=2),
+            Column("memory", "memory", 8, right=True, drop=7),
+        )
+
+    def cell(self, index: int, key: str, width: int) -> Content:
+        side = self.sides[index]
+        if key == "mark":
+            return Content.styled(side.mark, f"bold {style_of(index)}")
+        if key == "label":
+            best = max((s.final for s in self.sides if s.final is not None), default=None)
+            star = f" {self.glyphs.best}" if side.final is not None and side.final == best else ""
+            return Content.assemble((plain(side.label), "bold"), (star, "$best"))
+        if key == "score":
+            spread = f" {self.glyphs.plus_minus} {side.spread:.4f}" if side.spread else ""
+            return Content.assemble(wording.score(side.final), (spread, "$dim"))
+        if key == "gain":
+            both = side.final is not None and side.default is not None
+            gain = (side.final or 0.0) - (side.default or 0.0) if both else None
+            return Content.styled(wording.signed(gain), "$good" if (gain or 0) > 0 else "$dim")
+        return Content.styled(self._figure(side, key), "$dim")
+
+    def _figure(self, side: Side, key: str) -> str:
+        if key == "state":
+            return plain(side.state)
+        if key == "test":
+            return wording.score(side.test)
+        if key == "trials":
+            return str(side.trials)
+        if key == "ask":
+            if side.ask_s is not None and side.ask_s < 0.0995:
+                return f"{1000 * side.ask_s:.0f}ms"
+            return wording.duration(side.ask_s)
+        if key == "tokens":
+            return wording.count(side.tokens)
+        if key == "memory":
+            return wording.size(side.memory_mb * _MB) if side.memory_mb else "–"
+        share = side.repeated if key == "again" else side.invalid
+        return "–" if share is None else f"{100 * share:.0f}%"
+
+    def empty(self) -> Content:
+        return Content.styled(" Nothing to compare yet.", "$dim")
+
+
+class Winners(Rows):
+    """The winning configurations: one line a hyperparameter, one column a side."""
+
+    NAME = "Winners"
+    HELP = """\
+The best configuration of each side. Hyperparameters that differ come first; those that are alike \
+are dimmed. A dash: it does not count there.
+"""
+    LEAST = 14
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.sides: list[Side] = []
+
+    def show(self, sides: list[Side]) -> None:
+        self.sides = sides
+        self.table = differing(sides)
+        self.rows_changed()
+
+    table: Sequence[tuple[str, list[object]]] = ()
+
+    def row_count(self) -> int:
+        return len(self.table)
+
+    def columns(self) -> Sequence[Column]:
+        sides = (
+            Column(str(i), s.mark, 11, right=True, drop=len(self.sides) - i)
+            for i, s in enumerate(self.sides)
+        )
+        return (Column("name", "winner", 0), *sides)
+
+    def cell(self, index: int, key: str, width: int) -> Content:
+        name, values = self.table[index]
+        alike = len(set(map(repr, values))) <= 1
+        if key == "name":
+            return Content.styled(plain(name), "$dim" if alike else "bold")
+        value = values[int(key)]
+        missing = name not in self.sides[int(key)].config
+        text = "–" if missing else wording.setting(value)
+        return Content.styled(text, "$dim" if alike else style_of(int(key)))
+
+    def empty(self) -> Content:
+        return Content.styled(" No configuration was scored yet.", "$dim")
