@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from core.options import Options
@@ -19,6 +20,12 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--model", metavar="NAME|PATH", help="a GGUF file (default: embedded)")
     _add_engine(group)
+    group.add_argument(
+        "--prompt",
+        action="append",
+        metavar="NAME=VALUE",
+        help="how a chat model is asked: history=chat, reasoning=no, ... (see the README)",
+    )
     group = parser.add_argument_group("how long")
     group.add_argument("--budget", type=positive, metavar="N", help="trials in all")
     group.add_argument("--minutes", type=_minutes, metavar="M", help="minutes in all")
@@ -75,7 +82,20 @@ def options_from(arguments: argparse.Namespace) -> Options:
         gpu_layers=arguments.gpu_layers,
         context_length=arguments.context,
         temperature=arguments.temperature,
+        prompt=_prompt(arguments.prompt),
     )
+
+
+def _prompt(texts: list[str] | None) -> dict[str, Any] | None:
+    """The prompt options given; a folder by its whole path."""
+    from core.prompt.options import read_options
+
+    if not texts:
+        return None
+    found = read_options(texts)
+    if found.get("templates"):
+        found["templates"] = str(Path(found["templates"]).expanduser().resolve())
+    return found
 
 
 def non_negative(text: str) -> int:

@@ -162,5 +162,6 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
         ("--threads", arguments.threads),
         ("--seed", arguments.seed),
     )
+    pairs = (*pairs, *(("--prompt", text) for text in arguments.prompt or ()))
     given = [part for flag, value in pairs if value is not None for part in (flag, str(value))]
     return [*given, "--baselines"] if arguments.baselines else given
