@@ -61,6 +61,7 @@ PLACES = {
     "files": "Files",
     "columns": "Columns of a table",
     "space": "Search space",
+    "settings": "Settings",
     "compare": "Side by side",
     "comparisons": "Comparisons",
     "queue": "Queue of a comparison",
@@ -75,9 +76,12 @@ PLACES = {
 }
 
 ACTIONS: tuple[Action, ...] = (
-    Action("app.help", "question_mark,f1", "help", "Help for the focused pane, and all keys", 9),
+    Action("app.help", "f1", "help", "Help for the focused pane, with the keys that apply"),
+    Action("app.keys", "question_mark", "help", "All keys, those that apply here first", 9),
     Action("app.palette", "ctrl+p,colon", "commands", "Find and run any action by its name"),
     Action("app.theme", "f2", "theme", "Switch to the next theme"),
+    Action("app.settings", "f3,comma", "settings", "Settings: theme, and the key of every action"),
+    Action("app.dismiss", "f9,ctrl+d", "close messages", "Close the messages that are shown"),
     Action("app.screenshot", "f5", "save picture", "Save the screen as an SVG picture"),
     Action("app.log", "f12", "log", "Show what was reported: notes, warnings, errors"),
     Action("app.quit", "q,ctrl+q", "quit", "Leave; asks what becomes of a study that runs", 10),
@@ -113,9 +117,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("space.hold", "v", "hold", "Hold the default, or let it vary again", 3),
     Action("space.reset", "backspace,delete", "default", "Back to the default range", 4),
     Action("study.accept", "space", "accept", "Try the proposal that waits, as it is", 1),
-    Action("study.edit", "e", "edit", "Change what waits, or queue the trial looked at, changed", 2),
+    Action("study.edit", "e", "edit", "Change what waits, or queue a trial, changed", 2),
     Action("study.reject", "d", "turn down", "Turn the waiting proposal down, with a reason", 2),
     Action("study.another", "D", "another", "Ask for another proposal, without a reason", 2),
+    Action("settings.change", "enter", "change", "Change the marked setting, or give a new key", 1),
+    Action("settings.usual", "backspace,delete", "usual", "Back to the usual value or key", 2),
+    Action("settings.filter", "slash", "filter", "Show only settings that have the words", 3),
+    Action("settings.back", "escape", "back", "Return", 8),
     Action("compare.next", "right,l", "next task", "The next task of the comparison", 1),
     Action("compare.previous", "left,h", "task before", "The task of the comparison before this"),
     Action("compare.section", "tab", "panes", "Go to the next pane", 2),
@@ -244,7 +252,7 @@ def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
         else:
             wanted[name] = ",".join(part.strip() for part in value.split(","))
     for name in list(wanted):
-        other = _clash(name, wanted)
+        other = clash(name, wanted)
         if other:
             problems.append(f"{path.name}: {wanted.pop(name)} is already the key of {other}")
     return wanted, problems
@@ -272,6 +280,7 @@ _SHOWN = {
     "tab": "tab",
     "shift+tab": "⇧tab",
     "slash": "/",
+    "comma": ",",
     "plus": "+",
     "minus": "-",
     "greater_than_sign": ">",
@@ -309,6 +318,7 @@ _NEVER_BOTH = ({"study.pause", "study.resume"}, {"home.preview", "home.mark"})
 _SEEN_TOGETHER = (
     {"home", "list"},
     {"models", "list"},
+    {"settings", "list"},
     {"compare", "list"},
     {"comparisons", "queue", "list"},
     {"new", "files", "list"},
@@ -326,7 +336,7 @@ def _together(one: str, other: str) -> bool:
     return one == other or "app" in pair or any(pair <= together for together in _SEEN_TOGETHER)
 
 
-def _clash(name: str, wanted: Mapping[str, str]) -> str:
+def clash(name: str, wanted: Mapping[str, str]) -> str:
     """The id of another action that has one of the keys `name` is given; empty if none."""
     mine = set(wanted[name].split(","))
     for action in ACTIONS:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,12 +20,15 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 
+from core.errors import StudyError
+from core.paths import home
 from core.text import plain
-from tui import actions, bridge, glyphs, themes
+from tui import actions, bridge, glyphs, settings, themes
 from tui.screens.base import Place
 from tui.screens.home import Home
 
 _REPORTS_KEPT = 500
+_UNTIL_DISMISSED_S = 86_400.0
 
 
 class ActionCommands(Provider):
@@ -88,14 +93,18 @@ class HyperLlama(App[None]):
             self.unregister_theme(known)
         for own in themes.THEMES:
             self.register_theme(own)
-        chosen = theme or os.environ.get("HYPERLLAMA_THEME", "")
-        self.theme = chosen if chosen in self.available_themes else themes.DARK.name
+        names = tuple(own.name for own in themes.THEMES)
+        self.settings, self._problems = settings.read_settings(names)
+        chosen = theme or os.environ.get("HYPERLLAMA_THEME", "") or self.settings.theme
+        self.theme = chosen if chosen in names else themes.DARK.name
+        if self.settings.plain_characters:
+            self.glyphs = glyphs.ASCII
         if self.glyphs is glyphs.ASCII:
             self.add_class("-ascii")
-        if not os.environ.get("TEXTUAL_ANIMATIONS"):
+        if not os.environ.get("TEXTUAL_ANIMATIONS") and not self.settings.animations:
             self.animation_level = "none"
-        self.keys, self._key_problems = actions.read_keymap(actions.keys_file())
-        self.set_keymap(self.keys)
+        self.keys: dict[str, str] = {}
+        self._problems += self.read_keys()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our names for colours, so that the style sheet parses under any theme."""
@@ -105,7 +114,7 @@ class HyperLlama(App[None]):
         return Home(self.clock)
 
     def on_mount(self) -> None:
-        for problem in self._key_problems:
+        for problem in self._problems:
             self.report("warning", problem)
         if self._first_study:
             self.open_study(self._first_study)
@@ -148,13 +157,25 @@ class HyperLlama(App[None]):
         text = plain(text).strip()
         self.reports.append((self.clock(), level, text))
         del self.reports[:-_REPORTS_KEPT]
+        self._write_log(level, text)
         severity = {"warning": "warning", "error": "error"}.get(level, "information")
+        lasting = level == "error"
+        key = actions.shown(actions.keys_of(actions.BY_ID["app.dismiss"], self.keys)[0])
         self.notify(
             text,
+            title=f"{key} closes, F12 keeps it" if lasting else "",
             severity=severity,  # type: ignore[arg-type]
-            timeout=20 if level == "error" else 6,
+            timeout=_UNTIL_DISMISSED_S if lasting else 6,
             markup=False,
         )
+
+    def _write_log(self, level: str, text: str) -> None:
+        """Also for after the interface was left; a full disk shall not end it."""
+        file = home() / "logs" / "interface.log"
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a", encoding="utf8") as log:
+                log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {level}: {text}\n")
 
     # Actions
 
@@ -165,26 +186,65 @@ class HyperLlama(App[None]):
             target = screen.focused or screen
         await self.run_action(action.action, target)
 
+    def read_keys(self) -> list[str]:
+        """Take the keys from their file; what is wrong with it."""
+        self.keys, problems = actions.read_keymap(actions.keys_file())
+        self.set_keymap(self.keys)
+        return problems
+
+    def set_up(self, **changes: Any) -> None:
+        """Change settings of the look, and keep them."""
+        self.settings = replace(self.settings, **changes)
+        try:
+            for name, value in changes.items():
+                settings.write(settings.settings_file(), (name,), value)
+        except StudyError as error:
+            self.report("error", f"{error.message}\n{error.hint}")
+        self.animation_level = "full" if self.settings.animations else "none"
+
     def use_theme(self, name: str) -> None:
+        """Show everything in this theme, from now on also at the next start."""
         self.theme = name
+        self.set_up(theme=name)
+
+    def action_settings(self) -> None:
+        from tui.screens.settings import SettingsScreen
+
+        if not isinstance(self.screen, SettingsScreen):
+            self.push_screen(SettingsScreen())
+
+    def action_dismiss(self) -> None:
+        self.clear_notifications()
 
     def action_theme(self) -> None:
         names = [theme.name for theme in themes.THEMES]
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
         self.notify(f"Theme: {self.theme}", timeout=2)
 
     def action_palette(self) -> None:
         self.action_command_palette()
 
     def action_help(self) -> None:
-        from tui.screens.help import Help
+        """About the focused pane, with the keys that apply."""
+        from tui.screens.help import Help, keys_table
 
-        if isinstance(self.screen, Help):
-            return
         screen = self.screen
+        if isinstance(screen, Help):
+            return
         title, text = screen.help_for() if isinstance(screen, Place) else ("", "")
         places = screen.places() if isinstance(screen, Place) else ("app",)
-        self.push_screen(Help(title, text, places, self.keys))
+        self.push_screen(Help(title, text, keys_table(places, self.keys)))
+
+    def action_keys(self) -> None:
+        """Every key, those that apply first."""
+        from tui.screens.help import Help, keys_table
+
+        screen = self.screen
+        if isinstance(screen, Help):
+            return
+        places = screen.places() if isinstance(screen, Place) else ("app",)
+        rest = (p for p in actions.PLACES if p not in places)
+        self.push_screen(Help("all keys", "", keys_table((*places, *rest), self.keys)))
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         where = self.save_screenshot(filename, path)

@@ -14,12 +14,11 @@ from tui.screens.dialogs import Read
 
 
 class Help(Read):
-    """What the focused pane shows, and all keys; those that apply here come first."""
+    """What the focused pane shows, and keys."""
 
-    def __init__(
-        self, title: str, text: str, places: Sequence[str], keymap: Mapping[str, str]
-    ) -> None:
-        super().__init__(f"Help: {title}" if title else "Help", keys_table(places, keymap))
+    def __init__(self, title: str, text: str, keys: Content) -> None:
+        """`text`: Markdown above the keys."""
+        super().__init__(f"Help: {title}" if title else "Help", keys)
         self._text = text
 
     def compose(self) -> ComposeResult:
@@ -32,10 +31,9 @@ class Help(Read):
 
 
 def keys_table(places: Sequence[str], keymap: Mapping[str, str]) -> Content:
-    """Every action with its keys, by place; the places that apply now first."""
-    order = [*places, *(p for p in actions.PLACES if p not in places)]
+    """Every action of these places with its keys."""
     lines: list[Content] = []
-    for place in order:
+    for place in places:
         if lines:
             lines.append(Content(""))
         lines.append(Content.styled(actions.PLACES[place], "bold $primary"))
@@ -43,5 +41,8 @@ def keys_table(places: Sequence[str], keymap: Mapping[str, str]) -> Content:
             keys = "  ".join(actions.shown(k) for k in actions.keys_of(action, keymap))
             lines.append(Content.assemble((keys.ljust(14), "bold"), action.help))
     lines.append(Content(""))
-    lines.append(Content.styled(f"Keys can be changed in {actions.keys_file()}", "$dim"))
+    settings = actions.shown(actions.keys_of(actions.BY_ID["app.settings"], keymap)[0])
+    every = actions.shown(actions.keys_of(actions.BY_ID["app.keys"], keymap)[0])
+    told = f"{every} lists all keys; {settings} changes them, as does {actions.keys_file()}"
+    lines.append(Content.styled(told, "$dim"))
     return Content("\n").join(lines)
