@@ -70,14 +70,15 @@ class ProposalText:
 @dataclass(frozen=True)
 class ProposalMade:
     """A configuration was proposed. `tokens`: prompt, cached, generated, context_used,
-    context_length, per_s, seconds. `held`: it waits for a person's word."""
+    context_length, per_s, seconds, how the prompt was planned (see `core.study.telling.counts`).
+    `held`: it waits for a person's word."""
 
     number: int
     proposer: str
     config: Mapping[str, Any]
     reasoning: str = ""
     fallback: str = ""
-    tokens: Mapping[str, float] = field(default_factory=dict)
+    tokens: Mapping[str, Any] = field(default_factory=dict)
     beliefs: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)  # name -> [incumbent's, new]
     held: bool = False
@@ -110,7 +111,7 @@ class TrialFinished:
     reasoning: str = ""
     fallback: str = ""
     incumbent: bool = False
-    tokens: Mapping[str, float] = field(default_factory=dict)
+    tokens: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class StoredTrial:
     train_value: float | None = None
     seconds: float = 0.0
     reason: str = ""
-    tokens: Mapping[str, float] = field(default_factory=dict)
+    tokens: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
     rejected: bool = False
@@ -89,6 +89,7 @@ class StoredTrial:
             train_value=self.train_value,
             seconds=self.seconds,
             facts=self.facts,
+            reasoning=self.reasoning,
         )
 
 

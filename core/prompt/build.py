@@ -220,7 +220,7 @@ class _Draft:
             dropped += (f"all hints but the last {_HINTS}",)
         plan = Plan(
             length, fixed, question, reasoning, reply, history, dropped=dropped,
-            numbers_at_once=at_once,
+            numbers_at_once=at_once, task=self._count(self._task(level)),
         )  # fmt: skip
         return plan, level
 
@@ -245,6 +245,7 @@ class _Draft:
         )
         plan = replace(plan, left_out=len(self._trials) - len(plan.listed))
         ask = self._ask(self._rejected)
+        plan = replace(plan, question=self._count(ask))
         if not self._chat_mode:
             return [system, _user(lead, history, ask)], plan
         if plan.form == "digest":

@@ -70,7 +70,8 @@ class Plan:
     Attributes:
         context_length: of the model as it was loaded.
         fixed: tokens of instructions, task and space, with the chat template's own.
-        question: tokens kept for what is asked now.
+        task: those of them that are task and space.
+        question: tokens kept for what is asked now; of a finished prompt, its tokens.
         reasoning, reply: tokens kept for the analysis and for the configuration.
         history: tokens left for the history.
         form: "none" (no trial yet), "whole", or "digest".
@@ -100,6 +101,23 @@ class Plan:
     dropped: tuple[str, ...] = ()
     prompt: int = 0
     numbers_at_once: int = 64
+    task: int = 0
+
+    def parts(self, used: int, replied: int, reasoned: int) -> dict[str, int]:
+        """Where the tokens in the context went, by part.
+
+        Args:
+            used: tokens in the context after the reply.
+            replied: tokens of the reply; reasoned: those of them that were reasoning.
+        """
+        history = max(self.prompt - self.fixed - self.question, 0)
+        return {
+            "instructions": max(used - replied - self.task - history, 0),
+            "task": self.task,
+            "history": history,
+            "reasoning": reasoned,
+            "reply": replied - reasoned,
+        }
 
     def record(self) -> dict[str, Any]:
         """JSON-able, for the log of proposals."""

@@ -250,13 +250,20 @@ class ChatProposer:
                 "temperature": last.temperature,
                 "top_p": _TOP_P,
             },
-            "tokens": _tokens(replies, seconds),
+            "tokens": {**_tokens(replies, seconds), "parts": self._parts(last)},
             "plan": last.prompt.plan.record(),
             "prompt_options": vars(self._options),
             "prompt_version": last.prompt.version,
             "own_templates": list(self._templates.own),
             "seconds": seconds,
         }
+
+    def _parts(self, reply: _Reply) -> dict[str, int]:
+        """The context after a reply, in tokens by part."""
+        reasoned = self._session.count(reply.reasoning) if reply.reasoning else 0
+        replied = sum(made.generated_tokens for made in reply.made)
+        used = max((made.context_used for made in reply.made), default=0)
+        return reply.prompt.plan.parts(used, replied, min(reasoned, replied))
 
 
 @dataclass

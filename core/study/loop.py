@@ -33,6 +33,7 @@ from core.propose.protocol import AskContext, Exhausted, Observed, Proposal, Pro
 from core.space import Config, SearchSpace
 from core.store import Store, StoredTrial, jsonable
 from core.study.asking import Asker
+from core.study.edges import Edges
 from core.study.importance import METHOD, importance
 from core.study.progress import Progress
 from core.study.ranges import Ranges
@@ -146,6 +147,7 @@ class Study:
         self._next_number = 0
         self._has_default = False
         self._failed_here = 0
+        self._edges = Edges()
         self._test_value: float | None = None
 
     def run(self) -> StudyFinished:
@@ -204,6 +206,7 @@ class Study:
         for note in self._notes:
             self._events.emit(note)
         self._tell_importance()
+        self._suggest()  # what was suggested before is not again
         steering.listen(starting=True)
 
     def _loop(self) -> tuple[str, str]:
@@ -440,12 +443,21 @@ class Study:
             train_value=kept["train_score"],
             seconds=kept["seconds"],
             facts=kept["facts"],
+            reasoning=proposal.reasoning,
         )
         self._failed_here += value is None
         improved = self._progress.learn(trial)
         self._asker.tell()
         self._events.emit(trial_finished(trial, proposal, improved))
         self._tell_importance()
+        for note in self._suggest():
+            self._events.emit(note)
+
+    def _suggest(self) -> list[Noted]:
+        """Ranges that the best trials keep hitting, each once."""
+        return self._edges.look(
+            self._opened.study, self._progress.space, self._progress.trials
+        )
 
     def _tell_importance(self) -> None:
         """How much each hyperparameter mattered, after each of the first trials, then now and

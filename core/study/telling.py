@@ -69,23 +69,29 @@ def proposal_of(trial: StoredTrial) -> Proposal:
     )
 
 
-def counts(record: Mapping[str, Any]) -> dict[str, float]:
+def counts(record: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers of a proposal's record that are shown with the trial: tokens, speed, seconds.
 
-    Of the plan of its prompt: tokens of the "fixed" part (instructions, task, space), the "history"
-    and the "question", and how many trials were "left_out".
+    "parts" are the tokens in the context by part: instructions, task, history, reasoning, reply.
+    Of the plan of its prompt: tokens kept for the "reserve" (reasoning and reply), how many trials
+    were "listed" and how many "left_out" (they count in the "facts"), how many facts found no room
+    ("facts_left_out"), and in words what else gave way ("dropped").
     """
     tokens, plan = record.get("tokens"), record.get("plan")
     found = dict(tokens) if isinstance(tokens, Mapping) else {}
-    if isinstance(plan, Mapping):
-        found |= {k: plan[k] for k in ("fixed", "history", "question", "left_out") if k in plan}
+    if isinstance(plan, Mapping) and "reply" in plan:
+        found |= {name: plan[name] for name in ("left_out", "facts", "facts_left_out")}
+        found |= {"reserve": plan["reasoning"] + plan["reply"], "listed": len(plan["listed"])}
+        found["dropped"] = list(plan["dropped"])
     if "seconds" in record:
         found.setdefault("seconds", record["seconds"])
-    return {
-        str(name): float(value)
-        for name, value in found.items()
-        if isinstance(value, (int, float)) and math.isfinite(value)
-    }
+    return {str(name): value for name, value in found.items() if _showable(value)}
+
+
+def _showable(value: object) -> bool:
+    return isinstance(value, (Mapping, list)) or (
+        isinstance(value, (int, float)) and math.isfinite(value)
+    )
 
 
 def in_words(config: Mapping[str, Any], progress: Progress) -> str:

@@ -19,6 +19,7 @@ from core.propose.chat import ChatProposer
 from core.propose.protocol import Speaks
 from core.propose.reply import Slot, Text, stage
 from core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
+from core.study.telling import counts
 from models.engine.protocol import Choice, Fixed, Free, Number
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
@@ -96,6 +97,13 @@ def test_the_record_makes_a_proposal_replayable(model: Path) -> None:
         record["tokens"]
     )
     assert record["prompt_version"]
+    told = counts(record)
+    parts = told["parts"]
+    assert list(parts) == ["instructions", "task", "history", "reasoning", "reply"]
+    assert sum(parts.values()) == told["context_used"] and min(parts.values()) >= 0
+    assert parts["task"] > 50 and parts["reasoning"] == engine.count_tokens([proposal.reasoning])[0]
+    assert (told["left_out"], told["listed"], told["dropped"]) == (0, 0, [])
+    assert told["reserve"] == record["plan"]["reasoning"] + record["plan"]["reply"]
     kinds = [type(e) for e in events]
     assert kinds[0] is ModelLoading and kinds[-1] is ModelLoaded
     assert proposal.beliefs["kernel"] == [("rbf", 0.5), ("poly", 0.5)]
@@ -264,6 +272,8 @@ def test_trials_of_a_long_study_keep_the_prompt_inside_the_context(model: Path) 
     assert proposal.record["plan"]["form"] == "digest"
     assert proposal.record["tokens"]["context_used"] <= 2048
     assert proposal.record["plan"]["left_out"] > 900
+    told = counts(proposal.record)
+    assert told["parts"]["history"] > 400 and told["left_out"] + told["listed"] == 1000
 
 
 def test_it_answers_questions_from_as_many_facts_as_fit(model: Path) -> None:
