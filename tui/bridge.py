@@ -20,6 +20,7 @@ from core.control import Inbox, Note, Request, send
 from core.errors import StudyError
 from core.events import Event, TrialNoted, from_json
 from core.folder import EVENTS, LOG, PROPOSALS, free_name, holder
+from core.honesty import Honesty, read_honesty
 from core.paths import home, study_dir
 from core.proposal_log import read_proposals
 from core.text import plain
@@ -53,6 +54,9 @@ class StudyLink(Protocol):
 
     def records(self, number: int) -> list[dict[str, Any]]:
         """The whole records of a trial's proposals: prompt, raw reply, settings. Reads a file."""
+
+    def honesty(self) -> Honesty | None:
+        """What simpler ways reach with the study's budget, where it was run. Reads a small file."""
 
 
 class EventTail:
@@ -123,6 +127,12 @@ class FolderLink:
     def records(self, number: int) -> list[dict[str, Any]]:
         path = self.folder / PROPOSALS
         return [r for r in read_proposals(path, number) if r.get("number") == number]
+
+    def honesty(self) -> Honesty | None:
+        try:
+            return read_honesty(self.name)
+        except StudyError:
+            return None
 
     def last_words(self) -> str:
         refused = self.process is not None and bool(self.process.returncode)

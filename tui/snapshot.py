@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -152,6 +153,9 @@ class Snapshot:
             return None
         if 0 <= number < len(self.trials) and self.trials[number].number == number:
             return self.trials[number]
+        at = bisect_left(self.trials, number, key=lambda t: t.number)
+        if at < len(self.trials) and self.trials[at].number == number:
+            return self.trials[at]
         return next((t for t in self.trials if t.number == number), None)
 
     @property

@@ -29,6 +29,7 @@ from core.events import (
     TrialFinished,
     TrialNoted,
 )
+from core.honesty import Honesty
 from tui.snapshot import Snapshot, Watch
 
 START_T = 1_760_000_000.0
@@ -236,6 +237,7 @@ class Replay:
         self.alive = True
         self.sent: list[Request] = []
         self.words = ""
+        self.panel: Honesty | None = None
         self.logged: dict[int, list[dict[str, Any]]] = {}
         self._watch = Watch()
         self._new = list(recorded)
@@ -259,6 +261,9 @@ class Replay:
 
     def last_words(self) -> str:
         return self.words
+
+    def honesty(self) -> Honesty | None:
+        return self.panel
 
     def records(self, number: int) -> list[dict[str, Any]]:
         return self.logged.get(number, [])

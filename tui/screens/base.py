@@ -38,7 +38,10 @@ class Place(Screen[Result], Generic[Result]):
 
     def places(self) -> tuple[str, ...]:
         """Where actions apply now: this screen, what has the focus, everywhere."""
-        here = getattr(self.focused, "WHERE", "")
+        node: Widget | None = self.focused
+        while node is not None and not getattr(node, "WHERE", ""):
+            node = node.parent if isinstance(node.parent, Widget) else None
+        here = getattr(node, "WHERE", "")
         lists = "list" if isinstance(self.focused, Rows) else ""
         return tuple(dict.fromkeys(filter(None, (self.WHERE, here, lists, "app"))))
 

@@ -381,9 +381,15 @@ def _hints(hints: tuple[str, ...]) -> str:
 
 def _models() -> list[tuple[str, str, str]]:
     """(path, name, facts) of the models found, the embedded one first; reads the headers."""
+    embedded = ("embedded", "embedded", "the model that ships: quick, does not talk")
+    return [embedded, *chat_models()]
+
+
+def chat_models() -> list[tuple[str, str, str]]:
+    """(path, name, facts) of the models found that can talk; reads the headers."""
     from models.registry import find_models
 
-    found = [("embedded", "embedded", "the model that ships: quick, does not talk")]
+    found = []
     for model in find_models():
         if model.is_embedded_dialect or model.problem:
             continue

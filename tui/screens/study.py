@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
@@ -15,20 +16,22 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
 
+from core import control
 from core.errors import StudyError
 from core.text import plain
-from tui import actions, bridge
+from tui import actions, bridge, layout
 from tui.screens.dialogs import Ask, Option
-from tui.screens.steer import Steerable
+from tui.screens.steer import Steerable, chat_models
 from tui.screens.trial import TrialScreen
 from tui.snapshot import Snapshot, TrialView
 from tui.widgets.belief import Belief
 from tui.widgets.context import ContextGauge
-from tui.widgets.history import History
+from tui.widgets.history import COLUMNS, History
 from tui.widgets.progress import ProgressPlot
 from tui.widgets.reasoning import Reasoning
 from tui.widgets.rows import Rows
 from tui.widgets.status import StatusLine
+from tui.widgets.talk import Talk
 
 REFRESH_S = 0.1
 _OLD_NEWS_S = 10.0
@@ -41,9 +44,13 @@ _TITLES = {
     "progress": "Progress",
     "context": "Context",
     "belief": "Belief",
+    "talk": "Talk",
 }
 _OF_A_TRIAL = ("reasoning", "context", "belief")
-_SIDE = ("reasoning", "progress", "context", "belief")
+_SIDE = ("reasoning", "progress", "context", "belief", "talk")
+_LOWER = ("reasoning", "talk")  # these two share the place below the history
+_LEFT = ("history", *_LOWER)
+_HONESTY_S = 3.0  # between two looks at the baselines
 
 
 class StudyScreen(Steerable):
@@ -58,8 +65,8 @@ class StudyScreen(Steerable):
         self.link = link
         self.clock = clock
         self.looked: int | None = None  # the trial looked at; None: the newest
-        self.maximised = ""
-        self.side = "reasoning"  # the pane beside the history where not all have room
+        self.layout_kept = layout.read()
+        self._honesty_looked = -_HONESTY_S
         self._alive = True
         self._mourned = False
         self._notes_t = clock() - _OLD_NEWS_S  # when the last note was told
@@ -68,8 +75,21 @@ class StudyScreen(Steerable):
         self._look_timer: Timer | None = None
 
     @property
-    def snapshot(self) -> Snapshot:
-        return self.link.snapshot
+    def maximised(self) -> str:
+        """The pane that has the screen to itself, or ""."""
+        return self.layout_kept.maximised
+
+    @property
+    def side(self) -> str:
+        """The pane beside the history where not all have room."""
+        return self.layout_kept.side
+
+    def remember(self, **changes: Any) -> None:
+        """Change the layout, and keep it for the next start."""
+        self.layout_kept = replace(self.layout_kept, **changes)
+        layout.keep(self.layout_kept)
+        self.lay_out()
+        self.refresh_keys()
 
     @property
     def resumable(self) -> bool:
@@ -91,6 +111,7 @@ class StudyScreen(Steerable):
             with Vertical(id="left"):
                 yield History(glyphs=g, id="history")
                 yield Reasoning(glyphs=g, id="reasoning")
+                yield Talk(glyphs=g, id="talk")
             with Vertical(id="right"):
                 yield ProgressPlot(glyphs=g, id="progress")
                 yield ContextGauge(glyphs=g, id="context")
@@ -98,7 +119,11 @@ class StudyScreen(Steerable):
         yield self.key_bar()
 
     def on_mount(self) -> None:
-        self.pane("history").focus()
+        kept = self.layout_kept
+        history = self.query_one(History)
+        history.order, history.shown = kept.order, kept.columns or COLUMNS
+        self.query_one(ProgressPlot).turn(kept.view)
+        self.pane(kept.maximised or "history").focus()
         self.lay_out()
         self.refresh_study()
         if self.snapshot.finished is not None:
@@ -126,8 +151,12 @@ class StudyScreen(Steerable):
         self.query_one(StatusLine).show(snapshot, self._alive, now)
         self.query_one(History).show(snapshot, now)
         self.query_one(Reasoning).show(snapshot, trial)
+        self.query_one(Talk).show(snapshot)
         for pane in (ProgressPlot, ContextGauge, Belief):
             self.query_one(pane).show(snapshot, trial)
+        if abs(now - self._honesty_looked) >= _HONESTY_S:
+            self._honesty_looked = now
+            self.query_one(ProgressPlot).compare(self.link.honesty())
         if changed:
             self._tell_news(snapshot)
             self.lay_out()
@@ -174,22 +203,49 @@ class StudyScreen(Steerable):
         self.set_class(wide, "-wide")
         self.set_class(not wide, "-stack")
         self.set_class(bool(self.maximised) or single, "-one")
+        kept = self.layout_kept
         if self.maximised:
             seen = {self.maximised}
         elif wide:
-            seen = set(_TITLES)
+            seen = set(_TITLES) - ({*_LOWER} - {kept.lower})
             if self._without_model():
                 seen -= {"context", "belief"} - {self.side}
         elif single:
-            focused = self.focused.id if self.focused is not None else "history"
-            seen = {focused if focused in _TITLES else "history"}
+            focused = self._focused_pane() or "history"
+            seen = {focused}
         else:
             seen = {"history", self.side}
         for name in _TITLES:
             self.pane(name).display = name in seen
-        self.query_one("#left").display = bool(seen & {"history", "reasoning"})
-        self.query_one("#right").display = bool(seen - {"history", "reasoning"})
+        self.query_one("#left").display = bool(seen & {*_LEFT})
+        self.query_one("#right").display = bool(seen - {*_LEFT})
+        self._share_out(wide)
         self._titles()
+
+    def _share_out(self, wide: bool) -> None:
+        """Sizes as the person set them; where one pane has all the room they do not count."""
+        kept = self.layout_kept
+        alone = self.has_class("-one")
+        below = f"{100 - kept.upper}fr"
+        heights: dict[str, str | None] = dict.fromkeys((*_TITLES, "left", "right"))
+        del heights["context"]  # as many lines as it needs
+        if not alone:
+            heights |= {"history": f"{kept.upper}fr", **dict.fromkeys(_LOWER, below)}
+            if wide:
+                heights |= {"progress": f"{kept.plot}fr", "belief": f"{100 - kept.plot}fr"}
+            elif self.side not in _LOWER:
+                heights |= {"left": f"{kept.upper}fr", "right": below}
+        for name, height in heights.items():
+            self.pane(name).styles.height = height
+        for name, width in (("left", kept.left), ("right", 100 - kept.left)):
+            self.pane(name).styles.width = f"{width}fr" if wide and not alone else None
+
+    def _focused_pane(self) -> str | None:
+        """The pane that has the focus, itself or something in it."""
+        node: Any = self.focused
+        while node is not None and node.id not in _TITLES:
+            node = node.parent
+        return None if node is None else str(node.id)
 
     def _without_model(self) -> bool:
         """A classical proposer has no context and no beliefs: the plot takes their room."""
@@ -202,9 +258,15 @@ class StudyScreen(Steerable):
         trial = self.looked_at(self.snapshot) if self.looked is not None else None
         for number, (name, title) in enumerate(_TITLES.items(), 1):
             label = f"[bold]{number}[/] {title}"
+            if name == "progress" and (view := self.query_one(ProgressPlot).title):
+                label += f"[$dim]: {view}[/]"
+            together: tuple[str, ...] = ()
             if not self.has_class("-wide") and (one or name == self.side):
-                names = list(_TITLES) if one else list(_SIDE)
-                label = "[$faint] │ [/]".join(_tab(other, other == name) for other in names)
+                together = tuple(_TITLES) if one else _SIDE
+            elif not one and name in _LOWER:
+                together = _LOWER
+            if together:
+                label = "[$faint] │ [/]".join(_tab(other, other == name) for other in together)
             below = f"trial {trial.number}" if trial and name in _OF_A_TRIAL else ""
             if name == "history":
                 below = self._below_history()
@@ -229,7 +291,32 @@ class StudyScreen(Steerable):
 
     @on(History.Arranged)
     def _arranged(self) -> None:
-        self._titles()
+        history = self.query_one(History)
+        columns = () if history.shown == COLUMNS else history.shown
+        order = history.order
+        self.remember(columns=columns, sort=order.sort, backwards=order.backwards)
+
+    @on(ProgressPlot.Turned)
+    def _turned(self) -> None:
+        self.remember(view=self.query_one(ProgressPlot).view)
+
+    @on(Talk.Asked)
+    def _asked(self, message: Talk.Asked) -> None:
+        self.send(control.Talk(message.text))
+        if not self.live:
+            self.action_resume()  # a study that is over answers too
+
+    @on(Talk.Taken)
+    def _taken(self, message: Talk.Taken) -> None:
+        self.send(control.Queue(message.config), "Queued: it is tried next")
+
+    @on(Talk.Hushed)
+    def _hushed(self) -> None:
+        self.send(control.Hush())
+
+    @on(Talk.Left)
+    def _left(self) -> None:
+        self.pane("history").focus()
 
     @on(History.Selected)
     def _look_at(self, message: History.Selected) -> None:
@@ -275,21 +362,47 @@ class StudyScreen(Steerable):
         self.refresh_study()
 
     def action_maximise(self) -> None:
-        focused = self.focused.id if self.focused is not None else None
-        self.maximised = "" if self.maximised or focused not in _TITLES else focused or ""
-        self.lay_out()
-        self.refresh_keys()
+        self.remember(maximised="" if self.maximised else self._focused_pane() or "")
 
     def action_pane(self, name: str) -> None:
+        changes: dict[str, str] = {}
         if name in _SIDE:
-            self.side = name
+            changes["side"] = name
+        if name in _LOWER:
+            changes["lower"] = name
         if self.maximised:
-            self.maximised = name
+            changes["maximised"] = name
         pane = self.pane(name)
-        self.lay_out()
+        if any(getattr(self.layout_kept, key) != value for key, value in changes.items()):
+            self.remember(**changes)
         pane.display = True
-        pane.focus()
+        if name == "talk":
+            self.query_one("#talk-ask").focus()
+            self._look_for_talkers()
+        else:
+            pane.focus()
         self.lay_out()
+
+    def action_size(self, way: str, by: int) -> None:
+        """Make the focused pane taller, or the left column wider."""
+        kept, name = self.layout_kept, self._focused_pane() or "history"
+        if way == "wide":
+            self.remember(left=layout.share(kept.left + by * layout.STEP))
+        elif name in ("progress", "belief", "context") and self.has_class("-wide"):
+            sign = -1 if name == "belief" else 1
+            self.remember(plot=layout.share(kept.plot + sign * by * layout.STEP))
+        else:
+            sign = 1 if name == "history" else -1
+            self.remember(upper=layout.share(kept.upper + sign * by * layout.STEP))
+
+    @work(group="talkers", exclusive=True)
+    async def _look_for_talkers(self) -> None:
+        """Where the model cannot talk, the pane names those that can."""
+        talk = self.query_one(Talk)
+        if talk.mute and not talk.others:
+            found = await asyncio.to_thread(chat_models)
+            talk.others = [name for _, name, _ in found]
+            talk.refresh_empty()
 
     def action_follow(self) -> None:
         self.query_one(History).select(None)

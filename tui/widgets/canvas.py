@@ -27,6 +27,13 @@ class Canvas:
         self._text: dict[tuple[int, int], str] = {}
         self._shaded: dict[int, str] = {}
 
+    def copy(self) -> Canvas:
+        """Another surface with the same drawing."""
+        other = Canvas(self.width, self.height, braille=self.braille)
+        other._bits, other._style = dict(self._bits), dict(self._style)
+        other._text, other._shaded = dict(self._text), dict(self._shaded)
+        return other
+
     def dot(self, x: int, y: int, style: str, layer: int = 0) -> None:
         """One dot; outside the surface nothing happens."""
         if not (0 <= x < self.dots_x and 0 <= y < self.dots_y):

@@ -16,6 +16,8 @@ from tui.widgets.pane import Pane
 # tokens are "fixed" (instructions, task and space) and the "question".
 PARTS = ("instructions", "task", "history", "reasoning", "reply")
 
+_RECENT = 100  # trials that the median looks back on
+
 HELP = """\
 How the context window of the model was used by the proposal that is looked at. What does not fit \
 is left out of the prompt, oldest and worst trials first.
@@ -132,7 +134,7 @@ class ContextGauge(Pane):
         seconds = _number(tokens, "seconds")
         if seconds is not None:
             second.append(("proposal ", wording.duration(seconds)))
-        every = [s for t in self.snapshot.trials if (s := _number(t.tokens, "seconds"))]
+        every = [s for t in self.snapshot.trials[-_RECENT:] if (s := _number(t.tokens, "seconds"))]
         if len(every) > 2:
             second.append(("median ", wording.duration(median(every))))
         return [_pairs(row) for row in (first, second) if row]

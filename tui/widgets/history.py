@@ -186,11 +186,11 @@ class History(Rows):
         g = self.glyphs
         known = {
             "by": Column("by", "by", 7, drop=2),
-            "score": Column("score", "score", 8, right=True, gap=1),
+            "score": Column("score", "score", 7, right=True, gap=1),
             "std": Column("std", g.plus_minus + " std", 6, drop=3),
             "folds": Column("folds", "folds", self._fold_cells, drop=4),
-            "train": Column("train", "train", 8, right=True, drop=6),
-            "time": Column("time", "time", 6, right=True, drop=5),
+            "train": Column("train", "train", 7, right=True, drop=6),
+            "time": Column("time", "time", 5, right=True, drop=5),
         }
         found = [
             Column("mark", "", 1, gap=1),

@@ -1,0 +1,229 @@
+"""The talk pane: questions about the study, the model's answers as they come, what they suggest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Markdown, Static
+from textual.widgets.markdown import MarkdownStream
+
+from core.text import plain
+from tui import actions, wording
+from tui.glyphs import UNICODE, Glyphs
+from tui.screens.dialogs import Field
+from tui.snapshot import Exchange, Snapshot
+
+_SHOWN = 12  # exchanges; earlier ones stay in the study's storage
+
+HELP = """\
+Ask the model about the study: *why is depth 12 bad?*, *what would you try with ten more?*, \
+*trial 7 failed, why?* It answers from the study's facts: the space, the best and the latest \
+trials, the ones that you name, what was found about each hyperparameter. It answers while a trial \
+trains or the study rests, and waits while a proposal is being made.
+
+Where an answer ends with a configuration, `^t` queues it. `esc` ends an answer, then returns to \
+the history. Embedded models propose but cannot talk; any instruct model can.
+"""
+CANNOT = "proposes, but cannot talk: it was trained on numbers alone."
+
+
+class Talk(Vertical):
+    """A conversation about one study."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("talk")]
+    NAME = "Talk"
+    HELP = HELP
+    WHERE = "talk"
+
+    class Asked(Message):
+        """The person asked something."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Taken(Message):
+        """The person wants the configuration that was suggested last."""
+
+        def __init__(self, config: Mapping[str, Any]) -> None:
+            super().__init__()
+            self.config = config
+
+    class Hushed(Message):
+        """The answer is to end."""
+
+    class Left(Message):
+        """The person is done here."""
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.others: list[str] = []  # names of models that can talk
+        self._snapshot = Snapshot()
+        self._started_t = -1.0
+        self._drawn: dict[int, Exchange] = {}
+        self._streams: dict[int, MarkdownStream] = {}
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="talk-said", can_focus=False):
+            yield Static(id="talk-empty")
+        yield Field(placeholder="ask about the study", id="talk-ask")
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show what was said so far."""
+        if snapshot is self._snapshot:
+            return
+        talk, before = snapshot.talk, self._snapshot.talk
+        fresh = snapshot.started_t != self._started_t
+        self._snapshot, self._started_t = snapshot, snapshot.started_t
+        self.refresh_empty()
+        if talk is not before or fresh:
+            self.run_worker(self._write(talk[-_SHOWN:], fresh), group="talk", exclusive=False)
+
+    def refresh_empty(self) -> None:
+        """What stands there before the first question."""
+        empty = self.query_one("#talk-empty", Static)
+        empty.display = not self._snapshot.talk
+        if empty.display:
+            empty.update(self._before_first())
+
+    @property
+    def suggested(self) -> Mapping[str, Any]:
+        """The configuration that the newest answer suggests, or none."""
+        talk = self._snapshot.talk
+        return talk[-1].config if talk and talk[-1].done else {}
+
+    @property
+    def speaking(self) -> bool:
+        """An answer is awaited or being given."""
+        return bool(self._snapshot.talk) and not self._snapshot.talk[-1].done
+
+    @property
+    def mute(self) -> bool:
+        """The study's model is known not to talk."""
+        opened = self._snapshot.opened
+        if opened is None:
+            return False
+        name = opened.model.rpartition("/")[2]
+        return not name or name == "embedded" or name.startswith("hyperllama-")
+
+    async def _write(self, talk: tuple[Exchange, ...], fresh: bool) -> None:
+        said = self.query_one("#talk-said", VerticalScroll)
+        if fresh:
+            self._drawn.clear()
+            self._streams.clear()
+            await said.query(".talk").remove()
+        stay = said.is_vertical_scroll_end
+        for exchange in talk:
+            number = exchange.number
+            before = self._drawn.get(number)
+            self._drawn[number] = exchange
+            if before is None:
+                await said.mount(
+                    Static(_question(exchange, self.glyphs), classes="talk talk--asked"),
+                    Markdown("", id=f"talk-text-{number}", classes="talk", open_links=False),
+                    Static(id=f"talk-end-{number}", classes="talk talk--end"),
+                )
+                before = Exchange(number, exchange.asked)
+                stay = True
+            if exchange != before or (exchange.done and not before.done):
+                await self._continue(exchange, before)
+        if stay:
+            said.scroll_end(animate=False)
+
+    async def _continue(self, exchange: Exchange, before: Exchange) -> None:
+        """Bring one exchange up to date; an answer in the making is appended to."""
+        number = exchange.number
+        text, old = plain(exchange.text), plain(before.text)
+        words = self.query_one(f"#talk-text-{number}", Markdown)
+        if text.startswith(old) and old and not exchange.done:
+            stream = self._streams.get(number)
+            if stream is None:
+                stream = self._streams[number] = Markdown.get_stream(words)
+            await stream.write(text[len(old) :])
+        elif text != old or exchange.done:
+            stream = self._streams.pop(number, None)
+            if stream is not None:
+                await stream.stop()
+            await words.update(text)
+        end = self.query_one(f"#talk-end-{number}", Static)
+        end.update(self._end(exchange))
+
+    async def on_unmount(self) -> None:
+        for stream in self._streams.values():
+            await stream.stop()
+
+    def _end(self, exchange: Exchange) -> Content:
+        if not exchange.done:
+            return Content.styled("" if exchange.text else "thinking", "italic $voice")
+        lines: list[Content] = []
+        if exchange.problem:
+            lines.append(Content.styled(plain(exchange.problem), "$bad"))
+            if exchange.hint:
+                lines.append(Content.styled(plain(exchange.hint), "$dim"))
+        elif not exchange.text:
+            lines.append(Content.styled("no answer", "$dim"))
+        if exchange.config:
+            best = self._snapshot.best.config if self._snapshot.best is not None else {}
+            changed = {
+                n: v for n, v in exchange.config.items()
+                if wording.setting(best.get(n)) != wording.setting(v)
+            }  # fmt: skip
+            lines.append(
+                Content.assemble(
+                    (f"{self.glyphs.arrow} ", "$best"),
+                    (plain(wording.configuration(changed or exchange.config)), "bold"),
+                )
+            )
+        return Content("\n").join(lines)
+
+    def _before_first(self) -> Content:
+        if not self.mute:
+            return Content.styled(
+                "Ask about the study: why is depth 12 bad? What would you try with ten more? "
+                "Trial 7 failed, why?",
+                "$dim",
+            )
+        opened = self._snapshot.opened
+        who = plain(opened.model).rpartition("/")[2] if opened is not None and opened.model else ""
+        said = f"The {who or 'embedded'} model {CANNOT}" if who else "No model proposes here."
+        if self.others:
+            names = ", ".join(plain(name) for name in self.others[:6])
+            can = f"On this machine can talk: {names}. M chooses one for this study."
+        else:
+            can = "Any instruct GGUF can; put one into a folder of models, and M chooses it."
+        return Content.assemble((said, ""), "\n", (can, "$dim"))
+
+    # Keys
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        text = event.value.strip()
+        if text:
+            event.input.value = ""
+            self.post_message(self.Asked(text))
+
+    def action_take(self) -> None:
+        if self.suggested:
+            self.post_message(self.Taken(self.suggested))
+
+    def action_leave(self) -> None:
+        self.post_message(self.Hushed() if self.speaking else self.Left())
+
+    def action_older(self) -> None:
+        self.query_one("#talk-said", VerticalScroll).action_page_up()
+
+    def action_newer(self) -> None:
+        self.query_one("#talk-said", VerticalScroll).action_page_down()
+
+
+def _question(exchange: Exchange, glyphs: Glyphs) -> Content:
+    return Content.assemble((f"{glyphs.arrow} ", "$primary"), (plain(exchange.asked), "bold"))
