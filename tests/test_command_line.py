@@ -561,3 +561,16 @@ def test_baselines_are_shown_and_switched_off(
     assert run_command_line(["baselines", "quick", "--show", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["state"] == "none"
     assert run_command_line(["baselines", "nothing", "--show"]) == 7
+
+
+def test_new_with_a_models_space(
+    task: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("llama_cpp")
+    monkeypatch.chdir(task.parent)
+    asked = ["new", "quick.csv", "--force", "--estimator", "decision_tree"]
+    assert run_command_line([*asked, "--space-from", "embedded", "--yes"]) == 0
+    assert "proposes:" in capsys.readouterr().err
+    assert "\nmax_depth = {low = " in Path("quick.toml").read_text()
+    assert run_command_line([*asked, "--space-from", "embedded"]) == 2
+    assert "nobody is here" in capsys.readouterr().err

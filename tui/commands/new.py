@@ -24,6 +24,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite")
     parser.add_argument("--separator", metavar="C")
     parser.add_argument("--encoding", metavar="E")
+    parser.add_argument(
+        "--space-from", metavar="MODEL",
+        help="let a model propose the search space; you confirm it",
+    )
+    parser.add_argument("--yes", action="store_true", help="take the model's space without asking")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         separator=arguments.separator,
         encoding=arguments.encoding,
     )
+    if arguments.space_from:
+        text = _with_space(text, output, arguments.space_from, arguments.yes)
     if arguments.stdout:
         print(text, end="")
         return 0
@@ -53,3 +60,30 @@ def run(arguments: argparse.Namespace) -> int:
     print(output)
     print(f"next: hyperllama run {output}", file=sys.stderr)
     return 0
+
+
+def _with_space(text: str, file: Path, model: str, yes: bool) -> str:
+    """The task file with the search space that a model proposes, where the user takes it."""
+    from core.newspace import space_for, with_space
+    from core.text import plain
+
+    def say(words: str) -> None:
+        print(plain(words), end="", file=sys.stderr, flush=True)
+
+    found = space_for(text, file, model, on_text=say)
+    changes = found.changes()
+    print(f"\n{found.model} proposes:", file=sys.stderr)
+    for name, before, after in changes:
+        print(f"  {plain(name)}: {after.describe()}  (usually {before.describe()})",
+              file=sys.stderr)  # fmt: skip
+    if not changes:
+        print("  the usual search space", file=sys.stderr)
+        return text
+    if not yes:
+        if not sys.stdin.isatty():
+            raise TaskError("nobody is here to confirm the search space", "--yes takes it as it is")
+        print("Use it? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            print("the usual search space stays", file=sys.stderr)
+            return text
+    return with_space(text, found)

@@ -1,0 +1,116 @@
+"""Ranges that the best trials keep hitting: a wider one is suggested, once, and done by nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.events import Noted
+from core.propose.history import project, succeeded
+from core.propose.protocol import Observed
+from core.space import Categorical, Float, Integer, Param, SearchSpace, number
+
+BEST = 3
+"""So many of the best trials, the incumbent among them, have to lie at the bound."""
+FEWEST = 8
+"""Scored trials before anything is suggested."""
+_NEAR = 0.03  # of the range, on its own scale
+_FACTOR = 10.0
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A bound that the best trials hit.
+
+    Attributes:
+        name: of the hyperparameter.
+        upper: whether it is the upper bound.
+        low, high: the range that is suggested.
+    """
+
+    name: str
+    upper: bool
+    low: float
+    high: float
+
+
+class Edges:
+    """Finds edges, each once."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, bool, float]] = set()
+
+    def look(self, study: str, space: SearchSpace, trials: Sequence[Observed]) -> list[Noted]:
+        """Suggestions that were not made before, as what a watcher reads."""
+        notes = []
+        for edge in find(space, trials):
+            domain = space[edge.name].domain
+            assert not isinstance(domain, Categorical)
+            bound = domain.high if edge.upper else domain.low
+            key = (edge.name, edge.upper, float(bound))
+            if key in self._told:
+                continue
+            self._told.add(key)
+            end = "upper" if edge.upper else "lower"
+            notes.append(
+                Noted(
+                    "info",
+                    f"the best {BEST} trials have {edge.name} at its {end} bound, "
+                    f"{number(bound)}: a wider range may hold a better one",
+                    f"hyperllama tell {study} range {edge.name} {number(edge.low)} "
+                    f"{number(edge.high)}",
+                )
+            )
+        return notes
+
+
+def find(space: SearchSpace, trials: Sequence[Observed]) -> list[Edge]:
+    """The bounds at which the best trials lie, and the ranges that would go beyond them."""
+    scored = [
+        (t.value or 0.0, config)
+        for t in trials
+        if succeeded(t) and (config := project(space, t.config)) is not None
+    ]
+    if len(scored) < FEWEST:
+        return []
+    best = [c for _, c in sorted(scored, key=lambda pair: -pair[0])[:BEST]]
+    found = []
+    for p in space.free:
+        if not all(p.name in c for c in best):
+            continue
+        for upper in (False, True):
+            wider = _wider(p, upper)
+            if wider is not None and all(_at(p, c[p.name], upper) for c in best):
+                found.append(Edge(p.name, upper, *wider))
+    return found
+
+
+def _at(p: Param, value: object, upper: bool) -> bool:
+    domain = p.domain
+    assert not isinstance(domain, Categorical)
+    if value == (domain.high if upper else domain.low):
+        return True
+    if isinstance(domain, Integer) and domain.high - domain.low < 1 / _NEAR:
+        return False  # of few whole numbers only the last one counts
+    u = (domain.to_unit(value) - domain.to_unit(domain.low)) / max(
+        domain.to_unit(domain.high) - domain.to_unit(domain.low), 1e-12
+    )
+    return u >= 1 - _NEAR if upper else u <= _NEAR
+
+
+def _wider(p: Param, upper: bool) -> tuple[float, float] | None:
+    """The range with the bound moved; None where it cannot be, or is likely the most there is."""
+    d = p.domain
+    if isinstance(d, Categorical) or d.step not in (None, 1):
+        return None
+    if isinstance(d, Float):
+        if (upper and d.high == 1.0) or (not upper and d.low == 0.0):
+            return None  # shares and rates end there
+        if d.log:
+            return (d.low, d.high * _FACTOR) if upper else (d.low / _FACTOR, d.high)
+        width = (d.high - d.low) / 2
+        low = max(0.0, d.low - width) if d.low > 0 else d.low - width
+        return (d.low, d.high + width) if upper else (low, d.high)
+    if not upper:
+        return None if d.low <= 1 else (max(1, d.low // 2), d.high)
+    return d.low, d.high * (_FACTOR if d.log else 2)

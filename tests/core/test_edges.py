@@ -1,0 +1,57 @@
+"""Ranges that the best trials keep hitting are pointed out, once, and nothing else is."""
+
+from __future__ import annotations
+
+from core.propose.protocol import Observed
+from core.space import Categorical, Float, Integer, Param, SearchSpace
+from core.study.edges import FEWEST, Edge, Edges, find
+
+SPACE = SearchSpace(
+    [
+        Param("rate", Float(1e-3, 0.5, log=True), 0.1),
+        Param("depth", Integer(1, 10), 6),
+        Param("share", Float(0.2, 1.0), 1.0),
+        Param("C", Float(-5.0, 5.0), 0.0),
+        Param("kind", Categorical(("a", "b")), "a"),
+    ]
+)
+MIDDLE = {"rate": 0.02, "depth": 5, "share": 0.6, "C": 0.0, "kind": "a"}
+
+
+def trials(**best: list[object]) -> list[Observed]:
+    """Eight trials, the first three the best with these values, the others in the middle."""
+    made = []
+    for number in range(FEWEST):
+        config = {**MIDDLE, "rate": 0.02 + number / 1000}
+        if number < 3:
+            config |= {name: values[number] for name, values in best.items()}
+        made.append(Observed(number, config, 1.0 - number / 10))
+    return made
+
+
+def test_the_best_trials_at_a_bound_are_seen() -> None:
+    assert find(SPACE, trials(rate=[0.5, 0.49, 0.48])) == [Edge("rate", True, 1e-3, 5.0)]
+    assert find(SPACE, trials(depth=[10, 10, 10])) == [Edge("depth", True, 1, 20)]
+    assert find(SPACE, trials(C=[-5.0, -4.9, -5.0])) == [Edge("C", False, -10.0, 5.0)]
+
+
+def test_what_is_no_edge() -> None:
+    assert not find(SPACE, trials(rate=[0.5, 0.5, 0.1]))  # one of them elsewhere
+    assert not find(SPACE, trials(depth=[10, 9, 10]))  # of ten values 9 is not the last
+    assert not find(SPACE, trials(share=[1.0, 1.0, 1.0]))  # more than all rows there is not
+    assert not find(SPACE, trials(depth=[1, 1, 1]))
+    assert not find(SPACE, trials(kind=["b", "b", "b"]))
+    assert not find(SPACE, trials(rate=[0.5, 0.5, 0.5])[: FEWEST - 1])
+    assert not find(SPACE.freeze("rate", 0.5), trials(rate=[0.5, 0.5, 0.5]))
+
+
+def test_each_is_suggested_once_until_the_range_changes() -> None:
+    edges, told = Edges(), trials(rate=[0.5, 0.5, 0.5])
+    (note,) = edges.look("mine", SPACE, told)
+    assert "rate at its upper bound, 0.5" in note.text
+    assert note.hint == "hyperllama tell mine range rate 0.001 5"
+    assert not edges.look("mine", SPACE, told)
+    wider = SPACE.replace(Param("rate", Float(1e-3, 5.0, log=True), 0.1))
+    assert not edges.look("mine", wider, told)
+    again = [Observed(20 + i, {**MIDDLE, "rate": 5.0 - i / 50}, 2.0) for i in range(3)]
+    assert len(edges.look("mine", wider, [*told, *again])) == 1
