@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App
@@ -23,9 +23,12 @@ from textual.widget import Widget
 from core.errors import StudyError
 from core.paths import home
 from core.text import plain
-from tui import actions, bridge, glyphs, settings, themes
+from tui import actions, glyphs, settings, themes
 from tui.screens.base import Place
 from tui.screens.home import Home
+
+if TYPE_CHECKING:
+    from tui import bridge
 
 _REPORTS_KEPT = 500
 _UNTIL_DISMISSED_S = 86_400.0
@@ -122,9 +125,13 @@ class HyperLlama(App[None]):
     # Studies
 
     async def start_study(self, task: Path, choices: bridge.Choices) -> bridge.StudyLink:
+        from tui import bridge
+
         return self.adopt(await bridge.start(task, choices))
 
     async def resume_study(self, name: str) -> bridge.StudyLink:
+        from tui import bridge
+
         return self.adopt(await bridge.resume(name))
 
     def adopt(self, link: bridge.StudyLink) -> bridge.StudyLink:
@@ -134,6 +141,8 @@ class HyperLlama(App[None]):
 
     def open_study(self, name: str) -> None:
         """Show a study that is on the disk."""
+        from tui import bridge
+
         self.show_study(self.links.get(name) or bridge.FolderLink(name))
 
     def show_study(self, link: bridge.StudyLink) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -18,14 +18,16 @@ from textual.widgets import Input
 
 from core import shelf
 from core.errors import StudyError
-from tui import actions, bridge, library, preferences
+from tui import actions, library, preferences
 from tui.glyphs import Glyphs
 from tui.library import StudyEntry, TaskEntry
 from tui.screens.base import Place
 from tui.screens.dialogs import Field, Line
-from tui.screens.preview import Preview
 from tui.widgets.home_lists import ORDERS, ModelList, StudyList, TaskList
 from tui.widgets.rows import Rows
+
+if TYPE_CHECKING:  # what reads studies is loaded when one is opened, after the first screen stands
+    from tui import bridge
 
 REFRESH_S = 1.0
 _WIDE = 110  # cells from which models stand beside the tasks
@@ -61,7 +63,7 @@ class Home(Place[None]):
 
     def on_mount(self) -> None:
         self.query_one("#filter").display = False
-        self._find_models()
+        self.call_after_refresh(self._find_models)
         self.query_one(TaskList).show(library.tasks())
         self.refresh_home()
         first = self.query_one(StudyList)
@@ -70,7 +72,7 @@ class Home(Place[None]):
 
     def on_screen_resume(self) -> None:
         self.refresh_home()
-        if self.query_one(ModelList).models is not None:
+        if any(models.models is not None for models in self.query(ModelList)):
             self._find_models()
 
     @work(group="models", exclusive=True)
@@ -79,9 +81,9 @@ class Home(Place[None]):
         from models.registry import find_models
 
         found = await asyncio.to_thread(find_models)
-        if self.is_mounted:
-            usable = [m for m in found if not m.problem]
-            self.query_one(ModelList).show(usable, preferences.default_model())
+        usable = [m for m in found if not m.problem]
+        for models in self.query(ModelList):  # none, when the program was left meanwhile
+            models.show(usable, preferences.default_model())
 
     def refresh_home(self) -> None:
         """Read the summaries again; a few small files, once a second."""
@@ -275,6 +277,8 @@ class Home(Place[None]):
 
     @work
     async def _preview(self, entry: TaskEntry) -> None:
+        from tui.screens.preview import Preview
+
         choices = await self.app.push_screen_wait(Preview(entry))
         if choices is not None:
             self.run_task(entry, choices)
@@ -304,7 +308,9 @@ class Home(Place[None]):
             self.interface.report("error", f"{entry.path.name}: {entry.problem}")
         elif not self._starting:
             self._starting = True
-            self._run(entry, choices or bridge.Choices())
+            from tui.bridge import Choices
+
+            self._run(entry, choices or Choices())
 
     @work
     async def _run(self, entry: TaskEntry, choices: bridge.Choices) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from core.text import plain
-from models.registry import ModelFile
 from tui import wording
 from tui.glyphs import UNICODE, Glyphs
 from tui.library import StudyEntry, TaskEntry
 from tui.widgets.rows import Column, Rows
+
+if TYPE_CHECKING:
+    from models.registry import ModelFile
 
 _STATES = ("running", "paused", "interrupted", "error", "stopped", "finished")
 ORDERS: dict[str, Callable[[StudyEntry], tuple[object, ...]]] = {
