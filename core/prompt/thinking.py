@@ -22,6 +22,14 @@ class Marks:
 
 # The sign to look for in a template, and the marks. The first that is found counts.
 _KNOWN = (
+    (
+        "[BEGIN FINAL RESPONSE]",
+        Marks(
+            "Here are my reasoning steps:\n",
+            "\n[BEGIN FINAL RESPONSE]\n",
+            "[BEGIN FINAL RESPONSE]",
+        ),
+    ),
     ("<think>", Marks("<think>\n", "\n</think>\n\n", "</think>")),
     (
         "<|channel|>",
@@ -34,6 +42,8 @@ _KNOWN = (
     ("[THINK]", Marks("[THINK]", "[/THINK]", "[/THINK]")),
     ("<|START_THINKING|>", Marks("<|START_THINKING|>", "<|END_THINKING|>", "<|END_THINKING|>")),
     ("<seed:think>", Marks("<seed:think>", "</seed:think>", "</seed:think>")),
+    ("<|channel>thought", Marks("<|channel>thought\n", "<channel|>", "<channel|>")),
+    ("<mm:think>", Marks("<mm:think>", "</mm:think>", "</mm:think>")),
     ("◁think▷", Marks("◁think▷", "◁/think▷", "◁/think▷")),
     ("<thinking>", Marks("<thinking>\n", "\n</thinking>\n\n", "</thinking>")),
 )
@@ -47,6 +57,11 @@ def marks_of(template: str) -> Marks | None:
 def opened(prompt: str, marks: Marks) -> bool:
     """Whether the rendered prompt ends inside the thoughts already."""
     return prompt.rstrip().endswith(marks.opening.strip())
+
+
+def closed(prompt: str, marks: Marks) -> bool:
+    """Whether the rendered prompt ends with thoughts that are over, or that were never to be."""
+    return prompt.rstrip().endswith(marks.stop)
 
 
 def unclosed(text: str) -> Marks | None:

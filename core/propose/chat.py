@@ -11,13 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from core.errors import SpaceError
 from core.prompt.build import ANSWER, Prompt, PromptBuilder
 from core.prompt.templates import PromptError, load_templates
-from core.prompt.thinking import Marks, marks_of, opened, unclosed
+from core.prompt.thinking import Marks, closed, marks_of, opened, unclosed
 from core.prompt.wording import VALUE_DIGITS, score_text
 from core.propose.classical import TPEProposer
 from core.propose.engine_session import EngineSession
@@ -116,7 +117,7 @@ class ChatProposer:
         marks = self._marks
 
         def lead(prompt: str) -> list[Segment]:
-            return [] if marks is None else _thoughts(marks, 0, opened(prompt, marks))
+            return [] if marks is None else _thoughts(marks, 0, prompt)
 
         return answer(self._session, lead, question, facts, earlier, on_text, should_stop)
 
@@ -184,7 +185,7 @@ class ChatProposer:
                 self._setting,
                 self._templates,
                 session.count,
-                session.render_chat,
+                partial(session.render_chat, variables=self._variables()),
                 session.info.context_length,
             )
         tokens = options.thinking_tokens if self._marks else options.reasoning_tokens
@@ -197,11 +198,16 @@ class ChatProposer:
             rejected=rejected,
         )
 
+    def _variables(self) -> dict[str, Any]:
+        """What chat templates call the switch for thoughts."""
+        thinks = self._options.reasoning and self._options.thinking_tokens > 0
+        return {"enable_thinking": thinks, "thinking": thinks}
+
     def _lead(self, prompt: Prompt) -> list[Segment]:
         """What comes before the configuration: thoughts, an analysis, or nothing."""
         tokens, marks = prompt.plan.reasoning, self._marks
         if marks is not None:
-            return _thoughts(marks, tokens, opened(prompt.text, marks))
+            return _thoughts(marks, tokens, prompt.text)
         if not tokens:
             return []
         stop = (ANSWER.strip(), "```", "{")
@@ -282,10 +288,12 @@ class _Reply:
         self.made: list[Generated] = []
 
 
-def _thoughts(marks: Marks, tokens: int, inside: bool) -> list[Segment]:
+def _thoughts(marks: Marks, tokens: int, prompt: str) -> list[Segment]:
     """A reasoning model thinks up to its budget, or not at all, and is brought to the answer."""
-    before: list[Segment] = [] if inside else [Fixed(marks.opening, special=True)]
-    thinking: list[Segment] = [Free(_FREE, tokens, (marks.stop,))] if tokens else []
+    if not tokens and closed(prompt, marks):
+        return []
+    before = [] if opened(prompt, marks) else [Fixed(marks.opening, special=True)]
+    thinking = [Free(_FREE, tokens, (marks.stop,))] if tokens else []
     return [*before, *thinking, Fixed(marks.closing, special=True)]
 
 

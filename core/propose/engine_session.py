@@ -30,7 +30,12 @@ class EngineLike(Protocol):
 
     def count_tokens(self, texts: Iterable[str]) -> list[int]: ...
 
-    def render_chat(self, messages: Sequence[Mapping[str, str]]) -> str: ...
+    def render_chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        variables: Mapping[str, Any] | None = None,
+    ) -> str: ...
 
     def generate(
         self,
@@ -77,8 +82,13 @@ class EngineSession:
         """Tokens of a piece of text, without what begins a context."""
         return self._opened().count_tokens([text])[0]
 
-    def render_chat(self, messages: Sequence[Mapping[str, str]]) -> str:
-        return self._opened().render_chat(messages)
+    def render_chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        variables: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The text of a conversation; `variables` are further names for the model's template."""
+        return self._opened().render_chat(messages, variables=variables)
 
     def generate(
         self,

@@ -74,7 +74,12 @@ class FakeEngine:
     def sha256(self) -> str:
         return "0" * 64
 
-    def render_chat(self, messages: Sequence[Mapping[str, str]]) -> str:
+    def render_chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        variables: Mapping[str, Any] | None = None,
+    ) -> str:
         said = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
         return f"{said}<|im_start|>assistant\n"
 

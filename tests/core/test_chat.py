@@ -12,18 +12,22 @@ import pytest
 from core.errors import EngineError, ModelFileError
 from core.events import ModelLoaded, ModelLoading, Noted
 from core.prompt.options import PromptOptions
-from core.prompt.thinking import marks_of, opened, unclosed
+from core.prompt.thinking import closed, marks_of, opened, unclosed
 from core.prompt.wording import Names
 from core.propose import AskContext, Cancelled, Observed, ProposerSetting, make_proposer
-from core.propose.chat import ChatProposer
+from core.propose.chat import ChatProposer, _thoughts
 from core.propose.protocol import Speaks
 from core.propose.reply import Slot, Text, stage
 from core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
 from core.study.telling import counts
+from models.engine.chat import render
 from models.engine.protocol import Choice, Fixed, Free, Number
+from models.registry import read_metadata
 from tests.core.fake_engine import FakeEngine
+from tests.models.random_model import real_templates
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
 
+REAL = real_templates()
 SPACE = SearchSpace(
     [
         Param("lr", Float(1e-4, 1.0, log=True), 0.1, "step size"),
@@ -202,6 +206,82 @@ def test_marks_of_thoughts() -> None:
     assert harmony is not None and harmony.closing.endswith("final<|message|>")
     assert unclosed("<think> so be it </think> fine") is None
     assert unclosed("<think> so be it") == think
+
+
+QWEN = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "<|im_start|>assistant\n{% if enable_thinking is defined and enable_thinking is false %}"
+    "<think>\n\n</think>\n\n{% endif %}"
+)
+DEEPSEEK = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}{% elif m.role == 'user' %}"
+    "<｜User｜>{{ m.content }}{% else %}<｜Assistant｜>{{ m.content }}{% endif %}{% endfor %}"
+    "<｜Assistant｜>{% if thinking %}<think>{% else %}<think></think>{% endif %}"
+)
+GEMMA = (
+    "{% for m in messages %}<|turn>{{ m.role }}\n{{ m.content }}<turn|>\n{% endfor %}<|turn>model\n"
+    "{% if not enable_thinking %}<|channel>thought\n<channel|>{% endif %}"
+)
+THOUGHTS = [
+    # template, before the thoughts, after them; before the answer without thoughts
+    (QWEN, ["<think>\n"], "\n</think>\n\n", []),
+    (DEEPSEEK, [], "\n</think>\n\n", []),
+    (GEMMA, ["<|channel>thought\n"], "<channel|>", []),
+    (CHAT_TEMPLATE + "<think>", [], "\n</think>\n\n", ["\n</think>\n\n"]),
+    (THINKS, ["<think>\n"], "\n</think>\n\n", ["<think>\n", "\n</think>\n\n"]),
+]
+
+
+class Rendering(FakeEngine):
+    """Dice behind a real chat template."""
+
+    def __init__(self, template: str) -> None:
+        super().__init__()
+        self.template = template
+
+    def render_chat(self, messages: Any, *, variables: Any = None) -> str:
+        return render(self.template, messages, variables=variables)
+
+
+@pytest.mark.parametrize(("template", "before", "after", "without"), THOUGHTS)
+def test_templates_are_told_whether_to_think(
+    tmp_path: Path, template: str, before: list[str], after: str, without: list[str]
+) -> None:
+    model = write_tiny(tmp_path / "thinks.gguf", template=template)
+    engine = Rendering(template)
+    chat(model, engine).ask(SPACE, AskContext(0))
+    segments = list(engine.requests[0].segments)
+    assert [s.text for s in segments[: len(before)] if isinstance(s, Fixed)] == before
+    assert isinstance(segments[len(before)], Free)
+    assert segments[len(before) + 1] == Fixed(after, special=True)
+    engine = Rendering(template)
+    chat(model, engine, prompt=PromptOptions(reasoning=False)).ask(SPACE, AskContext(0))
+    fixed = [Fixed(text, special=True) for text in without]
+    assert [*engine.requests[0].segments[: len(fixed)]] == fixed
+    assert engine.requests[0].segments[len(fixed)] == Fixed('{"lr": ')
+
+
+@pytest.mark.parametrize("file", REAL, ids=lambda path: path.stem)
+def test_real_chat_templates(file: Path) -> None:
+    """System text, trials and question are in, in this order; what is stable stands in front."""
+    bare = file.suffix == ".jinja"
+    template = file.read_text("utf8") if bare else read_metadata(file).chat_template
+    first = [{"role": "system", "content": "BE BRIEF"}, {"role": "user", "content": "TASK\n\nASK"}]
+    more = [first[0], {"role": "user", "content": "TASK\n1,2\n\nASK"}]
+    marks = marks_of(template)
+    for thinks in (True, False):
+        variables = {"enable_thinking": thinks, "thinking": thinks}
+        one, two = (render(template, m, bos="<s>", eos="</s>", variables=variables)
+                    for m in (first, more))
+        assert 0 <= one.index("BE BRIEF") < one.index("TASK") < one.index("ASK", one.index("TASK"))
+        assert two.startswith(one[: one.index("\n\nASK")])
+        if marks is not None:
+            for tokens in (0, 9):
+                lead = _thoughts(marks, tokens, one)
+                said = one + "".join(getattr(s, "text", "hm") for s in lead)
+                assert closed(said, marks) or said.endswith(marks.closing)
+                assert said.count(marks.stop) <= one.count(marks.stop) + 1
+                assert any(isinstance(s, Free) for s in lead) == bool(tokens)
 
 
 def test_an_engine_that_died_is_reported_and_one_that_stays_dead_is_an_error(model: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import gguf
 import numpy as np
 
+from models.registry import read_metadata
 from tests.models.tiny_gguf import vocabulary
 
 VOCABULARIES = "HYPERLLAMA_VOCABULARIES"
@@ -51,6 +52,14 @@ def real_vocabularies(folder: Path | None = None) -> list[Path]:
         return []
     found = sorted(folder.glob("ggml-vocab-*.gguf"))
     return [p for p in found if not any(word in p.name for word in _NO_TEXT)]
+
+
+def real_templates() -> list[Path]:
+    """Chat templates of real models: files in the folder `templates` of the vocabularies' folder,
+    and the vocabularies that have one."""
+    named = os.environ.get(VOCABULARIES, "")
+    files = sorted((Path(named) / "templates").glob("*.jinja")) if named else []
+    return files + [p for p in real_vocabularies() if read_metadata(p).chat_template]
 
 
 def write_random(
