@@ -6,8 +6,11 @@ arbitrary subspaces", IJCAI. It is the evaluator of Optuna that needs no scikit-
 
 from __future__ import annotations
 
+import importlib
+import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from core.propose.protocol import Observed
 from core.space import SearchSpace
@@ -25,8 +28,6 @@ def importance(space: SearchSpace, trials: Sequence[Observed]) -> dict[str, floa
         space: the task's own; trials outside it are left out.
         trials: with values, greater is better.
     """
-    import optuna
-
     scored = [t for t in trials if t.value is not None and space.contains(t.config)]
     if len(scored) < LEAST_TRIALS:
         return {}
@@ -38,6 +39,7 @@ def importance(space: SearchSpace, trials: Sequence[Observed]) -> dict[str, floa
         return {}
     if len(names) == 1:
         return {names[0]: 1.0}
+    optuna = _optuna()
     distributions = {n: d for n, d in space.to_distributions().items() if n in names}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -53,3 +55,19 @@ def importance(space: SearchSpace, trials: Sequence[Observed]) -> dict[str, floa
             study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
         )
     return {str(n): float(v) for n, v in found.items() if v == v}
+
+
+def _optuna() -> Any:
+    """Optuna with its importance evaluators, but not scikit-learn, which the others of them need:
+    importing it would cost a study as much as many of its trials."""
+    import optuna
+
+    kept_out = "sklearn" not in sys.modules and "optuna.importance" not in sys.modules
+    if kept_out:
+        sys.modules["sklearn"] = None  # type: ignore[assignment]  # importing it fails
+    try:
+        importlib.import_module("optuna.importance")
+    finally:
+        if kept_out:
+            del sys.modules["sklearn"]
+    return optuna
