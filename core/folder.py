@@ -23,6 +23,7 @@ EVENTS = "events.jsonl"
 COMMANDS = "commands.jsonl"
 PROPOSALS = "proposals.jsonl"
 LOG = "study.log"
+CACHE = "engine.cache"
 
 
 class Lock:

@@ -21,6 +21,7 @@ from core.errors import ChildDied, StudyError
 from core.event_log import EventLog, Listener
 from core.events import Noted, StudyFinished, StudyOpened
 from core.folder import (
+    CACHE,
     EVENTS,
     LOG,
     PROPOSALS,
@@ -275,7 +276,7 @@ class _Opened:
         assert self._store is not None and self._runner is not None and self._problem is not None
         facts = self._facts()
         try:
-            return Study(
+            end = Study(
                 self._store,
                 self._runner,
                 self._make_proposer,
@@ -290,6 +291,10 @@ class _Opened:
                 log=self._log,
                 interrupted=self._interrupted,
             ).run()
+            if end.why in ("budget", "minutes", "exhausted"):  # there is little left to resume
+                for name in (CACHE, f"{CACHE}.json"):
+                    (self._folder / name).unlink(missing_ok=True)
+            return end
         finally:
             self.close()
 
@@ -387,6 +392,7 @@ class _Opened:
                 temperature=options.temperature,
                 prompt=PromptOptions.of(options.prompt or {}),
                 log=self._folder / "engine.log",
+                cache=self._folder / CACHE,
                 report=self._events.emit,
             ),
         )

@@ -12,6 +12,7 @@ from core.events import ModelLoaded, ModelLoading, Noted
 from core.paths import home
 from core.propose.setting import ProposerSetting
 from models.engine.protocol import EngineSettings, Generated, Generation, ModelInfo
+from models.errors import EngineError
 
 
 class EngineLike(Protocol):
@@ -44,6 +45,10 @@ class EngineLike(Protocol):
         should_stop: Callable[[], bool] | None = None,
     ) -> Generated: ...
 
+    def save_cache(self, path: Path) -> int: ...
+
+    def restore_cache(self, path: Path) -> int: ...
+
     def close(self) -> None: ...
 
 
@@ -61,6 +66,8 @@ class EngineSession:
         self._setting = setting
         self._engine: EngineLike | None = None
         self._info: ModelInfo | None = None
+        self._generated = False
+        self._cache = setting.cache
 
     @property
     def info(self) -> ModelInfo:
@@ -103,6 +110,7 @@ class EngineSession:
         """
         engine = self._opened()
         before = engine.starts
+        self._generated = True
         made = engine.generate(request, on_text, should_stop)
         if engine.starts > before:
             self._setting.report(
@@ -113,7 +121,14 @@ class EngineSession:
 
     def close(self) -> None:
         engine, self._engine, self._info = self._engine, None, None
-        if engine is not None:
+        if engine is None:
+            return
+        try:
+            if self._cache is not None and self._generated:
+                engine.save_cache(self._cache)
+        except EngineError:
+            pass  # it is gone, and its cache with it: a resumed study reads the prompt anew
+        finally:
             engine.close()
 
     def _opened(self) -> EngineLike:
@@ -131,6 +146,8 @@ class EngineSession:
             engine.close()
             raise
         self._engine = engine
+        if self._cache is not None and self._cache.exists():
+            engine.restore_cache(self._cache)
         report(ModelLoaded(name, time.monotonic() - started, _facts(self._info)))
         return engine
 

@@ -39,6 +39,8 @@ class ProposerSetting:
         engine: settings of the engine (`models.engine.EngineSettings`); None for the defaults.
         temperature: of the values; None for the proposer's own choice.
         log: where the engine's process writes its messages; None for `engine.log` in the home.
+        cache: where a chat model's prompt, as it was evaluated last, is kept for a study that is
+            resumed; None keeps none.
         prompt: how a chat model is asked.
         options: a proposer's own settings by name ("turns", "candidates", ...).
         queue: a person's own configurations, for the proposer of that name.
@@ -61,6 +63,7 @@ class ProposerSetting:
     engine: Any = None
     temperature: float | None = None
     log: Path | None = None
+    cache: Path | None = None
     prompt: PromptOptions = field(default_factory=PromptOptions)
     options: dict[str, Any] = field(default_factory=dict)
     queue: tuple[Config, ...] = ()

@@ -218,6 +218,21 @@ class Engine:
         answer = self._request("score", fields, None, should_stop)
         return list(answer.get("logprobs", []))
 
+    def save_cache(self, path: Path, most_mb: float = 256.0) -> int:
+        """Write the prompt that is in the cache to a file; how many tokens that are.
+
+        Only as much of its front as takes `most_mb` MiB; 0 where it does not pay, or cannot be.
+        """
+        fields = {"path": str(path), "most_bytes": int(most_mb * 2**20)}
+        return int(self._request("save_cache", fields)["tokens"])
+
+    def restore_cache(self, path: Path) -> int:
+        """Read a file of `save_cache`, and remove it; how many tokens need not be evaluated.
+
+        0 if there is none, or if it belongs to another model, other settings or another llama.cpp.
+        """
+        return int(self._request("restore_cache", {"path": str(path)})["tokens"])
+
     # -- the child -----------------------------------------------------------------------------
 
     def _request(

@@ -61,7 +61,7 @@ class Context:
         begin = time.perf_counter()
         self.file = check_model(path)
         self.settings = settings
-        self._lib = lib = load_library()
+        self.library = self._lib = lib = load_library()
         self._model: Any = None
         self._context: Any = None
         self.can_offload = bool(lib.llama_supports_gpu_offload())
@@ -231,6 +231,11 @@ class Context:
             notes=tuple(notes),
             metadata=dict(file.metadata),
         )
+
+    @property
+    def pointer(self) -> Any:
+        """The llama_context, for llama.cpp's own functions."""
+        return self._context
 
     def close(self) -> None:
         """Free context and weights. Idempotent."""

@@ -1,6 +1,7 @@
 """The engine's child process: the one owner of one llama.cpp context.
 
-Requests (see `models.child`): load, tokenize, detokenize, count, render, generate, score, sha256.
+Requests (see `models.child`): load, tokenize, detokenize, count, render, generate, score, sha256,
+save_cache, restore_cache.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from models.child import Request, serve
+from models.engine.cache import restore_cache, save_cache
 from models.engine.chat import render
 from models.engine.context import Cancelled, Context
 from models.engine.programme import run, score
@@ -142,6 +144,13 @@ class Server:
         if waiting:
             request.send("text", text=waiting)
         return {"result": generated_to_wire(result)}
+
+    def _save_cache(self, request: Request) -> dict[str, Any]:
+        most = int(request["most_bytes"])
+        return {"tokens": save_cache(self.context, Path(request["path"]), most)}
+
+    def _restore_cache(self, request: Request) -> dict[str, Any]:
+        return {"tokens": restore_cache(self.context, Path(request["path"]))}
 
     def _score(self, request: Request) -> dict[str, Any]:
         try:

@@ -131,6 +131,12 @@ class FakeEngine:
             0.005, 100.0, prompt_tokens + reply_tokens, self._context_length,
         )  # fmt: skip
 
+    def save_cache(self, path: Path) -> int:
+        return 0
+
+    def restore_cache(self, path: Path) -> int:
+        return 0
+
     def close(self) -> None:
         self.closes += 1
 

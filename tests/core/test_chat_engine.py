@@ -98,6 +98,25 @@ def test_a_resumed_study_makes_the_same_proposals_and_a_running_one_reads_only_w
         resumed.close()
 
 
+def test_a_resumed_study_finds_the_prompt_read_already(tmp_path: Path, home: Path) -> None:
+    model = write_tiny(tmp_path / "tiny.gguf", context=8192)
+    told: list[Observed] = []
+    first = chat(model, home, seed=4, cache=tmp_path / "engine.cache")
+    play(first, 0, 3, told)
+    first.close()
+    assert (tmp_path / "engine.cache").exists()
+    tokens = []
+    for cache in (tmp_path / "engine.cache", None):
+        resumed = chat(model, home, seed=4, cache=cache)
+        for trial in told:
+            resumed.tell(trial)
+        made = resumed.ask(SPACE, AskContext(3, 9))
+        tokens.append((made.record["tokens"]["cached"], made.config, made.record["raw"]))
+        resumed.close()
+    assert tokens[0][0] > 0.7 * made.record["tokens"]["prompt"] and tokens[1][0] == 0
+    assert tokens[0][1:] == tokens[1][1:]
+
+
 def test_greedy_replies_differ_once_a_repeat_was_rejected_or_fall_back(
     tmp_path: Path, home: Path
 ) -> None:

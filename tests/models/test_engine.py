@@ -277,6 +277,56 @@ def test_cancelling_returns_what_there_is(engine: Engine) -> None:
     assert engine.generate(Generation("x", [Tokens("t", (9,))])).values == {"t": 9}
 
 
+def test_the_cache_is_kept_for_another_process(folder: Path, tiny: Path) -> None:
+    """What is read back answers the same, and is used only where it is right; the files are gone
+    afterwards."""
+    cache = folder / "engine.cache"
+    prompt = [f"{PROMPT} {i}" for i in range(4)]
+    request = Generation(prompt, PROGRAMME, 1.0, seed=5)
+
+    def after(settings: EngineSettings, model: Path = tiny) -> tuple[int, Any]:
+        with Engine(log=folder / "cache.log") as engine:
+            engine.load(model, settings)
+            read = engine.restore_cache(cache)
+            assert not list(folder.glob("engine.cache*"))
+            return read, engine.generate(request)
+
+    def written(most_mb: float = 256.0) -> tuple[int, Any]:
+        with Engine(log=folder / "cache.log") as engine:
+            engine.load(tiny, ONE_THREAD)
+            assert engine.save_cache(cache) == 0 and not cache.exists()
+            made = engine.generate(request)
+            return engine.save_cache(cache, most_mb), made
+
+    saved, before = written()
+    assert saved >= before.prompt_tokens > 200
+    read, again = after(ONE_THREAD)
+    assert read == saved and same(again, before)
+    assert before.cached_tokens == 0 and again.cached_tokens > 0.7 * before.prompt_tokens
+    part, _ = written(most_mb=2**-20 * cache_bytes(saved) * 0.6)
+    assert 0 < part < saved and after(ONE_THREAD)[0] == part
+    assert written(most_mb=0)[0] == 0 and not cache.exists()
+    written()
+    read, other = after(EngineSettings(threads=1, chunk=32))
+    assert read == 0 and other.cached_tokens == 0
+    written()
+    read, other = after(ONE_THREAD, write_tiny(folder / "other.gguf", seed=1))
+    assert read == 0
+    written()
+    content = bytearray(cache.read_bytes())
+    content[len(content) // 2] ^= 1
+    cache.write_bytes(content)
+    assert after(ONE_THREAD)[0] == 0
+    written()
+    (folder / "engine.cache.json").write_text("[1, {")
+    assert after(ONE_THREAD)[0] == 0
+
+
+def cache_bytes(tokens: int) -> int:
+    """Bytes of the tiny model's cache: keys and values of 2 layers, 64 wide, in two bytes."""
+    return tokens * 2 * 2 * 64 * 2
+
+
 def test_death_of_the_child_is_mended(folder: Path, tiny: Path) -> None:
     with Engine(log=folder / "death.log") as engine:
         engine.load(tiny, ONE_THREAD)
