@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import StudyError
+from core.honesty import read_honesty
 from core.reading import StudyFacts, read_study
 from core.store import StoredTrial
 
@@ -72,6 +73,7 @@ def export_study(
             test_rows=runner.test_rows,
             summary=runner.summary,
             made_at=facts.best.ended.isoformat(timespec="seconds") if facts.best.ended else "",
+            honesty=read_honesty(facts.study),
         )
         if with_model:
             say("fitting the incumbent on all rows")

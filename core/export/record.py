@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.honesty import Honesty
 from core.space import Config
 from core.task import Problem, Task
 
@@ -70,6 +71,7 @@ class StudyRecord:
         summary: the table in a few plain lines.
         warnings: of the study; those of the problem are added by the report.
         made_at: when the study ended, ISO 8601; may be empty.
+        honesty: what simpler ways found with the same budget; None where nobody looked.
     """
 
     name: str
@@ -87,6 +89,7 @@ class StudyRecord:
     summary: Sequence[str] = ()
     warnings: Sequence[str] = ()
     made_at: str = ""
+    honesty: Honesty | None = None
 
     @property
     def complete(self) -> list[TrialRecord]:

@@ -47,6 +47,7 @@ def report_blocks(study: StudyRecord) -> list[Block]:
                 Quote(best.reasoning),
             ]
         blocks += _honesty(study, best)
+        blocks += _baselines(study)
     blocks += [Heading("All trials"), _trials(study, best), *_data(study), *_measured(study)]
     if best is not None:
         blocks += [Heading("Use it"), Code(_USE, "python"), Paragraph(_USE_NOTE)]
@@ -131,6 +132,25 @@ def _honesty(study: StudyRecord, best: TrialRecord) -> list[Block]:
         Heading("Validation and test"),
         Grid(["configuration", "train", "validation", "test"], rows, right=(1, 2, 3)),
         Paragraph(said),
+    ]
+
+
+def _baselines(study: StudyRecord) -> list[Block]:
+    """What simpler ways found with the same budget, where that was looked at."""
+    found = study.honesty
+    if found is None or not found.lines or not found.curve:
+        return []
+    rows = [["this study", show(found.curve[-1]), "", found.proposer]]
+    for line in found.lines:
+        band = ""
+        if line.low[-1] != line.high[-1]:
+            band = f"{show(line.low[-1])} to {show(line.high[-1])}"
+        rows.append([line.name, show(line.mean[-1]), band, line.source])
+    said = "; ".join(found.words())
+    return [
+        Heading("Beside simpler ways"),
+        Grid(["way", "best score", "band", "source"], rows, right=(1, 2)),
+        Paragraph(f"After {len(found.curve)} evaluations: {said}."),
     ]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from core.baselines import _random_line, run_baselines, switch
 from core.errors import StudyError
+from core.export_study import export_study
 from core.folder import write_summary
 from core.honesty import Honesty, Line, Noise, Unseen, read_honesty, write_honesty
 from core.launch import start
@@ -26,7 +27,7 @@ def study(tmp_path: Path) -> str:
     return "quick"
 
 
-def test_a_study_beside_its_baselines(study: str) -> None:
+def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
     """Waits while a study runs, keeps apart from it, goes on where it was stopped."""
     before = [(t.config, t.value) for t in read_study(study).trials]
     told: list[Honesty] = []
@@ -50,6 +51,9 @@ def test_a_study_beside_its_baselines(study: str) -> None:
     assert found.noise[0].number == max(read_study(study).trials, key=lambda t: t.value or 0).number
     assert found.tested[0].number == 0 and 0 <= found.tested[0].test_value <= 1
     assert [(t.config, t.value) for t in read_study(study).trials] == before
+    report = tmp_path / "out" / "report.md"
+    assert report in export_study(study, report.parent, with_model=False)
+    assert "Beside simpler ways" in report.read_text() and "exact expectation" in report.read_text()
     switch(study, False)
     with pytest.raises(StudyError, match="switched off"):
         run_baselines(study)
