@@ -230,6 +230,27 @@ async def start(task: Path, choices: Choices = Choices()) -> FolderLink:
     return await launch(arguments, name)
 
 
+async def report(name: str) -> Path:
+    """Write the study's HTML report, in a process of its own; the path of the page.
+
+    Raises:
+        StudyError: it could not be written.
+    """
+    folder = study_dir(name) / "report"
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "export", name, "-o", str(folder), "--no-model",
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, env=environment(), start_new_session=True,
+    )  # fmt: skip
+    said, errors = await process.communicate()
+    pages = [Path(line) for line in said.decode("utf8", "replace").splitlines()]
+    found = next((page for page in pages if page.suffix == ".html"), None)
+    if process.returncode or found is None:
+        words = plain(errors.decode("utf8", "replace")).strip().splitlines()
+        raise StudyError(f"No report: {words[-1] if words else 'nothing was written'}")
+    return found
+
+
 async def resume(name: str) -> FolderLink:
     """Go on with a study whose process is gone."""
     return await launch(["resume", name, "--detached"], name)

@@ -119,7 +119,7 @@ class Snapshot:
             "finished".
         trials: rising by number; the last may still run.
         started_t, last_t: seconds since the epoch of the newest opening and of the newest event.
-        paused_s: seconds spent paused since the newest opening.
+        paused_s: seconds spent paused, or waiting for a person's word, since the newest opening.
         lines: steering actions, oldest first; `undo` is what an undo takes back, empty for nothing.
         hints: what the model was told in plain words.
         talk: questions and answers, oldest first.
@@ -203,7 +203,7 @@ class Snapshot:
         if not self.started_t:
             return 0.0
         end = self.last_t if self.finished is not None else now
-        if self.state == "paused":
+        if self.state in ("paused", "held"):
             end = self.paused_t
         return max(0.0, end - self.started_t - self.paused_s)
 
@@ -267,9 +267,13 @@ class Watch:
                     changes=event.changes,
                 )
             )
-            now = _running(now, "held" if event.held else "training")
+            now = _heard(now, t)
+            if event.held and now.state != "paused":
+                now = replace(now, state="held", paused_t=t)
+            else:
+                now = _running(now, "training")
         elif isinstance(event, ProposalTurnedDown):
-            now = _running(now, "proposing")
+            now = _running(_heard(now, t), "proposing")
         elif isinstance(event, FoldFinished):
             trial = self._get(event.number, t)
             if not trial.done:
@@ -279,7 +283,9 @@ class Watch:
         elif isinstance(event, TrialFinished):
             now = self._finish_trial(now, event, t)
         elif isinstance(event, StudyPaused):
-            now = replace(now, state="paused", paused_t=t, pause_reason=event.reason)
+            now = replace(
+                _heard(now, t), state="paused", paused_t=t, pause_reason=event.reason
+            )
         elif isinstance(event, StudyResumed):
             waited = t - now.paused_t if now.state == "paused" else 0.0
             now = replace(now, state="between", paused_s=now.paused_s + waited, pause_reason="")
@@ -380,6 +386,13 @@ def _said(talk: tuple[Exchange, ...], event: TalkAsked | TalkText | TalkAnswered
             problem=event.problem, hint=event.hint, model=event.model, seconds=event.seconds,
         )  # fmt: skip
     return (*talk[:-1], last)
+
+
+def _heard(now: Snapshot, t: float) -> Snapshot:
+    """A person's word came: the time that was waited for it does not count."""
+    if now.state != "held":
+        return now
+    return replace(now, state="between", paused_s=now.paused_s + t - now.paused_t)
 
 
 def _running(now: Snapshot, state: str) -> Snapshot:

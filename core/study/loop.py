@@ -365,8 +365,8 @@ class Study:
         self._progress.decline(proposal.config)
         if reason:
             self._steering.learn_reason(f"not {words}: {reason}")
-        why = f": {reason}" if reason else ""
-        self._steering.journal.write(f"turned down for trial {number}: {words}{why}")
+        why = f" ({reason})" if reason else ""
+        self._steering.journal.write(f"turned down for trial {number}{why}: {words}")
         return f"{words}{why or ' (another one is wanted)'}"
 
     def _take(self, trial: StoredTrial) -> tuple[int, Proposal] | None:

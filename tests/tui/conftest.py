@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ def plain_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYPERLLAMA_CONFIG", str(tmp_path / "settings"))
     monkeypatch.setenv("HYPERLLAMA_KEYS", str(tmp_path / "keys.toml"))
     monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "UTF-8")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
 
 
 @pytest.fixture

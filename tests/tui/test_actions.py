@@ -20,10 +20,12 @@ from tui.screens.settings import SettingsScreen
 from tui.screens.study import StudyScreen
 from tui.widgets.history import History
 from tui.widgets.keybar import MOST_KEYS
+from tui.widgets.progress import ProgressPlot
 from tui.widgets.reasoning import Reasoning
 from tui.widgets.rows import Rows
 from tui.widgets.space_table import SpaceTable
 from tui.widgets.table_look import ColumnList, Files
+from tui.widgets.talk import Talk
 
 OWNERS = {
     "app": HyperLlama,
@@ -42,6 +44,8 @@ OWNERS = {
     "study": StudyScreen,
     "history": History,
     "reasoning": Reasoning,
+    "progress": ProgressPlot,
+    "talk": Talk,
     "list": Rows,
 }
 

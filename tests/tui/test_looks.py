@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from core.events import ImportanceFound
 from tests.tui import recorded
 from tests.tui.test_home import NOW, put_study
 from tui import actions
@@ -64,6 +65,51 @@ def test_study_finished(snap_compare: Any, look: tuple[tuple[int, int], str]) ->
     link = recorded.Replay(recorded.finished(20))
     link.alive = False
     assert snap_compare(study_app(link, theme), terminal_size=size, run_before=settle)
+
+
+def test_study_steered(snap_compare: Any, look: tuple[tuple[int, int], str]) -> None:
+    """Steering lines, notes and re-runs in the history; a conversation below."""
+
+    async def go(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("6")
+        await settle(pilot)
+
+    size, theme = look
+    app = study_app(recorded.Replay(recorded.flown()), theme)
+    assert snap_compare(app, terminal_size=size, run_before=go)
+
+
+def test_a_proposal_waits(snap_compare: Any, look: tuple[tuple[int, int], str]) -> None:
+    size, theme = look
+    app = study_app(recorded.Replay(recorded.held()), theme)
+    assert snap_compare(app, terminal_size=size, run_before=settle)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 4])
+def test_views_of_the_search_space(snap_compare: Any, turns: int) -> None:
+    async def go(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("3", *["x"] * turns)
+        await settle(pilot)
+
+    past = [*recorded.finished(40)]
+    importance = next(pair for pair in recorded.flown() if isinstance(pair[0], ImportanceFound))
+    link = recorded.Replay([*past[:-1], (importance[0], past[-1][1]), past[-1]])
+    app = study_app(link, "hyperllama-dark")
+    assert snap_compare(app, terminal_size=(140, 45), run_before=go)
+
+
+@pytest.mark.parametrize("keys", [("w",), ("w", "enter"), ("o",), ("c",), ("slash",), ("f4",)])
+def test_steering_dialogs(snap_compare: Any, keys: tuple[str, ...]) -> None:
+    async def go(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await settle(pilot)
+
+    app = study_app(recorded.Replay(recorded.flown()), "hyperllama-dark")
+    assert snap_compare(app, terminal_size=(100, 30), run_before=go)
 
 
 @pytest.mark.parametrize("key", ["2", "3", "4", "5"])

@@ -21,12 +21,14 @@ from core.errors import StudyError
 from core.text import plain
 from tui import actions, bridge, layout
 from tui.screens.dialogs import Ask, Option
+from tui.screens.record import RecordScreen
 from tui.screens.steer import Steerable, chat_models
 from tui.screens.trial import TrialScreen
 from tui.snapshot import Snapshot, TrialView
 from tui.widgets.belief import Belief
 from tui.widgets.context import ContextGauge
 from tui.widgets.history import COLUMNS, History
+from tui.widgets.plain_text import PlainText
 from tui.widgets.progress import ProgressPlot
 from tui.widgets.reasoning import Reasoning
 from tui.widgets.rows import Rows
@@ -116,6 +118,7 @@ class StudyScreen(Steerable):
                 yield ProgressPlot(glyphs=g, id="progress")
                 yield ContextGauge(glyphs=g, id="context")
                 yield Belief(glyphs=g, id="belief")
+        yield PlainText(id="text")
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -123,8 +126,8 @@ class StudyScreen(Steerable):
         history = self.query_one(History)
         history.order, history.shown = kept.order, kept.columns or COLUMNS
         self.query_one(ProgressPlot).turn(kept.view)
-        self.pane(kept.maximised or "history").focus()
         self.lay_out()
+        self.pane("text" if kept.text else kept.maximised or "history").focus()
         self.refresh_study()
         if self.snapshot.finished is not None:
             self.action_best()
@@ -148,6 +151,8 @@ class StudyScreen(Steerable):
             changed = changed or alive != self._alive
         snapshot = self.link.snapshot
         trial = self.looked_at(snapshot)
+        if self.layout_kept.text:
+            self.query_one(PlainText).show(snapshot, self.link.name, self._alive)
         self.query_one(StatusLine).show(snapshot, self._alive, now)
         self.query_one(History).show(snapshot, now)
         self.query_one(Reasoning).show(snapshot, trial)
@@ -204,6 +209,9 @@ class StudyScreen(Steerable):
         self.set_class(not wide, "-stack")
         self.set_class(bool(self.maximised) or single, "-one")
         kept = self.layout_kept
+        self.pane("text").display = kept.text
+        for name in ("panes", "status"):
+            self.pane(name).display = not kept.text
         if self.maximised:
             seen = {self.maximised}
         elif wide:
@@ -343,6 +351,10 @@ class StudyScreen(Steerable):
     def label_of(self, action: actions.Action) -> str:
         if action.name == "maximise":
             return "all panes" if self.maximised else action.label
+        if action.id == "talk.take":
+            return action.label if self.query_one(Talk).suggested else ""
+        if action.name == "text":
+            return "panes" if self.layout_kept.text else action.label
         return super().label_of(action)
 
     @property
@@ -382,6 +394,28 @@ class StudyScreen(Steerable):
         else:
             pane.focus()
         self.lay_out()
+
+    def action_text(self) -> None:
+        self.remember(text=not self.layout_kept.text)
+        self.refresh_study()
+        self.pane("text" if self.layout_kept.text else "history").focus()
+
+    @work
+    async def action_record(self) -> None:
+        trial = self.looked_at(self.snapshot)
+        if trial is not None:
+            records = await asyncio.to_thread(self.link.records, trial.number)
+            self.app.push_screen(RecordScreen(trial.number, records))
+
+    @work(exclusive=True, group="report")
+    async def action_report(self) -> None:
+        self.notify("Writing the report", timeout=3)
+        try:
+            page = await bridge.report(self.link.name)
+        except StudyError as error:
+            self.interface.report("error", error.message)
+        else:
+            self.interface.report("info", f"The report is {page}")
 
     def action_size(self, way: str, by: int) -> None:
         """Make the focused pane taller, or the left column wider."""

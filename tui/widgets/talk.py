@@ -168,6 +168,8 @@ class Talk(Vertical):
             lines.append(Content.styled(plain(exchange.problem), "$bad"))
             if exchange.hint:
                 lines.append(Content.styled(plain(exchange.hint), "$dim"))
+            if self.others:
+                lines.append(Content.styled(f"M chooses: {self._named()}", "$dim"))
         elif not exchange.text:
             lines.append(Content.styled("no answer", "$dim"))
         if exchange.config:
@@ -195,11 +197,13 @@ class Talk(Vertical):
         who = plain(opened.model).rpartition("/")[2] if opened is not None and opened.model else ""
         said = f"The {who or 'embedded'} model {CANNOT}" if who else "No model proposes here."
         if self.others:
-            names = ", ".join(plain(name) for name in self.others[:6])
-            can = f"On this machine can talk: {names}. M chooses one for this study."
+            can = f"On this machine can talk: {self._named()}. M chooses one for this study."
         else:
             can = "Any instruct GGUF can; put one into a folder of models, and M chooses it."
         return Content.assemble((said, ""), "\n", (can, "$dim"))
+
+    def _named(self) -> str:
+        return ", ".join(plain(name) for name in self.others[:6])
 
     # Keys
 

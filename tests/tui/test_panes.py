@@ -1,0 +1,291 @@
+"""Talk, the views of the progress pane, the layout that is remembered, text, records, reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core import control
+from core.errors import StudyError
+from core.events import TalkAnswered, TalkAsked, TalkText
+from core.honesty import Honesty, Line
+from tests.tui import recorded
+from tests.tui.conftest import Opened, text_of
+from tui import bridge, layout, sentences
+from tui.screens.record import RecordScreen
+from tui.screens.study import StudyScreen
+from tui.snapshot import Snapshot, Watch
+from tui.widgets.history import History
+from tui.widgets.progress import VIEWS, ProgressPlot
+from tui.widgets.talk import Talk
+from tui.widgets.views import axes_of
+
+
+@pytest.fixture
+def flown() -> recorded.Replay:
+    return recorded.Replay(recorded.flown())
+
+
+def snapshot_of(link: recorded.Replay) -> Snapshot:
+    link.poll()
+    return link.snapshot
+
+
+# Talk
+
+
+async def test_a_question_is_asked_and_its_answer_streams(
+    opened: Opened, flown: recorded.Replay
+) -> None:
+    async with opened(flown) as pilot:
+        await pilot.press("6")
+        await pilot.press(*"what now?", "enter")
+        assert flown.sent == [control.Talk("what now?")]
+        t = flown.last_t
+        flown.add((TalkAsked(1, "what now?"), t), (TalkText(1, "Go **deeper**, "), t))
+        await pilot.pause(0.25)
+        flown.add((TalkText(1, "then stop."), t))
+        await pilot.pause(0.25)
+        text = text_of(pilot, "#talk")
+        assert "Go deeper, then stop." in text and "why is depth 12 bad?" in text
+        await pilot.press("escape")
+        assert flown.sent[-1] == control.Hush()
+        flown.add((TalkAnswered(1, "Go **deeper**, then stop."), t))
+        await pilot.pause(0.25)
+        await pilot.press("pageup", "pagedown", "escape")
+        assert isinstance(pilot.app.screen.focused, History)
+
+
+async def test_a_suggestion_is_queued_with_one_key(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        await pilot.press("6")
+        assert "max_depth=4" in text_of(pilot, "#talk") and "queue it" in text_of(pilot, "#keys")
+        await pilot.press("ctrl+t")
+        (asked,) = flown.sent
+        assert isinstance(asked, control.Queue) and asked.config["max_depth"] == 4
+
+
+async def test_an_embedded_model_cannot_talk_and_others_are_named(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tui.screens.study.chat_models", lambda: [("/m/a.gguf", "small-chat", "0.5B")]
+    )
+    link = recorded.Replay(recorded.live())
+    link.add((recorded.steered("embedded", 8, model="embedded"), link.last_t))
+    async with opened(link) as pilot:
+        await pilot.press("6")
+        for _ in range(50):
+            await pilot.pause(0.02)
+            if pilot.app.screen.query_one(Talk).others:
+                break
+        text = " ".join(text_of(pilot, "#talk").replace("│", " ").split())
+        assert "cannot talk" in text and "small-chat" in text and "M chooses one" in text
+        link.add((TalkAsked(0, "why?"), link.last_t),
+                 (TalkAnswered(0, "", problem="hybrid cannot talk"), link.last_t))  # fmt: skip
+        await pilot.pause(0.25)
+        text = text_of(pilot, "#talk")
+        assert "hybrid cannot talk" in text and "M chooses: small-chat" in text
+
+
+async def test_what_a_model_says_reaches_no_terminal(opened: Opened) -> None:
+    link = recorded.Replay(recorded.live())
+    link.add((TalkAsked(0, "[red]why[/]"), link.last_t),
+             (TalkAnswered(0, "\x1b[31mred [b]x[/b]", {"a": "[bold]"}), link.last_t))  # fmt: skip
+    async with opened(link) as pilot:
+        await pilot.press("6")
+        await pilot.pause(0.1)
+        text = text_of(pilot, "#talk")
+        assert "[red]why[/]" in text and "red [b]x[/b]" in text and "\x1b" not in text
+
+
+# Views
+
+
+async def test_the_progress_pane_has_five_views(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        await pilot.press("3")
+        plot = pilot.app.screen.query_one(ProgressPlot)
+        seen = [text_of(pilot, "#progress")]
+        for _ in range(len(VIEWS)):
+            await pilot.press("x")
+            await pilot.pause()
+            seen.append(text_of(pilot, "#progress"))
+        assert plot.view == "best" and seen[0] == seen[-1]
+        assert "52%" in seen[1] and "PED-ANOVA over 9 trials" in seen[1]
+        assert "learning_rate" in seen[2] and "up" in seen[3] and "trees" in seen[4]
+
+
+async def test_other_hyperparameters_are_chosen(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        await pilot.press("3", "x", "x")
+        await pilot.pause()
+        first = text_of(pilot, "#progress")
+        await pilot.press("l")
+        await pilot.pause()
+        assert "n_estimators" in text_of(pilot, "#progress") and first != text_of(pilot)
+        await pilot.press("h", "x", "k")
+        await pilot.pause()
+        assert "max_depth up, learning_rate across" in text_of(pilot, "#progress")
+        await pilot.press("j")
+        await pilot.pause()
+        assert "n_estimators up" in text_of(pilot, "#progress")
+
+
+async def test_baselines_are_drawn_beside_the_study(opened: Opened, flown: recorded.Replay) -> None:
+    flown.panel = Honesty("s", lines=[Line("random", [0.83, 0.84, 0.85], [0.8] * 3, [0.9] * 3)])
+    async with opened(flown) as pilot:
+        assert "random" in text_of(pilot, "#progress")
+
+
+def test_axes_know_their_scales() -> None:
+    axes = {a.name: a for a in axes_of(snapshot_of(recorded.Replay(recorded.finished(20))))}
+    assert next(iter(axes)) == "n_estimators" and "booster" not in axes
+    depth = axes["max_depth"]
+    assert depth.at(depth.ends[0]) == 0.0 and depth.at(depth.ends[1]) == 1.0
+    assert depth.at("deep") is None and depth.at(10**9) == 1.0
+
+
+async def test_a_view_without_data_says_so(opened: Opened) -> None:
+    async with opened(recorded.Replay(recorded.live(0, 0.4))) as pilot:
+        for said in ("begins with", "Importance", "No hyperparameter", "No hyper", "No hyper"):
+            assert said in text_of(pilot, "#progress")
+            await pilot.press("3", "x")
+            await pilot.pause()
+
+
+# The layout
+
+
+async def test_the_layout_is_found_again(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        history = pilot.app.screen.query_one(History)
+        height, width = history.size
+        await pilot.press("plus", "plus", "less_than_sign")
+        await pilot.pause()
+        assert history.size.height > width and history.size.width < height
+        await pilot.press("minus", "greater_than_sign", "6", "escape", "3", "x", "z")
+        await pilot.pause()
+        assert text_of(pilot, "#progress").count("\n") > 30
+    kept = layout.read()
+    assert (kept.upper, kept.left, kept.lower, kept.view, kept.maximised) == (
+        55, 64, "talk", "importance", "progress",
+    )  # fmt: skip
+    async with opened(recorded.Replay(recorded.flown())) as pilot:
+        assert "52%" in text_of(pilot) and not pilot.app.screen.query_one(History).display
+
+
+def test_a_broken_layout_is_the_usual_one() -> None:
+    layout.file().parent.mkdir(parents=True, exist_ok=True)
+    layout.file().write_text('{"left": 5000, "side": 3, "columns": ["score"], "new": 1}', "utf8")
+    kept = layout.read()
+    assert (kept.left, kept.side, kept.columns) == (layout.MOST_SHARE, "reasoning", ("score",))
+    layout.file().write_text("[1]", "utf8")
+    assert layout.read() == layout.Layout()
+    layout.file().write_text("{", "utf8")
+    assert layout.read() == layout.Layout()
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (40, 10), (140, 45)])
+async def test_every_pane_opens_at_every_size(
+    opened: Opened, flown: recorded.Replay, size: tuple[int, int]
+) -> None:
+    async with opened(flown, size) as pilot:
+        for key in "123456":
+            await pilot.press(key)
+            await pilot.pause()
+            pane = pilot.app.screen.query_one(f"#{list(_PANES)[int(key) - 1]}")
+            assert pane.display and pane.region.height > 1
+            if key == "6":
+                await pilot.press("escape")
+
+
+_PANES = ("history", "reasoning", "progress", "context", "belief", "talk")
+
+
+# Text, records, reports
+
+
+async def test_the_study_as_text(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        await pilot.press("f4")
+        await pilot.pause()
+        text = text_of(pilot)
+        assert "Study bank-churn is running. 9 trials are done of 20." in text
+        assert "Trial 4 by llama failed: out of memory" in text
+        assert not set("│─╭╮█▁★→") & set(text.split("p pause")[0])
+        await pilot.press("p")
+        assert flown.sent == [control.Pause()]
+        await pilot.press("f4")
+        await pilot.pause()
+        assert "1 History" in text_of(pilot)
+
+
+def test_sentences_tell_what_the_panes_show() -> None:
+    watch = Watch()
+    for event, t in [*recorded.held()]:
+        watch.feed(event, t)
+    told = sentences.tell(watch.snapshot(), "s", True)
+    assert "waits for your word" in told[0] and told[-1].startswith("Trial 9 waits: space")
+    assert any("It sets n_est" in line and ", was " in line for line in told)
+    assert any(line == "You: each proposal waits for a word." for line in told)
+    assert "interrupted; r resumes it" in sentences.tell(watch.snapshot(), "s", False)[0]
+
+
+async def test_prompt_and_raw_reply_are_shown(opened: Opened, flown: recorded.Replay) -> None:
+    flown.logged[9] = [
+        {"number": 9, "prompt": "OLD", "raw": "no", "turned_down": "too deep"},
+        {"number": 9, "prompt": "# Task [b]x[/b]", "raw": '{"max_depth": 4}\x1b[31m',
+         "sha256": "abc", "tokens": {"prompt": 12}, "rejections": ["it repeats trial 3"]},
+    ]  # fmt: skip
+    async with opened(flown) as pilot:
+        await pilot.press("i")
+        for _ in range(50):
+            await pilot.pause(0.02)
+            if isinstance(pilot.app.screen, RecordScreen):
+                break
+        text = text_of(pilot)
+        for said in ("# Task [b]x[/b]", '{"max_depth": 4}', "abc", "prompt=12", "trial 3",
+                     "turned down: too deep"):  # fmt: skip
+            assert said in text
+        await pilot.press("escape", "g", "i")
+        await pilot.pause(0.1)
+        assert "Nothing was recorded" in text_of(pilot)
+
+
+async def test_a_report_is_written(
+    opened: Opened, flown: recorded.Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def report(name: str) -> Path:
+        asked.append(name)
+        if len(asked) == 2:
+            raise StudyError("No report: the disk is full")
+        return Path("/somewhere/report.html")
+
+    monkeypatch.setattr(bridge, "report", report)
+    async with opened(flown) as pilot:
+        for said in ("report.html", "disk is full"):
+            await pilot.press("f6")
+            await pilot.pause(0.1)
+            reports = [text for _, _, text in pilot.app.reports]  # type: ignore[attr-defined]
+            assert said in reports[-1]
+    assert asked == ["bank-churn"] * 2
+
+
+async def test_a_report_that_cannot_be_written_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", "echo no such study >&2; exit 1", "sh"))
+    with pytest.raises(StudyError, match="no such study"):
+        await bridge.report("nobody")
+    monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", "echo /tmp/x/report.html", "sh"))
+    assert await bridge.report("somebody") == Path("/tmp/x/report.html")
+
+
+async def test_copying_takes_the_configuration(opened: Opened, flown: recorded.Replay) -> None:
+    async with opened(flown) as pilot:
+        assert isinstance(pilot.app.screen, StudyScreen)
+        await pilot.press("g", "y")
+        assert json.loads(pilot.app.clipboard) == recorded.DEFAULT

@@ -1,0 +1,96 @@
+"""A study as plain sentences, for screen readers: no tables, no drawing. No widgets."""
+
+from __future__ import annotations
+
+from core.text import plain
+from tui import arrange, wording
+from tui.snapshot import Snapshot, TrialView
+
+_LATEST = 60  # rows of the history that are told
+
+_STATES = {
+    "waiting": "is starting",
+    "loading": "is loading the model",
+    "proposing": "is thinking about the next trial",
+    "held": "waits for your word on a proposal",
+    "training": "is training a trial",
+    "rerunning": "is running a trial again on other folds",
+    "between": "is running",
+    "paused": "is paused",
+    "finished": "is over",
+}
+
+
+def tell(snapshot: Snapshot, name: str, alive: bool) -> list[str]:
+    """The study from its head to what happens now, one sentence or two a line."""
+    lines = [_head(snapshot, name, alive)]
+    best, gain = snapshot.best, snapshot.gain
+    if best is not None and best.value is not None:
+        over = f", {wording.signed(gain)} against the default" if gain is not None else ""
+        score = wording.score(best.value)
+        lines.append(f"The best score is {score}, in trial {best.number}{over}.")
+        lines.append(f"Its configuration: {plain(wording.configuration(best.config))}.")
+    for row in arrange.rows(snapshot, arrange.Order())[-_LATEST:]:
+        if isinstance(row, int):
+            lines.append(_trial(snapshot.trials[row], snapshot))
+        elif isinstance(row, arrange.Again):
+            lines.append(_again(snapshot.trials[row.trial]))
+        else:
+            lines.append(f"You: {plain(row.text)}.")
+    if snapshot.talk:
+        last = snapshot.talk[-1]
+        lines.append(f"You asked: {plain(last.asked)}")
+        lines.append(plain(last.text or last.problem) or "The answer is on its way.")
+    held = snapshot.held
+    if held is not None:
+        lines.append(
+            f"Trial {held.number} waits: space accepts, e changes, d turns down with a reason, "
+            "capital D asks for another."
+        )
+    return lines
+
+
+def _head(snapshot: Snapshot, name: str, alive: bool) -> str:
+    opened, finished = snapshot.opened, snapshot.finished
+    if finished is None and not alive:
+        return f"Study {plain(name)} was interrupted; r resumes it."
+    state = _STATES.get(snapshot.state, snapshot.state)
+    if finished is not None:
+        state = f"is over: {plain(finished.why)}"
+    text = f"Study {plain(name)} {state}. {snapshot.done_count} trials are done"
+    if opened is not None and opened.budget_trials:
+        text += f" of {opened.budget_trials}"
+    if opened is not None:
+        text += f". {plain(opened.proposer)} proposes; the score is {plain(opened.metric)}"
+    return text + "."
+
+
+def _trial(trial: TrialView, snapshot: Snapshot) -> str:
+    by = f"Trial {trial.number} by {plain(trial.proposer)}"
+    if trial.state == "proposing":
+        words = " ".join(plain(trial.reasoning).split())
+        return f"{by} is being proposed. {words[-300:]}"
+    changes = wording.visible(trial.changes)
+    what = ", ".join(
+        f"{plain(name)} {wording.setting(after)}, was {wording.setting(before)}"
+        for name, (before, after) in changes.items()
+    )
+    changed = f" It sets {what}." if what else ""
+    note = f" Your note: {plain(trial.note)}." if trial.note else ""
+    if trial.state == "fail":
+        return f"{by} failed: {plain(trial.reason) or 'no reason given'}.{changed}{note}"
+    if trial.value is None:
+        return f"{by} is {'waiting' if trial.state == 'held' else 'in training'}.{changed}{note}"
+    spread = f", plus or minus {wording.score(trial.std)}" if trial.std is not None else ""
+    best = " It was the best so far." if trial.best_then else ""
+    if trial.number == snapshot.incumbent:
+        best = " It is the best."
+    return (
+        f"{by}: score {wording.score(trial.value)}{spread}, "
+        f"{wording.duration(trial.seconds)}.{best}{changed}{note}"
+    )
+
+
+def _again(trial: TrialView) -> str:
+    scores = ", ".join(wording.score(s) if s is not None else "failed" for s in trial.reruns)
+    return f"Trial {trial.number} again on other folds: {scores}."
