@@ -150,7 +150,7 @@ def _baselines(study: StudyRecord) -> list[Block]:
     return [
         Heading("Beside simpler ways"),
         Grid(["way", "best score", "band", "source"], rows, right=(1, 2)),
-        Paragraph(f"After {len(found.curve)} evaluations: {said}."),
+        Paragraph(f"{said[:1].upper()}{said[1:]}."),
     ]
 
 
