@@ -103,6 +103,11 @@ class Plan:
     numbers_at_once: int = 64
     task: int = 0
 
+    def abreast(self, wanted: int) -> int:
+        """How many replies the context has room for side by side: 1 to `wanted`, at most 15."""
+        room = self.context_length - self.prompt
+        return max(1, min(wanted, room // max(self.reasoning + self.reply, 1), 15))
+
     def parts(self, used: int, replied: int, reasoned: int) -> dict[str, int]:
         """Where the tokens in the context went, by part.
 

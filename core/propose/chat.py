@@ -8,9 +8,11 @@ TPE steps in, and the proposal says so.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,15 +26,26 @@ from core.propose.classical import TPEProposer
 from core.propose.engine_session import EngineSession
 from core.propose.history import History, seed_for
 from core.propose.protocol import Answer, AskContext, Cancelled, Observed, Proposal
-from core.propose.reply import Slot, Text, believed, stage, taken
+from core.propose.reply import Piece, Slot, Text, believed, stage, taken
 from core.propose.setting import ProposerSetting
 from core.propose.speech import answer
 from core.space import Categorical, Config, Integer, SearchSpace
 from core.text import plain
-from models.engine.protocol import Choice, Fixed, Free, Generated, Generation, Number, Segment
+from models.engine.protocol import (
+    Choice,
+    Completion,
+    Fixed,
+    Free,
+    Generated,
+    Generation,
+    Number,
+    Segment,
+)
 from models.registry import check_model, resolve_model
 
 ATTEMPTS = 3
+RETRIES = 4
+"""Replies side by side after one was turned down; the likeliest of those nobody tried is taken."""
 TEMPERATURE = 0.7
 _HOTTER = 0.3  # added for each further attempt
 _TOP_P = 0.95
@@ -70,7 +83,10 @@ class ChatProposer:
             for attempt in range(first, first + ATTEMPTS):
                 if context.should_stop():
                     raise Cancelled
-                replies.append(self._reply(space, context, attempt, rejected))
+                several = 1 if attempt == first else RETRIES
+                found = self._reply(space, context, attempt, rejected, several)
+                found.sort(key=lambda r: (bool(self._problem(space, r.config)), -r.likelihood))
+                replies.append(found[0])
                 problem = self._problem(space, replies[-1].config)
                 if not problem:
                     return Proposal(
@@ -121,20 +137,63 @@ class ChatProposer:
 
         return answer(self._session, lead, question, facts, earlier, on_text, should_stop)
 
+    def several(self, space: SearchSpace, context: AskContext, count: int) -> list[Proposal]:
+        """Different configurations that nobody tried, likeliest first by the model's own word.
+
+        They are decoded side by side on one prompt, where no hyperparameter is conditional and the
+        context has room, else one after the other; the first may be a stand-in's, which says so.
+        """
+        started = time.perf_counter()
+        made: dict[object, Proposal] = {}
+        try:
+            replies = self._reply(space, context, context.attempt * ATTEMPTS, (), count)
+        except PromptError:
+            replies = []
+        if len(replies) > 1:
+            for reply in sorted(replies, key=lambda r: -r.likelihood):
+                if not self._problem(space, reply.config):
+                    config = space.validate(reply.config)
+                    record = self._record([reply], (), started)
+                    made.setdefault(
+                        space.key(config),
+                        Proposal(config, self.name, reply.reasoning, beliefs=reply.beliefs,
+                                 record=record),
+                    )  # fmt: skip
+            return list(made.values()) or [self.ask(space, context)]
+        for i in range(count):
+            quiet = context if i == 0 else replace(context, on_text=lambda text: None)
+            attempt = context.attempt * count + i
+            proposal = self.ask(space, replace(quiet, attempt=attempt))
+            made.setdefault(space.key(proposal.config), proposal)
+            if proposal.fallback:
+                break  # more of the same would cost as much and end alike
+        return list(made.values())
+
     def _reply(
-        self, space: SearchSpace, context: AskContext, attempt: int, rejected: Sequence[str]
-    ) -> _Reply:
-        reply = self._decoded(space, context, attempt, rejected)
-        if self._marks is None and (marks := unclosed(reply.reasoning)) is not None:
+        self,
+        space: SearchSpace,
+        context: AskContext,
+        attempt: int,
+        rejected: Sequence[str],
+        samples: int = 1,
+    ) -> list[_Reply]:
+        replies = self._decoded(space, context, attempt, rejected, samples)
+        if self._marks is None and (marks := unclosed(replies[0].reasoning)) is not None:
             # The template says nothing of thoughts, but the model has them: ask it accordingly.
             self._marks = marks
-            reply = self._decoded(space, context, attempt, rejected)
-        return reply
+            replies = self._decoded(space, context, attempt, rejected, samples)
+        return replies
 
     def _decoded(
-        self, space: SearchSpace, context: AskContext, attempt: int, rejected: Sequence[str]
-    ) -> _Reply:
-        """One reply: the analysis and the first stage in one run, the other stages after it."""
+        self,
+        space: SearchSpace,
+        context: AskContext,
+        attempt: int,
+        rejected: Sequence[str],
+        samples: int,
+    ) -> list[_Reply]:
+        """The analysis and the first stage in one run, the other stages after it; one reply, or
+        several if the first stage is all and the context has room."""
         prompt = self._prompt(space, context, rejected)
         temperature = self._setting.temperature
         reply = _Reply(
@@ -142,6 +201,7 @@ class ChatProposer:
             seed_for(self._setting.seed, context.number, attempt),
             (TEMPERATURE if temperature is None else temperature) + _HOTTER * (attempt % ATTEMPTS),
         )
+        replies = [reply]
         lead = self._lead(prompt)
         at = 0
         while at < len(space.params):
@@ -153,6 +213,8 @@ class ChatProposer:
                 reply.text += "".join(p.text for p in pieces if isinstance(p, Text))
                 reply.config.update(fixed)
                 continue
+            if at == len(space.params) and not reply.made:
+                replies = [reply, *(copy(reply) for _ in range(1, prompt.plan.abreast(samples)))]
             made = self._session.generate(
                 Generation(
                     [*prompt.parts, reply.text] if reply.text else list(prompt.parts),
@@ -160,21 +222,18 @@ class ChatProposer:
                     temperature=reply.temperature,
                     top_p=_TOP_P,
                     seed=reply.seed + len(reply.made),
+                    samples=len(replies),
                 ),
                 context.on_text,
                 context.should_stop,
             )
             if made.stop_reason == "cancelled":
                 raise Cancelled
-            reply.made.append(made)
-            reply.text += made.text
-            reply.reasoning = plain(str(made.values.get(_FREE, reply.reasoning))).strip()
-            values = {n.removeprefix("value "): v for n, v in made.values.items()}
-            reply.config.update({**fixed, **taken(pieces, values)})
-            beliefs = {n.removeprefix("value "): b for n, b in made.beliefs.items()}
-            reply.beliefs.update(believed(pieces, beliefs))
+            for one, completion in zip(replies, made.completions, strict=True):
+                one.made = [*one.made, made]
+                one.take(pieces, fixed, completion)
             lead = []
-        return reply
+        return replies
 
     def _prompt(
         self, space: SearchSpace, context: AskContext, rejected: Sequence[str]
@@ -267,7 +326,7 @@ class ChatProposer:
     def _parts(self, reply: _Reply) -> dict[str, int]:
         """The context after a reply, in tokens by part."""
         reasoned = self._session.count(reply.reasoning) if reply.reasoning else 0
-        replied = sum(made.generated_tokens for made in reply.made)
+        replied = sum(m.generated_tokens // len(m.completions) for m in reply.made)
         used = max((made.context_used for made in reply.made), default=0)
         return reply.prompt.plan.parts(used, replied, min(reasoned, replied))
 
@@ -280,12 +339,29 @@ class _Reply:
     seed: int
     temperature: float
 
-    def __post_init__(self) -> None:
-        self.config: Config = {}
-        self.text = ""
-        self.reasoning = ""
-        self.beliefs: dict[str, list[tuple[Any, float]]] = {}
-        self.made: list[Generated] = []
+    config: Config = field(default_factory=dict)
+    text: str = ""
+    reasoning: str = ""
+    beliefs: dict[str, list[tuple[Any, float]]] = field(default_factory=dict)
+    made: list[Generated] = field(default_factory=list)
+
+    @property
+    def likelihood(self) -> float:
+        """Log of the configuration's probability, by the distribution over each of its values."""
+        total = 0.0
+        for name, pairs in self.beliefs.items():
+            mine = sum(p for value, p in pairs if value == self.config[name])
+            total += math.log(max(mine, 1e-9))
+        return total
+
+    def take(self, pieces: Sequence[Piece], fixed: Config, made: Completion) -> None:
+        """Go on with what a run gave."""
+        self.text += made.text
+        self.reasoning = plain(str(made.values.get(_FREE, self.reasoning))).strip()
+        values = {n.removeprefix("value "): v for n, v in made.values.items()}
+        self.config = {**self.config, **fixed, **taken(pieces, values)}
+        beliefs = {n.removeprefix("value "): b for n, b in made.beliefs.items()}
+        self.beliefs = {**self.beliefs, **believed(pieces, beliefs)}
 
 
 def _thoughts(marks: Marks, tokens: int, prompt: str) -> list[Segment]:

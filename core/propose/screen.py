@@ -15,6 +15,7 @@ from typing import Any
 
 from core.propose import make_proposer
 from core.propose.acquisition import Promise, promises
+from core.propose.chat import ChatProposer
 from core.propose.embedded import EmbeddedProposer
 from core.propose.history import History
 from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
@@ -93,14 +94,9 @@ class ScreenProposer:
                     words = in_words(spoke, plan, config, _estimator(fixed))
                     add(Proposal(whole, "llama", words, beliefs=spoke.beliefs,
                                  record=spoke.record))  # fmt: skip
-        else:
-            for i in range(count):
-                quiet = context if i == 0 else replace(context, on_text=lambda text: None)
-                attempt = context.attempt * count + i
-                proposal = model.ask(space, replace(quiet, attempt=attempt))
+        elif isinstance(model, ChatProposer):
+            for proposal in model.several(space, context, count):
                 add(proposal)
-                if proposal.fallback:
-                    break  # more of the same would cost as much and end alike
         own = [p for p in made if not p.fallback]
         return own or made or [model.ask(space, context)]
 

@@ -7,6 +7,7 @@ import random
 import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,20 @@ class FakeEngine:
         self.starts += len(self.requests) in self._die_at
         parts = request.prompt
         prompt = parts if isinstance(parts, str) else "".join(str(p) for p in parts)
-        dice = random.Random(f"{request.seed} {prompt}")
+        made = [self._completed(request, prompt, n, on_text) for n in range(request.samples)]
+        if should_stop is not None and should_stop():
+            made = [replace(c, stop_reason="cancelled") for c in made]
+        prompt_tokens = len(self.tokenize(prompt))
+        replied = [len(self.tokenize(c.text)) for c in made]
+        return Generated(
+            tuple(made), prompt_tokens, 0, prompt_tokens + sum(replied), sum(replied), 0.01, 0.005,
+            0.005, 100.0, prompt_tokens + max(replied), self._context_length,
+        )  # fmt: skip
+
+    def _completed(
+        self, request: Generation, prompt: str, n: int, on_text: Callable[[str], None] | None
+    ) -> Completion:
+        dice = random.Random(f"{request.seed} {prompt}" + (f" {n}" if n else ""))
         values: dict[str, Any] = {}
         beliefs: dict[str, tuple[tuple[Any, float], ...]] = {}
         text = ""
@@ -107,7 +121,7 @@ class FakeEngine:
             if isinstance(segment, Free):
                 said = " ".join(dice.choices(_TEXT.split(), k=12))
                 value: Any = said if chosen is None else chosen
-                if on_text is not None:
+                if on_text is not None and n == 0:
                     on_text(value)
                 shown = value
             elif isinstance(segment, Choice):
@@ -123,13 +137,7 @@ class FakeEngine:
                 raise AssertionError(segment)
             values[segment.name] = value
             text += shown
-        cancelled = should_stop is not None and should_stop()
-        made = Completion(values, text, beliefs, stop_reason="cancelled" if cancelled else "done")
-        prompt_tokens, reply_tokens = len(self.tokenize(prompt)), len(self.tokenize(text))
-        return Generated(
-            (made,), prompt_tokens, 0, prompt_tokens + reply_tokens, reply_tokens, 0.01, 0.005,
-            0.005, 100.0, prompt_tokens + reply_tokens, self._context_length,
-        )  # fmt: skip
+        return Completion(values, text, beliefs)
 
     def save_cache(self, path: Path) -> int:
         return 0

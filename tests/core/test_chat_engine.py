@@ -117,6 +117,33 @@ def test_a_resumed_study_finds_the_prompt_read_already(tmp_path: Path, home: Pat
     assert tokens[0][1:] == tokens[1][1:]
 
 
+def test_candidates_are_decoded_side_by_side_and_ordered_by_their_beliefs(
+    tmp_path: Path, home: Path
+) -> None:
+    model = write_tiny(tmp_path / "tiny.gguf", context=8192)
+    space = SearchSpace([p for p in SPACE if p.when is None])
+    proposer = chat(model, home, prompt=PromptOptions(reasoning=False), temperature=1.0)
+    try:
+        made = proposer.several(space, AskContext(0), 4)
+        alone = proposer.ask(space, AskContext(0))
+        assert len(made) == 4 and len({space.key(p.config) for p in made}) == 4
+        assert all(space.contains(p.config) for p in made)
+        assert alone.config in [p.config for p in made]
+        evaluated = made[0].record["tokens"]["evaluated"]
+        prompt = made[0].record["tokens"]["prompt"]
+        assert evaluated < prompt + 5 * alone.record["tokens"]["generated"]
+
+        def surely(p: Any) -> float:
+            shares = [sum(q for v, q in p.beliefs[n] if v == p.config[n]) for n in p.config]
+            return float(np.log(shares).sum())
+
+        assert [surely(p) for p in made] == sorted(map(surely, made), reverse=True)
+        one_by_one = proposer.several(SPACE, AskContext(0), 3)  # one of them is conditional
+        assert len(one_by_one) == 3 and all(SPACE.contains(p.config) for p in one_by_one)
+    finally:
+        proposer.close()
+
+
 def test_greedy_replies_differ_once_a_repeat_was_rejected_or_fall_back(
     tmp_path: Path, home: Path
 ) -> None:
