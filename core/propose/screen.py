@@ -118,8 +118,8 @@ def _words(found: Sequence[Promise], best: int, incumbent: float) -> str:
 
 
 def _tokens(made: Sequence[Proposal]) -> dict[str, float]:
-    """Token counts of all candidates; candidates of one run share its record."""
-    runs = list({id(p.record): p.record for p in made}.values())
+    """Token counts of all candidates; those of one run have its seed."""
+    runs = list({p.record.get("seed"): p.record for p in made}.values())
     counts = [dict(r["tokens"]) for r in runs if isinstance(r.get("tokens"), dict)]
     if not counts:
         return {}
