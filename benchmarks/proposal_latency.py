@@ -175,23 +175,21 @@ class Plain:
     def tokenize(self, text: str) -> list[int]:
         return list(self.llama.tokenize(text.encode(), add_bos=False, special=True))
 
-    def bare_tokens_per_s(self, count: int) -> float:
-        """Speed of llama_decode alone, token after token."""
+    def bare(self, count: int) -> Took:
+        """llama_decode alone, token after token."""
         import llama_cpp
 
         context = self.llama._ctx.ctx
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
         token = (llama_cpp.llama_token * 1)(100)
-        begin = 0.0
-        for i in range(count + 8):
-            if i == 8:
-                begin = time.perf_counter()
+        begin, cpu_s = time.perf_counter(), time.process_time()
+        for _ in range(count):
             if llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(token, 1)):
                 raise SystemExit("llama_decode failed")
             llama_cpp.llama_get_logits_ith(context, -1)
-        took = time.perf_counter() - begin
+        took = Took(time.perf_counter() - begin, time.process_time() - cpu_s, count)
         self.llama.reset()
-        return count / took
+        return took
 
 
 def messages(space: SearchSpace, trials: Sequence[Observed]) -> list[Any]:
@@ -315,20 +313,31 @@ def long_studies(model: Path, threads: int, at: Sequence[int], log: Path) -> dic
     return found
 
 
-def decoding(model: Path, plain: Plain, threads: int, count: int, log: Path) -> tuple[float, float]:
-    """Tokens per second of free text, ours and of a bare loop; the best of three in turn."""
-    mine, bare = [], []
+def decoding(model: Path, plain: Plain, threads: int, count: int, log: Path) -> dict[str, float]:
+    """Free text, ours beside a bare loop: tokens per second, the best of five in turn, and the
+    share of the bare loop's speed in processor time."""
+    mine: list[Took] = []
+    bare: list[Took] = []
     with Engine(log=log) as engine:
         engine.load(model, EngineSettings(context_length=CONTEXT, threads=threads))
-        for seed in range(3):
+        child = psutil.Process(engine.pid)
+        for seed in range(5):
+            cpu = child.cpu_times()
             made = engine.generate(
-                Generation([100] * 8, [Free("text", count)], temperature=0.7, seed=seed)
+                Generation([100], [Free("text", count)], temperature=0.7, seed=seed)
             )
-            if made.generated_tokens < count // 2:
-                continue
-            mine.append(made.tokens_per_s)
-            bare.append(plain.bare_tokens_per_s(made.generated_tokens))
-    return max(mine), max(bare)
+            after, tokens = child.cpu_times(), made.generated_tokens
+            spent = after.user + after.system - cpu.user - cpu.system
+            if tokens < count // 2:
+                continue  # it ended its reply
+            mine.append(Took(tokens / made.tokens_per_s, spent, tokens))
+            bare.append(plain.bare(tokens))
+    speed, bare_speed = (max(t.reply / t.seconds for t in found) for found in (mine, bare))
+    cpu_s, bare_cpu_s = (sum(t.cpu_s for t in found) for found in (mine, bare))
+    return {
+        "decode_per_s": speed, "bare_per_s": bare_speed, "decode_share": speed / bare_speed,
+        "decode_cpu_share": bare_cpu_s / cpu_s,
+    }  # fmt: skip
 
 
 def median(values: Any) -> float:
@@ -375,8 +384,7 @@ def measure(model: Path, threads: int, quick: bool, log: Path) -> dict[str, Any]
         "min_cold_ratio": min((r["cold_ratio"] for r in rows if "cold_ratio" in r), default=None),
         "max_evaluated_of_new": max(r["evaluated_of_new"] for r in rows),
     }
-    mine, bare = decoding(model, plain, threads, 64 if quick else 200, log)
-    result |= {"decode_per_s": mine, "bare_per_s": bare, "decode_share": mine / bare}
+    result |= decoding(model, plain, threads, 32 if quick else 128, log)
     if not quick:
         long = long_studies(model, threads, (50, 1000), log)
         result |= {"trial_50_s": long[50], "trial_1000_s": long[1000],

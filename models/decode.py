@@ -22,6 +22,8 @@ Ids = NDArray[np.int32]
 
 _NUMERIC = frozenset(b"0123456789.-e")
 _SERIALS = itertools.count()
+_BLOCK = 512
+_DRAWS = 200
 _CLOSERS = b" \n\r\t,;:)]}\"'<|"
 
 
@@ -195,7 +197,11 @@ def choose_free(
     top_k: int,
     draw: Callable[[], float],
 ) -> tuple[int, float]:
-    """Like `choose`, over a whole vocabulary row of shape (n_vocab,), without sorting all of it."""
+    """Like `choose`, over a whole vocabulary row of shape (n_vocab,), without sorting it.
+
+    A token is in the top p if the likelier ones together have less than p; one that is not is drawn
+    again, which happens with a probability of 1 - p.
+    """
     if np.isnan(row.sum()):
         row = np.nan_to_num(row, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
     best = int(row.argmax())
@@ -205,16 +211,40 @@ def choose_free(
     total = log_sum_exp(row)
     if temperature == 0:
         return best, top - total
-    # below this the whole vocabulary together weighs less than 1e-9
-    reach = (math.log(len(row)) + 21.0) * temperature
-    ids = np.flatnonzero(row >= top - reach)
-    ids = ids[np.argsort(-row[ids], kind="stable")]
-    if top_k:
-        ids = ids[:top_k]
-    p = probabilities(row[ids].astype(np.float64) / temperature)
-    if top_p < 1:
-        kept = int(np.searchsorted(np.cumsum(p), top_p)) + 1
-        ids, p = ids[:kept], p[:kept]
-    cumulated = np.cumsum(p)
-    i = min(int(np.searchsorted(cumulated, draw() * cumulated[-1], side="right")), len(ids) - 1)
-    return int(ids[i]), float(row[ids[i]]) - total
+    if 0 < top_k < len(row):
+        ids = np.sort(np.argpartition(row, -top_k)[-top_k:])
+        i = int(ids[_drawn(_heated(row[ids], top, temperature), top_p, draw)])
+    else:
+        i = _drawn(_heated(row, top, temperature), top_p, draw)
+    return i, float(row[i]) - total
+
+
+def _heated(
+    logits: NDArray[np.float32], top: float, temperature: float
+) -> NDArray[np.float32]:
+    """Weights at a temperature, the likeliest 1."""
+    shifted = (logits - np.float32(top)) * np.float32(1 / max(temperature, 1e-6))
+    return np.asarray(np.exp(shifted, out=shifted), np.float32)
+
+
+def _drawn(weights: NDArray[np.float32], top_p: float, draw: Callable[[], float]) -> int:
+    """An index, drawn by weight from the top p; draws are summed up block by block."""
+    starts = np.arange(0, len(weights), _BLOCK)
+    sums = np.cumsum(np.add.reduceat(weights, starts), dtype=np.float64)
+    mass = float(sums[-1])
+    for _ in range(_DRAWS):
+        wanted = draw() * mass
+        block = min(int(np.searchsorted(sums, wanted, side="right")), len(sums) - 1)
+        start = block * _BLOCK
+        inside = np.cumsum(weights[start : start + _BLOCK], dtype=np.float64)
+        rest = wanted - (float(sums[block - 1]) if block else 0.0)
+        at = min(int(np.searchsorted(inside, rest, side="right")), len(inside) - 1)
+        i = start + at
+        weight = weights[i]
+        if weight > 0 and (
+            weight >= 1
+            or top_p >= 1
+            or float(weights[weights > weight].sum(dtype=np.float64)) < top_p * mass
+        ):
+            return i
+    return int(weights.argmax())

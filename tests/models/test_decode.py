@@ -161,3 +161,24 @@ def test_draws_follow_the_probabilities() -> None:
     assert np.bincount(taken, minlength=4) / 4000 == pytest.approx([0.5, 0.3, 0, 0.2], abs=0.03)
     assert {choose_free(row, 1.0, 0.7, 0, rng.random)[0] for _ in range(200)} == {0, 1}
     assert {choose_free(row, 5.0, 1.0, 2, rng.random)[0] for _ in range(200)} == {0, 1}
+
+
+@pytest.mark.parametrize(("temperature", "top_p", "spread"), [(0.7, 0.95, 1.0), (1.5, 0.6, 4.0)])
+def test_the_top_p_of_a_large_vocabulary_is_drawn_from(
+    temperature: float, top_p: float, spread: float
+) -> None:
+    rng = np.random.default_rng(0)
+    row = (spread * rng.standard_normal(5000)).astype(np.float32)
+    p = probabilities(row.astype(np.float64) / temperature)
+    ranked = np.argsort(-p, kind="stable")
+    kept = ranked[: int(np.searchsorted(np.cumsum(p[ranked]), top_p)) + 1]
+    taken = [choose_free(row, temperature, top_p, 0, rng.random) for _ in range(3000)]
+    drawn_ids = np.array([i for i, _ in taken])
+    assert set(drawn_ids) <= set(kept.tolist())
+    best, share = int(ranked[0]), float(p[ranked[0]] / p[kept].sum())
+    assert (drawn_ids == best).mean() == pytest.approx(share, abs=0.03)
+    half = ranked[: len(kept) // 2]
+    expected = float(p[half].sum() / p[kept].sum())
+    assert np.isin(drawn_ids, half).mean() == pytest.approx(expected, abs=0.04)
+    i, logprob = taken[0]
+    assert logprob == pytest.approx(math.log(probabilities(row.astype(np.float64))[i]), abs=1e-4)
