@@ -21,9 +21,10 @@ HEADINGS = (
 )  # fmt: skip
 EXPLAINED = (
     "rank: mean rank over the tasks, 1 is best; gains: share of the loss saved, in percent, with "
-    "95 % bootstrap intervals over seeds; on test rows: gain over the default on rows that no "
-    "trial saw; repeats, invalid: shares of the replies in percent; others: share of the proposals "
-    "that another proposer had to make; memory: peak of the engine's process"
+    "95 % bootstrap intervals over seeds (folds are the same for all); on test rows: gain over the "
+    "default on rows that no trial saw; repeats, invalid: shares of the replies in percent; "
+    "others: share of the proposals that another proposer had to make; memory: peak of the "
+    "engine's process"
 )
 FILES = ("summary.txt", "summary.csv", "summary.json", "report.html")
 
@@ -93,10 +94,16 @@ def cells(row: Row) -> tuple[str, ...]:
 def _percent(e: Estimate | None) -> str:
     if e is None:
         return ""
-    value = f"{e.value * 100:+.1f}"
+    value = _signed(e.value)
     if e.low is None or e.high is None:
         return value
-    return f"{value} [{e.low * 100:+.1f}, {e.high * 100:+.1f}]"
+    return f"{value} [{_signed(e.low)}, {_signed(e.high)}]"
+
+
+def _signed(share: float) -> str:
+    """A share in percent with its sign; none for zero."""
+    text = f"{share * 100:+.1f}"
+    return "0.0" if float(text) == 0.0 else text
 
 
 def _table(lines: Sequence[Sequence[str]], width: int | None) -> str:

@@ -21,12 +21,14 @@ from core.compare.reading import CellFacts, Comparison
 
 Floats = NDArray[np.float64]
 RESAMPLES = 2000
+FEWEST_SEEDS = 3
+"""With fewer there is no interval: resampling two values says nothing."""
 RANDOM = "random"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its interval; without one (low = high = None) where there is but one seed."""
+    """A figure with its interval; without one (low = high = None) where there are few seeds."""
 
     value: float
     low: float | None = None
@@ -79,7 +81,7 @@ class Verdict:
 
     Attributes:
         difference: mean share of b's loss that a saved; positive: a is better.
-        noise: the interval holds 0, so other seeds could turn it round; None with one seed.
+        noise: the interval holds 0, so other seeds could turn it round; None with too few seeds.
     """
 
     a: str
@@ -98,7 +100,7 @@ class Verdict:
             return f"{self.a} and {self.b} are equal on {tasks}"
         head = f"{self.a} is {size} {better} than {self.b} on {tasks}"
         if self.noise is None or d.low is None or d.high is None:
-            return f"{head}; with one seed nobody can say whether that is noise"
+            return f"{head}; with fewer than {FEWEST_SEEDS} seeds nobody can say if that is noise"
         span = f"[{d.low * 100:+.1f}, {d.high * 100:+.1f}]"
         return f"{head} {span}: " + ("within noise" if self.noise else "beyond noise")
 
@@ -220,7 +222,7 @@ def _random(comparison: Comparison, task: str, at: int, negated: bool) -> _Rando
     drawn = np.append(drawn, np.full(failed, max(float(drawn.max()), default)))
     found = Chance.of(drawn, default=(default, default))
     expected = float(found.curve(at, "default")[at - 1])
-    if len(cells) < 2:
+    if len(cells) < FEWEST_SEEDS:
         return _Random(expected, None)
     n, k = len(drawn), min(at - 1, len(drawn))
     picked = np.sort(drawn[_rng(task, RANDOM).integers(n, size=(RESAMPLES, n))], axis=1)
@@ -233,12 +235,12 @@ def _rng(*parts: str) -> np.random.Generator:
 
 
 def _means(losses: Floats, label: str, task: str) -> Floats | None:
-    """Mean loss with other seeds, shape (R,); None for one seed.
+    """Mean loss with other seeds, shape (R,); None for too few of them.
 
     Deviations are stretched by sqrt(s / (s - 1)): resampling few values makes them too small.
     """
     s = len(losses)
-    if s < 2:
+    if s < FEWEST_SEEDS:
         return None
     picked = losses[_rng(label, task).integers(s, size=(RESAMPLES, s))].mean(1)
     mean = float(losses.mean())
@@ -387,10 +389,12 @@ def _notes(
         notes.append(f"{left} of {len(comparison.cells)} cells are not finished")
     if tables and not any(random.values()):
         notes.append("random search was not run, so gains are against the default alone")
-    if len(comparison.grid.seeds) == 1:
-        notes.append("one seed: no interval, and no telling a difference from noise")
-    elif len(comparison.grid.seeds) < 5:
-        notes.append(f"{len(comparison.grid.seeds)} seeds: intervals are rough; 5 or more are good")
+    seeds = len(comparison.grid.seeds)
+    if seeds < FEWEST_SEEDS:
+        said = "one seed" if seeds == 1 else f"{seeds} seeds"
+        notes.append(f"{said}: no intervals, and no telling a difference from noise")
+    elif seeds < 5:
+        notes.append(f"{seeds} seeds: intervals are rough; 5 or more are good")
     whole = {label for label, t in tables.items() if len(t) == len(comparison.grid.tasks)}
     for label in tables.keys() - whole:
         notes.append(f"{label} lacks tasks, so it has no rank")

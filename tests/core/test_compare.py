@@ -259,7 +259,7 @@ def test_errors_are_losses_as_they_are() -> None:
     row = found.rows[0]
     assert row.contender == "model-a" and row.over_default is not None
     assert row.over_default.value == pytest.approx(0.5) and row.over_default.low is None
-    assert found.verdicts[0].noise is None and "one seed" in found.verdicts[0].words()
+    assert found.verdicts[0].noise is None and "fewer than 3 seeds" in found.verdicts[0].words()
 
 
 def test_cells_that_are_missing_or_failed_are_told_of() -> None:
@@ -280,8 +280,8 @@ def test_cells_that_are_missing_or_failed_are_told_of() -> None:
 def test_reports_hold_the_figures_and_escape_names(tmp_path: Path) -> None:
     name = "=model<b>\x1b[31m"
     whole = comparison(
-        cells_of("random", "t", {0: [0.5, 0.6, 0.7], 1: [0.5, 0.6, 0.7]}),
-        cells_of(name, "t", {0: [0.5, 0.6, 0.9], 1: [0.5, 0.6, 0.9]}),
+        cells_of("random", "t", {s: [0.5, 0.6, 0.7] for s in range(3)}),
+        cells_of(name, "t", {s: [0.5, 0.6, 0.9] for s in range(3)}),
     )
     summary = summarise(whole)
     text = text_report(summary)
