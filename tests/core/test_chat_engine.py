@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.valid_proposals import tried
 from core.prompt.options import PromptOptions
 from core.propose import AskContext, Observed, ProposerSetting
 from core.propose.chat import ChatProposer
 from core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
 from models.engine.protocol import EngineSettings
+from tests.models.random_model import real_vocabularies, write_random
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
 
 pytest.importorskip("llama_cpp")
@@ -169,3 +171,12 @@ def test_the_full_chat_mode_and_neutral_names(tmp_path: Path, home: Path) -> Non
         assert tokens["cached"] > 0.7 * tokens["prompt"]
     finally:
         proposer.close()
+
+
+@pytest.mark.parametrize("source", [None, *real_vocabularies()], ids=lambda p: p.stem if p else "-")
+def test_proposals_lie_in_random_spaces_whatever_the_tokenizer(
+    tmp_path: Path, home: Path, source: Path | None
+) -> None:
+    """Long and short tokens, names in every script, ranges from 1e-30 to 1e30."""
+    model = write_random(tmp_path / "random.gguf", source)
+    assert tried(model, 12, tmp_path / "engine.log") == {"valid": 12}
