@@ -14,6 +14,8 @@ from pathlib import Path
 
 from textual.binding import Binding
 
+from tui import preferences
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -232,9 +234,7 @@ def keys_file() -> Path:
     chosen = os.environ.get("HYPERLLAMA_KEYS")
     if chosen:
         return Path(chosen)
-    from platformdirs import user_config_path
-
-    return user_config_path("hyperllama") / "keys.toml"
+    return preferences.folder() / "keys.toml"
 
 
 def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
@@ -294,9 +294,9 @@ _SHOWN = {
 }
 
 
-def shown(key: str) -> str:
-    """A key as a person knows it: "ctrl+p" -> "^p", "question_mark" -> "?"."""
-    if key in _SHOWN:
+def shown(key: str, plain: bool = False) -> str:
+    """A key as a person knows it: "ctrl+p" -> "^p", "question_mark" -> "?"; `plain`: in ASCII."""
+    if key in _SHOWN and not (plain and not _SHOWN[key].isascii()):
         return _SHOWN[key]
     if key.startswith("ctrl+"):
         return "^" + shown(key[5:])

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -112,6 +113,11 @@ class HyperLlama(App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our names for colours, so that the style sheet parses under any theme."""
         return dict(themes.DARK.variables)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Where the terminal has no Unicode, none of it leaves here."""
+        filters = super().get_line_filters()
+        return [*filters, glyphs.PlainText()] if self.glyphs is glyphs.ASCII else filters
 
     def get_default_screen(self) -> Screen[None]:
         return Home(self.clock)

@@ -213,7 +213,7 @@ def range_value(text: str, row: Mapping[str, Any]) -> Any:
                 raise ValueError(f"choose among {', '.join(str(c).lower() for c in choices)}")
         shown = ["none" if one is None else one for one in kept]
         return shown[0] if len(shown) == 1 else {"choices": shown}
-    words = text.replace("…", "..").split()
+    words = text.replace("…", "..").replace(" to ", " .. ").split()
     log: bool | None = None
     if words[-1] in ("log", "linear"):
         log = words.pop() == "log"

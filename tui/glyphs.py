@@ -7,6 +7,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+
 
 @dataclass(frozen=True)
 class Glyphs:
@@ -83,3 +88,28 @@ def sparkline(
     return "".join(
         glyphs.levels[min(top, max(0, round((v - low) / (high - low) * top)))] for v in values
     )
+
+
+class PlainText(LineFilter):
+    """Leaves nothing but ASCII on the screen: the last word for terminals without Unicode."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Every other character becomes one that resembles it, or a question mark."""
+        return [
+            segment
+            if segment.text.isascii()
+            else Segment(segment.text.translate(_PLAIN), segment.style, segment.control)
+            for segment in segments
+        ]
+
+
+class _Plain(dict[int, str]):
+    """The characters of our own texts by what resembles them; names of others become "?"."""
+
+    def __missing__(self, character: int) -> str:
+        return chr(character) if character < 128 else "?" * cell_len(chr(character))
+
+
+_OURS = "→←↑↓↵▌▏│─±–−…·•★✓✗×⌫⇧‹›“”’"
+_ALIKE = "><^v<|||-+--~..*+xx<^<>\"\"'"
+_PLAIN = _Plain({ord(a): b for a, b in zip(_OURS, _ALIKE, strict=True)})

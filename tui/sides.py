@@ -128,11 +128,11 @@ def _contender(
     asked = [t for c in every for t in c.asked]
     replies = sum(int(t.get("replies") or 0) for t in asked)
     memory = [float(t["engine_mb"]) for t in asked if t.get("engine_mb")]
-    tokens = [
-        sum(float(v) for k, v in t["tokens"].items() if k in ("prompt", "generated"))
+    counts = [
+        sum(float(v) for k, v in (t.get("tokens") or {}).items() if k in ("prompt", "generated"))
         for t in asked
-        if any(t.get("tokens", {}).values())
     ]
+    tokens = [n for n in counts if n]
     scored = [t for c in cells for t in c.trials if t["value"] is not None]
     winner = max(scored, key=lambda t: t["value"], default=None)
     whole = sum(c.state == "done" for c in every if c.cell.task == task)

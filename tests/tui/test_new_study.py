@@ -284,6 +284,7 @@ CHOICES = {"usual": {"choices": ["rbf", "linear", None]}}
     ("text", "row", "meant"),
     [
         ("0.1 .. 1", ROW, {"low": 0.1}),
+        ("0.1 to 1 log", ROW, {"low": 0.1}),
         ("0.01..0.5 linear", ROW, {"high": 0.5, "log": False}),
         ("0.01 .. 1 log", ROW, None),
         ("0.3", ROW, 0.3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,16 @@ def test_comments_in_the_files_stay(tmp_path: Path) -> None:
     settings.write(path, ("home.new",), "x")
     assert path.read_text().startswith("# mine\n") and "# as in a player" in path.read_text()
     assert actions.read_keymap(path) == ({"study.pause": "f7", "home.new": "x"}, [])
+
+
+async def test_nothing_but_ascii_where_there_is_no_unicode(
+    tasks: list[TaskEntry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYPERLLAMA_ASCII", "1")
+    async with app().run_test(size=(100, 30)) as pilot:
+        for keys in ("m", "escape", "f3", "escape", "question_mark"):
+            await pilot.press(keys)
+            await pilot.pause()
+            drawn = pilot.app.export_screenshot(simplify=True)
+            words = re.sub(r"&#(\d+);", lambda m: chr(int(m[1])), drawn)
+            assert words.replace("\xa0", " ").isascii(), [c for c in words if ord(c) > 127][:9]

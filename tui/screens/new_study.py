@@ -234,7 +234,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
             return False
         finally:
             self._busy = ""
-            if self.is_mounted:
+            if self.is_attached:
                 self._draw_steps()
         return True
 
@@ -283,7 +283,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
             [("", "default", "hybrid where there is a model"), *((p, p, summary(p)) for p in names)]
         )
         found = await asyncio.to_thread(find_models)
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         usable = [m for m in found if not m.problem]
         self._choice("run", "model").offer(
@@ -303,7 +303,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
 
     def refresh_form(self) -> None:
         """Show the draft everywhere: fields, tables, text, faults."""
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         draft, g = self.draft, self.glyphs
         known = bool(draft.columns)

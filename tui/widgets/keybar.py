@@ -38,9 +38,10 @@ class KeyBar(Widget):
         offered = sorted(self._offered(), key=lambda pair: pair[0].footer)[:]
         tail = [pair for pair in offered if pair[0].where == "app"]
         head = [pair for pair in offered if pair[0].where != "app"][: MOST_KEYS - len(tail)]
+        plain = not getattr(getattr(self.app, "glyphs", None), "braille", True)
         typing = isinstance(self.screen.focused, Input)
         entries = [
-            (a, shown(key), label)
+            (a, shown(key, plain), label)
             for a, label in (*head, *tail)
             if (key := _usable(keys_of(a, keymap), typing))
         ]
