@@ -26,8 +26,17 @@ from core.compare.run import run_comparison
 from core.compare.trials import KeptRunner, KeptTrials, default_file
 from core.errors import HyperLlamaError, StudyError
 from core.evaluate.results import FoldResult, Result
-from core.folder import all_summaries, holder
-from core.honesty import FOLDER, Honesty, Line, Noise, Unseen, read_honesty, write_honesty
+from core.folder import Lock, all_summaries, holder
+from core.honesty import (
+    FOLDER,
+    Honesty,
+    Line,
+    Noise,
+    Unseen,
+    lock_folder,
+    read_honesty,
+    write_honesty,
+)
 from core.paths import study_dir
 from core.reading import StudyFacts, read_study
 from core.store import StoredTrial
@@ -98,10 +107,17 @@ def run_baselines(
         raise StudyError(f"the baselines of {study!r} are switched off", "`--on` switches them on")
     if facts.best is None or facts.task_file is None:
         raise StudyError(f"the study {study!r} has no score yet", "run it first")
+    pid = holder(lock_folder(folder))
+    if pid is not None:
+        raise StudyError(
+            f"process {pid} works on the baselines of {study!r} already", "`--show` says how far"
+        )
+    lock = Lock(lock_folder(folder))
+    lock.take()
     work = _Work(facts, folder, should_stop, on_progress, _Spare(busy or _busy, sleep))
-    work.begin(proposers, seeds, foldings)
     kept = KeptTrials(default_file())
     try:
+        work.begin(proposers, seeds, foldings)
         while not work.over:
             work.wait()
             if should_stop():
@@ -113,6 +129,7 @@ def run_baselines(
     finally:
         kept.close()
         work.end()
+        lock.release()
     return work.found
 
 

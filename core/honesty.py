@@ -162,6 +162,11 @@ def honesty_file(folder: Path) -> Path:
     return folder / FOLDER / FILE
 
 
+def lock_folder(folder: Path) -> Path:
+    """Where the lock of the process lies that fills a study's panel."""
+    return folder / FOLDER / "panel"
+
+
 def write_honesty(folder: Path, found: Honesty) -> None:
     """Replace the panel at once."""
     file = honesty_file(folder)
@@ -184,7 +189,7 @@ def read_honesty(study: str) -> Honesty:
         return Honesty(folder.name)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise StudyError(f"{file} cannot be read: {error}", "delete it") from error
-    gone = holder(folder / FOLDER) is None
+    gone = holder(lock_folder(folder)) is None
     if gone and found.state in ("running", "waiting"):
         return Honesty(**{**vars(found), "state": "stopped"})
     return found

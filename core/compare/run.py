@@ -22,8 +22,8 @@ from core.compare.grid import Cell, Contender, Grid, load_grid
 from core.compare.play import Journal, play
 from core.compare.reading import STATUS, Comparison, cell_file, read_comparison
 from core.compare.trials import KeptRunner, KeptTrials, default_file
-from core.errors import HyperLlamaError
-from core.folder import Lock, write_atomically
+from core.errors import HyperLlamaError, StudyError
+from core.folder import Lock, holder, write_atomically
 from core.options import Options, engine_settings
 from core.propose import Proposer, ProposerSetting, make_proposer, needs_model
 
@@ -68,6 +68,12 @@ def run_comparison(
         StudyError: there is no such comparison, or another process works on it.
     """
     grid = load_grid(name)
+    pid = holder(grid.folder)
+    if pid is not None:
+        raise StudyError(
+            f"process {pid} works on the comparison {name!r} already",
+            f"`hyperllama compare {name} --queue` shows how far it is",
+        )
     lock = Lock(grid.folder)
     lock.take()
     worker = _Worker(grid, kept or default_file(), should_stop, on_progress, opened)

@@ -39,9 +39,18 @@ def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
     assert half.state == "stopped" and half.done == 0 < half.total and len(slept) == 2
     assert {t.state for t in told} == {"waiting", "stopped"}
     assert read_honesty(study) == half
+    states: set[str] = set()
+
+    def look(told: Honesty) -> None:
+        states.add(read_honesty(study).state)
+        with pytest.raises(StudyError, match="already"):
+            run_baselines(study)
+
     found = run_baselines(
-        study, seeds=1, foldings=1, proposers=("random", "tpe"), busy=lambda: False
-    )
+        study, seeds=1, foldings=1, proposers=("random", "tpe"), busy=lambda: False,
+        on_progress=look,
+    )  # fmt: skip
+    assert states == {"waiting", "running", "finished"}
     assert found.state == "finished" and found.done == found.total
     assert [line.name for line in found.lines] == ["default", "random", "tpe"]
     assert all(len(line.mean) == 3 for line in found.lines)

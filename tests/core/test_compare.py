@@ -177,7 +177,13 @@ def test_a_comparison_is_stopped_goes_on_and_trains_nothing_twice(tmp_path: Path
     )
     assert 6 <= found.done_trials < 16 and not found.finished and found.left_s is not None
     assert any(c.state == "broken off" for c in found.cells) or found.done_trials % 4 == 0
-    found = run_comparison("one", on_progress=told.append)
+
+    def second(progress: Progress) -> None:
+        told.append(progress)
+        with pytest.raises(StudyError, match="works on the comparison 'one' already"):
+            run_comparison("one")
+
+    found = run_comparison("one", on_progress=second)
     assert found.finished and found.done_trials == found.trials == 16 and found.pid is None
     assert told[-1].cell is None and told[-1].left_s == 0.0
     keys = [
