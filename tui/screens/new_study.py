@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input, Static, TextArea
 
 from core.errors import HyperLlamaError
@@ -152,15 +153,16 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
     def go(self, step: str) -> None:
         """Show a step and focus what is first there."""
         self.query_one(ContentSwitcher).current = f"step-{step}"
-        if step == "table":
-            known = bool(self.draft.columns)
-            (self.query_one(ColumnList) if known else self.query_one("#table-path")).focus()
+        first: Widget = self.query_one("#table-path")
+        if step == "table" and self.draft.columns:
+            first = self.query_one(ColumnList)
         elif step == "task":
-            self.query_one(f"#{FIELDS[0].id}").focus()
+            first = self.query_one(f"#{FIELDS[0].id}")
         elif step == "space":
-            self.query_one(SpaceTable).focus()
-        else:
-            self.query_one(TaskText).focus()
+            first = self.query_one(SpaceTable)
+        elif step == "text":
+            first = self.query_one(TaskText)
+        self.set_focus(first)  # at once: the next key must not reach the old field
         self._draw_steps()
         self.refresh_keys()
 
