@@ -9,7 +9,7 @@ import pytest
 
 from core import control
 from core.errors import StudyError
-from core.events import TalkAnswered, TalkAsked, TalkText
+from core.events import ProposalMade, TalkAnswered, TalkAsked, TalkText
 from core.honesty import Honesty, Line
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
@@ -203,6 +203,24 @@ async def test_every_pane_opens_at_every_size(
 
 
 _PANES = ("history", "reasoning", "progress", "context", "belief", "talk")
+
+
+async def test_the_context_says_what_it_had_no_room_for(
+    opened: Opened, flown: recorded.Replay
+) -> None:
+    tokens = {
+        "prompt": 3000, "generated": 200, "context_used": 3200, "context_length": 4096,
+        "listed": 12, "left_out": 30, "facts": 9, "dropped": ["dataset facts"],
+        "parts": {"instructions": 300, "task": 900, "history": 1800, "reply": 200},
+    }  # fmt: skip
+    made = ProposalMade(9, "llama", {"max_depth": 4}, tokens=tokens)
+    async with opened(flown) as pilot:
+        flown.add((made, flown.last_t))
+        await pilot.press("4")
+        await pilot.pause(0.3)
+        text = " ".join(text_of(pilot, "#context").split())
+        for said in ("12 trials in full, 30 in 9 facts", "dataset facts", "task 900", "free 896"):
+            assert said in text
 
 
 # Text, records, reports

@@ -12,15 +12,14 @@ from core.text import plain
 from tui import wording
 from tui.widgets.pane import Pane
 
-# Parts of a prompt in their order. A proposer that knows them reports tokens["parts"], or how many
-# tokens are "fixed" (instructions, task and space) and the "question".
+# Parts of a prompt in their order. A proposer that knows them reports tokens["parts"].
 PARTS = ("instructions", "task", "history", "reasoning", "reply")
 
 _RECENT = 100  # trials that the median looks back on
 
 HELP = """\
 How the context window of the model was used by the proposal that is looked at. What does not fit \
-is left out of the prompt, oldest and worst trials first.
+is summed up in facts, oldest and worst trials first; then descriptions and notes give way.
 
 *in* counts the prompt's tokens, *cached* those of them that were still in memory from the last \
 proposal, *out* the generated ones.
@@ -46,6 +45,9 @@ class ContextGauge(Pane):
         if limit:
             out.append(self._bar(parts, limit, width))
             out.extend(self._legend(parts, limit - used, width))
+        gave_way = _gave_way(tokens)
+        if gave_way and height > len(out) + 3:
+            out.extend(self.sentence(gave_way, width))
         if height > len(out) + 3:
             out.append(Content(""))
         out.extend(self._costs(tokens))
@@ -187,18 +189,22 @@ def _parts(tokens: Mapping[str, Any], used: float) -> list[tuple[str, float]]:
         names = [n for n in PARTS if n in known] + [n for n in known if n not in PARTS]
         return [(plain(str(n)), a) for n in names if (a := _number(known, n))]
     out = _number(tokens, "generated") or 0.0
-    fixed, asked = _number(tokens, "fixed"), _number(tokens, "question") or 0.0
-    if fixed:
-        amounts = {
-            "instructions": fixed,
-            "history": max(0.0, used - fixed - asked - out),
-            "question": asked,
-            "reply": out,
-        }
-    else:
-        cached = _number(tokens, "cached") or 0.0
-        amounts = {"cached": cached, "new": max(0.0, used - out - cached), "reply": out}
+    cached = _number(tokens, "cached") or 0.0
+    amounts = {"cached": cached, "new": max(0.0, used - out - cached), "reply": out}
     return [(name, amount) for name, amount in amounts.items() if amount > 0]
+
+
+def _gave_way(tokens: Mapping[str, Any]) -> str:
+    """What the context had no room for, in words; empty where all is in it."""
+    said = []
+    short, listed = _number(tokens, "left_out") or 0, _number(tokens, "listed") or 0
+    if short:
+        facts = _number(tokens, "facts") or 0
+        said.append(f"{listed:.0f} trials in full, {short:.0f} in {facts:.0f} facts")
+    dropped = tokens.get("dropped")
+    if isinstance(dropped, (list, tuple)) and dropped:
+        said.append(f"left out: {plain(', '.join(map(str, dropped)))}")
+    return "; ".join(said)
 
 
 def _pairs(pairs: list[tuple[str, str]]) -> Content:
