@@ -83,8 +83,8 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
     position = 0
     waiting: argparse.Action | None = None  # an option whose value comes next
     for word in words[:-1]:
-        if waiting is not None:
-            waiting = None
+        if waiting is not None and not word.startswith("-"):
+            waiting = waiting if waiting.nargs in ("+", "*") else None
         elif word.startswith("-"):
             action = parser._option_string_actions.get(word)
             waiting = action if action is not None and action.nargs != 0 else None
@@ -97,7 +97,7 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
             else:
                 return []
     found: Iterable[Candidate]
-    if waiting is not None:
+    if waiting is not None and not current.startswith("-"):
         found = _values(waiting)
     elif current.startswith("-"):
         found = ((f, _plain(a.help)) for a in parser._actions for f in a.option_strings
@@ -133,7 +133,11 @@ def _values(action: argparse.Action) -> Iterator[Candidate]:
 
         for s in all_summaries():
             yield str(s.get("study")), f"{s.get('state')}, {s.get('metric')}"
-    elif action.dest in ("proposer", "proposers"):
+    elif action.dest == "name":
+        from core.compare.grid import comparison_names
+
+        yield from ((name, "a comparison") for name in comparison_names())
+    elif action.dest in ("proposer", "how"):
         from core.propose import proposers, summary
 
         yield from ((name, summary(name)) for name in proposers())
