@@ -199,6 +199,8 @@ class _Work:
         while self._spare.busy() and not self._should_stop():
             self._tell(state="waiting")
             self._spare.sleep(POLL_S)
+        if not self._should_stop():
+            self._tell()
 
     def with_runner(self, runner: KeptRunner) -> None:
         """Work until nothing is left, or somebody else needs the machine."""
