@@ -33,6 +33,7 @@ def loaded_by(statement: str) -> set[str]:
         ("import hyperllama", set()),
         ("import core.space, core.events, core.errors, core.propose", set()),
         ("import models.registry, models.engine", set()),
+        ("import core.compare.grid, core.compare.reading, core.honesty, models.fit", set()),
         ("import core.study, core.store", {"optuna", "polars", "scipy"}),
         ("import tui.app", {"textual"}),
     ],
