@@ -17,7 +17,7 @@ from tests.tui.test_home import NOW
 from tests.tui.test_looks import SIZES, THEMES
 from tests.tui.test_new_study import NearDesk, form
 from tests.tui.test_new_study import settle as settled
-from tui import actions
+from tui import actions, settings
 from tui import draft as drafts
 from tui.app import HyperLlama
 from tui.library import TaskEntry
@@ -113,6 +113,20 @@ def test_compare(
         for key in keys.split(","):
             await pilot.press(key)
             await pilot.pause(0.1)
+
+    size, theme = look
+    assert snap_compare(app(theme), terminal_size=size, run_before=go)
+
+
+@pytest.mark.parametrize("keys", ["f3", "f1"], ids=["settings", "help"])
+def test_settings_and_help(
+    snap_compare: Any, look: tuple[tuple[int, int], str], keys: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "settings_file", lambda: Path("settings.toml"))
+
+    async def go(pilot: Pilot[None]) -> None:
+        await pilot.press(keys)
+        await pilot.pause(0.1)
 
     size, theme = look
     assert snap_compare(app(theme), terminal_size=size, run_before=go)

@@ -24,6 +24,7 @@ from tui.screens.new_study import NewStudy
 from tui.screens.pick import Pick
 from tui.widgets.form import BY_ID
 from tui.widgets.space_table import SpaceTable
+from tui.widgets.table_look import Files
 
 NAMES = {"/": "slash", ".": "full_stop", "_": "underscore", " ": "space", ",": "comma"}
 
@@ -303,3 +304,19 @@ def test_ranges_as_they_are_typed(text: str, row: dict[str, Any], meant: object)
 def test_what_is_no_range_is_refused(text: str, row: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         range_value(text, row)
+
+
+async def test_folders_are_walked_with_the_keyboard(folder: Path) -> None:
+    (folder / "tables").mkdir()
+    async with app().run_test(size=(100, 30)) as pilot:
+        await pilot.press("n")
+        await pilot.pause()
+        path = form(pilot).query_one("#table-path", Input)
+        await pilot.press("tab", "enter")
+        await pilot.pause()
+        assert path.value == "tables/"
+        form(pilot).query_one(Files).focus()
+        await pilot.press("backspace")
+        await pilot.pause()
+        assert path.value == f"{folder}/" or path.value == "./"
+        assert "quick.csv" in text_of(pilot, "#table-files")

@@ -155,3 +155,10 @@ async def test_nothing_but_ascii_where_there_is_no_unicode(
             drawn = pilot.app.export_screenshot(simplify=True)
             words = re.sub(r"&#(\d+);", lambda m: chr(int(m[1])), drawn)
             assert words.replace("\xa0", " ").isascii(), [c for c in words if ord(c) > 127][:9]
+
+
+async def test_a_colon_can_be_typed_in_a_field(tasks: list[TaskEntry]) -> None:
+    async with app().run_test(size=(120, 40)) as pilot:
+        await pilot.press("slash", "a", "colon", "comma", "question_mark")
+        await pilot.pause()
+        assert pilot.app.screen.query_one("#filter", Input).value == "a:,?"
