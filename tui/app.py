@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -21,6 +22,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widget import Widget
 
+from core import shelf
 from core.errors import StudyError
 from core.paths import home
 from core.text import plain
@@ -127,6 +129,26 @@ class HyperLlama(App[None]):
             self.report("warning", problem)
         if self._first_study:
             self.open_study(self._first_study)
+        self.call_after_refresh(self._empty_trash)
+
+    @work(group="trash")
+    async def _empty_trash(self) -> None:
+        """Let a process of its own remove what has lain in the trash for a week."""
+        if not shelf.overdue(self.clock()):
+            return
+        from models.child import python_argv
+        from tui import bridge
+
+        nowhere = asyncio.subprocess.DEVNULL
+        with contextlib.suppress(OSError):  # it is tried again at the next start
+            await asyncio.create_subprocess_exec(
+                *python_argv("core.shelf"),
+                stdin=nowhere,
+                stdout=nowhere,
+                stderr=nowhere,
+                env=bridge.environment(),
+                start_new_session=True,
+            )
 
     # Studies
 

@@ -11,6 +11,7 @@ from core import shelf
 from core.control import Stop
 from core.folder import Lock, free_name, write_summary
 from core.paths import study_dir
+from core.store import open_storage
 from tests.tui import recorded
 from tests.tui.conftest import text_of
 from tui import bridge, library
@@ -299,3 +300,16 @@ def test_the_trash_is_emptied_after_a_week() -> None:
     assert not shelf.overdue(now + 6 * 86_400)
     (folder,) = shelf.overdue(now + 8 * 86_400)
     assert shelf.empty_trash(now + 8 * 86_400) == [] and folder.exists(), "storage out of reach"
+
+
+async def test_the_trash_is_emptied_in_a_process_of_its_own(tasks: list[TaskEntry]) -> None:
+    put_study("old", "finished", storage=f"sqlite:///{study_dir('old').parent}/x.db")
+    open_storage(f"sqlite:///{study_dir('old').parent}/x.db")
+    shelf.delete("old")
+    (shelf.trash() / "old" / "deleted").write_text("1.0")
+    async with app().run_test() as pilot:
+        for _ in range(400):
+            await pilot.pause(0.05)
+            if not (shelf.trash() / "old").exists():
+                return
+    raise AssertionError("it is still there")
