@@ -230,12 +230,12 @@ def _report(name: str, as_json: bool) -> int:
 
 def _run(name: str, as_json: bool) -> int:
     from core.compare.run import run_comparison
-    from tui.commands.session import Signals
+    from tui.commands.session import ALL_FAILED, Signals
 
     shown = _Shown()
     with Signals() as signals:
         try:
-            run_comparison(
+            found = run_comparison(
                 name, should_stop=lambda: signals.received is not None, on_progress=shown
             )
         finally:
@@ -244,7 +244,7 @@ def _run(name: str, as_json: bool) -> int:
     if signals.received is not None:
         print(f"stopped; go on with: hyperllama compare {name}", file=sys.stderr)
         return 128 + signals.received
-    return code
+    return code if any(c.state == "done" for c in found.cells) else ALL_FAILED
 
 
 class _Shown:
