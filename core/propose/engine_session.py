@@ -12,7 +12,6 @@ from core.events import ModelLoaded, ModelLoading, Noted
 from core.paths import home
 from core.propose.setting import ProposerSetting
 from models.engine.protocol import EngineSettings, Generated, Generation, ModelInfo
-from models.errors import EngineError
 
 
 class EngineLike(Protocol):
@@ -126,8 +125,6 @@ class EngineSession:
         try:
             if self._cache is not None and self._generated:
                 engine.save_cache(self._cache)
-        except EngineError:
-            pass  # it is gone, and its cache with it: a resumed study reads the prompt anew
         finally:
             engine.close()
 

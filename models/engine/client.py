@@ -218,13 +218,19 @@ class Engine:
         answer = self._request("score", fields, None, should_stop)
         return list(answer.get("logprobs", []))
 
-    def save_cache(self, path: Path, most_mb: float = 256.0) -> int:
+    def save_cache(self, path: Path, most_mb: float = 128.0) -> int:
         """Write the prompt that is in the cache to a file; how many tokens that are.
 
-        Only as much of its front as takes `most_mb` MiB; 0 where it does not pay, or cannot be.
+        Only as much of its front as takes `most_mb` MiB; 0 where it does not pay, or cannot be. A
+        child that died is not started again for it.
         """
+        if self._loaded is None or self._child is None or not self._child.alive:
+            return 0
         fields = {"path": str(path), "most_bytes": int(most_mb * 2**20)}
-        return int(self._request("save_cache", fields)["tokens"])
+        try:
+            return int(self._ask("save_cache", fields, None, None)["tokens"])
+        except ChildDied:
+            return 0
 
     def restore_cache(self, path: Path) -> int:
         """Read a file of `save_cache`, and remove it; how many tokens need not be evaluated.

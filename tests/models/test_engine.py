@@ -333,6 +333,7 @@ def test_death_of_the_child_is_mended(folder: Path, tiny: Path) -> None:
         before = engine.generate(Generation(PROMPT, PROGRAMME))
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGKILL)
+        assert engine.save_cache(folder / "dead.cache") == 0 and engine.starts == 1
         assert same(engine.generate(Generation(PROMPT, PROGRAMME)), before)
         assert engine.starts == 2
         engine.close()
