@@ -84,6 +84,8 @@ class KeptRunner:
         self.seed = self.problem.task.seed if seed is None else seed
         self._kept = kept
         self._identity = identity(self.problem, self.seed)
+        # With other limits a trial that failed may not fail.
+        self._limits = self.problem.task.limits.model_dump_json(exclude={"threads"})
 
     def __enter__(self) -> KeptRunner:
         return self
@@ -112,15 +114,17 @@ class KeptRunner:
             HyperLlamaError: the child cannot go on.
         """
         identity = self._identity + ("" if fold_seed is None else f" folds {fold_seed}")
+        failed = f"{identity} failed within {self._limits}"
         key = self._key(config)
-        known = self._kept.get(identity, key)
+        known = self._kept.get(identity, key) or self._kept.get(failed, key)
         if known is not None:
             return _from_wire(known), True
         result = self.runner.evaluate(
             config, seed=self.seed, fold_seed=fold_seed, should_stop=should_stop
         )
         if result.state != "cancelled" and not result.reason.startswith("died twice"):
-            self._kept.put(identity, key, _to_wire(result))
+            complete = result.state == "complete"
+            self._kept.put(identity if complete else failed, key, _to_wire(result))
         return result, False
 
     def test_score(

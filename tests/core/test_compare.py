@@ -31,13 +31,15 @@ from core.compare.reading import CellFacts, Comparison, all_comparisons, cell_fi
 from core.compare.report import csv_report, json_report, text_report, write_reports
 from core.compare.run import Progress, run_comparison
 from core.compare.summary import summarise
-from core.compare.trials import KeptTrials, default_file
+from core.compare.trials import KeptRunner, KeptTrials, default_file
+from core.data import load_table
 from core.errors import EngineError, ModelFileError, SpaceError, StudyError
 from core.evaluate.results import Result
 from core.propose.protocol import Proposal
 from core.space import Config
+from core.task import load_task, resolve
 from tests.core.fakes import SPACE, Drawn, FakeRunner
-from tests.small import write_task
+from tests.small import TASK, write_task
 
 
 class Scored:
@@ -319,3 +321,23 @@ def test_a_torn_line_is_left_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     file.write_text("{]\n")
     with pytest.raises(StudyError, match="line 1"):
         read_comparison("one")
+
+
+def test_what_failed_is_kept_for_its_limits_alone(tmp_path: Path) -> None:
+    class Runner(FakeRunner):
+        def open(self) -> Any:
+            return problem
+
+    kept = KeptTrials(tmp_path / "trials.sqlite")
+    runs = []
+    for seconds in (10, 10, 20):
+        text = TASK + f"\n[limits]\ntrial_seconds = {seconds}\n"
+        task = load_task(write_task(tmp_path / str(len(runs)), text))
+        problem = resolve(task, load_table(task))
+        fake = Runner()
+        fake.before = lambda count, config: Result("failed", reason="took longer than the limit")
+        runner = KeptRunner(task._file or tmp_path, kept, log=tmp_path / "log", runner=fake)
+        runs.append(runner.evaluate(problem.space.default()))
+        assert len(fake.evaluated) == (not runs[-1][1])
+    assert [known for _, known in runs] == [False, True, False]
+    assert {result.state for result, _ in runs} == {"failed"}
