@@ -34,6 +34,7 @@ from typing import Any
 import psutil
 
 from models.errors import ChildDied, HyperLlamaError
+from models.priority import pass_on
 
 Message = dict[str, Any]
 
@@ -115,6 +116,7 @@ class Child:
         self._out = self._process.stdout.fileno()
         os.set_blocking(self._in, False)
         self.pid: int = self._process.pid
+        pass_on(self.pid)
 
     @property
     def alive(self) -> bool:

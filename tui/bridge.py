@@ -24,6 +24,7 @@ from core.honesty import Honesty, read_honesty
 from core.paths import home, study_dir
 from core.proposal_log import read_proposals
 from core.text import plain
+from models.priority import STUDY, give_way
 from tui import preferences
 from tui.snapshot import Snapshot, Watch
 
@@ -187,6 +188,7 @@ async def launch(arguments: Sequence[str], name: str) -> FolderLink:
                 env=environment(),
                 start_new_session=True,
             )
+        give_way(process.pid, STUDY)
     except OSError as error:
         raise StudyError(
             f"The study process did not start: {error}", hint=f"Check that {log} can be written."

@@ -69,6 +69,7 @@ class StudyScreen(Steerable):
         self.looked: int | None = None  # the trial looked at; None: the newest
         self.layout_kept = layout.read()
         self._honesty_looked = -_HONESTY_S
+        self._laid_out: object = None
         self._alive = True
         self._mourned = False
         self._notes_t = clock() - _OLD_NEWS_S  # when the last note was told
@@ -201,10 +202,19 @@ class StudyScreen(Steerable):
         self.lay_out()
 
     def lay_out(self) -> None:
-        """Decide from the size and the choices which panes are seen, and where."""
+        """Decide from the size and the choices which panes are seen, and where.
+
+        Touching a style draws the whole screen anew, so nothing is touched where all is as it was.
+        """
         width, height = self.size
         wide = width >= _WIDE[0] and height >= _WIDE[1]
         single = height < _STACK_LINES
+        focused = self._focused_pane() if single else None
+        wanted = (self.size, self.layout_kept, focused, self._without_model())
+        if wanted == self._laid_out:
+            self._titles()
+            return
+        self._laid_out = wanted
         self.set_class(wide, "-wide")
         self.set_class(not wide, "-stack")
         self.set_class(bool(self.maximised) or single, "-one")
@@ -219,8 +229,7 @@ class StudyScreen(Steerable):
             if self._without_model():
                 seen -= {"context", "belief"} - {self.side}
         elif single:
-            focused = self._focused_pane() or "history"
-            seen = {focused}
+            seen = {focused or "history"}
         else:
             seen = {"history", self.side}
         for name in _TITLES:

@@ -10,11 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Markdown, Static
-from textual.widgets.markdown import MarkdownStream
+from textual.widgets import Static
 
 from core.text import plain
-from tui import actions, wording
+from tui import actions, markdown, wording
 from tui.glyphs import UNICODE, Glyphs
 from tui.snapshot import Snapshot, TrialView
 
@@ -49,17 +48,12 @@ class Reasoning(VerticalScroll, can_focus=True):
         self.unfolded = False
         self._snapshot = Snapshot()
         self._trial: TrialView | None = None
-        self._written = ""
         self._number: int | None = None
-        self._stream: MarkdownStream | None = None
-        self._text = ""
-        self._drawn: dict[str, Content] = {}
+        self._drawn: Content | None = None
+        self._room = (0, 0)  # what the text takes; the screen is laid out anew when it changes
 
     def compose(self) -> ComposeResult:
-        yield Static(id="reasoning-head")
-        yield Static(id="reasoning-thinking")
-        yield Markdown("", id="reasoning-words", open_links=False)
-        yield Static(id="reasoning-proposal")
+        yield Static(id="reasoning-text")
 
     def show(self, snapshot: Snapshot, trial: TrialView | None) -> None:
         """Show that trial's words; what was added since the last call is appended."""
@@ -72,50 +66,32 @@ class Reasoning(VerticalScroll, can_focus=True):
         self.unfolded = not self.unfolded
         self._draw()
 
-    async def on_unmount(self) -> None:
-        await self._stop_stream()
+    def on_resize(self) -> None:
+        if self._trial is not None:
+            self._draw()
 
     def _draw(self) -> None:
         trial = self._trial
         thinking, answer = split_thinking(plain(trial.reasoning)) if trial else ("", "")
         another = (trial.number if trial else None) != self._number
         self._number = trial.number if trial else None
-        self._static("head", self._head())
-        self._static("thinking", self._thinking(thinking))
-        self._static("proposal", self._proposal())
-        if another or answer != self._text:
-            self.run_worker(self._write(answer, another), group="reasoning", exclusive=False)
-        self._text = answer
-
-    async def _write(self, text: str, another: bool) -> None:
-        """Append what is new; Markdown is rendered anew only when the beginning changed."""
-        words = self.query_one("#reasoning-words", Markdown)
+        width = max(8, self.scrollable_content_region.width)
+        words = markdown.lines(answer, width)
+        parts = (
+            self._head(), self._thinking(thinking), Content("\n").join(words), self._proposal()
+        )  # fmt: skip
+        content = Content("\n\n").join(part for part in parts if part)
+        if self._drawn is not None and self._drawn.is_same(content):
+            return
+        self._drawn = content
         stay = self.is_vertical_scroll_end
-        if not another and self._written and text.startswith(self._written):
-            if self._stream is None:
-                self._stream = Markdown.get_stream(words)
-            added, self._written = text[len(self._written) :], text
-            await self._stream.write(added)
-        else:
-            self._written = text
-            await self._stop_stream()
-            await words.update(text)
+        height = sum(max(1, -(-len(line) // width)) for line in content.plain.split("\n"))
+        other, self._room = (width, height) != self._room, (width, height)
+        self.query_one("#reasoning-text", Static).update(content, layout=other)
         if another:
             self.scroll_home(animate=False)
         elif stay:
             self.scroll_end(animate=False)
-
-    async def _stop_stream(self) -> None:
-        if self._stream is not None:
-            stream, self._stream = self._stream, None
-            await stream.stop()
-
-    def _static(self, part: str, content: Content) -> None:
-        widget = self.query_one(f"#reasoning-{part}", Static)
-        if part not in self._drawn or not self._drawn[part].is_same(content):
-            self._drawn[part] = content
-            widget.display = bool(content)
-            widget.update(content)
 
     def _head(self) -> Content:
         trial = self._trial

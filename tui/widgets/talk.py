@@ -11,11 +11,10 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input, Markdown, Static
-from textual.widgets.markdown import MarkdownStream
+from textual.widgets import Input, Static
 
 from core.text import plain
-from tui import actions, wording
+from tui import actions, markdown, wording
 from tui.glyphs import UNICODE, Glyphs
 from tui.screens.dialogs import Field
 from tui.snapshot import Exchange, Snapshot
@@ -69,7 +68,7 @@ class Talk(Vertical):
         self._snapshot = Snapshot()
         self._started_t = -1.0
         self._drawn: dict[int, Exchange] = {}
-        self._streams: dict[int, MarkdownStream] = {}
+        self._empty: Content | None = None
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="talk-said", can_focus=False):
@@ -90,9 +89,11 @@ class Talk(Vertical):
     def refresh_empty(self) -> None:
         """What stands there before the first question."""
         empty = self.query_one("#talk-empty", Static)
-        empty.display = not self._snapshot.talk
-        if empty.display:
-            empty.update(self._before_first())
+        said = Content("") if self._snapshot.talk else self._before_first()
+        if self._empty is None or not self._empty.is_same(said):
+            self._empty = said
+            empty.display = bool(said)
+            empty.update(said)
 
     @property
     def suggested(self) -> Mapping[str, Any]:
@@ -118,7 +119,6 @@ class Talk(Vertical):
         said = self.query_one("#talk-said", VerticalScroll)
         if fresh:
             self._drawn.clear()
-            self._streams.clear()
             await said.query(".talk").remove()
         stay = said.is_vertical_scroll_end
         for exchange in talk:
@@ -128,37 +128,28 @@ class Talk(Vertical):
             if before is None:
                 await said.mount(
                     Static(_question(exchange, self.glyphs), classes="talk talk--asked"),
-                    Markdown("", id=f"talk-text-{number}", classes="talk", open_links=False),
+                    Static(id=f"talk-text-{number}", classes="talk"),
                     Static(id=f"talk-end-{number}", classes="talk talk--end"),
                 )
                 before = Exchange(number, exchange.asked)
                 stay = True
             if exchange != before or (exchange.done and not before.done):
-                await self._continue(exchange, before)
+                self._draw(exchange)
         if stay:
             said.scroll_end(animate=False)
 
-    async def _continue(self, exchange: Exchange, before: Exchange) -> None:
-        """Bring one exchange up to date; an answer in the making is appended to."""
-        number = exchange.number
-        text, old = plain(exchange.text), plain(before.text)
-        words = self.query_one(f"#talk-text-{number}", Markdown)
-        if text.startswith(old) and old and not exchange.done:
-            stream = self._streams.get(number)
-            if stream is None:
-                stream = self._streams[number] = Markdown.get_stream(words)
-            await stream.write(text[len(old) :])
-        elif text != old or exchange.done:
-            stream = self._streams.pop(number, None)
-            if stream is not None:
-                await stream.stop()
-            await words.update(text)
-        end = self.query_one(f"#talk-end-{number}", Static)
-        end.update(self._end(exchange))
+    def _draw(self, exchange: Exchange) -> None:
+        width = self.query_one("#talk-said", VerticalScroll).size.width - 1
+        words = markdown.lines(plain(exchange.text), max(8, width))
+        text = self.query_one(f"#talk-text-{exchange.number}", Static)
+        text.update(Content("\n").join(words))
+        text.display = bool(words)
+        self.query_one(f"#talk-end-{exchange.number}", Static).update(self._end(exchange))
 
-    async def on_unmount(self) -> None:
-        for stream in self._streams.values():
-            await stream.stop()
+    def on_resize(self) -> None:
+        for exchange in self._drawn.values():
+            if self.query(f"#talk-end-{exchange.number}"):
+                self._draw(exchange)
 
     def _end(self, exchange: Exchange) -> Content:
         if not exchange.done:

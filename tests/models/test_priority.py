@@ -1,0 +1,36 @@
+"""Children of a process that gives way give way too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from models.child import Child, python_argv
+from models.priority import give_way, pass_on
+
+
+def test_a_process_is_made_nicer_and_a_gone_one_does_no_harm() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        give_way(process.pid, 7)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == 7
+        group = Path(f"/proc/{process.pid}/autogroup")
+        assert not group.exists() or group.read_text("ascii").split()[-1] in ("7", "")
+    finally:
+        process.kill()
+        process.wait()
+    give_way(process.pid, 9)
+    pass_on(process.pid)
+
+
+def test_an_ordinary_child_is_as_it_was(tmp_path: Path) -> None:
+    child = Child(python_argv("models.engine.server"), name="it", log=tmp_path / "log")
+    try:
+        mine = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == mine
+    finally:
+        child.kill()
