@@ -158,7 +158,7 @@ def make_grid(
     if old is not None and old.budget != budget:
         raise StudyError(
             f"the comparison {name!r} has a budget of {old.budget} trials, not {budget}",
-            "give another --name, or leave --budget out",
+            "make another with --new, or leave --budget out",
         )
     options = dict(options or {}) or dict(old.options if old is not None else {})
     every = {c.label: c for c in (*(old.contenders if old else ()), *contenders)}

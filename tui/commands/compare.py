@@ -21,7 +21,7 @@ NAME = "compare"
 HELP = "run models and proposers side by side on tasks, and say which is worth it"
 EPILOG = """\
   hyperllama compare --models small.gguf large.gguf --tasks wine.toml breast_cancer --seeds 5
-  hyperllama compare --models embedded-1m --how hybrid --tasks task.toml --name sizes
+  hyperllama compare --models embedded-1m --how hybrid --tasks task.toml --new sizes
   hyperllama compare NAME               go on with it; with --models, --tasks, --seeds: add to it
   hyperllama compare NAME --queue       its cells; --first, --last, --skip, --unskip TEXT change it
   hyperllama compare NAME --report      the figures so far

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from core.control import Request
 
 NAME = "tell"
-HELP = "steer a running study: pause, stop, hint, queue, extend, freeze, range, undo, ask, ..."
+HELP = "steer a running study: pause, stop, hint, queue, extend, freeze, range, undo, ask and more"
 EPILOG = """\
 requests:
   pause, resume, step, stop, stop-now, undo
