@@ -128,6 +128,16 @@ def resume(
         lock.release()
 
 
+def _check_prompt(options: Mapping[str, Any]) -> None:
+    """See to it that a study does not begin with prompt templates that cannot be used."""
+    from core.prompt.options import PromptOptions
+    from core.prompt.templates import load_templates
+
+    folder = PromptOptions.of(options).templates
+    if folder:
+        load_templates(Path(folder))
+
+
 def _claim(wanted: str | None, task: str) -> tuple[str, bool, Lock]:
     """A study's name, whether its folder is new, and the lock on it, taken."""
     while True:
@@ -260,6 +270,7 @@ class _Opened:
                 "the seed of a study cannot change; start another study",
             )
         options = self._options.over(kept)
+        _check_prompt(options.prompt or {})
         if more:
             options = replace(options, trials=(options.trials or 0) + more)
         if options.proposer is not None and options.proposer != kept["proposer"]:
@@ -332,6 +343,8 @@ class _Opened:
         proposer, note = choose_proposer(options.proposer, options.model)
         if note is not None:
             self._notes.append(note)
+        prompt = {**task.prompt, **(options.prompt or {})}
+        _check_prompt(prompt)
         return replace(
             options,
             trials=trials,
@@ -339,7 +352,7 @@ class _Opened:
             proposer=proposer,
             model=lasting_model(options.model or "embedded"),
             seed=task.seed if options.seed is None else options.seed,
-            prompt={**task.prompt, **(options.prompt or {})},
+            prompt=prompt,
         )
 
     def _facts(self) -> StudyOpened:

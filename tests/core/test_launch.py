@@ -19,6 +19,7 @@ from core.folder import SUMMARY, TASK, Lock, read_summary
 from core.launch import resume, start
 from core.options import Options, choose_proposer, gpu_layers
 from core.paths import default_storage, study_dir
+from core.prompt.templates import PromptError
 from core.reading import read_study
 from core.task import load_task
 from tests.core.fakes import SPACE, FakeRunner, database
@@ -94,6 +95,19 @@ def test_prompt_options_of_the_command_stand_over_those_of_the_task(task: Path) 
     assert read_study("quick").attrs["settings"]["prompt"] == kept
     resume("quick", Options(prompt={"reasoning": False}), more=1)
     assert read_study("quick").attrs["settings"]["prompt"] == {**kept, "reasoning": False}
+
+
+def test_templates_that_cannot_be_used_are_refused_at_once(task: Path) -> None:
+    folder = task.parent / "mine"
+    wanted = Options(proposer="random", trials=1, prompt={"templates": str(folder)})
+    with pytest.raises(PromptError, match="no such folder"):
+        start(task, wanted)
+    folder.mkdir()
+    (folder / "ask.md").write_text("Propose {{what}}.")
+    with pytest.raises(PromptError, match=r"ask\.md: unknown name"):
+        start(task, wanted)
+    (folder / "ask.md").write_text("Propose {{number}}.")
+    assert start(task, wanted).why == "budget"
 
 
 def test_names_are_chosen_or_given(task: Path) -> None:
