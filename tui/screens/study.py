@@ -37,7 +37,7 @@ from tui.widgets.talk import Talk
 
 REFRESH_S = 0.1
 _OLD_NEWS_S = 10.0
-_REST_S = 0.03
+_REST_S = 0.1  # the cursor stands still for so long before the panes beside follow it
 _WIDE = (110, 30)  # cells from which all panes have room side by side
 _STACK_LINES = 17  # below this, one pane at a time
 _TITLES = {
