@@ -165,7 +165,10 @@ class Evaluator:
                     "ask for fewer folds in [validation], or for another method",
                 ) from error
             if any(len(a) < 2 or len(b) < 1 for a, b in pairs):
-                raise TaskError("a fold would be empty", "ask for fewer folds in [validation]")
+                raise TaskError(
+                    "the table cannot be split: a fold would be empty",
+                    "ask for fewer folds in [validation], or for another method",
+                )
             self._folds[seed] = [(rows[a], rows[b]) for a, b in pairs]
         return self._folds[seed]
 
