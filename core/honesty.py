@@ -148,7 +148,9 @@ class Honesty:
 
 
 def _against(gap: float, name: str, floor: float | None, count: int) -> str:
-    side = "above" if gap >= 0 else "below"
+    if abs(gap) < 1e-12:
+        return f"equal to {name} after {count} evaluations"
+    side = "above" if gap > 0 else "below"
     text = f"{abs(gap):.4g} {side} {name} after {count} evaluations"
     if floor is None:
         return text

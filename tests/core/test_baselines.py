@@ -128,3 +128,4 @@ def test_what_a_reader_should_take_from_it() -> None:
     assert calm.noise_floor is None and calm.overtuning == 0.0
     assert "no overtuning" in "\n".join(calm.words())
     assert panel(noise=(Noise(0, (0.9, 0.9)),)).noise_floor is None
+    assert "equal to default after 1 evaluations" in panel(curve=(0.8,)).words()
