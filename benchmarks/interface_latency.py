@@ -10,7 +10,7 @@ history moves) and, from inside, by how much a timer of the event loop comes lat
 within 100 ms, a stall of at most 50 ms, both at the 99th percentile.
 
 On a machine with other work `--above N` lifts interface and load by N, their distance unchanged
-(needs the right to do so): 10 puts the load level with that work.
+(needs the right to do so): 5 puts the load level with that work.
 """
 
 from __future__ import annotations

@@ -6,8 +6,11 @@ import contextlib
 import os
 from pathlib import Path
 
-STUDY = 10
-"""Niceness of studies that were started from the interface, and of all they start."""
+STUDY = 5
+"""Niceness of studies that were started from the interface, and of all they start.
+
+Beside other work of the machine they still get a third of what that gets.
+"""
 
 
 def give_way(pid: int, nice: int) -> None:

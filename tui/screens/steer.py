@@ -81,7 +81,9 @@ class Steerable(Place[None]):
         verdict = (*_HELD, "edit")
         if self.live and self.snapshot.held is not None:
             return [pair for pair in found if pair[0].name in verdict or pair[0].where == "app"]
-        return [pair for pair in found if pair[0].name != "edit"]
+        talking = "talk" in self.places()  # there escape means something else first
+        hidden = {"study.edit", "study.back"} if talking else {"study.edit"}
+        return [pair for pair in found if pair[0].id not in hidden]
 
     # Going, resting, ending
 
