@@ -14,7 +14,7 @@ import termios
 import time
 from collections.abc import Sequence
 
-LIMIT_S = 60.0
+LIMIT_S = 90.0
 
 
 class Terminal:
