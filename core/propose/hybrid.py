@@ -49,11 +49,11 @@ class HybridProposer:
         if context.should_stop():
             raise Cancelled
         scored = len(self._history.scored(space))
-        opening = self._opening if self._knows(space) else 1
-        opens = context.number <= opening
-        if opens or not space.free or scored < 2 or self._model_turn():
+        knows = self._knows(space)
+        opens = context.number <= (self._opening if knows else 1)
+        if opens or not space.free or scored < 2 or (knows and self._model_turn()):
             return self._model.ask(space, context)
-        return self._process(space, context)
+        return self._process(space, context, knows)
 
     def _knows(self, space: SearchSpace) -> bool:
         """Whether the model can say anything about this space: a chat model always can, an embedded
@@ -77,14 +77,15 @@ class HybridProposer:
                     since += 1
         return since >= wait
 
-    def _process(self, space: SearchSpace, context: AskContext) -> Proposal:
+    def _process(self, space: SearchSpace, context: AskContext, knows: bool) -> Proposal:
         started = time.perf_counter()
         seed = self._setting.seed
         candidates: list[Config] = []
         prior: LogPrior | None = None
         beliefs: Mapping[str, Sequence[tuple[Value, float]]] = {}
         record: dict[str, Any] = {}
-        if isinstance(self._model, EmbeddedProposer):  # asking a chat model each time would be dear
+        # a chat model is not asked each time: that would be dear
+        if knows and isinstance(self._model, EmbeddedProposer):
             spoke, fixed = self._model.speak(space, context.number, context.attempt)
             candidates = [space.complete({**fixed, **c}) for c in spoke.configs]
             prior, beliefs = _prior(space, spoke.beliefs), spoke.beliefs
@@ -94,6 +95,8 @@ class HybridProposer:
             self._weight,
         )  # fmt: skip
         words = _words(chosen, self._history, space, prior is not None)
+        if not knows:
+            words += "\nThe model knows neither the estimator nor any of these hyperparameters."
         context.on_text(words)
         record["seconds"] = time.perf_counter() - started
         return Proposal(chosen.config, "gp", words, beliefs=beliefs, record=record)

@@ -83,3 +83,17 @@ def test_unknown_strategy_and_direction_say_what_is_allowed() -> None:
         LlamaSampler({}, strategy="magic")
     with pytest.raises(HyperLlamaError, match="minimize, maximize"):
         LlamaSampler({}, direction="up")
+
+
+def test_what_the_model_knows_nothing_of_is_left_to_the_process() -> None:
+    space: dict[str, BaseDistribution] = {n: FloatDistribution(-5.0, 5.0) for n in ("x1", "x2")}
+
+    def bowl(trial: optuna.Trial) -> float:
+        return sum((trial.suggest_float(n, -5.0, 5.0) - 1.3) ** 2 for n in space)
+
+    with LlamaSampler(space, seed=0) as sampler:
+        made = optuna.create_study(sampler=sampler)
+        made.optimize(bowl, n_trials=14)
+    makers = [t.system_attrs["hyperllama:proposer"] for t in made.trials]
+    assert makers == ["llama", "llama", *["gp"] * 12]
+    assert made.best_value < min(t.value or 0.0 for t in made.trials[:3])
