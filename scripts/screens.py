@@ -2,7 +2,7 @@
 
     python scripts/screens.py [--table TABLE] [--size 140x45] [-o docs/screens]
 
-It is the session that tests/tui/test_session.py checks; a few minutes, most of it training.
+The session is tests/tui/session.py; a minute on an idle machine, most of it training.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A whole session at the keyboard, with real study processes: from a table to an exported winner.
 
-The test looks at what each step left behind; `scripts/screens.py` takes pictures on the way.
+Each step waits for what it leaves behind; `scripts/screens.py` takes pictures on the way.
 """
 
 from __future__ import annotations
