@@ -18,6 +18,7 @@ from tui import actions
 from tui.app import HyperLlama
 from tui.library import TaskEntry
 from tui.screens.preview import Preview
+from tui.widgets.home_lists import ModelList
 
 SIZES = {"80x24": (80, 24), "140x45": (140, 45)}
 THEMES = {"dark": "hyperllama-dark", "light": "hyperllama-light"}
@@ -52,6 +53,11 @@ async def settle(pilot: Pilot[None]) -> None:
         words = [worker for worker in pilot.app.workers if worker.group == "reasoning"]
         if words:  # an empty list would mean all, and a dialog's worker waits for keys
             await pilot.app.workers.wait_for_complete(words)
+    lists = [m for screen in pilot.app.screen_stack for m in screen.query(ModelList)]
+    for _ in range(200):
+        if all(m.models is not None for m in lists):
+            break
+        await pilot.pause(0.02)
     await pilot.pause(0.15)
 
 

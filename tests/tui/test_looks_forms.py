@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from tests.tui.test_compare_screen import sizes as sizes
 from tests.tui.test_home import NOW
-from tests.tui.test_looks import SIZES, THEMES
+from tests.tui.test_looks import SIZES, THEMES, settle
 from tests.tui.test_new_study import NearDesk, form
 from tests.tui.test_new_study import settle as settled
 from tui import actions, settings
@@ -22,6 +22,7 @@ from tui import draft as drafts
 from tui.app import HyperLlama
 from tui.library import TaskEntry
 from tui.screens.models import Models
+from tui.widgets.model_table import ModelTable
 
 
 @pytest.fixture(params=[f"{size}-{theme}" for size in SIZES for theme in THEMES])
@@ -86,9 +87,10 @@ def test_new_study(snap_compare: Any, look: tuple[tuple[int, int], str], step: s
 def test_models(snap_compare: Any, look: tuple[tuple[int, int], str]) -> None:
     async def go(pilot: Pilot[None]) -> None:
         await pilot.app.push_screen(Models())
-        await pilot.pause(0.2)
+        while pilot.app.screen.query_one(ModelTable).found is None:
+            await pilot.pause(0.02)
         await pilot.press("down")
-        await pilot.pause(0.1)
+        await settle(pilot)
 
     size, theme = look
     assert snap_compare(app(theme), terminal_size=size, run_before=go)
@@ -111,8 +113,9 @@ def test_compare(
 ) -> None:
     async def go(pilot: Pilot[None]) -> None:
         for key in keys.split(","):
+            await settle(pilot)
             await pilot.press(key)
-            await pilot.pause(0.1)
+        await settle(pilot)
 
     size, theme = look
     assert snap_compare(app(theme), terminal_size=size, run_before=go)
@@ -125,8 +128,9 @@ def test_settings_and_help(
     monkeypatch.setattr(settings, "settings_file", lambda: Path("settings.toml"))
 
     async def go(pilot: Pilot[None]) -> None:
+        await settle(pilot)
         await pilot.press(keys)
-        await pilot.pause(0.1)
+        await settle(pilot)
 
     size, theme = look
     assert snap_compare(app(theme), terminal_size=size, run_before=go)

@@ -298,8 +298,8 @@ async def test_a_report_that_cannot_be_written_says_why(monkeypatch: pytest.Monk
     monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", "echo no such study >&2; exit 1", "sh"))
     with pytest.raises(StudyError, match="no such study"):
         await bridge.report("nobody")
-    monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", "echo /tmp/x/report.html", "sh"))
-    assert await bridge.report("somebody") == Path("/tmp/x/report.html")
+    monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", "echo /elsewhere/report.html", "sh"))
+    assert await bridge.report("somebody") == Path("/elsewhere/report.html")
 
 
 async def test_copying_takes_the_configuration(opened: Opened, flown: recorded.Replay) -> None:
