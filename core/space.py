@@ -360,6 +360,24 @@ class SearchSpace:
                 result[p.name] = d.CategoricalDistribution(p.domain.choices)
         return result
 
+    def with_domains(self, domains: Mapping[str, Domain]) -> SearchSpace:
+        """The space with these domains for the parameters named, and the others as they are.
+
+        Conditions are cut down to what their parent can still be; parameters whose condition can
+        no longer be met are left out.
+        """
+        kept: dict[str, Param] = {}
+        for p in self.params:
+            changed = replace(p, domain=domains.get(p.name, p.domain))
+            if p.when is not None:
+                parent = kept.get(p.when.parent)
+                values = tuple(v for v in p.when.values if parent and parent.domain.contains(v))
+                if not values:
+                    continue
+                changed = replace(changed, when=replace(p.when, values=values))
+            kept[p.name] = changed
+        return SearchSpace(kept.values())
+
     @classmethod
     def from_distributions(cls, distributions: Mapping[str, BaseDistribution]) -> SearchSpace:
         """A space without conditions from Optuna's distributions.

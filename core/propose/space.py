@@ -119,20 +119,6 @@ def propose_space(
     return SpaceProposal(space, proposed, reasoning, file.path.stem, {"questions": records})
 
 
-def _possible(params: Sequence[Param]) -> SearchSpace:
-    """The space of these, without those whose condition can no longer be met."""
-    kept: dict[str, Param] = {}
-    for p in params:
-        if p.when is not None:
-            parent = kept.get(p.when.parent)
-            values = tuple(v for v in p.when.values if parent and parent.domain.contains(v))
-            if not values:
-                continue
-            p = replace(p, when=replace(p.when, values=values))
-        kept[p.name] = p
-    return SearchSpace(kept.values())
-
-
 Found = tuple[dict[str, Domain], str, Mapping[str, Any]]
 
 

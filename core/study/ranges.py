@@ -30,7 +30,7 @@ class Ranges:
                     self._domains[name] = _domain(base[name], entry)
                 except SpaceError:
                     continue
-        self.space = _possible(base, self._domains)
+        self.space = base.with_domains(self._domains)
 
     def __bool__(self) -> bool:
         return bool(self._domains)
@@ -137,18 +137,3 @@ def _domain(param: Param, entry: Mapping[str, Any]) -> Domain:
             error.message if error.message.startswith(param.name)
             else f"{param.name}: {error.message}", error.hint
         ) from error  # fmt: skip
-
-
-def _possible(base: SearchSpace, domains: Mapping[str, Domain]) -> SearchSpace:
-    """The space with these domains, without parameters whose condition can no longer be met."""
-    kept: dict[str, Param] = {}
-    for p in base.params:
-        changed = replace(p, domain=domains.get(p.name, p.domain))
-        if p.when is not None:
-            parent = kept.get(p.when.parent)
-            values = tuple(v for v in p.when.values if parent and parent.domain.contains(v))
-            if not values:
-                continue
-            changed = replace(changed, when=replace(p.when, values=values))
-        kept[p.name] = changed
-    return SearchSpace(kept.values())

@@ -203,6 +203,9 @@ class Task:
         return {a: int(row[a]) for a in self.active(row)}
 
 
+_ROUNDS = ("n_estimators", "max_iter")
+
+
 class RealTask(Task):
     """A task cut out of a fitted surface, perhaps bent a little by a random smooth function."""
 
@@ -234,6 +237,8 @@ class RealTask(Task):
         super().__init__(surface.family if rng.random() > 0.05 else "?", facts, cuts,
                          [axis_of(c, taken, named) for c in cuts])
         self.base = np.array([p.domain.to_unit(p.start) for p in params])
+        if params[0].name in _ROUNDS and rng.random() < 0.5:  # people hold it where it is large
+            self.base[0] = rng.uniform(params[0].domain.to_unit(params[0].start), 1 - 1e-9)
         self.bend = _waves(rng, len(params)) if rng.random() < 0.5 else None
         self.amplitude = float(rng.uniform(0.1, 0.6))
         self.kernel = next((i for i, c in enumerate(cuts) if c.param.name == "kernel"), None)
