@@ -26,23 +26,34 @@ _FAMILIES = (
 _OTHER_NAMES = {
     "xgb": "xgboost",
     "hgb": "hist_gradient_boosting",
-    "hist_gbdt": "hist_gradient_boosting",
+    "histgbdt": "hist_gradient_boosting",
     "rf": "random_forest",
     "et": "extra_trees",
     "tree": "decision_tree",
+    "cart": "decision_tree",
     "rpart": "decision_tree",
     "logistic": "linear",
-    "logistic_regression": "linear",
-    "elastic_net": "linear",
+    "logisticregression": "linear",
+    "logreg": "linear",
+    "lr": "linear",
+    "elasticnet": "linear",
+    "glmnet": "linear",
+    "ridge": "linear",
+    "lasso": "linear",
+    "sgd": "linear",
     "svc": "svm",
     "svr": "svm",
-    "neural_network": "mlp",
-    "neural_net": "mlp",
+    "supportvectormachine": "svm",
+    "neuralnetwork": "mlp",
+    "neuralnet": "mlp",
     "nn": "mlp",
     "dnn": "mlp",
-    "deep_net": "mlp",
-    "k_nearest_neighbours": "knn",
-    "k_nearest_neighbors": "knn",
+    "deepnet": "mlp",
+    "multilayerperceptron": "mlp",
+    "kneighbors": "knn",
+    "knearestneighbours": "knn",
+    "knearestneighbors": "knn",
+    **{name.replace("_", ""): name for name in _FAMILIES},
 }
 CHOICE = "estimator"
 
@@ -66,10 +77,13 @@ def family(name: str) -> Family:
 
 
 def canonical_name(name: str) -> str | None:
-    """The family's own name, or None where no family goes by this name."""
-    plain = name.strip().lower().replace("-", "_").replace(" ", "_")
-    plain = _OTHER_NAMES.get(plain, plain)
-    return plain if plain in _FAMILIES else None
+    """The family's own name, or None where no family goes by this name.
+
+    Class names count too: "XGBClassifier", "SVR", "sklearn.svm.SVC".
+    """
+    plain = "".join(c for c in name.rpartition(".")[2].lower() if c.isalnum())
+    plain = plain.removesuffix("classifier").removesuffix("regressor")
+    return _OTHER_NAMES.get(plain)
 
 
 def joint_space(names: Sequence[str], kind: str, facts: Facts) -> SearchSpace:

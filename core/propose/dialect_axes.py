@@ -15,6 +15,10 @@ from core.space import Categorical, Config, Domain, Float, Integer, Param, Searc
 from models import dialect
 
 
+_ELSEWHERE = {"eta0": "learning_rate"}
+"""Names of estimators that HyperLlama does not train itself: scikit-learn's linear models by SGD."""
+
+
 @dataclass(frozen=True)
 class Spoken:
     """One free hyperparameter: its axis in the dialect, and what each value index stands for."""
@@ -48,7 +52,7 @@ def speak(space: SearchSpace, estimator: str) -> list[Spoken]:
         estimator: the family's name; "" if unknown.
     """
     known = canonical_name(estimator) if estimator else None
-    aliases = dict(family(known).aliases) if known else {}
+    aliases = {**_ELSEWHERE, **(family(known).aliases if known else {})}
     taken: set[int] = set()
     return [_spoken(p, aliases, taken) for p in space.free]
 

@@ -41,7 +41,7 @@ class HybridProposer:
         self._setting = setting
         self._model = make_proposer("llama", setting=setting)
         self._history = History()
-        self._opening = int(setting.options.get("opening", len(OPENING)))
+        self._opening = int(setting.options.get("opening", OPENING))
         self._interval = int(setting.options.get("interval", INTERVAL))
         self._weight = float(setting.options.get("prior_weight", PRIOR_WEIGHT))
 

@@ -82,7 +82,7 @@ class Speaker:
             EngineError: the engine died, twice.
             ModelFileError: the model cannot be loaded.
         """
-        from models.engine.protocol import Fixed, Generation, Tokens
+        from models.engine.protocol import SIDE_BY_SIDE, Fixed, Generation, Tokens
 
         spoken = dialect_axes.speak(space, estimator)
         axes = [s.axis for s in spoken]
@@ -102,13 +102,21 @@ class Speaker:
             lead = ""
         if self._setting.temperature is not None:
             temperature = self._setting.temperature
-        request = Generation(
-            prompt, segments, temperature=temperature, seed=seed,
-            samples=samples if temperature != 0 else 1,
-        )  # fmt: skip
-        result = self._generate(request)
-        configs = tuple(_config(space, spoken, c.values, seed) for c in result.completions)
-        first = result.completions[0]
+        if temperature == 0:
+            samples = 1
+        completions: list[Any] = []
+        while len(completions) < samples:  # rounds of as many as are decoded side by side
+            request = Generation(
+                prompt, segments, temperature=temperature,
+                seed=(seed + len(completions)) % 2**31,
+                samples=min(samples - len(completions), SIDE_BY_SIDE),
+            )  # fmt: skip
+            result = self._generate(request)
+            completions += result.completions
+        configs = tuple(
+            _config(space, spoken, c.values, seed + i) for i, c in enumerate(completions)
+        )
+        first = completions[0]
         beliefs = {
             s.param.name: [
                 (s.value(s.axis.index_of(int(t)), 0.5), p) for t, p in first.beliefs[f"value{i}"]
@@ -121,8 +129,8 @@ class Speaker:
             "reply": first.text,
             "dialect_version": dialect.VERSION,
             "seed": seed,
-            "temperature": request.temperature,
-            "samples": request.samples,
+            "temperature": temperature,
+            "samples": samples,
             "model": self._info.path,
             "model_name": self._info.name,
             "sha256": self._info.sha256,
@@ -138,7 +146,7 @@ class Speaker:
             },
             "seconds": result.seconds,
         }
-        plans = tuple(_plan(axes, spoken, c.values, len(plan)) for c in result.completions)
+        plans = tuple(_plan(axes, spoken, c.values, len(plan)) for c in completions)
         return Spoke(configs, plans, beliefs, shares, incumbent, record)
 
     def close(self) -> None:

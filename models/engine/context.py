@@ -17,7 +17,7 @@ import psutil
 from numpy.typing import NDArray
 
 from models.engine.library import last_complaints, load_library
-from models.engine.protocol import EngineSettings, ModelInfo
+from models.engine.protocol import SIDE_BY_SIDE, EngineSettings, ModelInfo
 from models.engine.vocabulary import Vocabulary
 from models.errors import EngineError, ModelFileError
 from models.registry import ModelFile, check_model, default_context, estimate_memory_mb
@@ -25,7 +25,7 @@ from models.registry import ModelFile, check_model, default_context, estimate_me
 Row = NDArray[np.float32]
 Run = tuple[int, int, Sequence[int]]
 
-SEQUENCES = 16
+SEQUENCES = SIDE_BY_SIDE + 1
 """Parallel sequences of a context; the last is scratch for beliefs and scores."""
 SCRATCH = SEQUENCES - 1
 PIECE = 64

@@ -13,6 +13,8 @@ from typing import Any, Union
 from models.errors import EngineError
 
 KV_TYPES = ("f16", "q8_0", "q4_0")
+SIDE_BY_SIDE = 15
+"""Completions of one prompt that are decoded at once."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ class Generation:
         temperature: 0 takes the likeliest, always the same.
         top_p, top_k: cut the tail of free text; 1 and 0 do not. Constrained values have no tail.
         seed: 0 or more, None for that of the settings; the draws of sample i depend on (seed, i).
-        samples: independent completions of one prompt, decoded side by side; at most 15.
+        samples: independent completions of one prompt, decoded side by side; at most SIDE_BY_SIDE.
     """
 
     prompt: Union[str, Sequence[int], Sequence[str]]
@@ -224,8 +226,8 @@ class Generation:
     samples: int = 1
 
     def __post_init__(self) -> None:
-        if not 1 <= self.samples <= 15:
-            raise EngineError(f"samples is {self.samples}", "allowed: 1 to 15")
+        if not 1 <= self.samples <= SIDE_BY_SIDE:
+            raise EngineError(f"samples is {self.samples}", f"allowed: 1 to {SIDE_BY_SIDE}")
         if not self.temperature >= 0 or not 0 < self.top_p <= 1:
             raise EngineError(
                 f"temperature is {self.temperature}, top_p {self.top_p}",

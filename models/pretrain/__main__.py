@@ -19,7 +19,7 @@ from pathlib import Path
 
 CONFIGS = {
     "xgboost": 64, "mlp": 56, "svm": 56, "decision_tree": 64, "random_forest": 36, "linear": 32,
-    "hist_gradient_boosting": 40, "extra_trees": 30, "knn": 32,
+    "hist_gradient_boosting": 40, "extra_trees": 30, "knn": 32, "sgd": 48,
 }  # fmt: skip
 RESERVED = 10_000
 

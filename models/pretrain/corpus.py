@@ -25,6 +25,10 @@ from models.pretrain.datasets import Dataset, Floats
 TRAIN_ROWS = 600
 SCORED_ROWS = 1000
 
+FAMILY = {"sgd": "linear"}
+"""What is evaluated beside the project's own estimators -> the family by whose name it goes: linear
+models fitted by gradient descent, whose step size (eta0) is spoken of as learning_rate."""
+
 _TREE = [
     Param("max_depth", Integer(1, 50, log=True), 50),
     Param("min_samples_split", Integer(2, 128, log=True), 2),
@@ -84,6 +88,10 @@ def wide_space(name: str, kind: str) -> SearchSpace:
             Param("batch_size", Integer(4, 512, log=True), 200),
             Param("alpha", Float(1e-8, 10.0, log=True), 1e-4),
             Param("learning_rate_init", Float(1e-5, 1.0, log=True), 1e-3),
+        ],
+        "sgd": [
+            Param("alpha", Float(1e-7, 10.0, log=True), 1e-4),
+            Param("learning_rate", Float(1e-6, 10.0, log=True), 1e-2),
         ],
         "knn": [
             Param("n_neighbors", Integer(1, 100, log=True), 5),
@@ -145,7 +153,7 @@ def evaluate_surface(data: Dataset, name: str, n_configs: int, seed: int) -> Sur
     if name == "mlp":  # few of the very dear ones
         large = [c["depth"] * c["width"] ** 2 > 150_000 for c in configs]
         configs = [c for i, c in enumerate(configs) if not large[i] or i % 3 == 0]
-    parts = _prepared(data, train, test, family(name).encoding == "onehot")
+    parts = _prepared(data, train, test, family(FAMILY.get(name, name)).encoding == "onehot")
     losses: dict[str, list[float | None]] = {}
     for config in configs:
         found = _losses(data, name, config, parts, train, test, seed)
@@ -195,7 +203,7 @@ def _losses(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            model = family(name).build(data.kind, config, seed, 1)
+            model = _built(name, data.kind, config, seed)
             model.fit(parts[0], y[train])
             if not data.classes:
                 p = np.clip(np.nan_to_num(model.predict(parts[1]), nan=1e3), -1e3, 1e3)
@@ -223,6 +231,18 @@ def _losses(
             return result
         except ValueError:  # diverged: the configuration failed, which is a fact about it
             return None
+
+
+def _built(name: str, kind: str, config: Config, seed: int) -> Any:
+    if name != "sgd":
+        return family(name).build(kind, config, seed, 1)
+    from sklearn.linear_model import SGDClassifier, SGDRegressor
+
+    arguments = {"alpha": config["alpha"], "eta0": config["learning_rate"], "max_iter": 100,
+                 "learning_rate": "adaptive", "random_state": seed}
+    if kind == "regression":
+        return SGDRegressor(**arguments)
+    return SGDClassifier(loss="log_loss", **arguments)
 
 
 def _affordable_epochs(config: Config, rows: int, features: int) -> int:

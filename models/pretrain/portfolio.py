@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.space import Config
-from models.pretrain.corpus import wide_space
+from models.pretrain.corpus import FAMILY, wide_space
 from models.pretrain.tasks import FittedSurface
 
 SIZE = 10
@@ -21,7 +21,7 @@ CANDIDATES = 1500
 def portfolio(surfaces: list[FittedSurface], seed: int = 0) -> dict[str, list[Config]]:
     """Family -> configurations in natural values, best first."""
     result: dict[str, list[Config]] = {}
-    for name in sorted({s.family for s in surfaces}):
+    for name in sorted({s.family for s in surfaces} - set(FAMILY)):
         mine = [s for s in surfaces if s.family == name]
         spaces = {kind: wide_space(name, kind) for kind in ("classification", "regression")}
         rng = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ from core.estimators import family
 from core.space import Categorical, Float, Integer, Param, SearchSpace
 from core.surrogate import GaussianProcess, tame
 from models import dialect
-from models.pretrain.corpus import Surface, read, wide_space
+from models.pretrain.corpus import FAMILY, Surface, read, wide_space
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
@@ -221,7 +221,7 @@ class RealTask(Task):
             kept = [j for j in kept if rng.random() < 0.65] or [int(rng.integers(len(params)))]
         if surface.family == "svm" and 1 in kept and rng.random() < 0.7:
             kept.remove(1)  # the kernel stays rbf
-        default = family(surface.family).space(
+        default = None if surface.family in FAMILY else family(surface.family).space(
             "regression" if surface.facts.kind == "regression" else "classification",
             _estimator_facts(surface.facts))
         if rng.random() < 0.5:
@@ -234,7 +234,8 @@ class RealTask(Task):
         taken: set[int] = set()
         facts = surface.facts if rng.random() > 0.3 else dialect.Facts(
             surface.facts.kind if rng.random() < 0.5 else "?")
-        super().__init__(surface.family if rng.random() > 0.05 else "?", facts, cuts,
+        name = FAMILY.get(surface.family, surface.family)
+        super().__init__(name if rng.random() > 0.05 else "?", facts, cuts,
                          [axis_of(c, taken, named) for c in cuts])
         self.base = np.array([p.domain.to_unit(p.start) for p in params])
         if params[0].name in _ROUNDS and rng.random() < 0.5:  # people hold it where it is large
@@ -437,7 +438,8 @@ def _history(
 
 # How often each family is drawn; real surfaces of a family share its weight.
 WEIGHTS = {"xgboost": 2.0, "mlp": 2.5, "svm": 1.2, "decision_tree": 1.2, "random_forest": 1.2,
-           "hist_gradient_boosting": 1.0, "extra_trees": 0.7, "linear": 0.7, "knn": 0.5}
+           "hist_gradient_boosting": 1.0, "extra_trees": 0.7, "linear": 0.7, "sgd": 0.7,
+           "knn": 0.5}
 
 
 class Source:
