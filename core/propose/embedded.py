@@ -45,9 +45,11 @@ class EmbeddedProposer:
         opens = context.number <= OPENING
         if context.should_stop():
             raise Cancelled
-        if opens and not context.attempt and (opening := self._opening(space)) is not None:
-            context.on_text(opening.reasoning)
-            return opening
+        if opens and space.free and not context.attempt:
+            opening = self._opening(space)
+            if opening is not None:
+                context.on_text(opening.reasoning)
+                return opening
         first = context.attempt * len(_SAMPLES)
         for attempt, samples in enumerate(_SAMPLES, first):
             spoke, chosen = self.speak(space, context.number, attempt, samples, opens)

@@ -362,29 +362,31 @@ def test_runs_share_an_engine_until_it_fails() -> None:
     assert all(e.closed for e in made)
 
 
-def test_without_history_nothing_is_told_and_nothing_repeated() -> None:
+def test_without_history_no_score_is_told() -> None:
     class Inner:
         name = "inner"
-        asked = 0
+
+        def __init__(self) -> None:
+            self.told: list[Observed] = []
 
         def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
-            self.asked += 1
-            return Proposal({"x": min(self.asked // 3, 5)}, "inner")
+            return Proposal({"x": len(self.told)}, "inner")
 
         def tell(self, trial: Observed) -> None:
-            raise AssertionError("told")
+            self.told.append(trial)
 
         def close(self) -> None:
             pass
 
     space = SearchSpace([Param("x", Integer(0, 5))])
-    blind = WithoutHistory(Inner())
-    seen = []
+    inner = Inner()
+    blind = WithoutHistory(inner)
     for n in range(5):
-        config = blind.ask(space, AskContext(n)).config
-        seen.append(config["x"])
-        blind.tell(Observed(n, config, 0.5))
-    assert seen == [0, 1, 2, 3, 4]
+        proposal = blind.ask(space, AskContext(n))
+        assert proposal.proposer == "inner-no-history"
+        blind.tell(Observed(n, proposal.config, 0.5))
+    assert [t.config["x"] for t in inner.told] == [0, 1, 2, 3, 4]
+    assert {t.value for t in inner.told} == {None}
 
 
 def test_the_portfolio_is_moved_into_the_space(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import TaskError
-from core.estimators import Facts, families, family
+from core.estimators import Facts, canonical_name, families, family
 from core.evaluate.crossval import Data, Evaluator, Tally, TrialFailed, thinned
 from core.evaluate.pipeline import build_pipeline, built, imports, recipe, source
 from core.evaluate.splits import make_folds, part_off
@@ -239,3 +239,18 @@ def test_splits_keep_their_promises(
         assert sorted(np.concatenate([b for _, b in pairs])) == list(tune)
     again = split()
     assert all(np.array_equal(a[1], b[1]) for a, b in zip(pairs, again[2], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("xgb", "xgboost"), ("XGBClassifier", "xgboost"), ("xgboost.XGBRegressor", "xgboost"),
+        ("sklearn.ensemble.HistGradientBoostingClassifier", "hist_gradient_boosting"),
+        ("Random Forest", "random_forest"), ("ExtraTreesRegressor", "extra_trees"),
+        ("DecisionTreeClassifier", "decision_tree"), ("LogisticRegression", "linear"),
+        ("SGDClassifier", "linear"), ("ElasticNet", "linear"), ("SVR", "svm"),
+        ("MLPClassifier", "mlp"), ("KNeighborsRegressor", "knn"), ("catboost", None), ("", None),
+    ],
+)  # fmt: skip
+def test_estimators_go_by_other_names(said: str, meant: str | None) -> None:
+    assert canonical_name(said) == meant
