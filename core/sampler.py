@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from core.errors import SpaceError
-from core.estimators import Facts, canonical_name
+from core.estimators import Facts, canonical_name, likely_family
 from core.propose import AskContext, Exhausted, Observed, ProposerSetting, make_proposer
 from core.space import SearchSpace
 
@@ -25,8 +25,9 @@ class LlamaSampler(optuna.samplers.BaseSampler):
     Args:
         search_space: hyperparameter names -> Optuna distributions. Hyperparameters that the
             objective suggests beyond these are drawn at random.
-        estimator: what is tuned, for example "xgboost", "mlp", "svm", "random_forest",
-            "decision_tree"; any other name is taken as unknown.
+        estimator: what is tuned, for example "xgboost", "MLPClassifier", "svm", "random_forest".
+            Where it is none of HyperLlama's families, the one whose hyperparameters have most of
+            the same names stands for it, if there is one.
         task: what is known of the data: "kind" ("classification" or "regression"), "rows",
             "features", "classes"; all optional.
         metric: name of what the objective returns, for a chat model to read.
@@ -59,7 +60,7 @@ class LlamaSampler(optuna.samplers.BaseSampler):
         self._distributions = dict(search_space)
         self._space = SearchSpace.from_distributions(self._distributions)
         self._independent = optuna.samplers.RandomSampler(seed=seed)
-        known = canonical_name(estimator) if estimator else None
+        known = (canonical_name(estimator) if estimator else None) or likely_family(search_space)
         told = dict(task or {})
         kind = str(told.get("kind", ""))
         self._setting = ProposerSetting(

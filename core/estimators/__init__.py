@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from core.errors import SpaceError
@@ -56,6 +56,9 @@ _OTHER_NAMES = {
     **{name.replace("_", ""): name for name in _FAMILIES},
 }
 CHOICE = "estimator"
+RELATED = {"linear": {"eta0": "learning_rate"}}
+"""Hyperparameters of relatives that are not trained here but known to the embedded models, and what
+these call them: linear models that scikit-learn fits by gradient descent."""
 
 
 def families() -> tuple[str, ...]:
@@ -84,6 +87,23 @@ def canonical_name(name: str) -> str | None:
     plain = "".join(c for c in name.rpartition(".")[2].lower() if c.isalnum())
     plain = plain.removesuffix("classifier").removesuffix("regressor")
     return _OTHER_NAMES.get(plain)
+
+
+def likely_family(names: Collection[str]) -> str | None:
+    """The family that most of these hyperparameters' names belong to; the first of equals.
+
+    None where fewer than two belong to it, or fewer than half of them.
+    """
+    common = {f: sum(n in _names(f) for n in names) for f in _FAMILIES}
+    best = max(_FAMILIES, key=lambda f: common[f])
+    return best if common[best] >= 2 and 2 * common[best] >= len(names) else None
+
+
+def _names(name: str) -> set[str]:
+    """A family's hyperparameters, and other libraries' names for them."""
+    found = family(name)
+    own = {p.name for kind in found.kinds for p in found.space(kind, Facts(1000, 10, 2))}
+    return own | set(found.aliases) | set(RELATED.get(name, ()))
 
 
 def joint_space(names: Sequence[str], kind: str, facts: Facts) -> SearchSpace:

@@ -10,13 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.estimators import Facts, canonical_name, family
+from core.estimators import RELATED, Facts, canonical_name, family
 from core.space import Categorical, Config, Domain, Float, Integer, Param, SearchSpace, Value
 from models import dialect
-
-
-_ELSEWHERE = {"eta0": "learning_rate"}
-"""Names of estimators that HyperLlama does not train itself: scikit-learn's linear models by SGD."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ def speak(space: SearchSpace, estimator: str) -> list[Spoken]:
         estimator: the family's name; "" if unknown.
     """
     known = canonical_name(estimator) if estimator else None
-    aliases = {**_ELSEWHERE, **(family(known).aliases if known else {})}
+    aliases = {**family(known).aliases, **RELATED.get(known, {})} if known else {}
     taken: set[int] = set()
     return [_spoken(p, aliases, taken) for p in space.free]
 

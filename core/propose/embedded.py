@@ -23,11 +23,11 @@ from core.space import Config, Param, SearchSpace
 _SAMPLES = (1, 8)
 """One completion; where that was tried before, several at once."""
 OPENING = 4
-"""Proposals made with no trial shown: what does well elsewhere. Told of the default alone, the model
-would stay near it."""
+"""Proposals made with no trial shown: what does well elsewhere. Told of the default alone, the
+model would stay near it."""
 DRAWS = 45
-"""Samples from which the opening is chosen, see `core.propose.coverage`. On held-out surfaces of the
-corpus the best of default and four had a tenth less regret than with four samples as they came."""
+"""Samples that the opening is chosen from, see `core.propose.coverage`. On held-out surfaces of the
+corpus the best of the default and four had a tenth less regret than with samples as they came."""
 
 
 class EmbeddedProposer:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import TaskError
-from core.estimators import Facts, canonical_name, families, family
+from core.estimators import Facts, canonical_name, families, family, likely_family
 from core.evaluate.crossval import Data, Evaluator, Tally, TrialFailed, thinned
 from core.evaluate.pipeline import build_pipeline, built, imports, recipe, source
 from core.evaluate.splits import make_folds, part_off
@@ -254,3 +254,19 @@ def test_splits_keep_their_promises(
 )  # fmt: skip
 def test_estimators_go_by_other_names(said: str, meant: str | None) -> None:
     assert canonical_name(said) == meant
+
+
+@pytest.mark.parametrize(
+    ("names", "meant"),
+    [
+        (("C", "gamma"), "svm"), (("alpha", "eta0"), "linear"),
+        (("eta", "max_depth", "colsample_bytree", "reg_lambda"), "xgboost"),
+        (("max_depth", "min_samples_split", "max_features", "min_samples_leaf"), "random_forest"),
+        (("depth", "width", "batch_size", "alpha", "learning_rate_init"), "mlp"),
+        (("learning_rate", "dropout"), None), (("x", "y"), None), ((), None),
+    ],
+)  # fmt: skip
+def test_a_family_is_known_by_its_hyperparameters(
+    names: tuple[str, ...], meant: str | None
+) -> None:
+    assert likely_family(names) == meant
