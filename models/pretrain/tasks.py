@@ -207,7 +207,8 @@ _ROUNDS = ("n_estimators", "max_iter")
 
 
 class RealTask(Task):
-    """A task cut out of a fitted surface, perhaps bent a little by a random smooth function."""
+    """A task cut out of a fitted surface, perhaps mixed with another data set's, perhaps bent a little
+    by a random smooth function."""
 
     def __init__(
         self, rng: Rng, surface: FittedSurface, others: Sequence[FittedSurface] = ()
@@ -240,6 +241,11 @@ class RealTask(Task):
         self.base = np.array([p.domain.to_unit(p.start) for p in params])
         if params[0].name in _ROUNDS and rng.random() < 0.5:  # people hold it where it is large
             self.base[0] = rng.uniform(params[0].domain.to_unit(params[0].start), 1 - 1e-9)
+        self.share = float(rng.uniform(0.0, 0.8)) if rng.random() < 0.5 else 0.0
+        self.mixed: tuple[FittedSurface, int] | None = None
+        if self.others and self.share:  # a data set between two: fewer surfaces to know by heart
+            other = self.others[int(rng.integers(len(self.others)))]
+            self.mixed = other, int(rng.integers(len(other.models)))
         self.bend = _waves(rng, len(params)) if rng.random() < 0.5 else None
         self.amplitude = float(rng.uniform(0.1, 0.6))
         self.kernel = next((i for i, c in enumerate(cuts) if c.param.name == "kernel"), None)
@@ -251,6 +257,11 @@ class RealTask(Task):
     def score(self, u: Floats) -> Floats:
         wide = self._wide(u)
         losses = self.surface.losses(self.which, wide)
+        if self.mixed is not None:
+            other, which = self.mixed
+            theirs = other.models[which]
+            z = (other.losses(which, wide) - theirs.mean) / theirs.std
+            losses = losses + self.share * self.surface.models[self.which].std * z
         if self.bend is not None:
             losses = losses + self.amplitude * losses.std() * self.bend(wide)
         return losses

@@ -140,7 +140,7 @@ def train(
         if step % 50 == 0:
             print(f"step {step} loss {np.mean(losses[-50:]):.4f} rate {rate:.2e} "
                   f"{spent_s / 60:.1f} min", flush=True)
-        if step % 400 == 0 or done >= 1.0:
+        if step % 200 == 0 or done >= 1.0:
             entry = {"step": step, "minutes": round(spent_s / 60, 2),
                      "loss": float(np.mean(losses[-200:])),
                      **_measure(network, examples, soft, held_out, device)}
