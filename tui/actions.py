@@ -93,6 +93,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("home.new", "n", "new study", "A new study: a form over a table of yours", 3),
     Action("home.edit", "e", "edit a copy", "Take up the marked task in the form", 5),
     Action("home.section", "tab,shift+tab", "lists", "Go to the next list", 7),
+    Action("home.about", "i", "about", "Show or hide what the cursor stands on", 6),
     Action("home.models", "m", "models", "Models: memory, speed, settings, the default one", 6),
     Action("home.compare", "c", "compare", "Compare the marked studies, or all comparisons", 4),
     Action("home.sort", "o", "sort", "Sort the studies by time, name, gain, state, task in turn"),

@@ -36,6 +36,8 @@ class Glyphs:
     empty: str = "░"
     line: str = "─"
     column: str = "│"
+    bar: str = "━"  # bars in neighbouring lines stay apart
+    track: str = "─"
     levels: str = "▁▂▃▄▅▆▇"  # not the full block: plots in neighbouring lines would touch
     braille: bool = True
 
@@ -61,6 +63,8 @@ ASCII = Glyphs(
     empty=".",
     line="-",
     column="|",
+    bar="#",
+    track=".",
     levels="._-=+*%#",
     braille=False,
 )
@@ -110,6 +114,6 @@ class _Plain(dict[int, str]):
         return chr(character) if character < 128 else "?" * cell_len(chr(character))
 
 
-_OURS = "→←↑↓↵▌▏│─±–−…·•★✓✗×⌫⇧‹›“”’"
-_ALIKE = "><^v<|||-+--~..*+xx<^<>\"\"'"
+_OURS = "→←↑↓↵▌▏│─━±–−…·•★✓✗×⌫⇧‹›“”’"
+_ALIKE = '><^v<|||-=+--~..*+xx<^<>""\''
 _PLAIN = _Plain({ord(a): b for a, b in zip(_OURS, _ALIKE, strict=True)})

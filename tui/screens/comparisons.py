@@ -160,8 +160,8 @@ first, `x` leaves it out or takes it in again; what runs already is not touched.
         room = width - 6
         filled = round(room * len(facts.trials) / max(1, self.budget))
         return Content.assemble(
-            (g.full * min(room, filled), "$primary"),
-            (g.empty * max(0, room - filled), "$faint"),
+            (g.bar * min(room, filled), "$primary"),
+            (g.track * max(0, room - filled), "$faint"),
             (f" {len(facts.trials)}/{self.budget}", "$dim"),
         )
 

@@ -169,6 +169,7 @@ Task files: those that come with HyperLlama, and those in the folder it was star
 one as it is; `space` shows the file, where model, proposer and budget can be chosen first. \
 `e` takes one up in the form, `n` begins with a table of yours.
 """
+    LEAST = 34
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -189,8 +190,8 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
     def columns(self) -> Sequence[Column]:
         return (
             Column("name", "task", 20),
-            Column("estimators", "estimators", 22, drop=2),
-            Column("trials", "trials", 6, right=True, drop=3),
+            Column("estimators", "estimators", 22, drop=3),
+            Column("trials", "trials", 6, right=True, drop=2),
             Column("about", "about", 0, drop=1),
         )
 
