@@ -56,7 +56,7 @@ async def until(pilot: Pilot[None], said: str, where: str = "#about") -> None:
 async def test_the_marked_study_is_told_about(tasks: list[TaskEntry]) -> None:
     put_study("mine", "finished")
     put_events("mine", recorded.finished(20))
-    put_study("other", "interrupted", 500)
+    put_study("other", "interrupted", 500, trials=0)
     async with app().run_test(size=(140, 45)) as pilot:
         await until(pilot, "Best configuration")
         text = text_of(pilot, "#about")

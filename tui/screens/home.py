@@ -119,6 +119,9 @@ class Home(Place[None]):
         wanted = self._about_wanted
         below = not wide and (bool(wanted) if wanted is not None else empty)
         about.display = below or (wide and wanted is not False)
+        if tasks.about_elsewhere != about.display:
+            tasks.about_elsewhere = about.display
+            tasks.rows_changed()
         self.set_class(wide, "-wide")
         self.set_class(below, "-below")
         hint = "" if about.display or empty else f"{self._key('about')} tells more"

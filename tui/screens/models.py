@@ -188,7 +188,7 @@ class Models(Place[None]):
             return Content("\n").join(lines)
         loaded = self.loaded if self._of == row.path else None
         lines += memory_lines(row, self.here, self.size.width - 4, self.glyphs)
-        lines += setting_lines(row, loaded)
+        lines += setting_lines(row, loaded, self.size.width - 4)
         lines.append(summary_line(model, self.glyphs))
         return Content("\n").join(lines)
 

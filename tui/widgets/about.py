@@ -117,15 +117,14 @@ class About(Vertical):
         entry = self._entry
         if entry is None:
             return
-        from tui.snapshot import Snapshot
         from tui.widgets.about_study import StudyPage
 
         pages = self.query(StudyPage)
         page = pages.first() if pages else StudyPage(glyphs=self.glyphs, id="about-study")
         link = self._links.get(entry.name)
-        snapshot = link.snapshot if link is not None else Snapshot()
+        snapshot = link.snapshot if link is not None else None
         problem = ""
-        if link is not None and entry.state == "error":
+        if link is not None and snapshot is not None and entry.state == "error":
             message = snapshot.finished.message if snapshot.finished else ""
             problem = plain(message) or link.last_words()
         page.show(entry, snapshot, self._now, problem)

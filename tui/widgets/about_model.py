@@ -128,7 +128,7 @@ def cost_lines(
     lines = memory_lines(row, here, width, glyphs)
     lines += [Content(""), *_parts(row, width, glyphs), Content("")]
     lines += [*_by_context(row, here, width, glyphs), Content("")]
-    lines += setting_lines(row, loaded)
+    lines += setting_lines(row, loaded, width)
     if "speed" not in row.kept:
         lines.append(
             Content.assemble(
@@ -136,7 +136,7 @@ def cost_lines(
             )
         )
     else:
-        lines += _proposals(row.kept["speed"])
+        lines += _proposals(row.kept["speed"], width)
     return lines
 
 
@@ -225,39 +225,42 @@ def _by_context(row: ModelRow, here: Machine, width: int, glyphs: Glyphs) -> Lin
     return lines
 
 
-def setting_lines(row: ModelRow, loaded: Mapping[str, Any] | None) -> Lines:
+def setting_lines(row: ModelRow, loaded: Mapping[str, Any] | None, width: int) -> Lines:
     """What a person set for the model, its measured speed, and what it takes where it is loaded."""
     kept = row.kept
-    lines = [
-        Content.assemble(
-            ("settings  ", "$dim"),
-            f"context {row.context:,}   GPU layers {kept.get('gpu_layers', 'auto')}   "
-            f"threads {kept.get('threads', 'all but one')}",
-        )
-    ]
+    parts = (
+        f"context {row.context:,}",
+        f"GPU layers {kept.get('gpu_layers', 'auto')}",
+        f"threads {kept.get('threads', 'all but one')}",
+    )
+    lines = _labelled("settings", packed(map(Content, parts), width - 10))
     speed = kept.get("speed")
     if speed:
-        lines.append(
-            Content.assemble(
-                ("speed     ", "$dim"),
-                f"reads {speed['read']:.0f}, writes {speed['write']:.0f} tokens/s with "
-                f"{speed['threads']} threads, {speed['gpu_layers']} layers on the GPU",
-            )
+        told = (
+            f"reads {speed['read']:.0f}, writes {speed['write']:.0f} tokens/s with "
+            f"{speed['threads']} threads, {speed['gpu_layers']} layers on the GPU"
         )
+        lines += _labelled("speed", words(told, width - 10))
     if loaded is not None:
-        lines.append(
-            Content.assemble(
-                ("loaded    ", "$dim"),
-                f"in {wording.duration(loaded['load_s'])}: takes "
-                f"{wording.size(loaded['memory_mb'] * _MB)}, context "
-                f"{loaded['context_length']:,}, {loaded['gpu_layers']} of {loaded['layers']} "
-                f"layers on the GPU, {loaded['threads']} threads",
-            )
+        told = (
+            f"in {wording.duration(loaded['load_s'])}: takes "
+            f"{wording.size(loaded['memory_mb'] * _MB)}, context "
+            f"{loaded['context_length']:,}, {loaded['gpu_layers']} of {loaded['layers']} "
+            f"layers on the GPU, {loaded['threads']} threads"
         )
+        lines += _labelled("loaded", words(told, width - 10))
     return lines
 
 
-def _proposals(speed: Mapping[str, Any]) -> Lines:
+def _labelled(label: str, lines: Lines) -> Lines:
+    """The lines behind a name."""
+    return [
+        Content.assemble(((label if not i else "").ljust(10), "$dim"), line)
+        for i, line in enumerate(lines)
+    ]
+
+
+def _proposals(speed: Mapping[str, Any], width: int) -> Lines:
     """What the measured speed comes to."""
     seconds = proposal_s(speed)
     if seconds is None:
@@ -266,7 +269,7 @@ def _proposals(speed: Mapping[str, Any]) -> Lines:
         f"so a proposal of {_PROPOSAL[0]:,} tokens read and {_PROPOSAL[1]} written takes some "
         f"{wording.duration(seconds)}, twenty of them {wording.duration(20 * seconds)}"
     )
-    return [Content.assemble((" " * 10, ""), (told, "$dim"))]
+    return _labelled("", words(told, width - 10, "$dim"))
 
 
 def summary_line(model: ModelFile, glyphs: Glyphs) -> Content:

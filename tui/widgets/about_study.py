@@ -27,7 +27,7 @@ class StudyPage(Vertical):
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:
         super().__init__(id=id)
         self.glyphs = glyphs
-        self._shown: tuple[StudyEntry | None, Snapshot, float, str] = (None, Snapshot(), 0.0, "")
+        self._shown: tuple[StudyEntry, Snapshot | None, float, str] | None = None
 
     def compose(self) -> ComposeResult:
         yield Sheet(classes="page-head")
@@ -36,8 +36,15 @@ class StudyPage(Vertical):
         yield plot
         yield Sheet(classes="page-rest")
 
-    def show(self, entry: StudyEntry, snapshot: Snapshot, now: float, problem: str = "") -> None:
-        """Draw the study; `problem`: what its process said before it ended unwell."""
+    def show(
+        self, entry: StudyEntry, snapshot: Snapshot | None, now: float, problem: str = ""
+    ) -> None:
+        """Draw the study.
+
+        Args:
+            snapshot: None while nothing of it was read.
+            problem: what its process said before it ended unwell.
+        """
         self._shown = (entry, snapshot, now, problem)
         if self.is_mounted and self.size.height:
             self._draw()
@@ -46,9 +53,10 @@ class StudyPage(Vertical):
         self._draw()
 
     def _draw(self) -> None:
-        entry, snapshot, now, problem = self._shown
-        if entry is None or not self.query(Sheet):
+        if self._shown is None or not self.query(Sheet):
             return
+        entry, found, now, problem = self._shown
+        read, snapshot = found is not None, found or Snapshot()
         width, height = self.size.width, self.size.height
         head, rest = self.query_one(".page-head", Sheet), self.query_one(".page-rest", Sheet)
         lines = head_lines(entry, snapshot, now, width, self.glyphs)
@@ -61,7 +69,9 @@ class StudyPage(Vertical):
         plot.styles.height = max(7, min(16, (height - len(lines)) * 2 // 5))
         plot.show(snapshot, None)
         glyphs = self.glyphs
-        rest.show(lambda w, h: rest_lines(snapshot, problem, w, h, glyphs))
+        told = "Its trials cannot be read." if entry.trials else "Nothing was tried yet."
+        nothing = words(told if read else "", width, "$dim")
+        rest.show(lambda w, h: rest_lines(snapshot, problem, w, h, glyphs) or nothing)
 
 
 def head_lines(
@@ -125,8 +135,6 @@ def rest_lines(snapshot: Snapshot, problem: str, width: int, height: int, glyphs
         answer = split_thinking(said.reasoning)[1] or said.reasoning
         lines += [heading(f"Last words, trial {said.number}")]
         lines += markdown.lines(plain(answer), width)
-    if not lines:
-        lines += words("Nothing was tried yet.", width, "$dim")
     return _cut(lines, height, glyphs)
 
 

@@ -175,6 +175,7 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
         super().__init__(id=id)
         self.glyphs = glyphs
         self.entries: list[TaskEntry] = []
+        self.about_elsewhere = False  # then a task is not told about in its line
 
     def show(self, entries: list[TaskEntry]) -> None:
         self.entries = entries
@@ -188,6 +189,12 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
         return len(self.entries)
 
     def columns(self) -> Sequence[Column]:
+        if self.about_elsewhere:
+            return (
+                Column("name", "task", 20),
+                Column("estimators", "estimators", 0),
+                Column("trials", "trials", 6, right=True),
+            )
         return (
             Column("name", "task", 20),
             Column("estimators", "estimators", 22, drop=3),
