@@ -129,6 +129,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("settings.back", "escape", "back", "Return", 8),
     Action("compare.next", "right,l", "next task", "The next task of the comparison", 1),
     Action("compare.previous", "left,h", "task before", "The task of the comparison before this"),
+    Action("compare.axis", "x", "over seconds", "Draw the curves over seconds, or over trials", 3),
     Action("compare.section", "tab", "panes", "Go to the next pane", 2),
     Action("compare.back", "escape", "back", "Return", 8),
     Action("comparisons.open", "enter", "figures", "Show the figures of the comparison", 1),

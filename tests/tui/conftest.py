@@ -74,6 +74,7 @@ def two_models(monkeypatch: pytest.MonkeyPatch) -> list[ModelFile]:
     monkeypatch.setattr("models.registry.find_models", lambda: found)
     monkeypatch.setattr("tui.screens.models.find_models", lambda: found)
     monkeypatch.setattr("tui.screens.models.machine", lambda: Machine(3000.0))
+    monkeypatch.setattr("tui.screens.models.usual_folders", lambda *first: [Path("/models")])
     monkeypatch.setattr("models.fit.machine", lambda: Machine(3000.0))
     monkeypatch.setattr("tui.screens.models.resolve_model", lambda name: found[0].path)
     return found

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -24,7 +25,8 @@ from core.text import plain
 from models.child import python_argv
 from models.engine.protocol import EngineSettings
 from models.fit import Machine, machine
-from models.registry import ModelFile, find_models, resolve_model
+from models.folders import usual_folders
+from models.registry import EMBEDDED, ModelFile, find_models, resolve_model
 from tui import actions, bridge, library, preferences, wording
 from tui.child import JsonChild
 from tui.screens.base import Place
@@ -33,6 +35,7 @@ from tui.widgets.about_model import (
     about_lines,
     beside_lines,
     cost_lines,
+    folder_lines,
     setting_lines,
     summary_line,
 )
@@ -64,10 +67,11 @@ class Models(Place[None]):
         self._share: float | None = None
         self._embedded = ""
         self._studies: list[library.StudyEntry] = []
+        self._folders: list[Path] = []
 
     def compose(self) -> ComposeResult:
         table = ModelTable(glyphs=self.glyphs, id="model-table")
-        table.border_title = "Models"
+        table.border_title = "On this machine"
         table.default = self._is_default
         table.state = self._state
         yield Static(id="machine")
@@ -95,8 +99,8 @@ class Models(Place[None]):
     @work(group="find", exclusive=True)
     async def action_refresh(self) -> None:
         """Look again: headers and free memory, in a thread."""
-        found, self.here, self._studies = await asyncio.to_thread(
-            lambda: (find_models(), machine(), library.studies())
+        found, self.here, self._studies, self._folders = await asyncio.to_thread(
+            lambda: (find_models(), machine(), library.studies(), usual_folders(EMBEDDED))
         )
         if self.is_mounted:
             rows = [row_of(model, self.here) for model in found]
@@ -164,11 +168,14 @@ class Models(Place[None]):
                 page.show(lambda width, height: nothing)
             return
         loaded = self.loaded if self._of == row.path else None
-        studies = self._studies
+        studies, folders = self._studies, self._folders
 
         def costs(width: int, height: int) -> Lines:
             beside = beside_lines(found, row.path, width, g)
-            return [*cost_lines(row, here, loaded, width, height, g), Content(""), *beside]
+            lines = cost_lines(row, here, loaded, width, height, g)
+            for more in (beside, folder_lines(folders, width)):
+                lines += [Content(""), *more] if more and len(lines) + len(more) < height else []
+            return lines
 
         self.query_one("#model-costs", Sheet).show(costs)
         self.query_one("#model-page", Sheet).show(

@@ -76,8 +76,7 @@ def _place(path: Path) -> str:
     ):  # fmt: skip
         if mark in text:
             return f"the folder of {program}"
-    folder, home = str(path.parent), str(Path.home())
-    return folder.replace(home, "~", 1) if folder.startswith(home) else folder
+    return _at_home(path.parent)
 
 
 def _talk(model: ModelFile) -> str:
@@ -130,11 +129,7 @@ def cost_lines(
     lines += [*_by_context(row, here, width, glyphs), Content("")]
     lines += setting_lines(row, loaded, width)
     if "speed" not in row.kept:
-        lines.append(
-            Content.assemble(
-                ("speed     ", "$dim"), "not measured yet: ", ("b", "bold $primary"), " does it"
-            )
-        )
+        lines.append(Content.assemble(("speed     ", "$dim"), "not measured yet"))
     else:
         lines += _proposals(row.kept["speed"], width)
     return lines
@@ -169,6 +164,22 @@ def beside_lines(rows: Sequence[ModelRow], marked: str, width: int, glyphs: Glyp
             )
         )
     return lines
+
+
+def folder_lines(folders: Sequence[Path], width: int) -> Lines:
+    """Where models are looked for, and how to add a place."""
+    if not folders:
+        return []
+    lines = [heading("Models are looked for in")]
+    lines += [Content.styled(_at_home(folder), "") for folder in folders]
+    told = "and where other programs keep theirs; the variable HYPERLLAMA_MODELS names more folders"
+    return [*lines, *words(told, width, "$dim")]
+
+
+def _at_home(folder: Path) -> str:
+    """A folder as people write it."""
+    text, home = plain(str(folder)), str(Path.home())
+    return text.replace(home, "~", 1) if text.startswith(home + "/") else text
 
 
 def proposal_s(speed: Mapping[str, Any]) -> float | None:
