@@ -189,14 +189,15 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
         return len(self.entries)
 
     def columns(self) -> Sequence[Column]:
+        name = max(8, min(20, max((len(e.name) for e in self.entries), default=0)))
         if self.about_elsewhere:
             return (
-                Column("name", "task", 20),
+                Column("name", "task", name),
                 Column("estimators", "estimators", 0),
                 Column("trials", "trials", 6, right=True),
             )
         return (
-            Column("name", "task", 20),
+            Column("name", "task", name),
             Column("estimators", "estimators", 22, drop=3),
             Column("trials", "trials", 6, right=True, drop=2),
             Column("about", "about", 0, drop=1),
