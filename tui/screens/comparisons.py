@@ -258,10 +258,10 @@ class Comparisons(Place[None]):
             found.set_reactive(Rows.cursor, names.index(name))
         found.show(fresh)
         self.query_one(Queue).show(found.comparison)
-        one, glyphs = found.comparison, self.glyphs
+        one, glyphs, now = found.comparison, self.glyphs, self.interface.clock()
         self.set_class(self.size.width >= _WIDE, "-wide")
         self.query_one(Sheet).show(
-            lambda w, h: standing_lines(one, w, h, glyphs) if one is not None else _NOTHING
+            lambda w, h: standing_lines(one, now, w, h, glyphs) if one is not None else _NOTHING
         )
         self.query_one("#comparisons-below").display = bool(fresh)
         found.styles.height = max(4, min(len(fresh) + 3, 12)) if fresh else "1fr"

@@ -31,20 +31,13 @@ from tui import actions, bridge, library, preferences, wording
 from tui.child import JsonChild
 from tui.screens.base import Place
 from tui.screens.dialogs import Line
-from tui.widgets.about_model import (
-    about_lines,
-    beside_lines,
-    cost_lines,
-    folder_lines,
-    setting_lines,
-    summary_line,
-)
-from tui.widgets.model_table import ModelRow, ModelTable, memory_lines, row_of
+from tui.widgets.about_model import about_lines, beside_lines, cost_lines, folder_lines, name_lines
+from tui.widgets.model_table import ModelRow, ModelTable, row_of
 from tui.widgets.rows import Rows
 from tui.widgets.sheet import Lines, Sheet
 
 _MB = 2**20
-_WIDE, _TALL = 110, 30  # cells from which the marked model gets two pages
+_WIDE = 110  # cells from which the marked model gets two pages
 _SPEED = ("--prompt", "256", "--generate", "64", "--repetitions", "3", "--json")
 
 
@@ -81,7 +74,6 @@ class Models(Place[None]):
             costs.border_title, page.border_title = "Memory and speed", "About"
             yield costs
             yield page
-        yield Static(id="model-about")
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -150,29 +142,28 @@ class Models(Place[None]):
         self.refresh_keys()
 
     def on_resize(self) -> None:
-        self.set_class(self.size.width >= _WIDE and self.size.height >= _TALL, "-wide")
+        self.set_class(self.size.width >= _WIDE, "-wide")
         if self.query_one(ModelTable).found is not None:
             self._show_marked()
 
     def _show_marked(self) -> None:
-        """About the marked model: two pages where there is room, else a few lines."""
+        """About the marked model: two pages where there is room, else one with what it costs."""
         row, g, here = self.row, self.glyphs, self.here
-        self.query_one("#model-about", Static).update(self._about())
         table, found = self.query_one(ModelTable), self.query_one(ModelTable).found or []
-        wide = self.has_class("-wide")
-        most = max(8, self.size.height // 3)
-        table.styles.height = min(max(len(found), 2) + 3, most) if wide else "1fr"
+        most = max(6, self.size.height // 3)
+        table.styles.height = min(max(len(found), 2) + 3, most) if row is not None else "1fr"
+        self.query_one("#model-pages").display = row is not None
         if row is None:
-            nothing: Lines = []
-            for page in self.query(Sheet):
-                page.show(lambda width, height: nothing)
             return
         loaded = self.loaded if self._of == row.path else None
         studies, folders = self._studies, self._folders
+        wide = self.has_class("-wide")
 
         def costs(width: int, height: int) -> Lines:
+            lines = [] if wide else [*name_lines(row.model, width), Content("")]
+            if row.fit is not None or wide:
+                lines += cost_lines(row, here, loaded, width, height, g)
             beside = beside_lines(found, row.path, width, g)
-            lines = cost_lines(row, here, loaded, width, height, g)
             for more in (beside, folder_lines(folders, width)):
                 lines += [Content(""), *more] if more and len(lines) + len(more) < height else []
             return lines
@@ -181,23 +172,6 @@ class Models(Place[None]):
         self.query_one("#model-page", Sheet).show(
             lambda width, height: about_lines(row, studies, width, height, g)
         )
-
-    def _about(self) -> Content:
-        row = self.row
-        if row is None:
-            return Content("")
-        model = row.model
-        lines = [
-            Content.assemble((plain(model.name), "bold"), (f"  {plain(str(model.path))}", "$dim"))
-        ]
-        if model.problem:
-            lines.append(Content.styled(f"cannot be used: {plain(model.problem)}", "$bad"))
-            return Content("\n").join(lines)
-        loaded = self.loaded if self._of == row.path else None
-        lines += memory_lines(row, self.here, self.size.width - 4, self.glyphs)
-        lines += setting_lines(row, loaded, self.size.width - 4)
-        lines.append(summary_line(model, self.glyphs))
-        return Content("\n").join(lines)
 
     # What people do
 

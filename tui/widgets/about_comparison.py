@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from statistics import fmean
 
@@ -17,8 +16,10 @@ from tui.widgets.sheet import Lines, bar, columns, facts, heading, packed, words
 _NAME = 22  # cells at most
 
 
-def standing_lines(found: Comparison, width: int, height: int, glyphs: Glyphs) -> Lines:
-    """The standing of a comparison so far."""
+def standing_lines(
+    found: Comparison, now: float, width: int, height: int, glyphs: Glyphs
+) -> Lines:
+    """The standing of a comparison so far; `now`: seconds since the epoch."""
     grid = found.grid
     told = f" {found.done_trials}/{found.trials} trials"
     left = None if found.finished else found.left_s
@@ -35,7 +36,7 @@ def standing_lines(found: Comparison, width: int, height: int, glyphs: Glyphs) -
             (
                 ("budget", f"{grid.budget} trials of each cell, the default included"),
                 ("seeds", ", ".join(map(str, grid.seeds))),
-                ("made", time.strftime("%Y-%m-%d %H:%M", time.localtime(grid.created_t))),
+                ("made", wording.ago(max(0.0, now - grid.created_t))),
             ),
             width,
         ),

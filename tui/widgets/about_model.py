@@ -14,7 +14,7 @@ from models.registry import EMBEDDED, ModelFile, memory_parts_mb
 from tui import wording
 from tui.glyphs import Glyphs
 from tui.library import StudyEntry
-from tui.widgets.model_table import ModelRow, memory_lines, talks
+from tui.widgets.model_table import ModelRow, memory_lines
 from tui.widgets.sheet import Lines, bar, columns, facts, heading, packed, words
 
 _MB = 2**20
@@ -28,10 +28,9 @@ def about_lines(
 ) -> Lines:
     """What the file's header says, and the studies that were made with it."""
     model = row.model
-    lines = words(model.name, width, "bold")
-    lines += words(str(model.path), width, "$dim")
+    lines = name_lines(model, width)
     if model.problem:
-        return [*lines, Content(""), *words(f"cannot be used: {model.problem}", width, "$bad")]
+        return lines
     lines += [Content(""), *facts(_facts(model), width)]
     card = [(k, model.metadata[k][:300]) for k in _CARD if model.metadata.get(k)]
     if card:
@@ -43,6 +42,14 @@ def about_lines(
         lines += [Content(""), heading("Chat template")]
         lines += [Content.styled(line, "$dim") for line in template[: room - 1]]
         lines += [Content.styled(glyphs.ellipsis, "$dim")] if len(template) >= room else []
+    return lines
+
+
+def name_lines(model: ModelFile, width: int) -> Lines:
+    """What it is called, where it lies, and what is wrong with it."""
+    lines = [*words(model.name, width, "bold"), *words(str(model.path), width, "$dim")]
+    if model.problem:
+        lines += [Content(""), *words(f"cannot be used: {model.problem}", width, "$bad")]
     return lines
 
 
@@ -94,7 +101,7 @@ def _used(studies: Sequence[StudyEntry], model: ModelFile) -> Lines:
         names.add("embedded")
     with_it = [s for s in studies if s.model in names or Path(s.model).name in names]
     if not with_it:
-        return [heading("No study with it yet")]
+        return [Content.styled("No study with it yet", "$dim")]
     rows = [
         (
             (plain(s.title), "bold"),
@@ -125,14 +132,13 @@ def cost_lines(
             "A file that cannot be used takes nothing but room on the disk.", width, "$dim"
         )
     lines = memory_lines(row, here, width, glyphs)
-    lines += [Content(""), *_parts(row, width, glyphs), Content("")]
-    lines += [*_by_context(row, here, width, glyphs), Content("")]
     lines += setting_lines(row, loaded, width)
     if "speed" not in row.kept:
         lines.append(Content.assemble(("speed     ", "$dim"), "not measured yet"))
     else:
         lines += _proposals(row.kept["speed"], width)
-    return lines
+    lines += [Content(""), *_parts(row, width, glyphs)]
+    return [*lines, Content(""), *_by_context(row, here, width, glyphs)]
 
 
 def beside_lines(rows: Sequence[ModelRow], marked: str, width: int, glyphs: Glyphs) -> Lines:
@@ -281,10 +287,3 @@ def _proposals(speed: Mapping[str, Any], width: int) -> Lines:
         f"{wording.duration(seconds)}, twenty of them {wording.duration(20 * seconds)}"
     )
     return _labelled("", words(told, width - 10, "$dim"))
-
-
-def summary_line(model: ModelFile, glyphs: Glyphs) -> Content:
-    """The model in one line."""
-    told = [talks(model), f"trained for {wording.count(model.trained_context)} tokens"]
-    told += [f"{k}: {plain(v)[:60]}" for k, v in model.metadata.items() if k in _CARD[1:6]]
-    return Content.styled(f" {glyphs.dot} ".join(told), "$dim")

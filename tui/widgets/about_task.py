@@ -65,7 +65,7 @@ def _facts(entry: TaskEntry, told: TaskFacts, width: int) -> Lines:
 def _reached(studies: Sequence[StudyEntry], glyphs: Glyphs) -> Lines:
     """The studies of this task, the best first."""
     if not studies:
-        return [heading("No study of it yet")]
+        return [Content.styled("No study of it yet", "$dim")]
     best_first = sorted(studies, key=lambda s: -(s.best if s.best is not None else float("-inf")))
     count = f"{len(studies)} studies of it" if len(studies) > 1 else "One study of it"
     rows = [

@@ -89,7 +89,7 @@ title, `A` archives (and `.` shows the archived ones too), `d` deletes and `u` t
             Column("best", "best", 8, right=True),
             Column("gain", "gain", 8, right=True, drop=2),
             Column("trials", "trials", 7, right=True, drop=1),
-            Column("touched", "touched", 11, right=True, drop=3),
+            Column("touched", "touched", 10, right=True, drop=3),
         )
 
     def cell(self, index: int, key: str, width: int) -> Content:

@@ -81,18 +81,19 @@ and `t` set context length, GPU layers and threads; they are kept for each model
         return len(self.found or ())
 
     def columns(self) -> Sequence[Column]:
+        fits = max((self._fits(row).cell_length for row in self.found or ()), default=0)
         return (
             Column("mark", "", 1, gap=1),
             Column("name", "model", 0),
-            Column("architecture", "what", 12, drop=4),
+            Column("architecture", "what", 9, drop=4),
             Column("weights", "weights", 7, right=True, drop=3),
             Column("quant", "quant", 7, drop=6),
             Column("size", "file", 7, right=True, drop=5),
             Column("trained", "context", 7, right=True, drop=7),
             Column("talks", "talks", 8, drop=2),
             Column("memory", "memory", 16, drop=1),
-            Column("fits", "fits", 19),
-            Column("speed", "speed", 12, right=True, drop=8),
+            Column("fits", "fits", max(8, min(25, fits))),
+            Column("speed", "speed", 10, right=True, drop=8),
         )
 
     def cell(self, index: int, key: str, width: int) -> Content:
