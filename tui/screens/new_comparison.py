@@ -34,8 +34,8 @@ _FIELDS = (
     FormField(("how",), "asked as", "choice", "what a model does"),
     FormField(("baselines",), "baselines", "choices", "proposers without a model", "none"),
     FormField(("tasks",), "tasks", "choices", "what they are compared on", "none"),
-    FormField(("seeds",), "seeds", "integer", "each seed shuffles folds and proposers", "3"),
-    FormField(("budget",), "trials", "integer", "of each cell, the default included", "20"),
+    FormField(("seeds",), "seeds", "integer", "each shuffles the folds anew", "3"),
+    FormField(("budget",), "trials", "integer", "of each cell", "20"),
     FormField(("name",), "name", "text", "of the comparison"),
 )
 _PROMPT_TOKENS, _REPLY_TOKENS = 600, 60  # of a proposal, when nothing was measured yet

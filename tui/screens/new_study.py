@@ -206,11 +206,11 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
             parts.append(Content.styled(f"   {self._busy}{g.ellipsis}", "$voice"))
         elif self.draft.task and not self.draft.faults:
             task = self.draft.task
-            told = (
-                f"   {task['rows']:,} rows, {task['features']} columns, {task['free']} "
-                f"hyperparameters, {task['metric']}"
-            )
-            parts.append(Content.styled(plain(told), "$dim"))
+            free = f"{task['free']} hyperparameters, {task['metric']}"
+            told = (f"   {task['rows']:,} rows, {task['features']} columns, {free}", f"   {free}")
+            spare = self.size.width - 4 - Content.assemble(*parts).cell_length
+            short = next((text for text in told if len(text) <= spare), "")
+            parts.append(Content.styled(plain(short), "$dim"))
         self.query_one("#steps", Static).update(Content.assemble(*parts))
 
     @staticmethod
