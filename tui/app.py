@@ -53,22 +53,31 @@ class ActionCommands(Provider):
                     label = screen.label_of(action)
                     if not label:
                         continue
-                keys = "  ".join(actions.shown(k) for k in actions.keys_of(action, app.keys))
-                title = f"{action.help}  [{keys}]"
+                bare = not app.glyphs.braille
+                keys = "  ".join(actions.shown(k, bare) for k in actions.keys_of(action, app.keys))
+                title = f"{action.help}   {keys}"
                 yield title, actions.PLACES[place], partial(app.perform, action, screen)
         for theme in themes.THEMES:
             yield f"Theme: {theme.name}", "Everywhere", partial(app.use_theme, theme.name)
 
     async def discover(self) -> Hits:
         for title, about, run in self._commands():
-            yield DiscoveryHit(Content(title), run, title, about)
+            yield DiscoveryHit(_line(Content(title), about), run, title)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for title, about, run in self._commands():
             score = matcher.match(title)
             if score > 0:
-                yield Hit(score, matcher.highlight(title), run, title, about)
+                yield Hit(score, _line(matcher.highlight(title), about), run, title)
+
+
+def _line(title: Content, place: str) -> Content:
+    """A command in one line: what it does, its keys, and where it belongs."""
+    keys = title.plain.rfind("   ")
+    if keys >= 0:
+        title = title.stylize("$primary", keys)
+    return Content.assemble(title, (f"   {place}", "$dim"))
 
 
 class HyperLlama(App[None]):

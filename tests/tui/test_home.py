@@ -202,7 +202,10 @@ async def test_help_themes_palette_log_and_picture(
         assert pilot.app.theme == "hyperllama-light"
         await pilot.press("ctrl+p")
         await pilot.pause()
-        await pilot.press(*"high")
+        await pilot.press(*"picture")
+        await pilot.pause(0.3)
+        assert "Save the screen as an SVG picture   F5   Everywhere" in text_of(pilot)
+        await pilot.press(*["backspace"] * 7, *"high")
         await pilot.pause(0.3)
         await pilot.press("enter")
         await pilot.pause(0.1)

@@ -159,6 +159,21 @@ def test_empty_home(snap_compare: Any, tasks: list[TaskEntry], two_models: objec
     assert snap_compare(HyperLlama(clock=lambda: NOW), run_before=settle)
 
 
+@pytest.mark.parametrize("theme", ["hyperllama-dark", "terminal"])
+def test_command_palette(
+    snap_compare: Any, tasks: list[TaskEntry], two_models: object, theme: str
+) -> None:
+    async def go(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("ctrl+p", *"task")
+        await settle(pilot)
+        await pilot.press("down")
+        await settle(pilot)
+
+    app = HyperLlama(theme=theme, clock=lambda: NOW)
+    assert snap_compare(app, terminal_size=(100, 30), run_before=go)
+
+
 def test_preview(
     snap_compare: Any, look: tuple[tuple[int, int], str], tasks: list[TaskEntry],
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path,

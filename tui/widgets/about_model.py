@@ -200,7 +200,7 @@ def _parts(row: ModelRow, width: int, glyphs: Glyphs) -> Lines:
     """One bar of all parts, each named below it."""
     parts = memory_parts_mb(row.model, row.context)
     total = sum(parts.values()) or 1.0
-    fills = (glyphs.full, glyphs.shade, glyphs.full, glyphs.shade)
+    fills = "█▒▓░" if glyphs.braille else "#=+."
     pieces: list[tuple[str, str]] = []
     legend: Lines = []
     used = 0

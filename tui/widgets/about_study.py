@@ -16,7 +16,7 @@ from tui.library import StudyEntry
 from tui.snapshot import Snapshot, TrialView
 from tui.widgets.progress import ProgressPlot
 from tui.widgets.reasoning import split_thinking
-from tui.widgets.sheet import Lines, Sheet, bar, columns, heading, words
+from tui.widgets.sheet import Lines, Sheet, bar, columns, heading, packed, words
 
 _ROOM_FOR_PLOT = 18  # lines from which the curve is drawn at all
 
@@ -107,16 +107,15 @@ def head_lines(
         gain = "$good" if (entry.gain or 0) > 0 else "$dim"
         end = snapshot.finished
         test = end.test_value if end is not None else None
-        lines += [
-            Content(""),
+        parts = [
             Content.assemble(
-                (f"{glyphs.best} {wording.score(entry.best)}", "bold $best"),
-                (spread, "$dim"),
-                (f"   {wording.signed(entry.gain)}", gain),
-                (" over the default", "$dim"),
-                (f"   test {wording.score(test)}" if test is not None else "", ""),
+                (f"{glyphs.best} {wording.score(entry.best)}", "bold $best"), (spread, "$dim")
             ),
+            Content.assemble((wording.signed(entry.gain), gain), (" over the default", "$dim")),
         ]
+        if test is not None:
+            parts.append(Content(f"test {wording.score(test)}"))
+        lines += [Content(""), *packed(parts, width)]
     return [*lines, Content("")]
 
 
