@@ -150,7 +150,7 @@ def test_home(
     put_study("bank-churn", "running", 5, model="Qwen2.5-1.5B-Instruct-Q4_K_M.gguf")
     put_study("breast-cancer", "finished", 11_000, best_value=0.9951, default_value=0.992)
     put_study("diabetes-3", "stopped", 90_000, proposer="tpe", model="", metric="r2")
-    put_events("bank-churn", recorded.live(7, 0.75))
+    put_events("bank-churn", recorded.live(7, 0.9))
     app = HyperLlama(theme=theme, clock=lambda: NOW)
     assert snap_compare(app, terminal_size=size, run_before=settle)
 

@@ -87,7 +87,7 @@ def head_lines(
         Content.styled(dot.join(filter(None, asked)), ""),
         Content.styled(dot.join(filter(None, (entry.proposer, model))), "$voice"),
     ]
-    took = snapshot.elapsed_s(now)
+    took = snapshot.elapsed_s(now if entry.state == "running" else snapshot.last_t)
     time = wording.duration(took) if took else ""
     left = snapshot.left_s(now) if entry.state == "running" else None
     time += f", {wording.duration(left)} left" if left else ""
