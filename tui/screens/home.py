@@ -93,7 +93,7 @@ class Home(Place[None]):
         found, here = await asyncio.to_thread(lambda: (registry.find_models(), fit.machine()))
         usable = [m for m in found if not m.problem]
         for models in self.query(ModelList):  # none, when the program was left meanwhile
-            models.show(usable, preferences.default_model())
+            models.show(usable, preferences.default_model() or _embedded())
             self._machine = here
             self._arrange()
             self._look()
@@ -417,6 +417,17 @@ class Home(Place[None]):
             self.interface.report("error", f"{error.message}\n{error.hint}")
         else:
             self.interface.show_study(link)
+
+
+def _embedded() -> str:
+    """The name of the model that is used where nobody chose one; empty where none ships."""
+    from models.errors import ModelFileError
+    from models.registry import resolve_model
+
+    try:
+        return resolve_model("embedded").stem
+    except ModelFileError:
+        return ""
 
 
 class Banner(Widget):

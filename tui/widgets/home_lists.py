@@ -228,7 +228,7 @@ class ModelList(Rows):
     NAME = "Models"
     HELP = """\
 The language models (GGUF files) found on this machine. `↵` opens the models screen: memory, \
-speed, settings, and which model is the default.
+speed, settings, and which model is the default; ★ marks it.
 """
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
