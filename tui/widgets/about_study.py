@@ -127,7 +127,8 @@ def rest_lines(snapshot: Snapshot, problem: str, width: int, height: int, glyphs
     best = snapshot.best
     if best is not None and best.config:
         lines += _configuration(best, _defaults(snapshot), width, max(3, height * 2 // 3), glyphs)
-    said = next((t for t in reversed(snapshot.trials) if t.reasoning.strip()), None)
+    asked = (t for t in reversed(snapshot.trials) if t.proposer not in ("default", "queue"))
+    said = next((t for t in asked if t.reasoning.strip()), None)
     if said is not None:
         if lines:
             lines.append(Content(""))
