@@ -53,6 +53,7 @@ class ModelFile:
         problem: why it cannot be used for generating, in one line; empty if it can.
         metadata: short general facts (author, licence, description, ...).
         kv_values: numbers kept in the cache for each token.
+        tokenizer: the kind of it ("gpt2", "llama", ...), as llama.cpp calls it.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class ModelFile:
     problem: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     kv_values: int = 0
+    tokenizer: str = ""
 
     @property
     def is_embedded_dialect(self) -> bool:
@@ -139,6 +141,7 @@ def _read(path: Path, stamp: tuple[int, int]) -> ModelFile:
         problem=_problem(meta, arch, tensors),
         metadata=facts,
         kv_values=_kv_values(meta, arch, layers),
+        tokenizer=_text(meta, "tokenizer.ggml.model"),
     )
 
 
@@ -158,9 +161,21 @@ def estimate_memory_mb(
     model: ModelFile, context_length: int, kv_type: str = "f16", batch: int = 512
 ) -> float:
     """Memory that loading takes: weights, cache, buffers; MiB. Rough, on the high side."""
+    return sum(memory_parts_mb(model, context_length, kv_type, batch).values())
+
+
+def memory_parts_mb(
+    model: ModelFile, context_length: int, kv_type: str = "f16", batch: int = 512
+) -> dict[str, float]:
+    """What the memory is taken by: "weights", "cache", "buffers", "program"; MiB."""
     cache = context_length * model.kv_values * _KV_BYTES.get(kv_type, 2.0)
     buffers = 4 * batch * (12 * model.width + 1024) + 4 * 32 * model.vocabulary
-    return (model.size_bytes + cache + buffers) / 2**20 + LOAD_OVERHEAD_MB
+    return {
+        "weights": model.size_bytes / 2**20,
+        "cache": cache / 2**20,
+        "buffers": buffers / 2**20,
+        "program": float(LOAD_OVERHEAD_MB),
+    }
 
 
 def default_context(model: ModelFile, wanted: int = 0) -> int:

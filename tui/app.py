@@ -18,7 +18,7 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -33,6 +33,7 @@ from tui.screens.home import Home
 if TYPE_CHECKING:
     from tui import bridge
 
+_NO_COLOR = NoColor()
 _REPORTS_KEPT = 500
 _UNTIL_DISMISSED_S = 86_400.0
 
@@ -52,22 +53,31 @@ class ActionCommands(Provider):
                     label = screen.label_of(action)
                     if not label:
                         continue
-                keys = "  ".join(actions.shown(k) for k in actions.keys_of(action, app.keys))
-                title = f"{action.help}  [{keys}]"
+                bare = not app.glyphs.braille
+                keys = "  ".join(actions.shown(k, bare) for k in actions.keys_of(action, app.keys))
+                title = f"{action.help}   {keys}"
                 yield title, actions.PLACES[place], partial(app.perform, action, screen)
         for theme in themes.THEMES:
             yield f"Theme: {theme.name}", "Everywhere", partial(app.use_theme, theme.name)
 
     async def discover(self) -> Hits:
         for title, about, run in self._commands():
-            yield DiscoveryHit(Content(title), run, title, about)
+            yield DiscoveryHit(_line(Content(title), about), run, title)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for title, about, run in self._commands():
             score = matcher.match(title)
             if score > 0:
-                yield Hit(score, matcher.highlight(title), run, title, about)
+                yield Hit(score, _line(matcher.highlight(title), about), run, title)
+
+
+def _line(title: Content, place: str) -> Content:
+    """A command in one line: what it does, its keys, and where it belongs."""
+    keys = title.plain.rfind("   ")
+    if keys >= 0:
+        title = title.stylize("$primary", keys)
+    return Content.assemble(title, (f"   {place}", "$dim"))
 
 
 class HyperLlama(App[None]):
@@ -87,8 +97,12 @@ class HyperLlama(App[None]):
         theme: str = "",
         study: str = "",
         clock: Callable[[], float] = time.time,
+        colours: str = "truecolor",
     ) -> None:
-        """`study`: open that study at once; `theme`: one of ours, else HYPERLLAMA_THEME."""
+        """`study`: open that study at once; `theme`: one of ours, else HYPERLLAMA_THEME.
+
+        `colours`: what the terminal can show, see `themes.colours`.
+        """
         self.glyphs = glyphs.choose()
         super().__init__()
         self.clock = clock
@@ -98,11 +112,11 @@ class HyperLlama(App[None]):
         for known in list(self.available_themes):
             self.unregister_theme(known)
         for own in themes.THEMES:
-            self.register_theme(own)
+            self.register_theme(themes.fitted(own, colours))
         names = tuple(own.name for own in themes.THEMES)
         self.settings, self._problems = settings.read_settings(names)
         chosen = theme or os.environ.get("HYPERLLAMA_THEME", "") or self.settings.theme
-        self.theme = chosen if chosen in names else themes.DARK.name
+        self.theme = chosen if chosen in names else themes.usual(colours)
         if self.settings.plain_characters:
             self.glyphs = glyphs.ASCII
         if self.glyphs is glyphs.ASCII:
@@ -118,7 +132,9 @@ class HyperLlama(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Where the terminal has no Unicode, none of it leaves here."""
-        filters = super().get_line_filters()
+        filters = list(super().get_line_filters())
+        if self.native_ansi_color:  # the terminal's own colours have no shades of grey
+            filters = [_NO_COLOR if isinstance(f, Monochrome) else f for f in filters]
         return [*filters, glyphs.PlainText()] if self.glyphs is glyphs.ASCII else filters
 
     def get_default_screen(self) -> Screen[None]:
@@ -353,6 +369,6 @@ def run(environment: Mapping[str, str] = os.environ, *, study: str = "", theme: 
         shown = term if term in ("dumb", "unknown") else f"{term or 'none'}, not a terminal"
         sys.stderr.write(_DUMB.format(term=plain(shown)))
         return 2
-    app = HyperLlama(study=study, theme=theme)
+    app = HyperLlama(study=study, theme=theme, colours=themes.colours(environment))
     app.run()
     return app.return_code or 0

@@ -36,6 +36,8 @@ class Glyphs:
     empty: str = "░"
     line: str = "─"
     column: str = "│"
+    bar: str = "━"  # bars in neighbouring lines stay apart
+    track: str = "─"
     levels: str = "▁▂▃▄▅▆▇"  # not the full block: plots in neighbouring lines would touch
     braille: bool = True
 
@@ -61,14 +63,22 @@ ASCII = Glyphs(
     empty=".",
     line="-",
     column="|",
+    bar="#",
+    track=".",
     levels="._-=+*%#",
     braille=False,
 )
 
 
 def choose() -> Glyphs:
-    """The plain set where the locale is not UTF-8 or HYPERLLAMA_ASCII is set, else Unicode."""
-    if os.environ.get("HYPERLLAMA_ASCII"):
+    """The plain set where the locale is not UTF-8, else Unicode; HYPERLLAMA_ASCII overrules it.
+
+    LC_ALL=C is looked at by its name: Python itself takes it for UTF-8.
+    """
+    chosen = os.environ.get("HYPERLLAMA_ASCII", "")
+    if chosen:
+        return UNICODE if chosen == "0" else ASCII
+    if os.environ.get("LC_ALL", "") in ("C", "POSIX"):
         return ASCII
     encoding = locale.getpreferredencoding(False).lower().replace("-", "")
     return UNICODE if encoding == "utf8" else ASCII
@@ -110,6 +120,9 @@ class _Plain(dict[int, str]):
         return chr(character) if character < 128 else "?" * cell_len(chr(character))
 
 
-_OURS = "→←↑↓↵▌▏│─±–−…·•★✓✗×⌫⇧‹›“”’"
-_ALIKE = "><^v<|||-+--~..*+xx<^<>\"\"'"
-_PLAIN = _Plain({ord(a): b for a, b in zip(_OURS, _ALIKE, strict=True)})
+_OURS = "→←↑↓↵▌▏│─━±–−…·•★✓✗×⌫⇧‹›“”’"
+_ALIKE = '><^v<|||-=+--~..*+xx<^<>""\''
+_ENDS = "▁▂▃▄▅▆▇"  # of scrollbars, where a cell is filled in part
+_PLAIN = _Plain(
+    {ord(a): b for a, b in zip(_OURS + _ENDS, _ALIKE + " " * len(_ENDS), strict=True)}
+)

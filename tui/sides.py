@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from statistics import fmean, median, pstdev
 from typing import Any
 
@@ -21,9 +22,11 @@ class Side:
     Attributes:
         mark: a letter; colour never stands alone.
         curves: best value after each trial, one a seed; NaN before the first score.
+        spent: seconds after each trial, one a seed as in `curves`; proposals and training.
         default, test: mean scores of the default configuration, and of the winner on rows that no
             trial saw.
         tokens, ask_s: mean tokens and median seconds a proposal; train_s: mean seconds a trial.
+        asked_s: seconds of all proposals of a seed, mean.
         repeated, invalid: shares of the proposals; of a study, `invalid` are those that another
             proposer had to make.
         config: the winner's.
@@ -38,6 +41,7 @@ class Side:
     trials: int = 0
     tokens: float | None = None
     ask_s: float | None = None
+    asked_s: float | None = None
     train_s: float | None = None
     repeated: float | None = None
     invalid: float | None = None
@@ -45,6 +49,7 @@ class Side:
     config: Mapping[str, Any] = field(default_factory=dict)
     state: str = ""
     metric: str = ""
+    spent: tuple[tuple[float, ...], ...] = ()
 
     @property
     def finals(self) -> list[float]:
@@ -60,6 +65,12 @@ class Side:
         """Standard deviation over the seeds; None for one."""
         return pstdev(self.finals) if len(self.finals) > 1 else None
 
+    @property
+    def run_s(self) -> float | None:
+        """Seconds of a seed from beginning to end, mean."""
+        ends = [times[-1] for times in self.spent if times]
+        return fmean(ends) if ends else None
+
     def mean_curve(self) -> list[tuple[float, float, float]]:
         """(mean, lowest, highest) after each trial, as far as every seed has come."""
         length = min((len(c) for c in self.curves), default=0)
@@ -71,6 +82,20 @@ class Side:
             else:
                 found.append((math.nan, math.nan, math.nan))
         return found
+
+    def mean_spent(self) -> list[float]:
+        """Seconds after each trial, mean over the seeds, as far as every seed has come."""
+        length = min((len(times) for times in self.spent), default=0)
+        return [fmean(times[i] for times in self.spent) for i in range(length)]
+
+    def after(self, seconds: float) -> float | None:
+        """The best so far, mean over the seeds, once so much time was spent; None: no score."""
+        reached = None
+        for (mean, _, _), spent in zip(self.mean_curve(), self.mean_spent(), strict=False):
+            if spent > seconds:
+                break
+            reached = mean if math.isfinite(mean) else reached
+        return reached
 
 
 def of_study(name: str, snapshot: Snapshot, mark: str) -> Side:
@@ -88,6 +113,7 @@ def of_study(name: str, snapshot: Snapshot, mark: str) -> Side:
     tokens = [t.tokens.get("prompt", 0) + t.tokens.get("generated", 0) for t in asked if t.tokens]
     asks = [float(t.tokens["seconds"]) for t in asked if "seconds" in t.tokens]
     trained = [t.seconds for t in done if t.seconds > 0]
+    took = [t.seconds + float(t.tokens.get("seconds") or 0.0) for t in done]
     opened, finished = snapshot.opened, snapshot.finished
     return Side(
         label=name,
@@ -98,6 +124,8 @@ def of_study(name: str, snapshot: Snapshot, mark: str) -> Side:
         trials=len(done),
         tokens=fmean(tokens) if tokens else None,
         ask_s=median(asks) if asks else None,
+        asked_s=sum(asks) if asks else None,
+        spent=(tuple(accumulate(took)),),
         train_s=fmean(trained) if trained else None,
         repeated=seen / len(done) if done else None,
         invalid=sum(bool(t.fallback) for t in asked) / len(asked) if asked else None,
@@ -146,6 +174,8 @@ def _contender(
         trials=sum(len(c.trials) for c in cells),
         tokens=fmean(tokens) if tokens else None,
         ask_s=median([float(t["ask_s"]) for t in asked]) if asked else None,
+        asked_s=_mean([sum(float(t["ask_s"]) for t in c.asked) for c in cells]),
+        spent=tuple(tuple(accumulate(map(_seconds, c.trials))) for c in cells),
         train_s=_mean([t["seconds"] for c in cells for t in c.trials]),
         repeated=sum(int(t.get("repeated") or 0) for t in asked) / replies if replies else None,
         invalid=sum(int(t.get("invalid") or 0) for t in asked) / replies if replies else None,
@@ -153,6 +183,11 @@ def _contender(
         config=winner["config"] if winner is not None else {},
         state=f"{whole}/{here} seeds",
     )
+
+
+def _seconds(trial: Mapping[str, Any]) -> float:
+    """What a trial and its proposal took, or had taken when it was trained before."""
+    return float(trial.get("seconds") or 0.0) + float(trial.get("ask_s") or 0.0)
 
 
 def _number(value: Any) -> float | None:
@@ -191,3 +226,48 @@ def in_words(sides: Sequence[Side]) -> str:
         slower = best.ask_s - (second.ask_s or 0.0)
         told += f" Each of its proposals takes {slower:.1f} s longer."
     return told
+
+
+def at_times(sides: Sequence[Side]) -> list[tuple[float, list[float | None]]]:
+    """(seconds, what each side had reached by then) at the ends of the sides' runs, rising."""
+    ends = sorted({round(s.run_s, 3) for s in sides if s.run_s})
+    return [(end, [s.after(end * 1.001) for s in sides]) for end in ends]
+
+
+def verdict(sides: Sequence[Side]) -> tuple[str, list[str]]:
+    """Which one is worth its seconds: the answer in a few words, and what it rests on."""
+    scored = [s for s in sides if s.final is not None]
+    told = [in_words(sides)]
+    if len(scored) < 2:
+        return told[0], []
+    ranked = sorted(scored, key=lambda s: -(s.final or 0.0))
+    best, second = ranked[0], ranked[1]
+    gap = (best.final or 0.0) - (second.final or 0.0)
+    spreads = [s.spread for s in (best, second) if s.spread is not None]
+    if best.asked_s and best.run_s:
+        share = best.asked_s / best.run_s
+        told.append(f"{100 * share:.0f} % of its time goes into proposals, the rest into training.")
+    others = [s.memory_mb for s in scored if s.memory_mb and s is not best]
+    if best.memory_mb and others and best.memory_mb > 1.2 * min(others):
+        least = min(others)
+        told.append(f"Its engine takes {best.memory_mb:,.0f} MB, the smallest {least:,.0f} MB.")
+    if not spreads or gap <= max(spreads):
+        return f"Not proven: {_name(best)} may be ahead by luck.", told
+    for seconds, reached in reversed(at_times(scored)):
+        ahead = max(range(len(scored)), key=lambda i: _or_least(reached[i]))
+        if scored[ahead] is not best:
+            other = f"up to {_brief(seconds)} it is {_name(scored[ahead])}."
+            return f"{_name(best)} is ahead in the end; {other}", told
+    return f"{_name(best)} is worth its seconds.", told
+
+
+def _or_least(value: float | None) -> float:
+    return -math.inf if value is None else value
+
+
+def _name(side: Side) -> str:
+    return f"{side.mark} {side.label}"
+
+
+def _brief(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -6,6 +6,10 @@ never by hue, and never let colour alone carry a meaning.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rich.console import Console
 from textual.theme import BUILTIN_THEMES, Theme
 
 
@@ -155,3 +159,47 @@ TERMINAL = Theme(
 )
 
 THEMES = (DARK, LIGHT, CONTRAST, TERMINAL)
+
+_NEARLY_GREY = 48  # of 255, between the strongest and the weakest of red, green and blue
+
+
+def colours(environment: Mapping[str, str]) -> str:
+    """What a terminal that names itself so can show: "standard" (16), "256" or "truecolor"."""
+    return Console(force_terminal=True, _environ=environment).color_system or "standard"
+
+
+def usual(system: str) -> str:
+    """The name of the look for a terminal that nobody chose one for."""
+    return TERMINAL.name if system == "standard" else DARK.name
+
+
+def fitted(theme: Theme, system: str) -> Theme:
+    """The theme for so many colours.
+
+    A terminal of 256 has few dark and few pale colours: tinted backgrounds and borders would become
+    teal or brown. Its 24 greys are close to them.
+    """
+    if system != "256" or theme.ansi:
+        return theme
+    return replace(
+        theme,
+        foreground=_grey(theme.foreground or ""),
+        background=_grey(theme.background or ""),
+        surface=_grey(theme.surface or ""),
+        panel=_grey(theme.panel or ""),
+        variables={name: _grey(value) for name, value in theme.variables.items()},
+    )
+
+
+def _grey(colour: str) -> str:
+    """The nearest of the terminal's greys for a colour that is nearly grey; else the colour."""
+    if len(colour) != 7 or not colour.startswith("#"):
+        return colour
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    if max(red, green, blue) - min(red, green, blue) > _NEARLY_GREY:
+        return colour
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
+    if light > 243:
+        return "#ffffff"
+    level = 8 + 10 * min(23, max(0, round((light - 8) / 10)))
+    return f"#{level:02x}{level:02x}{level:02x}"

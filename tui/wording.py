@@ -53,6 +53,13 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86_400}d {whole % 86_400 // 3600}h"
 
 
+def brief(seconds: float | None) -> str:
+    """Like `duration`, with milliseconds where it is short: 2ms, 0.4s, 6.3s."""
+    if seconds is not None and seconds < 0.0995:
+        return f"{1000 * seconds:.0f}ms"
+    return duration(seconds)
+
+
 def ago(seconds: float) -> str:
     """How long ago, coarsely: just now, 5 min, 3 h, 2 d."""
     if seconds < 60:

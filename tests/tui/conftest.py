@@ -26,7 +26,8 @@ def plain_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings of the person who runs the tests reach them."""
     for name in ("NO_COLOR", "HYPERLLAMA_THEME", "HYPERLLAMA_ASCII", "TEXTUAL_ANIMATIONS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("HYPERLLAMA_SETTINGS", raising=False)
+    for name in ("HYPERLLAMA_SETTINGS", "LC_ALL"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HYPERLLAMA_CONFIG", str(tmp_path / "settings"))
     monkeypatch.setenv("HYPERLLAMA_KEYS", str(tmp_path / "keys.toml"))
     monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "UTF-8")
@@ -74,6 +75,8 @@ def two_models(monkeypatch: pytest.MonkeyPatch) -> list[ModelFile]:
     monkeypatch.setattr("models.registry.find_models", lambda: found)
     monkeypatch.setattr("tui.screens.models.find_models", lambda: found)
     monkeypatch.setattr("tui.screens.models.machine", lambda: Machine(3000.0))
+    monkeypatch.setattr("tui.screens.models.usual_folders", lambda *first: [Path("/models")])
+    monkeypatch.setattr("models.fit.machine", lambda: Machine(3000.0))
     monkeypatch.setattr("tui.screens.models.resolve_model", lambda name: found[0].path)
     return found
 

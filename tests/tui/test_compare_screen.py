@@ -237,6 +237,59 @@ def test_the_verdict_in_words(one: Side, other: Side, said: str) -> None:
     assert said in sides.in_words([one, other])
 
 
+def run(mark: str, seconds: float, *curves: tuple[float, ...], **more: float) -> Side:
+    """A side whose seeds took so many seconds a trial."""
+    spent = tuple(tuple(seconds * (i + 1) for i in range(len(c))) for c in curves)
+    return Side(mark, mark, curves, spent=spent, **more)  # type: ignore[arg-type]
+
+
+QUICK = run("A", 1.0, (0.1, 0.5, 0.6, 0.6), (0.1, 0.5, 0.6, 0.61))
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (run("B", 10.0, (0.1, 0.7, 0.9), (0.1, 0.7, 0.91)), "up to 4 s it is A A"),
+        (run("B", 1.5, (0.1, 0.7, 0.9), (0.1, 0.7, 0.91)), "B B is worth its seconds"),
+        (run("B", 1.0, (0.1, 0.61), (0.1, 0.62)), "B B is worth its seconds"),
+        (run("B", 1.0, (0.1, 0.59), (0.1, 0.65)), "Not proven"),
+    ],
+)
+def test_which_is_worth_its_seconds(other: Side, said: str) -> None:
+    answer, told = sides.verdict([QUICK, other])
+    assert said in answer and "is ahead of" in told[0]
+
+
+def test_what_a_verdict_rests_on() -> None:
+    curves = ((0.1, 0.9), (0.1, 0.91))
+    dear = run("B", 4.0, *curves, asked_s=6.0, memory_mb=1400.0)
+    cheap = run("A", 1.0, (0.1, 0.5), (0.1, 0.51), memory_mb=100.0)
+    told = " ".join(sides.verdict([cheap, dear])[1])
+    assert "75 % of its time goes into proposals" in told
+    assert "takes 1,400 MB, the smallest 100 MB" in told
+    (early, first), (late, last) = sides.at_times([cheap, dear])
+    assert (early, late) == (2.0, 8.0)
+    assert first == [pytest.approx(0.505), None]
+    assert last == [pytest.approx(0.505), pytest.approx(0.905)]
+
+
+async def test_the_curves_are_drawn_over_seconds_too(sizes: str, tasks: list[TaskEntry]) -> None:
+    async with app().run_test(size=(140, 45)) as pilot:
+        await pilot.press("c")
+        await pilot.pause()
+        assert "A proposal takes" in text_of(pilot) and "0.8700 ★" in text_of(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        text = text_of(pilot)
+        assert "over trials" in text and "over seconds" in text and "Seconds of a run" in text
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        await until(pilot, "over trials")
+        await pilot.press("x")
+        await pilot.pause()
+        assert "Best so far over seconds" in text_of(pilot) and "10s" in text_of(pilot)
+
+
 def test_what_differs_comes_first() -> None:
     one = Side("A", "A", (), config={"same": 1, "other": 2})
     two = Side("B", "B", (), config={"same": 1, "other": 3, "more": None})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from core import shelf
 from core.control import Stop
-from core.folder import Lock, free_name, write_summary
+from core.events import Event, to_json
+from core.folder import EVENTS, Lock, free_name, write_summary
 from core.paths import study_dir
 from core.store import open_storage
 from tests.tui import recorded
@@ -37,6 +39,14 @@ def put_study(name: str, state: str, ago_s: float = 60.0, **more: object) -> Non
             "budget_trials": 20, "updated_t": NOW - ago_s, **more,
         },
     )  # fmt: skip
+
+
+def put_events(name: str, past: Iterable[tuple[Event, float]]) -> None:
+    """What happened in a study, as if it had just happened."""
+    events = list(past)
+    with (study_dir(name) / EVENTS).open("w", encoding="utf8") as file:
+        for event, t in events:
+            file.write(to_json(event, NOW - 5 + t - events[-1][1]) + "\n")
 
 
 def app() -> HyperLlama:
@@ -76,6 +86,7 @@ async def test_the_cursor_stays_on_its_study(tasks: list[TaskEntry]) -> None:
 async def test_foreign_names_cannot_reach_the_terminal(tasks: list[TaskEntry]) -> None:
     put_study("evil", "finished", task="\x1b]0;x\x07[red]task")
     async with app().run_test(size=(140, 30)) as pilot:
+        await pilot.press("i")
         assert "[red]task" in text_of(pilot, "#studies")
 
 
@@ -191,7 +202,10 @@ async def test_help_themes_palette_log_and_picture(
         assert pilot.app.theme == "hyperllama-light"
         await pilot.press("ctrl+p")
         await pilot.pause()
-        await pilot.press(*"high")
+        await pilot.press(*"picture")
+        await pilot.pause(0.3)
+        assert "Save the screen as an SVG picture   F5   Everywhere" in text_of(pilot)
+        await pilot.press(*["backspace"] * 7, *"high")
         await pilot.pause(0.3)
         await pilot.press("enter")
         await pilot.pause(0.1)

@@ -13,11 +13,12 @@ from textual.pilot import Pilot
 
 from core.events import ImportanceFound
 from tests.tui import recorded
-from tests.tui.test_home import NOW, put_study
+from tests.tui.test_home import NOW, put_events, put_study
 from tui import actions
 from tui.app import HyperLlama
 from tui.library import TaskEntry
 from tui.screens.preview import Preview
+from tui.widgets.about import About
 from tui.widgets.home_lists import ModelList
 
 SIZES = {"80x24": (80, 24), "140x45": (140, 45)}
@@ -58,6 +59,9 @@ async def settle(pilot: Pilot[None]) -> None:
         if all(m.models is not None for m in lists):
             break
         await pilot.pause(0.02)
+    for about in (a for screen in pilot.app.screen_stack for a in screen.query(About)):
+        while about.reading:
+            await pilot.pause(0.02)
     await pilot.pause(0.15)
 
 
@@ -146,12 +150,28 @@ def test_home(
     put_study("bank-churn", "running", 5, model="Qwen2.5-1.5B-Instruct-Q4_K_M.gguf")
     put_study("breast-cancer", "finished", 11_000, best_value=0.9951, default_value=0.992)
     put_study("diabetes-3", "stopped", 90_000, proposer="tpe", model="", metric="r2")
+    put_events("bank-churn", recorded.live(7, 0.9))
     app = HyperLlama(theme=theme, clock=lambda: NOW)
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
 def test_empty_home(snap_compare: Any, tasks: list[TaskEntry], two_models: object) -> None:
     assert snap_compare(HyperLlama(clock=lambda: NOW), run_before=settle)
+
+
+@pytest.mark.parametrize("theme", ["hyperllama-dark", "terminal"])
+def test_command_palette(
+    snap_compare: Any, tasks: list[TaskEntry], two_models: object, theme: str
+) -> None:
+    async def go(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("ctrl+p", *"task")
+        await settle(pilot)
+        await pilot.press("down")
+        await settle(pilot)
+
+    app = HyperLlama(theme=theme, clock=lambda: NOW)
+    assert snap_compare(app, terminal_size=(100, 30), run_before=go)
 
 
 def test_preview(

@@ -5,6 +5,7 @@ After a wanted change: `pytest tests/tui/test_looks_forms.py --snapshot-update`,
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.test_compare_screen import sizes as sizes
+from core.compare.grid import Contender, make_grid
+from core.compare.reading import cell_file
+from tests.small import TASK, write_task
+from tests.tui.test_compare_screen import trial
 from tests.tui.test_home import NOW
 from tests.tui.test_looks import SIZES, THEMES, settle
 from tests.tui.test_new_study import NearDesk, form
@@ -107,9 +111,44 @@ def test_a_list_to_choose_from(snap_compare: Any) -> None:
     assert snap_compare(app("hyperllama-dark"), terminal_size=(100, 30), run_before=go)
 
 
+@pytest.fixture
+def contest(tmp_path: Path) -> None:
+    """Three contenders on two tasks under three seeds; the last cells wait."""
+    one = write_task(tmp_path)
+    two = tmp_path / "slow.toml"
+    two.write_text(TASK.replace('"quick"', '"slow"', 1))
+    contenders = [
+        Contender("random", "random"),
+        Contender("hyperllama-1m", "hybrid", "/models/hyperllama-1m.gguf"),
+        Contender("Qwen2.5-1.5B", "llama", "/models/Qwen2.5-1.5B-Instruct-Q4_K_M.gguf"),
+    ]
+    grid = make_grid("sizes", contenders, [one, two], range(3), 20)
+    rng = np.random.default_rng(4)
+    for cell in grid.cells:
+        number = [c.label for c in contenders].index(cell.contender)
+        done = 20 if cell.task == "quick" else max(0, 14 - 9 * cell.seed)
+        file = cell_file(grid.folder, cell)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lines = []
+        for n in range(done):
+            reach = (0.05, 0.075, 0.09)[number] * (1 - np.exp(-n / (7 - 2 * number)))
+            value = round(float(0.82 + reach - abs(rng.normal(0, 0.012)) * (n > 0)), 4)
+            config = {
+                "max_depth": int(rng.integers(2, 9)), "criterion": ("gini", "entropy")[number % 2],
+                "min_samples_leaf": int(rng.integers(1, 30)), "max_features": 1.0,
+                "ccp_alpha": 10.0 ** -rng.integers(2, 6),
+            }  # fmt: skip
+            more = {"engine_mb": (None, 104.0, 1380.0)[number], "ask_s": (0.002, 0.4, 6.3)[number],
+                    "tokens": {"prompt": 640, "generated": 55} if number else {},
+                    "replies": 4, "repeated": number == 1, "invalid": 0}  # fmt: skip
+            lines.append(json.dumps({"trial": trial(n, value, config=config, **more)}))
+        lines += [json.dumps({"end": {"test_value": 0.85 + 0.01 * number}})] * (done == 20)
+        file.write_text("".join(line + "\n" for line in lines))
+
+
 @pytest.mark.parametrize("keys", ["c", "c,enter"], ids=["queue", "figures"])
 def test_compare(
-    snap_compare: Any, look: tuple[tuple[int, int], str], keys: str, sizes: str
+    snap_compare: Any, look: tuple[tuple[int, int], str], keys: str, contest: None
 ) -> None:
     async def go(pilot: Pilot[None]) -> None:
         for key in keys.split(","):

@@ -17,11 +17,14 @@ from core.text import plain
 from tui import actions, bridge, sides
 from tui.screens.base import Place
 from tui.sides import Side
+from tui.widgets.about_sides import worth_lines
 from tui.widgets.curves import Curves
+from tui.widgets.sheet import Sheet
 from tui.widgets.sides_table import SideTable, Winners
 
 REFRESH_S = 1.0
-_WIDE = 110
+_WIDE, _TALL = 110, 34  # cells from which panes stand beside, and plots below each other
+_SECONDS = "#compare-seconds"
 
 
 class Compare(Place[None]):
@@ -36,17 +39,23 @@ class Compare(Place[None]):
         self._title, self._read = title, read
         self.pages: dict[str, list[Side]] = {}
         self.page = 0
+        self.over = "trials"
+        self._drawn: object = None
 
     def compose(self) -> ComposeResult:
         g = self.glyphs
         yield Static(id="compare-title")
         with Container(id="compare-top"):
-            curves = Curves(glyphs=g, id="compare-curves")
-            curves.border_title = "Best so far"
-            winners = Winners(glyphs=g, id="compare-winners")
-            winners.border_title = "Winners"
-            yield curves
-            yield winners
+            with Container(id="compare-left"):
+                yield Curves(glyphs=g, id="compare-curves")
+                yield Curves(glyphs=g, id="compare-seconds")
+            with Container(id="compare-right"):
+                winners = Winners(glyphs=g, id="compare-winners")
+                winners.border_title = "Winners"
+                worth = Sheet(id="compare-worth", classes="page")
+                worth.border_title = "Worth its seconds?"
+                yield winners
+                yield worth
         table = SideTable(glyphs=g, id="compare-table")
         table.border_title = "Side by side"
         yield table
@@ -61,18 +70,25 @@ class Compare(Place[None]):
     def refresh_sides(self) -> None:
         """Read again and draw."""
         try:
-            self.pages = self._read()
+            fresh = self._read()
         except StudyError as error:
             self.interface.report("error", f"{error.message}\n{error.hint}")
             self.dismiss(None)
             return
-        self.set_class(self.size.width >= _WIDE, "-wide")
+        drawn = (self.size, self.page, self.over)
+        if fresh == self.pages and drawn == self._drawn:
+            return
+        self.pages, self._drawn = fresh, drawn
         names = list(self.pages)
         self.page = min(self.page, max(0, len(names) - 1))
         shown = self.pages[names[self.page]] if names else []
-        self.query_one(Curves).show(shown)
+        self._curves(shown)
         self.query_one(SideTable).show(shown)
         self.query_one(Winners).show(shown)
+        glyphs = self.glyphs
+        self.query_one("#compare-worth", Sheet).show(lambda w, h: worth_lines(shown, w, glyphs))
+        rows = len(self.query_one(Winners).table)
+        self.query_one(Winners).styles.height = min(rows + 3, self._half()) if self.wide else "1fr"
         self.query_one(SideTable).styles.height = min(len(shown) + 3, 12)
         self.query_one("#compare-words", Static).update(
             Content.styled(plain(sides.in_words(shown)), "")
@@ -87,9 +103,42 @@ class Compare(Place[None]):
         self.query_one("#compare-title", Static).update(Content.assemble(*parts))
         self.refresh_keys()
 
+    @property
+    def wide(self) -> bool:
+        return self.has_class("-wide")
+
+    def _half(self) -> int:
+        """Lines that the winners may take of the right column."""
+        return max(5, (self.size.height - 8) // 2)
+
+    def _curves(self, shown: list[Side]) -> None:
+        """Over trials and over seconds: below each other where there is room, else in turn."""
+        wide = self.size.width >= _WIDE
+        both = wide and self.size.height >= _TALL
+        self.set_class(wide, "-wide")
+        first, second = self.query_one("#compare-curves", Curves), self.query_one(_SECONDS, Curves)
+        over = self.over if not both else "trials"
+        first.show(shown, over)
+        first.border_title = f"Best so far over {over}"
+        second.show(shown, "seconds")
+        second.border_title = "Best so far over seconds"
+        second.display = both
+
+    def on_resize(self) -> None:
+        if self.pages:
+            self.refresh_sides()
+
+    def action_axis(self) -> None:
+        """Trials or seconds along the plot."""
+        self.over = "seconds" if self.over == "trials" else "trials"
+        self.refresh_sides()
+
     def label_of(self, action: actions.Action) -> str:
         if action.name in ("next", "previous"):
             return action.label if len(self.pages) > 1 else ""
+        if action.name == "axis" and self.is_mounted:
+            both = self.query_one(_SECONDS).display
+            return "" if both else "over seconds" if self.over == "trials" else "over trials"
         return action.label
 
     def action_next(self) -> None:
@@ -101,7 +150,11 @@ class Compare(Place[None]):
         self.refresh_sides()
 
     def action_section(self) -> None:
-        order = [self.query_one(SideTable), self.query_one(Curves), self.query_one(Winners)]
+        order = [
+            self.query_one(SideTable),
+            self.query_one("#compare-curves", Curves),
+            self.query_one(Winners),
+        ]
         here = next((i for i, w in enumerate(order) if w.has_focus), 0)
         there = order[(here + 1) % len(order)]
         self.set_class(isinstance(there, Winners), "-winners")

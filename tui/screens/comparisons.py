@@ -12,7 +12,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
+from textual.containers import Container, Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
@@ -24,9 +24,24 @@ from tui import actions, bridge, wording
 from tui.glyphs import UNICODE, Glyphs
 from tui.screens.base import Place
 from tui.screens.compare import of_comparison
+from tui.widgets.about_comparison import standing_lines
 from tui.widgets.rows import Column, Rows
+from tui.widgets.sheet import Lines, Sheet
 
 REFRESH_S = 1.0
+_WIDE = 110  # cells from which the standing is beside the queue
+_NOTHING: Lines = []
+
+
+_WHAT_FOR = """\
+ A comparison answers which model, or which proposer, is worth its seconds:
+
+   every contender runs on every task under every seed,
+   nothing is trained twice, and the queue goes on after a restart;
+   each difference is told beside the spread over the seeds, so that luck shows.
+
+ It runs in a process of its own. For two studies that you have already:
+ mark them on the first screen with space, then press c there."""
 
 
 class ComparisonList(Rows):
@@ -90,7 +105,8 @@ program is left, and after a restart of the machine `s` goes on where it was.
     def empty(self) -> Content:
         return Content.assemble(
             (" No comparison yet. ", "bold"), "Press ", ("n", "bold $primary"),
-            " to run models side by side on your tasks.",
+            " to run models side by side on your tasks.\n\n",
+            (_WHAT_FOR, "$dim"),
         )  # fmt: skip
 
 
@@ -126,13 +142,14 @@ first, `x` leaves it out or takes it in again; what runs already is not touched.
         return len(self.cells)
 
     def columns(self) -> Sequence[Column]:
+        longest = max((len(c.cell.task) for c in self.cells), default=0)
         return (
             Column("state", "state", 12),
             Column("contender", "contender", 0),
-            Column("task", "task", 20, drop=2),
+            Column("task", "task", max(8, min(20, longest)), drop=2),
             Column("seed", "seed", 4, right=True, drop=3),
-            Column("bar", "trials", 20, drop=1),
-            Column("best", "best", 9, right=True, drop=4),
+            Column("bar", "trials", 16, drop=1),
+            Column("best", "best", 8, right=True, drop=4),
         )
 
     def cell(self, index: int, key: str, width: int) -> Content:
@@ -160,8 +177,8 @@ first, `x` leaves it out or takes it in again; what runs already is not touched.
         room = width - 6
         filled = round(room * len(facts.trials) / max(1, self.budget))
         return Content.assemble(
-            (g.full * min(room, filled), "$primary"),
-            (g.empty * max(0, room - filled), "$faint"),
+            (g.bar * min(room, filled), "$primary"),
+            (g.track * max(0, room - filled), "$faint"),
             (f" {len(facts.trials)}/{self.budget}", "$dim"),
         )
 
@@ -207,14 +224,20 @@ class Comparisons(Place[None]):
 
     def compose(self) -> ComposeResult:
         g = self.glyphs
-        yield Static(Content.styled("Comparisons", "bold $primary"), id="compare-title")
+        told = "   which model, or which proposer, is worth its seconds"
+        title = Content.assemble(("Comparisons", "bold $primary"), (told, "$dim"))
+        yield Static(title, id="compare-title")
         with Container(id="comparisons-panes"):
             found = ComparisonList(glyphs=g, id="comparisons-list")
-            found.border_title = "Comparisons"
+            found.border_title = "On this machine"
             queue = Queue(glyphs=g, id="comparisons-queue")
             queue.border_title = "Queue"
             yield found
-            yield queue
+            with Horizontal(id="comparisons-below"):
+                yield queue
+                standing = Sheet(id="comparisons-standing", classes="page")
+                standing.border_title = "Standing"
+                yield standing
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -235,8 +258,17 @@ class Comparisons(Place[None]):
             found.set_reactive(Rows.cursor, names.index(name))
         found.show(fresh)
         self.query_one(Queue).show(found.comparison)
-        found.styles.height = max(4, min(len(fresh) + 3, 12))
+        one, glyphs, now = found.comparison, self.glyphs, self.interface.clock()
+        self.set_class(self.size.width >= _WIDE, "-wide")
+        self.query_one(Sheet).show(
+            lambda w, h: standing_lines(one, now, w, h, glyphs) if one is not None else _NOTHING
+        )
+        self.query_one("#comparisons-below").display = bool(fresh)
+        found.styles.height = max(4, min(len(fresh) + 3, 12)) if fresh else "1fr"
         self.refresh_keys()
+
+    def on_resize(self) -> None:
+        self.refresh_comparisons()
 
     @property
     def comparison(self) -> Comparison | None:
@@ -244,7 +276,7 @@ class Comparisons(Place[None]):
 
     def label_of(self, action: actions.Action) -> str:
         one = self.comparison if self.is_mounted else None
-        if action.name in ("open", "start") and one is None:
+        if action.name in ("open", "start", "section") and one is None:
             return ""
         if action.name == "start" and one is not None:
             return "stop" if one.pid is not None else "" if one.finished else "start"
@@ -262,6 +294,8 @@ class Comparisons(Place[None]):
 
     def action_section(self) -> None:
         queue = self.query_one(Queue)
+        if not queue.cells:
+            return
         (self.query_one(ComparisonList) if queue.has_focus else queue).focus()
 
     @work(group="start", exclusive=True)

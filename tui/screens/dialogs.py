@@ -45,7 +45,7 @@ class Ask(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
             yield Static(Content(self._text), classes="dialog--text")
             yield OptionList(
                 *(
@@ -89,7 +89,7 @@ class Line(ModalScreen["str | None"]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
             box.border_subtitle = "[bold]↵[/] send   [bold]esc[/] give up"
             yield Static(Content(self._text), classes="dialog--text")
             kind = "integer" if self._digits else "text"
@@ -217,7 +217,7 @@ class Read(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog -large") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
             box.border_subtitle = "[bold]esc[/] closes"
             yield Static(self._content, classes="read")
 

@@ -23,7 +23,7 @@ class Help(Read):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog -large") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
             box.border_subtitle = "[bold]esc[/] closes"
             if self._text:
                 yield Markdown(self._text, classes="read", open_links=False)

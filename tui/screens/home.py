@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
@@ -23,14 +23,16 @@ from tui.glyphs import Glyphs
 from tui.library import StudyEntry, TaskEntry
 from tui.screens.base import Place
 from tui.screens.dialogs import Field, Line
+from tui.widgets.about import About
 from tui.widgets.home_lists import ORDERS, ModelList, StudyList, TaskList
 from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:  # what reads studies is loaded when one is opened, after the first screen stands
+    from models.fit import Machine
     from tui import bridge
 
 REFRESH_S = 1.0
-_WIDE = 110  # cells from which models stand beside the tasks
+_WIDE, _TALL = 110, 30  # cells from which there is room beside the lists, and for three of them
 _OF_A_STUDY = ("rename", "archive", "delete", "mark")
 
 
@@ -44,21 +46,26 @@ class Home(Place[None]):
         super().__init__()
         self.clock = clock
         self._starting = False
+        self._about_wanted: bool | None = None  # None: as there is room
+        self._machine: Machine | None = None
         self._undo: list[tuple[str, Callable[[], None]]] = []
 
     def compose(self) -> ComposeResult:
-        studies = StudyList(glyphs=self.glyphs, id="studies")
-        studies.border_title = "Studies"
-        tasks = TaskList(glyphs=self.glyphs, id="tasks")
-        tasks.border_title = "Tasks"
-        yield Banner(self.glyphs, id="banner")
-        models = ModelList(glyphs=self.glyphs, id="models")
-        models.border_title = "Models"
-        yield studies
-        yield Field(id="filter", placeholder="words that a study's line has", compact=True)
-        with Horizontal(id="below"):
-            yield tasks
-            yield models
+        g = self.glyphs
+        yield Banner(g, id="banner")
+        with Container(id="home"):
+            with Vertical(id="lists"):
+                studies = StudyList(glyphs=g, id="studies")
+                studies.border_title = "Studies"
+                yield studies
+                yield Field(id="filter", placeholder="words that a study's line has", compact=True)
+                tasks = TaskList(glyphs=g, id="tasks")
+                tasks.border_title = "Tasks"
+                yield tasks
+                models = ModelList(glyphs=g, id="models")
+                models.border_title = "Models"
+                yield models
+            yield About(glyphs=g, id="about")
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -75,34 +82,97 @@ class Home(Place[None]):
         if any(models.models is not None for models in self.query(ModelList)):
             self._find_models()
 
+    def on_resize(self) -> None:
+        self._arrange()
+
     @work(group="models", exclusive=True)
     async def _find_models(self) -> None:
-        """Headers alone are read, in a thread."""
-        from models.registry import find_models
+        """Headers alone are read, and how much memory is free, in a thread."""
+        from models import fit, registry
 
-        found = await asyncio.to_thread(find_models)
+        found, here = await asyncio.to_thread(lambda: (registry.find_models(), fit.machine()))
         usable = [m for m in found if not m.problem]
         for models in self.query(ModelList):  # none, when the program was left meanwhile
-            models.show(usable, preferences.default_model())
+            models.show(usable, preferences.default_model() or _embedded())
+            self._machine = here
+            self._arrange()
+            self._look()
 
     def refresh_home(self) -> None:
         """Read the summaries again; a few small files, once a second."""
-        if not self.is_current and self.query_one(StudyList).all:
-            return
         studies = self.query_one(StudyList)
+        if not self.is_current and studies.all:
+            return
         studies.show(library.studies(), self.clock())
-        tasks = self.query_one(TaskList)
-        studies.border_subtitle = studies.told()
-        self.set_class(not studies.all, "-empty")
-        self.set_class(self.size.width >= _WIDE, "-wide")
-        lines = max(3, len(tasks.entries) + 1) + 2
-        most = self.size.height - 6 if not studies.all else (self.size.height - 4) // 2
-        self.query_one("#below").styles.height = min(lines, max(5, most))
+        self._arrange()
+        self._look()
         self.refresh_keys()
+
+    def _arrange(self) -> None:
+        """Share the screen out: lists, and beside or below them what the cursor stands on."""
+        studies, tasks = self.query_one(StudyList), self.query_one(TaskList)
+        models, about = self.query_one(ModelList), self.query_one(About)
+        width, height = self.size.width, self.size.height - 2
+        empty = not studies.all
+        self.set_class(empty, "-empty")
+        wide = width >= _WIDE
+        wanted = self._about_wanted
+        below = not wide and (bool(wanted) if wanted is not None else empty)
+        about.display = below or (wide and wanted is not False)
+        if tasks.about_elsewhere != about.display:
+            tasks.about_elsewhere = about.display
+            tasks.rows_changed()
+        self.set_class(wide, "-wide")
+        self.set_class(below, "-below")
+        hint = "" if about.display or empty else f"{self._key('about')} tells more"
+        told = "   ".join(filter(None, (studies.told(), hint)))
+        studies.border_subtitle = Content(told)
+        alone = below and not empty  # the list that has the focus stands for all
+        here = next((x for x in (tasks, models) if x.has_focus), studies)
+        many = max(3, len(tasks.entries) + 1) + 2
+        for one in (studies, tasks, models):
+            one.display = not alone or one is here
+        if alone:
+            here.styles.height = "1fr"
+            self.query_one("#lists").styles.height = max(6, height * 2 // 5)
+            return
+        models.display = wide and height >= _TALL
+        room = max(3, min(len(models.models or ()) + 3, 8)) if models.display else 0
+        if empty:
+            studies.styles.height = 4
+            tasks.styles.height = "1fr" if wide else min(many, max(5, height - 4))
+        else:
+            studies.styles.height = "1fr"
+            tasks.styles.height = min(many, max(5, (height - room) // 2))
+        models.styles.height = room or None
+        self.query_one("#lists").styles.height = 4 + many if below else "100%"
+
+    def _look(self) -> None:
+        """Show what the cursor of the focused list stands on."""
+        about = self.query_one(About)
+        if not about.display:
+            return
+        studies, models = self.query_one(StudyList), self.query_one(ModelList)
+        task = self.query_one(TaskList).entry
+        if isinstance(self.focused, ModelList) and models.models and self._machine is not None:
+            about.show_model(models.models[models.cursor], self._machine, studies.all)
+        elif self.entry is not None and not self.in_tasks:
+            about.show_study(self.entry, self.clock())
+        elif task is not None:
+            about.show_task(task, studies.all)
+        else:
+            about.show_nothing("Nothing is marked.")
 
     @on(Rows.Moved)
     def _moved(self) -> None:
+        self._look()
         self.refresh_keys()
+
+    def on_descendant_focus(self) -> None:
+        super().on_descendant_focus()
+        if self.is_mounted:
+            self._arrange()
+            self._look()
 
     # Actions
 
@@ -139,7 +209,15 @@ class Home(Place[None]):
         if self.query_one(ModelList).display:
             lists.append(self.query_one(ModelList))
         here = next((i for i, widget in enumerate(lists) if widget.has_focus), 0)
-        lists[(here + by) % len(lists)].focus()
+        there = lists[(here + by) % len(lists)]
+        there.display = True  # where one list stands for all, only it is there
+        there.focus()
+
+    def action_about(self) -> None:
+        """Show or hide what the cursor stands on."""
+        self._about_wanted = not self.query_one(About).display
+        self._arrange()
+        self._look()
 
     def action_sort(self) -> None:
         studies = self.query_one(StudyList)
@@ -220,9 +298,14 @@ class Home(Place[None]):
             self.interface.report("error", f"{error.message}\n{error.hint}")
             return
         self._undo.append((name, back))
-        key = actions.shown(actions.keys_of(actions.BY_ID["home.undo"], self.interface.keys)[0])
-        self.app.notify(f"Done: {name}. {key} takes it back.", markup=False, timeout=4)
+        told = f"Done: {name}. {self._key('undo')} takes it back."
+        self.app.notify(told, markup=False, timeout=4)
         self.refresh_home()
+
+    def _key(self, name: str) -> str:
+        """The key of an action of this screen, as it is shown."""
+        keys = actions.keys_of(actions.BY_ID[f"home.{name}"], self.interface.keys)
+        return actions.shown(keys[0], not self.glyphs.braille) if keys else ""
 
     def action_undo(self) -> None:
         if not self._undo:
@@ -334,6 +417,17 @@ class Home(Place[None]):
             self.interface.report("error", f"{error.message}\n{error.hint}")
         else:
             self.interface.show_study(link)
+
+
+def _embedded() -> str:
+    """The name of the model that is used where nobody chose one; empty where none ships."""
+    from models.errors import ModelFileError
+    from models.registry import resolve_model
+
+    try:
+        return resolve_model("embedded").stem
+    except ModelFileError:
+        return ""
 
 
 class Banner(Widget):

@@ -8,11 +8,13 @@ import json
 import os
 import signal
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
@@ -22,16 +24,20 @@ from core.paths import home
 from core.text import plain
 from models.child import python_argv
 from models.engine.protocol import EngineSettings
-from models.fit import Machine, fit, machine
-from models.registry import ModelFile, default_context, find_models, resolve_model
-from tui import actions, bridge, preferences, wording
+from models.fit import Machine, machine
+from models.folders import usual_folders
+from models.registry import EMBEDDED, ModelFile, find_models, resolve_model
+from tui import actions, bridge, library, preferences, wording
 from tui.child import JsonChild
 from tui.screens.base import Place
 from tui.screens.dialogs import Line
-from tui.widgets.model_table import ModelRow, ModelTable, memory_lines, talks
+from tui.widgets.about_model import about_lines, beside_lines, cost_lines, folder_lines, name_lines
+from tui.widgets.model_table import ModelRow, ModelTable, row_of
 from tui.widgets.rows import Rows
+from tui.widgets.sheet import Lines, Sheet
 
 _MB = 2**20
+_WIDE = 110  # cells from which the marked model gets two pages
 _SPEED = ("--prompt", "256", "--generate", "64", "--repetitions", "3", "--json")
 
 
@@ -53,16 +59,21 @@ class Models(Place[None]):
         self._of = ""  # path of the model that something is done with
         self._share: float | None = None
         self._embedded = ""
+        self._studies: list[library.StudyEntry] = []
+        self._folders: list[Path] = []
 
     def compose(self) -> ComposeResult:
         table = ModelTable(glyphs=self.glyphs, id="model-table")
-        table.border_title = "Models"
+        table.border_title = "On this machine"
         table.default = self._is_default
         table.state = self._state
         yield Static(id="machine")
         yield table
-        about = Static(id="model-about")
-        yield about
+        with Horizontal(id="model-pages"):
+            costs, page = Sheet(id="model-costs"), Sheet(id="model-page")
+            costs.border_title, page.border_title = "Memory and speed", "About"
+            yield costs
+            yield page
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -80,24 +91,19 @@ class Models(Place[None]):
     @work(group="find", exclusive=True)
     async def action_refresh(self) -> None:
         """Look again: headers and free memory, in a thread."""
-        found, self.here = await asyncio.to_thread(lambda: (find_models(), machine()))
+        found, self.here, self._studies, self._folders = await asyncio.to_thread(
+            lambda: (find_models(), machine(), library.studies(), usual_folders(EMBEDDED))
+        )
         if self.is_mounted:
-            rows = [self._row(model) for model in found]
+            rows = [row_of(model, self.here) for model in found]
             rows.sort(key=lambda r: (bool(r.model.problem), not r.model.is_embedded_dialect))
             self.query_one(ModelTable).show(rows)
             self.refresh_models()
 
-    def _row(self, model: ModelFile) -> ModelRow:
-        kept = preferences.of_model(str(model.path))
-        if model.problem:
-            return ModelRow(model, kept=kept)
-        context = default_context(model, int(kept.get("context_length") or 0))
-        return ModelRow(model, context, fit(model, context, self.here), kept)
-
     def _again(self) -> None:
         """The rows once more, after a setting changed."""
         table = self.query_one(ModelTable)
-        table.show([self._row(row.model) for row in table.found or []])
+        table.show([row_of(row.model, self.here) for row in table.found or []])
         self.refresh_models()
 
     def _is_default(self, model: ModelFile) -> bool:
@@ -131,53 +137,41 @@ class Models(Place[None]):
         self.query_one("#machine", Static).update(
             Content.assemble(("Models", "bold $primary"), (told, "$dim"))
         )
-        self.query_one("#model-about", Static).update(self._about())
+        self._show_marked()
         self.query_one(ModelTable).refresh()
         self.refresh_keys()
 
-    def _about(self) -> Content:
-        row = self.row
+    def on_resize(self) -> None:
+        self.set_class(self.size.width >= _WIDE, "-wide")
+        if self.query_one(ModelTable).found is not None:
+            self._show_marked()
+
+    def _show_marked(self) -> None:
+        """About the marked model: two pages where there is room, else one with what it costs."""
+        row, g, here = self.row, self.glyphs, self.here
+        table, found = self.query_one(ModelTable), self.query_one(ModelTable).found or []
+        most = max(6, self.size.height // 3)
+        table.styles.height = min(max(len(found), 2) + 3, most) if row is not None else "1fr"
+        self.query_one("#model-pages").display = row is not None
         if row is None:
-            return Content("")
-        model, kept = row.model, row.kept
-        lines = [
-            Content.assemble((plain(model.name), "bold"), (f"  {plain(str(model.path))}", "$dim"))
-        ]
-        if model.problem:
-            lines.append(Content.styled(f"cannot be used: {plain(model.problem)}", "$bad"))
-            return Content("\n").join(lines)
-        lines += memory_lines(row, self.here, self.size.width - 4, self.glyphs)
-        lines.append(
-            Content.assemble(
-                ("settings  ", "$dim"),
-                f"context {row.context:,}   GPU layers {kept.get('gpu_layers', 'auto')}   "
-                f"threads {kept.get('threads', 'all but one')}",
-            )
+            return
+        loaded = self.loaded if self._of == row.path else None
+        studies, folders = self._studies, self._folders
+        wide = self.has_class("-wide")
+
+        def costs(width: int, height: int) -> Lines:
+            lines = [] if wide else [*name_lines(row.model, width), Content("")]
+            if row.fit is not None or wide:
+                lines += cost_lines(row, here, loaded, width, height, g)
+            beside = beside_lines(found, row.path, width, g)
+            for more in (beside, folder_lines(folders, width)):
+                lines += [Content(""), *more] if more and len(lines) + len(more) < height else []
+            return lines
+
+        self.query_one("#model-costs", Sheet).show(costs)
+        self.query_one("#model-page", Sheet).show(
+            lambda width, height: about_lines(row, studies, width, height, g)
         )
-        speed = kept.get("speed")
-        if speed:
-            lines.append(
-                Content.assemble(
-                    ("speed     ", "$dim"),
-                    f"reads {speed['read']:.0f}, writes {speed['write']:.0f} tokens/s with "
-                    f"{speed['threads']} threads, {speed['gpu_layers']} layers on the GPU",
-                )
-            )
-        if self.loaded is not None and self._of == row.path:
-            info = self.loaded
-            lines.append(
-                Content.assemble(
-                    ("loaded    ", "$dim"),
-                    f"in {wording.duration(info['load_s'])}: takes "
-                    f"{wording.size(info['memory_mb'] * _MB)}, context "
-                    f"{info['context_length']:,}, {info['gpu_layers']} of {info['layers']} layers "
-                    f"on the GPU, {info['threads']} threads",
-                )
-            )
-        facts = [talks(model), f"trained for {wording.count(model.trained_context)} tokens"]
-        facts += [f"{k}: {plain(v)[:60]}" for k, v in model.metadata.items() if k in _FACTS]
-        lines.append(Content.styled(f" {self.glyphs.dot} ".join(facts), "$dim"))
-        return Content("\n").join(lines)
 
     # What people do
 
@@ -376,5 +370,4 @@ class Models(Place[None]):
             self.dismiss(None)
 
 
-_FACTS = ("author", "organization", "license", "languages", "finetune")
 _OPTIONS = ("gpu_layers", "threads")

@@ -22,6 +22,7 @@ from tui import actions, library, preferences, wording
 from tui.screens.base import Place
 from tui.widgets.choice import Choice
 from tui.widgets.form import FormField, FormLine
+from tui.widgets.sheet import bar
 
 _BASELINES = ("random", "tpe", "gp", "cmaes")
 _HOW = (
@@ -33,8 +34,8 @@ _FIELDS = (
     FormField(("how",), "asked as", "choice", "what a model does"),
     FormField(("baselines",), "baselines", "choices", "proposers without a model", "none"),
     FormField(("tasks",), "tasks", "choices", "what they are compared on", "none"),
-    FormField(("seeds",), "seeds", "integer", "each seed shuffles folds and proposers", "3"),
-    FormField(("budget",), "trials", "integer", "of each cell, the default included", "20"),
+    FormField(("seeds",), "seeds", "integer", "each shuffles the folds anew", "3"),
+    FormField(("budget",), "trials", "integer", "of each cell", "20"),
     FormField(("name",), "name", "text", "of the comparison"),
 )
 _PROMPT_TOKENS, _REPLY_TOKENS = 600, 60  # of a proposal, when nothing was measured yet
@@ -129,9 +130,16 @@ of the models; nothing that was trained before on the same folds is trained agai
         if wanted is not None and wanted.trials:
             cells = len(wanted.contenders) * len(wanted.tasks) * wanted.seeds
             seconds, how = self._estimate(wanted)
-            time = f"about {wording.duration(seconds)}, {how}" if seconds else how
-            told = Content.assemble(
-                (f"{cells} cells, {wanted.trials:,} trials", "bold"), (f"   {time}", "$dim")
+            total = sum(seconds.values())
+            time = f"about {wording.duration(total)}, {how}" if total else how
+            told = Content("\n").join(
+                [
+                    Content.assemble(
+                        (f"{cells} cells, {wanted.trials:,} trials", "bold"), (f"   {time}", "$dim")
+                    ),
+                    Content(""),
+                    *self._shares(seconds),
+                ]
             )
         self.query_one("#comparison-told", Static).update(told)
 
@@ -165,10 +173,10 @@ of the models; nothing that was trained before on the same folds is trained agai
         )
         return wanted, {}
 
-    def _estimate(self, wanted: Wanted) -> tuple[float, str]:
-        """(seconds, what the estimate is from)."""
+    def _estimate(self, wanted: Wanted) -> tuple[dict[str, float], str]:
+        """(seconds by contender, what the estimate is from)."""
         trained = self._speeds.get("train")
-        total = 0.0
+        seconds: dict[str, float] = {}
         for contender in wanted.contenders:
             ask: float | None = self._speeds.get(f"ask {Path(contender).stem}")
             if ask is None and "/" in contender:
@@ -176,10 +184,26 @@ of the models; nothing that was trained before on the same folds is trained agai
                 if speed:
                     ask = _PROMPT_TOKENS / speed["read"] + _REPLY_TOKENS / speed["write"]
             trials = len(wanted.tasks) * wanted.seeds * wanted.budget
-            total += trials * ((ask or 0.1) + (trained or 1.0))
+            seconds[contender] = trials * ((ask or 0.1) + (trained or 1.0))
         if trained is None:
-            return total, "a guess: one second a trial; nothing was compared yet"
-        return total, "judged by earlier comparisons"
+            return seconds, "a guess: one second a trial; nothing was compared yet"
+        return seconds, "judged by earlier comparisons"
+
+    def _shares(self, seconds: dict[str, float]) -> list[Content]:
+        """A bar a contender: its part of the time."""
+        names = {c: plain(Path(c).stem if "/" in c else c) for c in seconds}
+        name_cells = min(30, max(map(len, names.values())))
+        cells = max(8, min(48, self.size.width - name_cells - 16))
+        longest = max(seconds.values())
+        return [
+            Content.assemble(
+                Content(names[c]).truncate(name_cells, ellipsis=True, pad=True),
+                "  ",
+                bar(took / longest if longest else 0.0, cells, self.glyphs),
+                f" {wording.duration(took):>8}",
+            )
+            for c, took in seconds.items()
+        ]
 
     def action_start(self) -> None:
         self._end(True)

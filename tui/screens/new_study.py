@@ -206,11 +206,11 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
             parts.append(Content.styled(f"   {self._busy}{g.ellipsis}", "$voice"))
         elif self.draft.task and not self.draft.faults:
             task = self.draft.task
-            told = (
-                f"   {task['rows']:,} rows, {task['features']} columns, {task['free']} "
-                f"hyperparameters, {task['metric']}"
-            )
-            parts.append(Content.styled(plain(told), "$dim"))
+            free = f"{task['free']} hyperparameters, {task['metric']}"
+            told = (f"   {task['rows']:,} rows, {task['features']} columns, {free}", f"   {free}")
+            spare = self.size.width - 4 - Content.assemble(*parts).cell_length
+            short = next((text for text in told if len(text) <= spare), "")
+            parts.append(Content.styled(plain(short), "$dim"))
         self.query_one("#steps", Static).update(Content.assemble(*parts))
 
     @staticmethod
@@ -329,7 +329,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
             if not text.has_focus:
                 text.replace_text(draft.text)
             text.mark([int(f["line"]) for f in draft.faults])
-            text.border_title = plain(draft.file.name) if draft.text else "Task file"
+            text.border_title = Content(plain(draft.file.name) if draft.text else "Task file")
         self._tell_faults()
         self._draw_steps()
 
@@ -424,7 +424,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
     def _list_files(self) -> None:
         folder, found = complete(self.query_one("#table-path", Input).value)
         self.query_one(Files).show(folder, found)
-        self.query_one(Files).border_title = plain(str(folder))
+        self.query_one(Files).border_title = Content(plain(str(folder)))
 
     @on(Input.Submitted, "#table-path")
     def _path_entered(self, event: Input.Submitted) -> None:

@@ -46,7 +46,8 @@ class Pick(ModalScreen["list[str] | None"]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -pick") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
+            box.styles.height = len(self._all) + 7  # of the whole list; narrowing moves nothing
             mark = "[bold]space[/] mark   " if self._many else ""
             box.border_subtitle = f"{mark}[bold]↵[/] take   [bold]esc[/] give up"
             yield Field(placeholder="type to narrow the list", id="pick-filter")

@@ -17,6 +17,7 @@ from tui.bridge import Choices
 from tui.library import TaskEntry
 from tui.screens.base import Place
 from tui.screens.dialogs import Field
+from tui.widgets.task_file import file_lines
 
 _FIELDS = (
     ("model", "model", "as in the task; a name or a path to a GGUF file"),
@@ -43,7 +44,7 @@ an empty field leaves it as it is. `↵` in a field runs it.
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="task-file") as box:
-            box.border_title = plain(str(self.entry.path))
+            box.border_title = Content(plain(str(self.entry.path)))
             yield Static(_toml(self.entry))
         with Vertical(id="choices") as choices:
             choices.border_title = "This study"
@@ -71,24 +72,7 @@ an empty field leaves it as it is. `↵` in a field runs it.
 def _toml(entry: TaskEntry) -> Content:
     """The file's text with comments and keys told apart."""
     try:
-        text = plain(entry.path.read_text("utf8"))
+        text = entry.path.read_text("utf8")
     except (OSError, UnicodeDecodeError) as error:
         return Content.styled(f"The file cannot be read: {error}", "$bad")
-    lines: list[Content] = []
-    for line in text.splitlines():
-        bare = line.strip()
-        if bare.startswith("#"):
-            lines.append(Content.styled(line, "italic $dim"))
-        elif bare.startswith("["):
-            lines.append(Content.styled(line, "bold $primary"))
-        elif "=" in line:
-            key, _, value = line.partition("=")
-            value, mark, comment = value.partition("  # ")
-            lines.append(
-                Content.assemble(
-                    (key, "$voice"), ("=", "$dim"), value, (mark + comment, "italic $dim")
-                )
-            )
-        else:
-            lines.append(Content(line))
-    return Content("\n").join(lines)
+    return Content("\n").join(file_lines(text))

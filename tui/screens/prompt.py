@@ -42,7 +42,7 @@ class Prompt(ModalScreen["str | None"]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title).markup
+            box.border_title = Content(self._title)
             box.border_subtitle = f"[bold]↵[/] {self._send}   [bold]esc[/] give up"
             about = self._about if isinstance(self._about, Content) else Content(self._about)
             yield Static(about, classes="dialog--text")

@@ -40,6 +40,7 @@ _OLD_NEWS_S = 10.0
 _REST_S = 0.1  # the cursor stands still for so long before the panes beside follow it
 _WIDE = (110, 30)  # cells from which all panes have room side by side
 _STACK_LINES = 17  # below this, one pane at a time
+_TABS_APART = 64  # cells from which the names of panes stand apart
 _TITLES = {
     "history": "History",
     "reasoning": "Reasoning",
@@ -283,7 +284,8 @@ class StudyScreen(Steerable):
             elif not one and name in _LOWER:
                 together = _LOWER
             if together:
-                label = "[$faint] │ [/]".join(_tab(other, other == name) for other in together)
+                rule = " │ " if self.size.width >= _TABS_APART else "│"
+                label = f"[$faint]{rule}[/]".join(_tab(other, other == name) for other in together)
             below = f"trial {trial.number}" if trial and name in _OF_A_TRIAL else ""
             if name == "history":
                 below = self._below_history()

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from core.text import plain
+from tui import wording
 from tui.glyphs import UNICODE, Glyphs
 from tui.sides import Side
 from tui.widgets.canvas import Canvas, nice_ticks, tick_labels
@@ -19,65 +20,87 @@ def style_of(index: int) -> str:
     return f"$part-{index % 5 + 1}"
 
 
+Point = tuple[float, float, float, float]
+"""Trial or seconds, mean, lowest, highest."""
+
+
 class Curves(Widget, can_focus=True):
-    """Score against trial number; each line ends in its side's letter."""
+    """Score against trials or seconds; each line ends in its side's letter."""
 
     NAME = "Best so far"
     HELP = """\
-The best score so far after each trial, greater is better: the mean over the seeds, and dots from \
-the lowest to the highest seed. The letter at a line's end is the one in the table.
+The best score so far, greater is better, after each trial or over the seconds that proposals and \
+training took (`x` changes it): the mean over the seeds, and a dotted band from the lowest to the \
+highest seed. The letter at a line's end is the one in the table.
 """
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
         self.glyphs = glyphs
         self.sides: list[Side] = []
+        self.over = "trials"
 
-    def show(self, sides: list[Side]) -> None:
-        self.sides = sides
+    def show(self, sides: list[Side], over: str = "trials") -> None:
+        """Draw these; `over`: "trials" or "seconds"."""
+        self.sides, self.over = sides, over
         self.refresh()
+
+    def _points(self, side: Side) -> list[Point]:
+        curve = side.mean_curve()
+        if self.over == "seconds":
+            along: Sequence[float] = side.mean_spent()
+        else:
+            along = range(1, len(curve) + 1)
+        return [(float(x), *found) for x, found in zip(along, curve, strict=False)]
 
     def render(self) -> Content:
         width, height = self.size.width, self.size.height
-        curves = [side.mean_curve() for side in self.sides]
-        longest = max((len(c) for c in curves), default=0)
-        if width < 20 or height < 4 or not longest:
+        curves = [self._points(side) for side in self.sides]
+        last = max((c[-1][0] for c in curves if c), default=0.0)
+        if width < 20 or height < 4 or not last:
             return Content.styled("The plot begins with the first score.", "$dim")
+        first = 0.0 if self.over == "seconds" else 1.0
         low, high = _range(curves)
         ticks = nice_ticks(low, high, max(2, min(6, (height - 2) // 2)))
         labels = tick_labels(ticks)
         margin = max(map(len, labels)) + 1
         canvas = Canvas(width - margin - 3, height - 2, braille=self.glyphs.braille)
-        self._draw(canvas, curves, low, high, max(1, longest - 1))
-        return Content("\n").join(self._framed(canvas, ticks, labels, margin, low, high, longest))
+        span = (first, max(last, first + 1.0))
+        self._draw(canvas, curves, low, high, span)
+        foot = wording.duration(last) if self.over == "seconds" else f"trial {last:.0f}"
+        start = "0s" if self.over == "seconds" else "1"
+        foot = start + foot.rjust(canvas.width - len(start))
+        return Content("\n").join(self._framed(canvas, ticks, labels, margin, low, high, foot))
 
     def _draw(
         self,
         canvas: Canvas,
-        curves: Sequence[Sequence[tuple[float, float, float]]],
+        curves: Sequence[Sequence[Point]],
         low: float,
         high: float,
-        last: int,
+        span: tuple[float, float],
     ) -> None:
         def level(value: float) -> int:
             share = (value - low) / (high - low)
             return round((1 - min(1.0, max(0.0, share))) * (canvas.dots_y - 1))
 
+        def along(value: float) -> int:
+            return round((value - span[0]) / (span[1] - span[0]) * (canvas.dots_x - 1))
+
         taken: set[int] = set()
         for number, curve in enumerate(curves):
             style = style_of(number)
             before: tuple[int, int] | None = None
-            for trial, (mean, least, most) in enumerate(curve):
+            ends = (0, 0)
+            for at, mean, least, most in curve:
                 if not math.isfinite(mean):
                     continue
-                x, y = round(trial / last * (canvas.dots_x - 1)), level(mean)
+                x, y = along(at), level(mean)
                 if before is not None:
                     canvas.line(before[0], before[1], x, before[1], style, 4)
                     canvas.line(x, before[1], x, y, style, 4)
-                    for band_x in range(before[0], x, 3):
-                        for end in (level(least), level(most)):
-                            canvas.dot(band_x, end, style, 1)
-                before = (x, y)
+                    self._band(canvas, (before[0], x), ends, style)
+                before, ends = (x, y), (level(most), level(least))
             if before is not None:
                 column, row = canvas.cell_of(*before)
                 while row in taken and row + 1 < canvas.height:
@@ -85,6 +108,18 @@ the lowest to the highest seed. The letter at a line's end is the one in the tab
                 taken.add(row)
                 mark = self.sides[number].mark
                 canvas.text(min(column, canvas.width - 1), row, mark, f"bold {style}", 9)
+
+    @staticmethod
+    def _band(canvas: Canvas, along: tuple[int, int], ends: tuple[int, int], style: str) -> None:
+        """Loose dots from the lowest to the highest seed; nothing where all are alike."""
+        top, bottom = ends
+        if top == bottom:
+            return
+        step = 4 if canvas.braille else 2
+        for x in range(*along):
+            for y in range(top, bottom + 1):
+                if (x + (y // 2) * 2) % step == 0 and y % 2 == top % 2:
+                    canvas.dot(x, y, style, 1)
 
     def _framed(
         self,
@@ -94,7 +129,7 @@ the lowest to the highest seed. The letter at a line's end is the one in the tab
         margin: int,
         low: float,
         high: float,
-        longest: int,
+        foot: str,
     ) -> list[Content]:
         at_row: dict[int, str] = {}
         for tick, label in zip(ticks, labels, strict=True):
@@ -110,21 +145,19 @@ the lowest to the highest seed. The letter at a line's end is the one in the tab
             for row in range(canvas.height)
         ]
         metric = next((plain(s.metric) for s in self.sides if s.metric), "")
-        foot = f"1{f'trial {longest}'.rjust(canvas.width - 1)}"
         lines.append(Content.styled(" " * margin + corner + rule * canvas.width, "$faint"))
         lines.append(Content.styled(f"{metric[: margin - 1].ljust(margin)} {foot}", "$dim"))
         return lines
 
 
-def _range(curves: Sequence[Sequence[tuple[float, float, float]]]) -> tuple[float, float]:
+def _range(curves: Sequence[Sequence[Point]]) -> tuple[float, float]:
     """The scores shown: without the first steps of the worst, which would flatten all else."""
-    values = sorted(
-        v for curve in curves for _, least, most in curve for v in (least, most) if math.isfinite(v)
-    )
+    ends = (v for curve in curves for _, _, *ends in curve for v in ends)
+    values = sorted(v for v in ends if math.isfinite(v))
     if not values:
         return 0.0, 1.0
     high = values[-1]
     low = max(values[0], high - 3 * (high - values[len(values) // 4]))
-    low = min(low, *(c[-1][1] for c in curves if c and math.isfinite(c[-1][1])))
+    low = min(low, *(c[-1][2] for c in curves if c and math.isfinite(c[-1][2])))
     pad = (high - low) * 0.06 or abs(high) * 0.01 or 0.01
     return low - pad, high + pad

@@ -187,7 +187,7 @@ class History(Rows):
         known = {
             "by": Column("by", "by", 7, drop=2),
             "score": Column("score", "score", 7, right=True, gap=1),
-            "std": Column("std", g.plus_minus + " std", 6, drop=3),
+            "std": Column("std", g.plus_minus + " std", 5 + len(g.plus_minus), drop=3),
             "folds": Column("folds", "folds", self._fold_cells, drop=4),
             "train": Column("train", "train", 7, right=True, drop=6),
             "time": Column("time", "time", 5, right=True, drop=5),

@@ -89,7 +89,7 @@ title, `A` archives (and `.` shows the archived ones too), `d` deletes and `u` t
             Column("best", "best", 8, right=True),
             Column("gain", "gain", 8, right=True, drop=2),
             Column("trials", "trials", 7, right=True, drop=1),
-            Column("touched", "touched", 11, right=True, drop=3),
+            Column("touched", "touched", 10, right=True, drop=3),
         )
 
     def cell(self, index: int, key: str, width: int) -> Content:
@@ -169,11 +169,13 @@ Task files: those that come with HyperLlama, and those in the folder it was star
 one as it is; `space` shows the file, where model, proposer and budget can be chosen first. \
 `e` takes one up in the form, `n` begins with a table of yours.
 """
+    LEAST = 34
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
         self.glyphs = glyphs
         self.entries: list[TaskEntry] = []
+        self.about_elsewhere = False  # then a task is not told about in its line
 
     def show(self, entries: list[TaskEntry]) -> None:
         self.entries = entries
@@ -187,10 +189,17 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
         return len(self.entries)
 
     def columns(self) -> Sequence[Column]:
+        name = max(8, min(20, max((len(e.name) for e in self.entries), default=0)))
+        if self.about_elsewhere:
+            return (
+                Column("name", "task", name),
+                Column("estimators", "estimators", 0),
+                Column("trials", "trials", 6, right=True),
+            )
         return (
-            Column("name", "task", 20),
-            Column("estimators", "estimators", 22, drop=2),
-            Column("trials", "trials", 6, right=True, drop=3),
+            Column("name", "task", name),
+            Column("estimators", "estimators", 22, drop=3),
+            Column("trials", "trials", 6, right=True, drop=2),
             Column("about", "about", 0, drop=1),
         )
 
@@ -219,7 +228,7 @@ class ModelList(Rows):
     NAME = "Models"
     HELP = """\
 The language models (GGUF files) found on this machine. `↵` opens the models screen: memory, \
-speed, settings, and which model is the default.
+speed, settings, and which model is the default; ★ marks it.
 """
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from textual.content import Content
 
 from core.text import plain
-from models.fit import Fit, Machine
-from models.registry import ModelFile
-from tui import wording
+from models.fit import Fit, Machine, fit
+from models.registry import ModelFile, default_context
+from tui import preferences, wording
 from tui.glyphs import UNICODE, Glyphs
 from tui.widgets.rows import Column, Rows
 
@@ -36,6 +36,15 @@ class ModelRow:
     @property
     def path(self) -> str:
         return str(self.model.path)
+
+
+def row_of(model: ModelFile, here: Machine) -> ModelRow:
+    """The model with what is kept of it, and how it would lie in this machine's memory."""
+    kept = preferences.of_model(str(model.path))
+    if model.problem:
+        return ModelRow(model, kept=kept)
+    context = default_context(model, int(kept.get("context_length") or 0))
+    return ModelRow(model, context, fit(model, context, here), kept)
 
 
 class ModelTable(Rows):
@@ -72,18 +81,19 @@ and `t` set context length, GPU layers and threads; they are kept for each model
         return len(self.found or ())
 
     def columns(self) -> Sequence[Column]:
+        fits = max((self._fits(row).cell_length for row in self.found or ()), default=0)
         return (
             Column("mark", "", 1, gap=1),
             Column("name", "model", 0),
-            Column("architecture", "what", 12, drop=4),
+            Column("architecture", "what", 9, drop=4),
             Column("weights", "weights", 7, right=True, drop=3),
             Column("quant", "quant", 7, drop=6),
             Column("size", "file", 7, right=True, drop=5),
             Column("trained", "context", 7, right=True, drop=7),
             Column("talks", "talks", 8, drop=2),
             Column("memory", "memory", 16, drop=1),
-            Column("fits", "fits", 19),
-            Column("speed", "speed", 12, right=True, drop=8),
+            Column("fits", "fits", max(8, min(25, fits))),
+            Column("speed", "speed", 10, right=True, drop=8),
         )
 
     def cell(self, index: int, key: str, width: int) -> Content:
@@ -162,7 +172,7 @@ def memory_lines(row: ModelRow, here: Machine, width: int, glyphs: Glyphs) -> li
 
 
 def _bar(label: str, need_mb: float, free_mb: float, width: int, glyphs: Glyphs) -> Content:
-    cells = max(10, min(40, width - 44))
+    cells = max(10, min(40, width - 54))
     share = need_mb / free_mb if free_mb > 0 else 9.0
     filled = max(1 if need_mb > 0 else 0, min(cells, round(cells * share)))
     style = "$good" if share <= 0.8 else "$best" if share <= 1 else "$bad"
@@ -170,8 +180,8 @@ def _bar(label: str, need_mb: float, free_mb: float, width: int, glyphs: Glyphs)
     more = f", {wording.size((need_mb - free_mb) * _MB)} too much" if share > 1 else ""
     return Content.assemble(
         (label.ljust(10), "$dim"),
-        (glyphs.full * filled, style),
-        (glyphs.empty * (cells - filled), "$faint"),
+        (glyphs.bar * filled, style),
+        (glyphs.track * (cells - filled), "$faint"),
         words,
         (more, "$bad"),
     )

@@ -181,7 +181,7 @@ class Rows(ScrollView, can_focus=True):
 
     def _header(self, width: int) -> Content:
         parts: list[Content] = [Content(" ")]
-        for column, cells in fit(self.columns(), width - 1, self.LEAST):
+        for column, cells in fit(self.columns(), width - 2, self.LEAST):
             title = Content(column.title).truncate(cells, ellipsis=True)
             parts.append(_placed(title, cells, column.right))
             parts.append(Content(" " * column.gap))
@@ -190,7 +190,7 @@ class Rows(ScrollView, can_focus=True):
     def _row(self, index: int, width: int) -> Content:
         mark = ("▌" if self.has_focus else "▏") if index == self.cursor else " "
         parts: list[Content] = [Content.styled(mark, "$primary")]
-        for column, cells in fit(self.columns(), width - 1, self.LEAST):
+        for column, cells in fit(self.columns(), width - 2, self.LEAST):
             text = self.cell(index, column.key, cells).truncate(cells, ellipsis=True)
             parts.append(_placed(text, cells, column.right))
             parts.append(Content(" " * column.gap))

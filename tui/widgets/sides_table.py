@@ -82,9 +82,7 @@ tried before, *invalid* of those that could not be used as the model said them.
         if key == "trials":
             return str(side.trials)
         if key == "ask":
-            if side.ask_s is not None and side.ask_s < 0.0995:
-                return f"{1000 * side.ask_s:.0f}ms"
-            return wording.duration(side.ask_s)
+            return wording.brief(side.ask_s)
         if key == "tokens":
             return wording.count(side.tokens)
         if key == "memory":

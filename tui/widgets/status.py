@@ -127,8 +127,9 @@ class StatusLine(Widget):
             style = "$good" if gain > 0 else "$dim"
             tail = " over the default" if width >= 100 else " vs default" if width >= 80 else ""
             left.append(Content.assemble((gap + wording.signed(gain), style), (tail, "$dim")))
-        if snapshot.finished is not None and snapshot.finished.test_value is not None:
-            text = f"{gap}test {wording.score(snapshot.finished.test_value)}"
+        end = snapshot.finished
+        if end is not None and end.test_value is not None and width >= 72:
+            text = f"{gap}test {wording.score(end.test_value)}"
             left.append(Content.styled(text, ""))
         return _spread(Content.assemble(*left), self._time(width), width)
 

@@ -188,7 +188,8 @@ def target_picture(look: dict[str, Any], glyphs: Glyphs, width: int) -> Content:
     classes = target.get("classes")
     if not classes:
         low, middle, high = (f"{v:.6g}" for v in target["range"])
-        text = f"numbers from {low} to {high}, median {middle}"
+        numbers = "numbers from " if width >= 100 else ""
+        text = f"{numbers}{low} to {high}, median {middle}"
         return Content.assemble(head, (text, "$dim"))
     parts: list[Content | str] = [head]
     room = max(6, min(24, width // 3))

@@ -92,8 +92,8 @@ def importance(snapshot: Snapshot, width: int, height: int, glyphs: Glyphs) -> l
         lines.append(
             Content.assemble(
                 plain(name)[:label].ljust(label) + " ",
-                (glyphs.full * full, "$primary"),
-                (glyphs.dot * (cells - full), "$faint"),
+                (glyphs.bar * full, "$primary"),
+                (glyphs.track * (cells - full), "$faint"),
                 f" {share:4.0%}",
             )
         )

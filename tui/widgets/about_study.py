@@ -1,0 +1,174 @@
+"""A study on the first screen: how far it is, its curve, its best configuration, its last words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from core.text import plain
+from tui import markdown, wording
+from tui.glyphs import Glyphs
+from tui.library import StudyEntry
+from tui.snapshot import Snapshot, TrialView
+from tui.widgets.progress import ProgressPlot
+from tui.widgets.reasoning import split_thinking
+from tui.widgets.sheet import Lines, Sheet, bar, columns, heading, packed, words
+
+_ROOM_FOR_PLOT = 18  # lines from which the curve is drawn at all
+
+
+class StudyPage(Vertical):
+    """Figures, the curve of the study screen, and what led there."""
+
+    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self._shown: tuple[StudyEntry, Snapshot | None, float, str] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Sheet(classes="page-head")
+        plot = ProgressPlot(glyphs=self.glyphs, id="page-plot")
+        plot.can_focus = False
+        yield plot
+        yield Sheet(classes="page-rest")
+
+    def show(
+        self, entry: StudyEntry, snapshot: Snapshot | None, now: float, problem: str = ""
+    ) -> None:
+        """Draw the study.
+
+        Args:
+            snapshot: None while nothing of it was read.
+            problem: what its process said before it ended unwell.
+        """
+        self._shown = (entry, snapshot, now, problem)
+        if self.is_mounted and self.size.height:
+            self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._shown is None or not self.query(Sheet):
+            return
+        entry, found, now, problem = self._shown
+        read, snapshot = found is not None, found or Snapshot()
+        width, height = self.size.width, self.size.height
+        head, rest = self.query_one(".page-head", Sheet), self.query_one(".page-rest", Sheet)
+        lines = head_lines(entry, snapshot, now, width, self.glyphs)
+        head.styles.height = len(lines)
+        head.show(lambda w, h: lines)
+        plot = self.query_one(ProgressPlot)
+        plot.display = height >= _ROOM_FOR_PLOT and any(
+            t.value is not None for t in snapshot.trials
+        )
+        plot.styles.height = max(7, min(16, (height - len(lines)) * 2 // 5))
+        plot.show(snapshot, None)
+        glyphs = self.glyphs
+        told = "Its trials cannot be read." if entry.trials else "Nothing was tried yet."
+        nothing = words(told if read else "", width, "$dim")
+        rest.show(lambda w, h: rest_lines(snapshot, problem, w, h, glyphs) or nothing)
+
+
+def head_lines(
+    entry: StudyEntry, snapshot: Snapshot, now: float, width: int, glyphs: Glyphs
+) -> Lines:
+    """What was asked for, how far it is, what was reached."""
+    opened, dot = snapshot.opened, f" {glyphs.dot} "
+    asked = [plain(", ".join(opened.estimators)) if opened else "", entry.metric]
+    if opened is not None:
+        asked += [f"{opened.rows:,} rows × {opened.features}", f"{opened.folds} folds"]
+    model = entry.model.rpartition("/")[2].removesuffix(".gguf")
+    lines = [
+        Content.styled(dot.join(filter(None, asked)), ""),
+        Content.styled(dot.join(filter(None, (entry.proposer, model))), "$voice"),
+    ]
+    took = snapshot.elapsed_s(now if entry.state == "running" else snapshot.last_t)
+    time = wording.duration(took) if took else ""
+    left = snapshot.left_s(now) if entry.state == "running" else None
+    time += f", {wording.duration(left)} left" if left else ""
+    told = f" {entry.trials}" + (f" of {entry.budget}" if entry.budget else "") + " trials"
+    if entry.budget:
+        cells = max(8, min(30, width - len(told) - len(time) - 3))
+        lines.append(
+            Content.assemble(
+                bar(entry.trials / entry.budget, cells, glyphs), (told, ""), ("   " + time, "$dim")
+            )
+        )
+    else:
+        lines.append(Content.assemble(told.strip(), ("   " + time, "$dim")))
+    best = snapshot.best
+    if entry.best is not None:
+        spread = f" {glyphs.plus_minus} {wording.score(best.std)}" if best and best.std else ""
+        gain = "$good" if (entry.gain or 0) > 0 else "$dim"
+        end = snapshot.finished
+        test = end.test_value if end is not None else None
+        parts = [
+            Content.assemble(
+                (f"{glyphs.best} {wording.score(entry.best)}", "bold $best"), (spread, "$dim")
+            ),
+            Content.assemble((wording.signed(entry.gain), gain), (" over the default", "$dim")),
+        ]
+        if test is not None:
+            parts.append(Content(f"test {wording.score(test)}"))
+        lines += [Content(""), *packed(parts, width)]
+    return [*lines, Content("")]
+
+
+def rest_lines(snapshot: Snapshot, problem: str, width: int, height: int, glyphs: Glyphs) -> Lines:
+    """The incumbent against the default, then what was said last, as far as there is room."""
+    lines: Lines = []
+    if problem:
+        lines += [heading("It ended with"), *words(problem, width, "$bad"), Content("")]
+    best = snapshot.best
+    if best is not None and best.config:
+        lines += _configuration(best, _defaults(snapshot), width, max(3, height * 2 // 3), glyphs)
+    asked = (t for t in reversed(snapshot.trials) if t.proposer not in ("default", "queue"))
+    said = next((t for t in asked if t.reasoning.strip()), None)
+    if said is not None:
+        if lines:
+            lines.append(Content(""))
+        answer = split_thinking(said.reasoning)[1] or said.reasoning
+        lines += [heading(f"Last words, trial {said.number}")]
+        lines += markdown.lines(plain(answer), width)
+    return _cut(lines, height, glyphs)
+
+
+def _defaults(snapshot: Snapshot) -> Mapping[str, Any]:
+    """The library's default configuration: as it was tried, else as the space has it."""
+    tried = next((t.config for t in snapshot.trials if t.proposer == "default" and t.config), None)
+    if tried is not None or snapshot.opened is None:
+        return tried or {}
+    return {str(p.get("name")): p.get("default") for p in snapshot.opened.space}
+
+
+def _configuration(
+    best: TrialView, default: Mapping[str, Any], width: int, most: int, glyphs: Glyphs
+) -> Lines:
+    lines = [heading(f"Best configuration, trial {best.number}")]
+    changed, alike = [], []
+    for name, value in best.config.items():
+        here, usual = wording.setting(value), wording.setting(default.get(name))
+        if name in default and here == usual:
+            alike.append(f"{plain(name)} {here}")
+        else:
+            was = f"default {usual}" if name in default else ""
+            changed.append(((plain(name), ""), (here, "bold"), (was, "$dim")))
+    lines += columns(changed[:most], left=(0, 2))
+    if len(changed) > most:
+        lines.append(Content.styled(f"and {len(changed) - most} more", "$dim"))
+    if alike:
+        told = "as the default: " if changed else "It is the default: "
+        lines += words(told + f" {glyphs.dot} ".join(alike), width, "$dim")
+    return lines
+
+
+def _cut(lines: Lines, height: int, glyphs: Glyphs) -> Lines:
+    """The lines as far as there is room; the last says that more was said."""
+    if len(lines) <= height or height < 1:
+        return lines
+    return [*lines[: height - 1], Content.styled(glyphs.ellipsis, "$dim")]
