@@ -207,8 +207,8 @@ _ROUNDS = ("n_estimators", "max_iter")
 
 
 class RealTask(Task):
-    """A task cut out of a fitted surface, perhaps mixed with another data set's, perhaps bent a little
-    by a random smooth function."""
+    """A task cut out of a fitted surface, perhaps mixed with another data set's, perhaps bent a
+    little by a random smooth function."""
 
     def __init__(
         self, rng: Rng, surface: FittedSurface, others: Sequence[FittedSurface] = ()
