@@ -18,7 +18,7 @@ from core.errors import HyperLlamaError
 from core.paths import home
 
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
-    "system": frozenset({"reasoning", "sentences"}),
+    "system": frozenset({"reasoning", "sentences", "row"}),
     "task": frozenset(
         {"task", "kind", "model", "metric", "folds", "dataset", "notes", "space"}
     ),
@@ -27,8 +27,8 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
         {"last", "facts", "selected", "listed", "told", "omitted", "since", "columns", "rows"}
     ),
     "ask": frozenset(
-        {"incumbent", "incumbent_number", "incumbent_score", "left", "last", "flat", "hints",
-         "rejected", "number"}
+        {"incumbent", "incumbent_number", "incumbent_score", "left", "few_left", "last", "flat",
+         "hints", "rejected", "number", "row"}
     ),
     "turn": frozenset({"number"}),
 }

@@ -56,11 +56,17 @@ def number_text(value: float, digits: int = 4) -> str:
     return str(round(value)) if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
-def score_text(value: float | None) -> str:
-    """A score: five significant digits; empty for none."""
+def score_text(value: float | None, spread: float = 0.0) -> str:
+    """A score: five significant digits, or as many as tell a tenth of its `spread` over folds;
+    empty for none."""
     if value is None or not math.isfinite(value):
         return ""
-    return f"{value:.5g}"
+    text = f"{value:.5g}"
+    if spread > 0 and math.isfinite(spread) and "e" not in text:
+        decimals = max(1 - math.floor(math.log10(spread)), 0)
+        if decimals < len(text.partition(".")[2]):
+            text = f"{value:.{decimals}f}"
+    return text
 
 
 class Names:
@@ -84,6 +90,7 @@ class Names:
             for p in space.params
             if isinstance(p.domain, Categorical)
         }
+        self._cells = {name: _cells(literals) for name, literals in self._literals.items()}
 
     def name(self, param: str) -> str:
         return self._names[param]
@@ -115,11 +122,17 @@ class Names:
         )
         return "{" + inner + "}"
 
+    def cells(self, param: str) -> list[str]:
+        """The categories as they stand in a table, all different, in the domain's order."""
+        return self._cells[param]
+
     def bare(self, param: str, value: Any) -> str:
         """A value in a table: strings without quotes where they hold nothing odd."""
         literal = self.literal(param, value)
-        word = literal[1:-1]
-        return word if literal.startswith('"') and re.fullmatch(r"[\w.+-]+", word) else literal
+        literals = self._literals.get(param, [])
+        if literal in literals:
+            return self._cells[param][literals.index(literal)]
+        return _bare(literal)
 
     def _literals_of(self, domain: Categorical) -> list[str]:
         found: list[str] = []
@@ -132,6 +145,17 @@ class Names:
                 literal = json.dumps(f"{shown} #{i}", ensure_ascii=False)
             found.append(literal)
         return found
+
+
+def _bare(literal: str) -> str:
+    word = literal[1:-1]
+    return word if literal.startswith('"') and re.fullmatch(r"[\w.+-]+", word) else literal
+
+
+def _cells(literals: list[str]) -> list[str]:
+    """JSON literals without quotes, unless two would be the same then ("1" and 1)."""
+    bare = [_bare(literal) for literal in literals]
+    return bare if len(set(bare)) == len(bare) else literals
 
 
 def space_lines(space: SearchSpace, names: Names, descriptions: bool) -> str:
