@@ -371,7 +371,8 @@ class _Draft:
     def _table(self, trials: Sequence[Observed]) -> dict[str, object]:
         made = self._rows
         rows = "".join(f"\n{made.configured(t)}{CUT}{made.resulted(t)}" for t in trials)
-        return {"columns": made.columns, "rows": rows and CUT + rows}
+        spread = made.spread(self._trials)
+        return {"columns": made.columns, "rows": rows and CUT + rows, "spread": spread}
 
     def _sizes(self, enough_tokens: int) -> list[int]:
         """Tokens of the trials' lines or turns, newest first, until they exceed `enough_tokens`."""

@@ -23,7 +23,8 @@ class PromptOptions:
         reasoning_tokens: most tokens of that analysis.
         thinking_tokens: most tokens that a reasoning model may think before it is brought to the
             answer.
-        train_scores, fold_spread, curve_facts: which facts of a trial are shown.
+        train_scores, fold_spread, curve_facts: which facts of a trial are shown. How far scores
+            spread over the folds is told once above the table, without `fold_spread`.
         seconds: show how long a trial took. Off, because it differs from run to run: a study with
             the same seed would not be the same again.
         descriptions: what each hyperparameter does.
@@ -46,7 +47,7 @@ class PromptOptions:
     reasoning_tokens: int = 256
     thinking_tokens: int = 1024
     train_scores: bool = True
-    fold_spread: bool = True
+    fold_spread: bool = False
     seconds: bool = False
     curve_facts: bool = True
     descriptions: bool = True

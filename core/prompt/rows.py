@@ -56,6 +56,11 @@ class Rows:
         """The line above the table."""
         return ",".join([self.asked, "score", *self._measured, "note"])
 
+    def spread(self, trials: Sequence[Observed]) -> str:
+        """How far the first trial's scores spread over its folds; empty if it is in the rows."""
+        first = next((t for t in trials if succeeded(t) and len(t.fold_scores) > 1), None)
+        return f"{_spread(first):.2g}" if first and not self._options.fold_spread else ""
+
     def line(self, trial: Observed) -> str:
         return self.configured(trial) + self.resulted(trial)
 

@@ -22,9 +22,10 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "task": frozenset(
         {"task", "kind", "model", "metric", "folds", "dataset", "notes", "space"}
     ),
-    "history": frozenset({"columns", "rows"}),
+    "history": frozenset({"columns", "rows", "spread"}),
     "digest": frozenset(
-        {"last", "facts", "selected", "listed", "told", "omitted", "since", "columns", "rows"}
+        {"last", "facts", "selected", "listed", "told", "omitted", "since", "columns", "rows",
+         "spread"}
     ),
     "ask": frozenset(
         {"incumbent", "incumbent_number", "incumbent_score", "left", "few_left", "last", "flat",

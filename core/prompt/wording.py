@@ -13,9 +13,10 @@ from core.text import plain
 
 CUT = "\ue000"
 """Stands in a prompt in the making between two parts; never sent to a model."""
-VALUE_DIGITS = 3
-"""Significant digits of values in trials and replies: finer than any score can tell apart, and
-each digit is a step of decoding."""
+_STEPS = 25
+"""A linear range is written with as many decimals as divide it into so many steps at least, a
+logarithmic one with two digits: finer than scores can tell apart, and each digit is a step of
+decoding."""
 _MARKUP = re.compile(r"<(?=[|/!A-Za-z_\uff5c])|\[(?=/?(?:INST|SYS|THINK)\b)|(?<=\|)>", re.I)
 _METRICS = {
     "roc_auc": "area under the ROC curve (0.5 is chance, 1 is perfect)",
@@ -54,6 +55,32 @@ def number_text(value: float, digits: int = 4) -> str:
     if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
         return str(int(value))
     return str(round(value)) if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
+
+
+def decimals_of(domain: Float) -> int | None:
+    """Decimals of values in a range, see `_STEPS`; None where two significant digits count."""
+    if domain.log and domain.high >= 10 * domain.low:
+        return None
+    span = domain.high - domain.low
+    if not 0 < span < math.inf:
+        return None
+    return max(math.ceil(math.log10(_STEPS) - math.log10(span)), 0)
+
+
+def digits_of(domain: Float) -> int:
+    """The same as digits of the range's width, as `models.engine.Number` counts them."""
+    decimals = decimals_of(domain)
+    if decimals is None:
+        return 2
+    return min(max(decimals + 1 + math.floor(math.log10(domain.high - domain.low)), 1), 3)
+
+
+def value_text(value: float, domain: Float) -> str:
+    """A hyperparameter's number, as finely as its range is divided."""
+    decimals = decimals_of(domain)
+    if decimals is None or abs(value) < 10.0 ** (1 - decimals):
+        return number_text(value, 2)
+    return number_text(round(value, decimals), 12)
 
 
 def score_text(value: float | None, spread: float = 0.0) -> str:
@@ -110,8 +137,8 @@ class Names:
             index = domain.index(value)
             if index is not None:
                 return self._literals[param][index]
-        if isinstance(value, float) and not isinstance(value, bool):
-            return number_text(value, VALUE_DIGITS)
+        if isinstance(value, float):
+            return value_text(value, domain) if isinstance(domain, Float) else number_text(value, 3)
         return json.dumps(untrusted(value, 80) if isinstance(value, str) else value,
                           ensure_ascii=False, default=str)
 

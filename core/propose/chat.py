@@ -21,7 +21,7 @@ from core.errors import SpaceError
 from core.prompt.build import ANSWER, Prompt, PromptBuilder
 from core.prompt.templates import PromptError, load_templates
 from core.prompt.thinking import Marks, closed, marks_of, opened, unclosed
-from core.prompt.wording import VALUE_DIGITS, score_text
+from core.prompt.wording import digits_of, score_text
 from core.propose.classical import TPEProposer
 from core.propose.engine_session import EngineSession
 from core.propose.history import History, seed_for
@@ -76,15 +76,19 @@ class ChatProposer:
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         proposal = self._asked(space, context)
-        if self._builder is not None and self._options.read_ahead:
-            running = Observed(
-                context.number, proposal.config, None, proposer=proposal.proposer,
-                reasoning=proposal.reasoning,
-            )  # fmt: skip
-            trials = self._history.trials
-            wanted = self._wanted()
-            self._session.read_ahead(self._builder.ahead(space, trials, context, running, **wanted))
+        self.foresee(space, context, proposal)
         return proposal
+
+    def foresee(self, space: SearchSpace, context: AskContext, proposal: Proposal) -> None:
+        """Read what the prompt after this trial will begin with, without waiting for it."""
+        if self._builder is None or not self._options.read_ahead:
+            return
+        running = Observed(
+            context.number, proposal.config, None, proposer=proposal.proposer,
+            reasoning=proposal.reasoning,
+        )  # fmt: skip
+        trials, wanted = self._history.trials, self._wanted()
+        self._session.read_ahead(self._builder.ahead(space, trials, context, running, **wanted))
 
     def _asked(self, space: SearchSpace, context: AskContext) -> Proposal:
         started = time.perf_counter()
@@ -399,10 +403,9 @@ def _segment(piece: Text | Slot) -> Segment:
     name, domain = f"value {piece.param.name}", piece.param.domain
     if piece.options or isinstance(domain, Categorical):
         return Choice(name, piece.options, belief=True)
-    whole = isinstance(domain, Integer)
-    return Number(
-        name, domain.low, domain.high, integer=whole, digits=VALUE_DIGITS, belief=True
-    )
+    if isinstance(domain, Integer):
+        return Number(name, domain.low, domain.high, integer=True, belief=True)
+    return Number(name, domain.low, domain.high, digits=digits_of(domain), belief=True)
 
 
 def _merged(segments: Sequence[Segment]) -> list[Segment]:

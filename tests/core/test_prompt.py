@@ -97,7 +97,7 @@ def test_the_first_prompt_says_all_that_is_known() -> None:
 def test_trials_failures_incumbent_and_hints_are_in_the_next_ones() -> None:
     trials = trials_of(XGBOOST, 12)
     text = build(builder(), XGBOOST, trials, hints=("try smaller steps",)).text
-    assert ",failed,,,out of memory after 308 MB" in text
+    assert ",failed,,out of memory after 308 MB" in text
     assert "best at iteration 43 of 100" in text
     best = max((t for t in trials if t.value), key=lambda t: t.value or 0.0)
     rows = [line for line in text.splitlines() if "best so far" in line]
@@ -232,7 +232,7 @@ def test_options_are_read_from_text() -> None:
 def test_flat_scores_the_last_trial_and_rejections_change_the_question() -> None:
     flat = [Observed(i, {"x": i / 10, "n": 3}, 0.5) for i in range(7)]
     text = build(builder(), TINY, flat, left=1, rejected=("It repeats trial 3.",)).text
-    assert "5,0.5,3,0.5,,,no improvement in 5 trials\n6,0.6,3,0.5\n" in text
+    assert "5,0.5,3,0.5,,no improvement in 5 trials\n6,0.6,3,0.5\n" in text
     assert "the last trial" in text
     assert "rejected: It repeats trial 3." in text
     assert "no improvement in" not in build(builder(), TINY, flat[:5]).text.split("# Trials")[1]
@@ -247,8 +247,30 @@ def test_a_score_is_written_as_finely_as_its_folds_can_tell() -> None:
     for folds, expected in cases.items():
         value = float(np.mean(folds)) if folds else 0.85123
         trial = Observed(0, {"x": 0.25, "n": 3}, value, "", "llama", folds, 0.98712)
-        text = build(builder(), TINY, [trial]).text
+        text = build(builder(fold_spread=True), TINY, [trial]).text
         assert f"\n0,0.25,3,{expected},best so far\n" in text
+
+
+def test_values_are_as_fine_as_their_range_is_divided() -> None:
+    lr = Float(1e-4, 1.0, log=True)
+    share, wide, narrow = Float(0.0, 1.0), Float(-5.0, 2000.0), Float(0.1, 0.1004)
+    space = SearchSpace(
+        [Param("lr", lr, 0.1), Param("share", share, 0.5), Param("wide", wide, 1.0),
+         Param("narrow", narrow, 0.1), Param("n", Integer(1, 9999), 3)]
+    )  # fmt: skip
+    config = {"lr": 0.012345, "share": 0.12345, "wide": 1234.5, "narrow": 0.1001234, "n": 1234}
+    assert Names(space).config(config) == (
+        '{"lr": 0.012, "share": 0.12, "wide": 1234, "narrow": 0.10012, "n": 1234}'
+    )
+    assert Names(space).literal("share", 0.0004) == "0.0004"
+
+
+def test_how_far_folds_spread_is_told_once() -> None:
+    trials = trials_of(TINY, 5)
+    text = build(builder(), TINY, trials).text
+    assert text.count("standard deviation is about 0.05") == 1 and "fold_std" not in text
+    text = build(builder(fold_spread=True), TINY, trials).text
+    assert "standard deviation" not in text and ",fold_std," in text
 
 
 def test_all_but_the_score_is_known_before_a_trial_has_run() -> None:
