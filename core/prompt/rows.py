@@ -73,13 +73,13 @@ class Rows:
         else:
             cells = [" ".join(f"{self._names.name(n)}={self._names.bare(n, v)}"
                               for n, v in known.items())]  # fmt: skip
-        return ",".join([str(trial.number), *cells])
+        return ",".join([str(trial.number), *cells, ""])
 
     def resulted(self, trial: Observed) -> str:
         """The rest of its line, without commas for what is not there at its end."""
         score = self.score(trial) if succeeded(trial) else "failed"
         cells = [score, *self.measured(trial).values(), self.note(trial)]
-        return "," + ",".join(cells).rstrip(",")
+        return ",".join(cells).rstrip(",")
 
     def score(self, trial: Observed) -> str:
         """The score, as finely as its folds can tell."""
@@ -107,7 +107,7 @@ class Rows:
 
 def standing(trials: Sequence[Observed]) -> dict[int, str]:
     """By number, how trials stood among those up to them: which were the best so far, and at
-    every fifth since, that nothing was better."""
+    every fifth since, how long nothing was better."""
     found: dict[int, str] = {}
     best, since = -np.inf, 0
     for t in trials:
@@ -119,7 +119,7 @@ def standing(trials: Sequence[Observed]) -> dict[int, str]:
             continue
         since += 1
         if since % FLAT == 0:
-            found[t.number] = f"no improvement in {since} trials"
+            found[t.number] = f"{since} since the best"
     return found
 
 

@@ -278,11 +278,19 @@ class Context:
         """
         if len(runs) == 1 and not every and 1 < len(runs[0][2]) <= self.few:
             ((sequence, position, tokens),) = runs
-            for token in tokens[:-1]:
-                self._decode([(sequence, position, [token])], logits=False)
-                position += 1
-            runs = [(sequence, position, tokens[-1:])]
+            for i, token in enumerate(tokens[:-1]):
+                self._decode([(sequence, position + i, [token])], logits=False)
+            runs = [(sequence, position + len(tokens) - 1, tokens[-1:])]
         return [self._logits(i) for i in self._decode(runs, every=every)]
+
+    def _pass_over(self, run: Run) -> None:
+        """Like `evaluate`, for tokens whose logits nobody wants."""
+        sequence, position, tokens = run
+        if len(tokens) > self.few:
+            self._decode([run], logits=False)
+            return
+        for i, token in enumerate(tokens):
+            self._decode([(sequence, position + i, [token])], logits=False)
 
     def _decode(
         self, runs: Sequence[Run], *, every: bool = False, logits: bool = True
@@ -351,7 +359,11 @@ class Context:
         for end in ends[pieces:]:
             if cancelled():
                 raise Cancelled
-            (row,) = self.evaluate([(0, at, tokens[at:end])])
+            run: Run = (0, at, tokens[at:end])
+            if end == len(tokens):
+                (row,) = self.evaluate([run])
+            else:
+                self._pass_over(run)
             self.tokens += tokens[at:end]
             self.ends.append(end)
             at = end

@@ -232,10 +232,10 @@ def test_options_are_read_from_text() -> None:
 def test_flat_scores_the_last_trial_and_rejections_change_the_question() -> None:
     flat = [Observed(i, {"x": i / 10, "n": 3}, 0.5) for i in range(7)]
     text = build(builder(), TINY, flat, left=1, rejected=("It repeats trial 3.",)).text
-    assert "5,0.5,3,0.5,,no improvement in 5 trials\n6,0.6,3,0.5\n" in text
+    assert "5,0.5,3,0.5,,5 since the best\n6,0.6,3,0.5\n" in text
     assert "the last trial" in text
     assert "rejected: It repeats trial 3." in text
-    assert "no improvement in" not in build(builder(), TINY, flat[:5]).text.split("# Trials")[1]
+    assert "since the best" not in build(builder(), TINY, flat[:5]).text
 
 
 def test_a_score_is_written_as_finely_as_its_folds_can_tell() -> None:
