@@ -106,7 +106,7 @@ class Rows:
 
 
 def standing(trials: Sequence[Observed]) -> dict[int, str]:
-    """By number, how trials stood among those up to them: which were the best so far, and at
+    """By number, how trials stood among those up to them: which were the best up to then, and at
     every fifth since, how long nothing was better."""
     found: dict[int, str] = {}
     best, since = -np.inf, 0
@@ -115,7 +115,7 @@ def standing(trials: Sequence[Observed]) -> dict[int, str]:
             continue
         if float(t.value or 0.0) > best:
             best, since = float(t.value or 0.0), 0
-            found[t.number] = "best so far"
+            found[t.number] = "new best"
             continue
         since += 1
         if since % FLAT == 0:

@@ -100,7 +100,7 @@ def test_trials_failures_incumbent_and_hints_are_in_the_next_ones() -> None:
     assert ",failed,,out of memory after 308 MB" in text
     assert "best at iteration 43 of 100" in text
     best = max((t for t in trials if t.value), key=lambda t: t.value or 0.0)
-    rows = [line for line in text.splitlines() if "best so far" in line]
+    rows = [line for line in text.splitlines() if "new best" in line]
     assert rows[-1].startswith(f"{best.number},")
     assert "try smaller steps" in text
 
@@ -248,7 +248,7 @@ def test_a_score_is_written_as_finely_as_its_folds_can_tell() -> None:
         value = float(np.mean(folds)) if folds else 0.85123
         trial = Observed(0, {"x": 0.25, "n": 3}, value, "", "llama", folds, 0.98712)
         text = build(builder(fold_spread=True), TINY, [trial]).text
-        assert f"\n0,0.25,3,{expected},best so far\n" in text
+        assert f"\n0,0.25,3,{expected},new best\n" in text
 
 
 def test_values_are_as_fine_as_their_range_is_divided() -> None:
