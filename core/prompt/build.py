@@ -63,8 +63,8 @@ class Prompt:
     Attributes:
         parts: the text after the model's chat template; the reply follows directly. A part that
             was in the last prompt stands in this one unchanged, so that it need not be read again:
-            instructions with task and space, the history's beginning, then a part from one trial's
-            score to the next one's configuration. All but the last are known while a trial runs.
+            instructions with task and space, the history's beginning, then for every trial its
+            configuration, known while it runs, and what came of it.
         messages: before the template.
         plan: where the tokens went; `plan.reasoning` is how many the reasoning may take.
         names: what hyperparameters are called in it.
@@ -175,7 +175,7 @@ class PromptBuilder:
         except PromptError:
             return ()
         listed = told[-1] is running and prompt.plan.checkpoint < len(told)
-        return prompt.parts[:-1] if listed else ()
+        return prompt.parts[:-2] if listed else ()
 
     def count_chat(self, messages: Sequence[Message]) -> int:
         """Tokens of a conversation in the model's layout; the latest few are remembered."""
@@ -278,8 +278,7 @@ class _Draft:
         ask = self._ask(self._rejected)
         plan = replace(plan, question=self._count(ask))
         if not self._chat_mode:
-            # the last result and what is asked now are read together, which is quicker
-            told = f"{history}\n\n{ask}" if listed else _joined(history, ask)
+            told = f"{history}{CUT}" + (f"\n\n{ask}" if ask else "")
             return [system, _user(lead, told)], plan
         if plan.form == "digest":
             lead = _joined(lead, history)
@@ -370,9 +369,9 @@ class _Draft:
 
     def _table(self, trials: Sequence[Observed]) -> dict[str, object]:
         made = self._rows
-        rows = "".join(f"\n{made.configured(t)}{CUT}{made.resulted(t)}" for t in trials)
+        rows = "".join(f"{CUT}\n{made.configured(t)}{CUT}{made.resulted(t)}" for t in trials)
         spread = made.spread(self._trials)
-        return {"columns": made.columns, "rows": rows and CUT + rows, "spread": spread}
+        return {"columns": made.columns, "rows": rows, "spread": spread}
 
     def _sizes(self, enough_tokens: int) -> list[int]:
         """Tokens of the trials' lines or turns, newest first, until they exceed `enough_tokens`."""
@@ -464,7 +463,7 @@ class _Draft:
         turns: list[Message] = []
         pending, between = lead, f"{CUT}\n\n"
         for t in trials:
-            result = f"{CUT}{self._result(t)}"
+            result = f"{CUT}{self._result(t)}{CUT}"
             if t.proposer == own:
                 asked = self._fill("turn", {"number": t.number})
                 turns.append(_user(f"{pending}{between}{asked}"))

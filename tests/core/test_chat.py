@@ -175,8 +175,8 @@ def test_without_an_analysis_the_reply_is_the_next_row_of_the_table(model: Path)
     assert space.contains(proposal.config) and proposal.config["kind"] == "a b"
     text = proposal.record["prompt"]
     assert "in the order of the columns, trial,lr,n,kind,seed<" in text
-    assert '\n11,0.5,2,"1",7,0.9,,new best\n' in text
-    assert engine.ahead[0][-1].startswith(f"0.9,,new best\n12,{proposal.config['lr']:.2g},")
+    assert '\n11,0.5,2,"1",7,0.9,,new best<|im_end|>' in text
+    assert engine.ahead[0][-1].startswith(f"\n12,{proposal.config['lr']:.2g},")
     for options in (PromptOptions(reasoning=False, reply="json"), PromptOptions()):
         engine = FakeEngine()
         chat(model, engine, prompt=options).ask(space, AskContext(0))
