@@ -22,7 +22,7 @@ class Rows:
     beginning is known before the trial has run.
 
     Args:
-        trials: all that was told, by rising number: which of them were the best so far.
+        trials: all that was told, by rising number: how they stand is in the notes.
     """
 
     def __init__(
