@@ -9,10 +9,18 @@ Measured at trials 5, 15 and 30, with 4 and 10 hyperparameters, without chain of
 many of the tokens evaluated were new, the speed of decoding beside a bare loop of `llama_decode`,
 and seconds per proposal at trial 1,000 beside trial 50 in a context of 4,096 tokens.
 
+`ours_s` is the wait from a trial's score to the next proposal; `ahead_s` is what was read before,
+while the trial ran. `cpu_ratio` compares processor time, which is steadier than the clock on a busy
+machine, `all_ratio` too but with what was read ahead. `floor_s` is what is left to gain: the tokens
+that were not known before the score, read as fast as a long prompt, and those of the values at the
+speed of the bare loop.
+
 The model has random weights behind a real tokenizer (`--vocabulary`, by default Qwen2's from the
 folder $HYPERLLAMA_VOCABULARIES, without one a vocabulary made up in its size) and half a billion
-of them. Replies differ in length, so their tokens are given as well; `cpu_ratio` compares processor
-time, which is steadier than the clock on a busy machine.
+of them. It writes shorter numbers than a real one, above all in our replies. So `same_ratio` is the
+processor time for replies that hold the same configuration, with as many digits as a real model
+writes: the plain way is led to it by a logits processor; ours is what it took, and for each token
+more what a token of the reply took.
 
 With --json the last line is one object: `min_ratio` (least ratio to the warm plain way), ... Run it
 on an idle machine; 10 minutes, with --quick and --size small less than one.
@@ -39,7 +47,7 @@ import psutil
 from core.estimators import Facts, joint_space
 from core.prompt.options import PromptOptions
 from core.prompt.wording import Names
-from core.propose import AskContext, Observed, ProposerSetting
+from core.propose import AskContext, Observed, Proposal, ProposerSetting
 from core.propose.chat import ChatProposer
 from core.space import Categorical, Integer, Param, SearchSpace
 from models.engine import Engine, EngineSettings, Free, Generation
@@ -81,13 +89,21 @@ def rounded(value: Any) -> Any:
 
 @dataclass
 class Took:
-    """One proposal: wall and processor seconds, tokens of its reply, evaluated, new of these."""
+    """One proposal: wall and processor seconds, tokens of its reply, evaluated, new of these.
+
+    `decoded` of the reply's tokens were decoded, in `decode_s`; the same for what was read ahead.
+    """
 
     seconds: float
     cpu_s: float
     reply: int = 0
     evaluated: int = 0
     new: int = 0
+    decoded: int = 0
+    decode_s: float = 0.0
+    ahead_s: float = 0.0
+    ahead_cpu_s: float = 0.0
+    ahead: int = 0
 
 
 class Ours:
@@ -104,6 +120,19 @@ class Ours:
             )
         )  # fmt: skip
         self._before: list[int] = []
+        self._ahead = Took(0.0, 0.0)
+
+    def run(self, trial: Observed) -> None:
+        """The trial as it runs and is told: the engine reads ahead meanwhile."""
+        engine: Any = self._proposer._session._engine
+        if engine is not None:
+            engine.settle()
+            begin, cpu_s = time.perf_counter(), self._cpu_s()
+            proposal = Proposal(trial.config, "llama")
+            self._proposer.foresee(self._space, AskContext(trial.number, 999), proposal)
+            tokens = engine.settle()
+            self._ahead = Took(time.perf_counter() - begin, self._cpu_s() - cpu_s, tokens)
+        self.tell(trial)
 
     def tell(self, trial: Observed) -> None:
         self._proposer.tell(trial)
@@ -116,7 +145,10 @@ class Ours:
         if proposal.proposer != "llama" or record["rejections"]:
             raise SystemExit(f"trial {number}: {proposal.fallback or record['rejections']}")
         took.reply = int(record["tokens"]["generated"])
-        took.evaluated = int(record["tokens"]["evaluated"])
+        took.ahead, took.ahead_s = self._ahead.reply, self._ahead.seconds
+        took.ahead_cpu_s = self._ahead.cpu_s
+        took.evaluated = int(record["tokens"]["evaluated"]) + took.ahead
+        took.decode_s = took.reply / record["tokens"]["per_s"]
         if tokenize is not None:
             prompt = list(tokenize(record["prompt"]))
             same = 0
@@ -125,6 +157,7 @@ class Ours:
                     break
                 same += 1
             took.new = len(prompt) - same + took.reply
+            took.decoded = took.reply - len(tokenize(f"{number},"))
             self._before = prompt
         return took
 
@@ -150,10 +183,20 @@ class Plain:
             verbose=False,
         )  # fmt: skip
 
-    def ask(self, space: SearchSpace, trials: Sequence[Observed], cold: bool) -> Took | str:
-        """What it took, or why there is no proposal."""
+    def ask(
+        self, space: SearchSpace, trials: Sequence[Observed], cold: bool, led_to: str = ""
+    ) -> Took | str:
+        """What it took, or why there is no proposal.
+
+        Args:
+            led_to: the reply that is wanted; its tokens are made likely.
+        """
         if cold:
             self.llama.reset()
+        leader = None
+        if led_to:
+            wanted = [*self.tokenize(led_to), self.llama.token_eos()]
+            leader = self._leader(wanted)
         begin, cpu_s = time.perf_counter(), time.process_time()
         try:
             made = self.llama.create_chat_completion(
@@ -161,6 +204,7 @@ class Plain:
                 response_format={"type": "json_object", "schema": schema(space)},
                 temperature=0.7,
                 max_tokens=REPLY_TOKENS,
+                logits_processor=leader,
             )
         except ValueError as error:
             return str(error)
@@ -171,6 +215,27 @@ class Plain:
             return f"its reply is cut after {took.reply} tokens"
         json.loads(choice["message"]["content"])
         return took
+
+    @staticmethod
+    def _leader(wanted: Sequence[int]) -> Any:
+        from llama_cpp import LogitsProcessorList
+
+        left = iter(wanted)
+
+        def lead(_tokens: Any, logits: Any) -> Any:
+            logits[next(left)] = 1e4
+            return logits
+
+        return LogitsProcessorList([lead])
+
+    def reading_s(self, count: int = 256) -> float:
+        """Processor seconds for each token of a long prompt."""
+        self.llama.reset()
+        cpu_s = time.process_time()
+        self.llama.eval(list(range(1000, 1000 + count)))
+        spent = time.process_time() - cpu_s
+        self.llama.reset()
+        return spent / count
 
     def tokenize(self, text: str) -> list[int]:
         return list(self.llama.tokenize(text.encode(), add_bos=False, special=True))
@@ -243,21 +308,32 @@ def compared(
         trial_of = history(space)
         ours, told = Ours(model, space, threads, log), 0
         for number in at:
+            reading_s, token_s = plain.reading_s(), plain.bare(16).cpu_s / 16
             while told < number - 1:
                 ours.tell(trial_of(told))
                 told += 1
             ours.ask(told, plain.tokenize)  # what a running study has in its cache
             mine: list[Took] = []
             for _ in range(repeats):
-                ours.tell(trial_of(told))
+                ours.run(trial_of(told))
                 told += 1
                 mine.append(ours.ask(told, plain.tokenize))
             warm, failure = asked(plain, space, trial_of, number, repeats)
-            cold = plain.ask(space, [trial_of(i) for i in range(number)], True)
+            before = [trial_of(i) for i in range(number)]
+            names, like = Names(space), trial_of(number).config
+            row_tokens = len(plain.tokenize(",".join(names.bare(n, like[n]) for n in space.names)))
+            led = asked_led(plain, space, before, names.config(like))
+            cold = plain.ask(space, before, True)
             row: dict[str, Any] = {
                 "hyperparameters": size,
                 "trial": number,
                 "ours_s": median(t.seconds for t in mine),
+                "ahead_s": median(t.ahead_s for t in mine),
+                "ours_cpu_s": median(t.cpu_s for t in mine),
+                "floor_s": median(
+                    (t.evaluated - t.ahead - t.decoded) * reading_s + t.decoded * token_s
+                    for t in mine
+                ),
                 "ours_reply": int(median(t.reply for t in mine)),
                 "evaluated_of_new": median(t.evaluated / t.new for t in mine),
                 "warm_s": median(t.seconds for t in warm) if warm else None,
@@ -267,7 +343,18 @@ def compared(
             }
             if warm:
                 row["ratio"] = row["warm_s"] / row["ours_s"]
-                row["cpu_ratio"] = median(t.cpu_s for t in warm) / median(t.cpu_s for t in mine)
+                warm_cpu_s = median(t.cpu_s for t in warm)
+                row["warm_cpu_s"] = warm_cpu_s
+                row["cpu_ratio"] = warm_cpu_s / row["ours_cpu_s"]
+                row["all_ratio"] = warm_cpu_s / median(t.cpu_s + t.ahead_cpu_s for t in mine)
+                row["floor_ratio"] = warm_cpu_s / row["floor_s"]
+            if isinstance(led, Took):
+                same = median(
+                    t.cpu_s + (row_tokens - t.decoded) * t.decode_s / t.decoded for t in mine
+                )
+                row |= {"same_tokens": (row_tokens, led.reply), "same_ratio": led.cpu_s / same}
+            if isinstance(cold, Took):
+                row["cold_cpu_ratio"] = cold.cpu_s / row["ours_cpu_s"]
             if row["cold_s"]:
                 row["cold_ratio"] = row["cold_s"] / row["ours_s"]
             yield row
@@ -294,6 +381,14 @@ def asked(
     return found, ""
 
 
+def asked_led(
+    plain: Plain, space: SearchSpace, trials: Sequence[Observed], reply: str
+) -> Took | str:
+    """The warm plain way, led to a reply."""
+    first = plain.ask(space, trials[:-1], True)
+    return first if isinstance(first, str) else plain.ask(space, trials, False, reply)
+
+
 def long_studies(model: Path, threads: int, at: Sequence[int], log: Path) -> dict[int, float]:
     """Mean seconds per proposal over as many trials as lie between two summaries, by trial."""
     space = spaces()[4]
@@ -306,7 +401,7 @@ def long_studies(model: Path, threads: int, at: Sequence[int], log: Path) -> dic
         ours.ask(number)
         seconds = []
         for i in range(number, number + 24):
-            ours.tell(trial_of(i))
+            ours.run(trial_of(i))
             seconds.append(ours.ask(i + 1).seconds)
         found[number] = statistics.fmean(seconds)
         ours.close()
@@ -371,8 +466,10 @@ def main() -> None:
 
 def measure(model: Path, threads: int, quick: bool, log: Path) -> dict[str, Any]:
     plain = Plain(model, threads)
-    head = ("hyperparameters", "trial", "ours_s", "warm_s", "cold_s", "ratio", "cpu_ratio",
-            "cold_ratio", "ours_reply", "warm_reply", "evaluated_of_new", "plain_fails")
+    head = ("hyperparameters", "trial", "ours_s", "ahead_s", "warm_s", "cold_s", "ratio",
+            "cold_ratio", "cpu_ratio", "cold_cpu_ratio", "all_ratio", "same_ratio", "floor_s",
+            "floor_ratio", "ours_cpu_s", "warm_cpu_s", "ours_reply", "warm_reply", "same_tokens",
+            "evaluated_of_new", "plain_fails")
     print("  ".join(head))
     rows = []
     for row in compared(model, plain, threads, (5, 15, 30), 1 if quick else 3, log):
@@ -382,6 +479,8 @@ def measure(model: Path, threads: int, quick: bool, log: Path) -> dict[str, Any]
         "min_ratio": min(r["ratio"] for r in rows if "ratio" in r),
         "min_cpu_ratio": min(r["cpu_ratio"] for r in rows if "ratio" in r),
         "min_cold_ratio": min((r["cold_ratio"] for r in rows if "cold_ratio" in r), default=None),
+        "min_all_ratio": min(r["all_ratio"] for r in rows if "ratio" in r),
+        "min_same_ratio": min((r["same_ratio"] for r in rows if "same_ratio" in r), default=None),
         "max_evaluated_of_new": max(r["evaluated_of_new"] for r in rows),
     }
     result |= decoding(model, plain, threads, 32 if quick else 128, log)

@@ -22,7 +22,7 @@ from core.prompt.plan import (
     rounded,
     stride,
 )
-from core.prompt.rows import Rows, by_worth
+from core.prompt.rows import FLAT, Rows, by_worth
 from core.prompt.shapes import shapes
 from core.prompt.templates import PromptError, Templates
 from core.prompt.wording import (
@@ -41,7 +41,7 @@ from core.space import Categorical, SearchSpace
 
 Message = Mapping[str, str]
 ANSWER = "Configuration: "
-_FLAT = 4  # trials without improvement before exploring is asked for
+_FEW_LEFT = 10  # trials left when the model is told of the end
 _HINTS = 5  # of the user's, the latest
 _REJECTION = 96  # tokens kept for the reason of a rejection
 _HEADINGS = 72  # tokens kept for the headings of a digest
@@ -63,11 +63,13 @@ class Prompt:
     Attributes:
         parts: the text after the model's chat template; the reply follows directly. A part that
             was in the last prompt stands in this one unchanged, so that it need not be read again:
-            instructions with task and space, the history's beginning, a part for every later trial.
+            instructions with task and space, the history's beginning, then for every trial its
+            configuration, known while it runs, and what came of it.
         messages: before the template.
         plan: where the tokens went; `plan.reasoning` is how many the reasoning may take.
         names: what hyperparameters are called in it.
         version: of the templates.
+        row: how the row begins that is asked for; empty where a JSON object is.
     """
 
     parts: tuple[str, ...]
@@ -75,6 +77,7 @@ class Prompt:
     plan: Plan
     names: Names
     version: str
+    row: str = ""
 
     @property
     def text(self) -> str:
@@ -130,7 +133,8 @@ class PromptBuilder:
             PromptError: task, space and reply alone do not fit the context.
         """
         names = Names(space, self._options.neutral_names)
-        draft = _Draft(self, space, trials, context, names, analysis, tuple(rejected))
+        row = self._options.reply == "row" and not reasoning_tokens
+        draft = _Draft(self, space, trials, context, names, analysis, tuple(rejected), row)
         margin = 8 + self._context_length // 128
         for _ in range(4):
             plan, level = draft.plan(reasoning_tokens, margin)
@@ -140,13 +144,38 @@ class PromptBuilder:
             excess = plan.prompt + plan.reasoning + plan.reply - plan.context_length
             if excess <= 0:
                 clean = tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages)
-                return Prompt(parts, clean, plan, names, self._templates.version)
+                return Prompt(parts, clean, plan, names, self._templates.version, draft.lead)
             margin += excess + 8
         raise PromptError(
             f"the prompt has {plan.prompt} tokens, {excess} too many for a context of "
             f"{plan.context_length}",
             "load the model with a longer context",
         )
+
+    def ahead(
+        self,
+        space: SearchSpace,
+        trials: Sequence[Observed],
+        context: AskContext,
+        running: Observed,
+        *,
+        reasoning_tokens: int,
+        analysis: bool,
+    ) -> tuple[str, ...]:
+        """The front of the prompt after `context`'s trial, which is `running` and has no score yet;
+        empty where that depends on the score.
+        """
+        told = sorted([*trials, running], key=lambda t: t.number)
+        left = context.trials_left
+        later = AskContext(context.number + 1, left and left - 1, context.hints)
+        try:
+            prompt = self.build(
+                space, told, later, reasoning_tokens=reasoning_tokens, analysis=analysis
+            )
+        except PromptError:
+            return ()
+        listed = told[-1] is running and prompt.plan.checkpoint < len(told)
+        return prompt.parts[:-2] if listed else ()
 
     def count_chat(self, messages: Sequence[Message]) -> int:
         """Tokens of a conversation in the model's layout; the latest few are remembered."""
@@ -180,14 +209,16 @@ class _Draft:
         names: Names,
         analysis: bool,
         rejected: tuple[str, ...],
+        row: bool,
     ) -> None:
         self._b, self._space, self._trials, self._context = builder, space, trials, context
         self._names, self._analysis, self._rejected = names, analysis, rejected
         self._options = builder._options
         self._fill = builder._templates.fill
         self._count = builder.count
-        self._rows = Rows(space, names, self._options)
+        self._rows = Rows(space, names, self._options, trials)
         self._chat_mode = self._options.history == "chat"
+        self.lead = f"{context.number}," if row and self._rows.wide and not self._chat_mode else ""
 
     def plan(self, reasoning_tokens: int, margin: int) -> tuple[Plan, Level]:
         """The tokens shared out, with as little given up as leaves enough for the history."""
@@ -247,7 +278,8 @@ class _Draft:
         ask = self._ask(self._rejected)
         plan = replace(plan, question=self._count(ask))
         if not self._chat_mode:
-            return [system, _user(lead, history, ask)], plan
+            told = f"{history}{CUT}" + (f"\n\n{ask}" if ask else "")
+            return [system, _user(lead, told)], plan
         if plan.form == "digest":
             lead = _joined(lead, history)
         turns = self._turns(lead, listed, ask)
@@ -258,7 +290,8 @@ class _Draft:
     def _system(self, reasoning: int) -> str:
         sentences = "three sentences" if reasoning < 160 else "six sentences"
         wanted = self._analysis and reasoning > 0
-        return self._fill("system", {"reasoning": wanted, "sentences": sentences})
+        row = self._rows.asked if self.lead else ""
+        return self._fill("system", {"reasoning": wanted, "sentences": sentences, "row": row})
 
     def _task(self, level: Level) -> str:
         s, o = self._b._setting, self._options
@@ -292,7 +325,7 @@ class _Draft:
         ]
 
     def _ask(self, rejected: tuple[str, ...]) -> str:
-        context, names = self._context, self._names
+        context, names, left = self._context, self._names, self._context.trials_left
         scored = [t for t in self._trials if succeeded(t)]
         best = max(scored, key=lambda t: (float(t.value or 0.0), -t.number), default=None)
         since = sum(t.number > best.number for t in scored) if best else 0
@@ -303,9 +336,11 @@ class _Draft:
                 "incumbent": names.config(best.config) if best else "",
                 "incumbent_number": best.number if best else "",
                 "incumbent_score": score_text(best.value) if best else "",
-                "left": context.trials_left or "",
-                "last": context.trials_left == 1,
-                "flat": since if since >= _FLAT else "",
+                "left": left or "",
+                "few_left": left if left and 1 < left <= _FEW_LEFT else "",
+                "row": bool(self.lead),
+                "last": left == 1,
+                "flat": since if since >= FLAT else "",
                 "hints": hints,
                 "rejected": " ".join(rejected[-2:]),
                 "number": context.number,
@@ -316,7 +351,10 @@ class _Draft:
         """Tokens kept for the longest reply, with the room that the engine wants for numbers."""
         most = 0
         for config in shapes(self._space):
-            longest = ", ".join(f"{self._names.key(n)}: {self._longest(n)}" for n in config)
+            longest = ", ".join(
+                self._longest(n) if self.lead else f"{self._names.key(n)}: {self._longest(n)}"
+                for n in config
+            )
             numbers = sum(
                 not isinstance(p.domain, Categorical) for p in self._space.free if p.name in config
             )
@@ -330,8 +368,10 @@ class _Draft:
         return "-0.00012345"
 
     def _table(self, trials: Sequence[Observed]) -> dict[str, object]:
-        rows = "".join(f"{CUT}\n{self._rows.line(t)}" for t in trials)
-        return {"columns": self._rows.columns, "rows": rows}
+        made = self._rows
+        rows = "".join(f"{CUT}\n{made.configured(t)}{CUT}{made.resulted(t)}" for t in trials)
+        spread = made.spread(self._trials)
+        return {"columns": made.columns, "rows": rows, "spread": spread}
 
     def _sizes(self, enough_tokens: int) -> list[int]:
         """Tokens of the trials' lines or turns, newest first, until they exceed `enough_tokens`."""
@@ -421,17 +461,19 @@ class _Draft:
     def _turns(self, lead: str, trials: Sequence[Observed], ask: str) -> list[Message]:
         own = _name(self._b._setting)
         turns: list[Message] = []
-        pending = lead
+        pending, between = lead, f"{CUT}\n\n"
         for t in trials:
+            result = f"{CUT}{self._result(t)}{CUT}"
             if t.proposer == own:
                 asked = self._fill("turn", {"number": t.number})
-                turns.append(_user(pending, asked))
+                turns.append(_user(f"{pending}{between}{asked}"))
                 turns.append({"role": "assistant", "content": self._reply(t)})
-                pending = self._result(t)
+                pending = result
             else:
                 given = f"Trial {t.number} was not yours: {self._names.config(t.config)}"
-                pending = _joined(pending, f"{given}\n{self._result(t)}")
-        return [*turns, _user(pending, ask)]
+                pending = f"{pending}{between}{given}\n{result}"
+            between = "\n\n"
+        return [*turns, _user(f"{pending}{between}{ask}")]
 
     def _reply(self, trial: Observed) -> str:
         config = self._names.config(trial.config)
@@ -446,7 +488,7 @@ class _Draft:
         parts = [f"{k} {v}" for k, v in self._rows.measured(trial).items() if v]
         note = self._rows.note(trial)
         extra = f" ({', '.join([*parts, *([note] if note else [])])})" if parts or note else ""
-        return f"Trial {trial.number}: score {score_text(trial.value)}{extra}."
+        return f"Trial {trial.number}: score {self._rows.score(trial)}{extra}."
 
 
 def _user(*parts: str) -> Message:

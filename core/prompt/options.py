@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import SpaceError
 
 HISTORIES = ("compressed", "chat")
+REPLIES = ("row", "json")
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,18 @@ class PromptOptions:
         reasoning_tokens: most tokens of that analysis.
         thinking_tokens: most tokens that a reasoning model may think before it is brought to the
             answer.
-        train_scores, fold_spread, curve_facts: which facts of a trial are shown.
+        train_scores, fold_spread, curve_facts: which facts of a trial are shown. How far scores
+            spread over the folds is told once above the table, without `fold_spread`.
         seconds: show how long a trial took. Off, because it differs from run to run: a study with
             the same seed would not be the same again.
         descriptions: what each hyperparameter does.
         dataset_facts: what is known of the table.
+        reply: how a model answers that is not asked for an analysis: "row" (the next row of the
+            table of trials: values in the order of its columns, which takes the fewest tokens) or
+            "json" (an object with names, as after an analysis, in "chat" and where hyperparameters
+            are conditional).
+        read_ahead: while a trial runs, read what the next prompt will begin with, so that only the
+            score and the question are left to read; at the lowest priority, on processors only.
         neutral_names: hyperparameters, estimators and the task are called x1, x2, ...; a check of
             how much of a model's skill is remembered names.
         recent: how many of the latest trials are always shown when the history does not fit.
@@ -39,11 +47,13 @@ class PromptOptions:
     reasoning_tokens: int = 256
     thinking_tokens: int = 1024
     train_scores: bool = True
-    fold_spread: bool = True
+    fold_spread: bool = False
     seconds: bool = False
     curve_facts: bool = True
     descriptions: bool = True
     dataset_facts: bool = True
+    reply: str = "row"
+    read_ahead: bool = True
     neutral_names: bool = False
     recent: int = 5
     templates: str = ""
@@ -52,6 +62,10 @@ class PromptOptions:
         if self.history not in HISTORIES:
             raise SpaceError(
                 f"prompt option history is {self.history!r}", f"allowed: {', '.join(HISTORIES)}"
+            )
+        if self.reply not in REPLIES:
+            raise SpaceError(
+                f"prompt option reply is {self.reply!r}", f"allowed: {', '.join(REPLIES)}"
             )
         for name in ("reasoning_tokens", "thinking_tokens", "recent"):
             if getattr(self, name) < 0:

@@ -149,7 +149,8 @@ def checkpoint(sizes_after: Sequence[int], trials: int, history: int, line: int)
         line: tokens of a usual line.
     """
     step = stride(history, line)
-    found = trials // step * step
+    # one trial late, so that the summary is known, and can be read, while the trial after it runs
+    found = (trials - (step > 1)) // step * step
     tail = sum(sizes_after[: trials - found])
     return found if tail <= (1 - DIGEST_SHARE) * history else trials
 

@@ -12,16 +12,29 @@ from core.propose.history import project, succeeded
 from core.propose.protocol import Observed
 from core.space import SearchSpace
 
+FLAT = 5  # trials without improvement before exploring is asked for, and again
+
 
 class Rows:
     """Comma-separated lines; hyperparameters as columns, or name=value where some are conditional.
 
-    A line depends on its trial alone, so that lines once written stay as they are.
+    A line depends on its trial and earlier ones, so that lines once written stay as they are. Its
+    beginning is known before the trial has run.
+
+    Args:
+        trials: all that was told, by rising number: how they stand is in the notes.
     """
 
-    def __init__(self, space: SearchSpace, names: Names, options: PromptOptions) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        names: Names,
+        options: PromptOptions,
+        trials: Sequence[Observed] = (),
+    ) -> None:
         self._space, self._names, self._options = space, names, options
-        self._wide = all(p.when is None for p in space)
+        self.wide = all(p.when is None for p in space)
+        self._standing = standing(trials)
         self._measured = [
             name
             for name, wanted in (
@@ -33,42 +46,86 @@ class Rows:
         ]
 
     @property
+    def asked(self) -> str:
+        """The columns that are decided before a trial."""
+        params = [self._names.name(p.name) for p in self._space.params]
+        return ",".join(["trial", *(params if self.wide else ["configuration"])])
+
+    @property
     def columns(self) -> str:
         """The line above the table."""
-        params = [self._names.name(p.name) for p in self._space.params]
-        config = params if self._wide else ["configuration"]
-        return ",".join(["trial", "score", *self._measured, *config, "note"])
+        return ",".join([self.asked, "score", *self._measured, "note"])
+
+    def spread(self, trials: Sequence[Observed]) -> str:
+        """How far the first trial's scores spread over its folds; empty if it is in the rows."""
+        first = next((t for t in trials if succeeded(t) and len(t.fold_scores) > 1), None)
+        return f"{_spread(first):.2g}" if first and not self._options.fold_spread else ""
 
     def line(self, trial: Observed) -> str:
-        cells = [str(trial.number), score_text(trial.value) if succeeded(trial) else "failed"]
-        cells += self.measured(trial).values()
+        return self.configured(trial) + self.resulted(trial)
+
+    def configured(self, trial: Observed) -> str:
+        """A line's beginning: the trial's number and its configuration."""
         known = {n: v for n, v in trial.config.items() if n in self._space}
-        if self._wide:
-            cells += [self._names.bare(n, known[n]) if n in known else ""
-                      for n in self._space.names]
+        if self.wide:
+            cells = [self._names.bare(n, known[n]) if n in known else ""
+                     for n in self._space.names]
         else:
-            cells.append(
-                " ".join(f"{self._names.name(n)}={self._names.bare(n, v)}"
-                         for n, v in known.items())
-            )
-        return ",".join([*cells, self.note(trial)])
+            cells = [" ".join(f"{self._names.name(n)}={self._names.bare(n, v)}"
+                              for n, v in known.items())]  # fmt: skip
+        return ",".join([str(trial.number), *cells, ""])
+
+    def resulted(self, trial: Observed) -> str:
+        """The rest of its line, without commas for what is not there at its end."""
+        score = self.score(trial) if succeeded(trial) else "failed"
+        cells = [score, *self.measured(trial).values(), self.note(trial)]
+        return ",".join(cells).rstrip(",")
+
+    def score(self, trial: Observed) -> str:
+        """The score, as finely as its folds can tell."""
+        return score_text(trial.value, _spread(trial))
 
     def measured(self, trial: Observed) -> dict[str, str]:
         """What was measured beside the score, by column; empty where there is nothing."""
-        std = float(np.std(trial.fold_scores)) if len(trial.fold_scores) > 1 else None
+        spread, there = _spread(trial), succeeded(trial)
         seconds = f"{trial.seconds:.2g}" if trial.seconds < 99.5 else f"{trial.seconds:.0f}"
+        std = f"{float(f'{spread:.1g}'):g}" if len(trial.fold_scores) > 1 and there else ""
         found = {
-            "fold_std": "" if std is None or not succeeded(trial) else f"{std:.2g}",
-            "train_score": score_text(trial.train_value) if succeeded(trial) else "",
+            "fold_std": std,
+            "train_score": score_text(trial.train_value, spread) if there else "",
             "seconds": seconds,
         }
         return {name: found[name] for name in self._measured}
 
     def note(self, trial: Observed) -> str:
-        """Why it failed, or what its learning curve says; without commas."""
+        """Why it failed, or how it stands and what its learning curve says; without commas."""
         if not succeeded(trial):
             return "" if self._names.neutral else failure_text(trial).replace(",", ";")
-        return curve_words(trial) if self._options.curve_facts else ""
+        curve = curve_words(trial) if self._options.curve_facts else ""
+        return "; ".join(filter(None, [self._standing.get(trial.number, ""), curve]))
+
+
+def standing(trials: Sequence[Observed]) -> dict[int, str]:
+    """By number, how trials stood among those up to them: which were the best up to then, and at
+    every fifth since, how long nothing was better."""
+    found: dict[int, str] = {}
+    best, since = -np.inf, 0
+    for t in trials:
+        if not succeeded(t):
+            continue
+        if float(t.value or 0.0) > best:
+            best, since = float(t.value or 0.0), 0
+            found[t.number] = "new best"
+            continue
+        since += 1
+        if since % FLAT == 0:
+            found[t.number] = f"{since} since the best"
+    return found
+
+
+def _spread(trial: Observed) -> float:
+    """Standard deviation over the folds; 0 where there are none."""
+    return float(np.std(trial.fold_scores)) if len(trial.fold_scores) > 1 else 0.0
 
 
 def curve_words(trial: Observed) -> str:

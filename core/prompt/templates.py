@@ -18,17 +18,18 @@ from core.errors import HyperLlamaError
 from core.paths import home
 
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
-    "system": frozenset({"reasoning", "sentences"}),
+    "system": frozenset({"reasoning", "sentences", "row"}),
     "task": frozenset(
         {"task", "kind", "model", "metric", "folds", "dataset", "notes", "space"}
     ),
-    "history": frozenset({"columns", "rows"}),
+    "history": frozenset({"columns", "rows", "spread"}),
     "digest": frozenset(
-        {"last", "facts", "selected", "listed", "told", "omitted", "since", "columns", "rows"}
+        {"last", "facts", "selected", "listed", "told", "omitted", "since", "columns", "rows",
+         "spread"}
     ),
     "ask": frozenset(
-        {"incumbent", "incumbent_number", "incumbent_score", "left", "last", "flat", "hints",
-         "rejected", "number"}
+        {"incumbent", "incumbent_number", "incumbent_score", "left", "few_left", "last", "flat",
+         "hints", "rejected", "number", "row"}
     ),
     "turn": frozenset({"number"}),
 }

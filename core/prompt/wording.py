@@ -13,9 +13,10 @@ from core.text import plain
 
 CUT = "\ue000"
 """Stands in a prompt in the making between two parts; never sent to a model."""
-VALUE_DIGITS = 3
-"""Significant digits of values in trials and replies: finer than any score can tell apart, and
-each digit is a step of decoding."""
+_STEPS = 25
+"""A linear range is written with as many decimals as divide it into so many steps at least, a
+logarithmic one with two digits: finer than scores can tell apart, and each digit is a step of
+decoding."""
 _MARKUP = re.compile(r"<(?=[|/!A-Za-z_\uff5c])|\[(?=/?(?:INST|SYS|THINK)\b)|(?<=\|)>", re.I)
 _METRICS = {
     "roc_auc": "area under the ROC curve (0.5 is chance, 1 is perfect)",
@@ -56,11 +57,43 @@ def number_text(value: float, digits: int = 4) -> str:
     return str(round(value)) if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
-def score_text(value: float | None) -> str:
-    """A score: five significant digits; empty for none."""
+def decimals_of(domain: Float) -> int | None:
+    """Decimals of values in a range, see `_STEPS`; None where two significant digits count."""
+    if domain.log and domain.high >= 10 * domain.low:
+        return None
+    span = domain.high - domain.low
+    if not 0 < span < math.inf:
+        return None
+    return max(math.ceil(math.log10(_STEPS) - math.log10(span)), 0)
+
+
+def digits_of(domain: Float) -> int:
+    """The same as digits of the range's width, as `models.engine.Number` counts them."""
+    decimals = decimals_of(domain)
+    if decimals is None:
+        return 2
+    return min(max(decimals + 1 + math.floor(math.log10(domain.high - domain.low)), 1), 3)
+
+
+def value_text(value: float, domain: Float) -> str:
+    """A hyperparameter's number, as finely as its range is divided."""
+    decimals = decimals_of(domain)
+    if decimals is None or abs(value) < 10.0 ** (1 - decimals):
+        return number_text(value, 2)
+    return number_text(round(value, decimals), 12)
+
+
+def score_text(value: float | None, spread: float = 0.0) -> str:
+    """A score: five significant digits, or as many as tell a tenth of its `spread` over folds;
+    empty for none."""
     if value is None or not math.isfinite(value):
         return ""
-    return f"{value:.5g}"
+    text = f"{value:.5g}"
+    if spread > 0 and math.isfinite(spread) and "e" not in text:
+        decimals = max(1 - math.floor(math.log10(spread)), 0)
+        if decimals < len(text.partition(".")[2]):
+            text = f"{value:.{decimals}f}"
+    return text
 
 
 class Names:
@@ -84,6 +117,7 @@ class Names:
             for p in space.params
             if isinstance(p.domain, Categorical)
         }
+        self._cells = {name: _cells(literals) for name, literals in self._literals.items()}
 
     def name(self, param: str) -> str:
         return self._names[param]
@@ -103,8 +137,8 @@ class Names:
             index = domain.index(value)
             if index is not None:
                 return self._literals[param][index]
-        if isinstance(value, float) and not isinstance(value, bool):
-            return number_text(value, VALUE_DIGITS)
+        if isinstance(value, float):
+            return value_text(value, domain) if isinstance(domain, Float) else number_text(value, 3)
         return json.dumps(untrusted(value, 80) if isinstance(value, str) else value,
                           ensure_ascii=False, default=str)
 
@@ -115,11 +149,17 @@ class Names:
         )
         return "{" + inner + "}"
 
+    def cells(self, param: str) -> list[str]:
+        """The categories as they stand in a table, all different, in the domain's order."""
+        return self._cells[param]
+
     def bare(self, param: str, value: Any) -> str:
         """A value in a table: strings without quotes where they hold nothing odd."""
         literal = self.literal(param, value)
-        word = literal[1:-1]
-        return word if literal.startswith('"') and re.fullmatch(r"[\w.+-]+", word) else literal
+        literals = self._literals.get(param, [])
+        if literal in literals:
+            return self._cells[param][literals.index(literal)]
+        return _bare(literal)
 
     def _literals_of(self, domain: Categorical) -> list[str]:
         found: list[str] = []
@@ -132,6 +172,17 @@ class Names:
                 literal = json.dumps(f"{shown} #{i}", ensure_ascii=False)
             found.append(literal)
         return found
+
+
+def _bare(literal: str) -> str:
+    word = literal[1:-1]
+    return word if literal.startswith('"') and re.fullmatch(r"[\w.+-]+", word) else literal
+
+
+def _cells(literals: list[str]) -> list[str]:
+    """JSON literals without quotes, unless two would be the same then ("1" and 1)."""
+    bare = [_bare(literal) for literal in literals]
+    return bare if len(set(bare)) == len(bare) else literals
 
 
 def space_lines(space: SearchSpace, names: Names, descriptions: bool) -> str:

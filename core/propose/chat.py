@@ -15,13 +15,13 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from core.errors import SpaceError
 from core.prompt.build import ANSWER, Prompt, PromptBuilder
 from core.prompt.templates import PromptError, load_templates
 from core.prompt.thinking import Marks, closed, marks_of, opened, unclosed
-from core.prompt.wording import VALUE_DIGITS, score_text
+from core.prompt.wording import digits_of, score_text
 from core.propose.classical import TPEProposer
 from core.propose.engine_session import EngineSession
 from core.propose.history import History, seed_for
@@ -75,6 +75,22 @@ class ChatProposer:
         self._tpe = TPEProposer(setting)
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        proposal = self._asked(space, context)
+        self.foresee(space, context, proposal)
+        return proposal
+
+    def foresee(self, space: SearchSpace, context: AskContext, proposal: Proposal) -> None:
+        """Read what the prompt after this trial will begin with, without waiting for it."""
+        if self._builder is None or not self._options.read_ahead:
+            return
+        running = Observed(
+            context.number, proposal.config, None, proposer=proposal.proposer,
+            reasoning=proposal.reasoning,
+        )  # fmt: skip
+        trials, wanted = self._history.trials, self._wanted()
+        self._session.read_ahead(self._builder.ahead(space, trials, context, running, **wanted))
+
+    def _asked(self, space: SearchSpace, context: AskContext) -> Proposal:
         started = time.perf_counter()
         replies: list[_Reply] = []
         rejected: list[str] = [f"The user turned it down: {r}" for r in context.rejected]
@@ -159,11 +175,11 @@ class ChatProposer:
                         Proposal(config, self.name, reply.reasoning, beliefs=reply.beliefs,
                                  record=record),
                     )  # fmt: skip
-            return list(made.values()) or [self.ask(space, context)]
+            return list(made.values()) or [self._asked(space, context)]
         for i in range(count):
             quiet = context if i == 0 else replace(context, on_text=lambda text: None)
             attempt = context.attempt * count + i
-            proposal = self.ask(space, replace(quiet, attempt=attempt))
+            proposal = self._asked(space, replace(quiet, attempt=attempt))
             made.setdefault(space.key(proposal.config), proposal)
             if proposal.fallback:
                 break  # more of the same would cost as much and end alike
@@ -206,7 +222,7 @@ class ChatProposer:
         at = 0
         while at < len(space.params):
             pieces, fixed, at = stage(
-                space, prompt.names, reply.config, at, prompt.plan.numbers_at_once
+                space, prompt.names, reply.config, at, prompt.plan.numbers_at_once, prompt.row
             )
             segments = _merged([*lead, *map(_segment, pieces)])
             if not any(not isinstance(s, Fixed) for s in segments):
@@ -238,7 +254,7 @@ class ChatProposer:
     def _prompt(
         self, space: SearchSpace, context: AskContext, rejected: Sequence[str]
     ) -> Prompt:
-        session, options = self._session, self._options
+        session = self._session
         if self._builder is None:
             self._builder = PromptBuilder(
                 self._setting,
@@ -247,15 +263,18 @@ class ChatProposer:
                 partial(session.render_chat, variables=self._variables()),
                 session.info.context_length,
             )
-        tokens = options.thinking_tokens if self._marks else options.reasoning_tokens
         return self._builder.build(
-            space,
-            self._history.trials,
-            context,
-            reasoning_tokens=tokens if options.reasoning else 0,
-            analysis=options.reasoning and self._marks is None,
-            rejected=rejected,
+            space, self._history.trials, context, rejected=rejected, **self._wanted()
         )
+
+    def _wanted(self) -> _Wanted:
+        """What the model is to write before the configuration."""
+        options = self._options
+        tokens = options.thinking_tokens if self._marks else options.reasoning_tokens
+        return {
+            "reasoning_tokens": tokens if options.reasoning else 0,
+            "analysis": options.reasoning and self._marks is None,
+        }
 
     def _variables(self) -> dict[str, Any]:
         """What chat templates call the switch for thoughts."""
@@ -331,6 +350,11 @@ class ChatProposer:
         return reply.prompt.plan.parts(used, replied, min(reasoned, replied))
 
 
+class _Wanted(TypedDict):
+    reasoning_tokens: int
+    analysis: bool
+
+
 @dataclass
 class _Reply:
     """A reply in the making; `seed` is the first stage's, each further one takes the next."""
@@ -379,10 +403,9 @@ def _segment(piece: Text | Slot) -> Segment:
     name, domain = f"value {piece.param.name}", piece.param.domain
     if piece.options or isinstance(domain, Categorical):
         return Choice(name, piece.options, belief=True)
-    whole = isinstance(domain, Integer)
-    return Number(
-        name, domain.low, domain.high, integer=whole, digits=VALUE_DIGITS, belief=True
-    )
+    if isinstance(domain, Integer):
+        return Number(name, domain.low, domain.high, integer=True, belief=True)
+    return Number(name, domain.low, domain.high, digits=digits_of(domain), belief=True)
 
 
 def _merged(segments: Sequence[Segment]) -> list[Segment]:

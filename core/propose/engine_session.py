@@ -44,6 +44,8 @@ class EngineLike(Protocol):
         should_stop: Callable[[], bool] | None = None,
     ) -> Generated: ...
 
+    def read_ahead(self, parts: Sequence[str]) -> None: ...
+
     def save_cache(self, path: Path) -> int: ...
 
     def restore_cache(self, path: Path) -> int: ...
@@ -117,6 +119,11 @@ class EngineSession:
                       "engine.log in the study's folder has its last words")
             )
         return made
+
+    def read_ahead(self, parts: Sequence[str]) -> None:
+        """Let the engine read what the next prompt will begin with, while something else runs."""
+        if self._engine is not None and parts:
+            self._engine.read_ahead(parts)
 
     def close(self) -> None:
         engine, self._engine, self._info = self._engine, None, None

@@ -1,8 +1,8 @@
 """A configuration as a reply that a model is led through: fixed text, and values under constraints.
 
-The reply is one JSON object in the space's order. It is decoded in stages, because which
-hyperparameters count depends on the values of their parents; each stage ends before the first one
-whose parent is decided in it.
+The reply is one JSON object in the space's order, or a row of the table of trials, which has the
+names above it. It is decoded in stages, because which hyperparameters count depends on the values
+of their parents; each stage ends before the first one whose parent is decided in it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Slot:
 
     Attributes:
         param: the hyperparameter.
-        options: JSON literals.
+        options: JSON literals, or cells of a row.
         values: what each of them stands for.
     """
 
@@ -43,7 +43,12 @@ Piece = Union[Text, Slot]
 
 
 def stage(
-    space: SearchSpace, names: Names, config: Config, at: int, numbers_at_once: int = 64
+    space: SearchSpace,
+    names: Names,
+    config: Config,
+    at: int,
+    numbers_at_once: int = 64,
+    row: str = "",
 ) -> tuple[list[Piece], Config, int]:
     """The next part of the reply.
 
@@ -51,6 +56,7 @@ def stage(
         config: what is decided so far.
         at: position in the space of the first hyperparameter that is not.
         numbers_at_once: most numbers in one stage.
+        row: how the row begins, for a space without conditions; empty for a JSON object.
 
     Returns:
         The pieces, the values of frozen hyperparameters among them, and the position after them.
@@ -69,15 +75,19 @@ def stage(
         at += 1
         if not space.is_active(p.name, {**config, **fixed}):
             continue
-        pieces.append(Text(f"{'{' if first else ', '}{names.key(p.name)}: "))
+        if row:
+            pieces.append(Text(row if first else ","))
+        else:
+            pieces.append(Text(f"{'{' if first else ', '}{names.key(p.name)}: "))
         first = False
         if p.frozen:
             fixed[p.name] = p.start
-            pieces.append(Text(names.literal(p.name, p.start)))
+            shown = names.bare if row else names.literal
+            pieces.append(Text(shown(p.name, p.start)))
         else:
             undecided.add(p.name)
-            pieces.append(_slot(p, names))
-    if at == len(space.params):
+            pieces.append(_slot(p, names, bool(row)))
+    if at == len(space.params) and not row:
         pieces.append(Text("{}" if first else "}"))
     return _merged(pieces), fixed, at
 
@@ -109,10 +119,11 @@ def believed(
     return found
 
 
-def _slot(p: Param, names: Names) -> Slot:
+def _slot(p: Param, names: Names, in_row: bool) -> Slot:
     domain = p.domain
     if isinstance(domain, Categorical):
-        return Slot(p, tuple(names.choices(p.name)), domain.choices)
+        shown = names.cells if in_row else names.choices
+        return Slot(p, tuple(shown(p.name)), domain.choices)
     if isinstance(domain, Float) and domain.step is None:
         return Slot(p)
     step = domain.step or 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -217,6 +218,25 @@ class Engine:
         }
         answer = self._request("score", fields, None, should_stop)
         return list(answer.get("logprobs", []))
+
+    def read_ahead(self, parts: Sequence[str]) -> None:
+        """Begin to read the parts that the next prompt will have in front; nobody waits for it.
+
+        It gives way to everything else on the machine. Does nothing on a GPU, or if the child died.
+        """
+        self._aside("read_ahead", {"parts": list(parts)})
+
+    def settle(self) -> int:
+        """Wait until what was to be read ahead is read; how many tokens that were."""
+        return int(self._aside("settle", {}).get("tokens", 0))
+
+    def _aside(self, do: str, fields: Mapping[str, object]) -> Message:
+        """Ask what nothing depends on: no child is started for it."""
+        if self._loaded is None or self._child is None or not self._child.alive:
+            return {}
+        with contextlib.suppress(ChildDied):
+            return self._ask(do, fields, None, None)
+        return {}
 
     def save_cache(self, path: Path, most_mb: float = 128.0) -> int:
         """Write the prompt that is in the cache to a file; how many tokens that are.

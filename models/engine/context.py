@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ PIECE = 64
 OUTPUTS = 64
 """Most rows of logits in one call; buffers are as large as this asks."""
 _KV = {"f16": 1, "q8_0": 8, "q4_0": 2}
+_FEW = 6
+"""So many tokens or fewer are evaluated one by one, see `Context.few`."""
 
 
 class Cancelled(Exception):
@@ -72,6 +75,7 @@ class Context:
         self.flash_attention = settings.flash_attention
         self._check_memory()
         self.gpu_layers = self._load(on_progress)
+        self.few = self._few()
         if self.flash_attention is None and settings.kv_type != "f16":
             self.flash_attention = True
         elif self.flash_attention is None and not self.gpu_layers and not whole:
@@ -131,6 +135,17 @@ class Context:
             f"llama.cpp cannot load {self.file.path}: {_complaint()}",
             "the file may be damaged, or newer than this llama.cpp; the engine's log has more",
         )
+
+    def _few(self) -> int:
+        """Up to how many tokens are quicker one by one than together; always the same here.
+
+        llama.cpp's kernel for several tokens and weights of Q8_0 takes on x86 as long for two
+        tokens as for three alone (59 ms and 20 ms each, of them 5 for logits that only the last
+        one needs), until at 8 it overtakes; with many threads memory is the limit and it wins.
+        """
+        x86 = platform.machine().lower() in ("x86_64", "amd64")
+        slow = x86 and self.file.quantisation == "Q8_0" and not self.gpu_layers
+        return _FEW if slow and self.threads <= 2 else 1
 
     def _check_model(self) -> None:
         lib = self._lib
@@ -248,7 +263,7 @@ class Context:
     # -- evaluating ----------------------------------------------------------------------------
 
     def evaluate(self, runs: Sequence[Run], *, every: bool = False) -> list[Row]:
-        """Evaluate some tokens in one call of llama_decode.
+        """Evaluate some tokens, in one call of llama_decode or, where that is quicker, one by one.
 
         Args:
             runs: sequence, position of the first token, tokens; together at most a batch.
@@ -261,6 +276,26 @@ class Context:
         Raises:
             EngineError: the context is full, or llama.cpp fails; the cache is empty then.
         """
+        if len(runs) == 1 and not every and 1 < len(runs[0][2]) <= self.few:
+            ((sequence, position, tokens),) = runs
+            for i, token in enumerate(tokens[:-1]):
+                self._decode([(sequence, position + i, [token])], logits=False)
+            runs = [(sequence, position + len(tokens) - 1, tokens[-1:])]
+        return [self._logits(i) for i in self._decode(runs, every=every)]
+
+    def _pass_over(self, run: Run) -> None:
+        """Like `evaluate`, for tokens whose logits nobody wants."""
+        sequence, position, tokens = run
+        if len(tokens) > self.few:
+            self._decode([run], logits=False)
+            return
+        for i, token in enumerate(tokens):
+            self._decode([(sequence, position + i, [token])], logits=False)
+
+    def _decode(
+        self, runs: Sequence[Run], *, every: bool = False, logits: bool = True
+    ) -> list[int]:
+        """One call of llama_decode; the places in the batch that have logits."""
         at = 0
         wanted: list[int] = []
         for sequence, position, tokens in runs:
@@ -269,7 +304,7 @@ class Context:
             self._position[at:end] = np.arange(position, position + len(tokens))
             self._sequence[at:end] = sequence
             self._wanted[at:end] = every
-            self._wanted[end - 1] = 1
+            self._wanted[end - 1] = logits
             wanted += range(at, end) if every else [end - 1]
             at = end
         self._batch.n_tokens = at
@@ -285,7 +320,7 @@ class Context:
                 )
             raise EngineError(f"llama.cpp could not evaluate {at} tokens: {_complaint()}")
         self.evaluated += at
-        return [self._logits(i) for i in wanted]
+        return wanted
 
     def _logits(self, index: int) -> Row:
         pointer = self._lib.llama_get_logits_ith(self._context, index)
@@ -324,7 +359,11 @@ class Context:
         for end in ends[pieces:]:
             if cancelled():
                 raise Cancelled
-            (row,) = self.evaluate([(0, at, tokens[at:end])])
+            run: Run = (0, at, tokens[at:end])
+            if end == len(tokens):
+                (row,) = self.evaluate([run])
+            else:
+                self._pass_over(run)
             self.tokens += tokens[at:end]
             self.ends.append(end)
             at = end

@@ -75,6 +75,22 @@ def run(
     )
 
 
+def read(context: Context, parts: Sequence[str], cancelled: Callable[[], bool]) -> None:
+    """Evaluate the front of a prompt that is not complete yet.
+
+    Raises:
+        EngineError: it does not fit, or llama.cpp fails.
+    """
+    tokens, ends, _ = Plan(context, Generation(list(parts), ())).prompt()
+    try:
+        context.start(tokens, ends, cancelled)
+    except Cancelled:
+        return
+    except BaseException:
+        context.forget()
+        raise
+
+
 def _feed(context: Context, cursors: Sequence[Cursor], cancelled: Callable[[], bool]) -> None:
     """Advance all cursors together until they are done."""
     several = len(cursors) > 1

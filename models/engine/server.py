@@ -1,14 +1,17 @@
 """The engine's child process: the one owner of one llama.cpp context.
 
 Requests (see `models.child`): load, tokenize, detokenize, count, render, generate, score, sha256,
-save_cache, restore_cache.
+save_cache, restore_cache, read_ahead, settle.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from models.child import Request, serve
 from models.engine.cache import restore_cache, save_cache
 from models.engine.chat import render
 from models.engine.context import Cancelled, Context
-from models.engine.programme import run, score
+from models.engine.programme import read, run, score
 from models.engine.protocol import EngineSettings, generated_to_wire, request_from_wire
 from models.errors import EngineError, HyperLlamaError
 from models.registry import file_sha256
@@ -25,6 +28,9 @@ from models.registry import file_sha256
 HASH_AT_ONCE_BYTES = 64 << 20
 PROGRESS_S = TEXT_S = 0.03
 """Shortest time between two reports of progress, or of text."""
+_AT_ONCE = ("tokenize", "detokenize", "count", "render", "sha256", "read_ahead", "settle")
+"""Requests that leave the context alone; others end what is read ahead."""
+_LOWEST = 19
 
 
 class Server:
@@ -34,9 +40,14 @@ class Server:
         self._context: Context | None = None
         self._hash: str | HyperLlamaError = ""
         self._hashing: threading.Thread | None = None
+        self._reading: threading.Thread | None = None
+        self._read_tokens = 0
+        self._unwanted = threading.Event()
 
     def handle(self, request: Request) -> Iterator[dict[str, Any]]:
         """Answer one request."""
+        if request["do"] not in _AT_ONCE:
+            self._end_reading()
         answer = getattr(self, f"_{request['do']}")(request)
         yield {"done": True, **answer}
 
@@ -76,6 +87,44 @@ class Server:
             self._hash = file_sha256(path)
         except HyperLlamaError as e:
             self._hash = e
+
+    def _read_ahead(self, request: Request) -> dict[str, Any]:
+        """Begin to read a prompt, and answer before it is read."""
+        context = self.context
+        if context.gpu_layers:  # it reads in no time, and a trial may need it
+            return {}
+        self._end_reading()
+        self._unwanted.clear()
+        self._read_tokens = 0
+        self._reading = threading.Thread(
+            target=self._read, args=(context, request["parts"]), daemon=True
+        )
+        self._reading.start()
+        return {}
+
+    def _read(self, context: Context, parts: Sequence[str]) -> None:
+        if sys.platform.startswith("linux"):  # niceness is a thread's there, elsewhere a process's
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST)
+        before = context.evaluated
+        try:
+            read(context, parts, self._unwanted.is_set)
+            self._read_tokens = context.evaluated - before
+        except HyperLlamaError as e:  # the request that needs it will say so
+            print(f"nothing was read ahead: {e.message}", file=sys.stderr, flush=True)
+
+    def _end_reading(self) -> None:
+        """Let no thread but this one use the context: what is being read ahead ends soon."""
+        self._unwanted.set()
+        if self._reading is not None:
+            self._reading.join()
+            self._reading = None
+
+    def _settle(self, request: Request) -> dict[str, Any]:
+        while self._reading is not None and self._reading.is_alive() and not request.cancelled:
+            self._reading.join(0.5)
+            request.send("alive")
+        return {"tokens": self._read_tokens}
 
     def _sha256(self, request: Request) -> dict[str, Any]:
         while self._hashing is not None and self._hashing.is_alive() and not request.cancelled:

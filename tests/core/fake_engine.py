@@ -45,6 +45,7 @@ class FakeEngine:
         dead: bool = False,
     ) -> None:
         self.requests: list[Generation] = []
+        self.ahead: list[tuple[str, ...]] = []
         self.loads = self.closes = self.starts = 0
         self._dead = dead
         self._script, self._context_length, self._die_at = script, context_length, tuple(die_at)
@@ -138,6 +139,9 @@ class FakeEngine:
             values[segment.name] = value
             text += shown
         return Completion(values, text, beliefs)
+
+    def read_ahead(self, parts: Sequence[str]) -> None:
+        self.ahead.append(tuple(parts))
 
     def save_cache(self, path: Path) -> int:
         return 0

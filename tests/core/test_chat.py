@@ -159,6 +159,31 @@ def test_no_chain_of_thought_starts_with_the_configuration(model: Path) -> None:
     assert "nothing else" in proposal.record["prompt"]
 
 
+def test_without_an_analysis_the_reply_is_the_next_row_of_the_table(model: Path) -> None:
+    space = SearchSpace(
+        [Param("lr", Float(1e-4, 1.0, log=True), 0.1), Param("n", Integer(1, 9), 3),
+         Param("kind", Categorical(("1", 1, "a b")), 1), Param("seed", Integer(7, 7), 7)]
+    )  # fmt: skip
+    engine = FakeEngine(always({"value kind": '"a b"'}))
+    proposer = chat(model, engine, prompt=PromptOptions(reasoning=False))
+    proposer.tell(Observed(11, {"lr": 0.5, "n": 2, "kind": "1", "seed": 7}, 0.9))
+    proposal = proposer.ask(space, AskContext(12))
+    first = engine.requests[0].segments
+    assert [type(s) for s in first] == [Fixed, Number, Fixed, Number, Fixed, Choice, Fixed]
+    assert (first[0], first[2], first[-1]) == (Fixed("12,"), Fixed(","), Fixed(",7"))
+    assert first[5].options == ('"1"', "1", '"a b"')
+    assert space.contains(proposal.config) and proposal.config["kind"] == "a b"
+    text = proposal.record["prompt"]
+    assert "in the order of the columns, trial,lr,n,kind,seed<" in text
+    assert '\n11,0.5,2,"1",7,0.9,,new best<|im_end|>' in text
+    assert engine.ahead[0][-1].startswith(f"\n12,{proposal.config['lr']:.2g},")
+    for options in (PromptOptions(reasoning=False, reply="json"), PromptOptions()):
+        engine = FakeEngine()
+        chat(model, engine, prompt=options).ask(space, AskContext(0))
+        assert '{"lr": ' in "".join(s.text for s in engine.requests[0].segments[:2]
+                                    if isinstance(s, Fixed))  # fmt: skip
+
+
 THINKS = CHAT_TEMPLATE + "{# <think> #}"
 
 

@@ -100,6 +100,27 @@ def test_a_resumed_study_makes_the_same_proposals_and_a_running_one_reads_only_w
         resumed.close()
 
 
+@pytest.mark.parametrize("reasoning", [True, False])
+def test_what_is_read_ahead_changes_no_proposal_and_leaves_little_to_read(
+    tmp_path: Path, home: Path, reasoning: bool
+) -> None:
+    model = write_tiny(tmp_path / "tiny.gguf", context=8192)
+    made = []
+    for ahead in (True, False):
+        options = PromptOptions(reasoning=reasoning, reasoning_tokens=12, read_ahead=ahead)
+        proposer = chat(model, home, seed=4, prompt=options)
+        try:
+            made.append(play(proposer, 0, 4, []))
+        finally:
+            proposer.close()
+    for with_it, without in zip(*made, strict=True):
+        assert with_it.config == without.config
+        assert with_it.record["raw"] == without.record["raw"]
+    read, all_of_it = (proposals[3].record["tokens"] for proposals in made)
+    assert read["cached"] > all_of_it["cached"] > 0
+    assert read["evaluated"] < all_of_it["evaluated"]
+
+
 def test_a_resumed_study_finds_the_prompt_read_already(tmp_path: Path, home: Path) -> None:
     model = write_tiny(tmp_path / "tiny.gguf", context=8192)
     told: list[Observed] = []

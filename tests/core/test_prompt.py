@@ -88,7 +88,7 @@ def test_the_first_prompt_says_all_that_is_known() -> None:
     text = build(builder(), XGBOOST, []).text
     for expected in (
         "tumours", "area under the ROC curve", "Higher is better", "mean over 5 folds",
-        "569 rows, 30 features", "errors are dear", "None yet", "trial 0; 5 left.",
+        "569 rows, 30 features", "errors are dear", "None yet", "5 trials left.\nPropose trial 0.",
         "learning_rate: number from 0.001 to 1, log scale, default 0.3; how much each tree",
     ):
         assert expected in text
@@ -97,11 +97,11 @@ def test_the_first_prompt_says_all_that_is_known() -> None:
 def test_trials_failures_incumbent_and_hints_are_in_the_next_ones() -> None:
     trials = trials_of(XGBOOST, 12)
     text = build(builder(), XGBOOST, trials, hints=("try smaller steps",)).text
-    assert "8,failed" in text
-    assert "out of memory after 308 MB" in text
+    assert ",failed,,out of memory after 308 MB" in text
     assert "best at iteration 43 of 100" in text
     best = max((t for t in trials if t.value), key=lambda t: t.value or 0.0)
-    assert f"Best so far: trial {best.number}" in text
+    rows = [line for line in text.splitlines() if "new best" in line]
+    assert rows[-1].startswith(f"{best.number},")
     assert "try smaller steps" in text
 
 
@@ -112,8 +112,8 @@ def test_the_front_stays_byte_identical_while_trials_are_added() -> None:
         prompts = [build(made_by, XGBOOST, trials[:n]) for n in range(1, 20)]
         for earlier, later in itertools.pairwise(prompts):
             assert later.parts[: len(earlier.parts) - 1] == earlier.parts[:-1]
-            assert "Best so far" in earlier.parts[-1]
-            assert len(later.parts) <= len(earlier.parts) + 1
+            assert "Propose trial" in earlier.parts[-1]
+            assert len(later.parts) <= len(earlier.parts) + 2
 
 
 @pytest.mark.parametrize("mode", ["compressed", "chat"])
@@ -230,12 +230,65 @@ def test_options_are_read_from_text() -> None:
 
 
 def test_flat_scores_the_last_trial_and_rejections_change_the_question() -> None:
-    flat = [Observed(i, {"x": i / 10, "n": 3}, 0.5) for i in range(6)]
+    flat = [Observed(i, {"x": i / 10, "n": 3}, 0.5) for i in range(7)]
     text = build(builder(), TINY, flat, left=1, rejected=("It repeats trial 3.",)).text
-    assert "no improvement in 5 trials since" in text
+    assert "5,0.5,3,0.5,,5 since the best\n6,0.6,3,0.5\n" in text
     assert "the last trial" in text
     assert "rejected: It repeats trial 3." in text
-    assert "trials since" not in build(builder(), TINY, flat[:3]).text
+    assert "since the best" not in build(builder(), TINY, flat[:5]).text
+
+
+def test_a_score_is_written_as_finely_as_its_folds_can_tell() -> None:
+    cases = {
+        (0.8, 0.9): "0.85,0.05,0.987", (0.851, 0.8524): "0.8517,0.0007,0.98712",
+        (0.85123,) * 2: "0.85123,0,0.98712", (): "0.85123,,0.98712",
+        (-1480.0, -1520.0): "-1500,20,1",
+    }  # fmt: skip
+    for folds, expected in cases.items():
+        value = float(np.mean(folds)) if folds else 0.85123
+        trial = Observed(0, {"x": 0.25, "n": 3}, value, "", "llama", folds, 0.98712)
+        text = build(builder(fold_spread=True), TINY, [trial]).text
+        assert f"\n0,0.25,3,{expected},new best\n" in text
+
+
+def test_values_are_as_fine_as_their_range_is_divided() -> None:
+    lr = Float(1e-4, 1.0, log=True)
+    share, wide, narrow = Float(0.0, 1.0), Float(-5.0, 2000.0), Float(0.1, 0.1004)
+    space = SearchSpace(
+        [Param("lr", lr, 0.1), Param("share", share, 0.5), Param("wide", wide, 1.0),
+         Param("narrow", narrow, 0.1), Param("n", Integer(1, 9999), 3)]
+    )  # fmt: skip
+    config = {"lr": 0.012345, "share": 0.12345, "wide": 1234.5, "narrow": 0.1001234, "n": 1234}
+    assert Names(space).config(config) == (
+        '{"lr": 0.012, "share": 0.12, "wide": 1234, "narrow": 0.10012, "n": 1234}'
+    )
+    assert Names(space).literal("share", 0.0004) == "0.0004"
+
+
+def test_how_far_folds_spread_is_told_once() -> None:
+    trials = trials_of(TINY, 5)
+    text = build(builder(), TINY, trials).text
+    assert text.count("standard deviation is about 0.05") == 1 and "fold_std" not in text
+    text = build(builder(fold_spread=True), TINY, trials).text
+    assert "standard deviation" not in text and ",fold_std," in text
+
+
+def test_all_but_the_score_is_known_before_a_trial_has_run() -> None:
+    for space, options in (
+        (XGBOOST, {}), (SEVERAL, {}), (XGBOOST, {"history": "chat"}), (TINY, {"seconds": True}),
+    ):
+        made_by, trials = builder(**options), trials_of(space, 120)
+        foreseen = 0
+        for n in (0, 1, 7, 8, 30, 70, 71, 118):
+            given = {"reasoning_tokens": 0, "analysis": False}
+            running = replace(
+                trials[n], value=None, reason="", fold_scores=(), train_value=None, seconds=0.0,
+                facts={},
+            )  # fmt: skip
+            ahead = made_by.ahead(space, trials[:n], AskContext(n, 99), running, **given)
+            after = made_by.build(space, trials[: n + 1], AskContext(n + 1, 98), **given)
+            foreseen += bool(ahead) and after.parts[:-2] == ahead
+        assert foreseen >= 6  # not where trials are summed up anew
 
 
 def test_foreign_text_cannot_speak_as_the_template() -> None:

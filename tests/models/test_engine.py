@@ -28,8 +28,11 @@ from models.engine import (
     Tokens,
 )
 from models.engine.chat import render
+from models.engine.context import Context
+from models.engine.programme import read, run
 from models.errors import EngineError, HyperLlamaError, ModelFileError
 from models.registry import check_model
+from tests.models.random_model import TINY, write_random
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
 
 pytest.importorskip("llama_cpp")
@@ -178,6 +181,48 @@ def test_only_what_is_new_is_evaluated(engine: Engine) -> None:
     )
     assert result.evaluated_tokens <= new + result.generated_tokens
     assert result.context_used <= result.context_length == 1024
+
+
+def test_what_was_read_ahead_is_not_read_again_and_changes_no_reply(engine: Engine) -> None:
+    parts = [f"trial {i}: the rbf scores {i / 7:.3f}, " for i in range(12)]
+    request = Generation([*parts, "go"], PROGRAMME, 1.0, seed=3)
+    engine.generate(Generation("x", [Free("t", 3)], 1.0))
+    cold = engine.generate(request)
+    assert cold.cached_tokens == 0
+    engine.generate(Generation([*parts[:9], "go"], PROGRAMME, 1.0, seed=3))
+    engine.read_ahead(parts)
+    assert engine.settle() == sum(engine.count_tokens(parts[9:]))
+    ahead = engine.generate(request)
+    assert ahead.cached_tokens == ahead.prompt_tokens - engine.count_tokens(["go"])[0]
+    assert same(ahead, cold)
+    for _ in range(3):  # asked before it is read, and of parts that never come
+        engine.read_ahead(["something else ", *parts])
+        engine.read_ahead(parts)
+        assert same(engine.generate(request), cold)
+    engine.read_ahead(["much too long " * 2000])
+    assert engine.settle() == 0
+    assert same(engine.generate(request), cold)
+
+
+@pytest.mark.parametrize("few", [1, 6])
+def test_few_tokens_one_by_one_are_evaluated_the_same_way_each_time(
+    folder: Path, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_random(folder / "q8.gguf", None, TINY)
+    context = Context(model, EngineSettings(context_length=512, threads=1, gpu_layers="none"))
+    monkeypatch.setattr(context, "few", few)
+    parts = ["a", "bc", "defgh", "ijklmnopq", "r"]
+    segments = [Fixed("n: "), Number("n", 0.001, 1.0, belief=True), Choice("c", ("x", "yz"))]
+    request = Generation(parts, segments, 1.0)
+
+    def made() -> Any:
+        return run(context, request, 1, lambda: False, lambda text: None).completions
+
+    cold = made()
+    assert made() == cold
+    read(context, parts[:3], lambda: False)
+    assert made() == cold
+    context.close()
 
 
 def test_fixed_text_is_never_sampled(engine: Engine) -> None:
