@@ -112,9 +112,7 @@ def propose_space(
             records.append(record)
     finally:
         ask.close()
-    proposed = _possible(
-        [replace(p, domain=domains.get(p.name, p.domain)) for p in space.params]
-    )
+    proposed = space.with_domains(domains)
     reasoning = "\n\n".join(filter(None, words))
     return SpaceProposal(space, proposed, reasoning, file.path.stem, {"questions": records})
 
