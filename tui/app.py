@@ -93,6 +93,8 @@ class HyperLlama(App[None]):
         super().__init__()
         self.clock = clock
         self.links: dict[str, bridge.StudyLink] = {}
+        self.last_study = ""  # the one looked at last
+        self._leaving = False
         self.reports: list[tuple[float, str, str]] = []
         self._first_study = study
         for known in list(self.available_themes):
@@ -152,15 +154,28 @@ class HyperLlama(App[None]):
 
     # Studies
 
-    async def start_study(self, task: Path, choices: bridge.Choices) -> bridge.StudyLink:
+    async def start_study(self, task: Path, choices: bridge.Choices) -> bridge.StudyLink | None:
+        """Start a new study; None, and reported, where that failed."""
         from tui import bridge
 
-        return self.adopt(await bridge.start(task, choices))
+        try:
+            return self.adopt(await bridge.start(task, choices))
+        except StudyError as error:
+            self.report("error", f"{error.message}\n{error.hint}")
+            return None
 
-    async def resume_study(self, name: str) -> bridge.StudyLink:
+    async def resume_study(self, name: str) -> bridge.StudyLink | None:
+        """Go on with a study, once however often that is asked; None, and reported: it failed."""
         from tui import bridge
 
-        return self.adopt(await bridge.resume(name))
+        link = self.links.get(name)
+        if link is not None and link.alive:
+            return link
+        try:
+            return self.adopt(await bridge.resume(name))
+        except StudyError as error:
+            self.report("error", f"{error.message}\n{error.hint}")
+            return None
 
     def adopt(self, link: bridge.StudyLink) -> bridge.StudyLink:
         """Remember a study that was started from here: leaving asks what becomes of it."""
@@ -176,6 +191,7 @@ class HyperLlama(App[None]):
     def show_study(self, link: bridge.StudyLink) -> None:
         from tui.screens.study import StudyScreen
 
+        self.last_study = link.name
         self.push_screen(StudyScreen(link, self.clock))
 
     def open_models(self) -> None:
@@ -303,13 +319,23 @@ class HyperLlama(App[None]):
 
     @work
     async def leave(self) -> None:
+        """Ask what becomes of studies that run, and end once they were told; at once if twice."""
+        if self._leaving:
+            self.exit()
+        elif await self._may_leave():
+            self._leaving = True
+            if any(link.starting for link in self.links.values()):
+                self.notify("What was asked of the study waits for it to begin", timeout=60)
+            for link in self.links.values():
+                await link.delivered()
+            self.exit()
+
+    async def _may_leave(self) -> bool:
         from tui.screens.dialogs import Ask, Option
         from tui.screens.study import StudyScreen
 
         if isinstance(self.screen, StudyScreen):
-            if await self.screen.ask_to_leave():
-                self.exit()
-            return
+            return bool(await self.screen.ask_to_leave())
         running = [link for link in self.links.values() if link.alive]
         if running:
             one = len(running) == 1
@@ -327,13 +353,17 @@ class HyperLlama(App[None]):
                 )
             )
             if not choice:
-                return
+                return False
             if choice == "stop":
                 from core.control import Stop
 
                 for link in running:
-                    link.send(Stop())
-        self.exit()
+                    try:
+                        link.send(Stop())
+                    except StudyError as error:
+                        self.report("error", f"{error.message}\n{error.hint}")
+                        return False
+        return True
 
     async def action_quit(self) -> None:
         self.leave()

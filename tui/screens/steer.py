@@ -30,7 +30,11 @@ class Steerable(Place[None]):
     """The part of the study screen that asks the study for things."""
 
     link: bridge.StudyLink
-    looked: int | None = None
+
+    @property
+    def looked(self) -> int | None:
+        """Number of the trial looked at; None: the newest, whatever it is."""
+        raise NotImplementedError
 
     @property
     def snapshot(self) -> Snapshot:

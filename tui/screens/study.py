@@ -66,7 +66,6 @@ class StudyScreen(Steerable):
         super().__init__()
         self.link = link
         self.clock = clock
-        self.looked: int | None = None  # the trial looked at; None: the newest
         self.layout_kept = layout.read()
         self._honesty_looked = -_HONESTY_S
         self._laid_out: object = None
@@ -76,6 +75,10 @@ class StudyScreen(Steerable):
         self._alive_checked = -1.0
         self._labels: dict[str, tuple[str, str]] = {}
         self._look_timer: Timer | None = None
+
+    @property
+    def looked(self) -> int | None:
+        return self.query_one(History).looked
 
     @property
     def maximised(self) -> str:
@@ -133,11 +136,13 @@ class StudyScreen(Steerable):
         if self.snapshot.finished is not None:
             self.action_best()
         self.set_interval(REFRESH_S, self.refresh_study, name="study")
-        self.run_worker(self._catch_up(), name="catch up")
+        self._catch_up()
 
+    @work(group="catch up", exclusive=True)
     async def _catch_up(self) -> None:
         """Read a long past faster than it is drawn, without holding anything up."""
-        while self.link.poll():
+        link = self.link
+        while link.poll() and link is self.link:
             await asyncio.sleep(0)
 
     # Drawing
@@ -145,6 +150,8 @@ class StudyScreen(Steerable):
     def refresh_study(self) -> None:
         """Read what is new and draw it; called ten times a second."""
         changed = self.link.poll()
+        if self.link.behind:
+            self._catch_up()
         now = self.clock()
         if changed or now - self._alive_checked >= 1.0 or now < self._alive_checked:
             self._alive_checked = now
@@ -167,7 +174,7 @@ class StudyScreen(Steerable):
             self._tell_news(snapshot)
             self.lay_out()
             self.refresh_keys()
-        if self.dead and not self._mourned:
+        if (self.dead or (not self._alive and self.link.refused)) and not self._mourned:
             self._mourn()
 
     def looked_at(self, snapshot: Snapshot) -> TrialView | None:
@@ -189,7 +196,7 @@ class StudyScreen(Steerable):
         """Say once that the study's process is gone."""
         self._mourned = True
         words = self.link.last_words()
-        if self.snapshot.opened is None:
+        if self.snapshot.opened is None or (words and self.link.refused):
             self.interface.report("error", words or "The study process ended before it began.")
         else:
             hint = "Press r to go on where it was; no finished trial is lost."
@@ -336,8 +343,7 @@ class StudyScreen(Steerable):
         self.pane("history").focus()
 
     @on(History.Selected)
-    def _look_at(self, message: History.Selected) -> None:
-        self.looked = message.number
+    def _look_at(self) -> None:
         self._titles()
         # The panes beside follow when the cursor rests: a key held down stays light.
         if self._look_timer is not None:
@@ -371,16 +377,14 @@ class StudyScreen(Steerable):
         return self._alive and self.snapshot.finished is None
 
     async def resume_study(self) -> None:
-        try:
-            link = await bridge.resume(self.link.name)
-        except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
-            return
-        self.interface.adopt(link)
+        link = await self.interface.resume_study(self.link.name)
+        if link is None or link is self.link:
+            return  # it could not be started, or that was asked for twice
         self.link = link
         self._alive, self._mourned = True, False
         self.app.clear_notifications()
         self.refresh_study()
+        self._catch_up()
 
     def action_maximise(self) -> None:
         self.remember(maximised="" if self.maximised else self._focused_pane() or "")
@@ -425,6 +429,18 @@ class StudyScreen(Steerable):
             self.interface.report("error", error.message)
         else:
             self.interface.report("info", f"The report is {page}")
+
+    @work(exclusive=True, group="export")
+    async def action_export(self) -> None:
+        """Write the winner; the fit on all rows takes about as long as a trial."""
+        self.notify("Writing the winner: configuration, script, fitted pipeline", timeout=4)
+        try:
+            folder, files = await bridge.export(self.link.name)
+        except StudyError as error:
+            self.interface.report("error", error.message)
+        else:
+            names = ", ".join(file.name for file in files)
+            self.interface.report("info", f"The winner is in {folder}\n{names}")
 
     def action_size(self, way: str, by: int) -> None:
         """Make the focused pane taller, or the left column wider."""
