@@ -294,6 +294,25 @@ async def test_a_report_is_written(
     assert asked == ["bank-churn"] * 2
 
 
+async def test_the_winner_is_written_where_the_interface_was_opened(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fake = 'mkdir "$4"; echo x > "$4/best.json"; echo "$4/best.json"'
+    monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", fake, "sh"))
+    async with opened(recorded.Replay(recorded.finished(5))) as pilot:
+        reports = pilot.app.reports  # type: ignore[attr-defined]
+        for said in (f"is in {tmp_path}/bank-churn-best\nbest.json", "File exists"):
+            before = len(reports)
+            await pilot.press("E")
+            while len(reports) == before:
+                await pilot.pause(0.01)
+            assert said in reports[-1][2]
+            fake = "echo reading >&2; echo 'hyperllama: File exists' >&2; exit 1"
+            monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", fake, "sh"))
+    assert (tmp_path / "bank-churn-best" / "best.json").exists()
+
+
 async def test_a_report_that_cannot_be_written_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", "echo no such study >&2; exit 1", "sh"))
     with pytest.raises(StudyError, match="no such study"):

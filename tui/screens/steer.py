@@ -324,15 +324,16 @@ class Steerable(Place[None]):
         """Draw what is new."""
         raise NotImplementedError
 
-    def send(self, request: control.Request, said: str = "") -> None:
-        """Ask the study for something, and say so."""
+    def send(self, request: control.Request, said: str = "") -> bool:
+        """Ask the study for something, and say so; False, and reported, where that failed."""
         try:
             self.link.send(request)
         except StudyError as error:
             self.interface.report("error", f"{error.message}\n{error.hint}")
-            return
+            return False
         if said:
             self.notify(said, timeout=3, markup=False)
+        return True
 
 
 def parse_budget(text: str) -> control.Extend | None:

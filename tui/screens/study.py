@@ -491,8 +491,8 @@ class StudyScreen(Steerable):
                 ),
             )
         )
-        if choice == "stop":
-            self.action_stop()
+        if choice == "stop" and not self.send(control.Stop()):
+            return ""
         return choice or ""
 
 
