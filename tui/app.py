@@ -203,6 +203,34 @@ class HyperLlama(App[None]):
         while len(self.screen_stack) > 1:
             self.pop_screen()
 
+    # What studies leave behind: written on while another screen is looked at
+
+    @work(group="export")
+    async def write_report(self, name: str) -> None:
+        from tui import bridge
+
+        self.notify("Writing the report", timeout=3)
+        try:
+            page = await bridge.report(name)
+        except StudyError as error:
+            self.report("error", error.message)
+        else:
+            self.report("info", f"The report is {page}")
+
+    @work(group="export")
+    async def write_winner(self, name: str) -> None:
+        """The last fit, on all rows, takes about as long as a trial."""
+        from tui import bridge
+
+        self.notify("Writing the winner: configuration, script, fitted pipeline", timeout=4)
+        try:
+            folder, files = await bridge.export(name)
+        except StudyError as error:
+            self.report("error", error.message)
+        else:
+            names = ", ".join(file.name for file in files)
+            self.report("info", f"The winner is in {folder}\n{names}")
+
     # What was reported
 
     def report(self, level: str, text: str) -> None:
@@ -328,6 +356,10 @@ class HyperLlama(App[None]):
                 self.notify("What was asked of the study waits for it to begin", timeout=60)
             for link in self.links.values():
                 await link.delivered()
+            writing = [worker for worker in self.workers if worker.group == "export"]
+            if writing:
+                self.notify("The files are being written; q again leaves at once", timeout=60)
+                await self.workers.wait_for_complete(writing)
             self.exit()
 
     async def _may_leave(self) -> bool:

@@ -70,6 +70,9 @@ class StudyLink(Protocol):
             StudyError: it cannot be written.
         """
 
+    def go_on_from(self, other: StudyLink) -> None:
+        """Show what another link knew until the new process tells more."""
+
     async def delivered(self) -> None:
         """Wait until all that was asked for is where the study process reads it."""
 
@@ -206,6 +209,11 @@ class FolderLink:
         send(self.folder, request)
         if isinstance(request, Note) and not self.alive:
             self._watch.feed(TrialNoted(request.number, request.text), time.time())
+
+    def go_on_from(self, other: StudyLink) -> None:
+        if isinstance(other, FolderLink):
+            self._tail, self._watch = other._tail, other._watch
+            self._watch.restart()
 
     async def delivered(self) -> None:
         if self._delivery is not None:

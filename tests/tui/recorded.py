@@ -260,6 +260,9 @@ class Replay:
     def send(self, request: Request) -> None:
         self.sent.append(request)
 
+    def go_on_from(self, other: object) -> None:
+        pass
+
     async def delivered(self) -> None:
         pass
 

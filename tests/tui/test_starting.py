@@ -16,14 +16,15 @@ from textual.pilot import Pilot
 
 from core import control
 from core.control import Hint, Inbox, Pause, Stop
-from core.folder import Lock
+from core.events import to_json
+from core.folder import EVENTS, Lock
 from core.paths import study_dir
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
 from tui import bridge
 from tui.app import HyperLlama
 from tui.library import TaskEntry
-from tui.screens.dialogs import Ask
+from tui.screens.dialogs import Ask, Line
 from tui.screens.home import Home
 from tui.screens.pick import Pick
 from tui.screens.study import StudyScreen
@@ -32,7 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from core.folder import Lock
+from core.events import to_json
+from core.folder import EVENTS, Lock
 from core.paths import study_dir
 open("go").read()
 Lock(study_dir(sys.argv[sys.argv.index("--study") + 1])).take()
@@ -233,6 +235,40 @@ class Drop(recorded.Replay):
         changed = super().poll()
         self._new, self.behind = rest, bool(rest)
         return changed
+
+
+async def test_a_key_that_needs_the_process_finds_out_that_it_is_gone(opened: Opened) -> None:
+    link = recorded.Replay(recorded.live(9, 0.5))
+    async with opened(link) as pilot:
+        link.alive = False  # the screen looks once a second
+        await pilot.press("p")
+        assert link.sent == [] and told(pilot, "process is gone")
+        assert "interrupted" in text_of(pilot, "#status")
+
+
+def test_until_the_next_process_speaks_the_past_stays(home: Path) -> None:
+    path = study_dir("mine") / EVENTS
+    path.parent.mkdir(parents=True)
+    lines = [to_json(event, t) + "\n" for event, t in recorded.live(9, 0.5)]
+    path.write_text("".join(lines), "utf8")
+    before, after = bridge.FolderLink("mine"), bridge.FolderLink("mine")
+    while before.poll():
+        pass
+    assert before.snapshot.current is not None
+    after.go_on_from(before)
+    assert after.snapshot.done_count == len(after.snapshot.trials) == 9
+    assert after.snapshot.state == "waiting" and after.snapshot.opened is not None
+
+
+async def test_enter_takes_a_line_before_the_keys_after_it(tasks: list[TaskEntry]) -> None:
+    said: list[str | None] = []
+    async with HyperLlama().run_test() as pilot:
+        await pilot.app.push_screen(Line("Tell", "", ""), said.append)
+        await pilot.pause()
+        for key in (*"deep", "enter", "b"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: said)
+        assert said == ["deep"]
 
 
 async def test_a_long_past_is_read_at_once_after_resuming(

@@ -320,12 +320,15 @@ class Steerable(Place[None]):
             self.send(control.Note(trial.number, text))
             self.refresh_study()
 
-    def refresh_study(self) -> None:
-        """Draw what is new."""
+    def refresh_study(self, look: bool = False) -> None:
+        """Draw what is new; `look`: also whether the process lives."""
         raise NotImplementedError
 
     def send(self, request: control.Request, said: str = "") -> bool:
         """Ask the study for something, and say so; False, and reported, where that failed."""
+        if not self.link.alive and not isinstance(request, control.LASTING):
+            self.refresh_study(look=True)  # its process went a moment ago
+            return False
         try:
             self.link.send(request)
         except StudyError as error:

@@ -17,7 +17,6 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from core import control
-from core.errors import StudyError
 from core.text import plain
 from tui import actions, bridge, layout
 from tui.screens.dialogs import Ask, Option
@@ -147,13 +146,13 @@ class StudyScreen(Steerable):
 
     # Drawing
 
-    def refresh_study(self) -> None:
+    def refresh_study(self, look: bool = False) -> None:
         """Read what is new and draw it; called ten times a second."""
         changed = self.link.poll()
         if self.link.behind:
             self._catch_up()
         now = self.clock()
-        if changed or now - self._alive_checked >= 1.0 or now < self._alive_checked:
+        if look or changed or now - self._alive_checked >= 1.0 or now < self._alive_checked:
             self._alive_checked = now
             alive, self._alive = self._alive, self.link.alive
             changed = changed or alive != self._alive
@@ -380,6 +379,7 @@ class StudyScreen(Steerable):
         link = await self.interface.resume_study(self.link.name)
         if link is None or link is self.link:
             return  # it could not be started, or that was asked for twice
+        link.go_on_from(self.link)
         self.link = link
         self._alive, self._mourned = True, False
         self.app.clear_notifications()
@@ -420,27 +420,11 @@ class StudyScreen(Steerable):
             records = await asyncio.to_thread(self.link.records, trial.number)
             self.app.push_screen(RecordScreen(trial.number, records))
 
-    @work(exclusive=True, group="report")
-    async def action_report(self) -> None:
-        self.notify("Writing the report", timeout=3)
-        try:
-            page = await bridge.report(self.link.name)
-        except StudyError as error:
-            self.interface.report("error", error.message)
-        else:
-            self.interface.report("info", f"The report is {page}")
+    def action_report(self) -> None:
+        self.interface.write_report(self.link.name)
 
-    @work(exclusive=True, group="export")
-    async def action_export(self) -> None:
-        """Write the winner; the fit on all rows takes about as long as a trial."""
-        self.notify("Writing the winner: configuration, script, fitted pipeline", timeout=4)
-        try:
-            folder, files = await bridge.export(self.link.name)
-        except StudyError as error:
-            self.interface.report("error", error.message)
-        else:
-            names = ", ".join(file.name for file in files)
-            self.interface.report("info", f"The winner is in {folder}\n{names}")
+    def action_export(self) -> None:
+        self.interface.write_winner(self.link.name)
 
     def action_size(self, way: str, by: int) -> None:
         """Make the focused pane taller, or the left column wider."""
