@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import sys
 import time
@@ -132,6 +133,15 @@ class HyperLlama(App[None]):
         if self._first_study:
             self.open_study(self._first_study)
         self.call_after_refresh(self._empty_trash)
+        self.call_after_refresh(self.keep_for_good)
+
+    def keep_for_good(self) -> None:
+        """Take what is there out of the garbage collector's sight: a pass over it is a stall.
+
+        Measured with 5,000 trials: 240 ms. Tests, which open many apps in a process, go without.
+        """
+        if not self.is_headless:
+            gc.freeze()
 
     @work(group="trash")
     async def _empty_trash(self) -> None:

@@ -136,9 +136,10 @@ async def test_moving_in_the_history_shows_that_trial(
 ) -> None:
     async with opened(link) as pilot:
         await pilot.press("k", "k")
-        await pilot.pause()
         screen = pilot.app.screen
         assert isinstance(screen, StudyScreen) and screen.looked == 7
+        while "Trial 7" not in text_of(pilot, "#reasoning"):
+            await pilot.pause(0.01)
         assert "Trial 7" in text_of(pilot, "#reasoning") and "trial 7" in text_of(pilot, "#context")
         await pilot.press("f")
         await pilot.pause()

@@ -51,7 +51,7 @@ class Steerable(Place[None]):
         raise NotImplementedError
 
     def looked_at(self, snapshot: Snapshot) -> TrialView | None:
-        """The trial that the panes beside the history show."""
+        """The trial under the history's cursor."""
         raise NotImplementedError
 
     async def resume_study(self) -> None:

@@ -73,7 +73,9 @@ class StudyScreen(Steerable):
         self._notes_t = clock() - _OLD_NEWS_S  # when the last note was told
         self._alive_checked = -1.0
         self._labels: dict[str, tuple[str, str]] = {}
+        self._rested_at: int | None = None  # the trial looked at when the cursor last stood still
         self._look_timer: Timer | None = None
+        self._spared_trials = 0  # those that the garbage collector does not look at
 
     @property
     def looked(self) -> int | None:
@@ -143,6 +145,8 @@ class StudyScreen(Steerable):
         link = self.link
         while link.poll() and link is self.link:
             await asyncio.sleep(0)
+        self.interface.keep_for_good()
+        self._spared_trials = len(self.snapshot.trials)
 
     # Drawing
 
@@ -157,7 +161,7 @@ class StudyScreen(Steerable):
             alive, self._alive = self._alive, self.link.alive
             changed = changed or alive != self._alive
         snapshot = self.link.snapshot
-        trial = self.looked_at(snapshot)
+        trial = self._beside(snapshot)
         if self.layout_kept.text:
             self.query_one(PlainText).show(snapshot, self.link.name, self._alive)
         self.query_one(StatusLine).show(snapshot, self._alive, now)
@@ -170,6 +174,9 @@ class StudyScreen(Steerable):
             self._honesty_looked = now
             self.query_one(ProgressPlot).compare(self.link.honesty())
         if changed:
+            if len(snapshot.trials) > 1.25 * self._spared_trials + 100:
+                self._spared_trials = len(snapshot.trials)
+                self.interface.keep_for_good()
             self._tell_news(snapshot)
             self.lay_out()
             self.refresh_keys()
@@ -177,10 +184,21 @@ class StudyScreen(Steerable):
             self._mourn()
 
     def looked_at(self, snapshot: Snapshot) -> TrialView | None:
-        """The trial that the panes beside the history show."""
         if self.looked is not None:
             return snapshot.trial(self.looked)
         return snapshot.trials[-1] if snapshot.trials else None
+
+    def _beside(self, snapshot: Snapshot) -> TrialView | None:
+        """The trial that the panes beside the history show: the one the cursor rests on."""
+        if self._rested_at is not None:
+            return snapshot.trial(self._rested_at)
+        return snapshot.trials[-1] if snapshot.trials else None
+
+    def _rest(self) -> None:
+        """The cursor stands still: the panes beside follow it."""
+        self._rested_at = self.looked
+        self.refresh_study()
+        self._titles()
 
     def _tell_news(self, snapshot: Snapshot) -> None:
         """Warnings and errors that came since the screen was opened stay until dismissed."""
@@ -275,11 +293,13 @@ class StudyScreen(Steerable):
         opened = self.snapshot.opened
         return opened is not None and not opened.model
 
-    def _titles(self) -> None:
-        """Borders name the panes and the keys that lead to them."""
+    def _titles(self, *names: str) -> None:
+        """Borders name the panes, or those named, and the keys that lead to them."""
         one = self.has_class("-one")
-        trial = self.looked_at(self.snapshot) if self.looked is not None else None
+        trial = self._beside(self.snapshot) if self._rested_at is not None else None
         for number, (name, title) in enumerate(_TITLES.items(), 1):
+            if names and name not in names:
+                continue
             label = f"[bold]{number}[/] {title}"
             if name == "progress" and (view := self.query_one(ProgressPlot).title):
                 label += f"[$dim]: {view}[/]"
@@ -343,11 +363,11 @@ class StudyScreen(Steerable):
 
     @on(History.Selected)
     def _look_at(self) -> None:
-        self._titles()
-        # The panes beside follow when the cursor rests: a key held down stays light.
+        """Drawing all panes for every line that a held key passes would hold that key up."""
+        self._titles("history")
         if self._look_timer is not None:
             self._look_timer.stop()
-        self._look_timer = self.set_timer(_REST_S, self.refresh_study)
+        self._look_timer = self.set_timer(_REST_S, self._rest)
 
     @on(Rows.Chosen, "#history")
     def _open_trial(self, message: Rows.Chosen) -> None:
@@ -449,10 +469,12 @@ class StudyScreen(Steerable):
 
     def action_follow(self) -> None:
         self.query_one(History).select(None)
+        self._rest()
 
     def action_best(self) -> None:
         if self.snapshot.incumbent is not None:
             self.query_one(History).select(self.snapshot.incumbent)
+            self._rest()
 
     def action_back(self) -> None:
         if self.maximised:
