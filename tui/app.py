@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import os
@@ -151,16 +150,8 @@ class HyperLlama(App[None]):
         from models.child import python_argv
         from tui import bridge
 
-        nowhere = asyncio.subprocess.DEVNULL
         with contextlib.suppress(OSError):  # it is tried again at the next start
-            await asyncio.create_subprocess_exec(
-                *python_argv("core.shelf"),
-                stdin=nowhere,
-                stdout=nowhere,
-                stderr=nowhere,
-                env=bridge.environment(),
-                start_new_session=True,
-            )
+            self._sweeper = bridge.Started(python_argv("core.shelf"), bridge.NOWHERE)
 
     # Studies
 

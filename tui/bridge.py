@@ -33,6 +33,7 @@ from tui.snapshot import Snapshot, Watch
 
 _LOOK_S = 0.05  # between two looks whether a process is there, or gone
 _CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
+NOWHERE = subprocess.DEVNULL
 COMMAND: tuple[str, ...] = (sys.executable, "-m", "hyperllama")
 
 
