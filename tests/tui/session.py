@@ -213,12 +213,13 @@ def _rest_and_crash(s: Session) -> Iterator[str]:
     os.kill(pid, signal.SIGKILL)
     s.wait("resume")
     yield "study-killed"
-    s.press("r", "r")  # impatient
+    s.press("r")
+    s.wait("starting")
     s.press("t")
     s.wait("Tell")
     s.press("not this", _ENTER)  # the new process has hardly begun to start
     s.until(lambda: s.process not in (None, pid), "another process")
-    s.until(lambda: "hint: not this" in s.heard, "the hint")
+    s.wait("hint: not this")
     s.press("u")
     s.until(lambda: "taken back: hint: not this" in s.heard, "the undoing")
 

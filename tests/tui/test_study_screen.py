@@ -138,9 +138,9 @@ async def test_moving_in_the_history_shows_that_trial(
         await pilot.press("k", "k")
         screen = pilot.app.screen
         assert isinstance(screen, StudyScreen) and screen.looked == 7
-        while "Trial 7" not in text_of(pilot, "#reasoning"):
-            await pilot.pause(0.01)
-        assert "Trial 7" in text_of(pilot, "#reasoning") and "trial 7" in text_of(pilot, "#context")
+        for pane, said in (("#reasoning", "Trial 7"), ("#context", "trial 7")):
+            while said not in text_of(pilot, pane):
+                await pilot.pause(0.01)
         await pilot.press("f")
         await pilot.pause()
         assert screen.looked is None and "Trial 9" in text_of(pilot, "#reasoning")
