@@ -224,6 +224,14 @@ def send(folder: Path, request: Request) -> None:
         ) from error
 
 
+def asked_bytes(folder: Path) -> int:
+    """How long a study's `commands.jsonl` is; 0 where there is none."""
+    try:
+        return (folder / COMMANDS).stat().st_size
+    except OSError:
+        return 0
+
+
 def parse(line: bytes) -> Request | str:
     """The request of one line, or one sentence saying what is wrong with it."""
     try:
@@ -285,10 +293,15 @@ class Inbox:
 
     How far it read is kept in `commands.done`, so that what was asked while no process was there is
     heard by the next one, and nothing is done twice.
+
+    Args:
+        nobody_until: length of the file when nobody worked on the study yet, in bytes; what stands
+            after that was asked of this process. Default: the length it has now.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nobody_until: int | None = None) -> None:
         self._path = folder / COMMANDS
+        self._nobody_until = asked_bytes(folder) if nobody_until is None else nobody_until
         self._mark = folder / "commands.done"
         self._offset = 0
         try:
@@ -301,7 +314,11 @@ class Inbox:
         except FileNotFoundError:
             self._offset = 0
 
-    def read(self) -> list[Request | str]:
+    def read_left(self) -> list[Request | str]:
+        """As `read`, but only what was asked while nobody worked on the study."""
+        return self.read(max(0, self._nobody_until - self._offset))
+
+    def read(self, most_bytes: int = -1) -> list[Request | str]:
         """New requests, oldest first; strings say what was wrong with a line.
 
         Costs one `stat` when there is nothing new. Call `done` once they are dealt with.
@@ -311,7 +328,7 @@ class Inbox:
                 return []
             with self._path.open("rb") as file:
                 file.seek(self._offset)
-                data = file.read()
+                data = file.read(most_bytes)
         except FileNotFoundError:
             return []
         whole = data[: data.rfind(b"\n") + 1]

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.control import asked_bytes
 from core.errors import ChildDied, StudyError
 from core.event_log import EventLog, Listener
 from core.events import Noted, StudyFinished, StudyOpened
@@ -74,7 +75,7 @@ def start(
     from core.task import load_task, standalone_text
 
     task = load_task(task_file)
-    name, fresh, lock = _claim(study, task.name)
+    name, fresh, asked, lock = _claim(study, task.name)
     folder = study_dir(name)
     try:
         if (folder / SUMMARY).exists() or (folder / TASK).exists():
@@ -83,7 +84,9 @@ def start(
                 f"`hyperllama resume {name}` goes on with it; --study NAME starts another",
             )
         url = absolute_storage(options.storage or default_storage())
-        opened = _Opened(name, folder, replace(options, storage=url), listener, interrupted)
+        opened = _Opened(
+            name, folder, asked, replace(options, storage=url), listener, interrupted
+        )
         try:
             opened.create(task, standalone_text(task_file))
         except BaseException:
@@ -113,11 +116,13 @@ def resume(
         HyperLlamaError: there is no such study, another process works on it, or as `start`.
     """
     folder = study_dir(study) if options.storage else find_study(study)
-    lock = Lock(folder)
+    lock, asked = Lock(folder), asked_bytes(folder)
     lock.take()
     try:
         url = absolute_storage(options.storage or storage_of(folder))
-        opened = _Opened(folder.name, folder, replace(options, storage=url), listener, interrupted)
+        opened = _Opened(
+            folder.name, folder, asked, replace(options, storage=url), listener, interrupted
+        )
         try:
             opened.reopen(more)
         except BaseException:
@@ -138,19 +143,19 @@ def _check_prompt(options: Mapping[str, Any]) -> None:
         load_templates(Path(folder))
 
 
-def _claim(wanted: str | None, task: str) -> tuple[str, bool, Lock]:
-    """A study's name, whether its folder is new, and the lock on it, taken."""
+def _claim(wanted: str | None, task: str) -> tuple[str, bool, int, Lock]:
+    """A study's name, whether its folder is new, what was asked of it, and the lock, taken."""
     while True:
         name = check_name(wanted) if wanted is not None else free_name(task)
         fresh = not study_dir(name).exists()
-        lock = Lock(study_dir(name))
+        lock, asked = Lock(study_dir(name)), asked_bytes(study_dir(name))
         try:
             lock.take(1.0 if wanted is not None else 0.0)
         except StudyError:
             if wanted is None and study_dir(name).exists():
                 continue  # another process was quicker; the next free name is another one
             raise
-        return name, fresh, lock
+        return name, fresh, asked, lock
 
 
 def storage_of(folder: Path) -> str:
@@ -175,12 +180,15 @@ class _Opened:
         self,
         name: str,
         folder: Path,
+        asked: int,
         options: Options,
         listener: Listener | None,
         interrupted: Callable[[], bool],
     ) -> None:
+        """`asked`: bytes of what was asked while nobody worked on the study."""
         self._name = name
         self._folder = folder
+        self._asked = asked
         self._options = options
         self._interrupted = interrupted
         self._events = EventLog(folder / EVENTS)
@@ -294,7 +302,7 @@ class _Opened:
                 space=self._problem.space,
                 opened=facts,
                 events=self._events,
-                inbox=Inbox(self._folder),
+                inbox=Inbox(self._folder, self._asked),
                 proposals=ProposalLog(self._folder / PROPOSALS),
                 save=self._save,
                 notes=tuple(self._notes),

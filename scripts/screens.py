@@ -1,6 +1,6 @@
 """Makes the pictures in docs/: drives a whole session in a pseudo-terminal and saves its screens.
 
-    python scripts/screens.py [--table TABLE] [--size 140x45] [-o docs/screens]
+    python scripts/screens.py [--table TABLE --target COLUMN] [--size 140x45] [-o docs/screens]
 
 The session is tests/tui/session.py; a minute on an idle machine, most of it training.
 """
@@ -25,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--table", type=Path, metavar="TABLE",
                         default=ROOT / "sample_tasks" / "data" / "diabetes.csv")  # fmt: skip
+    parser.add_argument("--target", default="progression", metavar="COLUMN")
     parser.add_argument("--size", default="140x45", help="columns x lines (default: 140x45)")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "screens")
     arguments = parser.parse_args()
@@ -41,7 +42,7 @@ def main() -> int:
         os.chdir(work)
         first = [sys.executable, "-m", "hyperllama", "run", "diabetes", "--study", "before"]
         subprocess.run([*first, "--proposer", "random", "--budget", "2"], check=True)
-        session = Session(work, "patients.csv", (int(columns), int(lines)))
+        session = Session(work, "patients.csv", arguments.target, (int(columns), int(lines)))
         try:
             for number, name in enumerate(steps(session), 1):
                 picture = session.picture()

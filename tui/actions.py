@@ -178,6 +178,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("study.record", "i", "prompt", "The prompt and the raw reply of the trial looked at"),
     Action("study.text", "f4", "as text", "The study as plain lines of text, or as panes again"),
     Action("study.report", "f6", "report", "Write the study as an HTML report with its pictures"),
+    Action("study.export", "E", "export", "Write the winner: configuration, script, pipeline"),
     Action("study.taller", "plus,equals_sign", "taller", "Give the pane more lines",
            call="size('tall', 1)"),
     Action("study.shorter", "minus", "shorter", "Give the pane fewer lines",

@@ -8,17 +8,20 @@ and what it should do is appended to `commands.jsonl`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from core.control import Inbox, Note, Request, send
 from core.errors import StudyError
-from core.events import Event, TrialNoted, from_json
+from core.events import Event, Noted, TrialNoted, from_json
 from core.folder import EVENTS, LOG, PROPOSALS, free_name, holder
 from core.honesty import Honesty, read_honesty
 from core.paths import home, study_dir
@@ -28,7 +31,9 @@ from models.priority import STUDY, give_way
 from tui import preferences
 from tui.snapshot import Snapshot, Watch
 
+_LOOK_S = 0.05  # between two looks whether a process is there, or gone
 _CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
+NOWHERE = subprocess.DEVNULL
 COMMAND: tuple[str, ...] = (sys.executable, "-m", "hyperllama")
 
 
@@ -47,8 +52,30 @@ class StudyLink(Protocol):
     def alive(self) -> bool:
         """The study's process lives (or is being started)."""
 
+    @property
+    def behind(self) -> bool:
+        """There is more to be read than `poll` reads at once."""
+
+    @property
+    def starting(self) -> bool:
+        """A process was started, and does not yet hear what it is asked for."""
+
+    @property
+    def refused(self) -> bool:
+        """The process that was started from here ended at once; `last_words` say why."""
+
     def send(self, request: Request) -> None:
-        """Ask the study process for something. Raises StudyError where it cannot be written."""
+        """Ask the study process for something, once it is there to hear it.
+
+        Raises:
+            StudyError: it cannot be written.
+        """
+
+    def go_on_from(self, other: StudyLink) -> None:
+        """Show what another link knew until the new process tells more."""
+
+    async def delivered(self) -> None:
+        """Wait until all that was asked for is where the study process reads it."""
 
     def last_words(self) -> str:
         """What the process wrote before it died without saying so in its events; may be empty."""
@@ -68,6 +95,7 @@ class EventTail:
         self._inode = -1
         self._offset = 0
         self._rest = b""
+        self.behind = False  # the last read left something
 
     def read(self, most_bytes: int = _CHUNK_BYTES) -> tuple[list[tuple[Event, float]], bool]:
         """(the next events, True if they are the first of a new file)."""
@@ -78,26 +106,65 @@ class EventTail:
                 if fresh:
                     self._inode, self._offset, self._rest = stat.st_ino, 0, b""
                 if stat.st_size == self._offset:
+                    self.behind = False
                     return [], fresh
                 file.seek(self._offset)
                 data = file.read(most_bytes)
         except FileNotFoundError:
             return [], False
         self._offset += len(data)
+        self.behind = self._offset < stat.st_size
         *lines, self._rest = (self._rest + data).split(b"\n")
         parsed = (from_json(line.decode("utf8", "replace")) for line in lines if line.strip())
         return [event for event in parsed if event is not None], fresh
 
 
+class Started:
+    """A process that was started from here and does not end with the interface.
+
+    One of `asyncio` would be killed by it when its transport is collected (Python 3.12).
+    """
+
+    def __init__(self, argv: Sequence[str], output: BinaryIO | int) -> None:
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment(),
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it lives."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    async def wait(self) -> int:
+        """Its exit code, once it ended."""
+        while (code := self.returncode) is None:
+            await asyncio.sleep(_LOOK_S)
+        return code
+
+
 class FolderLink:
     """A study on this machine, through the files in its folder."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process | None = None) -> None:
+    def __init__(self, name: str, process: Started | None = None) -> None:
         self.name = name
         self.folder = study_dir(name)
         self.process = process
         self._tail = EventTail(self.folder / EVENTS)
         self._watch = Watch()
+        self._unsent: list[Request] = []
+        self._delivery: asyncio.Task[None] | None = None
 
     def poll(self) -> bool:
         events, fresh = self._tail.read()
@@ -111,6 +178,10 @@ class FolderLink:
         return fresh or bool(events)
 
     @property
+    def behind(self) -> bool:
+        return self._tail.behind
+
+    @property
     def snapshot(self) -> Snapshot:
         return self._watch.snapshot()
 
@@ -120,10 +191,46 @@ class FolderLink:
             return True
         return holder(self.folder) is not None
 
+    @property
+    def starting(self) -> bool:
+        process = self.process
+        began = process is None or process.returncode is not None
+        return not began and holder(self.folder) is None
+
+    @property
+    def refused(self) -> bool:
+        return self.process is not None and bool(self.process.returncode)
+
     def send(self, request: Request) -> None:
+        if self._unsent or self.starting:
+            self._unsent.append(request)
+            if self._delivery is None:
+                self._delivery = asyncio.get_running_loop().create_task(self._deliver())
+            return
         send(self.folder, request)
         if isinstance(request, Note) and not self.alive:
             self._watch.feed(TrialNoted(request.number, request.text), time.time())
+
+    def go_on_from(self, other: StudyLink) -> None:
+        if isinstance(other, FolderLink):
+            self._tail, self._watch = other._tail, other._watch
+            self._watch.restart()
+
+    async def delivered(self) -> None:
+        if self._delivery is not None:
+            await asyncio.shield(self._delivery)
+
+    async def _deliver(self) -> None:
+        """Hand over what was asked while the process started; one that failed hears nothing."""
+        while self.starting:
+            await asyncio.sleep(_LOOK_S)
+        unsent, self._unsent = self._unsent, []
+        self._delivery = None
+        try:
+            for request in unsent if self.folder.is_dir() else ():
+                send(self.folder, request)
+        except StudyError as error:
+            self._watch.feed(Noted("error", error.message, error.hint), time.time())
 
     def records(self, number: int) -> list[dict[str, Any]]:
         path = self.folder / PROPOSALS
@@ -136,9 +243,8 @@ class FolderLink:
             return None
 
     def last_words(self) -> str:
-        refused = self.process is not None and bool(self.process.returncode)
         logs = (start_log(self.name), self.folder / LOG)
-        return next(filter(None, map(_tail, logs if refused else reversed(logs))), "")
+        return next(filter(None, map(_tail, logs if self.refused else reversed(logs))), "")
 
 
 def unheard(folder: Path) -> list[Note]:
@@ -179,15 +285,7 @@ async def launch(arguments: Sequence[str], name: str) -> FolderLink:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *COMMAND,
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=environment(),
-                start_new_session=True,
-            )
+            process = Started([*COMMAND, *arguments], output)
         give_way(process.pid, STUDY)
     except OSError as error:
         raise StudyError(
@@ -238,19 +336,48 @@ async def report(name: str) -> Path:
     Raises:
         StudyError: it could not be written.
     """
-    folder = study_dir(name) / "report"
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, "export", name, "-o", str(folder), "--no-model",
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, env=environment(), start_new_session=True,
-    )  # fmt: skip
-    said, errors = await process.communicate()
-    pages = [Path(line) for line in said.decode("utf8", "replace").splitlines()]
-    found = next((page for page in pages if page.suffix == ".html"), None)
-    if process.returncode or found is None:
-        words = plain(errors.decode("utf8", "replace")).strip().splitlines()
-        raise StudyError(f"No report: {words[-1] if words else 'nothing was written'}")
-    return found
+    written = await _export(name, study_dir(name) / "report", "--no-model")
+    page = next((path for path in written if path.suffix == ".html"), None)
+    if page is None:
+        raise StudyError("No report: nothing was written")
+    return page
+
+
+async def export(name: str) -> tuple[Path, list[Path]]:
+    """Write the winner (configuration, script, fitted pipeline, report); folder and files.
+
+    They lie where the interface was opened, or with the study where nothing can be written there.
+
+    Raises:
+        StudyError: there is nothing to write yet, or it could not be written.
+    """
+    here = Path.cwd()
+    folder = here / f"{name}-best" if os.access(here, os.W_OK) else study_dir(name) / "best"
+    return folder, await _export(name, folder)
+
+
+async def _export(name: str, folder: Path, *options: str) -> list[Path]:
+    """`hyperllama export` in a process of its own; what it wrote."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, "export", name, "-o", str(folder), *options,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, env=environment(), start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise StudyError(f"The export could not be started: {error}") from error
+    give_way(process.pid, STUDY)
+    try:
+        said, errors = await process.communicate()
+    finally:
+        if process.returncode is None:  # the interface is left meanwhile
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        words = plain(errors.decode("utf8", "replace")).strip()
+        said_why = words.rpartition("hyperllama: ")[2] or "no reason was given"
+        raise StudyError(f"Nothing was written: {said_why}")
+    return [Path(line) for line in said.decode("utf8", "replace").splitlines()]
 
 
 async def resume(name: str) -> FolderLink:

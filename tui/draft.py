@@ -110,18 +110,21 @@ class Draft:
 
         Returns the keys that could not be. Raises ChildDied.
         """
-        answer = await self.child.ask(
-            "write",
-            {
-                "table": str(self.table),
-                "file": str(self.file),
-                "target": target or self.said(("data", "target")),
-                "kind": kind,
-                "estimators": list(estimators) or self.estimators(),
-                "base": self.base,
-                "text": self.text,
-            },
-        )
+        text = None
+        while text != self.text:  # what was changed meanwhile is carried over too
+            text = self.text
+            answer = await self.child.ask(
+                "write",
+                {
+                    "table": str(self.table),
+                    "file": str(self.file),
+                    "target": target or self.said(("data", "target")),
+                    "kind": kind,
+                    "estimators": list(estimators) or self.estimators(),
+                    "base": self.base,
+                    "text": text,
+                },
+            )
         if answer.get("faults"):
             self.faults = answer["faults"]
             return []

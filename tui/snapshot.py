@@ -315,6 +315,15 @@ class Watch:
         self._now = now
         self._stale = True
 
+    def restart(self) -> None:
+        """Another process was started for a study that had not ended; it has not said anything."""
+        if self._now.finished is None:
+            self._drop_unfinished()
+            self._now = replace(
+                self._now, state="waiting", undo="", rerun=None, shape=self._now.shape + 1
+            )
+            self._stale = True
+
     def snapshot(self) -> Snapshot:
         """The study as it is after everything fed so far."""
         if self._stale:

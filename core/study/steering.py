@@ -202,9 +202,9 @@ class Steering:
         return self.cancelled
 
     def listen(self, starting: bool = False) -> None:
-        """Do what was asked. When starting, only what stays wanted while no process is there."""
+        """Do what was asked. When starting, what nobody was there to hear and is wanted still."""
         postponed, self._postponed = self._postponed, []
-        requests = self._inbox.read()
+        requests = self._inbox.read_left() if starting else self._inbox.read()
         for request in (*postponed, *requests):
             if isinstance(request, str):
                 self.note("warning", request)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.control import Extend, Hint, Inbox, Pause, Queue, Stop, send
+from core.control import Extend, Hint, Inbox, Pause, Queue, Stop, asked_bytes, send
 from core.errors import StudyError
 from core.event_log import EventLog
 from core.events import Event, Noted, StudyFinished, from_json
@@ -135,6 +135,17 @@ def test_requests_are_heard_once_and_in_order(tmp_path: Path) -> None:
     send(tmp_path, Hint("smaller"))
     assert Inbox(tmp_path).read() == [Hint("smaller")]
     assert Inbox(tmp_path).read() == [Hint("smaller")]  # nobody said it was dealt with
+
+
+def test_what_nobody_was_there_to_hear_is_told_from_what_was_asked_since(tmp_path: Path) -> None:
+    send(tmp_path, Pause())
+    nobody_until = asked_bytes(tmp_path)
+    send(tmp_path, Stop())
+    inbox = Inbox(tmp_path, nobody_until)
+    assert inbox.read_left() == [Pause()] and inbox.read_left() == []
+    assert inbox.read() == [Stop()]
+    inbox.done()
+    assert Inbox(tmp_path).read_left() == []
 
 
 def test_torn_and_foreign_requests_are_told_not_followed(tmp_path: Path) -> None:

@@ -320,6 +320,14 @@ def test_pause_step_resume(bench: Bench) -> None:
     assert bench.summaries[-1]["state"] == "finished"
 
 
+def test_a_pause_is_heard_that_was_asked_while_the_process_began(bench: Bench) -> None:
+    study = bench.study()
+    send(bench.folder, Pause())
+    bench.on_sleep = lambda: send(bench.folder, Resume())
+    study.run()
+    assert bench.kinds().count("StudyPaused") == 1
+
+
 @pytest.mark.parametrize("now", [False, True])
 def test_stop_requests(bench: Bench, now: bool) -> None:
     def ask(count: int, config: Config) -> None:

@@ -235,6 +235,7 @@ class Replay:
     def __init__(self, recorded: Iterable[tuple[Event, float]], name: str = "bank-churn") -> None:
         self.name = name
         self.alive = True
+        self.behind = self.starting = self.refused = False
         self.sent: list[Request] = []
         self.words = ""
         self.panel: Honesty | None = None
@@ -258,6 +259,12 @@ class Replay:
 
     def send(self, request: Request) -> None:
         self.sent.append(request)
+
+    def go_on_from(self, other: object) -> None:
+        pass
+
+    async def delivered(self) -> None:
+        pass
 
     def last_words(self) -> str:
         return self.words

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from core.folder import COMMANDS, all_summaries, holder
+from core.events import ProposalMade, from_json
+from core.folder import COMMANDS, EVENTS, holder, read_summary
 from core.paths import study_dir
 from tests.tui.terminal import LIMIT_S, Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 _ENTER, _ESCAPE, _BACKSPACE, _TAB = "\r", "\x1b", "\x7f", "\t"
 _CTRL = {name: chr(ord(name) - 96) for name in "abcdefghijklmnopqrstuvwxyz"}
-_F4, _F5, _F6, _F9 = "\x1bOS", "\x1b[15~", "\x1b[17~", "\x1b[20~"
+_F5, _F9 = "\x1b[15~", "\x1b[20~"
 
 Shoot = Callable[[str], None]
 
@@ -27,15 +28,64 @@ Shoot = Callable[[str], None]
 class Session:
     """The program in a terminal, in a folder that holds the table `name`."""
 
-    def __init__(self, folder: Path, table: str, size: tuple[int, int] = (140, 45)) -> None:
-        self.folder, self.table = folder, table
+    def __init__(
+        self, folder: Path, table: str, target: str, size: tuple[int, int] = (140, 45)
+    ) -> None:
+        self.folder, self.table, self.target = folder, table, target
+        self.name = Path(table).stem
         self.terminal = Terminal(["-m", "hyperllama"], size, PYTHONPATH=str(ROOT))
 
     def press(self, *keys: str) -> None:
-        """Keys one after the other; the program has time to follow each."""
+        """Keys one after the other; each, or each text, is followed before the next."""
         for key in keys:
             self.terminal.press(key)
-            self.terminal.settle(0.15)
+            self.terminal.settle(0.05)
+
+    @property
+    def columns(self) -> list[str]:
+        with (self.folder / self.table).open(encoding="utf8") as file:
+            return file.readline().strip().split(",")
+
+    # The study, as it stands on the disk
+
+    @property
+    def process(self) -> int | None:
+        return holder(study_dir(self.name))
+
+    @property
+    def asked(self) -> str:
+        """What the study was asked for so far."""
+        return self._read(COMMANDS)
+
+    @property
+    def heard(self) -> str:
+        """What the study told so far."""
+        return self._read(EVENTS)
+
+    @property
+    def trials(self) -> int:
+        return int(self._summary.get("trials") or 0)
+
+    @property
+    def state(self) -> str:
+        return str(self._summary.get("state"))
+
+    @property
+    def held(self) -> int | None:
+        """The trial whose proposal waits for a word; None when none does."""
+        told = [from_json(line) for line in self.heard.splitlines()]
+        last = next((pair[0] for pair in reversed(told) if pair), None)
+        return last.number if isinstance(last, ProposalMade) and last.held else None
+
+    @property
+    def _summary(self) -> dict[str, Any]:
+        return read_summary(study_dir(self.name)) or {}
+
+    def _read(self, name: str) -> str:
+        file = study_dir(self.name) / name
+        return file.read_text("utf8") if file.exists() else ""
+
+    # Waiting
 
     def wait(self, said: str) -> None:
         self.terminal.wait_for(said)
@@ -47,11 +97,15 @@ class Session:
             assert time.monotonic() < deadline, f"{what} never came: {self.terminal.drawn[-2000:]}"
             self.terminal.read(0.1)
 
+    def see_proposal(self, number: int) -> None:
+        """Wait until that proposal waits for a word, and is shown."""
+        self.until(lambda: self.held == number, f"proposal {number}")
+        self.wait(f"? {number:>2}")
+
     def end(self) -> None:
         """End the program and the study, whatever they do."""
         self.terminal.kill()
-        pid = holder(study_dir(Path(self.table).stem))
-        if pid:
+        if pid := self.process:
             os.kill(pid, signal.SIGKILL)
 
     def picture(self) -> Path:
@@ -67,23 +121,32 @@ class Session:
 
 def steps(session: Session) -> Iterator[str]:
     """The session; yields the name of each screen that is worth a picture."""
-    s = session
-    s.wait("breast_cancer")
+    session.wait("breast_cancer")
     yield "home"
+    yield from _new_study(session)
+    yield from _review(session)
+    _steer(session)
+    yield from _rest_and_crash(session)
+    yield from _end(session)
+    yield from _elsewhere(session)
 
+
+def _new_study(s: Session) -> Iterator[str]:
+    """A study of the table: its target, a quick estimator, a small budget, one held value."""
     s.press("n")
     s.wait("type a path")
-    s.press(*s.table, _ENTER)
+    s.press(s.table, _ENTER)
     s.wait("predict this")
+    s.press("g", *"j" * s.columns.index(s.target), "t")
     yield "new-table"
     s.press(_CTRL["n"])
     s.wait("Validation")
     s.press(*[_TAB] * 3, _ENTER)
     s.wait("narrow the list")
-    s.press(" ", *"decision", " ", _ENTER)
+    s.press(" ", "decision", " ", _ENTER)
     s.wait('estimators = ["decision_tree"]')
-    s.press(*[_TAB] * 8, _BACKSPACE, _BACKSPACE, "6")
-    s.wait("trials = 6")
+    s.press(*[_TAB] * 8, _BACKSPACE, _BACKSPACE, "7")
+    s.wait("trials = 7")
     yield "new-task"
     s.press(_CTRL["n"])
     s.wait("Search space")
@@ -91,80 +154,104 @@ def steps(session: Session) -> Iterator[str]:
     s.wait("held")
     yield "new-space"
     s.press(_CTRL["r"])
-    name = Path(s.table).stem
     s.wait("1 History")
-    s.until(lambda: holder(study_dir(name)), "the study process")
 
-    s.press("v")
+
+def _review(s: Session) -> Iterator[str]:
+    """Proposals that wait: one is changed, one accepted, one turned down."""
+    s.press("v")  # the study's process has hardly begun to start
     s.wait("word is awaited")
     yield "study-review"
     s.press("e")
     s.wait("Starts from the proposal")
-    s.press(_CTRL["u"], "5")
-    s.press(_ENTER)
-    s.until(lambda: _trials(name) >= 2, "the edited trial")
-    s.wait("word is awaited")
-    s.press("w")
-    s.wait("best")
-    s.press("\x1b[B", _ENTER)  # the first one is held by the task
-    s.wait("Range of")
-    s.press(_CTRL["u"], "5")
-    s.press(_ENTER)
-    s.until(lambda: '"freeze"' in _asked(name), "the request to freeze")
+    s.press(_CTRL["u"], "5", _ENTER)
+    s.until(lambda: s.trials >= 2, "the edited trial")
+    s.see_proposal(2)
+    s.press(" ")
+    s.until(lambda: s.trials >= 3, "the accepted trial")
+    s.see_proposal(3)
+    s.press("d")
+    s.wait("Turn down")
+    s.press("too deep", _ENTER)
+    s.until(lambda: '"ProposalTurnedDown"' in s.heard, "the refusal")
+    s.until(lambda: s.held == 3, "another proposal")
+
+
+def _steer(s: Session) -> None:
+    """A frozen hyperparameter, a narrower range, a hint, a note on the best trial."""
+    for name, text, request in (
+        ("min_samples_leaf", "5", '"freeze"'),
+        ("max_depth", "2 to 8", '"range"'),
+    ):
+        s.press("w")
+        s.wait("Freeze, narrow")
+        s.press(name, _ENTER)
+        s.wait("Range of")
+        s.press(_CTRL["u"], text, _ENTER)
+        s.until(lambda said=request: said in s.asked, request)
     s.press("t")
     s.wait("Tell")
-    s.press(*"prefer small trees", _ENTER)
+    s.press("prefer small trees", _ENTER)
+    s.until(lambda: "hint: prefer small trees" in s.heard, "the hint")
+    s.press("b", "N")
+    s.wait("Note on trial")
+    s.press("a good one", _ENTER)
+    s.until(lambda: '"TrialNoted"' in s.heard, "the note")
+    s.press("f")
+
+
+def _rest_and_crash(s: Session) -> Iterator[str]:
+    """A pause; then the process is killed, and the study goes on in another one."""
     s.press("p")
-    s.until(lambda: '"pause"' in _asked(name), "the request to pause")
+    s.until(lambda: '"pause"' in s.asked, "the request to pause")
     s.press(" ")
+    s.until(lambda: s.state == "paused", "the pause")
     s.wait("paused")
     yield "study-paused"
-
-    pid = holder(study_dir(name))
+    pid = s.process
     assert pid
     os.kill(pid, signal.SIGKILL)
     s.wait("resume")
     yield "study-killed"
     s.press("r")
-    s.until(lambda: holder(study_dir(name)) not in (None, pid), "another process")
+    s.wait("starting")
+    s.press("t")
+    s.wait("Tell")
+    s.press("not this", _ENTER)  # the new process has hardly begun to start
+    s.until(lambda: s.process not in (None, pid), "another process")
+    s.wait("hint: not this")
+    s.press("u")
+    s.until(lambda: "taken back: hint: not this" in s.heard, "the undoing")
+
+
+def _end(s: Session) -> Iterator[str]:
+    """Without review to the end of the budget; the winner is written."""
     s.press("v")
-    s.until(lambda: _asked(name).count('"review"') > 1, "the request to go on without review")
-    s.until(lambda: _state(name) in ("paused", "running", "finished"), "the study where it was")
-    if _state(name) == "paused":
+    s.until(lambda: s.asked.count('"review"') > 1, "the request to go on without review")
+    s.until(lambda: s.state in ("paused", "running", "finished"), "the study where it was")
+    if s.state == "paused":
         s.press("p")
-    s.until(lambda: _state(name) == "finished", "the end of the study")
+    s.until(lambda: s.state == "finished", "the end of the study")
     s.wait("finished")
     s.press("b")
     yield "study-finished"
-    s.press(_F6)
-    s.until(lambda: [*s.folder.rglob("*.html"), *study_dir(name).rglob("*.html")], "a report")
-
+    s.press("E")
+    s.wait("The winner is in")
     s.press(_F9, _ESCAPE)
+
+
+def _elsewhere(s: Session) -> Iterator[str]:
+    """Beside another study, at the models, and out."""
     s.wait("breast_cancer")
     s.press(" ", " ", "c")
     s.wait("Winners")
     yield "compare"
-    s.press(_ESCAPE)
+    s.press(_ESCAPE)  # what is pressed within a tenth of a second after it, goes with it
+    s.wait("breast_cancer")
     s.press("m")
     s.wait("of memory free")
     yield "models"
-    s.press(_ESCAPE, "q")
+    s.press(_ESCAPE)
+    s.wait("breast_cancer")
+    s.press("q")
     assert s.terminal.wait_for_end() == 0
-
-
-def _summary(name: str) -> dict[str, Any]:
-    return next((x for x in all_summaries() if x.get("study") == name), {})
-
-
-def _asked(name: str) -> str:
-    """What the study was asked for so far."""
-    file = study_dir(name) / COMMANDS
-    return file.read_text("utf8") if file.exists() else ""
-
-
-def _trials(name: str) -> int:
-    return int(_summary(name).get("trials") or 0)
-
-
-def _state(name: str) -> str:
-    return str(_summary(name).get("state"))

@@ -55,8 +55,12 @@ class Terminal:
         return True
 
     def settle(self, seconds: float) -> None:
-        """Take what is drawn until nothing came for `seconds`, at most ten times as long."""
+        """Take what is drawn until nothing came for `seconds`, at most ten times as long.
+
+        Ten times as long is also waited for the first of it.
+        """
         deadline = time.monotonic() + 10 * seconds
+        select.select([self.fd], [], [], 10 * seconds)
         while time.monotonic() < deadline and select.select([self.fd], [], [], seconds)[0]:
             if not self.read(0.0):
                 return

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
 
+from core.events import Event
+from tests.tui import recorded
+from tests.tui.test_home import put_study
 from tui import actions
 from tui.app import HyperLlama
+from tui.library import TaskEntry
+from tui.screens.base import Place
 from tui.screens.compare import Compare
 from tui.screens.comparisons import Comparisons, Queue
 from tui.screens.help import keys_table
@@ -27,6 +37,7 @@ from tui.widgets.space_table import SpaceTable
 from tui.widgets.table_look import ColumnList, Files
 from tui.widgets.talk import Talk
 
+SAMPLE = Path(__file__).resolve().parents[2] / "sample_tasks" / "breast_cancer.toml"
 OWNERS = {
     "app": HyperLlama,
     "home": Home,
@@ -107,3 +118,89 @@ def test_two_actions_may_swap_keys(tmp_path: Path) -> None:
     path.write_text('"study.pause" = "s"\n"study.stop" = "p"\n', "utf8")
     keymap, problems = actions.read_keymap(path)
     assert keymap == {"study.pause": "s", "study.stop": "p"} and not problems
+
+
+@asynccontextmanager
+async def shown(screen: Screen[Any] | None, focus: str = "") -> AsyncIterator[Pilot[None]]:
+    """The app with that screen (None: the first one) and the focus on that widget."""
+    app = HyperLlama(clock=lambda: recorded.START_T)
+    async with app.run_test(size=(110, 45)) as pilot:
+        if screen is not None:
+            await app.push_screen(screen)
+        await pilot.pause()
+        if focus:
+            widget = app.screen.query_one(focus)
+            widget.display = True
+            app.screen.set_focus(widget)
+            await pilot.pause()
+        yield pilot
+
+
+def study(past: Sequence[tuple[Event, float]], alive: bool = True) -> StudyScreen:
+    link = recorded.Replay(past)
+    link.alive = alive
+    return StudyScreen(link, lambda: link.last_t + 3)
+
+
+STATES: dict[str, tuple[Callable[[], Screen[Any] | None], str]] = {
+    "studies": (lambda: None, "#studies"),
+    "tasks": (lambda: None, "#tasks"),
+    "preview": (lambda: Preview(TaskEntry(SAMPLE, "sample")), ""),
+    "files": (lambda: NewStudy(), "#table-files"),
+    "columns": (lambda: NewStudy(), "#table-columns"),
+    "space": (lambda: NewStudy(), "#space-table"),
+    "settings": (lambda: SettingsScreen(), ""),
+    "compare": (lambda: Compare("two", dict), ""),
+    "comparisons": (lambda: Comparisons(), ""),
+    "queue": (lambda: Comparisons(), "#comparisons-queue"),
+    "new comparison": (lambda: NewComparison(), ""),
+    "models": (lambda: Models(), ""),
+    "study at work": (lambda: study(recorded.flown()), "#history"),
+    "a proposal waits": (lambda: study(recorded.held()), "#history"),
+    "a dead study": (lambda: study(recorded.live(), alive=False), "#history"),
+    "reasoning": (lambda: study(recorded.flown()), "#reasoning"),
+    "progress": (lambda: study(recorded.flown()), "#progress"),
+    "talk": (lambda: study(recorded.flown()), "#talk-ask"),
+}
+BEYOND = {
+    "home.resume", "home.undo",  # tests/tui/test_home.py
+    # tests/tui/test_compare_screen.py
+    "compare.next", "compare.previous", "comparisons.open", "comparisons.start",
+    "talk.older", "talk.newer",  # tests/tui/test_panes.py
+}  # fmt: skip
+"""Those that need more to be there; the tests named press their keys."""
+
+
+@pytest.fixture
+def reachable(
+    tasks: list[TaskEntry], two_models: object, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Awaitable[dict[str, set[str]]]]:
+    """The actions that keys reach in a state, with those keys; help there names each."""
+    put_study("mine", "finished")
+
+    async def look(state: str) -> dict[str, set[str]]:
+        make, focus = STATES[state]
+        async with shown(make(), focus) as pilot:
+            screen = pilot.app.screen
+            assert isinstance(screen, Place)
+            found: dict[str, set[str]] = {}
+            for key, active in screen.active_bindings.items():
+                action = actions.BY_ID.get(active.binding.id or "")
+                if action is not None and active.enabled:
+                    found.setdefault(action.id, set()).add(key)
+            named = keys_table(screen.places(), {}).plain
+            assert all(actions.BY_ID[id].help in named for id in found)
+            return found
+
+    return look
+
+
+async def test_every_action_is_reached_by_its_first_key_somewhere(
+    reachable: Callable[[str], Awaitable[dict[str, set[str]]]],
+) -> None:
+    missing = {action.id: action.key.split(",")[0] for action in actions.ACTIONS}
+    for state in STATES:
+        for id, keys in (await reachable(state)).items():
+            if missing.get(id) in keys:
+                del missing[id]
+    assert set(missing) <= BEYOND

@@ -212,6 +212,26 @@ async def test_a_new_comparison_says_how_long_it_takes(
         assert len(comparison_names()) == 2
 
 
+async def test_a_new_comparison_is_started_at_once(
+    tasks: list[TaskEntry], two_models: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = write_task(tmp_path)
+    (tmp_path / "fake.py").write_text(FAKE)
+    monkeypatch.setattr(bridge, "COMMAND", (sys.executable, str(tmp_path / "fake.py")))
+    monkeypatch.setattr("tui.screens.comparisons.REFRESH_S", 0.05)
+    async with app().run_test(size=(140, 45)) as pilot:
+        await pilot.press("c")
+        await pilot.pause()
+        await pilot.press("n")
+        await pilot.pause()
+        pilot.app.screen.query_one("#f-tasks", Choice).choose((str(task),))
+        await pilot.pause()
+        await pilot.press("ctrl+r")
+        await until(pilot, "running", "#comparisons-list")
+        await pilot.press("s")
+        await until(pilot, "waits", "#comparisons-list")
+
+
 async def test_no_comparison_yet_names_the_key(tasks: list[TaskEntry]) -> None:
     async with app().run_test(size=(100, 30)) as pilot:
         await pilot.press("c")

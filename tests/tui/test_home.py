@@ -83,6 +83,22 @@ async def test_the_cursor_stays_on_its_study(tasks: list[TaskEntry]) -> None:
         assert entry is not None and entry.name == "study-2"
 
 
+async def test_coming_home_the_cursor_is_on_the_study_that_was_left(
+    tasks: list[TaskEntry],
+) -> None:
+    for i in range(4):
+        put_study(f"study-{i}", "finished", 100.0 * (i + 1))
+    async with app().run_test() as pilot:
+        assert isinstance(pilot.app, HyperLlama)
+        await pilot.press("down")
+        pilot.app.open_study("study-3")
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        entry = pilot.app.screen.query_one(StudyList).entry
+        assert entry is not None and entry.name == "study-3"
+
+
 async def test_foreign_names_cannot_reach_the_terminal(tasks: list[TaskEntry]) -> None:
     put_study("evil", "finished", task="\x1b]0;x\x07[red]task")
     async with app().run_test(size=(140, 30)) as pilot:

@@ -226,6 +226,22 @@ async def test_estimators_are_marked_in_a_list(folder: Path) -> None:
         assert "[space.svm]" in screen.draft.text
 
 
+async def test_changes_that_come_faster_than_the_file_is_written_are_all_kept(
+    folder: Path,
+) -> None:
+    async with app().run_test(size=(140, 45)) as pilot:
+        screen = await opened(pilot)
+        screen._rewrite("b")
+        screen._rewrite(estimators=("decision_tree",))
+        screen._set(("budget", "trials"), 7)
+        screen.action_save()
+        await settle(pilot, lambda: bool(screen._saved))
+        said = screen.draft.said
+        assert said(("data", "target")) == "b" and said(("budget", "trials")) == 7
+        assert screen.draft.estimators() == ["decision_tree"]
+        assert screen._saved == screen.draft.text
+
+
 async def test_leaving_asks_only_when_something_would_be_lost(folder: Path) -> None:
     async with app().run_test(size=(140, 45)) as pilot:
         await opened(pilot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from core.honesty import Honesty, Line
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
 from tui import bridge, layout, sentences
+from tui.screens.home import Home
 from tui.screens.record import RecordScreen
 from tui.screens.study import StudyScreen
 from tui.snapshot import Snapshot, Watch
@@ -294,6 +296,25 @@ async def test_a_report_is_written(
     assert asked == ["bank-churn"] * 2
 
 
+async def test_the_winner_is_written_where_the_interface_was_opened(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fake = 'mkdir "$4"; echo x > "$4/best.json"; echo "$4/best.json"'
+    monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", fake, "sh"))
+    async with opened(recorded.Replay(recorded.finished(5))) as pilot:
+        reports = pilot.app.reports  # type: ignore[attr-defined]
+        for said in (f"is in {tmp_path}/bank-churn-best\nbest.json", "File exists"):
+            before = len(reports)
+            await pilot.press("E")
+            while len(reports) == before:
+                await pilot.pause(0.01)
+            assert said in reports[-1][2]
+            fake = "echo reading >&2; echo 'hyperllama: File exists' >&2; exit 1"
+            monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", fake, "sh"))
+    assert (tmp_path / "bank-churn-best" / "best.json").exists()
+
+
 async def test_a_report_that_cannot_be_written_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", "echo no such study >&2; exit 1", "sh"))
     with pytest.raises(StudyError, match="no such study"):
@@ -307,3 +328,23 @@ async def test_copying_takes_the_configuration(opened: Opened, flown: recorded.R
         assert isinstance(pilot.app.screen, StudyScreen)
         await pilot.press("g", "y")
         assert json.loads(pilot.app.clipboard) == recorded.DEFAULT
+
+
+async def test_leaving_waits_for_files_that_are_being_written(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = asyncio.Event()
+
+    async def export(name: str) -> tuple[Path, list[Path]]:
+        await go.wait()
+        return Path("/somewhere"), [Path("/somewhere/best.toml")]
+
+    monkeypatch.setattr(bridge, "export", export)
+    async with opened(recorded.Replay(recorded.finished(5))) as pilot:
+        await pilot.press("E", "escape", "q")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Home) and not pilot.app._exit
+        go.set()
+        while not pilot.app._exit:
+            await pilot.pause(0.01)
+        assert "is in /somewhere" in pilot.app.reports[-1][2]  # type: ignore[attr-defined]

@@ -136,10 +136,11 @@ async def test_moving_in_the_history_shows_that_trial(
 ) -> None:
     async with opened(link) as pilot:
         await pilot.press("k", "k")
-        await pilot.pause()
         screen = pilot.app.screen
         assert isinstance(screen, StudyScreen) and screen.looked == 7
-        assert "Trial 7" in text_of(pilot, "#reasoning") and "trial 7" in text_of(pilot, "#context")
+        for pane, said in (("#reasoning", "Trial 7"), ("#context", "trial 7")):
+            while said not in text_of(pilot, pane):
+                await pilot.pause(0.01)
         await pilot.press("f")
         await pilot.pause()
         assert screen.looked is None and "Trial 9" in text_of(pilot, "#reasoning")

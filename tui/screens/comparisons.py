@@ -315,16 +315,7 @@ class Comparisons(Place[None]):
         log = grid.comparison_folder(name) / "compare.log"
         try:
             with log.open("ab") as output:
-                await asyncio.create_subprocess_exec(
-                    *bridge.COMMAND,
-                    "compare",
-                    name,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env=bridge.environment(),
-                    start_new_session=True,
-                )
+                self._working = bridge.Started([*bridge.COMMAND, "compare", name], output)
         except OSError as error:
             self.interface.report("error", f"The comparison did not start: {error}")
         await asyncio.sleep(0.2)

@@ -26,6 +26,15 @@ class Field(Input):
     def on_mount(self) -> None:
         self.cursor_blink = False
 
+    async def _on_key(self, event: events.Key) -> None:
+        """Enter takes the line as it is now; left to the bindings, later keys would be in it."""
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            await self.action_submit()
+        else:
+            await super()._on_key(event)
+
 
 @dataclass(frozen=True)
 class Option:

@@ -79,6 +79,8 @@ class Home(Place[None]):
 
     def on_screen_resume(self) -> None:
         self.refresh_home()
+        self.query_one(StudyList).choose(self.interface.last_study)
+        self.interface.last_study = ""
         if any(models.models is not None for models in self.query(ModelList)):
             self._find_models()
 
@@ -399,23 +401,16 @@ class Home(Place[None]):
     async def _run(self, entry: TaskEntry, choices: bridge.Choices) -> None:
         try:
             link = await self.interface.start_study(entry.path, choices)
-        except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
-        else:
-            self.interface.show_study(link)
         finally:
             self._starting = False
+        if link is not None:
+            self.interface.show_study(link)
 
-    @work
+    @work(exclusive=True, group="resume")
     async def action_resume(self) -> None:
         entry = self.query_one(StudyList).entry
-        if entry is None:
-            return
-        try:
-            link = await self.interface.resume_study(entry.name)
-        except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
-        else:
+        link = None if entry is None else await self.interface.resume_study(entry.name)
+        if link is not None and self.is_current:
             self.interface.show_study(link)
 
 

@@ -66,6 +66,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
         self._choices = bridge.Choices()
         self._own_faults: dict[str, str] = {}
         self._busy = ""
+        self._wanted: dict[str, Any] = {}  # target, kind, estimators that the file does not have
 
     def compose(self) -> ComposeResult:
         g = self.glyphs
@@ -250,29 +251,43 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
 
     @work(group="child", exclusive=True)
     async def _look(self, table: Path) -> None:
+        self._wanted = {}
         if await self._wait(f"reading {plain(table.name)}", self.draft.look_at(table)):
             self._own_faults.clear()
             self.refresh_form()
             if self.draft.columns:
                 self.query_one(ColumnList).focus()
 
-    @work(group="child", exclusive=True)
-    async def _rewrite(self, target: str = "", kind: str = "", names: tuple[str, ...] = ()) -> None:
-        lost: list[str] = []
-
-        async def write() -> None:
-            lost.extend(await self.draft.write(target, kind, names))
-
-        if await self._wait("writing", write()) and lost:
-            told = ", ".join(plain(key) for key in lost)
-            self.interface.report("warning", f"No longer fits, so it is as usual again: {told}")
-        self.refresh_form()
+    def _rewrite(
+        self, target: str = "", kind: str = "", estimators: tuple[str, ...] = ()
+    ) -> None:
+        """Write the file anew for these; what was wanted before and is not done yet stays so."""
+        wanted = {"target": target, "kind": kind, "estimators": estimators}
+        self._wanted |= {key: value for key, value in wanted.items() if value}
+        self._check()
 
     @work(group="child", exclusive=True)
     async def _check(self) -> None:
-        await asyncio.sleep(_CHECK_AFTER_S)
-        await self._wait("checking", self.draft.check())
+        if not self._wanted:
+            await asyncio.sleep(_CHECK_AFTER_S)
+        await self._settle()
         self.refresh_form()
+
+    async def _settle(self) -> bool:
+        """Do what is wanted of the file and check it; False, and reported, where that failed."""
+        if not self._wanted:
+            return await self._wait("checking", self.draft.check())
+        lost: list[str] = []
+
+        async def write() -> None:
+            lost.extend(await self.draft.write(**self._wanted))
+
+        whole = await self._wait("writing", write())
+        self._wanted = {}
+        if lost:
+            told = ", ".join(plain(key) for key in lost)
+            self.interface.report("warning", f"No longer fits, so it is as usual again: {told}")
+        return whole
 
     @work(group="models", exclusive=True)
     async def _offer_models(self) -> None:
@@ -480,7 +495,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
         elif field.key == "kind":
             self._rewrite(kind=one)
         elif field.key == "estimators":
-            self._rewrite(names=value)
+            self._rewrite(estimators=value)
         else:
             self._choose(field, one)
 
@@ -592,7 +607,8 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
         if not self.draft.text:
             self.interface.report("warning", "Choose a table first: type its path, or mark it.")
             return
-        if not await self._wait("checking", self.draft.check()):
+        self.workers.cancel_group(self, "child")
+        if not await self._settle():
             return
         self.refresh_form()
         if self.draft.faults or self._own_faults:

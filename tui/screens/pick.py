@@ -27,7 +27,6 @@ class Pick(ModalScreen["list[str] | None"]):
         Binding("up", "move('up')", priority=True),
         Binding("pagedown", "move('page_down')", priority=True),
         Binding("pageup", "move('page_up')", priority=True),
-        Binding("enter", "take", priority=True),
     ]
 
     def __init__(
@@ -51,7 +50,9 @@ class Pick(ModalScreen["list[str] | None"]):
             mark = "[bold]space[/] mark   " if self._many else ""
             box.border_subtitle = f"{mark}[bold]↵[/] take   [bold]esc[/] give up"
             yield Field(placeholder="type to narrow the list", id="pick-filter")
-            yield OptionList(id="pick-list")
+            listed = OptionList(id="pick-list")
+            listed.can_focus = False  # the keys belong to the line above, in their order
+            yield listed
 
     def on_mount(self) -> None:
         self._fill("")
@@ -104,7 +105,8 @@ class Pick(ModalScreen["list[str] | None"]):
     def action_move(self, way: str) -> None:
         getattr(self.query_one(OptionList), f"action_{_WAYS[way]}")()
 
-    def action_take(self) -> None:
+    @on(Input.Submitted)
+    def _take(self) -> None:
         at = self.query_one(OptionList).highlighted
         if self._many:
             if not self._chosen and at is not None and self._shown:
@@ -119,7 +121,7 @@ class Pick(ModalScreen["list[str] | None"]):
         if self._many:
             self._mark()
         else:
-            self.action_take()
+            self._take()
 
 
 _WAYS = {"down": "cursor_down", "up": "cursor_up", "page_down": "page_down", "page_up": "page_up"}

@@ -30,7 +30,11 @@ class Steerable(Place[None]):
     """The part of the study screen that asks the study for things."""
 
     link: bridge.StudyLink
-    looked: int | None = None
+
+    @property
+    def looked(self) -> int | None:
+        """Number of the trial looked at; None: the newest, whatever it is."""
+        raise NotImplementedError
 
     @property
     def snapshot(self) -> Snapshot:
@@ -47,7 +51,7 @@ class Steerable(Place[None]):
         raise NotImplementedError
 
     def looked_at(self, snapshot: Snapshot) -> TrialView | None:
-        """The trial that the panes beside the history show."""
+        """The trial under the history's cursor."""
         raise NotImplementedError
 
     async def resume_study(self) -> None:
@@ -316,19 +320,23 @@ class Steerable(Place[None]):
             self.send(control.Note(trial.number, text))
             self.refresh_study()
 
-    def refresh_study(self) -> None:
-        """Draw what is new."""
+    def refresh_study(self, look: bool = False) -> None:
+        """Draw what is new; `look`: also whether the process lives."""
         raise NotImplementedError
 
-    def send(self, request: control.Request, said: str = "") -> None:
-        """Ask the study for something, and say so."""
+    def send(self, request: control.Request, said: str = "") -> bool:
+        """Ask the study for something, and say so; False, and reported, where that failed."""
+        if not self.link.alive and not isinstance(request, control.LASTING):
+            self.refresh_study(look=True)  # its process went a moment ago
+            return False
         try:
             self.link.send(request)
         except StudyError as error:
             self.interface.report("error", f"{error.message}\n{error.hint}")
-            return
+            return False
         if said:
             self.notify(said, timeout=3, markup=False)
+        return True
 
 
 def parse_budget(text: str) -> control.Extend | None:

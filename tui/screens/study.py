@@ -17,7 +17,6 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from core import control
-from core.errors import StudyError
 from core.text import plain
 from tui import actions, bridge, layout
 from tui.screens.dialogs import Ask, Option
@@ -67,7 +66,6 @@ class StudyScreen(Steerable):
         super().__init__()
         self.link = link
         self.clock = clock
-        self.looked: int | None = None  # the trial looked at; None: the newest
         self.layout_kept = layout.read()
         self._honesty_looked = -_HONESTY_S
         self._laid_out: object = None
@@ -76,7 +74,13 @@ class StudyScreen(Steerable):
         self._notes_t = clock() - _OLD_NEWS_S  # when the last note was told
         self._alive_checked = -1.0
         self._labels: dict[str, tuple[str, str]] = {}
+        self._rested_at: int | None = None  # the trial looked at when the cursor last stood still
         self._look_timer: Timer | None = None
+        self._spared_trials = 0  # those that the garbage collector does not look at
+
+    @property
+    def looked(self) -> int | None:
+        return self.query_one(History).looked
 
     @property
     def maximised(self) -> str:
@@ -134,25 +138,31 @@ class StudyScreen(Steerable):
         if self.snapshot.finished is not None:
             self.action_best()
         self.set_interval(REFRESH_S, self.refresh_study, name="study")
-        self.run_worker(self._catch_up(), name="catch up")
+        self._catch_up()
 
+    @work(group="catch up", exclusive=True)
     async def _catch_up(self) -> None:
         """Read a long past faster than it is drawn, without holding anything up."""
-        while self.link.poll():
+        link = self.link
+        while link.poll() and link is self.link:
             await asyncio.sleep(0)
+        self.interface.keep_for_good()
+        self._spared_trials = len(self.snapshot.trials)
 
     # Drawing
 
-    def refresh_study(self) -> None:
+    def refresh_study(self, look: bool = False) -> None:
         """Read what is new and draw it; called ten times a second."""
         changed = self.link.poll()
+        if self.link.behind:
+            self._catch_up()
         now = self.clock()
-        if changed or now - self._alive_checked >= 1.0 or now < self._alive_checked:
+        if look or changed or now - self._alive_checked >= 1.0 or now < self._alive_checked:
             self._alive_checked = now
             alive, self._alive = self._alive, self.link.alive
             changed = changed or alive != self._alive
         snapshot = self.link.snapshot
-        trial = self.looked_at(snapshot)
+        trial = self._beside(snapshot)
         if self.layout_kept.text:
             self.query_one(PlainText).show(snapshot, self.link.name, self._alive)
         self.query_one(StatusLine).show(snapshot, self._alive, now)
@@ -165,17 +175,31 @@ class StudyScreen(Steerable):
             self._honesty_looked = now
             self.query_one(ProgressPlot).compare(self.link.honesty())
         if changed:
+            if len(snapshot.trials) > 1.25 * self._spared_trials + 100:
+                self._spared_trials = len(snapshot.trials)
+                self.interface.keep_for_good()
             self._tell_news(snapshot)
             self.lay_out()
             self.refresh_keys()
-        if self.dead and not self._mourned:
+        if (self.dead or (not self._alive and self.link.refused)) and not self._mourned:
             self._mourn()
 
     def looked_at(self, snapshot: Snapshot) -> TrialView | None:
-        """The trial that the panes beside the history show."""
         if self.looked is not None:
             return snapshot.trial(self.looked)
         return snapshot.trials[-1] if snapshot.trials else None
+
+    def _beside(self, snapshot: Snapshot) -> TrialView | None:
+        """The trial that the panes beside the history show: the one the cursor rests on."""
+        if self._rested_at is not None:
+            return snapshot.trial(self._rested_at)
+        return snapshot.trials[-1] if snapshot.trials else None
+
+    def _rest(self) -> None:
+        """The cursor stands still: the panes beside follow it."""
+        self._rested_at = self.looked
+        self.refresh_study()
+        self._titles()
 
     def _tell_news(self, snapshot: Snapshot) -> None:
         """Warnings and errors that came since the screen was opened stay until dismissed."""
@@ -190,7 +214,7 @@ class StudyScreen(Steerable):
         """Say once that the study's process is gone."""
         self._mourned = True
         words = self.link.last_words()
-        if self.snapshot.opened is None:
+        if self.snapshot.opened is None or (words and self.link.refused):
             self.interface.report("error", words or "The study process ended before it began.")
         else:
             hint = "Press r to go on where it was; no finished trial is lost."
@@ -270,11 +294,13 @@ class StudyScreen(Steerable):
         opened = self.snapshot.opened
         return opened is not None and not opened.model
 
-    def _titles(self) -> None:
-        """Borders name the panes and the keys that lead to them."""
+    def _titles(self, *names: str) -> None:
+        """Borders name the panes, or those named, and the keys that lead to them."""
         one = self.has_class("-one")
-        trial = self.looked_at(self.snapshot) if self.looked is not None else None
+        trial = self._beside(self.snapshot) if self._rested_at is not None else None
         for number, (name, title) in enumerate(_TITLES.items(), 1):
+            if names and name not in names:
+                continue
             label = f"[bold]{number}[/] {title}"
             if name == "progress" and (view := self.query_one(ProgressPlot).title):
                 label += f"[$dim]: {view}[/]"
@@ -338,13 +364,12 @@ class StudyScreen(Steerable):
         self.pane("history").focus()
 
     @on(History.Selected)
-    def _look_at(self, message: History.Selected) -> None:
-        self.looked = message.number
-        self._titles()
-        # The panes beside follow when the cursor rests: a key held down stays light.
+    def _look_at(self) -> None:
+        """Drawing all panes for every line that a held key passes would hold that key up."""
+        self._titles("history")
         if self._look_timer is not None:
             self._look_timer.stop()
-        self._look_timer = self.set_timer(_REST_S, self.refresh_study)
+        self._look_timer = self.set_timer(_REST_S, self._rest)
 
     @on(Rows.Chosen, "#history")
     def _open_trial(self, message: Rows.Chosen) -> None:
@@ -373,16 +398,15 @@ class StudyScreen(Steerable):
         return self._alive and self.snapshot.finished is None
 
     async def resume_study(self) -> None:
-        try:
-            link = await bridge.resume(self.link.name)
-        except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
-            return
-        self.interface.adopt(link)
+        link = await self.interface.resume_study(self.link.name)
+        if link is None or link is self.link:
+            return  # it could not be started, or that was asked for twice
+        link.go_on_from(self.link)
         self.link = link
         self._alive, self._mourned = True, False
         self.app.clear_notifications()
         self.refresh_study()
+        self._catch_up()
 
     def action_maximise(self) -> None:
         self.remember(maximised="" if self.maximised else self._focused_pane() or "")
@@ -418,15 +442,11 @@ class StudyScreen(Steerable):
             records = await asyncio.to_thread(self.link.records, trial.number)
             self.app.push_screen(RecordScreen(trial.number, records))
 
-    @work(exclusive=True, group="report")
-    async def action_report(self) -> None:
-        self.notify("Writing the report", timeout=3)
-        try:
-            page = await bridge.report(self.link.name)
-        except StudyError as error:
-            self.interface.report("error", error.message)
-        else:
-            self.interface.report("info", f"The report is {page}")
+    def action_report(self) -> None:
+        self.interface.write_report(self.link.name)
+
+    def action_export(self) -> None:
+        self.interface.write_winner(self.link.name)
 
     def action_size(self, way: str, by: int) -> None:
         """Make the focused pane taller, or the left column wider."""
@@ -451,10 +471,12 @@ class StudyScreen(Steerable):
 
     def action_follow(self) -> None:
         self.query_one(History).select(None)
+        self._rest()
 
     def action_best(self) -> None:
         if self.snapshot.incumbent is not None:
             self.query_one(History).select(self.snapshot.incumbent)
+            self._rest()
 
     def action_back(self) -> None:
         if self.maximised:
@@ -477,8 +499,8 @@ class StudyScreen(Steerable):
                 ),
             )
         )
-        if choice == "stop":
-            self.action_stop()
+        if choice == "stop" and not self.send(control.Stop()):
+            return ""
         return choice or ""
 
 

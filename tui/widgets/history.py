@@ -78,6 +78,7 @@ class History(Rows):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.following = True
+        self.looked: int | None = None  # number of the trial looked at; None: the newest
         self.order = Order()
         self.shown: tuple[str, ...] = COLUMNS  # columns, and hyperparameters with one of their own
         self._snapshot = Snapshot()
@@ -148,7 +149,7 @@ class History(Rows):
             self.cursor = self._newest_row()
         elif number in self._row_of:
             self.cursor = self._row_of[number]
-        self.post_message(self.Selected(number))
+        self._look_at(number)
 
     def watch_cursor(self, old: int, new: int) -> None:
         super().watch_cursor(old, new)
@@ -161,7 +162,12 @@ class History(Rows):
         row, trial = self._at(new), self.trial
         number = row.after if isinstance(row, Line) else None if trial is None else trial.number
         self._number = number
-        self.post_message(self.Selected(None if newest or number is None else max(0, number)))
+        self._look_at(None if newest or number is None else max(0, number))
+
+    def _look_at(self, number: int | None) -> None:
+        """Known at once, so that the next key is about that trial; drawn a little later."""
+        self.looked = number
+        self.post_message(self.Selected(number))
 
     # Rows
 

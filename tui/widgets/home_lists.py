@@ -72,6 +72,13 @@ title, `A` archives (and `.` shows the archived ones too), `d` deletes and `u` t
             self.set_reactive(Rows.cursor, names.index(chosen.name))
         self.rows_changed()
 
+    def choose(self, name: str) -> None:
+        """Put the cursor on that study, where it is shown, and take the focus."""
+        at = next((i for i, entry in enumerate(self.entries) if entry.name == name), None)
+        if at is not None:
+            self.cursor = at
+            self.focus()
+
     @property
     def entry(self) -> StudyEntry | None:
         return self.entries[self.cursor] if 0 <= self.cursor < len(self.entries) else None

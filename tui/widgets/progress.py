@@ -59,6 +59,7 @@ class ProgressPlot(Pane):
         self.honesty: Honesty | None = None
         self._chosen = [0, 1]  # positions among the hyperparameters, the most important first
         self._kept: tuple[object, Any] = (None, None)  # what does not depend on the trial looked at
+        self._kept_lines: tuple[object, list[Content]] = (None, [])  # of another view than the best
 
     @property
     def title(self) -> str:
@@ -86,6 +87,14 @@ class ProgressPlot(Pane):
     def lines(self, width: int, height: int) -> list[Content]:
         if self.view == "best":
             return self._curve(width, height)
+        looked = self.trial.number if self.trial and self.view in ("one", "all") else None
+        snapshot = self.snapshot
+        key = (width, height, snapshot.shape, snapshot.started_t, tuple(self._chosen), looked)
+        if self._kept_lines[0] != key:
+            self._kept_lines = (key, self._view_lines(width, height))
+        return self._kept_lines[1]
+
+    def _view_lines(self, width: int, height: int) -> list[Content]:
         snapshot = self.snapshot
         if self.view == "importance":
             return views.importance(snapshot, width, height, self.glyphs)
@@ -120,7 +129,7 @@ class ProgressPlot(Pane):
     def turn(self, view: str) -> None:
         """Show that view."""
         self.view = view if view in VIEWS else "best"
-        self._kept = (None, None)
+        self._kept, self._kept_lines = (None, None), (None, [])
         self.refresh()
 
     def action_choose(self, which: int, by: int) -> None:

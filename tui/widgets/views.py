@@ -6,9 +6,10 @@ Pure functions of a snapshot; each gives lines of at most `width` cells.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from textual.content import Content
@@ -57,7 +58,7 @@ class Axis:
 def axes_of(snapshot: Snapshot) -> list[Axis]:
     """The hyperparameters that took more than one value, the most important first."""
     shares: Mapping[str, float] = snapshot.importance.shares if snapshot.importance else {}
-    scored = [t for t in snapshot.trials if t.value is not None][-MOST_DRAWN:]
+    scored = _drawn(snapshot, ())
     opened = snapshot.opened
     known = {str(p.get("name")): p for p in opened.space} if opened is not None else {}
     names = dict.fromkeys([*known, *(n for t in scored[:1] for n in t.config)])
@@ -65,7 +66,7 @@ def axes_of(snapshot: Snapshot) -> list[Axis]:
     for name in names:
         values = [t.config[name] for t in scored if name in t.config]
         numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
-        if len({wording.setting(v) for v in values}) < 2:
+        if _same(values):
             continue
         if len(numbers) == len(values):
             low, high = min(numbers), max(numbers)
@@ -75,6 +76,12 @@ def axes_of(snapshot: Snapshot) -> list[Axis]:
             order = sorted({wording.setting(v): v for v in values}.items())
             found.append(Axis(name, tuple(v for _, v in order), choices=True))
     return sorted(found, key=lambda a: -shares.get(a.name, 0.0))
+
+
+def _same(values: Sequence[Any]) -> bool:
+    """Whether all values read the same; only few different ones can."""
+    different = set(values)
+    return len(different) < 50 and len({wording.setting(v) for v in different}) < 2
 
 
 def importance(snapshot: Snapshot, width: int, height: int, glyphs: Glyphs) -> list[Content]:
@@ -205,10 +212,12 @@ def parallel(
 
 
 def _drawn(snapshot: Snapshot, axes: Sequence[Axis]) -> list[TrialView]:
-    return [
-        t for t in snapshot.trials
+    """The newest trials that can be drawn, oldest first."""
+    fit = (
+        t for t in reversed(snapshot.trials)
         if t.value is not None and all(a.name in t.config for a in axes)
-    ][-MOST_DRAWN:]  # fmt: skip
+    )  # fmt: skip
+    return list(islice(fit, MOST_DRAWN))[::-1]
 
 
 def _spot(
@@ -270,7 +279,7 @@ def _shade(
 ) -> Content | tuple[str, str]:
     if value is None:
         return (g.dot.ljust(wide), "$faint")
-    rank = sum(level <= value for level in levels) / len(levels)
+    rank = bisect_right(levels, value) / len(levels)
     if rank >= 1.0:
         return ((g.best + g.full * (wide - 1))[:wide], "bold $best")
     fills = (g.empty, g.shade, "▓" if g.braille else "%", g.full)

@@ -1,0 +1,57 @@
+"""A whole study flown from the keyboard, with real processes, from a table to its winner."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.paths import study_dir
+from tests.tui.session import ROOT, Session, steps
+
+FOREIGN = ROOT.parent / "shared" / "data" / "penguins.csv"
+OWN = ROOT / "sample_tasks" / "data" / "diabetes.csv"
+
+
+@pytest.fixture
+def session(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """The interface in a folder with one table, and a study that is over."""
+    table, target = (FOREIGN, "species") if FOREIGN.is_file() else (OWN, "progression")
+    work = tmp_path / "work"
+    work.mkdir()
+    shutil.copy(table, work)
+    monkeypatch.chdir(work)
+    (work / "before.toml").write_text(
+        f'name = "before"\nestimator = "decision_tree"\n\n[data]\npath = "{table.name}"\n'
+        f'target = "{target}"\n',
+        "utf8",
+    )
+    first = [sys.executable, "-m", "hyperllama", "run", "before.toml", "--proposer", "random"]
+    subprocess.run(
+        [*first, "--budget", "2"], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    opened = Session(work, table.name, target)
+    yield opened
+    opened.end()
+
+
+def test_a_study_is_flown_from_the_keyboard(home: Path, session: Session) -> None:
+    for _ in steps(session):
+        pass
+    winner = session.folder / f"{session.name}-best"
+    assert {"best.toml", "train.py", "report.html"} <= {file.name for file in winner.iterdir()}
+    best = json.loads((winner / "best.json").read_text("utf8"))
+    assert best["study"] == session.name and best["config"]
+    asked = [json.loads(line)["do"] for line in session.asked.splitlines()]
+    wanted = {"review", "accept", "reject", "freeze", "range", "hint", "note", "pause", "undo"}
+    assert wanted <= set(asked)
+    log = (home / "logs" / "interface.log").read_text("utf8")
+    errors = [line for line in log.splitlines() if " error: " in line]
+    assert len(errors) == 1 and "process is gone" in errors[0]  # the one that was killed
+    assert not list((home / "logs").glob("crash-*")) and study_dir("before").is_dir()
