@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Outcome = tuple["Piece", "Run | None"]
 SILENCE_S = 900.0
 """A piece that computes in silence for ten times as long counts as hung."""
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Environment of a process that evaluates: on a busy machine a second thread waits in vain."""
 
 
 class Workers:
@@ -107,5 +108,5 @@ class Workers:
 
     def _started(self) -> Child:
         argv = python_argv("core.bench.worker")
-        return Child(argv, name="a bench worker", log=self._log, env=_ONE_THREAD)
+        return Child(argv, name="a bench worker", log=self._log, env=ONE_THREAD)
 

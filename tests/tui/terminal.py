@@ -26,12 +26,15 @@ class Terminal:
         """`argv`: the arguments of Python; `environment`: changes to this process's own."""
         self._raw = b""
         self.pid, self.fd = pty.fork()
-        if self.pid == 0:
+        if self.pid == 0:  # the size is there before the program asks for it
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
             given = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONUTF8": "1"}
-            # named one by one: readline may have put COLUMNS there behind Python's back
+            # named one by one: readline may have put COLUMNS there behind Python's back, and a
+            # process that was started by such a one has it in its own
             whole = {**os.environ, **given, **environment}
+            for name in ("COLUMNS", "LINES"):
+                whole.pop(name, None)
             os.execve(sys.executable, [sys.executable, *argv], whole)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
 
     @property
     def drawn(self) -> str:

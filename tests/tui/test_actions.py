@@ -165,7 +165,8 @@ STATES: dict[str, tuple[Callable[[], Screen[Any] | None], str]] = {
 BEYOND = {
     "home.resume", "home.undo",  # tests/tui/test_home.py
     # tests/tui/test_compare_screen.py
-    "compare.next", "compare.previous", "comparisons.open", "comparisons.start",
+    "compare.next", "compare.previous", "compare.axis", "comparisons.open", "comparisons.start",
+    "comparisons.section",
     "talk.older", "talk.newer",  # tests/tui/test_panes.py
 }  # fmt: skip
 """Those that need more to be there; the tests named press their keys."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -156,8 +157,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.what == "report":
         return _report(arguments)
     from core.bench.runner import run as run_bench
+    from core.bench.workers import ONE_THREAD
     from core.paths import home
 
+    for name, value in ONE_THREAD.items():  # read by libraries that are loaded from here on
+        os.environ.setdefault(name, value)
     problems = _problems(arguments)
     methods = arguments.methods or _available()
     out: Path = arguments.out or home() / "bench" / arguments.what
