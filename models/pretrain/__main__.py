@@ -97,6 +97,7 @@ def export(args: argparse.Namespace) -> int:
     millions = sum(p.numel() for p in net.parameters()) / 1e6
     summary = (f"{millions:.1f} M parameters, {last['step']} steps, {last['minutes']:.0f} minutes, "
                f"held-out loss {last['held_out']:.3f}")
+    summary = args.summary or summary
     write(net, args.output, name=args.name or f"HyperLlama {millions:.0f}M", kind=args.kind,
           summary=summary)
     print(f"{args.output}: {args.output.stat().st_size / 2**20:.1f} MiB, {summary}")
@@ -160,6 +161,7 @@ def main() -> int:
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("--kind", default="f16", choices=("f16", "q8_0", "f32"))
     p.add_argument("--name")
+    p.add_argument("--summary", help="how it was trained, in place of what the run's log says")
     p.set_defaults(run_step=export)
     p = steps.add_parser("evaluate", help=evaluate.__doc__)
     p.add_argument("run", type=Path)
