@@ -1,11 +1,10 @@
 """The proposer `hybrid`: the model opens, a Gaussian process goes on, the model keeps a turn.
 
-The model makes the first proposals, as many as `core.propose.embedded.OPENING`. Then the process
-maximises expected improvement, with the model's beliefs as its prior (piBO) and the model's sample
-among its candidates. Every few trials the model has a turn of its own, as long as its turns pay:
-the interval doubles after a turn that brought no new incumbent and starts again after one that did.
-Where the model knows neither the estimator nor any hyperparameter, it opens once and the process
-takes over.
+The model makes the first `OPENING` proposals. Then the process maximises expected improvement, with
+the model's beliefs as its prior (piBO) and the model's sample among its candidates. Every few
+trials the model has a turn of its own, as long as its turns pay: the interval doubles after a turn
+that brought no new incumbent and starts again after one that did. Where the model knows neither the
+estimator nor any hyperparameter, it opens once and the process takes over.
 """
 
 from __future__ import annotations
@@ -20,15 +19,19 @@ from numpy.typing import NDArray
 from core.estimators import CHOICE, canonical_name
 from core.propose import make_proposer
 from core.propose.acquisition import Chosen, LogPrior, choose
-from core.propose.embedded import OPENING, EmbeddedProposer
+from core.propose.embedded import EmbeddedProposer
 from core.propose.history import History, rng_for
 from core.propose.protocol import Answer, AskContext, Cancelled, Observed, Proposal, Speaks
 from core.propose.setting import ProposerSetting
 from core.space import Config, SearchSpace, Value
 from models.dialect import KNOWN
 
-INTERVAL = 4
-PRIOR_WEIGHT = 2.0
+OPENING = 3
+INTERVAL = 6
+PRIOR_WEIGHT = 1.0
+"""How many proposals the model opens with, how many turns of the process lie between its own, and
+what its beliefs weigh. On held-out surfaces of the corpus, smooth or roughened, that left a tenth
+less regret after ten trials than 4, 4 and 2, and no more after fifteen."""
 _FLOOR = 0.15
 
 
