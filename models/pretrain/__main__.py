@@ -79,10 +79,11 @@ def train(args: argparse.Namespace) -> int:
     files = sorted(args.corpus.glob("*.jsonl.gz"))
     seen, kept = tasks.load(files, held_out=False), tasks.load(files, held_out=True)
     print(f"{len(seen)} surfaces to learn from, {len(kept)} held out", flush=True)
-    run(seen, kept, network.shape_of(args.size, VOCABULARY_SIZE), args.output, steps=args.steps,
+    shape = network.shape_of(args.size, VOCABULARY_SIZE)
+    run(seen, kept, shape, args.output, steps=args.steps,
         batch=args.batch, peak_rate=args.rate, synthetic=args.synthetic, seed=args.seed,
         device=args.device, workers=args.workers, minutes=args.minutes,
-        start=weights_of(args.start) if args.start else None)  # fmt: skip
+        start=network.grown(weights_of(args.start), shape) if args.start else None)  # fmt: skip
     return 0
 
 
@@ -144,8 +145,9 @@ def main() -> int:
     p = steps.add_parser("train", help=train.__doc__)
     p.add_argument("--corpus", type=Path, required=True)
     p.add_argument("-o", "--output", type=Path, required=True)
-    p.add_argument("--size", default="1m", choices=("tiny", "1m", "4m", "12m"))
-    p.add_argument("--start", type=Path, help="a GGUF of the same size to go on from")
+    p.add_argument("--size", default="1m", choices=("tiny", "1m", "4m", "12m", "4m-deep"))
+    p.add_argument("--start", type=Path,
+                   help="a GGUF to go on from: of the same size, or with fewer layers")
     p.add_argument("--steps", type=int, default=20_000)
     p.add_argument("--minutes", type=float)
     p.add_argument("--batch", type=int, default=128)

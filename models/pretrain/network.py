@@ -7,6 +7,7 @@ B sequences, T tokens, H heads, C = width.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -34,13 +35,39 @@ SIZES = {
     "1m": (128, 5, 4, 352),
     "4m": (224, 7, 7, 608),
     "12m": (352, 9, 11, 960),
+    "4m-deep": (128, 18, 4, 352),
 }
+"""Width, layers, heads, feed-forward; "4m-deep" can go on from a "1m", see `grown`."""
 
 
 def shape_of(size: str, vocabulary: int) -> Shape:
-    """The shape named "1m", "4m" or "12m"; "tiny" is for tests."""
+    """The shape with a name of `SIZES`; "tiny" is for tests."""
     width, layers, heads, feed_forward = SIZES[size]
     return Shape(width, layers, heads, feed_forward, vocabulary)
+
+
+def grown(weights: Mapping[str, Tensor], shape: Shape) -> dict[str, Tensor]:
+    """Weights of a network with as many or more layers that computes the same: the new ones, spread
+    between the old, add nothing at first.
+
+    Args:
+        weights: of a network with the same sizes but for its layers.
+    """
+    layers = 1 + max(int(key.split(".")[1]) for key in weights if key.startswith("blk."))
+    if layers == shape.layers:
+        return dict(weights)
+    places = [round(i * (shape.layers - 1) / max(layers - 1, 1)) for i in range(layers)]
+    result = dict(Network(shape).state_dict())
+    for key in result:
+        _, _, rest = key.partition("blk.")
+        number, _, name = rest.partition(".")
+        if not rest:
+            result[key] = weights[key]
+        elif int(number) in places:
+            result[key] = weights[f"blk.{places.index(int(number))}.{name}"]
+        elif name in ("attn_output.weight", "ffn_down.weight"):
+            result[key] = torch.zeros_like(result[key])
+    return result
 
 
 class Block(nn.Module):

@@ -103,3 +103,20 @@ def test_the_whole_chain(tmp_path: Path) -> None:
             assert found == wanted
             again = weights_of(file)
             assert all(torch.equal(again[k], v) for k, v in net.state_dict().items())
+
+
+def test_a_grown_network_computes_the_same() -> None:
+    torch = pytest.importorskip("torch")
+    from models.pretrain.network import Network, Shape, grown
+
+    torch.manual_seed(0)
+    small = Network(Shape(32, 2, 1, 64, 100))
+    shape = Shape(32, 5, 1, 64, 100)
+    large = Network(shape)
+    large.load_state_dict(grown(small.state_dict(), shape))
+    tokens = torch.arange(12)[None]
+    mask = torch.ones(1, 12, 12, dtype=torch.bool).tril()
+    with torch.no_grad():
+        wanted, found = (net(tokens, torch.arange(12)[None], mask) for net in (small, large))
+    assert torch.allclose(wanted, found, atol=1e-6)
+    assert len(grown(small.state_dict(), small.shape)) == len(small.state_dict())
