@@ -32,6 +32,15 @@ class ProposalLog:
         self._file.flush()
         os.fsync(self._file.fileno())
 
+    def beliefs(self) -> dict[int, Mapping[str, Any]]:
+        """What the model believed at each trial's proposal, by number, where it was recorded."""
+        found: dict[int, Mapping[str, Any]] = {}
+        for record in read_proposals(self._path):
+            number, beliefs = record.get("number"), record.get("beliefs")
+            if isinstance(number, int) and isinstance(beliefs, dict):
+                found[number] = beliefs  # the last proposal for a trial is the one that counts
+        return found
+
     def close(self) -> None:
         if self._file is not None:
             self._file.close()

@@ -47,6 +47,7 @@ def main() -> int:
             for number, name in enumerate(steps(session), 1):
                 picture = session.picture()
                 text = picture.read_text("utf8").replace(folder, "")
+                text = text.replace(str(ROOT), "~/hyperllama")
                 (output / f"{number:02d}-{name}.svg").write_text(text, "utf8")
                 picture.unlink()
                 print(name)

@@ -139,7 +139,7 @@ class Speaker:
                 "prompt": result.prompt_tokens,
                 "cached": result.cached_tokens,
                 "evaluated": result.evaluated_tokens,
-                "generated": result.generated_tokens,
+                "generated": result.generated_tokens // max(len(result.completions), 1),
                 "context_used": result.context_used,
                 "context_length": result.context_length,
                 "per_s": result.tokens_per_s,

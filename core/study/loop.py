@@ -179,6 +179,7 @@ class Study:
         steering.notes = {int(n): str(t) for n, t in dict(attrs.get("notes", {})).items()}
         self._progress.ranges = Ranges(self._progress.ranges.base, attrs.get("ranges", {}))
         past: list[tuple[Event, float]] = []
+        beliefs = self._proposals.beliefs()
         for trial in self._store.trials():
             self._next_number = max(self._next_number, trial.number + 1)
             self._has_default |= trial.ours and trial.proposer == "default"
@@ -190,7 +191,7 @@ class Study:
                 and self._progress.understands(trial.config)
             ):
                 steering.spent_s += trial.seconds + trial.proposal_s
-                past.extend(retold(trial, self._progress))
+                past.extend(retold(trial, self._progress, beliefs.get(trial.number, {})))
                 self._progress.learn(trial.observed())
         past.extend(steering.journal.restore(attrs.get("steered", ())))
         past.extend(self._talking.restore(attrs.get("talk", ())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from core.describe import describe_space as describe_space
@@ -49,11 +50,13 @@ def trial_finished(trial: Observed, proposal: Proposal, improved: bool) -> Trial
     )
 
 
-def retold(trial: StoredTrial, progress: Progress) -> Iterator[tuple[Event, float]]:
+def retold(
+    trial: StoredTrial, progress: Progress, beliefs: Mapping[str, Any]
+) -> Iterator[tuple[Event, float]]:
     """The events of a trial that ended before this process began, and when they happened."""
     started = trial.started.timestamp() if trial.started else 0.0
     ended = trial.ended.timestamp() if trial.ended else started
-    seen, proposal = trial.observed(), proposal_of(trial)
+    seen, proposal = trial.observed(), replace(proposal_of(trial), beliefs=beliefs)
     yield proposal_made(trial.number, proposal, progress), started
     yield trial_finished(seen, proposal, progress.improves(seen.value)), ended
 

@@ -93,7 +93,8 @@ class Drawn:
         rng = np.random.default_rng([self.seed, context.number, abs(salt), context.attempt])
         context.on_text("Smaller steps. ")
         record = {"prompt": "P", "reply": "R", "seconds": 0.25, "tokens": {"prompt": 10}}
-        return Proposal(space.sample(rng), self.name, "Smaller steps.", record=record)
+        return Proposal(space.sample(rng), self.name, "Smaller steps.",
+                        beliefs={"x": [(1, 0.5)]}, record=record)
 
     def tell(self, trial: Observed) -> None:
         self.told.append(trial)

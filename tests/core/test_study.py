@@ -177,6 +177,8 @@ def test_resume_tells_watchers_what_was(bench: Bench) -> None:
     assert [e.number for e in bench.events if isinstance(e, TrialFinished)] == [3, 4]
     first_again = next(e for e in told if isinstance(e, TrialFinished) and e.number == 1)
     assert first_again.reasoning == "Smaller steps." and first_again.std
+    believed = {e.number: e.beliefs for e in told if isinstance(e, ProposalMade)}
+    assert believed[1] == believed[4] == {"x": [[1, 0.5]]}
 
 
 def test_failed_trials_count_and_are_told_with_their_reason(bench: Bench) -> None:
