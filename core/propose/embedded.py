@@ -91,7 +91,7 @@ class EmbeddedProposer:
 
     def speak(
         self, space: SearchSpace, number: int, attempt: int = 0, samples: int = 1,
-        blind: bool = False, temperature: float = 1.0,
+        blind: bool = False,
     ) -> tuple[Spoke, Config]:
         """The model's answer for trial `number`, and what is fixed beside it (the estimator).
 
@@ -114,7 +114,7 @@ class EmbeddedProposer:
         only = self._setting.estimators[0] if self._setting.estimators else ""
         spoke = self._speaker.ask(
             part, estimator or only, self._setting.kind, self._setting.facts, told,
-            seed_for(self._setting.seed, number, attempt), samples, temperature,
+            seed_for(self._setting.seed, number, attempt), samples,
         )  # fmt: skip
         if prefix:
             spoke = replace(

@@ -72,11 +72,8 @@ class Speaker:
         told: Sequence[Told],
         seed: int,
         samples: int = 1,
-        temperature: float = 1.0,
     ) -> Spoke:
-        """Configurations of `space`, drawn as the model sees fit.
-
-        A temperature in the setting goes before `temperature`.
+        """Configurations of `space`, drawn at the setting's temperature, otherwise at 1.
 
         Raises:
             EngineError: the engine died, twice.
@@ -100,8 +97,8 @@ class Speaker:
             segments.append(Fixed(lead + dialect.VOCABULARY[axis.token], special=True))
             segments.append(Tokens(f"value{i}", tuple(axis.allowed), belief=True))
             lead = ""
-        if self._setting.temperature is not None:
-            temperature = self._setting.temperature
+        wanted = self._setting.temperature
+        temperature = 1.0 if wanted is None else wanted
         if temperature == 0:
             samples = 1
         completions: list[Any] = []
