@@ -20,8 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from models.engine import Engine, EngineSettings, Generation, Tokens
-from models.registry import resolve_model
+from hyperllama.models.engine import Engine, EngineSettings, Generation, Tokens
+from hyperllama.models.registry import resolve_model
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from models.priority import STUDY, give_way  # noqa: E402
+from hyperllama.models.priority import STUDY, give_way  # noqa: E402
 
 NAME = "latency"
 CURSOR = "▌".encode()
@@ -171,7 +171,7 @@ def wait_for(fd: int, sign: bytes, seconds: float) -> bool:
 
 def interface(options: argparse.Namespace) -> None:
     """The interface itself, with a timer that notes by how much it comes late."""
-    from tui.app import HyperLlama
+    from hyperllama.tui.app import HyperLlama
 
     class Timed(HyperLlama):
         CSS_PATH = ROOT / "tui" / "hyperllama.tcss"
@@ -197,7 +197,7 @@ def interface(options: argparse.Namespace) -> None:
 
 def writer(options: argparse.Namespace) -> None:
     """A study with a long past, to which words and folds are added ten times a second."""
-    from core.events import (  # fmt: skip
+    from hyperllama.core.events import (  # fmt: skip
         FoldFinished,
         ProposalMade,
         ProposalStarted,
@@ -206,8 +206,8 @@ def writer(options: argparse.Namespace) -> None:
         TrialFinished,
         to_json,
     )
-    from core.folder import EVENTS, Lock
-    from core.paths import study_dir
+    from hyperllama.core.folder import EVENTS, Lock
+    from hyperllama.core.paths import study_dir
 
     rng = random.Random(0)
     folder = study_dir(NAME)
@@ -257,8 +257,8 @@ def writer(options: argparse.Namespace) -> None:
 
 def model(options: argparse.Namespace) -> None:
     """llama.cpp generates without end."""
-    from models.engine import Engine, EngineSettings, Generation, Tokens
-    from models.registry import resolve_model
+    from hyperllama.models.engine import Engine, EngineSettings, Generation, Tokens
+    from hyperllama.models.registry import resolve_model
 
     home = Path(os.environ["HYPERLLAMA_HOME"])
     with Engine(log=home / "engine.log") as engine:

@@ -49,8 +49,8 @@ def main() -> None:
 
 
 def _compared(folder: Path, task: str, trials: int, rounds: int) -> dict[str, Any]:
-    from core.task import standalone_text
-    from tui.commands.run import find_task
+    from hyperllama.core.task import standalone_text
+    from hyperllama.tui.commands.run import find_task
 
     file = folder / "task.toml"
     # No rows are kept for the end: scoring the incumbent there is no part of a trial.
@@ -114,11 +114,11 @@ def _plain(task_file: Path, configs: Path) -> None:
     """The same configurations by scikit-learn alone; prints their scores."""
     from sklearn.model_selection import cross_val_score
 
-    from core.data import load_table
-    from core.estimators import split
-    from core.evaluate.crossval import Evaluator
-    from core.evaluate.pipeline import build_pipeline
-    from core.task import load_task, resolve
+    from hyperllama.core.data import load_table
+    from hyperllama.core.estimators import split
+    from hyperllama.core.evaluate.crossval import Evaluator
+    from hyperllama.core.evaluate.pipeline import build_pipeline
+    from hyperllama.core.task import load_task, resolve
 
     warnings.simplefilter("ignore")
     task = load_task(task_file)

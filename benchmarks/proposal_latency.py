@@ -44,13 +44,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import psutil
 
-from core.estimators import Facts, joint_space
-from core.prompt.options import PromptOptions
-from core.prompt.wording import Names
-from core.propose import AskContext, Observed, Proposal, ProposerSetting
-from core.propose.chat import ChatProposer
-from core.space import Categorical, Integer, Param, SearchSpace
-from models.engine import Engine, EngineSettings, Free, Generation
+from hyperllama.core.estimators import Facts, joint_space
+from hyperllama.core.prompt.options import PromptOptions
+from hyperllama.core.prompt.wording import Names
+from hyperllama.core.propose import AskContext, Observed, Proposal, ProposerSetting
+from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.space import Categorical, Integer, Param, SearchSpace
+from hyperllama.models.engine import Engine, EngineSettings, Free, Generation
 from tests.models.random_model import HALF_BILLION, SMALL, real_vocabularies, write_random
 
 CONTEXT = 4096

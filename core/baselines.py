@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from core.bench.chance import Chance
-from core.compare.grid import BASELINES, FILE, Contender, make_grid
-from core.compare.reading import Comparison, read_comparison
-from core.compare.run import run_comparison
-from core.compare.trials import KeptRunner, KeptTrials, default_file
-from core.errors import HyperLlamaError, StudyError
-from core.evaluate.results import FoldResult, Result
-from core.folder import Lock, all_summaries, holder
-from core.honesty import (
+from hyperllama.core.bench.chance import Chance
+from hyperllama.core.compare.grid import BASELINES, FILE, Contender, make_grid
+from hyperllama.core.compare.reading import Comparison, read_comparison
+from hyperllama.core.compare.run import run_comparison
+from hyperllama.core.compare.trials import KeptRunner, KeptTrials, default_file
+from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.folder import Lock, all_summaries, holder
+from hyperllama.core.honesty import (
     FOLDER,
     Honesty,
     Line,
@@ -37,9 +36,10 @@ from core.honesty import (
     read_honesty,
     write_honesty,
 )
-from core.paths import study_dir
-from core.reading import StudyFacts, read_study
-from core.store import StoredTrial
+from hyperllama.core.paths import study_dir
+from hyperllama.core.reading import StudyFacts, read_study
+from hyperllama.core.store import StoredTrial
+from hyperllama.models.child import program_argv
 
 SEEDS = 3
 FOLDINGS = 5
@@ -53,14 +53,12 @@ def spawn(study: str, storage: str | None = None) -> int:
 
     It ends by itself, also where another one works on the same study already.
     """
-    root = str(Path(__file__).resolve().parents[1])
-    paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": paths}
+    environment = dict(os.environ)
     if storage:
         environment["HYPERLLAMA_STORAGE"] = storage
-    line = [sys.executable, "-m", "hyperllama", "baselines", study, "--quiet"]
     child = subprocess.Popen(
-        line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        program_argv("baselines", study, "--quiet"), stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env=environment, start_new_session=True,
     )  # fmt: skip
     return child.pid

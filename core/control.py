@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Union, get_args
 
-from core.errors import StudyError
-from core.folder import COMMANDS, write_atomically
+from hyperllama.core.errors import StudyError
+from hyperllama.core.folder import COMMANDS, write_atomically
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.space import Categorical, SearchSpace
+from hyperllama.core.space import Categorical, SearchSpace
 
 
 def describe_space(

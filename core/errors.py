@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileError
+from hyperllama.models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileError
 
 __all__ = [
     "ChildDied",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from core.events import Event, to_json
+from hyperllama.core.events import Event, to_json
 
 Listener = Callable[[Event, float], None]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import StudyError
-from core.honesty import read_honesty
-from core.reading import StudyFacts, read_study
-from core.store import StoredTrial
+from hyperllama.core.errors import StudyError
+from hyperllama.core.honesty import read_honesty
+from hyperllama.core.reading import StudyFacts, read_study
+from hyperllama.core.store import StoredTrial
 
 if TYPE_CHECKING:
-    from core.export import TrialRecord
+    from hyperllama.core.export import TrialRecord
 
 
 def export_study(
@@ -38,8 +38,8 @@ def export_study(
         StudyError: there is no such study, nothing was completed, or the folder cannot be written.
         HyperLlamaError: the table is gone, or the last fit failed.
     """
-    from core.evaluate.client import TrialRunner
-    from core.export import StudyRecord, export
+    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.export import StudyRecord, export
 
     facts = read_study(study, storage)
     if facts.task_file is None:
@@ -89,7 +89,7 @@ def _current_test_score(facts: StudyFacts) -> float | None:
 
 
 def _record(trial: StoredTrial, seed: int) -> TrialRecord:
-    from core.export import TrialRecord
+    from hyperllama.core.export import TrialRecord
 
     return TrialRecord(
         number=trial.number,

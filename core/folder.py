@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.errors import StudyError
-from core.paths import home, study_dir
+from hyperllama.core.errors import StudyError
+from hyperllama.core.paths import home, study_dir
 
 SUMMARY = "summary.json"
 TASK = "task.toml"

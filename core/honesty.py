@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.errors import StudyError
-from core.folder import find_study, holder, write_atomically
+from hyperllama.core.errors import StudyError
+from hyperllama.core.folder import find_study, holder, write_atomically
 
 FOLDER = "baselines"
 FILE = "honesty.json"

@@ -17,11 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.control import asked_bytes
-from core.errors import ChildDied, StudyError
-from core.event_log import EventLog, Listener
-from core.events import Noted, StudyFinished, StudyOpened
-from core.folder import (
+from hyperllama.core.control import asked_bytes
+from hyperllama.core.errors import ChildDied, StudyError
+from hyperllama.core.event_log import EventLog, Listener
+from hyperllama.core.events import Noted, StudyFinished, StudyOpened
+from hyperllama.core.folder import (
     CACHE,
     EVENTS,
     LOG,
@@ -37,7 +37,7 @@ from core.folder import (
     write_atomically,
     write_summary,
 )
-from core.options import (
+from hyperllama.core.options import (
     DEFAULTS,
     Options,
     absolute_storage,
@@ -46,13 +46,13 @@ from core.options import (
     lasting_model,
     without_storage,
 )
-from core.paths import default_storage, study_dir
+from hyperllama.core.paths import default_storage, study_dir
 
 if TYPE_CHECKING:
-    from core.evaluate.client import TrialRunner
-    from core.propose.protocol import Proposer
-    from core.store import Store
-    from core.task import Problem, Task
+    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.propose.protocol import Proposer
+    from hyperllama.core.store import Store
+    from hyperllama.core.task import Problem, Task
 
 _UNLIMITED_TRIALS = 100_000  # what a task file's budget in minutes alone means
 _VERSION = 1
@@ -72,7 +72,7 @@ def start(
         HyperLlamaError: the task, the table, the model or the storage cannot be used; the study's
             name is taken; the study failed for good. In all but the last case nothing is left.
     """
-    from core.task import load_task, standalone_text
+    from hyperllama.core.task import load_task, standalone_text
 
     task = load_task(task_file)
     name, fresh, asked, lock = _claim(study, task.name)
@@ -135,8 +135,8 @@ def resume(
 
 def _check_prompt(options: Mapping[str, Any]) -> None:
     """See to it that a study does not begin with prompt templates that cannot be used."""
-    from core.prompt.options import PromptOptions
-    from core.prompt.templates import load_templates
+    from hyperllama.core.prompt.options import PromptOptions
+    from hyperllama.core.prompt.templates import load_templates
 
     folder = PromptOptions.of(options).templates
     if folder:
@@ -219,7 +219,7 @@ class _Opened:
         threading.Thread(target=_import_rest, daemon=True).start()
         problem = self._open_runner()
 
-        from core.store import Store, open_storage
+        from hyperllama.core.store import Store, open_storage
 
         storage = open_storage(options.storage)
         self._store = Store.create(storage, self._name, problem.metric, self._attrs())
@@ -239,8 +239,8 @@ class _Opened:
 
     def reopen(self, more: int) -> None:
         """Find the study in the storage, with what it was started with; load the table."""
-        from core.store import Store, open_storage
-        from core.task import load_task
+        from hyperllama.core.store import Store, open_storage
+        from hyperllama.core.task import load_task
 
         assert self._options.storage is not None
         begun = (read_summary(self._folder) or {}).get("begun")
@@ -288,9 +288,9 @@ class _Opened:
         self._open_runner()
 
     def run(self) -> StudyFinished:
-        from core.control import Inbox
-        from core.proposal_log import ProposalLog
-        from core.study import Study
+        from hyperllama.core.control import Inbox
+        from hyperllama.core.proposal_log import ProposalLog
+        from hyperllama.core.study import Study
 
         assert self._store is not None and self._runner is not None and self._problem is not None
         facts = self._facts()
@@ -325,7 +325,7 @@ class _Opened:
         self._events.close()
 
     def _open_runner(self) -> Problem:
-        from core.evaluate.client import TrialRunner
+        from hyperllama.core.evaluate.client import TrialRunner
 
         self._runner = TrialRunner(
             self._folder / TASK,
@@ -364,8 +364,8 @@ class _Opened:
         )
 
     def _facts(self) -> StudyOpened:
-        from core.describe import describe_space
-        from core.propose import needs_model
+        from hyperllama.core.describe import describe_space
+        from hyperllama.core.propose import needs_model
 
         assert self._runner is not None and self._problem is not None
         options, problem = self._options, self._problem
@@ -390,8 +390,8 @@ class _Opened:
         )
 
     def _make_proposer(self, name: str) -> Proposer:
-        from core.prompt.options import PromptOptions
-        from core.propose import ProposerSetting, make_proposer, needs_model
+        from hyperllama.core.prompt.options import PromptOptions
+        from hyperllama.core.propose import ProposerSetting, make_proposer, needs_model
 
         assert self._runner is not None and self._problem is not None
         options, problem, task = self._options, self._problem, self._problem.task
@@ -420,7 +420,7 @@ class _Opened:
 
     def _use_model(self, model: str) -> str:
         """Take another model for proposers that are opened from now on; it stays on a resume."""
-        from models.registry import check_model, resolve_model
+        from hyperllama.models.registry import check_model, resolve_model
 
         assert self._store is not None
         check_model(resolve_model(model))
@@ -433,7 +433,7 @@ class _Opened:
             file.write(text)
 
     def _save(self, summary: Mapping[str, Any]) -> None:
-        from core.propose import needs_model
+        from hyperllama.core.propose import needs_model
 
         assert self._runner is not None and self._problem is not None
         options, problem = self._options, self._problem
@@ -468,5 +468,5 @@ class _Opened:
 
 
 def _import_rest() -> None:
-    for module in ("core.store", "core.study"):
+    for module in ("hyperllama.core.store", "hyperllama.core.study"):
         importlib.import_module(module)

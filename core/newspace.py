@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.draft.edit import set_key
-from core.errors import TaskError
-from core.propose.setting import ProposerSetting
-from core.propose.space import SpaceProposal, propose_space
+from hyperllama.core.draft.edit import set_key
+from hyperllama.core.errors import TaskError
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.propose.space import SpaceProposal, propose_space
 
 
 def space_for(
@@ -33,8 +33,8 @@ def space_for(
         HyperLlamaError: the task, its table or the model cannot be used.
         Cancelled: `should_stop` became true.
     """
-    from core.data import load_table
-    from core.task import parse_task, resolve
+    from hyperllama.core.data import load_table
+    from hyperllama.core.task import parse_task, resolve
 
     task = parse_task(text, file)
     table = load_table(task)

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data import inspect
-from core.errors import TaskError
-from core.estimators import Facts, canonical_name, families, family, joint_space
-from core.space import Categorical, Domain, Float, Param, Value
-from core.task.metrics import default_metric, known
-from core.words import allowed, shown
+from hyperllama.core.data import inspect
+from hyperllama.core.errors import TaskError
+from hyperllama.core.estimators import Facts, canonical_name, families, family, joint_space
+from hyperllama.core.space import Categorical, Domain, Float, Param, Value
+from hyperllama.core.task.metrics import default_metric, known
+from hyperllama.core.words import allowed, shown
 
 if TYPE_CHECKING:
-    from core.task.spec import Kind
+    from hyperllama.core.task.spec import Kind
 
 _MANY_ROWS = 200_000
 _SUBSAMPLE_ROWS = 50_000

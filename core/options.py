@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import EngineError, HyperLlamaError
-from core.events import Noted
+from hyperllama.core.errors import EngineError, HyperLlamaError
+from hyperllama.core.events import Noted
 
 if TYPE_CHECKING:
-    from models.engine import EngineSettings
+    from hyperllama.models.engine import EngineSettings
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def choose_proposer(wanted: str | None, model: str | None) -> tuple[str, Noted |
     Raises:
         HyperLlamaError: the proposer or the model that was named does not exist.
     """
-    from core.propose import needs_model
+    from hyperllama.core.propose import needs_model
 
     if wanted is not None and not needs_model(wanted):
         return wanted, None
@@ -71,7 +71,7 @@ def choose_proposer(wanted: str | None, model: str | None) -> tuple[str, Noted |
         return "tpe", Noted("warning", f"no model, so tpe proposes: {error.message}", error.hint)
     if wanted is not None:
         return wanted, None
-    hybrid = is_embedded and importlib.util.find_spec("core.propose.hybrid") is not None
+    hybrid = is_embedded and importlib.util.find_spec("hyperllama.core.propose.hybrid") is not None
     return ("hybrid" if hybrid else "llama"), None
 
 
@@ -83,7 +83,7 @@ def lasting_model(model: str) -> str:
 
 def _usable(model: str) -> bool:
     """Whether the model is one of our own; an error says why it cannot be used at all."""
-    from models.registry import check_model, resolve_model
+    from hyperllama.models.registry import check_model, resolve_model
 
     if importlib.util.find_spec("llama_cpp") is None:
         raise EngineError(
@@ -100,7 +100,7 @@ def without_storage(options: Options) -> dict[str, Any]:
 
 def engine_settings(options: Options) -> EngineSettings:
     """The options as llama.cpp's process wants them."""
-    from models.engine import EngineSettings
+    from hyperllama.models.engine import EngineSettings
 
     return EngineSettings(
         context_length=options.context_length or 0,

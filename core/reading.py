@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.folder import TASK, find_study, read_summary
-from core.launch import storage_of
-from core.paths import study_dir
-from core.store import Store, StoredTrial, open_storage
+from hyperllama.core.folder import TASK, find_study, read_summary
+from hyperllama.core.launch import storage_of
+from hyperllama.core.paths import study_dir
+from hyperllama.core.store import Store, StoredTrial, open_storage
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from core.errors import SpaceError
-from core.estimators import Facts, canonical_name, likely_family
-from core.propose import AskContext, Exhausted, Observed, ProposerSetting, make_proposer
-from core.space import SearchSpace
+from hyperllama.core.errors import SpaceError
+from hyperllama.core.estimators import Facts, canonical_name, likely_family
+from hyperllama.core.propose import AskContext, Exhausted, Observed, ProposerSetting, make_proposer
+from hyperllama.core.space import SearchSpace
 
 STRATEGIES = ("hybrid", "llama")
 

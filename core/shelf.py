@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.errors import HyperLlamaError, StudyError
-from core.folder import holder, write_atomically
-from core.paths import home, study_dir
+from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.folder import holder, write_atomically
+from hyperllama.core.paths import home, study_dir
 
 LABEL = "label.json"
 KEPT_S = 7 * 86_400.0
@@ -109,9 +109,9 @@ def empty_trash(now: float) -> list[str]:
 
 
 def _forget(folder: Path) -> None:
-    from core.folder import read_summary
-    from core.launch import storage_of
-    from core.store import Store, open_storage
+    from hyperllama.core.folder import read_summary
+    from hyperllama.core.launch import storage_of
+    from hyperllama.core.store import Store, open_storage
 
     name = str((read_summary(folder) or {}).get("study") or folder.name)
     storage = open_storage(storage_of(folder), create=False)

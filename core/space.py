@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import SpaceError
+from hyperllama.core.errors import SpaceError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -27,9 +27,9 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from core.errors import StudyError
-from core.propose.protocol import Observed, Proposal
-from core.space import Config, SearchSpace
+from hyperllama.core.errors import StudyError
+from hyperllama.core.propose.protocol import Observed, Proposal
+from hyperllama.core.space import Config, SearchSpace
 
 PREFIX = "hyperllama:"
 _BUSY_TIMEOUT_S = 60.0

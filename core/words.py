@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from core.text import plain
+from hyperllama.core.text import plain
 
 
 def shown(value: object, most: int = 60) -> str:

@@ -33,8 +33,8 @@ from typing import Any
 
 import psutil
 
-from models.errors import ChildDied, HyperLlamaError
-from models.priority import pass_on
+from hyperllama.models.errors import ChildDied, HyperLlamaError
+from hyperllama.models.priority import pass_on
 
 Message = dict[str, Any]
 
@@ -57,16 +57,21 @@ class ChildSaid(HyperLlamaError):
 
 
 def python_argv(module: str, *args: str) -> list[str]:
-    """The command that runs one of our modules as a child.
+    """The command that runs one of our modules as a child, from where this one was loaded.
 
-    Not `-m`: it would look in the current folder first, where a user may keep his own `models`.
+    Not `-m`: it would look in the current folder first, where a user may keep a `random.py`.
     """
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).absolute().parents[2])
     code = (
         f"import sys; sys.path[0] = {root!r}; import runpy; "
         f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     )
     return [sys.executable, "-c", code, *args]
+
+
+def program_argv(*args: str) -> list[str]:
+    """The command that runs `hyperllama ARGS` in a process of its own."""
+    return python_argv("hyperllama", *args)
 
 
 class Child:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import EngineError
+from hyperllama.models.errors import EngineError
 
 Ids = NDArray[np.int32]
 

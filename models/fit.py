@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.registry import LOAD_OVERHEAD_MB, ModelFile, estimate_memory_mb
+from hyperllama.models.registry import LOAD_OVERHEAD_MB, ModelFile, estimate_memory_mb
 
 GPU_RESERVE_MB = 400.0
 """Left free on each GPU for llama.cpp's own buffers and whatever else draws on it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from models.errors import ModelFileError
+from hyperllama.models.errors import ModelFileError
 
 MAX_KEYS = 1 << 16
 MAX_TENSORS = 1 << 20

@@ -17,8 +17,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from models.decode import Ids, Pieces
-from models.errors import EngineError
+from hyperllama.models.decode import Ids, Pieces
+from hyperllama.models.errors import EngineError
 
 _DIGITS = frozenset("0123456789")
 _PLAIN_FROM, _PLAIN_TO = Decimal("1e-3"), Decimal("1e7")

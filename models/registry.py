@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.errors import ModelFileError
-from models.folders import PART, data_folder, named_files, read_json, usual_folders
-from models.gguf_header import BLOCKS, Elements, Header, Tensor, read_header
+from hyperllama.models.errors import ModelFileError
+from hyperllama.models.folders import PART, data_folder, named_files, read_json, usual_folders
+from hyperllama.models.gguf_header import BLOCKS, Elements, Header, Tensor, read_header
 
 EMBEDDED = Path(__file__).parent / "embedded"
 EMBEDDED_ORDER = ("4m", "12m", "1m")

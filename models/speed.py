@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.engine.client import Engine
-from models.engine.protocol import EngineSettings, Generation, ModelInfo, Tokens
-from models.usage import peak_memory_mb
+from hyperllama.models.engine.client import Engine
+from hyperllama.models.engine.protocol import EngineSettings, Generation, ModelInfo, Tokens
+from hyperllama.models.usage import peak_memory_mb
 
 _BATCH = 512
 

@@ -19,11 +19,11 @@ import optuna
 import pytest
 
 import hyperllama as public
-from core.folder import holder, read_summary
-from core.paths import default_storage, study_dir
+from hyperllama.core.folder import holder, read_summary
+from hyperllama.core.paths import default_storage, study_dir
+from hyperllama.tui.commands import make_parser, run_command_line
 from tests.models.tiny_gguf import write_tiny
 from tests.small import TASK, command, environment, hyperllama, write_task
-from tui.commands import make_parser, run_command_line
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_a_mistake_of_ours_is_no_traceback(
     def wrong() -> None:
         raise ZeroDivisionError("oh \x1b[31mno")
 
-    monkeypatch.setattr("core.folder.all_summaries", wrong)
+    monkeypatch.setattr("hyperllama.core.folder.all_summaries", wrong)
     assert run_command_line(["studies"]) == 1
     told = capsys.readouterr().err
     assert "ZeroDivisionError: oh no" in told and "Traceback" not in told
@@ -196,7 +196,7 @@ def test_a_full_disk_is_a_message(
     def full() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/summary.json")
 
-    monkeypatch.setattr("core.folder.all_summaries", full)
+    monkeypatch.setattr("hyperllama.core.folder.all_summaries", full)
     assert run_command_line(["studies"]) == 7
     assert "/data/summary.json: No space left" in capsys.readouterr().err
 
@@ -455,7 +455,7 @@ def test_doctor_notices_what_is_broken(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HYPERLLAMA_HOME", str(tmp_path / "file" / "home"))
-    monkeypatch.setattr("tui.commands.doctor._LEARNING", "import nothing_of_this_name")
+    monkeypatch.setattr("hyperllama.tui.commands.doctor._LEARNING", "import nothing_of_this_name")
     assert run_command_line(["doctor"]) == 1
     shown = capsys.readouterr().out
     assert "BROKEN  data folder" in shown and "BROKEN  learning libraries" in shown
@@ -477,13 +477,14 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_public_face_is_lazy() -> None:
-    code = "import sys, hyperllama; print(sorted({'numpy', 'optuna', 'core'} & set(sys.modules)))"
+    heavy = {"numpy", "optuna", "hyperllama.core"}
+    code = f"import sys, hyperllama; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment()
     )
     assert done.stdout == "[]\n"
-    from core.space import SearchSpace
-    from core.task import load_task
+    from hyperllama.core.space import SearchSpace
+    from hyperllama.core.task import load_task
 
     assert public.SearchSpace is SearchSpace and public.load_task is load_task
     with pytest.raises(AttributeError, match="has no attribute"):

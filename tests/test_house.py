@@ -29,13 +29,14 @@ def loaded_by(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "allowed"),
     [
-        ("import core", set()),
+        ("import hyperllama.core", set()),
         ("import hyperllama", set()),
-        ("import core.space, core.events, core.errors, core.propose", set()),
-        ("import models.registry, models.engine", set()),
-        ("import core.compare.grid, core.compare.reading, core.honesty, models.fit", set()),
-        ("import core.study, core.store", {"optuna", "polars", "scipy"}),
-        ("import tui.app", {"textual"}),
+        ("import hyperllama.core.space, hyperllama.core.events, hyperllama.core.propose", set()),
+        ("import hyperllama.models.registry, hyperllama.models.engine", set()),
+        ("import hyperllama.core.compare.grid, hyperllama.core.honesty", set()),
+        ("import hyperllama.models.fit", set()),
+        ("import hyperllama.core.study, hyperllama.core.store", {"optuna", "polars", "scipy"}),
+        ("import hyperllama.tui.app", {"textual"}),
     ],
 )
 def test_importing_loads_nothing_heavy(statement: str, allowed: set[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from textual.binding import Binding
 
-from tui import preferences
+from hyperllama.tui import preferences
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -22,16 +22,16 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
-from core import shelf
-from core.errors import StudyError
-from core.paths import home
-from core.text import plain
-from tui import actions, glyphs, settings, themes
-from tui.screens.base import Place
-from tui.screens.home import Home
+from hyperllama.core import shelf
+from hyperllama.core.errors import StudyError
+from hyperllama.core.paths import home
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, glyphs, settings, themes
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.home import Home
 
 if TYPE_CHECKING:
-    from tui import bridge
+    from hyperllama.tui import bridge
 
 _NO_COLOR = NoColor()
 _REPORTS_KEPT = 500
@@ -163,17 +163,17 @@ class HyperLlama(App[None]):
         """Let a process of its own remove what has lain in the trash for a week."""
         if not shelf.overdue(self.clock()):
             return
-        from models.child import python_argv
-        from tui import bridge
+        from hyperllama.models.child import python_argv
+        from hyperllama.tui import bridge
 
         with contextlib.suppress(OSError):  # it is tried again at the next start
-            self._sweeper = bridge.Started(python_argv("core.shelf"), bridge.NOWHERE)
+            self._sweeper = bridge.Started(python_argv("hyperllama.core.shelf"), bridge.NOWHERE)
 
     # Studies
 
     async def start_study(self, task: Path, choices: bridge.Choices) -> bridge.StudyLink | None:
         """Start a new study; None, and reported, where that failed."""
-        from tui import bridge
+        from hyperllama.tui import bridge
 
         try:
             return self.adopt(await bridge.start(task, choices))
@@ -183,7 +183,7 @@ class HyperLlama(App[None]):
 
     async def resume_study(self, name: str) -> bridge.StudyLink | None:
         """Go on with a study, once however often that is asked; None, and reported: it failed."""
-        from tui import bridge
+        from hyperllama.tui import bridge
 
         link = self.links.get(name)
         if link is not None and link.alive:
@@ -201,18 +201,18 @@ class HyperLlama(App[None]):
 
     def open_study(self, name: str) -> None:
         """Show a study that is on the disk."""
-        from tui import bridge
+        from hyperllama.tui import bridge
 
         self.show_study(self.links.get(name) or bridge.FolderLink(name))
 
     def show_study(self, link: bridge.StudyLink) -> None:
-        from tui.screens.study import StudyScreen
+        from hyperllama.tui.screens.study import StudyScreen
 
         self.last_study = link.name
         self.push_screen(StudyScreen(link, self.clock))
 
     def open_models(self) -> None:
-        from tui.screens.models import Models
+        from hyperllama.tui.screens.models import Models
 
         self.push_screen(Models())
 
@@ -224,7 +224,7 @@ class HyperLlama(App[None]):
 
     @work(group="export")
     async def write_report(self, name: str) -> None:
-        from tui import bridge
+        from hyperllama.tui import bridge
 
         self.notify("Writing the report", timeout=3)
         try:
@@ -237,7 +237,7 @@ class HyperLlama(App[None]):
     @work(group="export")
     async def write_winner(self, name: str) -> None:
         """The last fit, on all rows, takes about as long as a trial."""
-        from tui import bridge
+        from hyperllama.tui import bridge
 
         self.notify("Writing the winner: configuration, script, fitted pipeline", timeout=4)
         try:
@@ -306,7 +306,7 @@ class HyperLlama(App[None]):
         self.set_up(theme=name)
 
     def action_settings(self) -> None:
-        from tui.screens.settings import SettingsScreen
+        from hyperllama.tui.screens.settings import SettingsScreen
 
         if not isinstance(self.screen, SettingsScreen):
             self.push_screen(SettingsScreen())
@@ -324,7 +324,7 @@ class HyperLlama(App[None]):
 
     def action_help(self) -> None:
         """About the focused pane, with the keys that apply."""
-        from tui.screens.help import Help, keys_table
+        from hyperllama.tui.screens.help import Help, keys_table
 
         screen = self.screen
         if isinstance(screen, Help):
@@ -335,7 +335,7 @@ class HyperLlama(App[None]):
 
     def action_keys(self) -> None:
         """Every key, those that apply first."""
-        from tui.screens.help import Help, keys_table
+        from hyperllama.tui.screens.help import Help, keys_table
 
         screen = self.screen
         if isinstance(screen, Help):
@@ -349,7 +349,7 @@ class HyperLlama(App[None]):
         self.notify(f"Saved as {where}", markup=False)
 
     def action_log(self) -> None:
-        from tui.screens.dialogs import Read
+        from hyperllama.tui.screens.dialogs import Read
 
         lines = [
             Content.assemble(
@@ -380,8 +380,8 @@ class HyperLlama(App[None]):
             self.exit()
 
     async def _may_leave(self) -> bool:
-        from tui.screens.dialogs import Ask, Option
-        from tui.screens.study import StudyScreen
+        from hyperllama.tui.screens.dialogs import Ask, Option
+        from hyperllama.tui.screens.study import StudyScreen
 
         if isinstance(self.screen, StudyScreen):
             return bool(await self.screen.ask_to_leave())
@@ -404,7 +404,7 @@ class HyperLlama(App[None]):
             if not choice:
                 return False
             if choice == "stop":
-                from core.control import Stop
+                from hyperllama.core.control import Stop
 
                 for link in running:
                     try:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Union
 
-from tui import wording
-from tui.snapshot import Line, Snapshot, TrialView
+from hyperllama.tui import wording
+from hyperllama.tui.snapshot import Line, Snapshot, TrialView
 
 Test = Callable[[TrialView], bool]
 SORTS = {

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from core.control import Freeze, Range, Release
-from tui import wording
+from hyperllama.core.control import Freeze, Range, Release
+from hyperllama.tui import wording
 
 Param = Mapping[str, Any]  # as `StudyOpened.space` has it
 

@@ -12,29 +12,29 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from core.control import Inbox, Note, Request, send
-from core.errors import StudyError
-from core.events import Event, Noted, TrialNoted, from_json
-from core.folder import EVENTS, LOG, PROPOSALS, free_name, holder
-from core.honesty import Honesty, read_honesty
-from core.paths import home, study_dir
-from core.proposal_log import read_proposals
-from core.text import plain
-from models.priority import STUDY, give_way
-from tui import preferences
-from tui.snapshot import Snapshot, Watch
+from hyperllama.core.control import Inbox, Note, Request, send
+from hyperllama.core.errors import StudyError
+from hyperllama.core.events import Event, Noted, TrialNoted, from_json
+from hyperllama.core.folder import EVENTS, LOG, PROPOSALS, free_name, holder
+from hyperllama.core.honesty import Honesty, read_honesty
+from hyperllama.core.paths import home, study_dir
+from hyperllama.core.proposal_log import read_proposals
+from hyperllama.core.text import plain
+from hyperllama.models.child import program_argv
+from hyperllama.models.priority import STUDY, give_way
+from hyperllama.tui import preferences
+from hyperllama.tui.snapshot import Snapshot, Watch
 
 _LOOK_S = 0.05  # between two looks whether a process is there, or gone
 _CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
 NOWHERE = subprocess.DEVNULL
-COMMAND: tuple[str, ...] = (sys.executable, "-m", "hyperllama")
+COMMAND: tuple[str, ...] = tuple(program_argv())
 
 
 class StudyLink(Protocol):
@@ -270,9 +270,7 @@ def start_log(name: str) -> Path:
 
 def environment() -> dict[str, str]:
     """The surroundings of a command of ours that is started from here."""
-    root = str(Path(__file__).resolve().parents[1])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH", "")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
+    return {**os.environ, "NO_COLOR": "1"}
 
 
 async def launch(arguments: Sequence[str], name: str) -> FolderLink:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.errors import ChildDied
-from core.text import plain
+from hyperllama.core.errors import ChildDied
+from hyperllama.core.text import plain
 
 _LINE_BYTES = 1 << 24
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.draft.edit import set_key, value_at, values
-from core.paths import home
-from models.child import python_argv
-from tui.child import JsonChild
+from hyperllama.core.draft.edit import set_key, value_at, values
+from hyperllama.core.paths import home
+from hyperllama.models.child import python_argv
+from hyperllama.tui.child import JsonChild
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow", ".gz", ".zst")
 
@@ -38,7 +38,8 @@ class Draft:
         self.task: dict[str, Any] | None = None
         self.faults: list[dict[str, Any]] = []
         log = home() / "logs" / "form.log"
-        self.child = JsonChild(python_argv("core.draft.server"), "the table's reader", log)
+        argv = python_argv("hyperllama.core.draft.server")
+        self.child = JsonChild(argv, "the table's reader", log)
 
     @property
     def columns(self) -> list[dict[str, Any]]:
@@ -143,7 +144,7 @@ class Draft:
 
     def save(self) -> None:
         """Write the file. Raises OSError."""
-        from core.folder import write_atomically
+        from hyperllama.core.folder import write_atomically
 
         self.file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.file, self.text)
@@ -200,7 +201,7 @@ def range_value(text: str, row: Mapping[str, Any]) -> Any:
     Raises:
         ValueError: with what is wrong, in words.
     """
-    from tui.screens.dialogs import typed
+    from hyperllama.tui.screens.dialogs import typed
 
     text = text.strip()
     if not text:

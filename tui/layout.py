@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from core.folder import write_atomically
-from tui import preferences
-from tui.arrange import Order
+from hyperllama.core.folder import write_atomically
+from hyperllama.tui import preferences
+from hyperllama.tui.arrange import Order
 
 LEAST_SHARE, MOST_SHARE, STEP = 20, 80, 5  # per cent
 

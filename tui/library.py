@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.folder import all_summaries
-from core.shelf import read_label
-from core.text import plain
+from hyperllama.core.folder import all_summaries
+from hyperllama.core.shelf import read_label
+from hyperllama.core.text import plain
 
 if sys.version_info >= (3, 11):
     import tomllib

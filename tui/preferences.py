@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.errors import StudyError
-from core.folder import write_atomically
+from hyperllama.core.errors import StudyError
+from hyperllama.core.folder import write_atomically
 
 _SETTINGS = ("context_length", "gpu_layers", "threads")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.text import plain
-from tui import arrange, wording
-from tui.snapshot import Snapshot, TrialView
+from hyperllama.core.text import plain
+from hyperllama.tui import arrange, wording
+from hyperllama.tui.snapshot import Snapshot, TrialView
 
 _LATEST = 60  # rows of the history that are told
 

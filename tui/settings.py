@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import StudyError
-from tui import preferences
+from hyperllama.core.errors import StudyError
+from hyperllama.tui import preferences
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,8 +74,8 @@ def write(path: Path, key: tuple[str, ...], value: Any) -> None:
     Raises:
         StudyError: the file cannot be read as TOML, or not be written.
     """
-    from core.draft.edit import set_key
-    from core.folder import write_atomically
+    from hyperllama.core.draft.edit import set_key
+    from hyperllama.core.folder import write_atomically
 
     try:
         text = path.read_text("utf8") if path.exists() else ""

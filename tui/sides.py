@@ -9,8 +9,8 @@ from itertools import accumulate
 from statistics import fmean, median, pstdev
 from typing import Any
 
-from core.compare.reading import CellFacts, Comparison
-from tui.snapshot import Snapshot
+from hyperllama.core.compare.reading import CellFacts, Comparison
+from hyperllama.tui.snapshot import Snapshot
 
 MOST = 8
 

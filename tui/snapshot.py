@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.events import (
+from hyperllama.core.events import (
     Event,
     FoldFinished,
     ImportanceFound,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.text import plain
+from hyperllama.core.text import plain
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from core.text import plain
+from hyperllama.core.text import plain
 
 
 def score(value: float | None, width: int = 0) -> str:

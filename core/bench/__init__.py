@@ -1,7 +1,7 @@
 """The paper's experiments: problems, methods side by side, and the figures that compare them.
 
-    from core.bench import run, summarise, table_problems
-    from core.bench.report import text_report
+    from hyperllama.core.bench import run, summarise, table_problems
+    from hyperllama.core.bench.report import text_report
 
     results = run(table_problems(folder), ["tpe", "hybrid"], seeds=20, budget=30, out="out", jobs=2)
     print(text_report(summarise(results)))
@@ -13,14 +13,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.bench.landscapes import landscape_problems
-    from core.bench.methods import Method, parse_method
-    from core.bench.problem import Problem
-    from core.bench.results import Results, Run, load_results
-    from core.bench.runner import Progress, play, run
-    from core.bench.summary import Summary, compare, limits, summarise
-    from core.bench.tables import table_problems
-    from core.bench.tabular import tabular_problems
+    from hyperllama.core.bench.landscapes import landscape_problems
+    from hyperllama.core.bench.methods import Method, parse_method
+    from hyperllama.core.bench.problem import Problem
+    from hyperllama.core.bench.results import Results, Run, load_results
+    from hyperllama.core.bench.runner import Progress, play, run
+    from hyperllama.core.bench.summary import Summary, compare, limits, summarise
+    from hyperllama.core.bench.tables import table_problems
+    from hyperllama.core.bench.tabular import tabular_problems
 
 _WHERE = {
     "landscape_problems": "landscapes",
@@ -63,4 +63,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"core.bench.{_WHERE[name]}"), name)
+    return getattr(importlib.import_module(f"hyperllama.core.bench.{_WHERE[name]}"), name)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import DataError
-from core.estimators import Facts
+from hyperllama.core.errors import DataError
+from hyperllama.core.estimators import Facts
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator

@@ -8,7 +8,7 @@ import collections
 from collections.abc import Callable
 from typing import Any
 
-from core.paths import home
+from hyperllama.core.paths import home
 
 MOST = 3
 """Models kept loaded at once; the one unused for longest goes first."""
@@ -66,7 +66,7 @@ def shared_engine() -> SharedEngine:
     """What proposers of a bench are given as their engine."""
 
     def make() -> Any:
-        from models.engine.client import Engine
+        from hyperllama.models.engine.client import Engine
 
         return Engine(log=home() / "bench" / "engine.log")
 
@@ -81,6 +81,6 @@ def close_engines() -> None:
 
 def engines_peak_mb() -> float:
     """Most memory that the process of an engine that is loaded had at once, MiB; 0 without one."""
-    from models.usage import peak_memory_mb
+    from hyperllama.models.usage import peak_memory_mb
 
     return max((peak_memory_mb(real.pid) for real, _ in _loaded.values()), default=0.0)

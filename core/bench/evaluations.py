@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from core.paths import home
-from core.space import Config, SearchSpace
+from hyperllama.core.paths import home
+from hyperllama.core.space import Config, SearchSpace
 
 _WAIT_S = 60.0
 

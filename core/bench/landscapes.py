@@ -12,10 +12,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bench.chance import Chance
-from core.bench.problem import Problem
-from core.errors import StudyError
-from core.space import Config, Float, Param, SearchSpace
+from hyperllama.core.bench.chance import Chance
+from hyperllama.core.bench.problem import Problem
+from hyperllama.core.errors import StudyError
+from hyperllama.core.space import Config, Float, Param, SearchSpace
 
 Floats = NDArray[np.float64]
 PAPER_SHIFT = (0.93, 0.59)

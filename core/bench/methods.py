@@ -14,14 +14,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.bench.engines import shared_engine
-from core.bench.problem import Problem
-from core.errors import DataError, SpaceError
-from core.propose import Observed, Proposal, Proposer, ProposerSetting, make_proposer
-from core.propose.protocol import AskContext
+from hyperllama.core.bench.engines import shared_engine
+from hyperllama.core.bench.problem import Problem
+from hyperllama.core.errors import DataError, SpaceError
+from hyperllama.core.propose import Observed, Proposal, Proposer, ProposerSetting, make_proposer
+from hyperllama.core.propose.protocol import AskContext
 
 if TYPE_CHECKING:
-    from core.space import Config, SearchSpace
+    from hyperllama.core.space import Config, SearchSpace
 
 Factory = Callable[[ProposerSetting], Proposer]
 
@@ -93,7 +93,7 @@ def parse_method(text: str) -> Method:
     label += f"?{query}" if query else ""
     identity = label
     if name in _MODELS:
-        from models.registry import resolve_model
+        from hyperllama.models.registry import resolve_model
 
         model = model or "embedded"
         identity += "@" + _digest(resolve_model(model))
@@ -169,14 +169,14 @@ class PortfolioProposer:
 
 
 def _key(config: Config) -> Any:
-    from core.space import SearchSpace
+    from hyperllama.core.space import SearchSpace
 
     return SearchSpace(()).key(config)
 
 
 def _moved_into(space: SearchSpace, config: Config) -> Config:
     """`config` with values outside their range at its end, and choices there are not left out."""
-    from core.space import Categorical
+    from hyperllama.core.space import Categorical
 
     values = {
         n: v
@@ -257,7 +257,7 @@ class OptunaProposer:
         return Proposal(config, self.name)
 
     def _suggested(self, trial: Any, space: SearchSpace) -> Config:
-        from core.space import Categorical, Float
+        from hyperllama.core.space import Categorical, Float
 
         config: Config = {}
         for p in space:

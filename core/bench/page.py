@@ -8,10 +8,17 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bench.plots import colours, contour_svg, curves_svg
-from core.bench.report import HEADINGS, cells_of, limit_line, pair_line, tables_of, title_of
-from core.bench.results import Facts, Results, Run
-from core.bench.summary import Pair, Summary, summarise
+from hyperllama.core.bench.plots import colours, contour_svg, curves_svg
+from hyperllama.core.bench.report import (
+    HEADINGS,
+    cells_of,
+    limit_line,
+    pair_line,
+    tables_of,
+    title_of,
+)
+from hyperllama.core.bench.results import Facts, Results, Run
+from hyperllama.core.bench.summary import Pair, Summary, summarise
 
 STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881}
@@ -159,7 +166,7 @@ def landscape_runs(results: Results, problem: Facts) -> list[Run]:
 
 def landscape_picture(problem: Facts, seed: int, cells: int) -> Picture:
     """Losses on a grid, and the optima in the unit square."""
-    from core.bench.landscapes import Landscape
+    from hyperllama.core.bench.landscapes import Landscape
 
     assert problem.spec is not None
     found = Landscape(str(problem.spec["function"]), str(problem.spec["variant"]))

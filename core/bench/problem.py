@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from core.bench.chance import Chance
-from core.estimators import Facts
-from core.space import Config, SearchSpace
+from hyperllama.core.bench.chance import Chance
+from hyperllama.core.estimators import Facts
+from hyperllama.core.space import Config, SearchSpace
 
 KNOWN = ("all", "family", "nothing")
 """What methods are told beside the space: family, kind and facts; family and kind; nothing."""
@@ -100,13 +100,13 @@ def open_problem(spec: Mapping[str, Any]) -> Problem:
     """
     rest = {k: v for k, v in spec.items() if k != "suite"}
     if spec["suite"] == "landscapes":
-        from core.bench.landscapes import Landscape
+        from hyperllama.core.bench.landscapes import Landscape
 
         return Landscape(**rest)
     if spec["suite"] == "tables":
-        from core.bench.tables import TableProblem
+        from hyperllama.core.bench.tables import TableProblem
 
         return TableProblem(**rest)
-    from core.bench.tabular import open_tabular
+    from hyperllama.core.bench.tabular import open_tabular
 
     return open_tabular(spec)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from core.bench.results import Results
-from core.bench.summary import Estimate, Pair, Row, Summary, compare, limits, summarise
-from core.text import plain
+from hyperllama.core.bench.results import Results
+from hyperllama.core.bench.summary import Estimate, Pair, Row, Summary, compare, limits, summarise
+from hyperllama.core.text import plain
 
 STARTED = {
     "default": "all start from the default configuration",
@@ -186,7 +186,7 @@ def write_reports(
     Args:
         compared: pairs of methods to test against each other, at each number of evaluations.
     """
-    from core.bench.page import html_report
+    from hyperllama.core.bench.page import html_report
 
     figures = summarise(results, at=at, by=by, against=against)
     starts = dict.fromkeys(r.start for r in figures.rows)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from core.errors import DataError
+from hyperllama.core.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.bench.engines import close_engines
-from core.bench.methods import Method, parse_method
-from core.bench.problem import Problem, open_problem
-from core.bench.results import Facts, Results, Run, Writer, load_results
-from core.bench.workers import Workers
-from core.errors import HyperLlamaError, StudyError
-from core.paths import home
-from core.propose.protocol import AskContext, Exhausted, Observed
+from hyperllama.core.bench.engines import close_engines
+from hyperllama.core.bench.methods import Method, parse_method
+from hyperllama.core.bench.problem import Problem, open_problem
+from hyperllama.core.bench.results import Facts, Results, Run, Writer, load_results
+from hyperllama.core.bench.workers import Workers
+from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.paths import home
+from hyperllama.core.propose.protocol import AskContext, Exhausted, Observed
 
 STARTS = ("default", "none")
 _POOL_CHUNK = 20
@@ -102,7 +102,7 @@ def _broken(run: Run, error: str) -> Run:
 
 def facts_of(problem: Problem, seeds: Sequence[int], budget: int) -> Facts:
     """The problem's record, with what random search reaches under each seed."""
-    from core.bench.landscapes import is_evidence
+    from hyperllama.core.bench.landscapes import is_evidence
 
     keys = [(str(s), s) for s in seeds] if problem.seeded else [("*", 0)]
     chances = {name: problem.chance(seed) for name, seed in keys}

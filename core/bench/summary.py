@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bench.results import Results, Run
+from hyperllama.core.bench.results import Results, Run
 
 Floats = NDArray[np.float64]
 AT = (5, 10, 20, 30)

@@ -33,11 +33,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bench.chance import Chance
-from core.bench.problem import Problem
-from core.errors import DataError
-from core.estimators import Facts, canonical_name, family
-from core.space import Categorical, Config, Domain, Float, Integer, Param, SearchSpace
+from hyperllama.core.bench.chance import Chance
+from hyperllama.core.bench.problem import Problem
+from hyperllama.core.errors import DataError
+from hyperllama.core.estimators import Facts, canonical_name, family
+from hyperllama.core.space import Categorical, Config, Domain, Float, Integer, Param, SearchSpace
 
 if sys.version_info >= (3, 11):
     import tomllib

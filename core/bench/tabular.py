@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.bench.chance import Chance
-from core.bench.evaluations import Evaluations, default_file
-from core.bench.problem import Problem
-from core.errors import DataError
-from core.estimators import family
-from core.space import Config, Float, Integer, SearchSpace
+from hyperllama.core.bench.chance import Chance
+from hyperllama.core.bench.evaluations import Evaluations, default_file
+from hyperllama.core.bench.problem import Problem
+from hyperllama.core.errors import DataError
+from hyperllama.core.estimators import family
+from hyperllama.core.space import Config, Float, Integer, SearchSpace
 
 if TYPE_CHECKING:
-    from core.evaluate.crossval import Evaluator
+    from hyperllama.core.evaluate.crossval import Evaluator
 
 POOL = 300
 """Random configurations evaluated once a problem: random search's mean is computed from them."""
@@ -180,7 +180,7 @@ def tabular_problems(
         pool: random configurations a problem.
         known: what methods are told; see `problem.KNOWN`.
     """
-    from core.bench.problem import open_problem
+    from hyperllama.core.bench.problem import open_problem
 
     file = None if cache is None else str(cache)
     return [
@@ -201,7 +201,7 @@ def task_problems(
         DataError: there is none.
         TaskError: one of them is wrong.
     """
-    from core.bench.problem import open_problem
+    from hyperllama.core.bench.problem import open_problem
 
     files = [
         f
@@ -235,8 +235,8 @@ def problem_name(data: str, estimator: str, metric: str) -> str:
 
 def _built_in(spec: Mapping[str, Any]) -> TabularProblem:
     file = None if spec.get("cache") is None else Path(spec["cache"])
-    from core.bench.datasets import load
-    from core.evaluate.crossval import Data, Evaluator
+    from hyperllama.core.bench.datasets import load
+    from hyperllama.core.evaluate.crossval import Data, Evaluator
 
     name, chosen, metric = str(spec["data"]), family(str(spec["estimator"])), str(spec["metric"])
     data = load(name)
@@ -260,9 +260,9 @@ def _built_in(spec: Mapping[str, Any]) -> TabularProblem:
 
 def _of_task(spec: Mapping[str, Any]) -> TabularProblem:
     file = None if spec.get("cache") is None else Path(spec["cache"])
-    from core.data import load_table
-    from core.evaluate.crossval import Evaluator
-    from core.task import load_task, resolve
+    from hyperllama.core.data import load_table
+    from hyperllama.core.evaluate.crossval import Evaluator
+    from hyperllama.core.task import load_task, resolve
 
     task = load_task(spec["path"])
     table = load_table(task)
@@ -285,7 +285,7 @@ def _bare_score(evaluator: Evaluator, config: Config) -> float | None:
     it half as much again."""
     from sklearn.metrics import get_scorer
 
-    from core.evaluate.pipeline import build_pipeline
+    from hyperllama.core.evaluate.pipeline import build_pipeline
 
     d, scores = evaluator.data, []
     scorer = get_scorer(d.metric)
@@ -306,7 +306,7 @@ def _bare_score(evaluator: Evaluator, config: Config) -> float | None:
 
 def _whole_score(evaluator: Evaluator, config: Config, seed: int) -> float | None:
     """The mean score as a study measures it, early stopping included."""
-    from core.evaluate.crossval import TrialFailed
+    from hyperllama.core.evaluate.crossval import TrialFailed
 
     try:
         folds = list(evaluator.evaluate(config, seed))

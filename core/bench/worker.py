@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from core.bench.problem import Problem
-from core.bench.runner import done_here
-from models.child import Request, serve
+from hyperllama.core.bench.problem import Problem
+from hyperllama.core.bench.runner import done_here
+from hyperllama.models.child import Request, serve
 
 
 def main() -> None:

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.bench.results import Run, run_from_wire
-from core.errors import ChildDied, StudyError
-from models.child import Child, ChildSaid, python_argv
+from hyperllama.core.bench.results import Run, run_from_wire
+from hyperllama.core.errors import ChildDied, StudyError
+from hyperllama.models.child import Child, ChildSaid, python_argv
 
 if TYPE_CHECKING:
-    from core.bench.runner import Piece
+    from hyperllama.core.bench.runner import Piece
 
 Outcome = tuple["Piece", "Run | None"]
 SILENCE_S = 900.0
@@ -107,6 +107,6 @@ class Workers:
         raise AssertionError("unreachable")
 
     def _started(self) -> Child:
-        argv = python_argv("core.bench.worker")
+        argv = python_argv("hyperllama.core.bench.worker")
         return Child(argv, name="a bench worker", log=self._log, env=ONE_THREAD)
 

@@ -3,10 +3,10 @@
 A comparison is a folder, `HYPERLLAMA_HOME/comparisons/NAME`. Reading and queueing load no
 scikit-learn and no llama.cpp, so an interface may do both at any time:
 
-    from core.compare.grid import make_grid, parse_contender, move, reorder, skip, load_grid
-    from core.compare.reading import all_comparisons, read_comparison
-    from core.compare.report import text_report          # needs NumPy and SciPy
-    from core.compare.summary import summarise
+    from hyperllama.core.compare.grid import make_grid, parse_contender, move, load_grid
+    from hyperllama.core.compare.reading import all_comparisons, read_comparison
+    from hyperllama.core.compare.report import text_report          # needs NumPy and SciPy
+    from hyperllama.core.compare.summary import summarise
 
     make_grid("sizes", [parse_contender("embedded-1m"), parse_contender("random")],
               [Path("task.toml")], seeds=range(3), budget=20)

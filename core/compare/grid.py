@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import SpaceError, StudyError
-from core.folder import write_atomically
-from core.paths import home
+from hyperllama.core.errors import SpaceError, StudyError
+from hyperllama.core.folder import write_atomically
+from hyperllama.core.paths import home
 
 FILE = "grid.json"
 BASELINES = ("random", "tpe", "gp")
@@ -110,8 +110,8 @@ def parse_contender(text: str, how: str = "llama") -> Contender:
     Raises:
         SpaceError: there is no such proposer. ModelFileError: no such model.
     """
-    from core.propose import needs_model, proposers
-    from models.registry import resolve_model
+    from hyperllama.core.propose import needs_model, proposers
+    from hyperllama.models.registry import resolve_model
 
     head, _, query = text.strip().partition("?")
     name, _, model = head.partition(":")
@@ -152,7 +152,7 @@ def make_grid(
         StudyError: it was made with another budget; the folder cannot be written.
         TaskError: a task file is wrong. SpaceError: two contenders have the same label.
     """
-    from core.task import load_task, standalone_text
+    from hyperllama.core.task import load_task, standalone_text
 
     old = load_grid(name) if (comparison_folder(name) / FILE).exists() else None
     if old is not None and old.budget != budget:
@@ -271,7 +271,7 @@ def _id(
     contender: Contender, task: str, file: Path, seed: int, budget: int, options: Mapping[str, Any]
 ) -> str:
     """A name for the cell's file, with a hash of everything that its results depend on."""
-    from core.task import load_task
+    from hyperllama.core.task import load_task
 
     depends: list[Any] = [
         contender.proposer, dict(contender.options), file.read_text("utf8"), seed, budget,

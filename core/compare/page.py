@@ -6,11 +6,11 @@ from html import escape
 
 import numpy as np
 
-from core.bench.page import STYLE
-from core.bench.plots import colours, curves_svg
-from core.compare.reading import Comparison
-from core.compare.report import EXPLAINED, HEADINGS, cells, title
-from core.compare.summary import Summary
+from hyperllama.core.bench.page import STYLE
+from hyperllama.core.bench.plots import colours, curves_svg
+from hyperllama.core.compare.reading import Comparison
+from hyperllama.core.compare.report import EXPLAINED, HEADINGS, cells, title
+from hyperllama.core.compare.summary import Summary
 
 
 def html_report(comparison: Comparison, summary: Summary) -> str:

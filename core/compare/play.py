@@ -13,12 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.compare.trials import KeptRunner
-from core.errors import HyperLlamaError
-from core.evaluate.results import Result
-from core.propose.protocol import AskContext, Cancelled, Exhausted, Observed, Proposal, Proposer
-from core.store import jsonable
-from models.usage import EnergyMeter
+from hyperllama.core.compare.trials import KeptRunner
+from hyperllama.core.errors import HyperLlamaError
+from hyperllama.core.evaluate.results import Result
+from hyperllama.core.propose.protocol import (
+    AskContext,
+    Cancelled,
+    Exhausted,
+    Observed,
+    Proposal,
+    Proposer,
+)
+from hyperllama.core.store import jsonable
+from hyperllama.models.usage import EnergyMeter
 
 
 class Journal:
@@ -149,7 +156,7 @@ def _observed(trial: Mapping[str, Any]) -> Observed:
 
 
 def _trial(number: int, proposal: Proposal, result: Result) -> dict[str, Any]:
-    from core.study.telling import counts
+    from hyperllama.core.study.telling import counts
 
     replies, repeated, invalid = waste(proposal)
     return {

@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from core.compare.grid import Cell, Grid, comparison_names, load_grid
-from core.errors import StudyError
-from core.folder import holder
+from hyperllama.core.compare.grid import Cell, Grid, comparison_names, load_grid
+from hyperllama.core.errors import StudyError
+from hyperllama.core.folder import holder
 
 STATUS = "status.json"
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from core.compare.reading import Comparison
-from core.compare.summary import Estimate, Row, Summary, summarise
-from core.folder import write_atomically
-from core.text import plain
+from hyperllama.core.compare.reading import Comparison
+from hyperllama.core.compare.summary import Estimate, Row, Summary, summarise
+from hyperllama.core.folder import write_atomically
+from hyperllama.core.text import plain
 
 HEADINGS = (
     "contender", "rank", "gain over random", "over default", "on test rows", "repeats", "invalid",
@@ -31,7 +31,7 @@ FILES = ("summary.txt", "summary.csv", "summary.json", "report.html")
 
 def write_reports(comparison: Comparison) -> str:
     """Write the four files into the comparison's folder; returns the text."""
-    from core.compare.page import html_report
+    from hyperllama.core.compare.page import html_report
 
     summary = summarise(comparison)
     text = text_report(summary)

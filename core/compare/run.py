@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.bench.engines import close_engines, engines_peak_mb, shared_engine
-from core.compare.grid import Cell, Contender, Grid, load_grid
-from core.compare.play import Journal, play
-from core.compare.reading import STATUS, Comparison, cell_file, read_comparison
-from core.compare.trials import KeptRunner, KeptTrials, default_file
-from core.errors import HyperLlamaError, StudyError
-from core.folder import Lock, holder, write_atomically
-from core.options import Options, engine_settings
-from core.propose import Proposer, ProposerSetting, make_proposer, needs_model
+from hyperllama.core.bench.engines import close_engines, engines_peak_mb, shared_engine
+from hyperllama.core.compare.grid import Cell, Contender, Grid, load_grid
+from hyperllama.core.compare.play import Journal, play
+from hyperllama.core.compare.reading import STATUS, Comparison, cell_file, read_comparison
+from hyperllama.core.compare.trials import KeptRunner, KeptTrials, default_file
+from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.folder import Lock, holder, write_atomically
+from hyperllama.core.options import Options, engine_settings
+from hyperllama.core.propose import Proposer, ProposerSetting, make_proposer, needs_model
 
 
 @dataclass(frozen=True)

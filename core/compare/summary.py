@@ -16,8 +16,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bench.chance import Chance
-from core.compare.reading import CellFacts, Comparison
+from hyperllama.core.bench.chance import Chance
+from hyperllama.core.compare.reading import CellFacts, Comparison
 
 Floats = NDArray[np.float64]
 RESAMPLES = 2000

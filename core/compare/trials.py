@@ -14,12 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from core.evaluate.client import TrialRunner
-from core.evaluate.results import FoldResult, Result
-from core.paths import home
-from core.space import Config
-from core.store import jsonable
-from core.task import Problem
+from hyperllama.core.evaluate.client import TrialRunner
+from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.paths import home
+from hyperllama.core.space import Config
+from hyperllama.core.store import jsonable
+from hyperllama.core.task import Problem
 
 _WAIT_S = 60.0
 

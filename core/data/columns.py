@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dates import DateFormat, date_format, date_parts, parse_dates
-from core.data.table import Column
-from core.words import shown
+from hyperllama.core.data.dates import DateFormat, date_format, date_parts, parse_dates
+from hyperllama.core.data.table import Column
+from hyperllama.core.words import shown
 
 if TYPE_CHECKING:
     import polars as pl

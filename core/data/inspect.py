@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.data.columns import is_id_name, read_column
-from core.data.load import load_table, read_features
-from core.data.reader import File, open_file
-from core.data.table import Column, Floats, Table
-from core.data.target import guess_target
-from core.errors import TaskError
-from core.words import allowed, shown
+from hyperllama.core.data.columns import is_id_name, read_column
+from hyperllama.core.data.load import load_table, read_features
+from hyperllama.core.data.reader import File, open_file
+from hyperllama.core.data.table import Column, Floats, Table
+from hyperllama.core.data.target import guess_target
+from hyperllama.core.errors import TaskError
+from hyperllama.core.words import allowed, shown
 
 if TYPE_CHECKING:
-    from core.task.spec import Kind, Task
+    from hyperllama.core.task.spec import Kind, Task
 
 _HEAD_ROWS = 5000
 _TOP = 10
@@ -80,7 +80,7 @@ def inspect(
 def _task(
     path: Path, target: str, kind: Kind | None, separator: str | None, encoding: str | None
 ) -> Task:
-    from core.task.spec import DataSpec, Task
+    from hyperllama.core.task.spec import DataSpec, Task
 
     data = DataSpec(path=path, target=target, separator=separator, encoding=encoding)
     return Task(name=path.stem[:100] or "table", data=data, kind=kind)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.table import Column
-from core.words import shown
+from hyperllama.core.data.table import Column
+from hyperllama.core.words import shown
 
 _ROWS = 100_000
 _CORRELATION = 0.999

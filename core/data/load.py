@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.columns import Values, as_numbers, clean_text, read_column
-from core.data.dates import date_format, parse_dates
-from core.data.leaks import find_leaks
-from core.data.reader import File, open_file
-from core.data.table import Column, Floats, Table, spread
-from core.data.target import class_codes, infer_kind, label, typed
-from core.text import plain
-from core.words import allowed, shown
+from hyperllama.core.data.columns import Values, as_numbers, clean_text, read_column
+from hyperllama.core.data.dates import date_format, parse_dates
+from hyperllama.core.data.leaks import find_leaks
+from hyperllama.core.data.reader import File, open_file
+from hyperllama.core.data.table import Column, Floats, Table, spread
+from hyperllama.core.data.target import class_codes, infer_kind, label, typed
+from hyperllama.core.text import plain
+from hyperllama.core.words import allowed, shown
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from core.task.spec import DataSpec, Task
+    from hyperllama.core.task.spec import DataSpec, Task
 
 FEWEST_IN_CLASS = 3
 """Rows of rarer classes are left out: one to train on, one to score, one for the test part."""
@@ -42,7 +42,7 @@ def load_table(task: Task | DataSpec, *, subsample: bool = True) -> Table:
         DataError: the file cannot be read as a table.
         TaskError: a column the task names is not there, or the target cannot be used.
     """
-    from core.task.spec import Task
+    from hyperllama.core.task.spec import Task
 
     if not isinstance(task, Task):
         task = Task(name=task.path.stem or "table", data=task)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import DataError
-from core.text import plain
-from core.words import nearest, shown
+from hyperllama.core.errors import DataError
+from hyperllama.core.text import plain
+from hyperllama.core.words import nearest, shown
 
 if TYPE_CHECKING:
     import polars as pl

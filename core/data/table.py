@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.estimators import Facts
-from core.words import shown
+from hyperllama.core.estimators import Facts
+from hyperllama.core.words import shown
 
 Floats = NDArray[np.float64]
 

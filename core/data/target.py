@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.columns import as_numbers, clean_text
-from core.data.table import Column
+from hyperllama.core.data.columns import as_numbers, clean_text
+from hyperllama.core.data.table import Column
 
 if TYPE_CHECKING:
     import polars as pl

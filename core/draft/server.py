@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.draft.edit import changes, line_of, set_key, values
-from core.errors import HyperLlamaError, TaskError
+from hyperllama.core.draft.edit import changes, line_of, set_key, values
+from hyperllama.core.errors import HyperLlamaError, TaskError
 
 if TYPE_CHECKING:
-    from core.data import Table
-    from core.task import Problem, Task
-    from models.child import Request
+    from hyperllama.core.data import Table
+    from hyperllama.core.task import Problem, Task
+    from hyperllama.models.child import Request
 
 _SHOWN_COLUMNS = 400
 _DECIDED = {("kind",), ("estimators",), ("estimator",), ("data", "path"), ("data", "target"),
@@ -41,7 +41,7 @@ class Desk:
 
     def _look(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A table as `core.data.inspect` tells it."""
-        from core.data import inspect
+        from hyperllama.core.data import inspect
 
         found = inspect(Path(request["table"]), request.get("target"))
         found["columns"] = found["columns"][:_SHOWN_COLUMNS]
@@ -52,7 +52,7 @@ class Desk:
 
         "base" is the text as it was written then, "text" as it is now.
         """
-        from core.newtask import new_task_file
+        from hyperllama.core.newtask import new_task_file
 
         file = Path(request["file"])
         target, estimators = request.get("target"), request.get("estimators") or ["xgboost"]
@@ -84,14 +84,14 @@ class Desk:
         try:
             task = _parse(text, file)
             table = self._table(task)
-            from core.task import resolve
+            from hyperllama.core.task import resolve
 
             return {"faults": [], "task": summary(task, resolve(task, table), table)}
         except HyperLlamaError as error:
             return {"faults": faults(error, text)}
 
     def _table(self, task: Task) -> Table:
-        from core.data import load_table
+        from hyperllama.core.data import load_table
 
         v = task.validation
         stamp = 0
@@ -117,7 +117,7 @@ def _space_path(
 
 
 def _parse(text: str, file: Path) -> Task:
-    from core.task import parse_task
+    from hyperllama.core.task import parse_task
 
     return parse_task(text, file)
 
@@ -141,10 +141,10 @@ def faults(error: HyperLlamaError, text: str = "") -> list[dict[str, Any]]:
 
 def summary(task: Task, problem: Problem, table: Table) -> dict[str, Any]:
     """A checked task as plain values: what is decided, the space beside its defaults, the table."""
-    from core.describe import describe_space
-    from core.estimators import families, family, joint_space
-    from core.newtask import space_line
-    from core.task.metrics import known
+    from hyperllama.core.describe import describe_space
+    from hyperllama.core.estimators import families, family, joint_space
+    from hyperllama.core.newtask import space_line
+    from hyperllama.core.task.metrics import known
 
     defaults = joint_space(task.estimators, problem.kind, problem.facts)
     usual = {row["name"]: row for row in describe_space(defaults)}
@@ -195,6 +195,6 @@ def _number(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    from models.child import serve
+    from hyperllama.models.child import serve
 
     serve(Desk().handle)

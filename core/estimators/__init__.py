@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from core.errors import SpaceError
-from core.estimators.base import Facts, Family
-from core.space import Categorical, Condition, Config, Param, SearchSpace
+from hyperllama.core.errors import SpaceError
+from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.space import Categorical, Condition, Config, Param, SearchSpace
 
 __all__ = ["Facts", "Family", "families", "family", "joint_space", "split"]
 
@@ -75,7 +75,7 @@ def family(name: str) -> Family:
     known = canonical_name(name)
     if known is None:
         raise SpaceError(f"unknown estimator {name!r}", f"allowed: {', '.join(_FAMILIES)}")
-    found: Family = importlib.import_module(f"core.estimators.{known}").FAMILY
+    found: Family = importlib.import_module(f"hyperllama.core.estimators.{known}").FAMILY
     return found
 
 

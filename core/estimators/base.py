@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.space import Config, Param, SearchSpace
+from hyperllama.core.space import Config, Param, SearchSpace
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.estimators.base import Constructor, Facts, Family, unlimited
-from core.estimators.trees import DEPTH_LIMIT, grown_tree
-from core.space import Config, Integer, Param
+from hyperllama.core.estimators.base import Constructor, Facts, Family, unlimited
+from hyperllama.core.estimators.trees import DEPTH_LIMIT, grown_tree
+from hyperllama.core.space import Config, Integer, Param
 
 
 def _params(kind: str, facts: Facts) -> list[Param]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.estimators.base import Constructor, Facts, Family
-from core.space import Categorical, Config, Integer, Param
+from hyperllama.core.estimators.base import Constructor, Facts, Family
+from hyperllama.core.space import Categorical, Config, Integer, Param
 
 
 def _params(kind: str, facts: Facts) -> list[Param]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from core.estimators.base import Constructor, Facts, Family
-from core.space import Categorical, Config, Float, Param
+from hyperllama.core.estimators.base import Constructor, Facts, Family
+from hyperllama.core.space import Categorical, Config, Float, Param
 
 
 def _params(kind: str, facts: Facts) -> list[Param]:

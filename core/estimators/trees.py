@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from core.estimators.base import Facts
-from core.space import Float, Integer, Param
+from hyperllama.core.estimators.base import Facts
+from hyperllama.core.space import Float, Integer, Param
 
 DEPTH_LIMIT = 50
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.estimators.base import Constructor, Facts, Family
-from core.space import Config, Float, Integer, Param
+from hyperllama.core.estimators.base import Constructor, Facts, Family
+from hyperllama.core.space import Config, Float, Integer, Param
 
 
 def _params(kind: str, facts: Facts) -> list[Param]:

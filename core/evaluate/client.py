@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import core.errors
-from core.errors import ChildDied, HyperLlamaError, StudyError
-from core.evaluate.results import FoldResult, Result, fold_from_wire
-from core.space import Config
-from core.task import Problem, Task, load_task
-from models.child import Child, python_argv
+from hyperllama.core import errors as core_errors
+from hyperllama.core.errors import ChildDied, HyperLlamaError, StudyError
+from hyperllama.core.evaluate.results import FoldResult, Result, fold_from_wire
+from hyperllama.core.space import Config
+from hyperllama.core.task import Problem, Task, load_task
+from hyperllama.models.child import Child, python_argv
 
 POLL_S = 0.1
 CANCEL_S = 0.5
@@ -73,7 +73,7 @@ class TrialRunner:
             return self._problem
         self._drop()
         self._child = Child(
-            python_argv("core.evaluate.server"),
+            python_argv("hyperllama.core.evaluate.server"),
             name="the trial runner",
             log=self._log,
             env={f"{n}_NUM_THREADS": str(self.threads) for n in ("OMP", "OPENBLAS", "MKL")},
@@ -271,7 +271,7 @@ class TrialRunner:
     ) -> dict[str, Any]:
         answer = list(self._ask(request, limit_s, should_stop, watch_memory))[-1]
         if "error" in answer:
-            kind = getattr(core.errors, str(answer["error"]), StudyError)
+            kind = getattr(core_errors, str(answer["error"]), StudyError)
             error = kind(str(answer["message"]), str(answer.get("hint", "")))
             assert isinstance(error, HyperLlamaError)
             raise error
@@ -329,7 +329,7 @@ class TrialRunner:
 
 
 def _problem(answer: Mapping[str, Any], task: Task) -> Problem:
-    from core.evaluate.wire import problem_from_wire
+    from hyperllama.core.evaluate.wire import problem_from_wire
 
     return problem_from_wire(answer["problem"], task)
 

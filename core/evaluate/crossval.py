@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import TaskError
-from core.estimators import family, split
-from core.evaluate.curves import xgboost_curve
-from core.evaluate.fitting import fit_watched
-from core.evaluate.pipeline import build_pipeline
-from core.evaluate.results import FoldResult
-from core.evaluate.splits import Rows, evenly, make_folds, part_off
-from core.space import Config
-from core.text import plain
+from hyperllama.core.errors import TaskError
+from hyperllama.core.estimators import family, split
+from hyperllama.core.evaluate.curves import xgboost_curve
+from hyperllama.core.evaluate.fitting import fit_watched
+from hyperllama.core.evaluate.pipeline import build_pipeline
+from hyperllama.core.evaluate.results import FoldResult
+from hyperllama.core.evaluate.splits import Rows, evenly, make_folds, part_off
+from hyperllama.core.space import Config
+from hyperllama.core.text import plain
 
 if TYPE_CHECKING:
-    from core.data import Table
-    from core.task import Problem
+    from hyperllama.core.data import Table
+    from hyperllama.core.task import Problem
 
 TRAIN_ROWS = 1000
 """Rows of the training part that are scored, at most."""

@@ -12,9 +12,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from core.estimators import family
-from core.estimators.base import Constructor, Family
-from core.space import Config
+from hyperllama.core.estimators import family
+from hyperllama.core.estimators.base import Constructor, Family
+from hyperllama.core.space import Config
 
 RARE_SHARE = 0.005
 """Categories with a smaller share of the training rows are put together in one column."""

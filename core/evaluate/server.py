@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.evaluate.crossval import Evaluator
-    from core.task import Problem, Task
-    from models.child import Request
+    from hyperllama.core.evaluate.crossval import Evaluator
+    from hyperllama.core.task import Problem, Task
+    from hyperllama.models.child import Request
 
 MEMORY_SLACK_MB = 512
 """Address space granted beyond the limit: reserved by threads and allocators, not used. What stays
@@ -32,7 +32,7 @@ class Bench:
 
     def handle(self, request: Request) -> Iterator[dict[str, Any]]:
         """Answer one request: folds as they finish, then one message with "done" or "error"."""
-        from core.evaluate.crossval import TrialFailed
+        from hyperllama.core.evaluate.crossval import TrialFailed
 
         answers: Callable[[Request], Iterator[dict[str, Any]]] = getattr(
             self, f"_{request['do']}"
@@ -44,11 +44,11 @@ class Bench:
             yield {"error": "TrialFailed", "message": str(error), "rss_mb": rss_mb()}
 
     def _open(self, request: Request) -> Iterator[dict[str, Any]]:
-        from core.data import load_table
-        from core.evaluate.crossval import Evaluator
-        from core.evaluate.pipeline import build_pipeline
-        from core.evaluate.wire import problem_to_wire
-        from core.task import load_task, resolve
+        from hyperllama.core.data import load_table
+        from hyperllama.core.evaluate.crossval import Evaluator
+        from hyperllama.core.evaluate.pipeline import build_pipeline
+        from hyperllama.core.evaluate.wire import problem_to_wire
+        from hyperllama.core.task import load_task, resolve
 
         task = load_task(request["task"])
         table = load_table(task)
@@ -69,7 +69,7 @@ class Bench:
     def _evaluate(self, request: Request) -> Iterator[dict[str, Any]]:
         from dataclasses import asdict
 
-        from core.evaluate.crossval import Tally
+        from hyperllama.core.evaluate.crossval import Tally
 
         tally = Tally()
         config, seed = dict(request["config"]), int(request["seed"])
@@ -86,7 +86,7 @@ class Bench:
         yield {"done": True, "value": value}
 
     def _fit(self, request: Request) -> Iterator[dict[str, Any]]:
-        from core.evaluate.saving import save_pipeline, versions
+        from hyperllama.core.evaluate.saving import save_pipeline, versions
 
         config, seed = dict(request["config"]), int(request["seed"])
         with memory_limit(request.get("memory_mb")):
@@ -101,7 +101,7 @@ class Bench:
         yield {"done": True, "difference": difference(Path(request["path"]), self._opened())}
 
     def _table(self, request: Request) -> Iterator[dict[str, Any]]:
-        from core.evaluate.saving import save_table
+        from hyperllama.core.evaluate.saving import save_table
 
         d = self._opened().data
         save_table(Path(request["path"]), d.x, d.y, d.groups, d.times)
@@ -117,9 +117,9 @@ class Bench:
         evaluator = self._opened()
         if self._task is None or self._task.data.subsample_rows is None:
             return evaluator, self._about
-        from core.data import load_table
-        from core.evaluate.crossval import Evaluator
-        from core.task import resolve
+        from hyperllama.core.data import load_table
+        from hyperllama.core.evaluate.crossval import Evaluator
+        from hyperllama.core.task import resolve
 
         table = load_table(self._task, subsample=False)
         problem = resolve(self._task, table)
@@ -206,6 +206,6 @@ def memory_limit(limit_mb: float | None) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    from models.child import serve
+    from hyperllama.models.child import serve
 
     serve(Bench().handle)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from core.data.table import Column
-from core.estimators import Facts
-from core.space import Categorical, Condition, Domain, Float, Integer, Param, SearchSpace
-from core.task import Problem, Task, Validation
+from hyperllama.core.data.table import Column
+from hyperllama.core.estimators import Facts
+from hyperllama.core.space import Categorical, Condition, Domain, Float, Integer, Param, SearchSpace
+from hyperllama.core.task import Problem, Task, Validation
 
 _DOMAINS: Mapping[str, type[Any]] = {"float": Float, "integer": Integer, "categorical": Categorical}
 

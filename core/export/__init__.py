@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.export.record import StudyRecord, TrialRecord
-from core.export.write import export
+from hyperllama.core.export.record import StudyRecord, TrialRecord
+from hyperllama.core.export.write import export
 
 __all__ = ["StudyRecord", "TrialRecord", "export"]

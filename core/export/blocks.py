@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Union
 
-from core.text import plain
+from hyperllama.core.text import plain
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from core.export.record import StudyRecord
-from core.space import number
+from hyperllama.core.export.record import StudyRecord
+from hyperllama.core.space import number
 
 WIDTH, HEIGHT = 760, 300
 LEFT, RIGHT, TOP, BOTTOM = 70, 16, 16, 42

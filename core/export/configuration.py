@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from core.estimators import split
-from core.evaluate.saving import versions
-from core.export.record import StudyRecord, TrialRecord
-from core.text import plain
+from hyperllama.core.estimators import split
+from hyperllama.core.evaluate.saving import versions
+from hyperllama.core.export.record import StudyRecord, TrialRecord
+from hyperllama.core.text import plain
 
 
 def best_facts(study: StudyRecord, best: TrialRecord) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.data.columns import MISSING, as_numbers, clean_text
-from core.data.dates import date_format
-from core.data.reader import File, open_file
-from core.data.table import Column
-from core.export.record import StudyRecord
+from hyperllama.core.data.columns import MISSING, as_numbers, clean_text
+from hyperllama.core.data.dates import date_format
+from hyperllama.core.data.reader import File, open_file
+from hyperllama.core.data.table import Column
+from hyperllama.core.export.record import StudyRecord
 
 
 def layout(study: StudyRecord) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.table import spread
+from hyperllama.core.data.table import spread
 
 Floats = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.honesty import Honesty
-from core.space import Config
-from core.task import Problem, Task
+from hyperllama.core.honesty import Honesty
+from hyperllama.core.space import Config
+from hyperllama.core.task import Problem, Task
 
 
 @dataclass(frozen=True)

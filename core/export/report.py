@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.evaluate.saving import versions
-from core.export.blocks import (
+from hyperllama.core.evaluate.saving import versions
+from hyperllama.core.export.blocks import (
     Block,
     Bullets,
     Code,
@@ -17,9 +17,9 @@ from core.export.blocks import (
     to_html,
     to_markdown,
 )
-from core.export.chart import progress_svg
-from core.export.record import StudyRecord, TrialRecord
-from core.space import number
+from hyperllama.core.export.chart import progress_svg
+from hyperllama.core.export.record import StudyRecord, TrialRecord
+from hyperllama.core.space import number
 
 
 def report_html(study: StudyRecord) -> str:

@@ -11,15 +11,15 @@ import pprint
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.data.table import spread
-from core.estimators import family, split
-from core.evaluate import fitting, splits
-from core.evaluate.crossval import WATCHED_SHARE
-from core.evaluate.pipeline import imports, recipe, source
-from core.export import reading
-from core.export.layout import layout
-from core.export.record import StudyRecord, TrialRecord
-from core.text import plain
+from hyperllama.core.data.table import spread
+from hyperllama.core.estimators import family, split
+from hyperllama.core.evaluate import fitting, splits
+from hyperllama.core.evaluate.crossval import WATCHED_SHARE
+from hyperllama.core.evaluate.pipeline import imports, recipe, source
+from hyperllama.core.export import reading
+from hyperllama.core.export.layout import layout
+from hyperllama.core.export.record import StudyRecord, TrialRecord
+from hyperllama.core.text import plain
 
 _READING = (
     reading.read_table, reading.read_cells, reading.numbers, reading.codes, reading.made,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import StudyError
-from core.export.configuration import best_json, best_toml
-from core.export.record import StudyRecord, TrialRecord
-from core.export.report import report_html, report_markdown
+from hyperllama.core.errors import StudyError
+from hyperllama.core.export.configuration import best_json, best_toml
+from hyperllama.core.export.record import StudyRecord, TrialRecord
+from hyperllama.core.export.report import report_html, report_markdown
 
 if TYPE_CHECKING:
-    from core.evaluate.client import TrialRunner
+    from hyperllama.core.evaluate.client import TrialRunner
 
 
 def export(study: StudyRecord, folder: Path, runner: TrialRunner | None = None) -> list[Path]:
@@ -54,8 +54,8 @@ def _script(
     study: StudyRecord, best: TrialRecord, folder: Path, runner: TrialRunner | None
 ) -> list[Path]:
     """train.py, and the table beside it where a plain reading of the file would not do."""
-    from core.data.reader import open_file
-    from core.export.script import train_script
+    from hyperllama.core.data.reader import open_file
+    from hyperllama.core.export.script import train_script
 
     data = study.task.data
     target, table = folder / "train.py", folder / "table.npz"
@@ -69,8 +69,8 @@ def _script(
     if runner is not None:
         runner.save_table(table)
     else:
-        from core.data import load_table
-        from core.evaluate.saving import save_table
+        from hyperllama.core.data import load_table
+        from hyperllama.core.evaluate.saving import save_table
 
         read = load_table(study.task)
         save_table(table, read.x, read.y, read.groups, read.times)

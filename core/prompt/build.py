@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from core.prompt.facts import facts_of
-from core.prompt.options import PromptOptions
-from core.prompt.plan import (
+from hyperllama.core.prompt.facts import facts_of
+from hyperllama.core.prompt.options import PromptOptions
+from hyperllama.core.prompt.plan import (
     DIGEST_SHARE,
     FACTS_SHARE,
     LEVELS,
@@ -22,10 +22,10 @@ from core.prompt.plan import (
     rounded,
     stride,
 )
-from core.prompt.rows import FLAT, Rows, by_worth
-from core.prompt.shapes import shapes
-from core.prompt.templates import PromptError, Templates
-from core.prompt.wording import (
+from hyperllama.core.prompt.rows import FLAT, Rows, by_worth
+from hyperllama.core.prompt.shapes import shapes
+from hyperllama.core.prompt.templates import PromptError, Templates
+from hyperllama.core.prompt.wording import (
     CUT,
     Names,
     failure_text,
@@ -34,10 +34,10 @@ from core.prompt.wording import (
     space_lines,
     untrusted,
 )
-from core.propose.history import succeeded
-from core.propose.protocol import AskContext, Observed
-from core.propose.setting import ProposerSetting
-from core.space import Categorical, SearchSpace
+from hyperllama.core.propose.history import succeeded
+from hyperllama.core.propose.protocol import AskContext, Observed
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.space import Categorical, SearchSpace
 
 Message = Mapping[str, str]
 ANSWER = "Configuration: "

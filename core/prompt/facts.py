@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.prompt.wording import Names, failure_text, number_text, score_text
-from core.propose.history import project, succeeded
-from core.propose.protocol import Observed
-from core.space import Categorical, Config, Param, SearchSpace
+from hyperllama.core.prompt.wording import Names, failure_text, number_text, score_text
+from hyperllama.core.propose.history import project, succeeded
+from hyperllama.core.propose.protocol import Observed
+from hyperllama.core.space import Categorical, Config, Param, SearchSpace
 
 Floats = NDArray[np.float64]
 _FEWEST = 6  # scored trials below which nothing is said of a hyperparameter

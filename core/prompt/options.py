@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from core.errors import SpaceError
+from hyperllama.core.errors import SpaceError
 
 HISTORIES = ("compressed", "chat")
 REPLIES = ("row", "json")

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from core.prompt.options import PromptOptions
-from core.prompt.wording import Names, failure_text, score_text
-from core.propose.history import project, succeeded
-from core.propose.protocol import Observed
-from core.space import SearchSpace
+from hyperllama.core.prompt.options import PromptOptions
+from hyperllama.core.prompt.wording import Names, failure_text, score_text
+from hyperllama.core.propose.history import project, succeeded
+from hyperllama.core.propose.protocol import Observed
+from hyperllama.core.space import SearchSpace
 
 FLAT = 5  # trials without improvement before exploring is asked for, and again
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.space import Categorical, Config, SearchSpace
+from hyperllama.core.space import Categorical, Config, SearchSpace
 
 
 def shapes(space: SearchSpace) -> Iterator[Config]:

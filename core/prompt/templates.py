@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.errors import HyperLlamaError
-from core.paths import home
+from hyperllama.core.errors import HyperLlamaError
+from hyperllama.core.paths import home
 
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "system": frozenset({"reasoning", "sentences", "row"}),

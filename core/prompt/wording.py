@@ -7,9 +7,18 @@ import math
 import re
 from typing import Any
 
-from core.propose.protocol import Observed
-from core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace, Value
-from core.text import plain
+from hyperllama.core.propose.protocol import Observed
+from hyperllama.core.space import (
+    Categorical,
+    Condition,
+    Config,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+    Value,
+)
+from hyperllama.core.text import plain
 
 CUT = "\ue000"
 """Stands in a prompt in the making between two parts; never sent to a model."""

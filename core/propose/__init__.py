@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 
-from core.errors import SpaceError
-from core.propose.protocol import (
+from hyperllama.core.errors import SpaceError
+from hyperllama.core.propose.protocol import (
     AskContext,
     Cancelled,
     Exhausted,
@@ -13,8 +13,8 @@ from core.propose.protocol import (
     Proposal,
     Proposer,
 )
-from core.propose.setting import ProposerSetting
-from core.proposers import ASK_A_MODEL, SUMMARIES
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.proposers import ASK_A_MODEL, SUMMARIES
 
 __all__ = [
     "AskContext",
@@ -68,7 +68,7 @@ def make_proposer(name: str, *, setting: ProposerSetting) -> Proposer:
     module, kind = _PROPOSERS[_known(name)]
     if name == "llama":
         module, kind = _llama(setting)
-    found = getattr(importlib.import_module(f"core.propose.{module}"), kind)
+    found = getattr(importlib.import_module(f"hyperllama.core.propose.{module}"), kind)
     made: Proposer = found(setting)
     return made
 
@@ -81,7 +81,7 @@ def _known(name: str) -> str:
 
 def _llama(setting: ProposerSetting) -> tuple[str, str]:
     """Module and class for a model file: its own dialect, or chat."""
-    from models.registry import read_metadata, resolve_model
+    from hyperllama.models.registry import read_metadata, resolve_model
 
     if read_metadata(resolve_model(setting.model)).is_embedded_dialect:
         return "embedded", "EmbeddedProposer"

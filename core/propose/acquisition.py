@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.propose.history import History
-from core.space import Categorical, Config, SearchSpace
-from core.surrogate import GaussianProcess, log_expected_improvement, tame
+from hyperllama.core.propose.history import History
+from hyperllama.core.space import Categorical, Config, SearchSpace
+from hyperllama.core.surrogate import GaussianProcess, log_expected_improvement, tame
 
 Floats = NDArray[np.float64]
 LogPrior = Callable[[Floats], Floats]

@@ -17,21 +17,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
-from core.errors import SpaceError
-from core.prompt.build import ANSWER, Prompt, PromptBuilder
-from core.prompt.templates import PromptError, load_templates
-from core.prompt.thinking import Marks, closed, marks_of, opened, unclosed
-from core.prompt.wording import digits_of, score_text
-from core.propose.classical import TPEProposer
-from core.propose.engine_session import EngineSession
-from core.propose.history import History, seed_for
-from core.propose.protocol import Answer, AskContext, Cancelled, Observed, Proposal
-from core.propose.reply import Piece, Slot, Text, believed, stage, taken
-from core.propose.setting import ProposerSetting
-from core.propose.speech import answer
-from core.space import Categorical, Config, Integer, SearchSpace
-from core.text import plain
-from models.engine.protocol import (
+from hyperllama.core.errors import SpaceError
+from hyperllama.core.prompt.build import ANSWER, Prompt, PromptBuilder
+from hyperllama.core.prompt.templates import PromptError, load_templates
+from hyperllama.core.prompt.thinking import Marks, closed, marks_of, opened, unclosed
+from hyperllama.core.prompt.wording import digits_of, score_text
+from hyperllama.core.propose.classical import TPEProposer
+from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.propose.history import History, seed_for
+from hyperllama.core.propose.protocol import Answer, AskContext, Cancelled, Observed, Proposal
+from hyperllama.core.propose.reply import Piece, Slot, Text, believed, stage, taken
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.propose.speech import answer
+from hyperllama.core.space import Categorical, Config, Integer, SearchSpace
+from hyperllama.core.text import plain
+from hyperllama.models.engine.protocol import (
     Choice,
     Completion,
     Fixed,
@@ -41,7 +41,7 @@ from models.engine.protocol import (
     Number,
     Segment,
 )
-from models.registry import check_model, resolve_model
+from hyperllama.models.registry import check_model, resolve_model
 
 ATTEMPTS = 3
 RETRIES = 4

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.propose.history import History, project, rng_for, seed_for, succeeded
-from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
-from core.propose.setting import ProposerSetting
-from core.space import Categorical, Config, Domain, Float, Integer, SearchSpace, Value
+from hyperllama.core.propose.history import History, project, rng_for, seed_for, succeeded
+from hyperllama.core.propose.protocol import AskContext, Cancelled, Observed, Proposal
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.space import Categorical, Config, Domain, Float, Integer, SearchSpace, Value
 
 if TYPE_CHECKING:
     import optuna

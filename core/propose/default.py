@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.propose.history import History
-from core.propose.protocol import AskContext, Exhausted, Observed, Proposal
-from core.propose.setting import ProposerSetting
-from core.space import SearchSpace
+from hyperllama.core.propose.history import History
+from hyperllama.core.propose.protocol import AskContext, Exhausted, Observed, Proposal
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.space import SearchSpace
 
 
 class DefaultProposer:

@@ -10,9 +10,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.estimators import RELATED, Facts, canonical_name, family
-from core.space import Categorical, Config, Domain, Float, Integer, Param, SearchSpace, Value
-from models import dialect
+from hyperllama.core.estimators import RELATED, Facts, canonical_name, family
+from hyperllama.core.space import (
+    Categorical,
+    Config,
+    Domain,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+    Value,
+)
+from hyperllama.models import dialect
 
 
 @dataclass(frozen=True)

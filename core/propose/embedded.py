@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.estimators import CHOICE, family
-from core.propose.coverage import most_covering
-from core.propose.history import History, rng_for, seed_for, succeeded
-from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
-from core.propose.reasoning import in_words
-from core.propose.setting import ProposerSetting
-from core.propose.speaker import Speaker, Spoke, Told
-from core.space import Config, Param, SearchSpace
+from hyperllama.core.estimators import CHOICE, family
+from hyperllama.core.propose.coverage import most_covering
+from hyperllama.core.propose.history import History, rng_for, seed_for, succeeded
+from hyperllama.core.propose.protocol import AskContext, Cancelled, Observed, Proposal
+from hyperllama.core.propose.reasoning import in_words
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.propose.speaker import Speaker, Spoke, Told
+from hyperllama.core.space import Config, Param, SearchSpace
 
 _SAMPLES = (1, 8)
 """One completion; where that was tried before, several at once."""

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.events import ModelLoaded, ModelLoading, Noted
-from core.paths import home
-from core.propose.setting import ProposerSetting
-from models.engine.protocol import EngineSettings, Generated, Generation, ModelInfo
+from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
+from hyperllama.core.paths import home
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.models.engine.protocol import EngineSettings, Generated, Generation, ModelInfo
 
 
 class EngineLike(Protocol):
@@ -159,7 +159,7 @@ class EngineSession:
         if self._setting.make_engine is not None:
             made: EngineLike = self._setting.make_engine()
             return made
-        from models.engine.client import Engine
+        from hyperllama.models.engine.client import Engine
 
         log = self._setting.log or home() / "engine.log"
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from core.propose.acquisition import choose
-from core.propose.classical import Classical
-from core.propose.history import rng_for
-from core.propose.setting import ProposerSetting
-from core.space import Config, SearchSpace
+from hyperllama.core.propose.acquisition import choose
+from hyperllama.core.propose.classical import Classical
+from hyperllama.core.propose.history import rng_for
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.space import Config, SearchSpace
 
 
 class GPProposer(Classical):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core.propose.protocol import Exhausted, Observed
-from core.space import Categorical, Config, Domain, SearchSpace, Value
+from hyperllama.core.propose.protocol import Exhausted, Observed
+from hyperllama.core.space import Categorical, Config, Domain, SearchSpace, Value
 
 _DRAWS = 64  # random draws before the space is searched systematically for an untried configuration
 

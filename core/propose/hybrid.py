@@ -17,15 +17,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.estimators import CHOICE, canonical_name
-from core.propose import make_proposer
-from core.propose.acquisition import Chosen, LogPrior, choose
-from core.propose.embedded import EmbeddedProposer
-from core.propose.history import History, rng_for
-from core.propose.protocol import Answer, AskContext, Cancelled, Observed, Proposal, Speaks
-from core.propose.setting import ProposerSetting
-from core.space import Config, SearchSpace, Value
-from models.dialect import KNOWN
+from hyperllama.core.estimators import CHOICE, canonical_name
+from hyperllama.core.propose import make_proposer
+from hyperllama.core.propose.acquisition import Chosen, LogPrior, choose
+from hyperllama.core.propose.embedded import EmbeddedProposer
+from hyperllama.core.propose.history import History, rng_for
+from hyperllama.core.propose.protocol import (
+    Answer,
+    AskContext,
+    Cancelled,
+    Observed,
+    Proposal,
+    Speaks,
+)
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.space import Config, SearchSpace, Value
+from hyperllama.models.dialect import KNOWN
 
 OPENING = 3
 INTERVAL = 6

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from core.errors import SpaceError
-from core.space import Config, SearchSpace
+from hyperllama.core.errors import SpaceError
+from hyperllama.core.space import Config, SearchSpace
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.errors import SpaceError
-from core.propose.history import History
-from core.propose.protocol import AskContext, Exhausted, Observed, Proposal
-from core.propose.setting import ProposerSetting
-from core.space import Config, SearchSpace
+from hyperllama.core.errors import SpaceError
+from hyperllama.core.propose.history import History
+from hyperllama.core.propose.protocol import AskContext, Exhausted, Observed, Proposal
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.space import Config, SearchSpace
 
 
 class QueueProposer:

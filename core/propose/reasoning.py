@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.propose.speaker import Spoke
-from core.space import Config, Value
+from hyperllama.core.propose.speaker import Spoke
+from hyperllama.core.space import Config, Value
 
 _SIZES = {
     "near": "stay near the incumbent",

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
-from core.prompt.wording import Names
-from core.space import Categorical, Config, Float, Param, SearchSpace, Value
+from hyperllama.core.prompt.wording import Names
+from hyperllama.core.space import Categorical, Config, Float, Param, SearchSpace, Value
 
 _MOST_OPTIONS = 64  # values with a step that are offered one by one
 

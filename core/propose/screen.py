@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.propose import make_proposer
-from core.propose.acquisition import Promise, promises
-from core.propose.chat import ChatProposer
-from core.propose.embedded import EmbeddedProposer
-from core.propose.history import History
-from core.propose.protocol import AskContext, Cancelled, Observed, Proposal
-from core.propose.reasoning import in_words
-from core.propose.setting import ProposerSetting
-from core.space import SearchSpace
+from hyperllama.core.propose import make_proposer
+from hyperllama.core.propose.acquisition import Promise, promises
+from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.propose.embedded import EmbeddedProposer
+from hyperllama.core.propose.history import History
+from hyperllama.core.propose.protocol import AskContext, Cancelled, Observed, Proposal
+from hyperllama.core.propose.reasoning import in_words
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.space import SearchSpace
 
 CANDIDATES = 8
 """Of an embedded model, which makes them side by side in milliseconds."""
@@ -102,7 +102,7 @@ class ScreenProposer:
 
 
 def _estimator(fixed: Any) -> str:
-    from core.estimators import CHOICE
+    from hyperllama.core.estimators import CHOICE
 
     return str(fixed.get(CHOICE, ""))
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.prompt.options import PromptOptions
+from hyperllama.core.prompt.options import PromptOptions
 
 if TYPE_CHECKING:
-    from core.estimators.base import Facts
-    from core.events import Event
-    from core.space import Config
+    from hyperllama.core.estimators.base import Facts
+    from hyperllama.core.events import Event
+    from hyperllama.core.space import Config
 
 
 def _ignore(event: Event) -> None:

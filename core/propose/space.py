@@ -14,17 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.estimators import CHOICE
-from core.prompt.thinking import marks_of, opened
-from core.prompt.wording import metric_words, number_text, untrusted
-from core.propose.embedded import EmbeddedProposer, subspace
-from core.propose.engine_session import EngineSession
-from core.propose.protocol import Cancelled
-from core.propose.setting import ProposerSetting
-from core.space import Categorical, Domain, Float, Integer, Param, SearchSpace, Value
-from core.text import plain
-from models.engine.protocol import Choice, Fixed, Free, Generation, Number, Segment
-from models.registry import check_model, resolve_model
+from hyperllama.core.estimators import CHOICE
+from hyperllama.core.prompt.thinking import marks_of, opened
+from hyperllama.core.prompt.wording import metric_words, number_text, untrusted
+from hyperllama.core.propose.embedded import EmbeddedProposer, subspace
+from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.propose.protocol import Cancelled
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.space import Categorical, Domain, Float, Integer, Param, SearchSpace, Value
+from hyperllama.core.text import plain
+from hyperllama.models.engine.protocol import Choice, Fixed, Free, Generation, Number, Segment
+from hyperllama.models.registry import check_model, resolve_model
 
 ANALYSIS_TOKENS = 250
 WIDER = 10.0

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.estimators.base import Facts
-from core.events import ModelLoaded, ModelLoading
-from core.paths import home
-from core.propose import dialect_axes
-from core.propose.dialect_axes import Spoken
-from core.propose.setting import ProposerSetting
-from core.space import Config, SearchSpace, Value
-from models import dialect
+from hyperllama.core.estimators.base import Facts
+from hyperllama.core.events import ModelLoaded, ModelLoading
+from hyperllama.core.paths import home
+from hyperllama.core.propose import dialect_axes
+from hyperllama.core.propose.dialect_axes import Spoken
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.space import Config, SearchSpace, Value
+from hyperllama.models import dialect
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Speaker:
             EngineError: the engine died, twice.
             ModelFileError: the model cannot be loaded.
         """
-        from models.engine.protocol import SIDE_BY_SIDE, Fixed, Generation, Tokens
+        from hyperllama.models.engine.protocol import SIDE_BY_SIDE, Fixed, Generation, Tokens
 
         spoken = dialect_axes.speak(space, estimator)
         axes = [s.axis for s in spoken]
@@ -153,7 +153,7 @@ class Speaker:
             self._engine = None
 
     def _generate(self, request: Any) -> Any:
-        from models.errors import EngineError
+        from hyperllama.models.errors import EngineError
 
         try:
             return self._loaded().generate(request)
@@ -164,9 +164,9 @@ class Speaker:
     def _loaded(self) -> Any:
         if self._engine is not None:
             return self._engine
-        from models.engine.client import Engine
-        from models.engine.protocol import EngineSettings
-        from models.registry import resolve_model
+        from hyperllama.models.engine.client import Engine
+        from hyperllama.models.engine.protocol import EngineSettings
+        from hyperllama.models.registry import resolve_model
 
         setting = self._setting
         make = setting.make_engine

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from core.errors import EngineError
-from core.propose.engine_session import EngineSession
-from core.propose.protocol import Answer, Cancelled
-from core.text import plain
-from models.engine.protocol import Free, Generation, Segment
+from hyperllama.core.errors import EngineError
+from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.propose.protocol import Answer, Cancelled
+from hyperllama.core.text import plain
+from hyperllama.models.engine.protocol import Free, Generation, Segment
 
 ANSWER_TOKENS = 400
 TEMPERATURE = 0.3

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.events import Noted
-from core.propose.history import project, succeeded
-from core.propose.protocol import Observed
-from core.space import Categorical, Float, Integer, Param, SearchSpace, number
+from hyperllama.core.events import Noted
+from hyperllama.core.propose.history import project, succeeded
+from hyperllama.core.propose.protocol import Observed
+from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace, number
 
 BEST = 3
 """So many of the best trials, the incumbent among them, have to lie at the bound."""

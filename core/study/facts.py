@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from core.prompt.facts import facts_of
-from core.prompt.wording import Names, score_text, space_lines, untrusted
-from core.propose.protocol import Observed
-from core.study.progress import Progress
+from hyperllama.core.prompt.facts import facts_of
+from hyperllama.core.prompt.wording import Names, score_text, space_lines, untrusted
+from hyperllama.core.propose.protocol import Observed
+from hyperllama.core.study.progress import Progress
 
 _BEST = 8  # trials that are told whatever is asked
 _LATEST = 6

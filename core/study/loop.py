@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from core.control import Inbox, Rerun
-from core.errors import HyperLlamaError
-from core.evaluate.results import FoldResult, Result
-from core.event_log import EventLog
-from core.events import (
+from hyperllama.core.control import Inbox, Rerun
+from hyperllama.core.errors import HyperLlamaError
+from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.event_log import EventLog
+from hyperllama.core.events import (
     Event,
     FoldFinished,
     ImportanceFound,
@@ -28,19 +28,19 @@ from core.events import (
     StudyOpened,
     TrialNoted,
 )
-from core.proposal_log import ProposalLog
-from core.propose.protocol import AskContext, Exhausted, Observed, Proposal, Proposer
-from core.space import Config, SearchSpace
-from core.store import Store, StoredTrial, jsonable
-from core.study.asking import Asker
-from core.study.edges import Edges
-from core.study.importance import METHOD, importance
-from core.study.progress import Progress
-from core.study.ranges import Ranges
-from core.study.reruns import Reruns
-from core.study.steering import POLL_S, Limits, Steering, Verdict
-from core.study.talking import Talking
-from core.study.telling import (
+from hyperllama.core.proposal_log import ProposalLog
+from hyperllama.core.propose.protocol import AskContext, Exhausted, Observed, Proposal, Proposer
+from hyperllama.core.space import Config, SearchSpace
+from hyperllama.core.store import Store, StoredTrial, jsonable
+from hyperllama.core.study.asking import Asker
+from hyperllama.core.study.edges import Edges
+from hyperllama.core.study.importance import METHOD, importance
+from hyperllama.core.study.progress import Progress
+from hyperllama.core.study.ranges import Ranges
+from hyperllama.core.study.reruns import Reruns
+from hyperllama.core.study.steering import POLL_S, Limits, Steering, Verdict
+from hyperllama.core.study.talking import Talking
+from hyperllama.core.study.telling import (
     counts,
     describe_space,
     in_words,

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.errors import SpaceError
-from core.space import Categorical, Domain, Float, Integer, Param, SearchSpace
+from hyperllama.core.errors import SpaceError
+from hyperllama.core.space import Categorical, Domain, Float, Integer, Param, SearchSpace
 
 
 class Ranges:

@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from core import control
-from core.control import Inbox
-from core.errors import HyperLlamaError, SpaceError
-from core.event_log import EventLog
-from core.events import Noted, StudyPaused, StudyResumed, TrialNoted
-from core.space import Config
-from core.store import Store
-from core.study.asking import Asker
-from core.study.journal import Journal
-from core.study.progress import Progress
-from core.study.ranges import Ranges
-from core.study.telling import describe_space, in_words
+from hyperllama.core import control
+from hyperllama.core.control import Inbox
+from hyperllama.core.errors import HyperLlamaError, SpaceError
+from hyperllama.core.event_log import EventLog
+from hyperllama.core.events import Noted, StudyPaused, StudyResumed, TrialNoted
+from hyperllama.core.space import Config
+from hyperllama.core.store import Store
+from hyperllama.core.study.asking import Asker
+from hyperllama.core.study.journal import Journal
+from hyperllama.core.study.progress import Progress
+from hyperllama.core.study.ranges import Ranges
+from hyperllama.core.study.telling import describe_space, in_words
 
 POLL_S = 0.1
 _AT_REST = (control.Propose, control.Freeze, control.Range, control.Release, control.Undo)

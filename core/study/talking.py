@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from core.errors import HyperLlamaError
-from core.event_log import EventLog
-from core.events import Event, TalkAnswered, TalkAsked, TalkText
-from core.propose.protocol import Answer, Cancelled, Speaks
-from core.space import Config
-from core.store import Store
-from core.study.facts import facts_for
-from core.study.progress import Progress
+from hyperllama.core.errors import HyperLlamaError
+from hyperllama.core.event_log import EventLog
+from hyperllama.core.events import Event, TalkAnswered, TalkAsked, TalkText
+from hyperllama.core.propose.protocol import Answer, Cancelled, Speaks
+from hyperllama.core.space import Config
+from hyperllama.core.store import Store
+from hyperllama.core.study.facts import facts_for
+from hyperllama.core.study.progress import Progress
 
 _KEPT = 40  # exchanges that stay with the study
 _EARLIER = 3  # exchanges that the model is reminded of

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.task.load import load_task, parse_task, sample_tasks, standalone_text
-from core.task.resolve import Problem, resolve
-from core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation
+from hyperllama.core.task.load import load_task, parse_task, sample_tasks, standalone_text
+from hyperllama.core.task.resolve import Problem, resolve
+from hyperllama.core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation
 
 __all__ = [
     "Budget",

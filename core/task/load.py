@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from core.errors import SpaceError, TaskError
-from core.task import metrics
-from core.task.overrides import check_without_table
-from core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation, wrong
-from core.text import plain
-from core.words import allowed, shown
+from hyperllama.core.errors import SpaceError, TaskError
+from hyperllama.core.task import metrics
+from hyperllama.core.task.overrides import check_without_table
+from hyperllama.core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation, wrong
+from hyperllama.core.text import plain
+from hyperllama.core.words import allowed, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -66,7 +66,7 @@ def parse_task(text: str, file: Path) -> Task:
 
 def _prompt(task: Task) -> None:
     """[prompt] checked, its folder relative to the task file, in place."""
-    from core.prompt.options import PromptOptions
+    from hyperllama.core.prompt.options import PromptOptions
 
     try:
         PromptOptions.of(task.prompt)
@@ -142,7 +142,7 @@ def _syntax(file: Path, text: str, error: Exception) -> tuple[str, str]:
 
 def _estimators(file: Path, raw: dict[str, Any]) -> None:
     """`estimator` or `estimators`, by the families' own names, in place."""
-    from core.estimators import canonical_name, families
+    from hyperllama.core.estimators import canonical_name, families
 
     if "estimator" in raw and "estimators" in raw:
         raise wrong(file, "estimator", "stands beside `estimators`", "keep one of the two")
@@ -164,7 +164,7 @@ def _estimators(file: Path, raw: dict[str, Any]) -> None:
 
 def _space(file: Path, raw: dict[str, Any]) -> None:
     """[space] flattened to the names of the joint space, bare values as {value = ...}, in place."""
-    from core.estimators import canonical_name, family
+    from hyperllama.core.estimators import canonical_name, family
 
     space = raw.get("space", {})
     if not isinstance(space, dict):

@@ -6,12 +6,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.errors import SpaceError, TaskError
-from core.estimators import Facts, canonical_name, family, joint_space
-from core.estimators.base import Family
-from core.space import Categorical, Condition, Domain, Float, Integer, Param, SearchSpace, Value
-from core.task.spec import Override, Task
-from core.words import allowed, nearest, shown
+from hyperllama.core.errors import SpaceError, TaskError
+from hyperllama.core.estimators import Facts, canonical_name, family, joint_space
+from hyperllama.core.estimators.base import Family
+from hyperllama.core.space import (
+    Categorical,
+    Condition,
+    Domain,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+    Value,
+)
+from hyperllama.core.task.spec import Override, Task
+from hyperllama.core.words import allowed, nearest, shown
 
 _BOOSTER_ARGUMENTS = {
     "rate_drop", "skip_drop", "one_drop", "sample_type", "normalize_type", "feature_selector",

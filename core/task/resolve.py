@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.estimators import Facts, family
-from core.space import SearchSpace
-from core.task import metrics
-from core.task.overrides import check_additions, check_kind, make_space
-from core.task.spec import Task, Validation
-from core.words import allowed, shown
+from hyperllama.core.estimators import Facts, family
+from hyperllama.core.space import SearchSpace
+from hyperllama.core.task import metrics
+from hyperllama.core.task.overrides import check_additions, check_kind, make_space
+from hyperllama.core.task.spec import Task, Validation
+from hyperllama.core.words import allowed, shown
 
 if TYPE_CHECKING:
-    from core.data import Column, Table
+    from hyperllama.core.data import Column, Table
 
 _FEWEST_ROWS = 20
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
-from core.errors import TaskError
-from core.text import plain
+from hyperllama.core.errors import TaskError
+from hyperllama.core.text import plain
 
 Kind = Literal["classification", "regression"]
 Method = Literal["kfold", "stratified", "group", "time", "split"]

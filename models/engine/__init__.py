@@ -1,7 +1,7 @@
 """The engine: llama.cpp in a child process, asked for programmes of segments."""
 
-from models.engine.client import Engine
-from models.engine.protocol import (
+from hyperllama.models.engine.client import Engine
+from hyperllama.models.engine.protocol import (
     Choice,
     Completion,
     EngineSettings,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from models.engine.context import SCRATCH, Context
+from hyperllama.models.engine.context import SCRATCH, Context
 
 FEWEST_TOKENS = 128
 """Fewer are read again as quickly."""

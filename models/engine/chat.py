@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from models.errors import EngineError
+from hyperllama.models.errors import EngineError
 
 LONGEST_TEMPLATE = 256 * 1024
 LONGEST_TEXT = 16 * 1024 * 1024

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from models.child import Child, ChildSaid, Message, python_argv
-from models.engine.protocol import (
+from hyperllama.models.child import Child, ChildSaid, Message, python_argv
+from hyperllama.models.engine.protocol import (
     Completion,
     EngineSettings,
     Generated,
@@ -18,8 +18,8 @@ from models.engine.protocol import (
     generated_from_wire,
     request_to_wire,
 )
-from models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileError
-from models.registry import check_model
+from hyperllama.models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileError
+from hyperllama.models.registry import check_model
 
 SILENCE_S = 60.0
 _CRASHES = ("SIGSEGV", "SIGILL", "SIGBUS", "SIGFPE")
@@ -114,7 +114,7 @@ class Engine:
         if self._child is None or not self._child.alive:
             self._drop()
             self._child = Child(
-                python_argv("models.engine.server"), name="the engine", log=self.log,
+                python_argv("hyperllama.models.engine.server"), name="the engine", log=self.log,
                 env=_ENVIRONMENT,
             )  # fmt: skip
             self.starts += 1

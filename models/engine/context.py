@@ -17,11 +17,11 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from models.engine.library import last_complaints, load_library
-from models.engine.protocol import SIDE_BY_SIDE, EngineSettings, ModelInfo
-from models.engine.vocabulary import Vocabulary
-from models.errors import EngineError, ModelFileError
-from models.registry import ModelFile, check_model, default_context, estimate_memory_mb
+from hyperllama.models.engine.library import last_complaints, load_library
+from hyperllama.models.engine.protocol import SIDE_BY_SIDE, EngineSettings, ModelInfo
+from hyperllama.models.engine.vocabulary import Vocabulary
+from hyperllama.models.errors import EngineError, ModelFileError
+from hyperllama.models.registry import ModelFile, check_model, default_context, estimate_memory_mb
 
 Row = NDArray[np.float32]
 Run = tuple[int, int, Sequence[int]]

@@ -14,11 +14,19 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from models.decode import Branch, choose, choose_free, log_sum_exp, probabilities
-from models.engine.context import Row
-from models.engine.plan import Plan
-from models.engine.protocol import Belief, Choice, Completion, Fixed, Free, Number, Tokens
-from models.number_grammar import number_grammar
+from hyperllama.models.decode import Branch, choose, choose_free, log_sum_exp, probabilities
+from hyperllama.models.engine.context import Row
+from hyperllama.models.engine.plan import Plan
+from hyperllama.models.engine.protocol import (
+    Belief,
+    Choice,
+    Completion,
+    Fixed,
+    Free,
+    Number,
+    Tokens,
+)
+from hyperllama.models.number_grammar import number_grammar
 
 BELIEF_BINS = 64
 NEGLIGIBLE = 1e-4

@@ -12,7 +12,7 @@ import sys
 import types
 from typing import Any
 
-from models.errors import EngineError
+from hyperllama.models.errors import EngineError
 
 last_complaints: collections.deque[str] = collections.deque(maxlen=8)
 """What llama.cpp said last as warning or error, oldest first."""

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from models.decode import log_sum_exp
-from models.engine.context import OUTPUTS, SCRATCH, Cancelled, Context, Row
-from models.engine.cursor import Aside, Cursor
-from models.engine.plan import Plan
-from models.engine.protocol import Generated, Generation
-from models.errors import EngineError
+from hyperllama.models.decode import log_sum_exp
+from hyperllama.models.engine.context import OUTPUTS, SCRATCH, Cancelled, Context, Row
+from hyperllama.models.engine.cursor import Aside, Cursor
+from hyperllama.models.engine.plan import Plan
+from hyperllama.models.engine.protocol import Generated, Generation
+from hyperllama.models.errors import EngineError
 
 
 def run(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Union
 
-from models.errors import EngineError
+from hyperllama.models.errors import EngineError
 
 KV_TYPES = ("f16", "q8_0", "q4_0")
 SIDE_BY_SIDE = 15

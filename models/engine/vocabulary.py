@@ -7,8 +7,8 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from models.decode import Pieces
-from models.errors import EngineError
+from hyperllama.models.decode import Pieces
+from hyperllama.models.errors import EngineError
 
 _SENTINEL = "\n"
 _HIDDEN_ATTRIBUTES = 1 | 2 | 8  # unknown, unused, control

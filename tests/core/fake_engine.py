@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models.engine.protocol import (
+from hyperllama.models.engine.protocol import (
     Choice,
     Completion,
     EngineSettings,
@@ -22,7 +22,7 @@ from models.engine.protocol import (
     ModelInfo,
     Number,
 )
-from models.errors import EngineError
+from hyperllama.models.errors import EngineError
 
 _TEXT = "the score rises with a lower rate so try a smaller depth and more trees next time"
 

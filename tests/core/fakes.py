@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import sqlalchemy
 
-from core.control import Inbox
-from core.evaluate.results import FoldResult, Result
-from core.event_log import EventLog
-from core.events import Event, StudyOpened
-from core.proposal_log import ProposalLog
-from core.propose.protocol import AskContext, Observed, Proposal, Proposer
-from core.space import Categorical, Config, Float, Integer, Param, SearchSpace
-from core.store import Store, open_storage
-from core.study import Study
+from hyperllama.core.control import Inbox
+from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.event_log import EventLog
+from hyperllama.core.events import Event, StudyOpened
+from hyperllama.core.proposal_log import ProposalLog
+from hyperllama.core.propose.protocol import AskContext, Observed, Proposal, Proposer
+from hyperllama.core.space import Categorical, Config, Float, Integer, Param, SearchSpace
+from hyperllama.core.store import Store, open_storage
+from hyperllama.core.study import Study
 
 SPACE = SearchSpace(
     [
@@ -203,7 +203,7 @@ class Bench:
         elif name == "drawn":
             proposer = Drawn(self.seed)
         else:
-            from core.propose import ProposerSetting, make_proposer
+            from hyperllama.core.propose import ProposerSetting, make_proposer
 
             proposer = make_proposer(name, setting=ProposerSetting(seed=self.seed))
         self.made.append(proposer)

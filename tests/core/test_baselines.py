@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from core.baselines import _random_line, run_baselines, switch
-from core.errors import StudyError
-from core.export_study import export_study
-from core.folder import write_summary
-from core.honesty import Honesty, Line, Noise, Unseen, read_honesty, write_honesty
-from core.launch import start
-from core.options import Options
-from core.paths import study_dir
-from core.reading import read_study
+from hyperllama.core.baselines import _random_line, run_baselines, switch
+from hyperllama.core.errors import StudyError
+from hyperllama.core.export_study import export_study
+from hyperllama.core.folder import write_summary
+from hyperllama.core.honesty import Honesty, Line, Noise, Unseen, read_honesty, write_honesty
+from hyperllama.core.launch import start
+from hyperllama.core.options import Options
+from hyperllama.core.paths import study_dir
+from hyperllama.core.reading import read_study
 from tests.small import write_task
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.bench import (
+from hyperllama.core.bench import (
     Method,
     compare,
     landscape_problems,
@@ -30,19 +30,19 @@ from core.bench import (
     table_problems,
     tabular_problems,
 )
-from core.bench.chance import Chance
-from core.bench.datasets import load
-from core.bench.landscapes import FUNCTIONS, Landscape, place
-from core.bench.methods import OptunaProposer, PortfolioProposer, WithoutHistory
-from core.bench.page import html_report
-from core.bench.plots import banded, contour_svg, contour_text, curves_svg
-from core.bench.report import csv_report, json_report, text_report, write_reports
-from core.bench.results import Facts, Results, Run
-from core.bench.tables import Axis, TableProblem
-from core.bench.tabular import PROBLEMS, problem_name, task_problems
-from core.errors import DataError, HyperLlamaError, SpaceError, StudyError
-from core.propose import AskContext, Observed, Proposal, ProposerSetting, make_proposer
-from core.space import Config, Float, Integer, Param, SearchSpace
+from hyperllama.core.bench.chance import Chance
+from hyperllama.core.bench.datasets import load
+from hyperllama.core.bench.landscapes import FUNCTIONS, Landscape, place
+from hyperllama.core.bench.methods import OptunaProposer, PortfolioProposer, WithoutHistory
+from hyperllama.core.bench.page import html_report
+from hyperllama.core.bench.plots import banded, contour_svg, contour_text, curves_svg
+from hyperllama.core.bench.report import csv_report, json_report, text_report, write_reports
+from hyperllama.core.bench.results import Facts, Results, Run
+from hyperllama.core.bench.tables import Axis, TableProblem
+from hyperllama.core.bench.tabular import PROBLEMS, problem_name, task_problems
+from hyperllama.core.errors import DataError, HyperLlamaError, SpaceError, StudyError
+from hyperllama.core.propose import AskContext, Observed, Proposal, ProposerSetting, make_proposer
+from hyperllama.core.space import Config, Float, Integer, Param, SearchSpace
 
 LAYOUT = """
 array = "score"
@@ -327,7 +327,7 @@ def test_methods_are_named_by_text(tmp_path: Path) -> None:
 
 
 def test_runs_share_an_engine_until_it_fails() -> None:
-    from core.bench.engines import SharedEngine, close_engines
+    from hyperllama.core.bench.engines import SharedEngine, close_engines
 
     made: list[Any] = []
 
@@ -394,7 +394,7 @@ def test_the_portfolio_is_moved_into_the_space(
 ) -> None:
     file = tmp_path / "portfolio.json"
     file.write_text(json.dumps({"knn": [{"n": 500, "gone": 1}, {"n": 1}, {"n": 7}]}))
-    monkeypatch.setattr("core.bench.methods.portfolio_file", lambda: file)
+    monkeypatch.setattr("hyperllama.core.bench.methods.portfolio_file", lambda: file)
     space = SearchSpace([Param("n", Integer(1, 9))])
     proposer = PortfolioProposer(ProposerSetting(estimators=("knn",)))
     proposer.tell(Observed(0, {"n": 1}, 0.1))
@@ -583,7 +583,7 @@ def test_a_folder_of_task_files_makes_problems(tmp_path: Path) -> None:
 def test_the_command_runs_reports_and_goes_on(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from hyperllama import main
+    from hyperllama.__main__ import main
 
     out = str(tmp_path / "out")
     common = ["--seeds", "2", "--budget", "5", "--at", "3,5", "--out", out]
@@ -604,7 +604,7 @@ def test_the_command_runs_reports_and_goes_on(
 
 
 def test_names_on_the_command_line_may_have_options() -> None:
-    from tui.commands.bench import _names, _seeds
+    from hyperllama.tui.commands.bench import _names, _seeds
 
     assert _names("tpe,hybrid?turns=2,opening=4,llama?x=1") == (
         "tpe", "hybrid?turns=2,opening=4", "llama?x=1",

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import EngineError, ModelFileError
-from core.events import ModelLoaded, ModelLoading, Noted
-from core.prompt.options import PromptOptions
-from core.prompt.thinking import closed, marks_of, opened, unclosed
-from core.prompt.wording import Names
-from core.propose import AskContext, Cancelled, Observed, ProposerSetting, make_proposer
-from core.propose.chat import ChatProposer, _thoughts
-from core.propose.protocol import Speaks
-from core.propose.reply import Slot, Text, stage
-from core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
-from core.study.telling import counts
-from models.engine.chat import render
-from models.engine.protocol import Choice, Fixed, Free, Number
-from models.registry import read_metadata
+from hyperllama.core.errors import EngineError, ModelFileError
+from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
+from hyperllama.core.prompt.options import PromptOptions
+from hyperllama.core.prompt.thinking import closed, marks_of, opened, unclosed
+from hyperllama.core.prompt.wording import Names
+from hyperllama.core.propose import AskContext, Cancelled, Observed, ProposerSetting, make_proposer
+from hyperllama.core.propose.chat import ChatProposer, _thoughts
+from hyperllama.core.propose.protocol import Speaks
+from hyperllama.core.propose.reply import Slot, Text, stage
+from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
+from hyperllama.core.study.telling import counts
+from hyperllama.models.engine.chat import render
+from hyperllama.models.engine.protocol import Choice, Fixed, Free, Number
+from hyperllama.models.registry import read_metadata
 from tests.core.fake_engine import FakeEngine
 from tests.models.random_model import real_templates
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny

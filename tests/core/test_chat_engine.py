@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks.valid_proposals import tried
-from core.prompt.options import PromptOptions
-from core.propose import AskContext, Observed, ProposerSetting
-from core.propose.chat import ChatProposer
-from core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
-from models.engine.protocol import EngineSettings
+from hyperllama.core.prompt.options import PromptOptions
+from hyperllama.core.propose import AskContext, Observed, ProposerSetting
+from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
+from hyperllama.models.engine.protocol import EngineSettings
 from tests.models.random_model import real_vocabularies, write_random
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.data import Table, inspect, load_table
-from core.errors import DataError, HyperLlamaError, TaskError
-from core.task import DataSpec, Task, Validation
+from hyperllama.core.data import Table, inspect, load_table
+from hyperllama.core.errors import DataError, HyperLlamaError, TaskError
+from hyperllama.core.task import DataSpec, Task, Validation
 
 ROWS = 60
 

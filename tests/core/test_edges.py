@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.propose.protocol import Observed
-from core.space import Categorical, Float, Integer, Param, SearchSpace
-from core.study.edges import FEWEST, Edge, Edges, find
+from hyperllama.core.propose.protocol import Observed
+from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
+from hyperllama.core.study.edges import FEWEST, Edge, Edges, find
 
 SPACE = SearchSpace(
     [

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.data import load_table
-from core.evaluate.client import TrialRunner
-from core.evaluate.crossval import Evaluator
-from core.export import StudyRecord, TrialRecord, export
-from core.export.blocks import to_html, to_markdown
-from core.export.report import report_blocks, report_html, report_markdown
-from core.export.script import train_script
-from core.task import load_task, resolve
+from hyperllama.core.data import load_table
+from hyperllama.core.evaluate.client import TrialRunner
+from hyperllama.core.evaluate.crossval import Evaluator
+from hyperllama.core.export import StudyRecord, TrialRecord, export
+from hyperllama.core.export.blocks import to_html, to_markdown
+from hyperllama.core.export.report import report_blocks, report_html, report_markdown
+from hyperllama.core.export.script import train_script
+from hyperllama.core.task import load_task, resolve
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from core.control import Extend, Hint, Inbox, Pause, Queue, Stop, asked_bytes, send
-from core.errors import StudyError
-from core.event_log import EventLog
-from core.events import Event, Noted, StudyFinished, from_json
-from core.folder import (
+from hyperllama.core.control import Extend, Hint, Inbox, Pause, Queue, Stop, asked_bytes, send
+from hyperllama.core.errors import StudyError
+from hyperllama.core.event_log import EventLog
+from hyperllama.core.events import Event, Noted, StudyFinished, from_json
+from hyperllama.core.folder import (
     Lock,
     all_summaries,
     check_name,
@@ -26,13 +26,13 @@ from core.folder import (
     read_summary,
     write_summary,
 )
-from core.paths import study_dir
-from core.proposal_log import ProposalLog, read_proposals
+from hyperllama.core.paths import study_dir
+from hyperllama.core.proposal_log import ProposalLog, read_proposals
 
 _HOLD = """
 import sys
 from pathlib import Path
-from core.folder import Lock
+from hyperllama.core.folder import Lock
 lock = Lock(Path(sys.argv[1]))
 lock.take()
 print("taken", flush=True)
@@ -204,10 +204,10 @@ def test_the_proposal_log_survives_a_torn_line(tmp_path: Path) -> None:
 
 
 def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None:
-    from core import shelf
-    from core.launch import start
-    from core.options import Options
-    from core.store import Store, open_storage
+    from hyperllama.core import shelf
+    from hyperllama.core.launch import start
+    from hyperllama.core.options import Options
+    from hyperllama.core.store import Store, open_storage
     from tests.small import write_task
 
     start(write_task(tmp_path), Options(proposer="random", trials=1), study="mine")

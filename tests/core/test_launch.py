@@ -11,17 +11,16 @@ from typing import Any, ClassVar
 import optuna
 import pytest
 
-import core.evaluate.client
-from core.errors import ChildDied, DataError, ModelFileError, SpaceError, StudyError
-from core.estimators import Facts
-from core.events import Event, Noted, StudyOpened
-from core.folder import SUMMARY, TASK, Lock, read_summary
-from core.launch import resume, start
-from core.options import Options, choose_proposer, gpu_layers
-from core.paths import default_storage, study_dir
-from core.prompt.templates import PromptError
-from core.reading import read_study
-from core.task import load_task
+from hyperllama.core.errors import ChildDied, DataError, ModelFileError, SpaceError, StudyError
+from hyperllama.core.estimators import Facts
+from hyperllama.core.events import Event, Noted, StudyOpened
+from hyperllama.core.folder import SUMMARY, TASK, Lock, read_summary
+from hyperllama.core.launch import resume, start
+from hyperllama.core.options import Options, choose_proposer, gpu_layers
+from hyperllama.core.paths import default_storage, study_dir
+from hyperllama.core.prompt.templates import PromptError
+from hyperllama.core.reading import read_study
+from hyperllama.core.task import load_task
 from tests.core.fakes import SPACE, FakeRunner, database
 from tests.small import TASK as TEXT
 from tests.small import write_task
@@ -60,7 +59,7 @@ class LaunchRunner(FakeRunner):
 @pytest.fixture(autouse=True)
 def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     LaunchRunner.troubles = []
-    monkeypatch.setattr(core.evaluate.client, "TrialRunner", LaunchRunner)
+    monkeypatch.setattr("hyperllama.core.evaluate.client.TrialRunner", LaunchRunner)
 
 
 @pytest.fixture
@@ -134,7 +133,7 @@ def test_a_name_that_was_just_taken_leads_to_the_next(
     task: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = iter(["quick", "quick-2"])
-    monkeypatch.setattr("core.launch.free_name", lambda stem: next(names))
+    monkeypatch.setattr("hyperllama.core.launch.free_name", lambda stem: next(names))
     other = Lock(study_dir("quick"))
     other.take()
     start(task, Options(proposer="random", trials=1))
@@ -188,18 +187,18 @@ def test_a_child_that_dies_while_loading_gets_a_second_try(task: Path) -> None:
 @pytest.mark.parametrize("moment", ["summary", "task", "table", "study", "attributes"])
 def test_killed_while_opening(task: Path, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the kill comes: `resume` works, or nothing says that there is a study."""
-    from core.store import Store
+    from hyperllama.core.store import Store
 
     def die(*arguments: object, **more: object) -> None:
         raise Stopper
 
     with monkeypatch.context() as patched:
-        patched.setattr("core.launch.shutil.rmtree", lambda *a, **k: None)
-        patched.setattr("core.launch.Path.unlink", lambda *a, **k: None)
+        patched.setattr("hyperllama.core.launch.shutil.rmtree", lambda *a, **k: None)
+        patched.setattr("hyperllama.core.launch.Path.unlink", lambda *a, **k: None)
         if moment == "summary":
-            patched.setattr("core.launch.write_summary", die)
+            patched.setattr("hyperllama.core.launch.write_summary", die)
         elif moment == "task":
-            patched.setattr("core.launch.write_atomically", die)
+            patched.setattr("hyperllama.core.launch.write_atomically", die)
         elif moment == "table":
             LaunchRunner.troubles = [Stopper()]
         elif moment == "study":
@@ -236,7 +235,7 @@ def test_without_a_model_tpe_proposes_and_says_so(
     def none(name: object) -> Path:
         raise ModelFileError("this installation has no embedded model")
 
-    monkeypatch.setattr("models.registry.resolve_model", none)
+    monkeypatch.setattr("hyperllama.models.registry.resolve_model", none)
     heard: list[Event] = []
     start(task, Options(trials=2), listener=lambda event, t: heard.append(event))
     assert any(isinstance(e, Noted) and "tpe proposes" in e.text for e in heard)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.estimators import Facts, families, family, joint_space
-from core.newspace import space_for, with_space
-from core.newtask import new_task_file
-from core.propose.setting import ProposerSetting
-from core.propose.space import propose_space
-from core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
-from core.task import parse_task
+from hyperllama.core.estimators import Facts, families, family, joint_space
+from hyperllama.core.newspace import space_for, with_space
+from hyperllama.core.newtask import new_task_file
+from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.propose.space import propose_space
+from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
+from hyperllama.core.task import parse_task
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import write_tiny
 from tests.small import write_task

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import TaskError
-from core.estimators import Facts, canonical_name, families, family, likely_family
-from core.evaluate.crossval import Data, Evaluator, Tally, TrialFailed, thinned
-from core.evaluate.pipeline import build_pipeline, built, imports, recipe, source
-from core.evaluate.splits import make_folds, part_off
+from hyperllama.core.errors import TaskError
+from hyperllama.core.estimators import Facts, canonical_name, families, family, likely_family
+from hyperllama.core.evaluate.crossval import Data, Evaluator, Tally, TrialFailed, thinned
+from hyperllama.core.evaluate.pipeline import build_pipeline, built, imports, recipe, source
+from hyperllama.core.evaluate.splits import make_folds, part_off
 
 ROWS = 240
 CATEGORICAL = (False, False, True, False)
@@ -131,7 +131,7 @@ def test_curves_rise_and_tell_the_best_iteration(name: str, kind: str) -> None:
 def test_xgboost_curve_is_the_loss_that_xgboost_reports() -> None:
     from xgboost import XGBClassifier, XGBRegressor
 
-    from core.evaluate.curves import xgboost_curve
+    from hyperllama.core.evaluate.curves import xgboost_curve
 
     x, y = table()
     three = y + (x[:, 0] > 1)

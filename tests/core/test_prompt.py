@@ -11,16 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import SpaceError
-from core.estimators import Facts, joint_space
-from core.prompt.build import Prompt, PromptBuilder
-from core.prompt.facts import facts_of, rank_correlation
-from core.prompt.options import PromptOptions, read_options
-from core.prompt.rows import by_worth
-from core.prompt.templates import PLACEHOLDERS, PromptError, fill, load_templates, shipped
-from core.prompt.wording import Names, untrusted
-from core.propose import AskContext, Observed, ProposerSetting
-from core.space import Categorical, Float, Integer, Param, SearchSpace
+from hyperllama.core.errors import SpaceError
+from hyperllama.core.estimators import Facts, joint_space
+from hyperllama.core.prompt.build import Prompt, PromptBuilder
+from hyperllama.core.prompt.facts import facts_of, rank_correlation
+from hyperllama.core.prompt.options import PromptOptions, read_options
+from hyperllama.core.prompt.rows import by_worth
+from hyperllama.core.prompt.templates import (
+    PLACEHOLDERS,
+    PromptError,
+    fill,
+    load_templates,
+    shipped,
+)
+from hyperllama.core.prompt.wording import Names, untrusted
+from hyperllama.core.propose import AskContext, Observed, ProposerSetting
+from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
 
 FACTS = Facts(569, 30, 2)
 XGBOOST = joint_space(["xgboost"], "classification", FACTS)

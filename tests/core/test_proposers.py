@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import ModelFileError, SpaceError
-from core.propose import (
+from hyperllama.core.errors import ModelFileError, SpaceError
+from hyperllama.core.propose import (
     AskContext,
     Cancelled,
     Exhausted,
@@ -25,8 +25,8 @@ from core.propose import (
     make_proposer,
     proposers,
 )
-from core.propose.chat import ChatProposer
-from core.space import (
+from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.space import (
     Categorical,
     Condition,
     Config,
@@ -35,9 +35,9 @@ from core.space import (
     Param,
     SearchSpace,
 )
-from models.engine.client import Engine
-from models.engine.protocol import ModelInfo
-from models.registry import resolve_model
+from hyperllama.models.engine.client import Engine
+from hyperllama.models.engine.protocol import ModelInfo
+from hyperllama.models.registry import resolve_model
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import write_tiny
 

@@ -12,9 +12,9 @@ import numpy as np
 import psutil
 import pytest
 
-from core.errors import DataError, StudyError, TaskError
-from core.evaluate.client import TrialRunner
-from core.evaluate.results import FoldResult
+from hyperllama.core.errors import DataError, StudyError, TaskError
+from hyperllama.core.evaluate.client import TrialRunner
+from hyperllama.core.evaluate.results import FoldResult
 
 HUNG = {"estimator": "mlp", "mlp.depth": 3, "mlp.width": 1024, "mlp.batch_size": 4,
         "mlp.alpha": 1e-4, "mlp.learning_rate_init": 1e-6}
@@ -45,8 +45,8 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrialRunner]:
 
 
 def test_what_the_child_knows_of_the_table_reaches_the_parent(runner: TrialRunner) -> None:
-    from core.data import load_table
-    from core.task import resolve
+    from hyperllama.core.data import load_table
+    from hyperllama.core.task import resolve
 
     problem = runner.open()
     assert problem == resolve(runner.task, load_table(runner.task))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.data import load_table
-from core.evaluate.crossval import Evaluator
-from core.task import load_task, resolve, sample_tasks
+from hyperllama.core.data import load_table
+from hyperllama.core.evaluate.crossval import Evaluator
+from hyperllama.core.task import load_task, resolve, sample_tasks
 
 FOLDER = Path(__file__).resolve().parents[2] / "sample_tasks"
 PATHS = sample_tasks()

@@ -77,7 +77,7 @@ def test_what_is_suggested_beyond_the_space_is_drawn_at_random() -> None:
 
 
 def test_unknown_strategy_and_direction_say_what_is_allowed() -> None:
-    from core.errors import HyperLlamaError
+    from hyperllama.core.errors import HyperLlamaError
 
     with pytest.raises(HyperLlamaError, match="allowed: hybrid, llama"):
         LlamaSampler({}, strategy="magic")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from core import control
-from core.control import Request, parse, send
-from core.errors import ModelFileError, SpaceError
-from core.evaluate.results import Result
-from core.events import (
+from hyperllama.core import control
+from hyperllama.core.control import Request, parse, send
+from hyperllama.core.errors import ModelFileError, SpaceError
+from hyperllama.core.evaluate.results import Result
+from hyperllama.core.events import (
     ImportanceFound,
     Noted,
     ProposalMade,
@@ -26,13 +26,13 @@ from core.events import (
     TrialNoted,
     from_json,
 )
-from core.proposal_log import read_proposals
-from core.propose.protocol import Answer, Observed, Proposer
-from core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace
-from core.study.importance import importance
-from core.study.progress import Progress
-from core.study.ranges import Ranges
-from core.study.talking import suggested
+from hyperllama.core.proposal_log import read_proposals
+from hyperllama.core.propose.protocol import Answer, Observed, Proposer
+from hyperllama.core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace
+from hyperllama.core.study.importance import importance
+from hyperllama.core.study.progress import Progress
+from hyperllama.core.study.ranges import Ranges
+from hyperllama.core.study.talking import suggested
 from tests.core.fakes import SPACE, Bench, Drawn, quality
 
 
@@ -229,7 +229,7 @@ def test_a_change_while_the_proposer_thinks_interrupts_it(bench: Bench) -> None:
             if context.number == 2 and len(self.contexts) == 1:
                 self.contexts.append(context)
                 send(bench.folder, control.Freeze("max_depth", 4))
-                from core.propose.protocol import Cancelled
+                from hyperllama.core.propose.protocol import Cancelled
 
                 for _ in range(3):
                     if context.should_stop():
@@ -469,6 +469,6 @@ def test_malformed_requests_are_refused(line: bytes) -> None:
 
 
 def plain(name: str) -> Proposer:
-    from core.propose import ProposerSetting, make_proposer
+    from hyperllama.core.propose import ProposerSetting, make_proposer
 
     return make_proposer(name, setting=ProposerSetting(seed=3))

@@ -8,9 +8,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from core.errors import StudyError
-from core.propose.protocol import Proposal
-from core.store import Store, open_storage
+from hyperllama.core.errors import StudyError
+from hyperllama.core.propose.protocol import Proposal
+from hyperllama.core.store import Store, open_storage
 from tests.core.fakes import SPACE, Bench
 
 

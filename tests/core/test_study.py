@@ -10,10 +10,21 @@ from pathlib import Path
 import optuna
 import pytest
 
-from core.control import Extend, Hint, Pause, Propose, Queue, Resume, Step, Stop, StopNow, send
-from core.errors import EngineError, StudyError
-from core.evaluate.results import Result
-from core.events import (
+from hyperllama.core.control import (
+    Extend,
+    Hint,
+    Pause,
+    Propose,
+    Queue,
+    Resume,
+    Step,
+    Stop,
+    StopNow,
+    send,
+)
+from hyperllama.core.errors import EngineError, StudyError
+from hyperllama.core.evaluate.results import Result
+from hyperllama.core.events import (
     FoldFinished,
     Noted,
     ProposalMade,
@@ -22,9 +33,9 @@ from core.events import (
     TrialFinished,
     from_json,
 )
-from core.proposal_log import read_proposals
-from core.propose.protocol import AskContext, Cancelled, Proposal
-from core.space import Categorical, Config, Integer, Param, SearchSpace
+from hyperllama.core.proposal_log import read_proposals
+from hyperllama.core.propose.protocol import AskContext, Cancelled, Proposal
+from hyperllama.core.space import Categorical, Config, Integer, Param, SearchSpace
 from tests.core.fakes import SPACE, Bench, Drawn, FakeRunner, quality
 
 
@@ -434,6 +445,6 @@ def test_summaries_are_json_and_complete(bench: Bench) -> None:
 
 
 def _plain(name: str) -> Drawn:
-    from core.propose import ProposerSetting, make_proposer
+    from hyperllama.core.propose import ProposerSetting, make_proposer
 
     return make_proposer(name, setting=ProposerSetting(seed=3))  # type: ignore[return-value]

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.data import load_table
-from core.errors import HyperLlamaError, TaskError
-from core.newtask import new_task_file
-from core.space import Categorical, Float, Integer
-from core.task import Problem, Task, load_task, resolve, standalone_text
-from core.task import metrics as known_metrics
+from hyperllama.core.data import load_table
+from hyperllama.core.errors import HyperLlamaError, TaskError
+from hyperllama.core.newtask import new_task_file
+from hyperllama.core.space import Categorical, Float, Integer
+from hyperllama.core.task import Problem, Task, load_task, resolve, standalone_text
+from hyperllama.core.task import metrics as known_metrics
 
 DATA = '[data]\npath = "t.csv"\ntarget = "y"\n'
 
@@ -120,7 +120,7 @@ def test_loading_is_cheap() -> None:
     code = """
 import sys
 from pathlib import Path
-from core.task import load_task, sample_tasks
+from hyperllama.core.task import load_task, sample_tasks
 for path in sample_tasks():
     load_task(path)
 heavy = {"polars", "sklearn", "xgboost", "pandas", "optuna", "scipy"} & set(sys.modules)

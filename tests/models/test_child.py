@@ -14,15 +14,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from models.child import Child, ChildSaid, python_argv
-from models.errors import ChildDied
+from hyperllama.models.child import Child, ChildSaid, python_argv
+from hyperllama.models.errors import ChildDied
 
 ROOT = Path(__file__).resolve().parents[2]
 
 SERVER = """
 import os, sys, time, ctypes
-from models.child import serve
-from models.errors import ModelFileError
+from hyperllama.models.child import serve
+from hyperllama.models.errors import ModelFileError
 
 def handle(request):
     do = request["do"]
@@ -162,7 +162,7 @@ def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         f"""
         import sys, time
         from pathlib import Path
-        from models.child import Child
+        from hyperllama.models.child import Child
         child = Child([sys.executable, {str(tmp_path / "server.py")!r}], name="c",
                       log=Path({str(tmp_path / "log")!r}))
         child.call("echo", {{"text": ""}})
@@ -185,6 +185,6 @@ def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 def test_our_modules_are_found_from_any_folder(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "__init__.py").write_text("raise SystemExit('the wrong models')")
-    argv = python_argv("models.errors")
+    argv = python_argv("hyperllama.models.errors")
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from models.decode import (
+from hyperllama.models.decode import (
     Pieces,
     choose,
     choose_free,
@@ -18,8 +18,8 @@ from models.decode import (
     option_trie,
     probabilities,
 )
-from models.errors import EngineError
-from models.number_grammar import NumberGrammar
+from hyperllama.models.errors import EngineError
+from hyperllama.models.number_grammar import NumberGrammar
 
 SINGLE = [b"", *(bytes([b]) for b in range(256))]
 MULTI = [*SINGLE, *(b"%03d" % i for i in range(1000)), *(b"%02d" % i for i in range(100))]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from models.engine import (
+from hyperllama.models.engine import (
     Choice,
     Engine,
     EngineSettings,
@@ -27,11 +27,11 @@ from models.engine import (
     Segment,
     Tokens,
 )
-from models.engine.chat import render
-from models.engine.context import Context
-from models.engine.programme import read, run
-from models.errors import EngineError, HyperLlamaError, ModelFileError
-from models.registry import check_model
+from hyperllama.models.engine.chat import render
+from hyperllama.models.engine.context import Context
+from hyperllama.models.engine.programme import read, run
+from hyperllama.models.errors import EngineError, HyperLlamaError, ModelFileError
+from hyperllama.models.registry import check_model
 from tests.models.random_model import TINY, write_random
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
 
@@ -507,7 +507,7 @@ def test_templates_without_a_system_role() -> None:
     ],
 )
 def test_hostile_templates_are_replaced(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.engine.chat.LIMIT_S", 0.2)
+    monkeypatch.setattr("hyperllama.models.engine.chat.LIMIT_S", 0.2)
     assert render(template, CHAT).startswith("<|im_start|>system")
 
 
@@ -542,7 +542,7 @@ def damaged(whole: bytes, header_end: int, rng: random.Random) -> bytes:
 
 
 def test_damaged_files_never_hurt_this_process(folder: Path, tiny: Path) -> None:
-    from models.gguf_header import read_header
+    from hyperllama.models.gguf_header import read_header
 
     rng = random.Random(11)
     whole, header_end = tiny.read_bytes(), read_header(tiny).data_start

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import dialect
-from models.pretrain import corpus, datasets
+from hyperllama.models import dialect
+from workshop import corpus, datasets
 
 
 def test_generated_data_sets_are_functions_of_their_seed() -> None:
@@ -31,7 +31,7 @@ def test_a_corpus_survives_a_cut(tmp_path: Path) -> None:
 
 
 def test_sequences_follow_the_dialect(tmp_path: Path) -> None:
-    from models.pretrain import tasks
+    from workshop import tasks
 
     path = tmp_path / "c.jsonl.gz"
     for family in ("svm", "decision_tree", "knn"):
@@ -54,10 +54,10 @@ def test_the_whole_chain(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("gguf")
     pytest.importorskip("llama_cpp")
-    from models.engine.client import Engine
-    from models.engine.protocol import EngineSettings, Fixed, Generation, Tokens
-    from models.pretrain import network, tasks, train
-    from models.pretrain.export import VOCABULARY_SIZE, export, weights_of
+    from hyperllama.models.engine.client import Engine
+    from hyperllama.models.engine.protocol import EngineSettings, Fixed, Generation, Tokens
+    from workshop import network, tasks, train
+    from workshop.export import VOCABULARY_SIZE, export, weights_of
 
     torch.set_num_threads(1)
     path = tmp_path / "c.jsonl.gz"
@@ -107,7 +107,7 @@ def test_the_whole_chain(tmp_path: Path) -> None:
 
 def test_a_grown_network_computes_the_same() -> None:
     torch = pytest.importorskip("torch")
-    from models.pretrain.network import Network, Shape, grown
+    from workshop.network import Network, Shape, grown
 
     torch.manual_seed(0)
     small = Network(Shape(32, 2, 1, 64, 100))

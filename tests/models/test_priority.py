@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from models.child import Child, python_argv
-from models.priority import give_way, pass_on
+from hyperllama.models.child import Child, python_argv
+from hyperllama.models.priority import give_way, pass_on
 
 
 def test_a_process_is_made_nicer_and_a_gone_one_does_no_harm() -> None:
@@ -28,7 +28,7 @@ def test_a_process_is_made_nicer_and_a_gone_one_does_no_harm() -> None:
 
 
 def test_an_ordinary_child_is_as_it_was(tmp_path: Path) -> None:
-    child = Child(python_argv("models.engine.server"), name="it", log=tmp_path / "log")
+    child = Child(python_argv("hyperllama.models.engine.server"), name="it", log=tmp_path / "log")
     try:
         mine = os.getpriority(os.PRIO_PROCESS, 0)
         assert os.getpriority(os.PRIO_PROCESS, child.pid) == mine

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from models.fit import Machine
-from models.registry import ModelFile
+from hyperllama.models.fit import Machine
+from hyperllama.models.registry import ModelFile
+from hyperllama.tui import library
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.study import StudyScreen
 from tests.tui import recorded
-from tui import library
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.study import StudyScreen
 
 Opened = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
@@ -72,12 +72,14 @@ def two_models(monkeypatch: pytest.MonkeyPatch) -> list[ModelFile]:
         ),
         ModelFile(Path("/models/torn.gguf"), "torn", "", 0, "", 4, problem="it is cut short"),
     ]  # fmt: skip
-    monkeypatch.setattr("models.registry.find_models", lambda: found)
-    monkeypatch.setattr("tui.screens.models.find_models", lambda: found)
-    monkeypatch.setattr("tui.screens.models.machine", lambda: Machine(3000.0))
-    monkeypatch.setattr("tui.screens.models.usual_folders", lambda *first: [Path("/models")])
-    monkeypatch.setattr("models.fit.machine", lambda: Machine(3000.0))
-    monkeypatch.setattr("tui.screens.models.resolve_model", lambda name: found[0].path)
+    monkeypatch.setattr("hyperllama.models.registry.find_models", lambda: found)
+    monkeypatch.setattr("hyperllama.tui.screens.models.find_models", lambda: found)
+    monkeypatch.setattr("hyperllama.tui.screens.models.machine", lambda: Machine(3000.0))
+    monkeypatch.setattr(
+        "hyperllama.tui.screens.models.usual_folders", lambda *first: [Path("/models")]
+    )
+    monkeypatch.setattr("hyperllama.models.fit.machine", lambda: Machine(3000.0))
+    monkeypatch.setattr("hyperllama.tui.screens.models.resolve_model", lambda name: found[0].path)
     return found
 
 

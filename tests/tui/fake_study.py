@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from core.control import Inbox, Pause, Resume, Stop, StopNow
-from core.events import StudyFinished, StudyPaused, StudyResumed, TrialFinished, to_json
-from core.folder import EVENTS, Lock, write_summary
-from core.paths import study_dir
+from hyperllama.core.control import Inbox, Pause, Resume, Stop, StopNow
+from hyperllama.core.events import StudyFinished, StudyPaused, StudyResumed, TrialFinished, to_json
+from hyperllama.core.folder import EVENTS, Lock, write_summary
+from hyperllama.core.paths import study_dir
 from tests.tui import recorded
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from core.control import Request
-from core.events import (
+from hyperllama.core.control import Request
+from hyperllama.core.events import (
     Event,
     FoldFinished,
     ImportanceFound,
@@ -29,8 +29,8 @@ from core.events import (
     TrialFinished,
     TrialNoted,
 )
-from core.honesty import Honesty
-from tui.snapshot import Snapshot, Watch
+from hyperllama.core.honesty import Honesty
+from hyperllama.tui.snapshot import Snapshot, Watch
 
 START_T = 1_760_000_000.0
 SPACE = (

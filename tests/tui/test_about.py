@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from core.paths import study_dir
-from models.registry import ModelFile
+from hyperllama.core.paths import study_dir
+from hyperllama.models.registry import ModelFile
+from hyperllama.tui import task_facts
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.home import Home
+from hyperllama.tui.widgets.home_lists import StudyList
 from tests.tui import recorded
 from tests.tui.conftest import text_of
 from tests.tui.test_home import app, put_events, put_study
-from tui import task_facts
-from tui.library import TaskEntry
-from tui.screens.home import Home
-from tui.widgets.home_lists import StudyList
 
 TASK = """\
 # Stays in a hospital.

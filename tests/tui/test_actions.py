@@ -11,31 +11,31 @@ import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from core.events import Event
+from hyperllama.core.events import Event
+from hyperllama.tui import actions
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.compare import Compare
+from hyperllama.tui.screens.comparisons import Comparisons, Queue
+from hyperllama.tui.screens.help import keys_table
+from hyperllama.tui.screens.home import Home
+from hyperllama.tui.screens.models import Models
+from hyperllama.tui.screens.new_comparison import NewComparison
+from hyperllama.tui.screens.new_study import NewStudy
+from hyperllama.tui.screens.preview import Preview
+from hyperllama.tui.screens.settings import SettingsScreen
+from hyperllama.tui.screens.study import StudyScreen
+from hyperllama.tui.widgets.history import History
+from hyperllama.tui.widgets.keybar import MOST_KEYS
+from hyperllama.tui.widgets.progress import ProgressPlot
+from hyperllama.tui.widgets.reasoning import Reasoning
+from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.space_table import SpaceTable
+from hyperllama.tui.widgets.table_look import ColumnList, Files
+from hyperllama.tui.widgets.talk import Talk
 from tests.tui import recorded
 from tests.tui.test_home import put_study
-from tui import actions
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.base import Place
-from tui.screens.compare import Compare
-from tui.screens.comparisons import Comparisons, Queue
-from tui.screens.help import keys_table
-from tui.screens.home import Home
-from tui.screens.models import Models
-from tui.screens.new_comparison import NewComparison
-from tui.screens.new_study import NewStudy
-from tui.screens.preview import Preview
-from tui.screens.settings import SettingsScreen
-from tui.screens.study import StudyScreen
-from tui.widgets.history import History
-from tui.widgets.keybar import MOST_KEYS
-from tui.widgets.progress import ProgressPlot
-from tui.widgets.reasoning import Reasoning
-from tui.widgets.rows import Rows
-from tui.widgets.space_table import SpaceTable
-from tui.widgets.table_look import ColumnList, Files
-from tui.widgets.talk import Talk
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_tasks" / "breast_cancer.toml"
 OWNERS = {

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from core.control import Hint, Pause
-from core.events import Noted, to_json
-from core.folder import Lock
-from core.paths import study_dir
+from hyperllama.core.control import Hint, Pause
+from hyperllama.core.events import Noted, to_json
+from hyperllama.core.folder import Lock
+from hyperllama.core.paths import study_dir
+from hyperllama.tui import bridge
 from tests.tui import recorded
-from tui import bridge
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_study.py")))
 

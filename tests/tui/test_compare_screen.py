@@ -10,23 +10,23 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from core.compare.grid import Contender, comparison_names, load_grid, make_grid
-from core.compare.reading import cell_file
-from core.events import to_json
-from core.folder import EVENTS
-from core.paths import study_dir
+from hyperllama.core.compare.grid import Contender, comparison_names, load_grid, make_grid
+from hyperllama.core.compare.reading import cell_file
+from hyperllama.core.events import to_json
+from hyperllama.core.folder import EVENTS
+from hyperllama.core.paths import study_dir
+from hyperllama.tui import bridge, sides
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.compare import Compare
+from hyperllama.tui.screens.comparisons import Comparisons, Queue
+from hyperllama.tui.screens.new_comparison import NewComparison
+from hyperllama.tui.sides import Side
+from hyperllama.tui.widgets.choice import Choice
 from tests.small import TASK, write_task
 from tests.tui import recorded
 from tests.tui.conftest import text_of
 from tests.tui.test_home import NOW, put_study
-from tui import bridge, sides
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.compare import Compare
-from tui.screens.comparisons import Comparisons, Queue
-from tui.screens.new_comparison import NewComparison
-from tui.sides import Side
-from tui.widgets.choice import Choice
 
 
 def app(theme: str = "") -> HyperLlama:
@@ -157,8 +157,8 @@ async def test_the_queue_is_reordered_and_kept(sizes: str, tasks: list[TaskEntry
 
 FAKE = """\
 import sys, time
-from core.folder import Lock
-from core.compare.grid import comparison_folder
+from hyperllama.core.folder import Lock
+from hyperllama.core.compare.grid import comparison_folder
 lock = Lock(comparison_folder(sys.argv[2])); lock.take()
 time.sleep(60)
 """
@@ -169,7 +169,7 @@ async def test_a_comparison_is_started_and_stopped(
 ) -> None:
     (tmp_path / "fake.py").write_text(FAKE)
     monkeypatch.setattr(bridge, "COMMAND", (sys.executable, str(tmp_path / "fake.py")))
-    monkeypatch.setattr("tui.screens.comparisons.REFRESH_S", 0.05)
+    monkeypatch.setattr("hyperllama.tui.screens.comparisons.REFRESH_S", 0.05)
     async with app().run_test(size=(140, 45)) as pilot:
         await pilot.press("c")
         await pilot.pause()
@@ -218,7 +218,7 @@ async def test_a_new_comparison_is_started_at_once(
     task = write_task(tmp_path)
     (tmp_path / "fake.py").write_text(FAKE)
     monkeypatch.setattr(bridge, "COMMAND", (sys.executable, str(tmp_path / "fake.py")))
-    monkeypatch.setattr("tui.screens.comparisons.REFRESH_S", 0.05)
+    monkeypatch.setattr("hyperllama.tui.screens.comparisons.REFRESH_S", 0.05)
     async with app().run_test(size=(140, 45)) as pilot:
         await pilot.press("c")
         await pilot.pause()

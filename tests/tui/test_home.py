@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from core import shelf
-from core.control import Stop
-from core.events import Event, to_json
-from core.folder import EVENTS, Lock, free_name, write_summary
-from core.paths import study_dir
-from core.store import open_storage
+from hyperllama.core import shelf
+from hyperllama.core.control import Stop
+from hyperllama.core.events import Event, to_json
+from hyperllama.core.folder import EVENTS, Lock, free_name, write_summary
+from hyperllama.core.paths import study_dir
+from hyperllama.core.store import open_storage
+from hyperllama.tui import bridge, library
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.dialogs import Ask
+from hyperllama.tui.screens.help import Help
+from hyperllama.tui.screens.home import Home, StudyList
+from hyperllama.tui.screens.preview import Preview
+from hyperllama.tui.screens.study import StudyScreen
 from tests.tui import recorded
 from tests.tui.conftest import text_of
-from tui import bridge, library
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.dialogs import Ask
-from tui.screens.help import Help
-from tui.screens.home import Home, StudyList
-from tui.screens.preview import Preview
-from tui.screens.study import StudyScreen
 
 NOW = time.time()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tui import glyphs, themes
-from tui.app import HyperLlama, run
+from hyperllama.tui import glyphs, themes
+from hyperllama.tui.app import HyperLlama, run
 
 HEAVY = (
     "optuna sklearn xgboost polars llama_cpp joblib numpy scipy pandas pydantic torch sqlalchemy "
@@ -18,9 +18,10 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("module", ["tui.app", "tui.screens.study", "tui.screens.help"])
+@pytest.mark.parametrize("module", ["app", "screens.study", "screens.help"])
 def test_nothing_heavy_is_loaded(module: str) -> None:
-    code = f"import sys, {module}; print(*[m for m in {HEAVY.split()!r} if m in sys.modules])"
+    loaded = f"print(*[m for m in {HEAVY.split()!r} if m in sys.modules])"
+    code = f"import sys, hyperllama.tui.{module}; {loaded}"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
@@ -39,7 +40,7 @@ def test_a_terminal_that_cannot_draw_is_told_what_to_do(
 def test_no_terminal_at_all() -> None:
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
-        [sys.executable, "-m", "tui"],
+        [sys.executable, "-m", "hyperllama"],
         cwd=root, env={**os.environ, "TERM": "xterm"}, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from core.events import ImportanceFound
+from hyperllama.core.events import ImportanceFound
+from hyperllama.tui import actions
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.preview import Preview
+from hyperllama.tui.widgets.about import About
+from hyperllama.tui.widgets.home_lists import ModelList
 from tests.tui import recorded
 from tests.tui.test_home import NOW, put_events, put_study
-from tui import actions
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.preview import Preview
-from tui.widgets.about import About
-from tui.widgets.home_lists import ModelList
 
 SIZES = {"80x24": (80, 24), "140x45": (140, 45)}
 THEMES = {"dark": "hyperllama-dark", "light": "hyperllama-light"}

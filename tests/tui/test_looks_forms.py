@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
-from core.compare.grid import Contender, make_grid
-from core.compare.reading import cell_file
+from hyperllama.core.compare.grid import Contender, make_grid
+from hyperllama.core.compare.reading import cell_file
+from hyperllama.tui import actions, settings
+from hyperllama.tui import draft as drafts
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.models import Models
+from hyperllama.tui.widgets.model_table import ModelTable
 from tests.small import TASK, write_task
 from tests.tui.test_compare_screen import trial
 from tests.tui.test_home import NOW
 from tests.tui.test_looks import SIZES, THEMES, settle
 from tests.tui.test_new_study import NearDesk, form
 from tests.tui.test_new_study import settle as settled
-from tui import actions, settings
-from tui import draft as drafts
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.models import Models
-from tui.widgets.model_table import ModelTable
 
 
 @pytest.fixture(params=[f"{size}-{theme}" for size in SIZES for theme in THEMES])
@@ -42,7 +42,7 @@ def short_paths(
     """Started in a folder with one table; temporary folders have no place in a picture."""
     monkeypatch.setattr(actions, "keys_file", lambda: Path("keys.toml"))
     monkeypatch.setattr(drafts, "JsonChild", NearDesk)
-    monkeypatch.setattr("tui.screens.new_study._CHECK_AFTER_S", 0.0)
+    monkeypatch.setattr("hyperllama.tui.screens.new_study._CHECK_AFTER_S", 0.0)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     rng = np.random.default_rng(3)

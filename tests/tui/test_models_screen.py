@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from models.fit import Gpu, Machine
+from hyperllama.models.fit import Gpu, Machine
+from hyperllama.tui import bridge, preferences
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.home import Home
+from hyperllama.tui.screens.models import Models
+from hyperllama.tui.widgets.model_table import ModelTable
 from tests.models.tiny_gguf import write_tiny
 from tests.tui.conftest import text_of
 from tests.tui.test_home import NOW
-from tui import bridge, preferences
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.home import Home
-from tui.screens.models import Models
-from tui.widgets.model_table import ModelTable
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "torn.gguf").write_bytes(b"GGUF")
     monkeypatch.setenv("HYPERLLAMA_MODELS", str(folder))
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("tui.screens.models.machine", lambda: Machine(4000.0))
+    monkeypatch.setattr("hyperllama.tui.screens.models.machine", lambda: Machine(4000.0))
     return folder / "small.gguf"
 
 
@@ -79,7 +79,7 @@ async def test_a_model_too_large_says_how_much_is_missing(
     small: Path, tasks: list[TaskEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = Machine(1.0, (Gpu("Card", 900.0, 1000.0),))
-    monkeypatch.setattr("tui.screens.models.machine", lambda: here)
+    monkeypatch.setattr("hyperllama.tui.screens.models.machine", lambda: here)
     async with app().run_test(size=(140, 45)) as pilot:
         await opened(pilot)
         text = text_of(pilot)

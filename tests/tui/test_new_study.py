@@ -11,20 +11,20 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from core.draft.server import Desk
+from hyperllama.core.draft.server import Desk
+from hyperllama.tui import draft as drafts
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.draft import complete, range_value
+from hyperllama.tui.screens.dialogs import Ask, Line
+from hyperllama.tui.screens.home import Home
+from hyperllama.tui.screens.new_study import NewStudy
+from hyperllama.tui.screens.pick import Pick
+from hyperllama.tui.widgets.form import BY_ID
+from hyperllama.tui.widgets.space_table import SpaceTable
+from hyperllama.tui.widgets.table_look import Files
 from tests.small import write_task
 from tests.tui.conftest import text_of
 from tests.tui.test_home import NOW
-from tui import draft as drafts
-from tui.app import HyperLlama
-from tui.draft import complete, range_value
-from tui.screens.dialogs import Ask, Line
-from tui.screens.home import Home
-from tui.screens.new_study import NewStudy
-from tui.screens.pick import Pick
-from tui.widgets.form import BY_ID
-from tui.widgets.space_table import SpaceTable
-from tui.widgets.table_look import Files
 
 NAMES = {"/": "slash", ".": "full_stop", "_": "underscore", " ": "space", ",": "comma"}
 
@@ -50,8 +50,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_task(tmp_path / "here").unlink()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(drafts, "JsonChild", NearDesk)
-    monkeypatch.setattr("models.registry.find_models", list)
-    monkeypatch.setattr("tui.screens.new_study._CHECK_AFTER_S", 0.0)
+    monkeypatch.setattr("hyperllama.models.registry.find_models", list)
+    monkeypatch.setattr("hyperllama.tui.screens.new_study._CHECK_AFTER_S", 0.0)
     return tmp_path / "here"
 
 

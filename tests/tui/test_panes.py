@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from core import control
-from core.errors import StudyError
-from core.events import ProposalMade, TalkAnswered, TalkAsked, TalkText
-from core.honesty import Honesty, Line
+from hyperllama.core import control
+from hyperllama.core.errors import StudyError
+from hyperllama.core.events import ProposalMade, TalkAnswered, TalkAsked, TalkText
+from hyperllama.core.honesty import Honesty, Line
+from hyperllama.tui import bridge, layout, sentences
+from hyperllama.tui.screens.home import Home
+from hyperllama.tui.screens.record import RecordScreen
+from hyperllama.tui.screens.study import StudyScreen
+from hyperllama.tui.snapshot import Snapshot, Watch
+from hyperllama.tui.widgets.history import History
+from hyperllama.tui.widgets.progress import VIEWS, ProgressPlot
+from hyperllama.tui.widgets.talk import Talk
+from hyperllama.tui.widgets.views import axes_of
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
-from tui import bridge, layout, sentences
-from tui.screens.home import Home
-from tui.screens.record import RecordScreen
-from tui.screens.study import StudyScreen
-from tui.snapshot import Snapshot, Watch
-from tui.widgets.history import History
-from tui.widgets.progress import VIEWS, ProgressPlot
-from tui.widgets.talk import Talk
-from tui.widgets.views import axes_of
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def test_an_embedded_model_cannot_talk_and_others_are_named(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "tui.screens.study.chat_models", lambda: [("/m/a.gguf", "small-chat", "0.5B")]
+        "hyperllama.tui.screens.study.chat_models", lambda: [("/m/a.gguf", "small-chat", "0.5B")]
     )
     link = recorded.Replay(recorded.live())
     link.add((recorded.steered("embedded", 8, model="embedded"), link.last_t))

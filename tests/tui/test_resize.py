@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from models.registry import ModelFile
+from hyperllama.models.registry import ModelFile
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.settings import SettingsScreen
+from hyperllama.tui.widgets.about import About
+from hyperllama.tui.widgets.model_table import ModelTable
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
 from tests.tui.test_compare_screen import sizes as sizes
 from tests.tui.test_home import app, put_events, put_study
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.settings import SettingsScreen
-from tui.widgets.about import About
-from tui.widgets.model_table import ModelTable
 
 LARGE = (140, 45)
 SIZES = ((60, 20), (100, 30), (30, 8), LARGE)

@@ -9,15 +9,15 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from core.paths import home
+from hyperllama.core.paths import home
+from hyperllama.tui import actions, settings
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.help import Help
+from hyperllama.tui.screens.models import Models
+from hyperllama.tui.screens.settings import PressKey, SettingsScreen
 from tests.tui.conftest import text_of
 from tests.tui.test_home import NOW
-from tui import actions, settings
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.help import Help
-from tui.screens.models import Models
-from tui.screens.settings import PressKey, SettingsScreen
 
 
 def app() -> HyperLlama:

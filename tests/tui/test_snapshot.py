@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.events import (
+from hyperllama.core.events import (
     ProposalText,
     StudyFinished,
     StudyOpened,
@@ -12,8 +12,8 @@ from core.events import (
     StudyResumed,
     TrialFinished,
 )
+from hyperllama.tui.snapshot import Snapshot, Watch
 from tests.tui import recorded
-from tui.snapshot import Snapshot, Watch
 
 
 def fold(recording: object) -> Snapshot:

@@ -14,28 +14,28 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from core import control
-from core.control import Hint, Inbox, Pause, Stop
-from core.events import to_json
-from core.folder import EVENTS, Lock
-from core.paths import study_dir
+from hyperllama.core import control
+from hyperllama.core.control import Hint, Inbox, Pause, Stop
+from hyperllama.core.events import to_json
+from hyperllama.core.folder import EVENTS, Lock
+from hyperllama.core.paths import study_dir
+from hyperllama.tui import bridge
+from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.dialogs import Ask, Line
+from hyperllama.tui.screens.home import Home
+from hyperllama.tui.screens.pick import Pick
+from hyperllama.tui.screens.study import StudyScreen
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
-from tui import bridge
-from tui.app import HyperLlama
-from tui.library import TaskEntry
-from tui.screens.dialogs import Ask, Line
-from tui.screens.home import Home
-from tui.screens.pick import Pick
-from tui.screens.study import StudyScreen
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from core.events import to_json
-from core.folder import EVENTS, Lock
-from core.paths import study_dir
+from hyperllama.core.events import to_json
+from hyperllama.core.folder import EVENTS, Lock
+from hyperllama.core.paths import study_dir
 open("go").read()
 Lock(study_dir(sys.argv[sys.argv.index("--study") + 1])).take()
 open("end").read()

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from core import control
-from core.events import TrialFinished
+from hyperllama.core import control
+from hyperllama.core.events import TrialFinished
+from hyperllama.tui import bounds
+from hyperllama.tui.arrange import Again, Order, parse, rows
+from hyperllama.tui.screens.dialogs import Configure, Read
+from hyperllama.tui.screens.pick import Pick
+from hyperllama.tui.screens.prompt import Prompt
+from hyperllama.tui.screens.steer import parse_budget
+from hyperllama.tui.snapshot import Line, Snapshot, Watch
+from hyperllama.tui.widgets.history import History
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
-from tui import bounds
-from tui.arrange import Again, Order, parse, rows
-from tui.screens.dialogs import Configure, Read
-from tui.screens.pick import Pick
-from tui.screens.prompt import Prompt
-from tui.screens.steer import parse_budget
-from tui.snapshot import Line, Snapshot, Watch
-from tui.widgets.history import History
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ async def test_another_proposer_and_model_take_over(
     opened: Opened, flown: recorded.Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [("/models/a.gguf", "small-chat", "0.5B")]
-    monkeypatch.setattr("tui.screens.steer._models", lambda: found)
+    monkeypatch.setattr("hyperllama.tui.screens.steer._models", lambda: found)
     async with opened(flown) as pilot:
         await pilot.press("M")
         await pilot.pause()
@@ -313,10 +313,10 @@ def test_lines_stand_where_they_were_done() -> None:
 def test_a_note_on_a_study_at_rest_is_seen_and_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.control import Inbox
-    from core.events import to_json
-    from core.paths import study_dir
-    from tui.bridge import FolderLink
+    from hyperllama.core.control import Inbox
+    from hyperllama.core.events import to_json
+    from hyperllama.core.paths import study_dir
+    from hyperllama.tui.bridge import FolderLink
 
     folder = study_dir("bank-churn")
     folder.mkdir(parents=True)

@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from core import control
-from core.events import ProposalText, StudyFinished, StudyPaused, TrialFinished
+from hyperllama.core import control
+from hyperllama.core.events import ProposalText, StudyFinished, StudyPaused, TrialFinished
+from hyperllama.tui.screens.dialogs import Ask, Configure, Line, Read
+from hyperllama.tui.screens.home import Home
+from hyperllama.tui.screens.study import StudyScreen
+from hyperllama.tui.screens.trial import TrialScreen
+from hyperllama.tui.widgets.history import History
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
-from tui.screens.dialogs import Ask, Configure, Line, Read
-from tui.screens.home import Home
-from tui.screens.study import StudyScreen
-from tui.screens.trial import TrialScreen
-from tui.widgets.history import History
 
 PANES = ("history", "reasoning", "progress", "context", "belief")
 
@@ -256,7 +256,7 @@ async def test_a_dead_study_says_so_and_offers_to_go_on(
         resumed.append(name)
         return recorded.Replay(recorded.live(10, 0.2))
 
-    monkeypatch.setattr("tui.bridge.resume", resume)
+    monkeypatch.setattr("hyperllama.tui.bridge.resume", resume)
     link.alive = False
     async with opened(link) as pilot:
         assert "interrupted" in text_of(pilot, "#status") and "r resume" in text_of(pilot, "#keys")
@@ -293,7 +293,7 @@ async def test_more_trials_for_a_finished_study_go_on_with_it(
     async def resume(name: str) -> recorded.Replay:
         return recorded.Replay(recorded.live(20, 0.2))
 
-    monkeypatch.setattr("tui.bridge.resume", resume)
+    monkeypatch.setattr("hyperllama.tui.bridge.resume", resume)
     link = recorded.Replay(recorded.finished(20))
     link.alive = False
     async with opened(link) as pilot:

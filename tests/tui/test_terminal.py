@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from core.folder import all_summaries
+from hyperllama.core.folder import all_summaries
 from tests.tui.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = ROOT / "tests" / "tui" / "fake_study.py"
 START = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
-from tui import bridge, app
+from hyperllama.tui import bridge, app
 bridge.COMMAND = (sys.executable, {str(FAKE)!r})
 raise SystemExit(app.run())
 """

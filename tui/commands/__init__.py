@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from core.errors import HyperLlamaError, StudyError
+from hyperllama.core.errors import HyperLlamaError, StudyError
 
 _COMMANDS = (
     "new",
@@ -49,7 +49,7 @@ HYPERLLAMA_DEBUG=1 (tracebacks), NO_COLOR"""
 
 
 def commands() -> list[ModuleType]:
-    return [import_module(f"tui.commands.{name}") for name in _COMMANDS]
+    return [import_module(f"hyperllama.tui.commands.{name}") for name in _COMMANDS]
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -107,7 +107,7 @@ def run_command_line(given: Sequence[str] | None = None) -> int:
 
 def complain(error: HyperLlamaError) -> None:
     """What happened, and what to do, on standard error; foreign text in it is made harmless."""
-    from core.text import plain
+    from hyperllama.core.text import plain
 
     print(f"hyperllama: {plain(error.message)}", file=sys.stderr)
     for line in plain(error.hint).splitlines():
@@ -120,15 +120,15 @@ def _interface(arguments: argparse.Namespace) -> int:
 
         print(f"hyperllama {hyperllama.__version__}")
         return 0
-    from tui.app import run
+    from hyperllama.tui.app import run
 
     return run()
 
 
 def _mistake(error: Exception) -> str:
     """One line about a mistake of ours; the traceback goes to a file."""
-    from core.paths import home
-    from core.text import plain
+    from hyperllama.core.paths import home
+    from hyperllama.core.text import plain
 
     text = f"hyperllama: unexpected {type(error).__name__}: {plain(str(error))}"
     try:

@@ -10,10 +10,10 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tui.commands.options import non_negative, positive
+from hyperllama.tui.commands.options import non_negative, positive
 
 if TYPE_CHECKING:
-    from core.honesty import Honesty
+    from hyperllama.core.honesty import Honesty
 
 NAME = "baselines"
 HELP = "what random search, TPE and GP reach with a study's budget, and how noisy its scores are"
@@ -45,10 +45,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from core.honesty import read_honesty
+    from hyperllama.core.honesty import read_honesty
 
     if arguments.off or arguments.on:
-        from core.baselines import switch
+        from hyperllama.core.baselines import switch
 
         switch(arguments.study, arguments.on)
         return 0
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print(read_honesty(arguments.study), arguments.json)
         return 0
     if arguments.detached:
-        from core.baselines import spawn
+        from hyperllama.core.baselines import spawn
 
         read_honesty(arguments.study)  # raises where there is no such study
         print(f"process {spawn(arguments.study, arguments.storage)} works on it when there is time")
@@ -65,8 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from core.baselines import run_baselines
-    from tui.commands.session import Signals
+    from hyperllama.core.baselines import run_baselines
+    from hyperllama.tui.commands.session import Signals
 
     _give_way()
     shown = sys.stderr.isatty() and not arguments.quiet

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.bench.problem import Problem
-    from core.bench.results import Results
-    from core.bench.runner import Progress
+    from hyperllama.core.bench.problem import Problem
+    from hyperllama.core.bench.results import Results
+    from hyperllama.core.bench.runner import Progress
 
 NAME = "bench"
 HELP = "compare proposers and models on test problems"
@@ -149,16 +149,16 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.what == "methods":
-        from core.bench.methods import ABOUT
+        from hyperllama.core.bench.methods import ABOUT
 
         for name, about in ABOUT.items():
             print(f"{name:18s}{about}")
         return 0
     if arguments.what == "report":
         return _report(arguments)
-    from core.bench.runner import run as run_bench
-    from core.bench.workers import ONE_THREAD
-    from core.paths import home
+    from hyperllama.core.bench.runner import run as run_bench
+    from hyperllama.core.bench.workers import ONE_THREAD
+    from hyperllama.core.paths import home
 
     for name, value in ONE_THREAD.items():  # read by libraries that are loaded from here on
         os.environ.setdefault(name, value)
@@ -182,19 +182,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _problems(arguments: argparse.Namespace) -> Sequence[Problem]:
-    from core.errors import StudyError
+    from hyperllama.core.errors import StudyError
 
     problems: Sequence[Problem]
     if arguments.what == "landscapes":
-        from core.bench.landscapes import landscape_problems
+        from hyperllama.core.bench.landscapes import landscape_problems
 
         problems = landscape_problems(arguments.functions or None, arguments.variant)
     elif arguments.what == "tables":
-        from core.bench.tables import table_problems
+        from hyperllama.core.bench.tables import table_problems
 
         problems = table_problems(arguments.folder, arguments.noise, arguments.known)
     else:
-        from core.bench.tabular import (
+        from hyperllama.core.bench.tabular import (
             PROBLEMS,
             SETTLED,
             problem_name,
@@ -217,8 +217,8 @@ def _problems(arguments: argparse.Namespace) -> Sequence[Problem]:
 
 def _available() -> tuple[str, ...]:
     """The usual methods, without those that lack a file."""
-    from core.bench.methods import parse_method
-    from core.errors import HyperLlamaError
+    from hyperllama.core.bench.methods import parse_method
+    from hyperllama.core.errors import HyperLlamaError
 
     found = []
     for name in _USUAL:
@@ -235,8 +235,8 @@ def _draw(results: Results, method: str | None) -> None:
     """The path of one method over each landscape, as wide as the terminal allows."""
     import shutil
 
-    from core.bench.page import landscape_picture, landscape_runs
-    from core.bench.plots import contour_text
+    from hyperllama.core.bench.page import landscape_picture, landscape_runs
+    from hyperllama.core.bench.plots import contour_text
 
     columns = min(64, shutil.get_terminal_size().columns - 2)
     for problem in results.problems.values():
@@ -252,8 +252,8 @@ def _draw(results: Results, method: str | None) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from core.bench.results import load_results
-    from core.errors import DataError
+    from hyperllama.core.bench.results import load_results
+    from hyperllama.core.errors import DataError
 
     loaded = [load_results(folder) for folder in arguments.folders]
     for folder, found in zip(arguments.folders, loaded, strict=True):
@@ -264,7 +264,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _write(results: Results, out: Path, arguments: argparse.Namespace) -> None:
-    from core.bench.report import write_reports
+    from hyperllama.core.bench.report import write_reports
 
     print(
         write_reports(
@@ -284,7 +284,7 @@ class _Shown:
         self._errors = 0
 
     def __call__(self, progress: Progress) -> None:
-        from core.text import plain
+        from hyperllama.core.text import plain
 
         if progress.error:
             self._errors += 1

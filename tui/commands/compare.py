@@ -10,12 +10,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tui.commands.options import add_model_options, positive
+from hyperllama.tui.commands.options import add_model_options, positive
 
 if TYPE_CHECKING:
-    from core.compare.grid import Cell, Contender
-    from core.compare.reading import Comparison
-    from core.compare.run import Progress
+    from hyperllama.core.compare.grid import Cell, Contender
+    from hyperllama.core.compare.reading import Comparison
+    from hyperllama.core.compare.run import Progress
 
 NAME = "compare"
 HELP = "run models and proposers side by side on tasks, and say which is worth it"
@@ -64,7 +64,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from core.errors import SpaceError
+    from hyperllama.core.errors import SpaceError
 
     if arguments.list:
         return _list(arguments.json)
@@ -86,10 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _prepare(arguments: argparse.Namespace) -> str:
     """Make the comparison, or add to it; its name."""
-    from core.compare.grid import BASELINES, FILE, comparison_folder, load_grid, make_grid
-    from core.compare.grid import parse_contender as parse
-    from core.errors import SpaceError
-    from tui.commands.run import find_task
+    from hyperllama.core.compare.grid import (
+        BASELINES,
+        FILE,
+        comparison_folder,
+        load_grid,
+        make_grid,
+    )
+    from hyperllama.core.compare.grid import parse_contender as parse
+    from hyperllama.core.errors import SpaceError
+    from hyperllama.tui.commands.run import find_task
 
     name = arguments.name or arguments.called or _free_name()
     there = (comparison_folder(name) / FILE).exists()
@@ -122,7 +128,7 @@ def _prepare(arguments: argparse.Namespace) -> str:
 
 
 def _free_name() -> str:
-    from core.compare.grid import comparison_folder
+    from hyperllama.core.compare.grid import comparison_folder
 
     number = 1
     while comparison_folder(f"comparison-{number}").exists():
@@ -132,7 +138,7 @@ def _free_name() -> str:
 
 def _change(name: str, arguments: argparse.Namespace) -> bool:
     """Reorder the queue as asked; whether anything was asked."""
-    from core.compare.grid import move, skip
+    from hyperllama.core.compare.grid import move, skip
 
     changed = False
     for text, change, value in (
@@ -157,8 +163,8 @@ def describe(cell: Cell) -> str:
 
 
 def _queue(name: str, as_json: bool) -> int:
-    from core.compare.reading import read_comparison
-    from core.text import plain
+    from hyperllama.core.compare.reading import read_comparison
+    from hyperllama.core.text import plain
 
     found = read_comparison(name)
     if as_json:
@@ -181,8 +187,8 @@ def _queue(name: str, as_json: bool) -> int:
 
 
 def _list(as_json: bool) -> int:
-    from core.compare.reading import all_comparisons
-    from core.text import plain
+    from hyperllama.core.compare.reading import all_comparisons
+    from hyperllama.core.text import plain
 
     found = all_comparisons()
     if as_json:
@@ -214,9 +220,9 @@ def _standing(found: Comparison) -> str:
 
 
 def _report(name: str, as_json: bool) -> int:
-    from core.compare.reading import read_comparison
-    from core.compare.report import json_report, text_report, write_reports
-    from core.compare.summary import summarise
+    from hyperllama.core.compare.reading import read_comparison
+    from hyperllama.core.compare.report import json_report, text_report, write_reports
+    from hyperllama.core.compare.summary import summarise
 
     found = read_comparison(name)
     write_reports(found)
@@ -229,8 +235,8 @@ def _report(name: str, as_json: bool) -> int:
 
 
 def _run(name: str, as_json: bool) -> int:
-    from core.compare.run import run_comparison
-    from tui.commands.session import ALL_FAILED, Signals
+    from hyperllama.core.compare.run import run_comparison
+    from hyperllama.tui.commands.session import ALL_FAILED, Signals
 
     shown = _Shown()
     with Signals() as signals:
@@ -256,7 +262,7 @@ class _Shown:
         self._cell = ""
 
     def __call__(self, progress: Progress) -> None:
-        from core.text import plain
+        from hyperllama.core.text import plain
 
         cell = "" if progress.cell is None else describe(progress.cell)
         if progress.error:

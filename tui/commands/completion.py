@@ -77,7 +77,7 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
     Args:
         words: of the command line after the program's name.
     """
-    from tui.commands import make_parser
+    from hyperllama.tui.commands import make_parser
 
     parser, current = make_parser(), words[-1]
     position = 0
@@ -129,21 +129,21 @@ def _values(action: argparse.Action) -> Iterator[Candidate]:
     if action.choices:
         yield from ((str(c), "") for c in action.choices)
     elif action.dest in ("study", "studies"):
-        from core.folder import all_summaries
+        from hyperllama.core.folder import all_summaries
 
         for s in all_summaries():
             yield str(s.get("study")), f"{s.get('state')}, {s.get('metric')}"
     elif action.dest == "name":
-        from core.compare.grid import comparison_names
+        from hyperllama.core.compare.grid import comparison_names
 
         yield from ((name, "a comparison") for name in comparison_names())
     elif action.dest in ("proposer", "how"):
-        from core.propose import proposers, summary
+        from hyperllama.core.propose import proposers, summary
 
         yield from ((name, summary(name)) for name in proposers())
     elif action.dest in ("model", "models", "what", "space_from"):
-        from models.folders import named_files, usual_folders
-        from models.registry import EMBEDDED
+        from hyperllama.models.folders import named_files, usual_folders
+        from hyperllama.models.registry import EMBEDDED
 
         if action.dest == "what":
             yield "bench", "the speed of a model"
@@ -151,7 +151,7 @@ def _values(action: argparse.Action) -> Iterator[Candidate]:
         yield from ((n, str(p)) for n, p in named_files(usual_folders(EMBEDDED)))
         yield from _files(".gguf")
     elif action.dest in ("task", "tasks"):
-        from core.task import sample_tasks
+        from hyperllama.core.task import sample_tasks
 
         yield from ((p.stem, "a sample task") for p in sample_tasks())
         yield from _files(".toml")

@@ -96,7 +96,7 @@ def _versions() -> Iterator[Finding]:
 def _machine() -> Iterator[Finding]:
     import psutil
 
-    from models.usage import EnergyMeter
+    from hyperllama.models.usage import EnergyMeter
 
     memory = psutil.virtual_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -121,8 +121,8 @@ def _machine() -> Iterator[Finding]:
 
 
 def _places() -> Iterator[Finding]:
-    from core.errors import HyperLlamaError
-    from core.paths import default_storage, home
+    from hyperllama.core.errors import HyperLlamaError
+    from hyperllama.core.paths import default_storage, home
 
     folder = home()
     probe = folder / f".probe-{os.getpid()}"
@@ -138,8 +138,8 @@ def _places() -> Iterator[Finding]:
         yield Finding("data folder", "broken", f"{folder}: {error.strerror}", hint)
         return
     try:
-        from core.folder import hide_password
-        from core.store import open_storage
+        from hyperllama.core.folder import hide_password
+        from hyperllama.core.store import open_storage
 
         url = os.environ.get("HYPERLLAMA_STORAGE") or default_storage()
         studies = len(open_storage(url).get_all_studies())
@@ -179,8 +179,8 @@ def _llama() -> Iterator[Finding]:
 
 def _gpu() -> Iterator[Finding]:
     """Which GPUs there are, and whether this build of llama.cpp can use them."""
-    from core.text import plain
-    from models.fit import build_backends, gpus
+    from hyperllama.core.text import plain
+    from hyperllama.models.fit import build_backends, gpus
 
     found, backends = gpus(), build_backends()
     if not found:
@@ -203,8 +203,8 @@ def _gpu() -> Iterator[Finding]:
 
 def _others() -> Iterator[Finding]:
     """Chat models that other programs left on this machine, and how many of them fit."""
-    from models.fit import fit, machine
-    from models.registry import default_context, find_models
+    from hyperllama.models.fit import fit, machine
+    from hyperllama.models.registry import default_context, find_models
 
     here = machine()
     usable = [m for m in find_models() if not m.problem and not m.is_embedded_dialect]
@@ -218,11 +218,11 @@ def _others() -> Iterator[Finding]:
 
 
 def _embedded() -> Iterator[Finding]:
-    from core.errors import HyperLlamaError
-    from core.text import plain
+    from hyperllama.core.errors import HyperLlamaError
+    from hyperllama.core.text import plain
 
     try:
-        from models.registry import read_metadata, resolve_model
+        from hyperllama.models.registry import read_metadata, resolve_model
 
         path = resolve_model("embedded")
         metadata = read_metadata(path)

@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from core.export_study import export_study
+    from hyperllama.core.export_study import export_study
 
     written = export_study(
         arguments.study,

@@ -19,7 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from core.data import inspect
+    from hyperllama.core.data import inspect
 
     found = inspect(arguments.table.expanduser(), arguments.target)
     if arguments.json:
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(found: Mapping[str, Any]) -> None:
-    from tui.commands.live import one_line
+    from hyperllama.tui.commands.live import one_line
 
     for line in found["summary"]:
         print(one_line(line))
@@ -47,7 +47,7 @@ def _print(found: Mapping[str, Any]) -> None:
 
 
 def _values(column: Mapping[str, Any]) -> str:
-    from tui.commands.live import one_line
+    from hyperllama.tui.commands.live import one_line
 
     if "range" in column:
         parts = [f"{v:.4g}" if isinstance(v, float) else one_line(str(v)) for v in column["range"]]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from core.events import (
+from hyperllama.core.events import (
     Event,
     FoldFinished,
     ModelLoaded,
@@ -29,7 +29,7 @@ from core.events import (
     TrialNoted,
     to_json,
 )
-from core.text import plain
+from hyperllama.core.text import plain
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

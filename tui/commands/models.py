@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.commands.options import non_negative, positive
+from hyperllama.tui.commands.options import non_negative, positive
 
 if TYPE_CHECKING:
-    from models.fit import Machine
-    from models.registry import ModelFile
+    from hyperllama.models.fit import Machine
+    from hyperllama.models.registry import ModelFile
 
 NAME = "models"
 HELP = "list the language models (GGUF files) on this machine, or look at or time one"
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     what: list[str] = arguments.what
     if what and what[0] == "bench":
         return _bench(arguments, what[1:])
-    from models.registry import find_models, read_metadata, resolve_model
+    from hyperllama.models.registry import find_models, read_metadata, resolve_model
 
     folders = [Path(w).expanduser() for w in what]
     if what and not all(f.is_dir() for f in folders):
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         for model in models:
             print(_line(model.path.stem))
         return 0
-    from models.fit import machine
+    from hyperllama.models.fit import machine
 
     here = machine()
     rows = [describe(model, here, arguments.context) for model in models]
@@ -85,8 +85,8 @@ def describe(model: ModelFile, here: Machine, context: int | None = None) -> dic
     Args:
         context: tokens; None takes the model's own, capped.
     """
-    from models.fit import fit
-    from models.registry import default_context
+    from hyperllama.models.fit import fit
+    from hyperllama.models.registry import default_context
 
     usable = not model.problem
     length = default_context(model, context or 0)
@@ -158,7 +158,7 @@ def _free(here: Machine) -> str:
 
 def _print_one(model: ModelFile, row: dict[str, Any]) -> None:
     """Everything about one model, with the memory it takes at several context lengths."""
-    from models.registry import estimate_memory_mb
+    from hyperllama.models.registry import estimate_memory_mb
 
     for key, value in (
         ("name", row["title"]),
@@ -184,12 +184,12 @@ def _print_one(model: ModelFile, row: dict[str, Any]) -> None:
 
 
 def _bench(arguments: argparse.Namespace, names: list[str]) -> int:
-    from core.errors import ModelFileError
-    from core.options import gpu_layers
-    from core.paths import home
-    from models.engine import EngineSettings
-    from models.registry import resolve_model
-    from models.speed import measure
+    from hyperllama.core.errors import ModelFileError
+    from hyperllama.core.options import gpu_layers
+    from hyperllama.core.paths import home
+    from hyperllama.models.engine import EngineSettings
+    from hyperllama.models.registry import resolve_model
+    from hyperllama.models.speed import measure
 
     if not names:
         raise ModelFileError("bench of which model?", "`hyperllama models bench NAME|FILE`")
@@ -249,7 +249,7 @@ def _print_speed(row: dict[str, Any], heading: bool) -> None:
 
 
 def _line(text: str) -> str:
-    from tui.commands.live import one_line
+    from hyperllama.tui.commands.live import one_line
 
     return one_line(text)
 

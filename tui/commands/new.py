@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from core.errors import TaskError
+from hyperllama.core.errors import TaskError
 
 NAME = "new"
 HELP = "write a task file for a table"
@@ -32,8 +32,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from core.folder import write_atomically
-    from core.newtask import new_task_file
+    from hyperllama.core.folder import write_atomically
+    from hyperllama.core.newtask import new_task_file
 
     table: Path = arguments.table.expanduser()
     output: Path = arguments.output or Path(f"{table.name.split('.')[0] or 'task'}.toml")
@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _with_space(text: str, file: Path, model: str, yes: bool) -> str:
     """The task file with the search space that a model proposes, where the user takes it."""
-    from core.newspace import space_for, with_space
-    from core.text import plain
+    from hyperllama.core.newspace import space_for, with_space
+    from hyperllama.core.text import plain
 
     def say(words: str) -> None:
         print(plain(words), end="", file=sys.stderr, flush=True)

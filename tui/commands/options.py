@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.options import Options
+    from hyperllama.core.options import Options
 
 
 def add_study_options(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
 
 
 def options_from(arguments: argparse.Namespace) -> Options:
-    from core.options import Options
+    from hyperllama.core.options import Options
 
     return Options(
         proposer=arguments.proposer,
@@ -88,7 +88,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
 
 def _prompt(texts: list[str] | None) -> dict[str, Any] | None:
     """The prompt options given; a folder by its whole path."""
-    from core.prompt.options import read_options
+    from hyperllama.core.prompt.options import read_options
 
     if not texts:
         return None

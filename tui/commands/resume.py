@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tui.commands.options import add_study_options, options_from
+from hyperllama.tui.commands.options import add_study_options, options_from
 
 NAME = "resume"
 HELP = "go on with a study"
@@ -23,16 +23,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from tui.commands.session import detach, run_here
+    from hyperllama.tui.commands.session import detach, run_here
 
     if arguments.detached:
-        from core.folder import find_study
+        from hyperllama.core.folder import find_study
 
         folder = find_study(arguments.study)
         more = ["--more", str(arguments.more)] if arguments.more else []
         return detach(arguments, folder.name, ["resume", folder.name, *more])
 
-    from core.launch import resume
+    from hyperllama.core.launch import resume
 
     options = options_from(arguments)
     return run_here(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.errors import TaskError
-from tui.commands.options import add_study_options, options_from
+from hyperllama.core.errors import TaskError
+from hyperllama.tui.commands.options import add_study_options, options_from
 
 NAME = "run"
 HELP = "tune: start a study of a task file, or of a sample task by its name"
@@ -25,17 +25,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from tui.commands.session import detach, run_here
+    from hyperllama.tui.commands.session import detach, run_here
 
     file = find_task(arguments.task)
     if arguments.detached:
-        from core.folder import check_name, free_name
-        from core.task import load_task
+        from hyperllama.core.folder import check_name, free_name
+        from hyperllama.core.task import load_task
 
         name = arguments.study or free_name(load_task(file).name)
         return detach(arguments, check_name(name), ["run", str(file), "--study", name])
 
-    from core.launch import start
+    from hyperllama.core.launch import start
 
     options = options_from(arguments)
     return run_here(
@@ -55,7 +55,7 @@ def find_task(given: str) -> Path:
     path = Path(given).expanduser()
     if path.is_file():
         return path
-    from core.task import sample_tasks
+    from hyperllama.core.task import sample_tasks
 
     samples = {p.stem: p for p in sample_tasks()}
     if given in samples:

@@ -13,14 +13,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from core.errors import HyperLlamaError, StudyError
-from core.event_log import Listener
-from core.events import StudyOpened, from_json
-from core.folder import EVENTS, LOG
-from core.paths import study_dir
+from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.event_log import Listener
+from hyperllama.core.events import StudyOpened, from_json
+from hyperllama.core.folder import EVENTS, LOG
+from hyperllama.core.paths import study_dir
+from hyperllama.models.child import program_argv
 
 if TYPE_CHECKING:
-    from core.events import Event, StudyFinished
+    from hyperllama.core.events import Event, StudyFinished
 
 _DETACHED = "HYPERLLAMA_IN_BACKGROUND"
 _START_LIMIT_S = 1800.0
@@ -58,7 +59,7 @@ def run_here(
     study: Callable[[Listener, Callable[[], bool]], StudyFinished],
 ) -> int:
     """Run a study in this process and show it; returns the exit code."""
-    from tui.commands.live import make_output
+    from hyperllama.tui.commands.live import make_output
 
     with Signals() as signals, make_output(arguments.json) as output:
 
@@ -87,7 +88,7 @@ def run_here(
     if signals.received is not None:
         return 128 + signals.received
     if arguments.baselines and end.best_value is not None:
-        from core.baselines import spawn
+        from hyperllama.core.baselines import spawn
 
         spawn(name, arguments.storage)
     return ALL_FAILED if end.why == "error" else 0
@@ -100,12 +101,10 @@ def detach(arguments: argparse.Namespace, study: str, command: Sequence[str]) ->
         StudyError: it did not begin; what it said is passed on.
     """
     folder = study_dir(study)
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), _DETACHED: "1"}
+    environment = {**os.environ, _DETACHED: "1"}
     if arguments.storage:
         environment["HYPERLLAMA_STORAGE"] = arguments.storage
-    line = [sys.executable, "-m", "hyperllama", *command, *_passed_on(arguments)]
+    line = program_argv(*command, *_passed_on(arguments))
     # The folder is not made here: whether it is new is for the study process to find out.
     log = folder.parent / f".{folder.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

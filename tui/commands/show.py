@@ -9,11 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.errors import StudyError
+from hyperllama.core.errors import StudyError
 
 if TYPE_CHECKING:
-    from core.reading import StudyFacts
-    from core.store import StoredTrial
+    from hyperllama.core.reading import StudyFacts
+    from hyperllama.core.store import StoredTrial
 
 NAME = "show"
 HELP = "show a study: its trials, the incumbent, one proposal in full, or watch it live"
@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.follow:
         return _follow(arguments)
-    from core.reading import read_study
+    from hyperllama.core.reading import read_study
 
     facts = read_study(arguments.study, arguments.storage)
     if arguments.trial is not None:
@@ -93,8 +93,8 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
 
 
 def _print(facts: StudyFacts) -> None:
-    from core.study.telling import proposal_of, trial_finished
-    from tui.commands.live import TABLE_HEAD, one_line, score, settings, trial_line
+    from hyperllama.core.study.telling import proposal_of, trial_finished
+    from hyperllama.tui.commands.live import TABLE_HEAD, one_line, score, settings, trial_line
 
     summary, best = facts.summary, facts.best
     metric = one_line(str(facts.attrs.get("metric")))
@@ -118,8 +118,8 @@ def _print(facts: StudyFacts) -> None:
 
 
 def _one(facts: StudyFacts, number: int, as_object: bool) -> int:
-    from core.folder import PROPOSALS
-    from core.proposal_log import read_proposals
+    from hyperllama.core.folder import PROPOSALS
+    from hyperllama.core.proposal_log import read_proposals
 
     trial = next((t for t in facts.trials if t.number == number), None)
     if trial is None:
@@ -141,8 +141,8 @@ def _one(facts: StudyFacts, number: int, as_object: bool) -> int:
 
 def _print_one(trial: StoredTrial, record: Mapping[str, Any]) -> None:
     """Everything about a trial: short facts first, beliefs in a line each, long texts last."""
-    from core.text import plain
-    from tui.commands.live import one_line, settings
+    from hyperllama.core.text import plain
+    from hyperllama.tui.commands.live import one_line, settings
 
     facts = {**record, **_trial(trial)}
     for name in ("params", "config", "t", "beliefs"):
@@ -168,7 +168,7 @@ def _print_one(trial: StoredTrial, record: Mapping[str, Any]) -> None:
 
 def _likeliest(pairs: Sequence[tuple[Any, float]]) -> str:
     """The likeliest values of a hyperparameter with their probabilities."""
-    from tui.commands.live import one_line
+    from hyperllama.tui.commands.live import one_line
 
     ranked = sorted(pairs, key=lambda pair: -pair[1])
     shown = [
@@ -181,10 +181,10 @@ def _likeliest(pairs: Sequence[tuple[Any, float]]) -> str:
 
 def _follow(arguments: argparse.Namespace) -> int:
     """Print a running study's events until it ends; Ctrl-C ends the watching alone."""
-    from core.events import StudyFinished
-    from core.folder import EVENTS, find_study, holder
-    from tui.bridge import EventTail
-    from tui.commands.live import make_output
+    from hyperllama.core.events import StudyFinished
+    from hyperllama.core.folder import EVENTS, find_study, holder
+    from hyperllama.tui.bridge import EventTail
+    from hyperllama.tui.commands.live import make_output
 
     folder = find_study(arguments.study)
     tail = EventTail(folder / EVENTS)

@@ -16,8 +16,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from core.folder import all_summaries
-    from core.text import plain
+    from hyperllama.core.folder import all_summaries
+    from hyperllama.core.text import plain
 
     found = all_summaries()
     if arguments.names:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import SpaceError
+from hyperllama.core.errors import SpaceError
 
 if TYPE_CHECKING:
-    from core.control import Request
+    from hyperllama.core.control import Request
 
 NAME = "tell"
 HELP = "steer a running study: pause, stop, hint, queue, extend, freeze, range, undo, ask and more"
@@ -49,9 +49,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from core.control import LASTING, Accept, Reject, send
-    from core.errors import StudyError
-    from core.folder import find_study, holder
+    from hyperllama.core.control import LASTING, Accept, Reject, send
+    from hyperllama.core.errors import StudyError
+    from hyperllama.core.folder import find_study, holder
 
     folder = find_study(arguments.study)
     request = _request(arguments.request, arguments.words)
@@ -71,10 +71,10 @@ def _held(folder: Path) -> int:
     Raises:
         StudyError: none does.
     """
-    from core.errors import StudyError
-    from core.events import ProposalMade, ProposalTurnedDown
-    from core.folder import EVENTS
-    from tui.bridge import EventTail
+    from hyperllama.core.errors import StudyError
+    from hyperllama.core.events import ProposalMade, ProposalTurnedDown
+    from hyperllama.core.folder import EVENTS
+    from hyperllama.tui.bridge import EventTail
 
     held, tail = -1, EventTail(folder / EVENTS)
     while found := tail.read()[0]:
@@ -94,7 +94,7 @@ def _request(name: str, words: list[str]) -> Request:
     Raises:
         SpaceError: they do not fit it.
     """
-    from core import control
+    from hyperllama.core import control
 
     if name in _PLAIN:
         if words:
@@ -127,7 +127,7 @@ def _request(name: str, words: list[str]) -> Request:
             raise SpaceError(f"review {text!r}", "allowed: on, off")
         return control.Review(text == "on")
     if name == "propose":
-        from core.propose import needs_model
+        from hyperllama.core.propose import needs_model
 
         needs_model(words[0])  # raises for a name that is none
         return control.Propose(words[0], words[1] if len(words) > 1 else "")
@@ -142,7 +142,7 @@ def _request(name: str, words: list[str]) -> Request:
 
 
 def _extend(words: list[str]) -> Request:
-    from core import control
+    from hyperllama.core import control
 
     unit = words[1] if len(words) > 1 else "trials"
     try:
@@ -157,7 +157,7 @@ def _extend(words: list[str]) -> Request:
 
 def _space_request(name: str, words: list[str]) -> Request:
     """One about a hyperparameter."""
-    from core import control
+    from hyperllama.core import control
 
     param, values = words[0], [_value(w) for w in words[1:]]
     wanted = {"release": 0, "freeze": 1, "range": 2}.get(name)

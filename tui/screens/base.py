@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui import actions
-from tui.glyphs import UNICODE, Glyphs
-from tui.widgets.keybar import KeyBar
-from tui.widgets.rows import Rows
+from hyperllama.tui import actions
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.widgets.keybar import KeyBar
+from hyperllama.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
-    from tui.app import HyperLlama
+    from hyperllama.tui.app import HyperLlama
 
 Result = TypeVar("Result")
 

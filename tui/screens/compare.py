@@ -11,16 +11,16 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
-from core.compare.reading import read_comparison
-from core.errors import StudyError
-from core.text import plain
-from tui import actions, bridge, sides
-from tui.screens.base import Place
-from tui.sides import Side
-from tui.widgets.about_sides import worth_lines
-from tui.widgets.curves import Curves
-from tui.widgets.sheet import Sheet
-from tui.widgets.sides_table import SideTable, Winners
+from hyperllama.core.compare.reading import read_comparison
+from hyperllama.core.errors import StudyError
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, bridge, sides
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.sides import Side
+from hyperllama.tui.widgets.about_sides import worth_lines
+from hyperllama.tui.widgets.curves import Curves
+from hyperllama.tui.widgets.sheet import Sheet
+from hyperllama.tui.widgets.sides_table import SideTable, Winners
 
 REFRESH_S = 1.0
 _WIDE, _TALL = 110, 34  # cells from which panes stand beside, and plots below each other

@@ -16,17 +16,17 @@ from textual.containers import Container, Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from core.compare import grid
-from core.compare.reading import CellFacts, Comparison, all_comparisons
-from core.errors import HyperLlamaError
-from core.text import plain
-from tui import actions, bridge, wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.screens.base import Place
-from tui.screens.compare import of_comparison
-from tui.widgets.about_comparison import standing_lines
-from tui.widgets.rows import Column, Rows
-from tui.widgets.sheet import Lines, Sheet
+from hyperllama.core.compare import grid
+from hyperllama.core.compare.reading import CellFacts, Comparison, all_comparisons
+from hyperllama.core.errors import HyperLlamaError
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, bridge, wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.compare import of_comparison
+from hyperllama.tui.widgets.about_comparison import standing_lines
+from hyperllama.tui.widgets.rows import Column, Rows
+from hyperllama.tui.widgets.sheet import Lines, Sheet
 
 REFRESH_S = 1.0
 _WIDE = 110  # cells from which the standing is beside the queue
@@ -323,7 +323,7 @@ class Comparisons(Place[None]):
 
     @work(group="new", exclusive=True)
     async def action_new(self) -> None:
-        from tui.screens.new_comparison import NewComparison
+        from hyperllama.tui.screens.new_comparison import NewComparison
 
         wanted = await self.app.push_screen_wait(NewComparison())
         if wanted is None:

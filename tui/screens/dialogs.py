@@ -15,9 +15,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option as ListOption
 
-from core.text import plain
-from tui import wording
-from tui.actions import shown
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.actions import shown
 
 
 class Field(Input):

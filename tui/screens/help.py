@@ -9,8 +9,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Markdown, Static
 
-from tui import actions
-from tui.screens.dialogs import Read
+from hyperllama.tui import actions
+from hyperllama.tui.screens.dialogs import Read
 
 
 class Help(Read):

@@ -16,20 +16,20 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
-from core import shelf
-from core.errors import StudyError
-from tui import actions, library, preferences
-from tui.glyphs import Glyphs
-from tui.library import StudyEntry, TaskEntry
-from tui.screens.base import Place
-from tui.screens.dialogs import Field, Line
-from tui.widgets.about import About
-from tui.widgets.home_lists import ORDERS, ModelList, StudyList, TaskList
-from tui.widgets.rows import Rows
+from hyperllama.core import shelf
+from hyperllama.core.errors import StudyError
+from hyperllama.tui import actions, library, preferences
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.library import StudyEntry, TaskEntry
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.dialogs import Field, Line
+from hyperllama.tui.widgets.about import About
+from hyperllama.tui.widgets.home_lists import ORDERS, ModelList, StudyList, TaskList
+from hyperllama.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:  # what reads studies is loaded when one is opened, after the first screen stands
-    from models.fit import Machine
-    from tui import bridge
+    from hyperllama.models.fit import Machine
+    from hyperllama.tui import bridge
 
 REFRESH_S = 1.0
 _WIDE, _TALL = 110, 30  # cells from which there is room beside the lists, and for three of them
@@ -90,7 +90,7 @@ class Home(Place[None]):
     @work(group="models", exclusive=True)
     async def _find_models(self) -> None:
         """Headers alone are read, and how much memory is free, in a thread."""
-        from models import fit, registry
+        from hyperllama.models import fit, registry
 
         found, here = await asyncio.to_thread(lambda: (registry.find_models(), fit.machine()))
         usable = [m for m in found if not m.problem]
@@ -328,11 +328,11 @@ class Home(Place[None]):
         if len(marked) == 1:
             self.interface.report("warning", "Mark two to eight studies, or none.")
         elif marked:
-            from tui.screens.compare import of_studies
+            from hyperllama.tui.screens.compare import of_studies
 
             self.app.push_screen(of_studies(marked))
         else:
-            from tui.screens.comparisons import Comparisons
+            from hyperllama.tui.screens.comparisons import Comparisons
 
             self.app.push_screen(Comparisons())
 
@@ -362,7 +362,7 @@ class Home(Place[None]):
 
     @work
     async def _preview(self, entry: TaskEntry) -> None:
-        from tui.screens.preview import Preview
+        from hyperllama.tui.screens.preview import Preview
 
         choices = await self.app.push_screen_wait(Preview(entry))
         if choices is not None:
@@ -379,7 +379,7 @@ class Home(Place[None]):
     @work
     async def _form(self, task_file: Path | None) -> None:
         """The form; afterwards the tasks at hand may be other ones."""
-        from tui.screens.new_study import NewStudy
+        from hyperllama.tui.screens.new_study import NewStudy
 
         made = await self.app.push_screen_wait(NewStudy(task_file))
         self.query_one(TaskList).show(library.tasks())
@@ -393,7 +393,7 @@ class Home(Place[None]):
             self.interface.report("error", f"{entry.path.name}: {entry.problem}")
         elif not self._starting:
             self._starting = True
-            from tui.bridge import Choices
+            from hyperllama.tui.bridge import Choices
 
             self._run(entry, choices or Choices())
 
@@ -416,8 +416,8 @@ class Home(Place[None]):
 
 def _embedded() -> str:
     """The name of the model that is used where nobody chose one; empty where none ships."""
-    from models.errors import ModelFileError
-    from models.registry import resolve_model
+    from hyperllama.models.errors import ModelFileError
+    from hyperllama.models.registry import resolve_model
 
     try:
         return resolve_model("embedded").stem

@@ -18,23 +18,29 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from core.errors import HyperLlamaError, StudyError
-from core.options import gpu_layers
-from core.paths import home
-from core.text import plain
-from models.child import python_argv
-from models.engine.protocol import EngineSettings
-from models.fit import Machine, machine
-from models.folders import usual_folders
-from models.registry import EMBEDDED, ModelFile, find_models, resolve_model
-from tui import actions, bridge, library, preferences, wording
-from tui.child import JsonChild
-from tui.screens.base import Place
-from tui.screens.dialogs import Line
-from tui.widgets.about_model import about_lines, beside_lines, cost_lines, folder_lines, name_lines
-from tui.widgets.model_table import ModelRow, ModelTable, row_of
-from tui.widgets.rows import Rows
-from tui.widgets.sheet import Lines, Sheet
+from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.options import gpu_layers
+from hyperllama.core.paths import home
+from hyperllama.core.text import plain
+from hyperllama.models.child import python_argv
+from hyperllama.models.engine.protocol import EngineSettings
+from hyperllama.models.fit import Machine, machine
+from hyperllama.models.folders import usual_folders
+from hyperllama.models.registry import EMBEDDED, ModelFile, find_models, resolve_model
+from hyperllama.tui import actions, bridge, library, preferences, wording
+from hyperllama.tui.child import JsonChild
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.dialogs import Line
+from hyperllama.tui.widgets.about_model import (
+    about_lines,
+    beside_lines,
+    cost_lines,
+    folder_lines,
+    name_lines,
+)
+from hyperllama.tui.widgets.model_table import ModelRow, ModelTable, row_of
+from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.sheet import Lines, Sheet
 
 _MB = 2**20
 _WIDE = 110  # cells from which the marked model gets two pages
@@ -52,7 +58,8 @@ class Models(Place[None]):
         self.here = Machine(0.0)
         self.loaded: dict[str, Any] | None = None
         self._engine = JsonChild(
-            python_argv("models.engine.server"), "the engine", home() / "logs" / "models.log"
+            python_argv("hyperllama.models.engine.server"), "the engine",
+            home() / "logs" / "models.log",
         )
         self._process: asyncio.subprocess.Process | None = None
         self._doing = ""

@@ -15,18 +15,18 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input, Static, TextArea
 
-from core.errors import HyperLlamaError
-from core.text import plain
-from tui import actions, bridge, wording
-from tui.draft import Draft, complete, range_value
-from tui.screens.base import Place
-from tui.screens.dialogs import Ask, Field, Line, Option
-from tui.widgets.choice import Choice
-from tui.widgets.form import BY_ID, FIELDS, FormField, FormLine
-from tui.widgets.rows import Rows
-from tui.widgets.space_table import SpaceTable, range_text
-from tui.widgets.table_look import ColumnList, Files, target_picture
-from tui.widgets.task_text import TaskText
+from hyperllama.core.errors import HyperLlamaError
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, bridge, wording
+from hyperllama.tui.draft import Draft, complete, range_value
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.dialogs import Ask, Field, Line, Option
+from hyperllama.tui.widgets.choice import Choice
+from hyperllama.tui.widgets.form import BY_ID, FIELDS, FormField, FormLine
+from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.space_table import SpaceTable, range_text
+from hyperllama.tui.widgets.table_look import ColumnList, Files, target_picture
+from hyperllama.tui.widgets.task_text import TaskText
 
 _CHECK_AFTER_S = 0.2
 _WIDE = 118  # cells from which the task file stands beside the form
@@ -292,8 +292,8 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
     @work(group="models", exclusive=True)
     async def _offer_models(self) -> None:
         """Which models there are; headers alone are read, in a thread."""
-        from core.propose import proposers, summary
-        from models.registry import find_models
+        from hyperllama.core.propose import proposers, summary
+        from hyperllama.models.registry import find_models
 
         names = [p for p in proposers() if p not in ("default", "queue")]
         self._choice("run", "proposer").offer(

@@ -14,8 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from core.text import plain
-from tui.screens.dialogs import Field
+from hyperllama.core.text import plain
+from hyperllama.tui.screens.dialogs import Field
 
 
 class Pick(ModalScreen["list[str] | None"]):

@@ -11,13 +11,13 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Label, Static
 
-from core.text import plain
-from tui import actions
-from tui.bridge import Choices
-from tui.library import TaskEntry
-from tui.screens.base import Place
-from tui.screens.dialogs import Field
-from tui.widgets.task_file import file_lines
+from hyperllama.core.text import plain
+from hyperllama.tui import actions
+from hyperllama.tui.bridge import Choices
+from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.dialogs import Field
+from hyperllama.tui.widgets.task_file import file_lines
 
 _FIELDS = (
     ("model", "model", "as in the task; a name or a path to a GGUF file"),

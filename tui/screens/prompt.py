@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tui.screens.dialogs import Field
+from hyperllama.tui.screens.dialogs import Field
 
 
 class Prompt(ModalScreen["str | None"]):

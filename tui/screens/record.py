@@ -8,9 +8,9 @@ from typing import Any
 
 from textual.content import Content
 
-from core.text import plain
-from tui import wording
-from tui.screens.dialogs import Read
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.screens.dialogs import Read
 
 _TEXTS = (
     ("prompt", "Prompt"),

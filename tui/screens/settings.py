@@ -14,12 +14,12 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from core.errors import StudyError
-from core.text import plain
-from tui import actions, settings, themes
-from tui.screens.base import Place
-from tui.screens.dialogs import Field
-from tui.widgets.rows import Column, Rows
+from hyperllama.core.errors import StudyError
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, settings, themes
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.dialogs import Field
+from hyperllama.tui.widgets.rows import Column, Rows
 
 
 @dataclass(frozen=True)

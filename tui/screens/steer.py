@@ -10,16 +10,16 @@ from typing import Any
 from textual import work
 from textual.content import Content
 
-from core import control
-from core.errors import StudyError
-from core.proposers import ASK_A_MODEL, SUMMARIES
-from core.text import plain
-from tui import actions, bounds, bridge, wording
-from tui.screens.base import Place
-from tui.screens.dialogs import Configure, Line
-from tui.screens.pick import Pick
-from tui.screens.prompt import Prompt
-from tui.snapshot import Snapshot, TrialView
+from hyperllama.core import control
+from hyperllama.core.errors import StudyError
+from hyperllama.core.proposers import ASK_A_MODEL, SUMMARIES
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, bounds, bridge, wording
+from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.dialogs import Configure, Line
+from hyperllama.tui.screens.pick import Pick
+from hyperllama.tui.screens.prompt import Prompt
+from hyperllama.tui.snapshot import Snapshot, TrialView
 
 RERUNS = 3
 _HELD = ("accept", "reject", "another")
@@ -397,7 +397,7 @@ def _models() -> list[tuple[str, str, str]]:
 
 def chat_models() -> list[tuple[str, str, str]]:
     """(path, name, facts) of the models found that can talk; reads the headers."""
-    from models.registry import find_models
+    from hyperllama.models.registry import find_models
 
     found = []
     for model in find_models():

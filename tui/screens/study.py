@@ -16,23 +16,23 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
 
-from core import control
-from core.text import plain
-from tui import actions, bridge, layout
-from tui.screens.dialogs import Ask, Option
-from tui.screens.record import RecordScreen
-from tui.screens.steer import Steerable, chat_models
-from tui.screens.trial import TrialScreen
-from tui.snapshot import Snapshot, TrialView
-from tui.widgets.belief import Belief
-from tui.widgets.context import ContextGauge
-from tui.widgets.history import COLUMNS, History
-from tui.widgets.plain_text import PlainText
-from tui.widgets.progress import ProgressPlot
-from tui.widgets.reasoning import Reasoning
-from tui.widgets.rows import Rows
-from tui.widgets.status import StatusLine
-from tui.widgets.talk import Talk
+from hyperllama.core import control
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, bridge, layout
+from hyperllama.tui.screens.dialogs import Ask, Option
+from hyperllama.tui.screens.record import RecordScreen
+from hyperllama.tui.screens.steer import Steerable, chat_models
+from hyperllama.tui.screens.trial import TrialScreen
+from hyperllama.tui.snapshot import Snapshot, TrialView
+from hyperllama.tui.widgets.belief import Belief
+from hyperllama.tui.widgets.context import ContextGauge
+from hyperllama.tui.widgets.history import COLUMNS, History
+from hyperllama.tui.widgets.plain_text import PlainText
+from hyperllama.tui.widgets.progress import ProgressPlot
+from hyperllama.tui.widgets.reasoning import Reasoning
+from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.status import StatusLine
+from hyperllama.tui.widgets.talk import Talk
 
 REFRESH_S = 0.1
 _OLD_NEWS_S = 10.0

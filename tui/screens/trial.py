@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from core.text import plain
-from tui import wording
-from tui.screens.dialogs import Read
-from tui.snapshot import Snapshot, TrialView
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.screens.dialogs import Read
+from hyperllama.tui.snapshot import Snapshot, TrialView
 
 
 class TrialScreen(Read):

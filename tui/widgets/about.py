@@ -10,16 +10,16 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.timer import Timer
 
-from core.text import plain
-from tui import task_facts
-from tui.glyphs import Glyphs
-from tui.library import StudyEntry, TaskEntry
-from tui.widgets.sheet import Lines, Sheet
+from hyperllama.core.text import plain
+from hyperllama.tui import task_facts
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.library import StudyEntry, TaskEntry
+from hyperllama.tui.widgets.sheet import Lines, Sheet
 
 if TYPE_CHECKING:  # loaded when a study or a model is shown for the first time
-    from models.fit import Machine
-    from models.registry import ModelFile
-    from tui.bridge import FolderLink
+    from hyperllama.models.fit import Machine
+    from hyperllama.models.registry import ModelFile
+    from hyperllama.tui.bridge import FolderLink
 
 _REST_S = 0.12  # how long the cursor rests on a study before its events are read
 _BETWEEN_S = 0.03  # between two pieces of a long study's events, so that keys are answered
@@ -42,7 +42,7 @@ class About(Vertical):
 
     def show_task(self, entry: TaskEntry, studies: Sequence[StudyEntry]) -> None:
         """A task file, and what was reached on it."""
-        from tui.widgets.about_task import task_lines
+        from hyperllama.tui.widgets.about_task import task_lines
 
         told, g = task_facts.read(entry.path), self.glyphs
         of_it = [s for s in studies if s.task == entry.name]
@@ -50,8 +50,8 @@ class About(Vertical):
 
     def show_model(self, model: ModelFile, here: Machine, studies: Sequence[StudyEntry]) -> None:
         """A model file, in short; the models screen has the rest."""
-        from tui.widgets.about_model import about_lines, cost_lines
-        from tui.widgets.model_table import row_of
+        from hyperllama.tui.widgets.about_model import about_lines, cost_lines
+        from hyperllama.tui.widgets.model_table import row_of
 
         g, row = self.glyphs, row_of(model, here)
 
@@ -102,7 +102,7 @@ class About(Vertical):
         entry = self._entry
         if entry is None or not self.display:
             return
-        from tui.bridge import FolderLink
+        from hyperllama.tui.bridge import FolderLink
 
         link = self._links.pop(entry.name, None) or FolderLink(entry.name)
         self._links[entry.name] = link  # the last used last
@@ -117,7 +117,7 @@ class About(Vertical):
         entry = self._entry
         if entry is None:
             return
-        from tui.widgets.about_study import StudyPage
+        from hyperllama.tui.widgets.about_study import StudyPage
 
         pages = self.query(StudyPage)
         page = pages.first() if pages else StudyPage(glyphs=self.glyphs, id="about-study")

@@ -7,11 +7,11 @@ from statistics import fmean
 
 from textual.content import Content
 
-from core.compare.reading import Comparison
-from core.text import plain
-from tui import wording
-from tui.glyphs import Glyphs
-from tui.widgets.sheet import Lines, bar, columns, facts, heading, packed, words
+from hyperllama.core.compare.reading import Comparison
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.widgets.sheet import Lines, bar, columns, facts, heading, packed, words
 
 _NAME = 22  # cells at most
 

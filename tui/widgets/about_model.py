@@ -8,14 +8,14 @@ from typing import Any
 
 from textual.content import Content
 
-from core.text import plain
-from models.fit import Machine, fit
-from models.registry import EMBEDDED, ModelFile, memory_parts_mb
-from tui import wording
-from tui.glyphs import Glyphs
-from tui.library import StudyEntry
-from tui.widgets.model_table import ModelRow, memory_lines
-from tui.widgets.sheet import Lines, bar, columns, facts, heading, packed, words
+from hyperllama.core.text import plain
+from hyperllama.models.fit import Machine, fit
+from hyperllama.models.registry import EMBEDDED, ModelFile, memory_parts_mb
+from hyperllama.tui import wording
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.library import StudyEntry
+from hyperllama.tui.widgets.model_table import ModelRow, memory_lines
+from hyperllama.tui.widgets.sheet import Lines, bar, columns, facts, heading, packed, words
 
 _MB = 2**20
 _PART_STYLES = ("$part-1", "$part-2", "$part-3", "$part-4")

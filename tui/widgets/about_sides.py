@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from core.text import plain
-from tui import sides, wording
-from tui.glyphs import Glyphs
-from tui.sides import Side
-from tui.widgets.curves import style_of
-from tui.widgets.sheet import Lines, columns, heading, words
+from hyperllama.core.text import plain
+from hyperllama.tui import sides, wording
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.sides import Side
+from hyperllama.tui.widgets.curves import style_of
+from hyperllama.tui.widgets.sheet import Lines, columns, heading, words
 
 _NAME = 14  # cells at most
 

@@ -9,14 +9,14 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-from core.text import plain
-from tui import markdown, wording
-from tui.glyphs import Glyphs
-from tui.library import StudyEntry
-from tui.snapshot import Snapshot, TrialView
-from tui.widgets.progress import ProgressPlot
-from tui.widgets.reasoning import split_thinking
-from tui.widgets.sheet import Lines, Sheet, bar, columns, heading, packed, words
+from hyperllama.core.text import plain
+from hyperllama.tui import markdown, wording
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.library import StudyEntry
+from hyperllama.tui.snapshot import Snapshot, TrialView
+from hyperllama.tui.widgets.progress import ProgressPlot
+from hyperllama.tui.widgets.reasoning import split_thinking
+from hyperllama.tui.widgets.sheet import Lines, Sheet, bar, columns, heading, packed, words
 
 _ROOM_FOR_PLOT = 18  # lines from which the curve is drawn at all
 

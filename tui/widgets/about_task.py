@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from core.text import plain
-from tui import wording
-from tui.glyphs import Glyphs
-from tui.library import StudyEntry, TaskEntry
-from tui.task_facts import TaskFacts
-from tui.widgets.sheet import Lines, columns, facts, heading, words
-from tui.widgets.task_file import file_lines
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.library import StudyEntry, TaskEntry
+from hyperllama.tui.task_facts import TaskFacts
+from hyperllama.tui.widgets.sheet import Lines, columns, facts, heading, words
+from hyperllama.tui.widgets.task_file import file_lines
 
 _MOST_STUDIES = 6
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from textual.content import Content
 
-from core.text import plain
-from tui import wording
-from tui.glyphs import sparkline
-from tui.widgets.pane import Pane
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.glyphs import sparkline
+from hyperllama.tui.widgets.pane import Pane
 
 HELP = """\
 One line a hyperparameter: how the model's own probability is spread over its range, from the \

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from core.text import plain
+from hyperllama.core.text import plain
 
 
 class Choice(Widget, can_focus=True):
@@ -79,7 +79,7 @@ class Choice(Widget, can_focus=True):
         self.choose((names[(here + step) % len(names)],))
 
     def action_list(self) -> None:
-        from tui.screens.pick import Pick
+        from hyperllama.tui.screens.pick import Pick
 
         def done(chosen: list[str] | None) -> None:
             if chosen is not None:

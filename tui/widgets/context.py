@@ -8,9 +8,9 @@ from typing import Any
 
 from textual.content import Content
 
-from core.text import plain
-from tui import wording
-from tui.widgets.pane import Pane
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.widgets.pane import Pane
 
 # Parts of a prompt in their order. A proposer that knows them reports tokens["parts"].
 PARTS = ("instructions", "task", "history", "reasoning", "reply")

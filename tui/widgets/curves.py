@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widget import Widget
 
-from core.text import plain
-from tui import wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.sides import Side
-from tui.widgets.canvas import Canvas, nice_ticks, tick_labels
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.sides import Side
+from hyperllama.tui.widgets.canvas import Canvas, nice_ticks, tick_labels
 
 
 def style_of(index: int) -> str:

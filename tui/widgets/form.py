@@ -11,10 +11,10 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Label, Static
 
-from core.text import plain
-from tui import wording
-from tui.screens.dialogs import Field
-from tui.widgets.choice import Choice
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.screens.dialogs import Field
+from hyperllama.tui.widgets.choice import Choice
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
-from core.text import plain
-from tui import actions, wording
-from tui.arrange import SORTS, Again, Order, Row, parse, rows
-from tui.glyphs import UNICODE, Glyphs, sparkline
-from tui.screens.dialogs import Read
-from tui.screens.pick import Pick
-from tui.screens.prompt import Prompt
-from tui.snapshot import Line, Snapshot, TrialView
-from tui.widgets.rows import Column, Rows, fit
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, wording
+from hyperllama.tui.arrange import SORTS, Again, Order, Row, parse, rows
+from hyperllama.tui.glyphs import UNICODE, Glyphs, sparkline
+from hyperllama.tui.screens.dialogs import Read
+from hyperllama.tui.screens.pick import Pick
+from hyperllama.tui.screens.prompt import Prompt
+from hyperllama.tui.snapshot import Line, Snapshot, TrialView
+from hyperllama.tui.widgets.rows import Column, Rows, fit
 
 PARAM = "param:"
 COLUMN_HELP = {

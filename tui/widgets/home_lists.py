@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from core.text import plain
-from tui import wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.library import StudyEntry, TaskEntry
-from tui.widgets.rows import Column, Rows
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.library import StudyEntry, TaskEntry
+from hyperllama.tui.widgets.rows import Column, Rows
 
 if TYPE_CHECKING:
-    from models.registry import ModelFile
+    from hyperllama.models.registry import ModelFile
 
 _STATES = ("running", "paused", "interrupted", "error", "stopped", "finished")
 ORDERS: dict[str, Callable[[StudyEntry], tuple[object, ...]]] = {

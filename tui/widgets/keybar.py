@@ -9,7 +9,7 @@ from textual.events import Click
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.actions import Action, keys_of, shown
+from hyperllama.tui.actions import Action, keys_of, shown
 
 MOST_KEYS = 6
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from textual.content import Content
 
-from core.text import plain
-from models.fit import Fit, Machine, fit
-from models.registry import ModelFile, default_context
-from tui import preferences, wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.widgets.rows import Column, Rows
+from hyperllama.core.text import plain
+from hyperllama.models.fit import Fit, Machine, fit
+from hyperllama.models.registry import ModelFile, default_context
+from hyperllama.tui import preferences, wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.widgets.rows import Column, Rows
 
 _MB = 2**20
 

@@ -7,8 +7,8 @@ import textwrap
 from textual.content import Content
 from textual.widget import Widget
 
-from tui.glyphs import UNICODE, Glyphs
-from tui.snapshot import Snapshot, TrialView
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.snapshot import Snapshot, TrialView
 
 
 class Pane(Widget, can_focus=True):

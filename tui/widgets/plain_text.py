@@ -10,8 +10,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from tui import sentences
-from tui.snapshot import Snapshot
+from hyperllama.tui import sentences
+from hyperllama.tui.snapshot import Snapshot
 
 HELP = """\
 The study as sentences, for screen readers. Lines are added at the end as trials finish; what the \

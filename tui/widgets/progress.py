@@ -10,14 +10,14 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
-from core.honesty import Honesty, Line
-from core.text import plain
-from tui import actions, wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.snapshot import Snapshot, TrialView
-from tui.widgets import views
-from tui.widgets.canvas import Canvas, nice_ticks, tick_labels
-from tui.widgets.pane import Pane
+from hyperllama.core.honesty import Honesty, Line
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.snapshot import Snapshot, TrialView
+from hyperllama.tui.widgets import views
+from hyperllama.tui.widgets.canvas import Canvas, nice_ticks, tick_labels
+from hyperllama.tui.widgets.pane import Pane
 
 _MOST_DRAWN = 2000  # trials; more would only paint over each other
 

@@ -12,10 +12,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from core.text import plain
-from tui import actions, markdown, wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.snapshot import Snapshot, TrialView
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, markdown, wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.snapshot import Snapshot, TrialView
 
 HELP = """\
 What the model wrote about the trial that is looked at, as it writes it. Its thinking is folded: \

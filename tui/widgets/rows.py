@@ -20,7 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
-from tui import actions
+from hyperllama.tui import actions
 
 _GAP = 2  # cells between columns
 _KEPT_ROWS = 400

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from textual.content import Content
 from textual.widget import Widget
 
-from core.text import plain
-from tui.glyphs import Glyphs
+from hyperllama.core.text import plain
+from hyperllama.tui.glyphs import Glyphs
 
 Lines = list[Content]
 Draw = Callable[[int, int], Lines]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from core.text import plain
-from tui import wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.sides import Side, differing
-from tui.widgets.curves import style_of
-from tui.widgets.rows import Column, Rows
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.sides import Side, differing
+from hyperllama.tui.widgets.curves import style_of
+from hyperllama.tui.widgets.rows import Column, Rows
 
 _MB = 2**20
 

@@ -9,10 +9,10 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
-from tui import actions, wording
-from tui.draft import place
-from tui.glyphs import UNICODE, Glyphs
-from tui.widgets.rows import Column, Rows
+from hyperllama.tui import actions, wording
+from hyperllama.tui.draft import place
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.widgets.rows import Column, Rows
 
 
 class SpaceTable(Rows):

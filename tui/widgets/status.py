@@ -5,10 +5,10 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widget import Widget
 
-from core.text import plain
-from tui import wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.snapshot import Snapshot
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.snapshot import Snapshot
 
 _STATES = {
     "waiting": "starting",

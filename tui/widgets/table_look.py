@@ -11,10 +11,10 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
-from core.text import plain
-from tui import actions, wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.widgets.rows import Column, Rows
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.widgets.rows import Column, Rows
 
 
 class Files(Rows):

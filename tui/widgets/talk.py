@@ -13,11 +13,11 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from core.text import plain
-from tui import actions, markdown, wording
-from tui.glyphs import UNICODE, Glyphs
-from tui.screens.dialogs import Field
-from tui.snapshot import Exchange, Snapshot
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, markdown, wording
+from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.screens.dialogs import Field
+from hyperllama.tui.snapshot import Exchange, Snapshot
 
 _SHOWN = 12  # exchanges; earlier ones stay in the study's storage
 

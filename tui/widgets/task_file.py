@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from core.text import plain
+from hyperllama.core.text import plain
 
 
 def file_lines(text: str) -> list[Content]:

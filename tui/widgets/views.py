@@ -14,11 +14,11 @@ from typing import Any
 
 from textual.content import Content
 
-from core.text import plain
-from tui import wording
-from tui.glyphs import Glyphs
-from tui.snapshot import Snapshot, TrialView
-from tui.widgets.canvas import Canvas, nice_ticks, tick_labels
+from hyperllama.core.text import plain
+from hyperllama.tui import wording
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.snapshot import Snapshot, TrialView
+from hyperllama.tui.widgets.canvas import Canvas, nice_ticks, tick_labels
 
 MOST_DRAWN = 1500  # trials; more would only paint over each other
 

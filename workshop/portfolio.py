@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from core.space import Config
-from models.pretrain.corpus import FAMILY, wide_space
-from models.pretrain.tasks import FittedSurface
+from hyperllama.core.space import Config
+from workshop.corpus import FAMILY, wide_space
+from workshop.tasks import FittedSurface
 
 SIZE = 10
 CANDIDATES = 1500

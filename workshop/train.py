@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models import dialect
-from models.pretrain.batches import Batch, batches, pack, soft_targets
-from models.pretrain.network import Network, Shape
-from models.pretrain.tasks import FittedSurface, RealTask, Source, SyntheticTask
+from hyperllama.models import dialect
+from workshop.batches import Batch, batches, pack, soft_targets
+from workshop.network import Network, Shape
+from workshop.tasks import FittedSurface, RealTask, Source, SyntheticTask
 
 _WARM_UP = 150
 

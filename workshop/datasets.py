@@ -177,8 +177,8 @@ def from_table(path: Path, target: str, seed: int) -> Dataset:
     Raises:
         HyperLlamaError: the table cannot be read or has no such target.
     """
-    from core.data import load_table
-    from core.task.spec import DataSpec
+    from hyperllama.core.data import load_table
+    from hyperllama.core.task.spec import DataSpec
 
     table = load_table(DataSpec(path=path, target=target))
     rng = np.random.default_rng(seed)

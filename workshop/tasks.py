@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.estimators import family
-from core.space import Categorical, Float, Integer, Param, SearchSpace
-from core.surrogate import GaussianProcess, tame
-from models import dialect
-from models.pretrain.corpus import FAMILY, Surface, read, wide_space
+from hyperllama.core.estimators import family
+from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
+from hyperllama.core.surrogate import GaussianProcess, tame
+from hyperllama.models import dialect
+from workshop.corpus import FAMILY, Surface, read, wide_space
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
@@ -304,7 +304,7 @@ class RealTask(Task):
 
 
 def _estimator_facts(facts: dialect.Facts):  # type: ignore[no-untyped-def]
-    from core.estimators import Facts
+    from hyperllama.core.estimators import Facts
 
     return Facts(rows=facts.rows or 500, features=facts.features or 10)
 

@@ -1,9 +1,9 @@
-"""`python -m models.pretrain corpus | train | export | evaluate | portfolio`: how models are made.
+"""`python -m workshop corpus | train | export | evaluate | portfolio`: how models are made.
 
-    python -m models.pretrain corpus  -o corpus --datasets 300 --jobs 2
-    python -m models.pretrain train   --corpus corpus -o run-1m --size 1m --minutes 240
-    python -m models.pretrain export  run-1m -o models/embedded/hyperllama-1m.gguf
-    python -m models.pretrain evaluate run-1m --corpus corpus
+    python -m workshop corpus  -o corpus --datasets 300 --jobs 2
+    python -m workshop train   --corpus corpus -o run-1m --size 1m --minutes 240
+    python -m workshop export  run-1m -o models/embedded/hyperllama-1m.gguf
+    python -m workshop evaluate run-1m --corpus corpus
 
 Every step resumes where it was stopped. `train`, `export` and `evaluate` need the extra [pretrain].
 """
@@ -26,13 +26,13 @@ RESERVED = 10_000
 
 def corpus(args: argparse.Namespace) -> int:
     """Evaluate the families over generated data sets, and over the tables of a folder."""
-    from models.pretrain import corpus as surfaces
-    from models.pretrain.datasets import Dataset, from_table, generate
+    from workshop import corpus as surfaces
+    from workshop.datasets import Dataset, from_table, generate
 
     args.output.mkdir(parents=True, exist_ok=True)
     if args.worker is None:
         workers = [
-            subprocess.Popen([sys.executable, "-m", "models.pretrain", *sys.argv[1:],
+            subprocess.Popen([sys.executable, "-m", "workshop", *sys.argv[1:],
                               "--worker", str(w)])
             for w in range(args.jobs)
         ]
@@ -71,9 +71,9 @@ def train(args: argparse.Namespace) -> int:
     """Train a network on a corpus."""
     import torch
 
-    from models.pretrain import network, tasks
-    from models.pretrain.export import VOCABULARY_SIZE, weights_of
-    from models.pretrain.train import train as run
+    from workshop import network, tasks
+    from workshop.export import VOCABULARY_SIZE, weights_of
+    from workshop.train import train as run
 
     torch.set_num_threads(args.threads)
     files = sorted(args.corpus.glob("*.jsonl.gz"))
@@ -89,8 +89,8 @@ def train(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """Write a trained network as GGUF."""
-    from models.pretrain.export import export as write
-    from models.pretrain.train import load
+    from workshop.export import export as write
+    from workshop.train import load
 
     net = load(args.run / "final.pt")
     lines = (args.run / "log.jsonl").read_text(encoding="utf8").splitlines()
@@ -107,8 +107,8 @@ def export(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     """Held-out loss and proposal quality of a trained network."""
-    from models.pretrain import tasks
-    from models.pretrain.train import load, measure
+    from workshop import tasks
+    from workshop.train import load, measure
 
     kept = tasks.load(sorted(args.corpus.glob("*.jsonl.gz")), held_out=True)
     print(json.dumps(measure(load(args.run / "final.pt"), kept), indent=2))
@@ -117,8 +117,8 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def portfolio(args: argparse.Namespace) -> int:
     """Choose the fixed ten configurations of each family."""
-    from models.pretrain import tasks
-    from models.pretrain.portfolio import portfolio as choose
+    from workshop import tasks
+    from workshop.portfolio import portfolio as choose
 
     files = sorted(args.corpus.glob("*.jsonl.gz"))
     chosen = choose(tasks.load(files, held_out=False))
@@ -130,7 +130,7 @@ def portfolio(args: argparse.Namespace) -> int:
 
 def main() -> int:
     """Parse the command line and run one step."""
-    parser = argparse.ArgumentParser(prog="python -m models.pretrain", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python -m workshop", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     steps = parser.add_subparsers(dest="step", required=True)
     p = steps.add_parser("corpus", help=corpus.__doc__)

@@ -14,8 +14,8 @@ import gguf
 import numpy as np
 import torch
 
-from models import dialect
-from models.pretrain.network import NORM_EPS, ROPE_BASE, Network
+from hyperllama.models import dialect
+from workshop.network import NORM_EPS, ROPE_BASE, Network
 
 _OWN = len(dialect.VOCABULARY) + 256
 VOCABULARY_SIZE = -(-_OWN // 64) * 64  # kernels for quantised matrices want whole blocks of rows

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from core.estimators import Facts, family
-from core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace
-from models.pretrain.datasets import Dataset, Floats
+from hyperllama.core.estimators import Facts, family
+from hyperllama.core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace
+from workshop.datasets import Dataset, Floats
 
 TRAIN_ROWS = 600
 SCORED_ROWS = 1000

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models import dialect
-from models.pretrain.tasks import Example, Source
+from hyperllama.models import dialect
+from workshop.tasks import Example, Source
 
 HISTORY_WEIGHT = 0.1
 PLAN_WEIGHT = 0.5

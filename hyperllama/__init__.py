@@ -1,0 +1,35 @@
+"""Tunes machine-learning models on your own tables with a local language model, offline.
+
+`from hyperllama import LlamaSampler, SearchSpace, load_task`. Names are imported when they are
+used, so that `hyperllama --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyperllama.core.sampler import LlamaSampler
+    from hyperllama.core.space import SearchSpace
+    from hyperllama.core.task import load_task
+
+__version__ = "0.1.0"
+__all__ = ["LlamaSampler", "SearchSpace", "load_task"]
+
+_MODULES = {
+    "LlamaSampler": "core.sampler",
+    "SearchSpace": "core.space",
+    "load_task": "core.task",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'hyperllama' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"hyperllama.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES])
