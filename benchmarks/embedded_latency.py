@@ -27,10 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import optuna
 
-from hyperllama.core.bench.engines import close_engines, shared_engine
 from hyperllama.core.estimators import Facts, joint_space
-from hyperllama.core.propose import AskContext, Observed, ProposerSetting, make_proposer
+from hyperllama.core.experiments.bench.engines import close_engines, shared_engine
+from hyperllama.core.propose import make_proposer
 from hyperllama.core.space import Categorical, Integer, Param, SearchSpace
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 
 FACTS = Facts(569, 30, 2, 0.37)
 

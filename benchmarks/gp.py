@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hyperllama.core.bench.landscapes import FUNCTIONS, Landscape
-from hyperllama.core.surrogate import GaussianProcess, log_expected_improvement, tame
+from hyperllama.core.experiments.bench.landscapes import FUNCTIONS, Landscape
+from hyperllama.core.propose.gp.surrogate import GaussianProcess, log_expected_improvement, tame
 
 Floats = NDArray[np.float64]
 Predict = Callable[[Floats], tuple[Floats, Floats]]

@@ -37,7 +37,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hyperllama.models.priority import STUDY, give_way  # noqa: E402
+from hyperllama.models.process.priority import STUDY, give_way  # noqa: E402
 
 NAME = "latency"
 CURSOR = "▌".encode()
@@ -206,8 +206,8 @@ def writer(options: argparse.Namespace) -> None:
         TrialFinished,
         to_json,
     )
-    from hyperllama.core.folder import EVENTS, Lock
-    from hyperllama.core.paths import study_dir
+    from hyperllama.core.storage.folder import EVENTS, Lock
+    from hyperllama.core.storage.paths import study_dir
 
     rng = random.Random(0)
     folder = study_dir(NAME)
@@ -258,7 +258,7 @@ def writer(options: argparse.Namespace) -> None:
 def model(options: argparse.Namespace) -> None:
     """llama.cpp generates without end."""
     from hyperllama.models.engine import Engine, EngineSettings, Generation, Tokens
-    from hyperllama.models.registry import resolve_model
+    from hyperllama.models.gguf.registry import resolve_model
 
     home = Path(os.environ["HYPERLLAMA_HOME"])
     with Engine(log=home / "engine.log") as engine:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperllama.core.sampler import LlamaSampler
+    from hyperllama.core.api.sampler import LlamaSampler
     from hyperllama.core.space import SearchSpace
     from hyperllama.core.task import load_task
 
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 __all__ = ["LlamaSampler", "SearchSpace", "load_task"]
 
 _MODULES = {
-    "LlamaSampler": "core.sampler",
+    "LlamaSampler": "core.api.sampler",
     "SearchSpace": "core.space",
     "load_task": "core.task",
 }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code."""
-    from hyperllama.tui.commands import run_command_line
+    from hyperllama.tui.cli import run_command_line
 
     return run_command_line(arguments)
 

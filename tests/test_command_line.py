@@ -19,9 +19,9 @@ import optuna
 import pytest
 
 import hyperllama as public
-from hyperllama.core.folder import holder, read_summary
-from hyperllama.core.paths import default_storage, study_dir
-from hyperllama.tui.commands import make_parser, run_command_line
+from hyperllama.core.storage.folder import holder, read_summary
+from hyperllama.core.storage.paths import default_storage, study_dir
+from hyperllama.tui.cli import make_parser, run_command_line
 from tests.models.tiny_gguf import write_tiny
 from tests.small import TASK, command, environment, hyperllama, write_task
 
@@ -182,7 +182,7 @@ def test_a_mistake_of_ours_is_no_traceback(
     def wrong() -> None:
         raise ZeroDivisionError("oh \x1b[31mno")
 
-    monkeypatch.setattr("hyperllama.core.folder.all_summaries", wrong)
+    monkeypatch.setattr("hyperllama.core.storage.folder.all_summaries", wrong)
     assert run_command_line(["studies"]) == 1
     told = capsys.readouterr().err
     assert "ZeroDivisionError: oh no" in told and "Traceback" not in told
@@ -196,7 +196,7 @@ def test_a_full_disk_is_a_message(
     def full() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/summary.json")
 
-    monkeypatch.setattr("hyperllama.core.folder.all_summaries", full)
+    monkeypatch.setattr("hyperllama.core.storage.folder.all_summaries", full)
     assert run_command_line(["studies"]) == 7
     assert "/data/summary.json: No space left" in capsys.readouterr().err
 
@@ -455,7 +455,7 @@ def test_doctor_notices_what_is_broken(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HYPERLLAMA_HOME", str(tmp_path / "file" / "home"))
-    monkeypatch.setattr("hyperllama.tui.commands.doctor._LEARNING", "import nothing_of_this_name")
+    monkeypatch.setattr("hyperllama.tui.cli.doctor._LEARNING", "import nothing_of_this_name")
     assert run_command_line(["doctor"]) == 1
     shown = capsys.readouterr().out
     assert "BROKEN  data folder" in shown and "BROKEN  learning libraries" in shown

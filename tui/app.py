@@ -22,9 +22,9 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
-from hyperllama.core import shelf
 from hyperllama.core.errors import StudyError
-from hyperllama.core.paths import home
+from hyperllama.core.storage import trash
+from hyperllama.core.storage.paths import home
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, glyphs, settings, themes
 from hyperllama.tui.screens.base import Place
@@ -161,13 +161,14 @@ class HyperLlama(App[None]):
     @work(group="trash")
     async def _empty_trash(self) -> None:
         """Let a process of its own remove what has lain in the trash for a week."""
-        if not shelf.overdue(self.clock()):
+        if not trash.overdue(self.clock()):
             return
-        from hyperllama.models.child import python_argv
+        from hyperllama.models.process.child import python_argv
         from hyperllama.tui import bridge
 
         with contextlib.suppress(OSError):  # it is tried again at the next start
-            self._sweeper = bridge.Started(python_argv("hyperllama.core.shelf"), bridge.NOWHERE)
+            argv = python_argv("hyperllama.core.storage.trash")
+            self._sweeper = bridge.Started(argv, bridge.NOWHERE)
 
     # Studies
 
@@ -404,7 +405,7 @@ class HyperLlama(App[None]):
             if not choice:
                 return False
             if choice == "stop":
-                from hyperllama.core.control import Stop
+                from hyperllama.core.events.requests import Stop
 
                 for link in running:
                     try:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hyperllama.core.control import Freeze, Range, Release
+from hyperllama.core.events.requests import Freeze, Range, Release
 from hyperllama.tui import wording
 
 Param = Mapping[str, Any]  # as `StudyOpened.space` has it

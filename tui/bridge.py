@@ -18,16 +18,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from hyperllama.core.control import Inbox, Note, Request, send
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Event, Noted, TrialNoted, from_json
-from hyperllama.core.folder import EVENTS, LOG, PROPOSALS, free_name, holder
-from hyperllama.core.honesty import Honesty, read_honesty
-from hyperllama.core.paths import home, study_dir
-from hyperllama.core.proposal_log import read_proposals
+from hyperllama.core.events.requests import Inbox, Note, Request, send
+from hyperllama.core.experiments.honesty import Honesty, read_honesty
+from hyperllama.core.storage.folder import EVENTS, LOG, PROPOSALS, free_name, holder
+from hyperllama.core.storage.paths import home, study_dir
+from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.text import plain
-from hyperllama.models.child import program_argv
-from hyperllama.models.priority import STUDY, give_way
+from hyperllama.models.process.child import program_argv
+from hyperllama.models.process.priority import STUDY, give_way
 from hyperllama.tui import preferences
 from hyperllama.tui.snapshot import Snapshot, Watch
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.draft.edit import set_key, value_at, values
-from hyperllama.core.paths import home
-from hyperllama.models.child import python_argv
+from hyperllama.core.storage.paths import home
+from hyperllama.core.task.draft.edit import set_key, value_at, values
+from hyperllama.models.process.child import python_argv
 from hyperllama.tui.child import JsonChild
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow", ".gz", ".zst")
@@ -38,7 +38,7 @@ class Draft:
         self.task: dict[str, Any] | None = None
         self.faults: list[dict[str, Any]] = []
         log = home() / "logs" / "form.log"
-        argv = python_argv("hyperllama.core.draft.server")
+        argv = python_argv("hyperllama.core.task.draft.server")
         self.child = JsonChild(argv, "the table's reader", log)
 
     @property
@@ -144,7 +144,7 @@ class Draft:
 
     def save(self) -> None:
         """Write the file. Raises OSError."""
-        from hyperllama.core.folder import write_atomically
+        from hyperllama.core.storage.folder import write_atomically
 
         self.file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.file, self.text)

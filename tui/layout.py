@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.folder import write_atomically
+from hyperllama.core.storage.folder import write_atomically
 from hyperllama.tui import preferences
 from hyperllama.tui.arrange import Order
 

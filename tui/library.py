@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.folder import all_summaries
-from hyperllama.core.shelf import read_label
+from hyperllama.core.storage.folder import all_summaries
+from hyperllama.core.storage.trash import read_label
 from hyperllama.core.text import plain
 
 if sys.version_info >= (3, 11):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.folder import write_atomically
+from hyperllama.core.storage.folder import write_atomically
 
 _SETTINGS = ("context_length", "gpu_layers", "threads")
 

@@ -74,8 +74,8 @@ def write(path: Path, key: tuple[str, ...], value: Any) -> None:
     Raises:
         StudyError: the file cannot be read as TOML, or not be written.
     """
-    from hyperllama.core.draft.edit import set_key
-    from hyperllama.core.folder import write_atomically
+    from hyperllama.core.storage.folder import write_atomically
+    from hyperllama.core.task.draft.edit import set_key
 
     try:
         text = path.read_text("utf8") if path.exists() else ""

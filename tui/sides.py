@@ -9,7 +9,7 @@ from itertools import accumulate
 from statistics import fmean, median, pstdev
 from typing import Any
 
-from hyperllama.core.compare.reading import CellFacts, Comparison
+from hyperllama.core.experiments.compare.reading import CellFacts, Comparison
 from hyperllama.tui.snapshot import Snapshot
 
 MOST = 8

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.models import dialect
+from hyperllama.models.embedded import dialect
 from workshop.tasks import Example, Source
 
 HISTORY_WEIGHT = 0.1

@@ -19,7 +19,15 @@ from typing import Any
 import numpy as np
 
 from hyperllama.core.estimators import Facts, family
-from hyperllama.core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace
+from hyperllama.core.space import (
+    Categorical,
+    Condition,
+    Config,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+)
 from workshop.datasets import Dataset, Floats
 
 TRAIN_ROWS = 600

@@ -14,7 +14,7 @@ import gguf
 import numpy as np
 import torch
 
-from hyperllama.models import dialect
+from hyperllama.models.embedded import dialect
 from workshop.network import NORM_EPS, ROPE_BASE, Network
 
 _OWN = len(dialect.VOCABULARY) + 256

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.estimators import family
+from hyperllama.core.propose.gp.surrogate import GaussianProcess, tame
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
-from hyperllama.core.surrogate import GaussianProcess, tame
-from hyperllama.models import dialect
+from hyperllama.models.embedded import dialect
 from workshop.corpus import FAMILY, Surface, read, wide_space
 
 Floats = NDArray[np.float64]

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hyperllama.models import dialect
+from hyperllama.models.embedded import dialect
 from workshop.batches import Batch, batches, pack, soft_targets
 from workshop.network import Network, Shape
 from workshop.tasks import FittedSurface, RealTask, Source, SyntheticTask

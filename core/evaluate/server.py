@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hyperllama.core.evaluate.crossval import Evaluator
     from hyperllama.core.task import Problem, Task
-    from hyperllama.models.child import Request
+    from hyperllama.models.process.child import Request
 
 MEMORY_SLACK_MB = 512
 """Address space granted beyond the limit: reserved by threads and allocators, not used. What stays
@@ -206,6 +206,6 @@ def memory_limit(limit_mb: float | None) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    from hyperllama.models.child import serve
+    from hyperllama.models.process.child import serve
 
     serve(Bench().handle)

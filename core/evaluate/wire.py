@@ -8,7 +8,15 @@ from typing import Any
 
 from hyperllama.core.data.table import Column
 from hyperllama.core.estimators import Facts
-from hyperllama.core.space import Categorical, Condition, Domain, Float, Integer, Param, SearchSpace
+from hyperllama.core.space import (
+    Categorical,
+    Condition,
+    Domain,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+)
 from hyperllama.core.task import Problem, Task, Validation
 
 _DOMAINS: Mapping[str, type[Any]] = {"float": Float, "integer": Integer, "categorical": Categorical}

@@ -34,10 +34,9 @@ from hyperllama.core.prompt.wording import (
     space_lines,
     untrusted,
 )
-from hyperllama.core.propose.history import succeeded
-from hyperllama.core.propose.protocol import AskContext, Observed
-from hyperllama.core.propose.setting import ProposerSetting
 from hyperllama.core.space import Categorical, SearchSpace
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting
+from hyperllama.core.trials.history import succeeded
 
 Message = Mapping[str, str]
 ANSWER = "Configuration: "

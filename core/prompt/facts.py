@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.prompt.wording import Names, failure_text, number_text, score_text
-from hyperllama.core.propose.history import project, succeeded
-from hyperllama.core.propose.protocol import Observed
 from hyperllama.core.space import Categorical, Config, Param, SearchSpace
+from hyperllama.core.trials import Observed
+from hyperllama.core.trials.history import project, succeeded
 
 Floats = NDArray[np.float64]
 _FEWEST = 6  # scored trials below which nothing is said of a hyperparameter

@@ -8,9 +8,9 @@ import numpy as np
 
 from hyperllama.core.prompt.options import PromptOptions
 from hyperllama.core.prompt.wording import Names, failure_text, score_text
-from hyperllama.core.propose.history import project, succeeded
-from hyperllama.core.propose.protocol import Observed
 from hyperllama.core.space import SearchSpace
+from hyperllama.core.trials import Observed
+from hyperllama.core.trials.history import project, succeeded
 
 FLAT = 5  # trials without improvement before exploring is asked for, and again
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.paths import home
+from hyperllama.core.storage.paths import home
 
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "system": frozenset({"reasoning", "sentences", "row"}),

@@ -7,7 +7,6 @@ import math
 import re
 from typing import Any
 
-from hyperllama.core.propose.protocol import Observed
 from hyperllama.core.space import (
     Categorical,
     Condition,
@@ -19,6 +18,7 @@ from hyperllama.core.space import (
     Value,
 )
 from hyperllama.core.text import plain
+from hyperllama.core.trials import Observed
 
 CUT = "\ue000"
 """Stands in a prompt in the making between two parts; never sent to a model."""

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import SpaceError
-from hyperllama.core.propose.protocol import (
-    AskContext,
-    Cancelled,
-    Exhausted,
-    Observed,
-    Proposal,
-    Proposer,
-)
-from hyperllama.core.propose.setting import ProposerSetting
-from hyperllama.core.proposers import ASK_A_MODEL, SUMMARIES
+from hyperllama.core.propose.catalogue import ASK_A_MODEL, SUMMARIES
 
-__all__ = [
-    "AskContext",
-    "Cancelled",
-    "Exhausted",
-    "Observed",
-    "Proposal",
-    "Proposer",
-    "ProposerSetting",
-    "make_proposer",
-    "needs_model",
-    "proposers",
-]
+if TYPE_CHECKING:
+    from hyperllama.core.trials import Proposer, ProposerSetting
+
+__all__ = ["make_proposer", "needs_model", "proposers", "summary"]
 
 # name -> (module, class)
 _PROPOSERS = {
     "default": ("default", "DefaultProposer"),
     "llama": ("", ""),
     "hybrid": ("hybrid", "HybridProposer"),
-    "llama+screen": ("screen", "ScreenProposer"),
-    "gp": ("gaussian_process", "GPProposer"),
+    "llama+screen": ("chat.screen", "ScreenProposer"),
+    "gp": ("gp.proposer", "GPProposer"),
     "tpe": ("classical", "TPEProposer"),
     "cmaes": ("classical", "CMAESProposer"),
     "random": ("classical", "RandomProposer"),
@@ -81,8 +65,8 @@ def _known(name: str) -> str:
 
 def _llama(setting: ProposerSetting) -> tuple[str, str]:
     """Module and class for a model file: its own dialect, or chat."""
-    from hyperllama.models.registry import read_metadata, resolve_model
+    from hyperllama.models.gguf.registry import read_metadata, resolve_model
 
     if read_metadata(resolve_model(setting.model)).is_embedded_dialect:
-        return "embedded", "EmbeddedProposer"
-    return "chat", "ChatProposer"
+        return "embedded.proposer", "EmbeddedProposer"
+    return "chat.proposer", "ChatProposer"

@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyperllama.core.propose.history import History, project, rng_for, seed_for, succeeded
-from hyperllama.core.propose.protocol import AskContext, Cancelled, Observed, Proposal
-from hyperllama.core.propose.setting import ProposerSetting
-from hyperllama.core.space import Categorical, Config, Domain, Float, Integer, SearchSpace, Value
+from hyperllama.core.space import (
+    Categorical,
+    Config,
+    Domain,
+    Float,
+    Integer,
+    SearchSpace,
+    Value,
+)
+from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, ProposerSetting
+from hyperllama.core.trials.history import History, project, rng_for, seed_for, succeeded
 
 if TYPE_CHECKING:
     import optuna

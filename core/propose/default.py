@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from hyperllama.core.propose.history import History
-from hyperllama.core.propose.protocol import AskContext, Exhausted, Observed, Proposal
-from hyperllama.core.propose.setting import ProposerSetting
 from hyperllama.core.space import SearchSpace
+from hyperllama.core.trials import AskContext, Exhausted, Observed, Proposal, ProposerSetting
+from hyperllama.core.trials.history import History
 
 
 class DefaultProposer:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
-from hyperllama.core.paths import home
-from hyperllama.core.propose.setting import ProposerSetting
+from hyperllama.core.storage.paths import home
+from hyperllama.core.trials import ProposerSetting
 from hyperllama.models.engine.protocol import EngineSettings, Generated, Generation, ModelInfo
 
 

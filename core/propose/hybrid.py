@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 
 from hyperllama.core.estimators import CHOICE, canonical_name
 from hyperllama.core.propose import make_proposer
-from hyperllama.core.propose.acquisition import Chosen, LogPrior, choose
-from hyperllama.core.propose.embedded import EmbeddedProposer
-from hyperllama.core.propose.history import History, rng_for
-from hyperllama.core.propose.protocol import (
+from hyperllama.core.propose.embedded.proposer import EmbeddedProposer
+from hyperllama.core.propose.gp.acquisition import Chosen, LogPrior, choose
+from hyperllama.core.space import Config, SearchSpace, Value
+from hyperllama.core.trials import (
     Answer,
     AskContext,
     Cancelled,
     Observed,
     Proposal,
+    ProposerSetting,
     Speaks,
 )
-from hyperllama.core.propose.setting import ProposerSetting
-from hyperllama.core.space import Config, SearchSpace, Value
-from hyperllama.models.dialect import KNOWN
+from hyperllama.core.trials.history import History, rng_for
+from hyperllama.models.embedded.dialect import KNOWN
 
 OPENING = 3
 INTERVAL = 6

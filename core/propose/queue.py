@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hyperllama.core.errors import SpaceError
-from hyperllama.core.propose.history import History
-from hyperllama.core.propose.protocol import AskContext, Exhausted, Observed, Proposal
-from hyperllama.core.propose.setting import ProposerSetting
 from hyperllama.core.space import Config, SearchSpace
+from hyperllama.core.trials import AskContext, Exhausted, Observed, Proposal, ProposerSetting
+from hyperllama.core.trials.history import History
 
 
 class QueueProposer:

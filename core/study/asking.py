@@ -10,9 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from hyperllama.core.errors import HyperLlamaError, SpaceError
-from hyperllama.core.event_log import EventLog
 from hyperllama.core.events import Noted, ProposalStarted, ProposalText
-from hyperllama.core.propose.protocol import (
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.study.progress import Progress
+from hyperllama.core.trials import (
     AskContext,
     Cancelled,
     Exhausted,
@@ -20,7 +21,6 @@ from hyperllama.core.propose.protocol import (
     Proposer,
     Speaks,
 )
-from hyperllama.core.study.progress import Progress
 
 STAND_IN = "tpe"
 _TEXT_EVERY_S = 0.1

@@ -6,9 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hyperllama.core.events import Noted
-from hyperllama.core.propose.history import project, succeeded
-from hyperllama.core.propose.protocol import Observed
-from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace, number
+from hyperllama.core.space import (
+    Categorical,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+    number,
+)
+from hyperllama.core.trials import Observed
+from hyperllama.core.trials.history import project, succeeded
 
 BEST = 3
 """So many of the best trials, the incumbent among them, have to lie at the bound."""

@@ -6,8 +6,8 @@ import re
 
 from hyperllama.core.prompt.facts import facts_of
 from hyperllama.core.prompt.wording import Names, score_text, space_lines, untrusted
-from hyperllama.core.propose.protocol import Observed
 from hyperllama.core.study.progress import Progress
+from hyperllama.core.trials import Observed
 
 _BEST = 8  # trials that are told whatever is asked
 _LATEST = 6

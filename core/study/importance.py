@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from hyperllama.core.propose.protocol import Observed
 from hyperllama.core.space import SearchSpace
+from hyperllama.core.trials import Observed
 
 LEAST_TRIALS = 8
 MOST_TRIALS = 300  # the latest; what it takes grows with them

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hyperllama.core.event_log import EventLog
 from hyperllama.core.events import Event, Steered
-from hyperllama.core.store import Store
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.store import Store
 
 _KEPT = 500  # lines
 _UNDONE = 50  # changes that can be taken back

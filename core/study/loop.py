@@ -13,10 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from hyperllama.core.control import Inbox, Rerun
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.evaluate.results import FoldResult, Result
-from hyperllama.core.event_log import EventLog
 from hyperllama.core.events import (
     Event,
     FoldFinished,
@@ -28,15 +26,16 @@ from hyperllama.core.events import (
     StudyOpened,
     TrialNoted,
 )
-from hyperllama.core.proposal_log import ProposalLog
-from hyperllama.core.propose.protocol import AskContext, Exhausted, Observed, Proposal, Proposer
+from hyperllama.core.events.requests import Inbox, Rerun
 from hyperllama.core.space import Config, SearchSpace
-from hyperllama.core.store import Store, StoredTrial, jsonable
+from hyperllama.core.space.ranges import Ranges
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.proposal_log import ProposalLog
+from hyperllama.core.storage.store import Store, StoredTrial, jsonable
 from hyperllama.core.study.asking import Asker
 from hyperllama.core.study.edges import Edges
 from hyperllama.core.study.importance import METHOD, importance
 from hyperllama.core.study.progress import Progress
-from hyperllama.core.study.ranges import Ranges
 from hyperllama.core.study.reruns import Reruns
 from hyperllama.core.study.steering import POLL_S, Limits, Steering, Verdict
 from hyperllama.core.study.talking import Talking
@@ -49,6 +48,7 @@ from hyperllama.core.study.telling import (
     retold,
     trial_finished,
 )
+from hyperllama.core.trials import AskContext, Exhausted, Observed, Proposal, Proposer
 
 HOPELESS_AFTER = 5  # failed trials, when none ever completed
 _FINISHED = ("budget", "minutes", "exhausted")

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hyperllama.core.propose.history import History
-from hyperllama.core.propose.protocol import Observed
 from hyperllama.core.space import Config, SearchSpace
-from hyperllama.core.study.ranges import Ranges
+from hyperllama.core.space.ranges import Ranges
+from hyperllama.core.trials import Observed
+from hyperllama.core.trials.history import History
 
 _DRAWS = 64  # of untried configurations, for one that nobody turned down
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hyperllama.core.event_log import EventLog
 from hyperllama.core.events import Event, RerunFinished, RerunStarted
-from hyperllama.core.propose.protocol import Observed
-from hyperllama.core.store import Store
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.store import Store
+from hyperllama.core.trials import Observed
 
 
 class Reruns:

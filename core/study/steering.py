@@ -8,21 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hyperllama.core import control
-from hyperllama.core.control import Inbox
 from hyperllama.core.errors import HyperLlamaError, SpaceError
-from hyperllama.core.event_log import EventLog
-from hyperllama.core.events import Noted, StudyPaused, StudyResumed, TrialNoted
+from hyperllama.core.events import Noted, StudyPaused, StudyResumed, TrialNoted, requests
+from hyperllama.core.events.requests import Inbox
 from hyperllama.core.space import Config
-from hyperllama.core.store import Store
+from hyperllama.core.space.ranges import Ranges
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.store import Store
 from hyperllama.core.study.asking import Asker
 from hyperllama.core.study.journal import Journal
 from hyperllama.core.study.progress import Progress
-from hyperllama.core.study.ranges import Ranges
 from hyperllama.core.study.telling import describe_space, in_words
 
 POLL_S = 0.1
-_AT_REST = (control.Propose, control.Freeze, control.Range, control.Release, control.Undo)
+_AT_REST = (requests.Propose, requests.Freeze, requests.Range, requests.Release, requests.Undo)
 """Requests that a proposer at work must not see happen: it is interrupted and asked again."""
 
 
@@ -82,7 +81,7 @@ class Steering:
         self.review = False
         self.model = model
         self.notes: dict[int, str] = {}
-        self.reruns: list[control.Rerun] = []
+        self.reruns: list[requests.Rerun] = []
         self.questions: list[str] = []
         self.hush: Callable[[], None] = lambda: None  # ends an answer that is being given
         self.verdict: Verdict | None = None
@@ -101,29 +100,29 @@ class Steering:
         self._use_model = use_model
         self._working_since: float | None = None
         self._polled_s = -math.inf
-        self._postponed: list[control.Request] = []
+        self._postponed: list[requests.Request] = []
         self.journal = Journal(store, events, self.settings, last_trial)
         self._answers: dict[type[Any], Callable[[Any], None]] = {
-            control.Pause: lambda r: self._pause(""),
-            control.Resume: self._resume,
-            control.Step: self._step,
-            control.Stop: self._stop,
-            control.StopNow: self._stop_now,
-            control.Queue: self._queue,
-            control.Hint: self._hint,
-            control.Extend: self._extend,
-            control.Propose: self._propose,
-            control.Review: self._review,
-            control.Accept: self._accept,
-            control.Reject: self._reject,
-            control.Freeze: self._freeze,
-            control.Range: self._range,
-            control.Release: self._release,
-            control.Undo: self._undo,
-            control.Rerun: self._rerun,
-            control.Note: self._note_trial,
-            control.Talk: lambda r: self.questions.append(r.text.strip()),
-            control.Hush: self._hush,
+            requests.Pause: lambda r: self._pause(""),
+            requests.Resume: self._resume,
+            requests.Step: self._step,
+            requests.Stop: self._stop,
+            requests.StopNow: self._stop_now,
+            requests.Queue: self._queue,
+            requests.Hint: self._hint,
+            requests.Extend: self._extend,
+            requests.Propose: self._propose,
+            requests.Review: self._review,
+            requests.Accept: self._accept,
+            requests.Reject: self._reject,
+            requests.Freeze: self._freeze,
+            requests.Range: self._range,
+            requests.Release: self._release,
+            requests.Undo: self._undo,
+            requests.Rerun: self._rerun,
+            requests.Note: self._note_trial,
+            requests.Talk: lambda r: self.questions.append(r.text.strip()),
+            requests.Hush: self._hush,
         }
 
     def settings(self) -> dict[str, Any]:
@@ -204,15 +203,15 @@ class Steering:
     def listen(self, starting: bool = False) -> None:
         """Do what was asked. When starting, what nobody was there to hear and is wanted still."""
         postponed, self._postponed = self._postponed, []
-        requests = self._inbox.read_left() if starting else self._inbox.read()
-        for request in (*postponed, *requests):
+        heard = self._inbox.read_left() if starting else self._inbox.read()
+        for request in (*postponed, *heard):
             if isinstance(request, str):
                 self.note("warning", request)
             elif self._asker.asking and isinstance(request, _AT_REST):
                 self._postponed.append(request)
-            elif not starting or isinstance(request, control.LASTING):
+            elif not starting or isinstance(request, requests.LASTING):
                 self._answers[type(request)](request)
-        if requests:
+        if heard:
             self._inbox.done()
 
     def complete(self, values: Mapping[str, Any]) -> tuple[Config, str]:
@@ -237,7 +236,7 @@ class Steering:
             self._events.emit(StudyPaused(reason))
             self.journal.write("paused")
 
-    def _resume(self, request: control.Resume) -> None:
+    def _resume(self, request: requests.Resume) -> None:
         if self._stopping:
             self._stopping = False
             self.journal.write("goes on: the stop was taken back")
@@ -246,26 +245,26 @@ class Steering:
             self._events.emit(StudyResumed())
             self.journal.write("went on")
 
-    def _step(self, request: control.Step) -> None:
+    def _step(self, request: requests.Step) -> None:
         if self.paused and self._working_since is None:
             self._steps += 1
         else:
             self._pause("after this trial")
 
-    def _stop(self, request: control.Stop) -> None:
+    def _stop(self, request: requests.Stop) -> None:
         def take_back() -> None:
             self._stopping = False
 
         self._stopping = True
         self.journal.write("the study ends after this trial", take_back)
 
-    def _stop_now(self, request: control.StopNow) -> None:
+    def _stop_now(self, request: requests.StopNow) -> None:
         self._cancelled = True
         self.journal.write("stopped at once")
 
     # What comes next
 
-    def _queue(self, request: control.Queue) -> None:
+    def _queue(self, request: requests.Queue) -> None:
         config, wrong = self.complete(request.config)
         if not wrong and self._progress.tried(config):
             wrong = "it was tried already"
@@ -281,7 +280,7 @@ class Steering:
 
         self.journal.write(f"queued: {in_words(config, self._progress)}", take_back)
 
-    def _hint(self, request: control.Hint) -> None:
+    def _hint(self, request: requests.Hint) -> None:
         text = request.text.strip()
         before = self.hints
 
@@ -305,7 +304,7 @@ class Steering:
         """A reason for turning a proposal down is a hint from then on."""
         self._set_hints((*self.hints, text))
 
-    def _extend(self, request: control.Extend) -> None:
+    def _extend(self, request: requests.Extend) -> None:
         before, (trials, seconds) = self.limits, (self.limits.trials, self.limits.seconds)
         if trials is not None:
             trials = max(len(self._progress.trials), trials + request.trials)
@@ -320,7 +319,7 @@ class Steering:
         self.limits = limits
         self._store.set_attrs({"budget_trials": limits.trials, "budget_s": limits.seconds})
 
-    def _propose(self, request: control.Propose) -> None:
+    def _propose(self, request: requests.Propose) -> None:
         name, model = self._asker.name, self.model
         if not self._switch(request.proposer or name, request.model):
             return
@@ -350,7 +349,7 @@ class Steering:
 
     # Review
 
-    def _review(self, request: control.Review) -> None:
+    def _review(self, request: requests.Review) -> None:
         if self.review == bool(request.on):
             return
         self._set_review(bool(request.on))
@@ -361,7 +360,7 @@ class Steering:
         self.review = on
         self._store.set_attrs({"review": on})
 
-    def _accept(self, request: control.Accept) -> None:
+    def _accept(self, request: requests.Accept) -> None:
         if not self._awaited(request.number):
             return
         config: Config | None = None
@@ -374,7 +373,7 @@ class Steering:
                 return
         self.verdict = Verdict(request.number, config)
 
-    def _reject(self, request: control.Reject) -> None:
+    def _reject(self, request: requests.Reject) -> None:
         if self._awaited(request.number):
             reason = request.reason.strip()
             self.verdict = Verdict(request.number, turned_down=True, reason=reason)
@@ -385,17 +384,17 @@ class Steering:
 
     # The search space
 
-    def _freeze(self, request: control.Freeze) -> None:
+    def _freeze(self, request: requests.Freeze) -> None:
         self._change(lambda r: r.freeze(request.name, request.value), request.name, "held")
 
-    def _range(self, request: control.Range) -> None:
+    def _range(self, request: requests.Range) -> None:
         self._change(
             lambda r: r.limit(request.name, request.low, request.high, request.choices),
             request.name,
             "now",
         )
 
-    def _release(self, request: control.Release) -> None:
+    def _release(self, request: requests.Release) -> None:
         self._change(lambda r: r.release(request.name), request.name, "again")
 
     def _change(self, change: Callable[[Ranges], Ranges], name: str, word: str) -> None:
@@ -417,18 +416,18 @@ class Steering:
 
     # Beside the search
 
-    def _undo(self, request: control.Undo) -> None:
+    def _undo(self, request: requests.Undo) -> None:
         if not self.journal.undo():
             self.note("info", "there is nothing to take back")
 
-    def _rerun(self, request: control.Rerun) -> None:
+    def _rerun(self, request: requests.Rerun) -> None:
         best = self._progress.best
         number = request.number if request.number >= 0 else (best.number if best else -1)
         trial = self._progress.trial(number)
         if trial is None or trial.value is None:
             self.note("warning", "there is no scored trial to run again")
             return
-        wanted = control.Rerun(number, request.times)
+        wanted = requests.Rerun(number, request.times)
         self.reruns.append(wanted)
 
         def take_back() -> None:
@@ -437,7 +436,7 @@ class Steering:
 
         self.journal.write(f"trial {number} runs again on {request.times} other seeds", take_back)
 
-    def _note_trial(self, request: control.Note) -> None:
+    def _note_trial(self, request: requests.Note) -> None:
         number, before = request.number, self.notes.get(request.number, "")
         self._set_note(number, request.text.strip())
         text = request.text.strip() or "(taken away)"
@@ -449,7 +448,7 @@ class Steering:
         self._store.set_attrs({"notes": {str(n): t for n, t in self.notes.items() if t}})
         self._events.emit(TrialNoted(number, text))
 
-    def _hush(self, request: control.Hush) -> None:
+    def _hush(self, request: requests.Hush) -> None:
         self.questions.clear()
         self.hush()
 

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.event_log import EventLog
 from hyperllama.core.events import Event, TalkAnswered, TalkAsked, TalkText
-from hyperllama.core.propose.protocol import Answer, Cancelled, Speaks
 from hyperllama.core.space import Config
-from hyperllama.core.store import Store
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.store import Store
 from hyperllama.core.study.facts import facts_for
 from hyperllama.core.study.progress import Progress
+from hyperllama.core.trials import Answer, Cancelled, Speaks
 
 _KEPT = 40  # exchanges that stay with the study
 _EARLIER = 3  # exchanges that the model is reminded of

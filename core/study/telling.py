@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hyperllama.core.describe import describe_space as describe_space
 from hyperllama.core.events import Event, ProposalMade, TrialFinished
-from hyperllama.core.propose.protocol import Observed, Proposal
 from hyperllama.core.space import number
-from hyperllama.core.store import StoredTrial, jsonable
+from hyperllama.core.space.describe import describe_space as describe_space
+from hyperllama.core.storage.store import StoredTrial, jsonable
 from hyperllama.core.study.progress import Progress
+from hyperllama.core.trials import Observed, Proposal
 
 
 def proposal_made(

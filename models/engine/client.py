@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hyperllama.models.child import Child, ChildSaid, Message, python_argv
 from hyperllama.models.engine.protocol import (
     Completion,
     EngineSettings,
@@ -19,7 +18,8 @@ from hyperllama.models.engine.protocol import (
     request_to_wire,
 )
 from hyperllama.models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileError
-from hyperllama.models.registry import check_model
+from hyperllama.models.gguf.registry import check_model
+from hyperllama.models.process.child import Child, ChildSaid, Message, python_argv
 
 SILENCE_S = 60.0
 _CRASHES = ("SIGSEGV", "SIGILL", "SIGBUS", "SIGFPE")

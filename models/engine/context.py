@@ -21,7 +21,12 @@ from hyperllama.models.engine.library import last_complaints, load_library
 from hyperllama.models.engine.protocol import SIDE_BY_SIDE, EngineSettings, ModelInfo
 from hyperllama.models.engine.vocabulary import Vocabulary
 from hyperllama.models.errors import EngineError, ModelFileError
-from hyperllama.models.registry import ModelFile, check_model, default_context, estimate_memory_mb
+from hyperllama.models.gguf.registry import (
+    ModelFile,
+    check_model,
+    default_context,
+    estimate_memory_mb,
+)
 
 Row = NDArray[np.float32]
 Run = tuple[int, int, Sequence[int]]

@@ -14,7 +14,14 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.models.decode import Branch, choose, choose_free, log_sum_exp, probabilities
+from hyperllama.models.decode.numbers import number_grammar
+from hyperllama.models.decode.sampling import (
+    Branch,
+    choose,
+    choose_free,
+    log_sum_exp,
+    probabilities,
+)
 from hyperllama.models.engine.context import Row
 from hyperllama.models.engine.plan import Plan
 from hyperllama.models.engine.protocol import (
@@ -26,7 +33,6 @@ from hyperllama.models.engine.protocol import (
     Number,
     Tokens,
 )
-from hyperllama.models.number_grammar import number_grammar
 
 BELIEF_BINS = 64
 NEGLIGIBLE = 1e-4

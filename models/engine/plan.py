@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperllama.models.decode import Branch, Ids, option_trie
+from hyperllama.models.decode.numbers import number_grammar
+from hyperllama.models.decode.sampling import Branch, Ids, option_trie
 from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.protocol import Choice, Fixed, Free, Generation, Number, Tokens
 from hyperllama.models.errors import EngineError
-from hyperllama.models.number_grammar import number_grammar
 
 
 class Plan:

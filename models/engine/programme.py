@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hyperllama.models.decode import log_sum_exp
+from hyperllama.models.decode.sampling import log_sum_exp
 from hyperllama.models.engine.context import OUTPUTS, SCRATCH, Cancelled, Context, Row
 from hyperllama.models.engine.cursor import Aside, Cursor
 from hyperllama.models.engine.plan import Plan

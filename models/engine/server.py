@@ -16,14 +16,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hyperllama.models.child import Request, serve
 from hyperllama.models.engine.cache import restore_cache, save_cache
 from hyperllama.models.engine.chat import render
 from hyperllama.models.engine.context import Cancelled, Context
 from hyperllama.models.engine.programme import read, run, score
 from hyperllama.models.engine.protocol import EngineSettings, generated_to_wire, request_from_wire
 from hyperllama.models.errors import EngineError, HyperLlamaError
-from hyperllama.models.registry import file_sha256
+from hyperllama.models.gguf.registry import file_sha256
+from hyperllama.models.process.child import Request, serve
 
 HASH_AT_ONCE_BYTES = 64 << 20
 PROGRESS_S = TEXT_S = 0.03

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from hyperllama.models.decode import Pieces
+from hyperllama.models.decode.sampling import Pieces
 from hyperllama.models.errors import EngineError
 
 _SENTINEL = "\n"

@@ -13,15 +13,22 @@ from typing import Any
 import numpy as np
 import sqlalchemy
 
-from hyperllama.core.control import Inbox
 from hyperllama.core.evaluate.results import FoldResult, Result
-from hyperllama.core.event_log import EventLog
 from hyperllama.core.events import Event, StudyOpened
-from hyperllama.core.proposal_log import ProposalLog
-from hyperllama.core.propose.protocol import AskContext, Observed, Proposal, Proposer
-from hyperllama.core.space import Categorical, Config, Float, Integer, Param, SearchSpace
-from hyperllama.core.store import Store, open_storage
+from hyperllama.core.events.requests import Inbox
+from hyperllama.core.space import (
+    Categorical,
+    Config,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+)
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.proposal_log import ProposalLog
+from hyperllama.core.storage.store import Store, open_storage
 from hyperllama.core.study import Study
+from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer
 
 SPACE = SearchSpace(
     [
@@ -203,7 +210,8 @@ class Bench:
         elif name == "drawn":
             proposer = Drawn(self.seed)
         else:
-            from hyperllama.core.propose import ProposerSetting, make_proposer
+            from hyperllama.core.propose import make_proposer
+            from hyperllama.core.trials import ProposerSetting
 
             proposer = make_proposer(name, setting=ProposerSetting(seed=self.seed))
         self.made.append(proposer)

@@ -8,15 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.core.baselines import _random_line, run_baselines, switch
 from hyperllama.core.errors import StudyError
-from hyperllama.core.export_study import export_study
-from hyperllama.core.folder import write_summary
-from hyperllama.core.honesty import Honesty, Line, Noise, Unseen, read_honesty, write_honesty
-from hyperllama.core.launch import start
-from hyperllama.core.options import Options
-from hyperllama.core.paths import study_dir
-from hyperllama.core.reading import read_study
+from hyperllama.core.experiments.baselines import _random_line, run_baselines, switch
+from hyperllama.core.experiments.honesty import (
+    Honesty,
+    Line,
+    Noise,
+    Unseen,
+    read_honesty,
+    write_honesty,
+)
+from hyperllama.core.report.study import export_study
+from hyperllama.core.storage.folder import write_summary
+from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.reading import read_study
+from hyperllama.core.study.launch import start
+from hyperllama.core.study.options import Options
 from tests.small import write_task
 
 

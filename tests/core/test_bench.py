@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyperllama.core.bench import (
+from hyperllama.core.errors import DataError, HyperLlamaError, SpaceError, StudyError
+from hyperllama.core.experiments.bench import (
     Method,
     compare,
     landscape_problems,
@@ -30,19 +31,28 @@ from hyperllama.core.bench import (
     table_problems,
     tabular_problems,
 )
-from hyperllama.core.bench.chance import Chance
-from hyperllama.core.bench.datasets import load
-from hyperllama.core.bench.landscapes import FUNCTIONS, Landscape, place
-from hyperllama.core.bench.methods import OptunaProposer, PortfolioProposer, WithoutHistory
-from hyperllama.core.bench.page import html_report
-from hyperllama.core.bench.plots import banded, contour_svg, contour_text, curves_svg
-from hyperllama.core.bench.report import csv_report, json_report, text_report, write_reports
-from hyperllama.core.bench.results import Facts, Results, Run
-from hyperllama.core.bench.tables import Axis, TableProblem
-from hyperllama.core.bench.tabular import PROBLEMS, problem_name, task_problems
-from hyperllama.core.errors import DataError, HyperLlamaError, SpaceError, StudyError
-from hyperllama.core.propose import AskContext, Observed, Proposal, ProposerSetting, make_proposer
+from hyperllama.core.experiments.bench.chance import Chance
+from hyperllama.core.experiments.bench.datasets import load
+from hyperllama.core.experiments.bench.landscapes import FUNCTIONS, Landscape, place
+from hyperllama.core.experiments.bench.methods import (
+    OptunaProposer,
+    PortfolioProposer,
+    WithoutHistory,
+)
+from hyperllama.core.experiments.bench.page import html_report
+from hyperllama.core.experiments.bench.plots import banded, contour_svg, contour_text, curves_svg
+from hyperllama.core.experiments.bench.report import (
+    csv_report,
+    json_report,
+    text_report,
+    write_reports,
+)
+from hyperllama.core.experiments.bench.results import Facts, Results, Run
+from hyperllama.core.experiments.bench.tables import Axis, TableProblem
+from hyperllama.core.experiments.bench.tabular import PROBLEMS, problem_name, task_problems
+from hyperllama.core.propose import make_proposer
 from hyperllama.core.space import Config, Float, Integer, Param, SearchSpace
+from hyperllama.core.trials import AskContext, Observed, Proposal, ProposerSetting
 
 LAYOUT = """
 array = "score"
@@ -327,7 +337,7 @@ def test_methods_are_named_by_text(tmp_path: Path) -> None:
 
 
 def test_runs_share_an_engine_until_it_fails() -> None:
-    from hyperllama.core.bench.engines import SharedEngine, close_engines
+    from hyperllama.core.experiments.bench.engines import SharedEngine, close_engines
 
     made: list[Any] = []
 
@@ -394,7 +404,7 @@ def test_the_portfolio_is_moved_into_the_space(
 ) -> None:
     file = tmp_path / "portfolio.json"
     file.write_text(json.dumps({"knn": [{"n": 500, "gone": 1}, {"n": 1}, {"n": 7}]}))
-    monkeypatch.setattr("hyperllama.core.bench.methods.portfolio_file", lambda: file)
+    monkeypatch.setattr("hyperllama.core.experiments.bench.methods.portfolio_file", lambda: file)
     space = SearchSpace([Param("n", Integer(1, 9))])
     proposer = PortfolioProposer(ProposerSetting(estimators=("knn",)))
     proposer.tell(Observed(0, {"n": 1}, 0.1))
@@ -604,7 +614,7 @@ def test_the_command_runs_reports_and_goes_on(
 
 
 def test_names_on_the_command_line_may_have_options() -> None:
-    from hyperllama.tui.commands.bench import _names, _seeds
+    from hyperllama.tui.cli.bench import _names, _seeds
 
     assert _names("tpe,hybrid?turns=2,opening=4,llama?x=1") == (
         "tpe", "hybrid?turns=2,opening=4", "llama?x=1",
@@ -616,7 +626,8 @@ def test_importing_the_bench_is_cheap() -> None:
     import subprocess
     import sys
 
-    code = "import core.bench, sys; print([m for m in ('sklearn', 'optuna') if m in sys.modules])"
+    code = "import hyperllama.core.experiments.bench, sys; "
+    code += "print([m for m in ('sklearn', 'optuna') if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
 

@@ -14,15 +14,22 @@ from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
 from hyperllama.core.prompt.options import PromptOptions
 from hyperllama.core.prompt.thinking import closed, marks_of, opened, unclosed
 from hyperllama.core.prompt.wording import Names
-from hyperllama.core.propose import AskContext, Cancelled, Observed, ProposerSetting, make_proposer
-from hyperllama.core.propose.chat import ChatProposer, _thoughts
-from hyperllama.core.propose.protocol import Speaks
-from hyperllama.core.propose.reply import Slot, Text, stage
-from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
+from hyperllama.core.propose import make_proposer
+from hyperllama.core.propose.chat.proposer import ChatProposer, _thoughts
+from hyperllama.core.propose.chat.reply import Slot, Text, stage
+from hyperllama.core.space import (
+    Categorical,
+    Condition,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+)
 from hyperllama.core.study.telling import counts
+from hyperllama.core.trials import AskContext, Cancelled, Observed, ProposerSetting, Speaks
 from hyperllama.models.engine.chat import render
 from hyperllama.models.engine.protocol import Choice, Fixed, Free, Number
-from hyperllama.models.registry import read_metadata
+from hyperllama.models.gguf.registry import read_metadata
 from tests.core.fake_engine import FakeEngine
 from tests.models.random_model import real_templates
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny

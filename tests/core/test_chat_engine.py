@@ -10,9 +10,16 @@ import pytest
 
 from benchmarks.valid_proposals import tried
 from hyperllama.core.prompt.options import PromptOptions
-from hyperllama.core.propose import AskContext, Observed, ProposerSetting
-from hyperllama.core.propose.chat import ChatProposer
-from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
+from hyperllama.core.propose.chat.proposer import ChatProposer
+from hyperllama.core.space import (
+    Categorical,
+    Condition,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+)
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.models.engine.protocol import EngineSettings
 from tests.models.random_model import real_vocabularies, write_random
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny

@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
-from hyperllama.core.compare.grid import (
+from hyperllama.core.data import load_table
+from hyperllama.core.errors import EngineError, ModelFileError, SpaceError, StudyError
+from hyperllama.core.evaluate.results import Result
+from hyperllama.core.experiments.compare.grid import (
     Cell,
     Contender,
     Grid,
@@ -26,24 +29,26 @@ from hyperllama.core.compare.grid import (
     reorder,
     skip,
 )
-from hyperllama.core.compare.play import Journal, play, waste
-from hyperllama.core.compare.reading import (
+from hyperllama.core.experiments.compare.play import Journal, play, waste
+from hyperllama.core.experiments.compare.reading import (
     CellFacts,
     Comparison,
     all_comparisons,
     cell_file,
     read_comparison,
 )
-from hyperllama.core.compare.report import csv_report, json_report, text_report, write_reports
-from hyperllama.core.compare.run import Progress, run_comparison
-from hyperllama.core.compare.summary import summarise
-from hyperllama.core.compare.trials import KeptRunner, KeptTrials, default_file
-from hyperllama.core.data import load_table
-from hyperllama.core.errors import EngineError, ModelFileError, SpaceError, StudyError
-from hyperllama.core.evaluate.results import Result
-from hyperllama.core.propose.protocol import Proposal
+from hyperllama.core.experiments.compare.report import (
+    csv_report,
+    json_report,
+    text_report,
+    write_reports,
+)
+from hyperllama.core.experiments.compare.run import Progress, run_comparison
+from hyperllama.core.experiments.compare.summary import summarise
+from hyperllama.core.experiments.compare.trials import KeptRunner, KeptTrials, default_file
 from hyperllama.core.space import Config
 from hyperllama.core.task import load_task, resolve
+from hyperllama.core.trials import Proposal
 from tests.core.fakes import SPACE, Drawn, FakeRunner
 from tests.small import TASK, write_task
 
@@ -308,7 +313,7 @@ def test_reports_hold_the_figures_and_escape_names(tmp_path: Path) -> None:
     assert told["rows"][0]["over_default"]["value"] == pytest.approx(0.8)
     assert "beyond noise" in told["verdicts"][0]["words"]
 
-    from hyperllama.core.compare.page import html_report
+    from hyperllama.core.experiments.compare.page import html_report
 
     tags: list[str] = []
     parser = html.parser.HTMLParser()

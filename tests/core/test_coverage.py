@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperllama.core.propose.coverage import most_covering
+from hyperllama.core.propose.embedded.coverage import most_covering
 
 RNG = np.random.default_rng(0)
 LARGE = 0.2 + 0.03 * RNG.standard_normal((30, 3))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hyperllama.core.draft.edit import changes, line_of, set_key, values
-from hyperllama.core.draft.server import Desk
+from hyperllama.core.task.draft.edit import changes, line_of, set_key, values
+from hyperllama.core.task.draft.server import Desk
 from tests.small import write_task
 
 TEXT = """\

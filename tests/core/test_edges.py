@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hyperllama.core.propose.protocol import Observed
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
 from hyperllama.core.study.edges import FEWEST, Edge, Edges, find
+from hyperllama.core.trials import Observed
 
 SPACE = SearchSpace(
     [

@@ -11,11 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.core.control import Extend, Hint, Inbox, Pause, Queue, Stop, asked_bytes, send
 from hyperllama.core.errors import StudyError
-from hyperllama.core.event_log import EventLog
 from hyperllama.core.events import Event, Noted, StudyFinished, from_json
-from hyperllama.core.folder import (
+from hyperllama.core.events.requests import (
+    Extend,
+    Hint,
+    Inbox,
+    Pause,
+    Queue,
+    Stop,
+    asked_bytes,
+    send,
+)
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.folder import (
     Lock,
     all_summaries,
     check_name,
@@ -26,13 +35,13 @@ from hyperllama.core.folder import (
     read_summary,
     write_summary,
 )
-from hyperllama.core.paths import study_dir
-from hyperllama.core.proposal_log import ProposalLog, read_proposals
+from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.proposal_log import ProposalLog, read_proposals
 
 _HOLD = """
 import sys
 from pathlib import Path
-from hyperllama.core.folder import Lock
+from hyperllama.core.storage.folder import Lock
 lock = Lock(Path(sys.argv[1]))
 lock.take()
 print("taken", flush=True)
@@ -204,15 +213,15 @@ def test_the_proposal_log_survives_a_torn_line(tmp_path: Path) -> None:
 
 
 def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None:
-    from hyperllama.core import shelf
-    from hyperllama.core.launch import start
-    from hyperllama.core.options import Options
-    from hyperllama.core.store import Store, open_storage
+    from hyperllama.core.storage import trash
+    from hyperllama.core.storage.store import Store, open_storage
+    from hyperllama.core.study.launch import start
+    from hyperllama.core.study.options import Options
     from tests.small import write_task
 
     start(write_task(tmp_path), Options(proposer="random", trials=1), study="mine")
     url = str((read_summary(study_dir("mine")) or {})["storage"])
-    shelf.delete("mine")
+    trash.delete("mine")
     assert Store.exists(open_storage(url), "mine")
-    assert shelf.empty_trash(time.time() + 8 * 86_400) == ["mine"]
-    assert not Store.exists(open_storage(url), "mine") and not list(shelf.trash().iterdir())
+    assert trash.empty_trash(time.time() + 8 * 86_400) == ["mine"]
+    assert not Store.exists(open_storage(url), "mine") and not list(trash.trash().iterdir())

@@ -14,12 +14,12 @@ import pytest
 from hyperllama.core.errors import ChildDied, DataError, ModelFileError, SpaceError, StudyError
 from hyperllama.core.estimators import Facts
 from hyperllama.core.events import Event, Noted, StudyOpened
-from hyperllama.core.folder import SUMMARY, TASK, Lock, read_summary
-from hyperllama.core.launch import resume, start
-from hyperllama.core.options import Options, choose_proposer, gpu_layers
-from hyperllama.core.paths import default_storage, study_dir
 from hyperllama.core.prompt.templates import PromptError
-from hyperllama.core.reading import read_study
+from hyperllama.core.storage.folder import SUMMARY, TASK, Lock, read_summary
+from hyperllama.core.storage.paths import default_storage, study_dir
+from hyperllama.core.storage.reading import read_study
+from hyperllama.core.study.launch import resume, start
+from hyperllama.core.study.options import Options, choose_proposer, gpu_layers
 from hyperllama.core.task import load_task
 from tests.core.fakes import SPACE, FakeRunner, database
 from tests.small import TASK as TEXT
@@ -133,7 +133,7 @@ def test_a_name_that_was_just_taken_leads_to_the_next(
     task: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = iter(["quick", "quick-2"])
-    monkeypatch.setattr("hyperllama.core.launch.free_name", lambda stem: next(names))
+    monkeypatch.setattr("hyperllama.core.study.launch.free_name", lambda stem: next(names))
     other = Lock(study_dir("quick"))
     other.take()
     start(task, Options(proposer="random", trials=1))
@@ -187,18 +187,18 @@ def test_a_child_that_dies_while_loading_gets_a_second_try(task: Path) -> None:
 @pytest.mark.parametrize("moment", ["summary", "task", "table", "study", "attributes"])
 def test_killed_while_opening(task: Path, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the kill comes: `resume` works, or nothing says that there is a study."""
-    from hyperllama.core.store import Store
+    from hyperllama.core.storage.store import Store
 
     def die(*arguments: object, **more: object) -> None:
         raise Stopper
 
     with monkeypatch.context() as patched:
-        patched.setattr("hyperllama.core.launch.shutil.rmtree", lambda *a, **k: None)
-        patched.setattr("hyperllama.core.launch.Path.unlink", lambda *a, **k: None)
+        patched.setattr("hyperllama.core.study.launch.shutil.rmtree", lambda *a, **k: None)
+        patched.setattr("hyperllama.core.study.launch.Path.unlink", lambda *a, **k: None)
         if moment == "summary":
-            patched.setattr("hyperllama.core.launch.write_summary", die)
+            patched.setattr("hyperllama.core.study.launch.write_summary", die)
         elif moment == "task":
-            patched.setattr("hyperllama.core.launch.write_atomically", die)
+            patched.setattr("hyperllama.core.study.launch.write_atomically", die)
         elif moment == "table":
             LaunchRunner.troubles = [Stopper()]
         elif moment == "study":
@@ -235,7 +235,7 @@ def test_without_a_model_tpe_proposes_and_says_so(
     def none(name: object) -> Path:
         raise ModelFileError("this installation has no embedded model")
 
-    monkeypatch.setattr("hyperllama.models.registry.resolve_model", none)
+    monkeypatch.setattr("hyperllama.models.gguf.registry.resolve_model", none)
     heard: list[Event] = []
     start(task, Options(trials=2), listener=lambda event, t: heard.append(event))
     assert any(isinstance(e, Noted) and "tpe proposes" in e.text for e in heard)

@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 
 from hyperllama.core.estimators import Facts, families, family, joint_space
-from hyperllama.core.newspace import space_for, with_space
-from hyperllama.core.newtask import new_task_file
-from hyperllama.core.propose.setting import ProposerSetting
-from hyperllama.core.propose.space import propose_space
-from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
+from hyperllama.core.propose.chat.new_space import space_for, with_space
+from hyperllama.core.propose.chat.space import propose_space
+from hyperllama.core.space import (
+    Categorical,
+    Condition,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+)
 from hyperllama.core.task import parse_task
+from hyperllama.core.task.new import new_task_file
+from hyperllama.core.trials import ProposerSetting
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import write_tiny
 from tests.small import write_task

@@ -25,8 +25,8 @@ from hyperllama.core.prompt.templates import (
     shipped,
 )
 from hyperllama.core.prompt.wording import Names, untrusted
-from hyperllama.core.propose import AskContext, Observed, ProposerSetting
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 
 FACTS = Facts(569, 30, 2)
 XGBOOST = joint_space(["xgboost"], "classification", FACTS)

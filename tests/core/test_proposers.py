@@ -14,18 +14,8 @@ import numpy as np
 import pytest
 
 from hyperllama.core.errors import ModelFileError, SpaceError
-from hyperllama.core.propose import (
-    AskContext,
-    Cancelled,
-    Exhausted,
-    Observed,
-    Proposal,
-    Proposer,
-    ProposerSetting,
-    make_proposer,
-    proposers,
-)
-from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.propose import make_proposer, proposers
+from hyperllama.core.propose.chat.proposer import ChatProposer
 from hyperllama.core.space import (
     Categorical,
     Condition,
@@ -35,9 +25,18 @@ from hyperllama.core.space import (
     Param,
     SearchSpace,
 )
+from hyperllama.core.trials import (
+    AskContext,
+    Cancelled,
+    Exhausted,
+    Observed,
+    Proposal,
+    Proposer,
+    ProposerSetting,
+)
 from hyperllama.models.engine.client import Engine
 from hyperllama.models.engine.protocol import ModelInfo
-from hyperllama.models.registry import resolve_model
+from hyperllama.models.gguf.registry import resolve_model
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import write_tiny
 

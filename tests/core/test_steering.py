@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from hyperllama.core import control
-from hyperllama.core.control import Request, parse, send
 from hyperllama.core.errors import ModelFileError, SpaceError
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import (
@@ -25,14 +23,24 @@ from hyperllama.core.events import (
     TalkText,
     TrialNoted,
     from_json,
+    requests,
 )
-from hyperllama.core.proposal_log import read_proposals
-from hyperllama.core.propose.protocol import Answer, Observed, Proposer
-from hyperllama.core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace
+from hyperllama.core.events.requests import Request, parse, send
+from hyperllama.core.space import (
+    Categorical,
+    Condition,
+    Config,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+)
+from hyperllama.core.space.ranges import Ranges
+from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.study.importance import importance
 from hyperllama.core.study.progress import Progress
-from hyperllama.core.study.ranges import Ranges
 from hyperllama.core.study.talking import suggested
+from hyperllama.core.trials import Answer, Observed, Proposer
 from tests.core.fakes import SPACE, Bench, Drawn, quality
 
 
@@ -57,7 +65,7 @@ def asleep(bench: Bench, *asked: Request) -> None:
     left = list(asked)
 
     def nap() -> None:
-        send(bench.folder, left.pop(0) if left else control.StopNow())
+        send(bench.folder, left.pop(0) if left else requests.StopNow())
 
     bench.on_sleep = nap
 
@@ -81,15 +89,15 @@ def retold(bench: Bench) -> list[Any]:
 
 def test_a_proposal_waits_is_accepted_edited_and_turned_down(bench: Bench) -> None:
     bench.budget = 4
-    at_trial(bench, {1: [control.Review(True)]})
+    at_trial(bench, {1: [requests.Review(True)]})
     asleep(
         bench,
-        control.Reject(1, "too deep"),
-        control.Accept(7),  # not the one that waits
-        control.Accept(1),
-        control.Accept(2, {"max_depth": 99}),
-        control.Accept(2, {"max_depth": 3, "learning_rate": 0.05, "booster": "dart"}),
-        control.Review(False),
+        requests.Reject(1, "too deep"),
+        requests.Accept(7),  # not the one that waits
+        requests.Accept(1),
+        requests.Accept(2, {"max_depth": 99}),
+        requests.Accept(2, {"max_depth": 3, "learning_rate": 0.05, "booster": "dart"}),
+        requests.Review(False),
     )
     bench.study().run()
     trials = bench.trials()
@@ -112,7 +120,7 @@ def test_a_proposal_waits_is_accepted_edited_and_turned_down(bench: Bench) -> No
 
 def test_review_uses_no_budget_and_outlives_the_process(bench: Bench) -> None:
     bench.minutes = 60
-    send(bench.folder, control.Review(True))
+    send(bench.folder, requests.Review(True))
     naps = []
 
     def nap() -> None:
@@ -125,7 +133,7 @@ def test_review_uses_no_budget_and_outlives_the_process(bench: Bench) -> None:
     assert bench.summaries[-1]["seconds"] < 5 < bench.now_s
     bench.reopen()
     bench.on_sleep = lambda: None
-    asleep(bench, control.Accept(1))
+    asleep(bench, requests.Accept(1))
     bench.study().run()
     opened = [e for e in retold(bench) if isinstance(e, StudyOpened)]
     assert opened[0].review and len(bench.trials()) == 2
@@ -137,8 +145,8 @@ def test_a_turned_down_configuration_is_not_proposed_again(bench: Bench) -> None
             return super().ask(space, type(context)(context.number))  # deaf to the attempt
 
     bench.make = lambda name: Stubborn(3) if name == "drawn" else plain(name)
-    send(bench.folder, control.Review(True))
-    asleep(bench, control.Reject(1), control.Accept(1))
+    send(bench.folder, requests.Review(True))
+    asleep(bench, requests.Reject(1), requests.Accept(1))
     bench.study().run()
     first, second = [e for e in bench.events if isinstance(e, ProposalMade) and e.held][:2]
     assert first.config != second.config and "turned down" in second.fallback
@@ -148,7 +156,7 @@ def test_a_turned_down_configuration_is_not_proposed_again(bench: Bench) -> None
 
 
 def test_a_frozen_hyperparameter_stays_and_earlier_trials_too(bench: Bench) -> None:
-    at_trial(bench, {2: [control.Freeze("booster", "dart"), control.Range("max_depth", 2, 5)]})
+    at_trial(bench, {2: [requests.Freeze("booster", "dart"), requests.Range("max_depth", 2, 5)]})
     bench.study().run()
     trials = bench.trials()
     assert {t[2]["booster"] for t in trials[2:]} == {"dart"}
@@ -172,8 +180,8 @@ def test_every_classical_proposer_obeys(bench: Bench, proposer: str) -> None:
     bench.proposer, bench.budget = proposer, 9
     at_trial(
         bench,
-        {4: [control.Freeze("booster", "dart"), control.Range("learning_rate", 0.5, 4.0)],
-         7: [control.Release("booster"), control.Freeze("learning_rate", 0.7)]},
+        {4: [requests.Freeze("booster", "dart"), requests.Range("learning_rate", 0.5, 4.0)],
+         7: [requests.Release("booster"), requests.Freeze("learning_rate", 0.7)]},
     )  # fmt: skip
     bench.study().run()
     configs = [t[2] for t in bench.trials()]
@@ -186,13 +194,13 @@ def test_every_classical_proposer_obeys(bench: Bench, proposer: str) -> None:
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        (control.Freeze("depth", 3), "unknown hyperparameter 'depth'"),
-        (control.Freeze("max_depth", 2.5), "whole numbers"),
-        (control.Freeze("booster", "gblinear"), "none of"),
-        (control.Range("max_depth", 9, 2), "low 9 is above high 2"),
-        (control.Range("learning_rate", 0.0, 1.0), "log scale"),
-        (control.Range("booster"), "at least one choice"),
-        (control.Freeze("max_depth", "deep"), "needs a number"),
+        (requests.Freeze("depth", 3), "unknown hyperparameter 'depth'"),
+        (requests.Freeze("max_depth", 2.5), "whole numbers"),
+        (requests.Freeze("booster", "gblinear"), "none of"),
+        (requests.Range("max_depth", 9, 2), "low 9 is above high 2"),
+        (requests.Range("learning_rate", 0.0, 1.0), "log scale"),
+        (requests.Range("booster"), "at least one choice"),
+        (requests.Freeze("max_depth", "deep"), "needs a number"),
     ],
 )
 def test_what_is_no_range_changes_nothing(bench: Bench, request_: Request, said: str) -> None:
@@ -228,8 +236,8 @@ def test_a_change_while_the_proposer_thinks_interrupts_it(bench: Bench) -> None:
         def ask(self, space: SearchSpace, context: Any) -> Any:
             if context.number == 2 and len(self.contexts) == 1:
                 self.contexts.append(context)
-                send(bench.folder, control.Freeze("max_depth", 4))
-                from hyperllama.core.propose.protocol import Cancelled
+                send(bench.folder, requests.Freeze("max_depth", 4))
+                from hyperllama.core.trials import Cancelled
 
                 for _ in range(3):
                     if context.should_stop():
@@ -249,16 +257,16 @@ def test_a_change_while_the_proposer_thinks_interrupts_it(bench: Bench) -> None:
 def test_changes_are_taken_back_newest_first(bench: Bench) -> None:
     at_trial(
         bench,
-        {2: [control.Hint("shallow"), control.Freeze("max_depth", 2), control.Extend(5),
-             control.Queue({"max_depth": 2}), control.Propose("random"), control.Stop()],
-         3: [control.Undo() for _ in range(7)]},
+        {2: [requests.Hint("shallow"), requests.Freeze("max_depth", 2), requests.Extend(5),
+             requests.Queue({"max_depth": 2}), requests.Propose("random"), requests.Stop()],
+         3: [requests.Undo() for _ in range(7)]},
     )  # fmt: skip
     before = bench.runner.before
 
     def rewind(count: int, config: Config) -> Result | None:
         before(count, config)
         if count == 2:
-            send(bench.folder, control.Undo())  # the stop
+            send(bench.folder, requests.Undo())  # the stop
         return None
 
     bench.runner.before = rewind
@@ -288,8 +296,8 @@ def test_another_model_takes_over_and_an_unusable_one_does_not(bench: Bench) -> 
         return f"/models/{name}"
 
     bench.use_model = use
-    at_trial(bench, {2: [control.Propose(model="small.gguf")], 3: [control.Propose("random")],
-                     4: [control.Propose("drawn", "broken.gguf")]})  # fmt: skip
+    at_trial(bench, {2: [requests.Propose(model="small.gguf")], 3: [requests.Propose("random")],
+                     4: [requests.Propose("drawn", "broken.gguf")]})  # fmt: skip
     bench.study().run()
     assert used == ["small.gguf"] and len(bench.made) >= 3
     settings = [e.settings for e in bench.events if isinstance(e, Steered)]
@@ -298,7 +306,7 @@ def test_another_model_takes_over_and_an_unusable_one_does_not(bench: Bench) -> 
 
 
 def test_who_cannot_read_a_hint_is_named(bench: Bench) -> None:
-    send(bench.folder, control.Hint("shallow"))
+    send(bench.folder, requests.Hint("shallow"))
     bench.budget = 2
     bench.study().run()
     assert any("drawn reads no hints" in text for text in warned(bench))
@@ -308,7 +316,7 @@ def test_who_cannot_read_a_hint_is_named(bench: Bench) -> None:
 
 
 def test_a_rerun_stands_beside_the_trial_and_is_none(bench: Bench) -> None:
-    at_trial(bench, {3: [control.Rerun(times=2), control.Rerun(1, 1), control.Rerun(99)]})
+    at_trial(bench, {3: [requests.Rerun(times=2), requests.Rerun(1, 1), requests.Rerun(99)]})
     bench.study().run()
     assert len(bench.trials()) == 6 and len(bench.runner.evaluated) == 9
     found = [e for e in bench.events if isinstance(e, RerunFinished)]
@@ -326,8 +334,8 @@ def test_a_rerun_stands_beside_the_trial_and_is_none(bench: Bench) -> None:
 
 
 def test_a_paused_study_runs_a_trial_again(bench: Bench) -> None:
-    at_trial(bench, {2: [control.Pause()]})
-    asleep(bench, control.Rerun(0, 2), control.Resume())
+    at_trial(bench, {2: [requests.Pause()]})
+    asleep(bench, requests.Rerun(0, 2), requests.Resume())
     bench.study().run()
     kinds = bench.kinds()
     assert kinds.count("RerunFinished") == 2
@@ -335,8 +343,8 @@ def test_a_paused_study_runs_a_trial_again(bench: Bench) -> None:
 
 
 def test_notes_stay_with_their_trials(bench: Bench) -> None:
-    at_trial(bench, {2: [control.Note(0, "the baseline"), control.Note(1, "odd")],
-                     3: [control.Note(1, "")]})  # fmt: skip
+    at_trial(bench, {2: [requests.Note(0, "the baseline"), requests.Note(1, "odd")],
+                     3: [requests.Note(1, "")]})  # fmt: skip
     bench.study().run()
     assert bench.store.attrs()["notes"] == {"0": "the baseline"}
     bench.reopen()
@@ -386,7 +394,7 @@ class Speaker(Drawn):
 def test_a_question_is_answered_from_the_facts(bench: Bench) -> None:
     speaker = Speaker(3)
     bench.make = lambda name: speaker
-    at_trial(bench, {3: [control.Talk("why is max_depth 12 bad in trial 1?")]})
+    at_trial(bench, {3: [requests.Talk("why is max_depth 12 bad in trial 1?")]})
     bench.study().run()
     (answer,) = [e for e in bench.events if isinstance(e, TalkAnswered)]
     assert answer.text.startswith("Depth 12 overfits") and answer.model == "talker"
@@ -402,10 +410,10 @@ def test_a_question_is_answered_from_the_facts(bench: Bench) -> None:
 def test_a_conversation_lasts_and_finished_studies_answer(bench: Bench) -> None:
     speaker = Speaker(3)
     bench.make = lambda name: speaker
-    send(bench.folder, control.Talk("what now?"))
+    send(bench.folder, requests.Talk("what now?"))
     bench.study().run()
     bench.reopen()
-    send(bench.folder, control.Talk("and then?"))
+    send(bench.folder, requests.Talk("and then?"))
     bench.study().run()
     assert [asked for asked, _ in speaker.earlier] == ["what now?"]
     answers = [e for e in retold(bench) if isinstance(e, TalkAnswered)]
@@ -416,17 +424,17 @@ def test_an_answer_is_cut_short(bench: Bench) -> None:
     speaker = Speaker(3)
     speaker.go_on.clear()
     bench.make = lambda name: speaker
-    send(bench.folder, control.Pause())
-    at_trial(bench, {1: [control.Pause(), control.Talk("why?")]})
+    send(bench.folder, requests.Pause())
+    at_trial(bench, {1: [requests.Pause(), requests.Talk("why?")]})
     naps = []
 
     def nap() -> None:
         naps.append(1)
         if len(naps) == 3:
-            send(bench.folder, control.Hush())
+            send(bench.folder, requests.Hush())
         elif len(naps) > 3:
             speaker.go_on.set()
-            send(bench.folder, control.Resume())
+            send(bench.folder, requests.Resume())
 
     bench.on_sleep = nap
     bench.study().run()
@@ -436,7 +444,7 @@ def test_an_answer_is_cut_short(bench: Bench) -> None:
 
 def test_who_cannot_talk_says_so(bench: Bench) -> None:
     bench.budget = 2
-    send(bench.folder, control.Talk("why?"))
+    send(bench.folder, requests.Talk("why?"))
     bench.study().run()
     (answer,) = [e for e in bench.events if isinstance(e, TalkAnswered)]
     assert "drawn cannot talk" in answer.problem and "chat model" in answer.hint
@@ -469,6 +477,7 @@ def test_malformed_requests_are_refused(line: bytes) -> None:
 
 
 def plain(name: str) -> Proposer:
-    from hyperllama.core.propose import ProposerSetting, make_proposer
+    from hyperllama.core.propose import make_proposer
+    from hyperllama.core.trials import ProposerSetting
 
     return make_proposer(name, setting=ProposerSetting(seed=3))

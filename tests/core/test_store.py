@@ -9,8 +9,8 @@ import optuna
 import pytest
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.propose.protocol import Proposal
-from hyperllama.core.store import Store, open_storage
+from hyperllama.core.storage.store import Store, open_storage
+from hyperllama.core.trials import Proposal
 from tests.core.fakes import SPACE, Bench
 
 

@@ -10,18 +10,6 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hyperllama.core.control import (
-    Extend,
-    Hint,
-    Pause,
-    Propose,
-    Queue,
-    Resume,
-    Step,
-    Stop,
-    StopNow,
-    send,
-)
 from hyperllama.core.errors import EngineError, StudyError
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import (
@@ -33,9 +21,21 @@ from hyperllama.core.events import (
     TrialFinished,
     from_json,
 )
-from hyperllama.core.proposal_log import read_proposals
-from hyperllama.core.propose.protocol import AskContext, Cancelled, Proposal
+from hyperllama.core.events.requests import (
+    Extend,
+    Hint,
+    Pause,
+    Propose,
+    Queue,
+    Resume,
+    Step,
+    Stop,
+    StopNow,
+    send,
+)
 from hyperllama.core.space import Categorical, Config, Integer, Param, SearchSpace
+from hyperllama.core.storage.proposal_log import read_proposals
+from hyperllama.core.trials import AskContext, Cancelled, Proposal
 from tests.core.fakes import SPACE, Bench, Drawn, FakeRunner, quality
 
 
@@ -445,6 +445,7 @@ def test_summaries_are_json_and_complete(bench: Bench) -> None:
 
 
 def _plain(name: str) -> Drawn:
-    from hyperllama.core.propose import ProposerSetting, make_proposer
+    from hyperllama.core.propose import make_proposer
+    from hyperllama.core.trials import ProposerSetting
 
     return make_proposer(name, setting=ProposerSetting(seed=3))  # type: ignore[return-value]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.optimize import check_grad
 from scipy.stats import norm
 
-from hyperllama.core import surrogate
-from hyperllama.core.surrogate import GaussianProcess, log_expected_improvement, tame
+from hyperllama.core.propose.gp import surrogate
+from hyperllama.core.propose.gp.surrogate import GaussianProcess, log_expected_improvement, tame
 
 
 def test_gradient_of_the_posterior_is_right() -> None:

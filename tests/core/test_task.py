@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from hyperllama.core.data import load_table
 from hyperllama.core.errors import HyperLlamaError, TaskError
-from hyperllama.core.newtask import new_task_file
 from hyperllama.core.space import Categorical, Float, Integer
 from hyperllama.core.task import Problem, Task, load_task, resolve, standalone_text
 from hyperllama.core.task import metrics as known_metrics
+from hyperllama.core.task.new import new_task_file
 
 DATA = '[data]\npath = "t.csv"\ntarget = "y"\n'
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hyperllama.models.child import Child, ChildSaid, python_argv
 from hyperllama.models.errors import ChildDied
+from hyperllama.models.process.child import Child, ChildSaid, python_argv
 
 ROOT = Path(__file__).resolve().parents[2]
 
 SERVER = """
 import os, sys, time, ctypes
-from hyperllama.models.child import serve
+from hyperllama.models.process.child import serve
 from hyperllama.models.errors import ModelFileError
 
 def handle(request):
@@ -162,7 +162,7 @@ def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         f"""
         import sys, time
         from pathlib import Path
-        from hyperllama.models.child import Child
+        from hyperllama.models.process.child import Child
         child = Child([sys.executable, {str(tmp_path / "server.py")!r}], name="c",
                       log=Path({str(tmp_path / "log")!r}))
         child.call("echo", {{"text": ""}})

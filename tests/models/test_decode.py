@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hyperllama.models.decode import (
+from hyperllama.models.decode.numbers import NumberGrammar
+from hyperllama.models.decode.sampling import (
     Pieces,
     choose,
     choose_free,
@@ -19,7 +20,6 @@ from hyperllama.models.decode import (
     probabilities,
 )
 from hyperllama.models.errors import EngineError
-from hyperllama.models.number_grammar import NumberGrammar
 
 SINGLE = [b"", *(bytes([b]) for b in range(256))]
 MULTI = [*SINGLE, *(b"%03d" % i for i in range(1000)), *(b"%02d" % i for i in range(100))]

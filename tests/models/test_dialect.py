@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperllama.models import dialect
-from hyperllama.models.dialect import INDEX, VOCABULARY, Axis
+from hyperllama.models.embedded import dialect
+from hyperllama.models.embedded.dialect import INDEX, VOCABULARY, Axis
 
 AXES = [
     Axis(INDEX["<p:learning_rate>"], "float:log", 1e-3, 1.0),

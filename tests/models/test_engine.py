@@ -31,7 +31,7 @@ from hyperllama.models.engine.chat import render
 from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.programme import read, run
 from hyperllama.models.errors import EngineError, HyperLlamaError, ModelFileError
-from hyperllama.models.registry import check_model
+from hyperllama.models.gguf.registry import check_model
 from tests.models.random_model import TINY, write_random
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
 
@@ -542,7 +542,7 @@ def damaged(whole: bytes, header_end: int, rng: random.Random) -> bytes:
 
 
 def test_damaged_files_never_hurt_this_process(folder: Path, tiny: Path) -> None:
-    from hyperllama.models.gguf_header import read_header
+    from hyperllama.models.gguf.header import read_header
 
     rng = random.Random(11)
     whole, header_end = tiny.read_bytes(), read_header(tiny).data_start

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.models import fit as fitting
 from hyperllama.models.engine import EngineSettings
-from hyperllama.models.fit import Gpu, Machine, fit
-from hyperllama.models.registry import ModelFile, estimate_memory_mb, read_metadata
-from hyperllama.models.speed import measure
-from hyperllama.models.usage import EnergyMeter, peak_memory_mb
+from hyperllama.models.engine.speed import measure
+from hyperllama.models.gguf import fit as fitting
+from hyperllama.models.gguf.fit import Gpu, Machine, fit
+from hyperllama.models.gguf.registry import ModelFile, estimate_memory_mb, read_metadata
+from hyperllama.models.process.usage import EnergyMeter, peak_memory_mb
 from tests.models.tiny_gguf import write_tiny
 
 SEVEN_B = ModelFile(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyperllama.models import dialect
+from hyperllama.models.embedded import dialect
 from workshop import corpus, datasets
 
 

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hyperllama.models.child import Child, python_argv
-from hyperllama.models.priority import give_way, pass_on
+from hyperllama.models.process.child import Child, python_argv
+from hyperllama.models.process.priority import give_way, pass_on
 
 
 def test_a_process_is_made_nicer_and_a_gone_one_does_no_harm() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.models import registry
 from hyperllama.models.errors import ModelFileError
-from hyperllama.models.gguf_header import read_header
+from hyperllama.models.gguf import registry
+from hyperllama.models.gguf.header import read_header
 from tests.models.tiny_gguf import write_tiny
 
 

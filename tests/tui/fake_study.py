@@ -11,10 +11,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hyperllama.core.control import Inbox, Pause, Resume, Stop, StopNow
-from hyperllama.core.events import StudyFinished, StudyPaused, StudyResumed, TrialFinished, to_json
-from hyperllama.core.folder import EVENTS, Lock, write_summary
-from hyperllama.core.paths import study_dir
+from hyperllama.core.events import (
+    StudyFinished,
+    StudyPaused,
+    StudyResumed,
+    TrialFinished,
+    to_json,
+)
+from hyperllama.core.events.requests import Inbox, Pause, Resume, Stop, StopNow
+from hyperllama.core.storage.folder import EVENTS, Lock, write_summary
+from hyperllama.core.storage.paths import study_dir
 from tests.tui import recorded
 
 

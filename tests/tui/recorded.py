@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from hyperllama.core.control import Request
 from hyperllama.core.events import (
     Event,
     FoldFinished,
@@ -29,7 +28,8 @@ from hyperllama.core.events import (
     TrialFinished,
     TrialNoted,
 )
-from hyperllama.core.honesty import Honesty
+from hyperllama.core.events.requests import Request
+from hyperllama.core.experiments.honesty import Honesty
 from hyperllama.tui.snapshot import Snapshot, Watch
 
 START_T = 1_760_000_000.0

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.core.events import ProposalMade, from_json
-from hyperllama.core.folder import COMMANDS, EVENTS, holder, read_summary
-from hyperllama.core.paths import study_dir
+from hyperllama.core.storage.folder import COMMANDS, EVENTS, holder, read_summary
+from hyperllama.core.storage.paths import study_dir
 from tests.tui.terminal import LIMIT_S, Terminal
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.core.control import Hint, Pause
 from hyperllama.core.events import Noted, to_json
-from hyperllama.core.folder import Lock
-from hyperllama.core.paths import study_dir
+from hyperllama.core.events.requests import Hint, Pause
+from hyperllama.core.storage.folder import Lock
+from hyperllama.core.storage.paths import study_dir
 from hyperllama.tui import bridge
 from tests.tui import recorded
 

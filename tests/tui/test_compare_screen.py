@@ -10,11 +10,16 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from hyperllama.core.compare.grid import Contender, comparison_names, load_grid, make_grid
-from hyperllama.core.compare.reading import cell_file
 from hyperllama.core.events import to_json
-from hyperllama.core.folder import EVENTS
-from hyperllama.core.paths import study_dir
+from hyperllama.core.experiments.compare.grid import (
+    Contender,
+    comparison_names,
+    load_grid,
+    make_grid,
+)
+from hyperllama.core.experiments.compare.reading import cell_file
+from hyperllama.core.storage.folder import EVENTS
+from hyperllama.core.storage.paths import study_dir
 from hyperllama.tui import bridge, sides
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
@@ -157,8 +162,8 @@ async def test_the_queue_is_reordered_and_kept(sizes: str, tasks: list[TaskEntry
 
 FAKE = """\
 import sys, time
-from hyperllama.core.folder import Lock
-from hyperllama.core.compare.grid import comparison_folder
+from hyperllama.core.storage.folder import Lock
+from hyperllama.core.experiments.compare.grid import comparison_folder
 lock = Lock(comparison_folder(sys.argv[2])); lock.take()
 time.sleep(60)
 """

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.core import shelf
-from hyperllama.core.control import Stop
 from hyperllama.core.events import Event, to_json
-from hyperllama.core.folder import EVENTS, Lock, free_name, write_summary
-from hyperllama.core.paths import study_dir
-from hyperllama.core.store import open_storage
+from hyperllama.core.events.requests import Stop
+from hyperllama.core.storage import trash
+from hyperllama.core.storage.folder import EVENTS, Lock, free_name, write_summary
+from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.store import open_storage
 from hyperllama.tui import bridge, library
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
@@ -325,21 +325,21 @@ async def test_studies_are_marked(tasks: list[TaskEntry]) -> None:
 
 def test_the_trash_is_emptied_after_a_week() -> None:
     put_study("mine", "finished", storage="sqlite:////nowhere/x.db")
-    shelf.delete("mine")
+    trash.delete("mine")
     now = time.time()
-    assert not shelf.overdue(now + 6 * 86_400)
-    (folder,) = shelf.overdue(now + 8 * 86_400)
-    assert shelf.empty_trash(now + 8 * 86_400) == [] and folder.exists(), "storage out of reach"
+    assert not trash.overdue(now + 6 * 86_400)
+    (folder,) = trash.overdue(now + 8 * 86_400)
+    assert trash.empty_trash(now + 8 * 86_400) == [] and folder.exists(), "storage out of reach"
 
 
 async def test_the_trash_is_emptied_in_a_process_of_its_own(tasks: list[TaskEntry]) -> None:
     put_study("old", "finished", storage=f"sqlite:///{study_dir('old').parent}/x.db")
     open_storage(f"sqlite:///{study_dir('old').parent}/x.db")
-    shelf.delete("old")
-    (shelf.trash() / "old" / "deleted").write_text("1.0")
+    trash.delete("old")
+    (trash.trash() / "old" / "deleted").write_text("1.0")
     async with app().run_test() as pilot:
         for _ in range(400):
             await pilot.pause(0.05)
-            if not (shelf.trash() / "old").exists():
+            if not (trash.trash() / "old").exists():
                 return
     raise AssertionError("it is still there")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from hyperllama.models.fit import Gpu, Machine
+from hyperllama.models.gguf.fit import Gpu, Machine
 from hyperllama.tui import bridge, preferences
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from hyperllama.core.draft.server import Desk
+from hyperllama.core.task.draft.server import Desk
 from hyperllama.tui import draft as drafts
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.draft import complete, range_value
@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_task(tmp_path / "here").unlink()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(drafts, "JsonChild", NearDesk)
-    monkeypatch.setattr("hyperllama.models.registry.find_models", list)
+    monkeypatch.setattr("hyperllama.models.gguf.registry.find_models", list)
     monkeypatch.setattr("hyperllama.tui.screens.new_study._CHECK_AFTER_S", 0.0)
     return tmp_path / "here"
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.core import control
 from hyperllama.core.errors import StudyError
-from hyperllama.core.events import ProposalMade, TalkAnswered, TalkAsked, TalkText
-from hyperllama.core.honesty import Honesty, Line
+from hyperllama.core.events import ProposalMade, TalkAnswered, TalkAsked, TalkText, requests
+from hyperllama.core.experiments.honesty import Honesty, Line
 from hyperllama.tui import bridge, layout, sentences
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.record import RecordScreen
@@ -44,7 +43,7 @@ async def test_a_question_is_asked_and_its_answer_streams(
     async with opened(flown) as pilot:
         await pilot.press("6")
         await pilot.press(*"what now?", "enter")
-        assert flown.sent == [control.Talk("what now?")]
+        assert flown.sent == [requests.Talk("what now?")]
         t = flown.last_t
         flown.add((TalkAsked(1, "what now?"), t), (TalkText(1, "Go **deeper**, "), t))
         await pilot.pause(0.25)
@@ -53,7 +52,7 @@ async def test_a_question_is_asked_and_its_answer_streams(
         text = text_of(pilot, "#talk")
         assert "Go deeper, then stop." in text and "why is depth 12 bad?" in text
         await pilot.press("escape")
-        assert flown.sent[-1] == control.Hush()
+        assert flown.sent[-1] == requests.Hush()
         flown.add((TalkAnswered(1, "Go **deeper**, then stop."), t))
         await pilot.pause(0.25)
         await pilot.press("pageup", "pagedown", "escape")
@@ -66,7 +65,7 @@ async def test_a_suggestion_is_queued_with_one_key(opened: Opened, flown: record
         assert "max_depth=4" in text_of(pilot, "#talk") and "queue it" in text_of(pilot, "#keys")
         await pilot.press("ctrl+t")
         (asked,) = flown.sent
-        assert isinstance(asked, control.Queue) and asked.config["max_depth"] == 4
+        assert isinstance(asked, requests.Queue) and asked.config["max_depth"] == 4
 
 
 async def test_an_embedded_model_cannot_talk_and_others_are_named(
@@ -237,7 +236,7 @@ async def test_the_study_as_text(opened: Opened, flown: recorded.Replay) -> None
         assert "Trial 4 by llama failed: out of memory" in text
         assert not set("│─╭╮█▁★→") & set(text.split("p pause")[0])
         await pilot.press("p")
-        assert flown.sent == [control.Pause()]
+        assert flown.sent == [requests.Pause()]
         await pilot.press("f4")
         await pilot.pause()
         assert "1 History" in text_of(pilot)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.core.paths import study_dir
+from hyperllama.core.storage.paths import study_dir
 from tests.tui.session import ROOT, Session, steps
 
 FOREIGN = ROOT.parent / "shared" / "data" / "penguins.csv"

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from hyperllama.core.paths import home
+from hyperllama.core.storage.paths import home
 from hyperllama.tui import actions, settings
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry

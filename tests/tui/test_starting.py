@@ -14,11 +14,10 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from hyperllama.core import control
-from hyperllama.core.control import Hint, Inbox, Pause, Stop
-from hyperllama.core.events import to_json
-from hyperllama.core.folder import EVENTS, Lock
-from hyperllama.core.paths import study_dir
+from hyperllama.core.events import requests, to_json
+from hyperllama.core.events.requests import Hint, Inbox, Pause, Stop
+from hyperllama.core.storage.folder import EVENTS, Lock
+from hyperllama.core.storage.paths import study_dir
 from hyperllama.tui import bridge
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
@@ -34,8 +33,8 @@ SLOW = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from hyperllama.core.events import to_json
-from hyperllama.core.folder import EVENTS, Lock
-from hyperllama.core.paths import study_dir
+from hyperllama.core.storage.folder import EVENTS, Lock
+from hyperllama.core.storage.paths import study_dir
 open("go").read()
 Lock(study_dir(sys.argv[sys.argv.index("--study") + 1])).take()
 open("end").read()
@@ -224,7 +223,7 @@ async def test_steering_right_after_a_kill_waits_for_the_next_process(home: Path
     link.send(Pause())
     left = Inbox(study_dir("mine")).read_left()
     assert left == [Hint("shallow"), Pause()]
-    assert [r for r in left if isinstance(r, control.LASTING)] == [Hint("shallow")]
+    assert [r for r in left if isinstance(r, requests.LASTING)] == [Hint("shallow")]
 
 
 class Drop(recorded.Replay):

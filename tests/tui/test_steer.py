@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from hyperllama.core import control
-from hyperllama.core.events import TrialFinished
+from hyperllama.core.events import TrialFinished, requests
 from hyperllama.tui import bounds
 from hyperllama.tui.arrange import Again, Order, parse, rows
 from hyperllama.tui.screens.dialogs import Configure, Read
@@ -50,7 +49,7 @@ async def test_a_proposal_that_waits_is_shown_and_accepted(
         for said in ("space accept", "e change it", "d turn down", "D another"):
             assert said in text_of(pilot, "#keys")
         await pilot.press("space")
-        assert held.sent == [control.Accept(9)]
+        assert held.sent == [requests.Accept(9)]
 
 
 async def test_a_waiting_proposal_is_changed(opened: Opened, held: recorded.Replay) -> None:
@@ -61,7 +60,7 @@ async def test_a_waiting_proposal_is_changed(opened: Opened, held: recorded.Repl
         await pilot.press(*"333", "enter")
         await pilot.pause()
         (asked,) = held.sent
-        assert isinstance(asked, control.Accept) and asked.number == 9
+        assert isinstance(asked, requests.Accept) and asked.number == 9
         assert asked.config["n_estimators"] == 333
 
 
@@ -72,7 +71,7 @@ async def test_a_waiting_proposal_is_turned_down(opened: Opened, held: recorded.
         await pilot.press(*"slow", "enter")
         await pilot.pause()
         await pilot.press("D")
-        assert held.sent == [control.Reject(9, "slow"), control.Reject(9)]
+        assert held.sent == [requests.Reject(9, "slow"), requests.Reject(9)]
 
 
 async def test_review_is_switched_on_and_off(opened: Opened, held: recorded.Replay) -> None:
@@ -81,7 +80,7 @@ async def test_review_is_switched_on_and_off(opened: Opened, held: recorded.Repl
         held.add((recorded.steered("proposals wait no longer", 9, review=False), held.last_t + 1))
         await pilot.pause(0.2)
         await pilot.press("v")
-        assert held.sent == [control.Review(False), control.Review(True)]
+        assert held.sent == [requests.Review(False), requests.Review(True)]
 
 
 async def test_keys_of_a_review_are_free_when_nothing_waits(opened: Opened) -> None:
@@ -109,7 +108,7 @@ async def test_a_range_is_narrowed(opened: Opened, flown: recorded.Replay) -> No
         assert "9 is above 4" in text_of(pilot)
         await pilot.press("ctrl+u", *"4", "enter")
         await pilot.pause()
-        assert flown.sent == [control.Freeze("max_depth", 4)]
+        assert flown.sent == [requests.Freeze("max_depth", 4)]
 
 
 INT = {"name": "n", "type": "integer", "low": 1, "high": 9, "log": False}
@@ -120,20 +119,20 @@ WORD = {"name": "w", "type": "categorical", "choices": ["a"], "task_choices": ["
 @pytest.mark.parametrize(
     ("text", "param", "request_"),
     [
-        ("2 to 8", INT, control.Range("n", 2, 8)),
-        ("2..20", INT, control.Range("n", 2, 20)),
-        ("3", INT, control.Freeze("n", 3)),
-        ("", INT, control.Release("n")),
-        ("0.2, 0.2", REAL, control.Freeze("r", 0.2)),
-        ("1e-3 5", REAL, control.Range("r", 1e-3, 5.0)),
-        ("b", WORD, control.Freeze("w", "b")),
-        ("none, a", WORD, control.Range("w", choices=("a", None))),
-        ("task", WORD, control.Release("w")),
+        ("2 to 8", INT, requests.Range("n", 2, 8)),
+        ("2..20", INT, requests.Range("n", 2, 20)),
+        ("3", INT, requests.Freeze("n", 3)),
+        ("", INT, requests.Release("n")),
+        ("0.2, 0.2", REAL, requests.Freeze("r", 0.2)),
+        ("1e-3 5", REAL, requests.Range("r", 1e-3, 5.0)),
+        ("b", WORD, requests.Freeze("w", "b")),
+        ("none, a", WORD, requests.Range("w", choices=("a", None))),
+        ("task", WORD, requests.Release("w")),
     ],
 )
-def test_a_line_is_a_range(text: str, param: dict[str, Any], request_: control.Request) -> None:
+def test_a_line_is_a_range(text: str, param: dict[str, Any], request_: requests.Request) -> None:
     asked = bounds.parse(text, param)
-    if isinstance(asked, control.Range) and asked.choices:
+    if isinstance(asked, requests.Range) and asked.choices:
         assert set(asked.choices) == set(request_.choices)  # type: ignore[union-attr]
     else:
         assert asked == request_
@@ -171,7 +170,7 @@ async def test_another_proposer_and_model_take_over(
                 break
         await pilot.press(*"small", "enter")
         await pilot.pause()
-        assert flown.sent == [control.Propose("tpe"), control.Propose("llama", "/models/a.gguf")]
+        assert flown.sent == [requests.Propose("tpe"), requests.Propose("llama", "/models/a.gguf")]
 
 
 async def test_steered_settings_show_at_once(opened: Opened, flown: recorded.Replay) -> None:
@@ -184,10 +183,10 @@ async def test_steered_settings_show_at_once(opened: Opened, flown: recorded.Rep
 
 @pytest.mark.parametrize(
     ("text", "request_"),
-    [("10", control.Extend(10)), ("-5 trials", control.Extend(-5)), ("0", None), ("x", None),
-     ("30 min", control.Extend(0, 30.0)), ("2h", control.Extend(0, 120.0)), ("1.5", None)],
+    [("10", requests.Extend(10)), ("-5 trials", requests.Extend(-5)), ("0", None), ("x", None),
+     ("30 min", requests.Extend(0, 30.0)), ("2h", requests.Extend(0, 120.0)), ("1.5", None)],
 )  # fmt: skip
-def test_a_line_is_a_budget(text: str, request_: control.Extend | None) -> None:
+def test_a_line_is_a_budget(text: str, request_: requests.Extend | None) -> None:
     assert parse_budget(text) == request_
 
 
@@ -205,8 +204,8 @@ async def test_run_again_note_and_undo(opened: Opened, flown: recorded.Replay) -
         await pilot.pause()
         await pilot.press("u")
         assert flown.sent == [
-            control.Rerun(best if best is not None else -1, 3), control.Rerun(1, 3),
-            control.Note(1, "odd"), control.Undo(),
+            requests.Rerun(best if best is not None else -1, 3), requests.Rerun(1, 3),
+            requests.Note(1, "odd"), requests.Undo(),
         ]  # fmt: skip
         assert "hint: shallow" in text_of(pilot)
 
@@ -313,9 +312,9 @@ def test_lines_stand_where_they_were_done() -> None:
 def test_a_note_on_a_study_at_rest_is_seen_and_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hyperllama.core.control import Inbox
     from hyperllama.core.events import to_json
-    from hyperllama.core.paths import study_dir
+    from hyperllama.core.events.requests import Inbox
+    from hyperllama.core.storage.paths import study_dir
     from hyperllama.tui.bridge import FolderLink
 
     folder = study_dir("bank-churn")
@@ -325,11 +324,11 @@ def test_a_note_on_a_study_at_rest_is_seen_and_waits(
     link = FolderLink("bank-churn")
     while link.poll():
         pass
-    link.send(control.Note(1, "look again"))
+    link.send(requests.Note(1, "look again"))
     again = FolderLink("bank-churn")
     while again.poll():
         pass
     for seen in (link, again):
         trial = seen.snapshot.trial(1)
         assert trial is not None and trial.note == "look again"
-    assert Inbox(folder).read() == [control.Note(1, "look again")]
+    assert Inbox(folder).read() == [requests.Note(1, "look again")]

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from hyperllama.core import control
-from hyperllama.core.events import ProposalText, StudyFinished, StudyPaused, TrialFinished
+from hyperllama.core.events import ProposalText, StudyFinished, StudyPaused, TrialFinished, requests
 from hyperllama.tui.screens.dialogs import Ask, Configure, Line, Read
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
@@ -37,14 +36,14 @@ async def test_the_screen_tells_how_the_study_stands(opened: Opened, link: recor
 @pytest.mark.parametrize(
     ("keys", "request_"),
     [
-        ("p", control.Pause()),
-        ("n", control.Step()),
-        ("s", control.Stop()),
-        ("S", control.StopNow()),
+        ("p", requests.Pause()),
+        ("n", requests.Step()),
+        ("s", requests.Stop()),
+        ("S", requests.StopNow()),
     ],
 )
 async def test_a_key_asks_the_study(
-    opened: Opened, link: recorded.Replay, keys: str, request_: control.Request
+    opened: Opened, link: recorded.Replay, keys: str, request_: requests.Request
 ) -> None:
     async with opened(link) as pilot:
         await pilot.press(keys)
@@ -56,7 +55,7 @@ async def test_p_goes_on_after_a_pause(opened: Opened, link: recorded.Replay) ->
     async with opened(link) as pilot:
         assert "paused" in text_of(pilot, "#status") and "p go on" in text_of(pilot, "#keys")
         await pilot.press("p")
-        assert link.sent == [control.Resume()]
+        assert link.sent == [requests.Resume()]
 
 
 async def test_a_hint_is_written_and_sent(opened: Opened, link: recorded.Replay) -> None:
@@ -66,7 +65,7 @@ async def test_a_hint_is_written_and_sent(opened: Opened, link: recorded.Replay)
         assert isinstance(pilot.app.screen, Line)
         await pilot.press(*"shallow", "enter")
         await pilot.pause()
-        assert link.sent == [control.Hint("shallow")]
+        assert link.sent == [requests.Hint("shallow")]
 
 
 async def test_more_trials(opened: Opened, link: recorded.Replay) -> None:
@@ -75,7 +74,7 @@ async def test_more_trials(opened: Opened, link: recorded.Replay) -> None:
         await pilot.pause()
         await pilot.press("1", "5", "enter")
         await pilot.pause()
-        assert link.sent == [control.Extend(15)]
+        assert link.sent == [requests.Extend(15)]
 
 
 async def test_a_given_up_dialog_sends_nothing(opened: Opened, link: recorded.Replay) -> None:
@@ -99,7 +98,7 @@ async def test_a_configuration_is_queued_from_the_best(
         await pilot.press(*"333", "down", "0", ".", "0", "5", "enter")
         await pilot.pause()
         (asked,) = link.sent
-        assert isinstance(asked, control.Queue)
+        assert isinstance(asked, requests.Queue)
         assert asked.config["n_estimators"] == 333 and asked.config["learning_rate"] == 0.05
         assert asked.config["booster"] == "gbtree" and isinstance(asked.config["subsample"], float)
 
@@ -128,7 +127,7 @@ async def test_an_earlier_configuration_is_edited(opened: Opened, link: recorded
         await pilot.press("enter")
         await pilot.pause()
         (asked,) = link.sent
-        assert isinstance(asked, control.Queue) and asked.config == recorded.DEFAULT
+        assert isinstance(asked, requests.Queue) and asked.config == recorded.DEFAULT
 
 
 async def test_moving_in_the_history_shows_that_trial(
@@ -302,7 +301,7 @@ async def test_more_trials_for_a_finished_study_go_on_with_it(
         await pilot.press("5", "enter")
         await pilot.pause()
         await pilot.pause()
-        assert link.sent == [control.Extend(5)] and "proposing" in text_of(pilot, "#status")
+        assert link.sent == [requests.Extend(5)] and "proposing" in text_of(pilot, "#status")
 
 
 async def test_notes_are_shown_and_kept_in_the_log(opened: Opened, link: recorded.Replay) -> None:
@@ -327,10 +326,10 @@ async def test_escape_goes_home_and_the_study_goes_on(
 
 @pytest.mark.parametrize(
     ("key", "sent", "left"),
-    [("l", [], True), ("s", [control.Stop()], True), ("escape", [], False)],
+    [("l", [], True), ("s", [requests.Stop()], True), ("escape", [], False)],
 )
 async def test_leaving_asks_what_becomes_of_a_running_study(
-    opened: Opened, link: recorded.Replay, key: str, sent: list[control.Request], left: bool
+    opened: Opened, link: recorded.Replay, key: str, sent: list[requests.Request], left: bool
 ) -> None:
     async with opened(link) as pilot:
         await pilot.press("q")

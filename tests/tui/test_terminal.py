@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.core.folder import all_summaries
+from hyperllama.core.storage.folder import all_summaries
 from tests.tui.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
-from hyperllama.core.compare.reading import read_comparison
 from hyperllama.core.errors import StudyError
+from hyperllama.core.experiments.compare.reading import read_comparison
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, sides
 from hyperllama.tui.screens.base import Place

@@ -16,9 +16,9 @@ from textual.containers import Container, Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from hyperllama.core.compare import grid
-from hyperllama.core.compare.reading import CellFacts, Comparison, all_comparisons
 from hyperllama.core.errors import HyperLlamaError
+from hyperllama.core.experiments.compare import grid
+from hyperllama.core.experiments.compare.reading import CellFacts, Comparison, all_comparisons
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs

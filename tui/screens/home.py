@@ -16,8 +16,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
-from hyperllama.core import shelf
 from hyperllama.core.errors import StudyError
+from hyperllama.core.storage import trash
 from hyperllama.tui import actions, library, preferences
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.library import StudyEntry, TaskEntry
@@ -28,7 +28,7 @@ from hyperllama.tui.widgets.home_lists import ORDERS, ModelList, StudyList, Task
 from hyperllama.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:  # what reads studies is loaded when one is opened, after the first screen stands
-    from hyperllama.models.fit import Machine
+    from hyperllama.models.gguf.fit import Machine
     from hyperllama.tui import bridge
 
 REFRESH_S = 1.0
@@ -90,7 +90,7 @@ class Home(Place[None]):
     @work(group="models", exclusive=True)
     async def _find_models(self) -> None:
         """Headers alone are read, and how much memory is free, in a thread."""
-        from hyperllama.models import fit, registry
+        from hyperllama.models.gguf import fit, registry
 
         found, here = await asyncio.to_thread(lambda: (registry.find_models(), fit.machine()))
         usable = [m for m in found if not m.problem]
@@ -269,27 +269,27 @@ class Home(Place[None]):
         title = await self.app.push_screen_wait(Line("Rename", told, value=entry.title))
         if title and title != entry.title:
             self._do(
-                lambda: shelf.retitle(entry.name, title),
+                lambda: trash.retitle(entry.name, title),
                 f"the title of {entry.name}",
-                lambda: shelf.retitle(entry.name, entry.title),
+                lambda: trash.retitle(entry.name, entry.title),
             )
 
     def action_archive(self) -> None:
         entry = self.entry
         if entry is not None:
             self._do(
-                lambda: shelf.archive(entry.name, not entry.archived),
+                lambda: trash.archive(entry.name, not entry.archived),
                 f"archiving {entry.title}",
-                lambda: shelf.archive(entry.name, entry.archived),
+                lambda: trash.archive(entry.name, entry.archived),
             )
 
     def action_delete(self) -> None:
         entry = self.entry
         if entry is not None:
             self._do(
-                lambda: shelf.delete(entry.name),
+                lambda: trash.delete(entry.name),
                 f"deleting {entry.title}",
-                lambda: shelf.restore(entry.name),
+                lambda: trash.restore(entry.name),
             )
 
     def _do(self, what: Callable[[], None], name: str, back: Callable[[], None]) -> None:
@@ -417,7 +417,7 @@ class Home(Place[None]):
 def _embedded() -> str:
     """The name of the model that is used where nobody chose one; empty where none ships."""
     from hyperllama.models.errors import ModelFileError
-    from hyperllama.models.registry import resolve_model
+    from hyperllama.models.gguf.registry import resolve_model
 
     try:
         return resolve_model("embedded").stem

@@ -19,14 +19,14 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hyperllama.core.errors import HyperLlamaError, StudyError
-from hyperllama.core.options import gpu_layers
-from hyperllama.core.paths import home
+from hyperllama.core.storage.paths import home
+from hyperllama.core.study.options import gpu_layers
 from hyperllama.core.text import plain
-from hyperllama.models.child import python_argv
 from hyperllama.models.engine.protocol import EngineSettings
-from hyperllama.models.fit import Machine, machine
-from hyperllama.models.folders import usual_folders
-from hyperllama.models.registry import EMBEDDED, ModelFile, find_models, resolve_model
+from hyperllama.models.gguf.fit import Machine, machine
+from hyperllama.models.gguf.folders import usual_folders
+from hyperllama.models.gguf.registry import EMBEDDED, ModelFile, find_models, resolve_model
+from hyperllama.models.process.child import python_argv
 from hyperllama.tui import actions, bridge, library, preferences, wording
 from hyperllama.tui.child import JsonChild
 from hyperllama.tui.screens.base import Place

@@ -15,8 +15,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from hyperllama.core.compare.grid import Grid, comparison_names
-from hyperllama.core.compare.reading import all_comparisons
+from hyperllama.core.experiments.compare.grid import Grid, comparison_names
+from hyperllama.core.experiments.compare.reading import all_comparisons
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, library, preferences, wording
 from hyperllama.tui.screens.base import Place
@@ -59,7 +59,7 @@ class Wanted:
 
     def make(self) -> Grid:
         """Write its queue; task files are read and checked. Raises HyperLlamaError."""
-        from hyperllama.core.compare.grid import make_grid, parse_contender
+        from hyperllama.core.experiments.compare.grid import make_grid, parse_contender
 
         contenders = [parse_contender(text, self.how) for text in self.contenders]
         return make_grid(self.name, contenders, self.tasks, range(self.seeds), self.budget)
@@ -103,7 +103,7 @@ of the models; nothing that was trained before on the same folds is trained agai
 
     @work(group="models", exclusive=True)
     async def _find_models(self) -> None:
-        from hyperllama.models.registry import find_models
+        from hyperllama.models.gguf.registry import find_models
 
         found, self._speeds = await asyncio.to_thread(lambda: (find_models(), _known_speeds()))
         if self.is_mounted:

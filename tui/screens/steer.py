@@ -10,9 +10,9 @@ from typing import Any
 from textual import work
 from textual.content import Content
 
-from hyperllama.core import control
 from hyperllama.core.errors import StudyError
-from hyperllama.core.proposers import ASK_A_MODEL, SUMMARIES
+from hyperllama.core.events import requests
+from hyperllama.core.propose.catalogue import ASK_A_MODEL, SUMMARIES
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bounds, bridge, wording
 from hyperllama.tui.screens.base import Place
@@ -93,21 +93,21 @@ class Steerable(Place[None]):
 
     def action_pause(self) -> None:
         if self.snapshot.state == "paused":
-            self.send(control.Resume())
+            self.send(requests.Resume())
         else:
-            self.send(control.Pause(), "Pausing after this trial")
+            self.send(requests.Pause(), "Pausing after this trial")
 
     def action_step(self) -> None:
-        self.send(control.Step(), "One trial, then a pause")
+        self.send(requests.Step(), "One trial, then a pause")
 
     def action_stop(self) -> None:
-        self.send(control.Stop(), "Stopping after this trial; u takes it back")
+        self.send(requests.Stop(), "Stopping after this trial; u takes it back")
 
     def action_stop_now(self) -> None:
-        self.send(control.StopNow(), "Stopping now")
+        self.send(requests.StopNow(), "Stopping now")
 
     def action_undo(self) -> None:
-        self.send(control.Undo(), f"Taking back: {plain(self.snapshot.undo)}")
+        self.send(requests.Undo(), f"Taking back: {plain(self.snapshot.undo)}")
 
     @work
     async def action_resume(self) -> None:
@@ -146,13 +146,13 @@ class Steerable(Place[None]):
         opened = self.snapshot.opened
         on = opened is None or not opened.review
         self.send(
-            control.Review(on), "Each proposal waits for you" if on else "Proposals wait no longer"
+            requests.Review(on), "Each proposal waits for you" if on else "Proposals wait no longer"
         )
 
     def action_accept(self) -> None:
         held = self.snapshot.held
         if held is not None:
-            self.send(control.Accept(held.number), f"Trial {held.number} is tried as proposed")
+            self.send(requests.Accept(held.number), f"Trial {held.number} is tried as proposed")
 
     @work
     async def action_reject(self) -> None:
@@ -167,12 +167,12 @@ class Steerable(Place[None]):
             )
         )
         if reason:
-            self.send(control.Reject(held.number, reason), "Turned down; another one is asked for")
+            self.send(requests.Reject(held.number, reason), "Turned down; another one is asked for")
 
     def action_another(self) -> None:
         held = self.snapshot.held
         if held is not None:
-            self.send(control.Reject(held.number), "Another one is asked for")
+            self.send(requests.Reject(held.number), "Another one is asked for")
 
     # Configurations of one's own
 
@@ -209,9 +209,9 @@ class Steerable(Place[None]):
         if changed is None:
             return
         if held is not None:
-            self.send(control.Accept(held, changed), f"Trial {held} is tried as you changed it")
+            self.send(requests.Accept(held, changed), f"Trial {held} is tried as you changed it")
         else:
-            self.send(control.Queue(changed), "Queued: it is tried next")
+            self.send(requests.Queue(changed), "Queued: it is tried next")
 
     # The search space
 
@@ -260,7 +260,7 @@ class Steerable(Place[None]):
             )
         )
         if text:
-            self.send(control.Hint(text), "The model will read it")
+            self.send(requests.Hint(text), "The model will read it")
 
     @work
     async def action_proposer(self) -> None:
@@ -281,7 +281,7 @@ class Steerable(Place[None]):
             if picked is None:
                 return
             model = picked
-        self.send(control.Propose(chosen[0], model), "From the next proposal on; u takes it back")
+        self.send(requests.Propose(chosen[0], model), "From the next proposal on; u takes it back")
 
     async def _pick_model(self, now: str) -> str | None:
         """A model for the study, by name or path; "" keeps the present one, None gives up."""
@@ -299,7 +299,7 @@ class Steerable(Place[None]):
             self.interface.report("info", "There is no scored trial to run again yet.")
             return
         self.send(
-            control.Rerun(trial.number, RERUNS),
+            requests.Rerun(trial.number, RERUNS),
             f"Trial {trial.number} runs again on {RERUNS} other seeds",
         )
 
@@ -317,16 +317,16 @@ class Steerable(Place[None]):
             )
         )
         if text is not None and text != trial.note:
-            self.send(control.Note(trial.number, text))
+            self.send(requests.Note(trial.number, text))
             self.refresh_study()
 
     def refresh_study(self, look: bool = False) -> None:
         """Draw what is new; `look`: also whether the process lives."""
         raise NotImplementedError
 
-    def send(self, request: control.Request, said: str = "") -> bool:
+    def send(self, request: requests.Request, said: str = "") -> bool:
         """Ask the study for something, and say so; False, and reported, where that failed."""
-        if not self.link.alive and not isinstance(request, control.LASTING):
+        if not self.link.alive and not isinstance(request, requests.LASTING):
             self.refresh_study(look=True)  # its process went a moment ago
             return False
         try:
@@ -339,7 +339,7 @@ class Steerable(Place[None]):
         return True
 
 
-def parse_budget(text: str) -> control.Extend | None:
+def parse_budget(text: str) -> requests.Extend | None:
     """`10`, `-5`, `30 min`; None where it is neither, or nothing."""
     match = re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*(trials?|m|min|minutes?|h|hours?)?", text.strip())
     if match is None:
@@ -348,8 +348,8 @@ def parse_budget(text: str) -> control.Extend | None:
     if not amount:
         return None
     if unit.startswith("t"):
-        return control.Extend(trials=int(amount)) if amount == int(amount) else None
-    return control.Extend(minutes=amount * (60 if unit.startswith("h") else 1))
+        return requests.Extend(trials=int(amount)) if amount == int(amount) else None
+    return requests.Extend(minutes=amount * (60 if unit.startswith("h") else 1))
 
 
 def _outside(value: Any, name: str, space: list[Mapping[str, Any]]) -> bool:
@@ -397,7 +397,7 @@ def _models() -> list[tuple[str, str, str]]:
 
 def chat_models() -> list[tuple[str, str, str]]:
     """(path, name, facts) of the models found that can talk; reads the headers."""
-    from hyperllama.models.registry import find_models
+    from hyperllama.models.gguf.registry import find_models
 
     found = []
     for model in find_models():

@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
 
-from hyperllama.core import control
+from hyperllama.core.events import requests
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, layout
 from hyperllama.tui.screens.dialogs import Ask, Option
@@ -347,17 +347,17 @@ class StudyScreen(Steerable):
 
     @on(Talk.Asked)
     def _asked(self, message: Talk.Asked) -> None:
-        self.send(control.Talk(message.text))
+        self.send(requests.Talk(message.text))
         if not self.live:
             self.action_resume()  # a study that is over answers too
 
     @on(Talk.Taken)
     def _taken(self, message: Talk.Taken) -> None:
-        self.send(control.Queue(message.config), "Queued: it is tried next")
+        self.send(requests.Queue(message.config), "Queued: it is tried next")
 
     @on(Talk.Hushed)
     def _hushed(self) -> None:
-        self.send(control.Hush())
+        self.send(requests.Hush())
 
     @on(Talk.Left)
     def _left(self) -> None:
@@ -499,7 +499,7 @@ class StudyScreen(Steerable):
                 ),
             )
         )
-        if choice == "stop" and not self.send(control.Stop()):
+        if choice == "stop" and not self.send(requests.Stop()):
             return ""
         return choice or ""
 

@@ -9,8 +9,8 @@ from typing import Any
 from textual.content import Content
 
 from hyperllama.core.text import plain
-from hyperllama.models.fit import Fit, Machine, fit
-from hyperllama.models.registry import ModelFile, default_context
+from hyperllama.models.gguf.fit import Fit, Machine, fit
+from hyperllama.models.gguf.registry import ModelFile, default_context
 from hyperllama.tui import preferences, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets.rows import Column, Rows

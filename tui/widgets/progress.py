@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
-from hyperllama.core.honesty import Honesty, Line
+from hyperllama.core.experiments.honesty import Honesty, Line
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs

@@ -1,0 +1,350 @@
+"""Fills the honesty panel of a study: baselines at its budget, the noise of its folds, overtuning.
+
+A process of its own, at the lowest priority: it works only while no study is running on this
+machine, and gives way within two seconds when one begins. Its trials lie in the study's folder
+under `baselines/`, a comparison of its own (see `core/compare`); the study's storage stays as it
+is. What the study trained itself is not trained again, and nothing here is trained twice.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.experiments.bench.chance import Chance
+from hyperllama.core.experiments.compare.grid import BASELINES, FILE, Contender, make_grid
+from hyperllama.core.experiments.compare.reading import Comparison, read_comparison
+from hyperllama.core.experiments.compare.run import run_comparison
+from hyperllama.core.experiments.compare.trials import KeptRunner, KeptTrials, default_file
+from hyperllama.core.experiments.honesty import (
+    FOLDER,
+    Honesty,
+    Line,
+    Noise,
+    Unseen,
+    lock_folder,
+    read_honesty,
+    write_honesty,
+)
+from hyperllama.core.storage.folder import Lock, all_summaries, holder
+from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.reading import StudyFacts, read_study
+from hyperllama.core.storage.store import StoredTrial
+from hyperllama.models.process.child import program_argv
+
+SEEDS = 3
+FOLDINGS = 5
+"""Other foldings that the noise is measured on."""
+POLL_S = 1.0
+_QUANTILES = (0.1, 0.9)
+
+
+def spawn(study: str, storage: str | None = None) -> int:
+    """Start `hyperllama baselines STUDY` in the background; its process id.
+
+    It ends by itself, also where another one works on the same study already.
+    """
+    environment = dict(os.environ)
+    if storage:
+        environment["HYPERLLAMA_STORAGE"] = storage
+    child = subprocess.Popen(
+        program_argv("baselines", study, "--quiet"), stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    return child.pid
+
+
+def switch(study: str, on: bool) -> None:
+    """Switch a study's panel on or off; one that is running is for its process to end.
+
+    Raises:
+        StudyError: there is no such study.
+    """
+    found = read_honesty(study)
+    state = "none" if on and not found.lines else "stopped" if on else "off"
+    write_honesty(study_dir(found.study), replace(found, state=state))
+
+
+def run_baselines(
+    study: str,
+    *,
+    storage: str | None = None,
+    seeds: int = SEEDS,
+    foldings: int = FOLDINGS,
+    proposers: Sequence[str] = BASELINES,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[Honesty], None] = lambda found: None,
+    busy: Callable[[], bool] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Honesty:
+    """Fill the panel of a study; goes on where it was stopped. The panel as it is then.
+
+    Args:
+        seeds: of each baseline.
+        foldings: other foldings for the noise; 0 leaves it out.
+        busy: whether to wait; by default, while any study is running on this machine.
+        sleep: waits so many seconds.
+
+    Raises:
+        StudyError: there is no such study, it has no score yet, it is switched off, or another
+            process is at it.
+    """
+    facts = read_study(study, storage)
+    folder = study_dir(facts.study)
+    if read_honesty(facts.study).state == "off":
+        raise StudyError(f"the baselines of {study!r} are switched off", "`--on` switches them on")
+    if facts.best is None or facts.task_file is None:
+        raise StudyError(f"the study {study!r} has no score yet", "run it first")
+    pid = holder(lock_folder(folder))
+    if pid is not None:
+        raise StudyError(
+            f"process {pid} works on the baselines of {study!r} already", "`--show` says how far"
+        )
+    lock = Lock(lock_folder(folder))
+    lock.take()
+    work = _Work(facts, folder, should_stop, on_progress, _Spare(busy or _busy, sleep))
+    kept = KeptTrials(default_file())
+    try:
+        work.begin(proposers, seeds, foldings)
+        while not work.over:
+            work.wait()
+            if should_stop():
+                break
+            with KeptRunner(
+                facts.task_file, kept, log=folder / FOLDER / "trials.log", seed=work.seed
+            ) as runner:
+                work.with_runner(runner)
+    finally:
+        kept.close()
+        work.end()
+        lock.release()
+    return work.found
+
+
+class _Spare:
+    """Whether there is time to spare; looked at once a second."""
+
+    def __init__(self, busy: Callable[[], bool], sleep: Callable[[float], None]) -> None:
+        self._busy, self.sleep = busy, sleep
+        self._looked_s, self._was = -POLL_S, False
+
+    def busy(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_s >= POLL_S:
+            self._looked_s, self._was = now, self._busy()
+        return self._was
+
+
+def _busy() -> bool:
+    """Whether a study is running on this machine; a paused one leaves time to spare."""
+    return any(s.get("live") and s.get("state") == "running" for s in all_summaries())
+
+
+class _Work:
+    """What is to be done for one study, piece by piece."""
+
+    def __init__(
+        self, facts: StudyFacts, folder: Path, should_stop: Callable[[], bool],
+        on_progress: Callable[[Honesty], None], spare: _Spare,
+    ) -> None:  # fmt: skip
+        self._facts, self._folder = facts, folder
+        self._should_stop, self._on_progress, self._spare = should_stop, on_progress, spare
+        self._name = str(folder / FOLDER)
+        self._foldings = self._cells = self._tests = 0
+        self.over = False
+        self.seed = int((facts.attrs.get("settings") or {}).get("seed") or 0)
+        finished = [t for t in facts.trials if t.state in ("COMPLETE", "FAIL") and not t.rejected]
+        best, curve = -np.inf, []
+        for t in finished:
+            best = max(best, -np.inf if t.value is None else t.value)
+            curve.append(float(best))
+        self._trials = finished
+        self.found = Honesty(
+            facts.study,
+            metric=str(facts.attrs.get("metric") or ""),
+            budget=len(finished),
+            curve=tuple(v for v in curve if np.isfinite(v)),
+            proposer=str(facts.attrs.get("proposer") or ""),
+            state="waiting",
+        )
+
+    def begin(self, proposers: Sequence[str], seeds: int, foldings: int) -> None:
+        """Make the queue of the baselines."""
+        assert self._facts.task_file is not None
+        self._foldings = foldings
+        grid = Path(self._name) / FILE
+        grid.unlink(missing_ok=True)  # the budget may have grown; what was trained is kept
+        make_grid(
+            self._name, [Contender(p, p) for p in proposers], [self._facts.task_file],
+            range(seeds), max(len(self._trials), 1), {"seed": self.seed},
+        )  # fmt: skip
+        self._cells = len(proposers) * seeds
+        self._tests = len(self._incumbents())
+        self._tell(state="waiting")
+
+    def wait(self) -> None:
+        """Until there is time to spare."""
+        while self._spare.busy() and not self._should_stop():
+            self._tell(state="waiting")
+            self._spare.sleep(POLL_S)
+        if not self._should_stop():
+            self._tell()
+
+    def with_runner(self, runner: KeptRunner) -> None:
+        """Work until nothing is left, or somebody else needs the machine."""
+        self._take_over(runner)
+        self._measure_noise(runner)
+        if self._free():
+            self._test(runner)
+        if self._free():
+            run_comparison(
+                self._name, should_stop=lambda: not self._free(),
+                on_progress=lambda progress: self._tell(),
+                opened=(runner.problem.task.name, runner),
+            )  # fmt: skip
+        self._tell()
+        self.over = self._free() and read_comparison(self._name).finished
+
+    def end(self) -> None:
+        state = "finished" if self.over else "stopped"
+        self._tell(state=state)
+
+    def _free(self) -> bool:
+        return not (self._should_stop() or self._spare.busy())
+
+    def _take_over(self, runner: KeptRunner) -> None:
+        """What the study trained itself, so that no baseline trains it again."""
+        for t in self._trials:
+            if t.state == "COMPLETE" and t.value is not None and not runner.known(t.config):
+                folds = tuple(
+                    FoldResult(i, len(t.fold_scores), s, t.train_value)
+                    for i, s in enumerate(t.fold_scores)
+                )
+                runner.remember(
+                    t.config,
+                    Result("complete", t.value, folds, seconds=t.seconds, facts=dict(t.facts)),
+                )
+
+    def _chosen(self) -> list[StoredTrial]:
+        """The trials whose noise is measured: the incumbent and the default."""
+        best, default = self._facts.best, self._facts.default
+        found = [t for t in (best, default) if t is not None]
+        return found[:1] if best is default else found
+
+    def _incumbents(self) -> list[StoredTrial]:
+        """The study's successive incumbents."""
+        found: list[StoredTrial] = []
+        best = -np.inf
+        for t in self._trials:
+            if t.value is not None and t.value > best:
+                best = t.value
+                found.append(t)
+        return found
+
+    def _measure_noise(self, runner: KeptRunner) -> None:
+        noise: list[Noise] = []
+        for trial in self._chosen():
+            values: list[float] = []
+            for k in range(self._foldings):
+                if not self._free():
+                    return
+                fold_seed = runner.problem.task.seed + 1 + k
+                result, _ = runner.evaluate(
+                    trial.config, lambda: not self._free(), fold_seed=fold_seed
+                )
+                if result.value is not None:
+                    values.append(result.value)
+                self._tell(noise=(*noise, Noise(trial.number, tuple(values))))
+            noise.append(Noise(trial.number, tuple(values)))
+
+    def _test(self, runner: KeptRunner) -> None:
+        """The study's incumbents on the rows that no trial saw; only once the study is over."""
+        if holder(self._folder) is not None:
+            return
+        tested: list[Unseen] = []
+        for t in self._incumbents():
+            if not self._free() or t.value is None:
+                return
+            try:
+                value = runner.test_score(t.config, lambda: not self._free())
+            except HyperLlamaError:
+                return  # stopped, or there is no such score: the panel does without
+            if value is None:
+                self._tests = 0
+                return
+            tested.append(Unseen(t.number, float(t.value), value))
+            self._tell(tested=tuple(tested))
+
+    def _tell(self, state: str = "running", **changed: Any) -> None:
+        comparison = read_comparison(self._name)
+        lines = tuple(_lines(comparison, self.found.curve, self._facts))
+        total = self._cells + len(self._chosen()) * self._foldings + self._tests
+        self.found = replace(self.found, state=state, lines=lines, total=total, **changed)
+        done = sum(c.state in ("done", "failed") for c in comparison.cells)
+        done += sum(len(n.values) for n in self.found.noise) + len(self.found.tested)
+        self.found = replace(self.found, done=done)
+        write_honesty(self._folder, self.found)
+        self._on_progress(self.found)
+
+
+def _lines(
+    comparison: Comparison, curve: Sequence[float], facts: StudyFacts
+) -> list[Line]:
+    """The default, and each baseline as far as it was run."""
+    lines: list[Line] = []
+    count = comparison.grid.budget
+    default = facts.default.value if facts.default is not None else None
+    if default is not None:
+        flat = (float(default),) * count
+        lines.append(Line("default", flat, flat, flat, "the library's default configuration"))
+    for contender in comparison.grid.contenders:
+        cells = [c for c in comparison.cells if c.cell.contender == contender.label and c.trials]
+        if contender.proposer == "random":
+            found = _random_line([t["value"] for c in cells for t in c.asked], default, count)
+            if found is not None:
+                lines.append(found)
+            continue
+        curves = [c.curve for c in cells if c.state == "done"]
+        if curves:
+            table = np.array([c + [c[-1]] * (count - len(c)) for c in curves])
+            lines.append(
+                Line(
+                    contender.label, tuple(table.mean(0).tolist()), tuple(table.min(0).tolist()),
+                    tuple(table.max(0).tolist()), f"{len(curves)} seeds",
+                )
+            )  # fmt: skip
+    return lines
+
+
+def _random_line(
+    values: Sequence[float | None], default: float | None, count: int
+) -> Line | None:
+    """Random search that begins with the default: its exact expectation over the pool of draws.
+
+    The band is the 10th and 90th percentile of the best of k draws: with F the pool's distribution,
+    F(x)^k is that of the best.
+    """
+    known = np.sort([v for v in values if v is not None])
+    if not len(known):
+        return None
+    floor = float(known[0])
+    drawn = np.sort([floor if v is None else v for v in values])
+    first = floor if default is None else default
+    mean = -Chance.of(-drawn, default=(-first, -first)).curve(count, "default")
+    low, high = [first], [first]
+    for k in range(1, count):
+        for band, q in zip((low, high), _QUANTILES, strict=True):
+            at = min(int(np.ceil(q ** (1 / k) * len(drawn))), len(drawn)) - 1
+            band.append(max(first, float(drawn[at])))
+    source = f"exact expectation over {len(drawn)} random configurations"
+    return Line("random", tuple(mean.tolist()), tuple(low), tuple(high), source)

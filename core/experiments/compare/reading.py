@@ -1,0 +1,228 @@
+"""What a comparison found so far, read from its folder: cells with their curves and costs.
+
+Light enough for an interface: `read_comparison` reads JSON and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from hyperllama.core.errors import StudyError
+from hyperllama.core.experiments.compare.grid import Cell, Grid, comparison_names, load_grid
+from hyperllama.core.storage.folder import holder
+
+STATUS = "status.json"
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """A cell as far as it is.
+
+    Attributes:
+        cell: which.
+        state: "waiting", "running", "broken off" (goes on where it was), "done", "failed",
+            "skipped".
+        trials: one a line of its file: number, config, value (greater is better; None failed),
+            proposer, fallback, seconds, known (trained before), ask_s, tokens, replies, repeated,
+            invalid, joules (or None), engine_mb.
+        end: test_value and default_test_value, or error, or exhausted.
+    """
+
+    cell: Cell
+    state: str
+    trials: Sequence[Mapping[str, Any]] = ()
+    end: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def curve(self) -> list[float]:
+        """Best value after each trial; NaN before the first that did not fail."""
+        best, found = math.nan, []
+        for t in self.trials:
+            value = t["value"]
+            if value is not None and not value <= best:
+                best = float(value)
+            found.append(best)
+        return found
+
+    def best_after(self, count: int) -> float | None:
+        """Best value after `count` trials, all there are if fewer; None without one."""
+        values = self.curve[:count]
+        return values[-1] if values and math.isfinite(values[-1]) else None
+
+    @property
+    def default_value(self) -> float | None:
+        return self.trials[0]["value"] if self.trials else None
+
+    @property
+    def error(self) -> str:
+        return str(self.end.get("error", ""))
+
+    @property
+    def asked(self) -> list[Mapping[str, Any]]:
+        """The trials that were proposed: all but the default configuration."""
+        return [t for t in self.trials if t["number"] > 0]
+
+    def mean(self, key: str) -> float | None:
+        """Mean of a number of the proposals; of tokens as "tokens.prompt"."""
+        head, _, tail = key.partition(".")
+        values = [t[head].get(tail) if tail else t.get(head) for t in self.asked]
+        known = [float(v) for v in values if v is not None]
+        return fmean(known) if known else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison with all its cells, in the order of the queue.
+
+    Attributes:
+        grid: what was asked for.
+        cells: one a cell.
+        pid: of the process that works on it; None when nobody does.
+    """
+
+    grid: Grid
+    cells: tuple[CellFacts, ...]
+    pid: int | None
+
+    @property
+    def trials(self) -> int:
+        return sum(_needed(self, c) for c in self.cells if c.state != "skipped")
+
+    @property
+    def done_trials(self) -> int:
+        return sum(len(c.trials) for c in self.cells if c.state != "skipped")
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return all(c.state in ("done", "failed", "skipped") for c in self.cells)
+
+    @property
+    def left_s(self) -> float | None:
+        """Estimate of the seconds left, from the trials so far; None while there are none.
+
+        A trial takes as long as those of the same contender on the same task, else as those of the
+        contender, else as all.
+        """
+        by_cell: dict[tuple[str, str], list[float]] = {}
+        by_contender: dict[str, list[float]] = {}
+        every: list[float] = []
+        for c in self.cells:
+            took = [t["ask_s"] + (0.0 if t["known"] else t["seconds"]) for t in c.trials]
+            by_cell.setdefault((c.cell.contender, c.cell.task), []).extend(took)
+            by_contender.setdefault(c.cell.contender, []).extend(took)
+            every += took
+        if not every:
+            return None
+        total = 0.0
+        for c in self.cells:
+            if c.state in ("waiting", "running", "broken off"):
+                like = by_cell[c.cell.contender, c.cell.task] or by_contender[c.cell.contender]
+                total += (_needed(self, c) - len(c.trials)) * fmean(like or every)
+        return total
+
+    def of(self, contender: str, task: str) -> list[CellFacts]:
+        """The whole cells of a contender on a task, by seed."""
+        found = [
+            c for c in self.cells
+            if c.state == "done" and c.cell.contender == contender and c.cell.task == task
+        ]  # fmt: skip
+        return sorted(found, key=lambda c: c.cell.seed)
+
+    def seconds_a_proposal(self, contender: str) -> float | None:
+        """Median time of a contender's proposals."""
+        times = [
+            float(t["ask_s"]) for c in self.cells if c.cell.contender == contender for t in c.asked
+        ]
+        return median(times) if times else None
+
+
+def _needed(comparison: Comparison, cell: CellFacts) -> int:
+    over = cell.state in ("done", "failed")
+    return len(cell.trials) if over else comparison.grid.budget
+
+
+def cell_file(folder: Path, cell: Cell) -> Path:
+    """Where a cell's trials are written."""
+    return folder / "cells" / f"{cell.id}.jsonl"
+
+
+def read_comparison(name: str) -> Comparison:
+    """A comparison as it stands.
+
+    Raises:
+        StudyError: there is none of this name, or a file is damaged.
+    """
+    grid = load_grid(name)
+    pid = holder(grid.folder)
+    running = ""
+    if pid is not None:
+        try:
+            running = str(json.loads((grid.folder / STATUS).read_text("utf8"))["cell"])
+        except (OSError, ValueError, KeyError, TypeError):
+            running = ""  # between two cells
+    cells = tuple(_read_cell(grid, cell, running) for cell in grid.cells)
+    return Comparison(grid, cells, pid)
+
+
+def all_comparisons() -> list[Comparison]:
+    """The comparisons in the data folder, the newest first; damaged ones are left out."""
+    found = []
+    for name in comparison_names():
+        try:
+            found.append(read_comparison(name))
+        except StudyError:
+            continue  # asking for it by its name says what is wrong
+    return found
+
+
+_read: dict[Path, tuple[tuple[int, int], list[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def _read_cell(grid: Grid, cell: Cell, running: str) -> CellFacts:
+    trials, end = _lines(cell_file(grid.folder, cell))
+    if cell.skipped:
+        state = "skipped"
+    elif cell.id == running:
+        state = "running"
+    elif "error" in end:
+        state = "failed"
+    elif end:
+        state = "done"
+    else:
+        state = "broken off" if trials else "waiting"
+    return CellFacts(cell, state, trials, end)
+
+
+def _lines(file: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Trials and end of a cell's file; kept while the file does not change."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return [], {}
+    stamp = (stat.st_mtime_ns, stat.st_size)
+    known = _read.get(file)
+    if known is not None and known[0] == stamp:
+        return known[1], known[2]
+    trials: list[dict[str, Any]] = []
+    end: dict[str, Any] = {}
+    lines = file.read_bytes().split(b"\n")[:-1]  # what follows the last newline is being written
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            if "trial" in record:
+                trials.append(record["trial"])
+                end = {}  # a cell that failed went on
+            else:
+                end = dict(record["end"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StudyError(f"{file}, line {number}, cannot be read", "delete it") from error
+    _read[file] = (stamp, trials, end)
+    return trials, end

@@ -1,8 +1,0 @@
-"""What a study leaves behind for people and programs: configuration, script, pipeline, report."""
-
-from __future__ import annotations
-
-from hyperllama.core.export.record import StudyRecord, TrialRecord
-from hyperllama.core.export.write import export
-
-__all__ = ["StudyRecord", "TrialRecord", "export"]

@@ -1,0 +1,331 @@
+"""A model proposes the search space itself, before the first trial; a person confirms it.
+
+A chat model is led through one JSON object: for each number a lower bound between the least that
+is allowed and the default, an upper bound between the default and the most; for each choice whether
+to keep it. So whatever comes out is a space, and the library's default lies in it. An embedded
+model is asked for its beliefs instead, shown no trial: their middle nine tenths, the default
+included, are the range.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hyperllama.core.estimators import CHOICE
+from hyperllama.core.prompt.thinking import marks_of, opened
+from hyperllama.core.prompt.wording import metric_words, number_text, untrusted
+from hyperllama.core.propose.embedded.proposer import EmbeddedProposer, subspace
+from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.space import (
+    Categorical,
+    Domain,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+    Value,
+)
+from hyperllama.core.text import plain
+from hyperllama.core.trials import Cancelled, ProposerSetting
+from hyperllama.models.engine.protocol import Choice, Fixed, Free, Generation, Number, Segment
+from hyperllama.models.gguf.registry import check_model, resolve_model
+
+ANALYSIS_TOKENS = 250
+WIDER = 10.0
+"""How far beyond the usual range a bound on a logarithmic scale may go, as a factor."""
+_TEMPERATURE = 0.3
+_DIGITS = 3
+_MIDDLE = (0.05, 0.95)  # of an embedded model's belief
+_KEEP, _DROP = '"keep"', '"drop"'
+SYSTEM = (
+    "You choose search ranges for hyperparameter optimisation. A good range is narrow enough to be "
+    "searched with few trials and wide enough to hold the best value for this table. Think of how "
+    "many rows and columns there are, of noise, and of what each hyperparameter does."
+)
+
+
+@dataclass(frozen=True)
+class SpaceProposal:
+    """A search space that a model proposes.
+
+    Attributes:
+        before, space: the usual space, and the proposed one, which lacks hyperparameters that count
+            only with a choice that was dropped.
+        reasoning: why, as the model wrote it; may be empty.
+        model: name of its file.
+        record: prompt, raw reply and seed of each question.
+    """
+
+    before: SearchSpace
+    space: SearchSpace
+    reasoning: str = ""
+    model: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def changes(self) -> list[tuple[str, Domain, Domain]]:
+        """(name, usual domain, proposed domain) where they differ."""
+        return [
+            (p.name, self.before[p.name].domain, p.domain)
+            for p in self.space
+            if p.domain != self.before[p.name].domain
+        ]
+
+    def overrides(self) -> dict[str, dict[str, Any]]:
+        """The changes as a task file has them: name -> low and high, or choices."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, _, domain in self.changes():
+            if isinstance(domain, Categorical):
+                found[name] = {"choices": ["none" if c is None else c for c in domain.choices]}
+            else:
+                found[name] = {"low": domain.low, "high": domain.high}
+                if domain.log:
+                    found[name]["log"] = True
+        return found
+
+
+def propose_space(
+    setting: ProposerSetting,
+    space: SearchSpace,
+    on_text: Callable[[str], None] = lambda text: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> SpaceProposal:
+    """Ask the model of `setting` for the ranges of `space`, one estimator at a time.
+
+    Raises:
+        ModelFileError: there is no such model. EngineError: the engine failed.
+        Cancelled: `should_stop` became true.
+    """
+    file = check_model(resolve_model(setting.model))
+    groups = [(e, subspace(space, e)) for e in setting.estimators] if CHOICE in space else [
+        (setting.estimators[0] if setting.estimators else "", space)
+    ]  # fmt: skip
+    ask: _Embedded | _Chat = (
+        _Embedded(setting) if file.is_embedded_dialect else _Chat(setting, file.chat_template)
+    )
+    domains: dict[str, Domain] = {}
+    words: list[str] = []
+    records: list[Mapping[str, Any]] = []
+    try:
+        for estimator, part in groups:
+            if should_stop():
+                raise Cancelled
+            found, said, record = ask.ranges(estimator, part, on_text, should_stop)
+            prefix = f"{estimator}." if CHOICE in space else ""
+            domains |= {prefix + name: domain for name, domain in found.items()}
+            words.append(said)
+            records.append(record)
+    finally:
+        ask.close()
+    proposed = space.with_domains(domains)
+    reasoning = "\n\n".join(filter(None, words))
+    return SpaceProposal(space, proposed, reasoning, file.path.stem, {"questions": records})
+
+
+Found = tuple[dict[str, Domain], str, Mapping[str, Any]]
+
+
+class _Embedded:
+    """Ranges from an embedded model's beliefs."""
+
+    def __init__(self, setting: ProposerSetting) -> None:
+        self._setting = setting
+        self._opened: list[EmbeddedProposer] = []
+
+    def ranges(
+        self, estimator: str, space: SearchSpace, on_text: Callable[[str], None],
+        should_stop: Callable[[], bool],
+    ) -> Found:  # fmt: skip
+        estimators = (estimator,) if estimator else ()
+        model = EmbeddedProposer(replace(self._setting, estimators=estimators))
+        self._opened.append(model)
+        spoke, _ = model.speak(space, 0, blind=True)
+        domains = {
+            p.name: _around(p, spoke.beliefs[p.name]) for p in space.free if p.name in spoke.beliefs
+        }
+        said = f"{estimator or 'Ranges'}: the middle of what did well on other tables."
+        on_text(f"{said}\n")
+        return domains, said, spoke.record
+
+    def close(self) -> None:
+        for model in self._opened:
+            model.close()
+
+
+def _around(p: Param, belief: Sequence[tuple[Value, float]]) -> Domain:
+    """The range that holds the middle of a belief and the default; choices that are likely."""
+    d, total = p.domain, sum(share for _, share in belief)
+    if isinstance(d, Categorical):
+        least = (1 - _MIDDLE[1] + _MIDDLE[0]) / 2 * total
+        kept = {v for v, share in belief if share >= least} | {p.start}
+        return Categorical(tuple(c for c in d.choices if c in kept))
+    ordered = sorted(belief, key=lambda pair: d.to_unit(pair[0]))
+    low = high = ordered[0][0]
+    so_far = 0.0
+    for value, share in ordered:
+        if so_far < _MIDDLE[0] * total:
+            low = value
+        if so_far < _MIDDLE[1] * total:
+            high = value
+        so_far += share
+    ends = [low, high, p.start]
+    return _range(d, min(ends), max(ends))  # type: ignore[type-var,arg-type]
+
+
+def _range(d: Float | Integer, low: float, high: float) -> Domain:
+    """`d` with other bounds; as it is where nothing would be left to vary."""
+    if isinstance(d, Integer):
+        low, high = int(low), int(high)
+        return replace(d, low=low, high=high) if low < high else d
+    low, high = float(f"{low:.{_DIGITS}g}"), float(f"{high:.{_DIGITS}g}")
+    return replace(d, low=low, high=high) if low < high else d
+
+
+class _Chat:
+    """Ranges from a chat model's constrained reply."""
+
+    def __init__(self, setting: ProposerSetting, template: str) -> None:
+        self._setting = setting
+        self._marks = marks_of(template)
+        self._session = EngineSession(setting, resolve_model(setting.model))
+
+    def ranges(
+        self, estimator: str, space: SearchSpace, on_text: Callable[[str], None],
+        should_stop: Callable[[], bool],
+    ) -> Found:  # fmt: skip
+        params = [p for p in space.free if not _stepped(p.domain)]
+        if not params:
+            return {}, "", {}
+        prompt = self._session.render_chat(
+            [
+                {"role": "system", "content": SYSTEM},
+                {"role": "user", "content": _question(self._setting, estimator, params)},
+            ]
+        )
+        segments = [*self._lead(prompt), Free("analysis", ANALYSIS_TOKENS, ("```", "{"))]
+        segments += [Fixed("\n"), *_reply(params)]
+        made = self._session.generate(
+            Generation(prompt, segments, temperature=_TEMPERATURE, top_p=0.95,
+                       seed=self._setting.seed),
+            lambda text: on_text(plain(text)),
+            should_stop,
+        )  # fmt: skip
+        if made.stop_reason == "cancelled":
+            raise Cancelled
+        domains = _taken(params, made.values)
+        said = plain(str(made.values.get("analysis", ""))).strip()
+        record = {"prompt": prompt, "raw": made.text, "seed": self._setting.seed}
+        return domains, said, record
+
+    def _lead(self, prompt: str) -> list[Segment]:
+        """No thoughts: the analysis takes their place."""
+        if self._marks is None:
+            return []
+        inside = opened(prompt, self._marks)
+        before = [] if inside else [Fixed(self._marks.opening, special=True)]
+        return [*before, Fixed(self._marks.closing, special=True)]
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _stepped(d: Domain) -> bool:
+    """A range with steps stays as it is: other bounds would move all its values."""
+    return not isinstance(d, Categorical) and d.step not in (None, 1)
+
+
+def _question(setting: ProposerSetting, estimator: str, params: Sequence[Param]) -> str:
+    lines = [f"Task: {setting.kind or 'unknown'}, scored by {metric_words(setting.metric)}."]
+    lines += [untrusted(line) for line in setting.dataset.splitlines()[:12] if line.strip()]
+    if setting.notes.strip():
+        lines.append(f"Notes of the user: {untrusted(setting.notes, 1000)}")
+    lines += ["", f"Hyperparameters of {estimator or 'the model'}:"]
+    for p in params:
+        d = p.domain
+        if isinstance(d, Categorical):
+            choices = ", ".join(_literal(c) for c in d.choices)
+            lines.append(f"- {untrusted(p.name, 80)}: one of {choices}; default "
+                         f"{_literal(p.start)}. {p.description}")  # fmt: skip
+            continue
+        low, middle, high = _limits(p)
+        scale = ", logarithmic" if d.log else ""
+        lines.append(
+            f"- {untrusted(p.name, 80)}: usually {number_text(d.low)} to {number_text(d.high)}"
+            f"{scale}, default {number_text(middle)}; low may be {number_text(low)} to "
+            f"{number_text(middle)}, high {number_text(middle)} to {number_text(high)}. "
+            f"{p.description}"
+        )
+    lines += [
+        "",
+        "Say in two or three sentences which ranges suit this table. Then give one JSON object: "
+        '"low" and "high" for each number, "keep" or "drop" for each choice.',
+    ]
+    return "\n".join(lines)
+
+
+def _limits(p: Param) -> tuple[float, float, float]:
+    """The least lower bound, the default, the greatest upper bound of a number."""
+    d = p.domain
+    assert not isinstance(d, Categorical)
+    middle = float(p.start)  # type: ignore[arg-type]
+    low, high = float(d.low), float(d.high)
+    if d.log and isinstance(d, Float):
+        low = low / WIDER
+        high = high * WIDER if high != 1.0 else high  # 1 is mostly the most there is
+    elif d.log:
+        high = high * WIDER
+    return low, middle, high
+
+
+def _reply(params: Sequence[Param]) -> list[Segment]:
+    """The JSON object: fixed text, and what is decided under its own bounds."""
+    segments: list[Segment] = []
+    text = "{"
+    for i, p in enumerate(params):
+        text += (", " if i else "") + json.dumps(p.name, ensure_ascii=False) + ": {"
+        d = p.domain
+        if isinstance(d, Categorical):
+            for k, choice in enumerate(d.choices):
+                text += (", " if k else "") + json.dumps(_literal(choice)) + ": "
+                if choice == p.start:
+                    text += _KEEP
+                    continue
+                segments += [Fixed(text), Choice(f"{i} {k}", (_KEEP, _DROP))]
+                text = ""
+        else:
+            low, middle, high = _limits(p)
+            whole = isinstance(d, Integer)
+            for end, least, most in (("low", low, middle), ("high", middle, high)):
+                text += '"low": ' if end == "low" else ', "high": '
+                if least == most:
+                    text += number_text(least)
+                    continue
+                number = Number(f"{i} {end}", least, most, integer=whole, digits=_DIGITS)
+                segments += [Fixed(text), number]
+                text = ""
+        text += "}"
+    return [*segments, Fixed(text + "}")]
+
+
+def _taken(params: Sequence[Param], values: Mapping[str, Any]) -> dict[str, Domain]:
+    """The domains that the decided values mean, by name."""
+    domains: dict[str, Domain] = {}
+    for i, p in enumerate(params):
+        d = p.domain
+        if isinstance(d, Categorical):
+            kept = [c for k, c in enumerate(d.choices) if values.get(f"{i} {k}", _KEEP) == _KEEP]
+            domains[p.name] = Categorical(tuple(kept))
+        else:
+            low, middle, _ = _limits(p)
+            first = float(values.get(f"{i} low", low if low == middle else middle))
+            last = float(values.get(f"{i} high", middle))
+            domains[p.name] = _range(d, min(first, middle), max(last, middle))
+    return domains
+
+
+def _literal(value: Value) -> str:
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)

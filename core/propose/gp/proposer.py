@@ -1,0 +1,25 @@
+"""The Gaussian process as a proposer: three random trials, then expected improvement."""
+
+from __future__ import annotations
+
+from hyperllama.core.propose.classical import Classical
+from hyperllama.core.propose.gp.acquisition import choose
+from hyperllama.core.space import Config, SearchSpace
+from hyperllama.core.trials import ProposerSetting
+from hyperllama.core.trials.history import rng_for
+
+
+class GPProposer(Classical):
+    """Random for its first `options["n_startup_trials"]` scored trials (3), then the process."""
+
+    name = "gp"
+
+    def __init__(self, setting: ProposerSetting) -> None:
+        super().__init__(setting)
+        self._startup = max(2, int(setting.options.get("n_startup_trials", 3)))
+
+    def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
+        rng = rng_for(self._seed, number, attempt)
+        if not space.free or len(self._history.scored(space)) < self._startup:
+            return space.sample(rng)
+        return choose(space, self._history, rng).config

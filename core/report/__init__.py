@@ -1,0 +1,8 @@
+"""What a study leaves behind for people and programs: configuration, script, pipeline, report."""
+
+from __future__ import annotations
+
+from hyperllama.core.report.record import StudyRecord, TrialRecord
+from hyperllama.core.report.write import export
+
+__all__ = ["StudyRecord", "TrialRecord", "export"]

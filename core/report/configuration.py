@@ -1,0 +1,73 @@
+"""The best configuration, with its scores, as JSON and as TOML."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hyperllama.core.estimators import split
+from hyperllama.core.evaluate.saving import versions
+from hyperllama.core.report.record import StudyRecord, TrialRecord
+from hyperllama.core.text import plain
+
+
+def best_facts(study: StudyRecord, best: TrialRecord) -> dict[str, Any]:
+    """What is worth keeping of the incumbent, JSON-able."""
+    name, params = split(best.config, study.problem.estimators)
+    default = study.default
+    return {
+        "study": study.name,
+        "task": study.task.name,
+        "trial": best.number,
+        "proposer": best.proposer,
+        "estimator": name,
+        "kind": study.problem.kind,
+        "metric": study.problem.metric,
+        "value": best.value,
+        "std": best.std,
+        "fold_scores": list(best.fold_scores),
+        "train_value": best.train_value,
+        "test_value": study.test_value,
+        "default_value": default.value if default else None,
+        "default_test_value": study.default_test_value,
+        "seed": best.seed,
+        "study_seed": study.seed,
+        "split_seed": study.task.seed,
+        "config": dict(best.config),
+        "params": dict(params),
+        "target": study.problem.target,
+        "classes": list(study.problem.classes),
+        "data_sha256": study.problem.fingerprint,
+        "versions": versions(),
+    }
+
+
+def best_json(study: StudyRecord, best: TrialRecord) -> str:
+    """`best.json`: UTF-8, indented, floats in full precision."""
+    return json.dumps(best_facts(study, best), indent=2, ensure_ascii=False) + "\n"
+
+
+def best_toml(study: StudyRecord, best: TrialRecord) -> str:
+    """`best.toml`: what people need of it. None is written "none", as in task files."""
+    import tomlkit
+
+    facts = best_facts(study, best)
+    document = tomlkit.document()
+    document.add(tomlkit.comment(f"The best configuration of the study {plain(study.name)!r}."))
+    document.add(tomlkit.comment("Copied under [space] in a task file, the lines of [config] hold"))
+    document.add(tomlkit.comment("these values there."))
+    for key in ("study", "task", "trial", "proposer", "estimator", "metric", "seed", "split_seed"):
+        document.add(key, facts[key])
+    config = tomlkit.table()
+    for key, value in facts["config"].items():
+        config.add(key, "none" if value is None else value)
+    document.add("config", config)
+    scores = tomlkit.table()
+    wanted = ("value", "std", "train_value", "test_value", "default_value", "default_test_value")
+    for key in wanted:
+        if facts[key] is not None:
+            scores.add(key, facts[key])
+    scores.add("fold_scores", facts["fold_scores"])
+    document.add("scores", scores)
+    document.add("versions", facts["versions"])
+    return tomlkit.dumps(document)

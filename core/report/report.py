@@ -1,0 +1,248 @@
+"""The report of a study: what was found, how it compares, how it was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hyperllama.core.evaluate.saving import versions
+from hyperllama.core.report.blocks import (
+    Block,
+    Bullets,
+    Code,
+    Grid,
+    Heading,
+    Paragraph,
+    Picture,
+    Quote,
+    to_html,
+    to_markdown,
+)
+from hyperllama.core.report.chart import progress_svg
+from hyperllama.core.report.record import StudyRecord, TrialRecord
+from hyperllama.core.space import number
+
+
+def report_html(study: StudyRecord) -> str:
+    """One self-contained page."""
+    return to_html(f"{study.name}: report", report_blocks(study))
+
+
+def report_markdown(study: StudyRecord) -> str:
+    """The same in Markdown, the curve in words."""
+    return to_markdown(report_blocks(study))
+
+
+def report_blocks(study: StudyRecord) -> list[Block]:
+    """The report in the order of reading."""
+    blocks: list[Block] = [Heading(f"Report: {study.name}", 1), *_summary(study)]
+    best = study.incumbent
+    if best is not None:
+        blocks += [Heading("Progress"), Picture(progress_svg(study), _steps(study))]
+        blocks += _configuration(study, best)
+        if best.reasoning.strip():
+            who = best.proposer or "the proposer"
+            blocks += [
+                Heading("Why this configuration"),
+                Paragraph(f"What {who} wrote before trial {best.number} was run:"),
+                Quote(best.reasoning),
+            ]
+        blocks += _honesty(study, best)
+        blocks += _baselines(study)
+    blocks += [Heading("All trials"), _trials(study, best), *_data(study), *_measured(study)]
+    if best is not None:
+        blocks += [Heading("Use it"), Code(_USE, "python"), Paragraph(_USE_NOTE)]
+    return blocks
+
+
+def _summary(study: StudyRecord) -> list[Block]:
+    p, best, default = study.problem, study.incumbent, study.default
+    failed = len(study.trials) - len(study.complete)
+    line = f"{len(study.trials)} trials"
+    if failed:
+        line += f", {failed} of them failed"
+    if study.seconds:
+        line += f", in {duration(study.seconds)}"
+    line += f". Metric: {p.metric} (greater is better); target: {p.target}."
+    if study.model:
+        line += f" Language model: {study.model}."
+    if best is None:
+        return [Paragraph(line), Paragraph("No trial was completed: there is nothing to export.")]
+    found = f"Best: trial {best.number}, {with_spread(best)}"
+    found += f", proposed by {best.proposer}." if best.proposer else "."
+    if default is not None and default.value is not None and best.value is not None:
+        if default.number == best.number:
+            found += " It is the library's default configuration; nothing better was found."
+        else:
+            gain = best.value - default.value
+            found += f" The default configuration scored {with_spread(default)}: {gain:+.4g}."
+            if gain < max(best.std or 0.0, default.std or 0.0) / 2:
+                found += " That is small beside the differences between folds."
+    if study.test_value is not None:
+        found += f" On rows that no trial saw it scores {number(study.test_value)}."
+    return [Paragraph(found), Paragraph(line)]
+
+
+def _steps(study: StudyRecord) -> list[str]:
+    """The improvements, in words."""
+    steps: list[str] = []
+    best = float("-inf")
+    for t in study.complete:
+        if t.value is not None and t.value > best:
+            best = t.value
+            who = f" ({t.proposer})" if t.proposer else ""
+            steps.append(f"trial {t.number}: {number(t.value)}{who}")
+    return steps
+
+
+def _configuration(study: StudyRecord, best: TrialRecord) -> list[Block]:
+    space = study.problem.space
+    default = space.default()
+    rows = []
+    for p in space:
+        if p.name in best.config:
+            was = show(default[p.name]) if p.name in default else "–"
+            now = show(best.config[p.name])
+            rows.append([p.name, now, was, p.domain.describe(), p.description])
+    known = {p.name for p in space}
+    rows += [[k, show(v), "–", "", ""] for k, v in best.config.items() if k not in known]
+    header = ["hyperparameter", "best", "default", "searched", "what it does"]
+    return [Heading("The configuration"), Grid(header, rows, right=(1, 2))]
+
+
+def _honesty(study: StudyRecord, best: TrialRecord) -> list[Block]:
+    default = study.default
+    rows = [["best", show(best.train_value), with_spread(best), show(study.test_value)]]
+    if default is not None and default.number != best.number:
+        rows.append(
+            ["default", show(default.train_value), with_spread(default),
+             show(study.default_test_value)]
+        )
+    said = (
+        "The validation score chose this configuration among "
+        f"{len(study.complete)}, so it flatters it a little."
+    )
+    if study.test_value is not None:
+        said += (
+            " The test score comes from rows that were set apart before the first trial and looked "
+            "at once, at the end: it is the one to expect on new data like these."
+        )
+    else:
+        said += " No test part was scored."
+    return [
+        Heading("Validation and test"),
+        Grid(["configuration", "train", "validation", "test"], rows, right=(1, 2, 3)),
+        Paragraph(said),
+    ]
+
+
+def _baselines(study: StudyRecord) -> list[Block]:
+    """What simpler ways found with the same budget, where that was looked at."""
+    found = study.honesty
+    if found is None or not found.lines or not found.curve:
+        return []
+    rows = [["this study", show(found.curve[-1]), "", found.proposer]]
+    for line in found.lines:
+        band = ""
+        if line.low[-1] != line.high[-1]:
+            band = f"{show(line.low[-1])} to {show(line.high[-1])}"
+        rows.append([line.name, show(line.mean[-1]), band, line.source])
+    said = "; ".join(found.words())
+    return [
+        Heading("Beside simpler ways"),
+        Grid(["way", "best score", "band", "source"], rows, right=(1, 2)),
+        Paragraph(f"{said[:1].upper()}{said[1:]}."),
+    ]
+
+
+def _trials(study: StudyRecord, best: TrialRecord | None) -> Block:
+    rows: list[list[str]] = []
+    marked = -1
+    for t in study.trials:
+        if best is not None and t.number == best.number:
+            marked = len(rows)
+        config = ", ".join(f"{k}={show(v)}" for k, v in t.config.items())
+        notes = [t.reason] if t.reason else []
+        if t.fallback:
+            notes.append(f"fallback: {t.fallback}")
+        notes += [str(w) for w in t.facts.get("warnings", ())]
+        score = with_spread(t) if t.state == "complete" else "failed"
+        rows.append(
+            [str(t.number), t.proposer, score, show(t.train_value), f"{t.seconds:.1f}", config,
+             "; ".join(notes)]
+        )
+    header = ["#", "proposer", study.problem.metric, "train", "seconds", "configuration", "notes"]
+    return Grid(header, rows, right=(0, 2, 3, 4), marked=marked)
+
+
+def _data(study: StudyRecord) -> list[Block]:
+    blocks: list[Block] = [Heading("The data")]
+    lines = list(study.summary) or [
+        f"{study.problem.facts.rows} rows for tuning, {study.problem.facts.features} features"
+    ]
+    blocks.append(Bullets([f"table: {study.task.data.path}", *lines]))
+    warnings = list(dict.fromkeys([*study.problem.warnings, *study.warnings]))
+    if warnings:
+        blocks += [Heading("Warnings", 3), Bullets(warnings)]
+    return blocks
+
+
+def _measured(study: StudyRecord) -> list[Block]:
+    p, v = study.problem, study.problem.validation
+    how = {
+        "kfold": f"{v.folds}-fold cross-validation",
+        "stratified": f"{v.folds}-fold cross-validation, the classes in equal shares",
+        "group": f"{v.folds}-fold cross-validation, each {v.group} in one fold only",
+        "time": f"{v.folds} folds in the order of {v.time}, each scored on what came after it",
+        "split": f"one part of {v.validation_share:.0%} of the rows is scored",
+    }[str(v.method)]
+    lines = [
+        how + (f", {v.repeats} times with other folds" if v.repeats > 1 else "")
+        + "; the same folds for every trial",
+        f"{v.test_share:.0%} of the rows set apart for the test score"
+        if v.test_share else "no rows set apart for a test score",
+        "imputation, scaling and encoding are learned anew from the training rows of every fold",
+        f"seeds: study {study.seed}, splits {study.task.seed}; SHA-256 of the data {p.fingerprint}",
+        "versions: " + ", ".join(f"{k} {n}" for k, n in versions().items()),
+    ]
+    if study.task.early_stopping_rounds:
+        rounds = study.task.early_stopping_rounds
+        lines.insert(2, f"boosters stop after {rounds} rounds without gain on a part of the "
+                        "training rows, never on the scored ones")
+    if study.made_at:
+        lines.append(f"ended {study.made_at}")
+    return [Heading("How it was measured"), Bullets(lines)]
+
+
+def show(value: Any) -> str:
+    """A value of a table's cell."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return number(value)
+    return str(value)
+
+
+def with_spread(trial: TrialRecord) -> str:
+    """A score, and its standard deviation over the folds."""
+    if trial.value is None:
+        return "–"
+    spread = trial.std
+    return number(trial.value) + (f" ± {spread:.2g}" if spread is not None else "")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+_USE = """import joblib
+
+pipeline = joblib.load("pipeline.joblib")  # only open such files from people you trust
+pipeline.predict(x)  # columns and category codes as pipeline.json lists them
+"""
+_USE_NOTE = (
+    "train.py scores the configuration again without HyperLlama. best.toml and best.json hold "
+    "the configuration; pipeline.joblib is fitted on all rows and needs the versions above."
+)

@@ -1,0 +1,108 @@
+"""Exports a study by its name: reads its storage, opens its table, writes the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hyperllama.core.errors import StudyError
+from hyperllama.core.experiments.honesty import read_honesty
+from hyperllama.core.storage.reading import StudyFacts, read_study
+from hyperllama.core.storage.store import StoredTrial
+
+if TYPE_CHECKING:
+    from hyperllama.core.report import TrialRecord
+
+
+def export_study(
+    study: str,
+    folder: Path,
+    *,
+    storage: str | None = None,
+    with_model: bool = True,
+    threads: int = 0,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Path]:
+    """Write a study's best configuration, script, report and fitted pipeline into `folder`.
+
+    Args:
+        storage: an Optuna storage URL; default: where the study was made.
+        with_model: also fit the incumbent on all rows and save it.
+        say: told in a line what is being done.
+
+    Returns:
+        The files written.
+
+    Raises:
+        StudyError: there is no such study, nothing was completed, or the folder cannot be written.
+        HyperLlamaError: the table is gone, or the last fit failed.
+    """
+    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.report import StudyRecord, export
+
+    facts = read_study(study, storage)
+    if facts.task_file is None:
+        raise StudyError(
+            f"the task file of {study!r} is not on this machine",
+            f"`hyperllama resume {study} --storage URL` brings it here",
+        )
+    if facts.best is None:
+        raise StudyError(
+            f"no trial of {study!r} was completed, so there is nothing to export",
+            f"`hyperllama show {study}` says why trials failed",
+        )
+    settings = facts.attrs.get("settings") or {}
+    seed = int(settings.get("seed") or 0)
+    log = facts.task_file.with_name("trials.log")
+    with TrialRunner(facts.task_file, log=log, threads=threads) as runner:
+        say("reading the table")
+        problem = runner.open()
+        record = StudyRecord(
+            name=facts.study,
+            task=runner.task,
+            problem=problem,
+            trials=[_record(t, seed) for t in facts.trials if t.state in ("COMPLETE", "FAIL")],
+            seed=seed,
+            test_value=_current_test_score(facts),
+            default_test_value=facts.attrs.get("default_test_score"),
+            proposer=str(facts.attrs.get("proposer") or ""),
+            model=str(facts.summary.get("model") or ""),
+            seconds=float(facts.summary.get("seconds") or 0.0),
+            rows=runner.rows,
+            test_rows=runner.test_rows,
+            summary=runner.summary,
+            made_at=facts.best.ended.isoformat(timespec="seconds") if facts.best.ended else "",
+            honesty=read_honesty(facts.study),
+        )
+        if with_model:
+            say("fitting the incumbent on all rows")
+        return export(record, folder, runner if with_model else None)
+
+
+def _current_test_score(facts: StudyFacts) -> float | None:
+    """The test score, unless a better trial was found after it was computed."""
+    if facts.best is None or facts.attrs.get("test_of") != facts.best.number:
+        return None
+    score = facts.attrs.get("test_score")
+    return None if score is None else float(score)
+
+
+def _record(trial: StoredTrial, seed: int) -> TrialRecord:
+    from hyperllama.core.report import TrialRecord
+
+    return TrialRecord(
+        number=trial.number,
+        state="complete" if trial.state == "COMPLETE" else "fail",
+        config=trial.config,
+        value=trial.value if trial.state == "COMPLETE" else None,
+        fold_scores=trial.fold_scores,
+        train_value=trial.train_value,
+        seconds=trial.seconds,
+        seed=seed,
+        proposer=trial.proposer,
+        reason=trial.reason,
+        reasoning=trial.reasoning,
+        fallback=trial.fallback,
+        facts=trial.facts,
+    )

@@ -1,0 +1,193 @@
+"""The folder of one study: its name, its lock, its small files. Imports nothing heavy.
+
+Lists of studies are made from the `summary.json` files alone, so that they cost milliseconds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hyperllama.core.errors import StudyError
+from hyperllama.core.storage.paths import home, study_dir
+
+SUMMARY = "summary.json"
+TASK = "task.toml"
+EVENTS = "events.jsonl"
+COMMANDS = "commands.jsonl"
+PROPOSALS = "proposals.jsonl"
+LOG = "study.log"
+CACHE = "engine.cache"
+
+
+class Lock:
+    """The right to work on a study: held by one process, and gone the moment that process is.
+
+    A `flock` on the file `lock` in the study's folder. The file says who holds it, for messages.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._fd: int | None = None
+
+    def take(self, patience_s: float = 1.0) -> None:
+        """Take the lock; wait a moment, since a reader may be testing it just now.
+
+        Raises:
+            StudyError: another process works on this study, or the folder cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StudyError(
+                f"the study folder {self._path.parent} cannot be written: {error.strerror}",
+                "check its permissions and the space left, or move HYPERLLAMA_HOME",
+            ) from error
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                pid = _pid_in(fd)
+                os.close(fd)
+                name = self._path.parent.name
+                raise StudyError(
+                    f"the study {name!r} is being worked on by process {pid or 'unknown'}",
+                    f"watch it with `hyperllama show {name} --follow`, or in the interface; "
+                    "stop it there, or with Ctrl-C where it runs",
+                ) from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps({"pid": os.getpid(), "t": time.time()}).encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        """Give the lock back. Idempotent; the end of the process does it too."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def holder(folder: Path) -> int | None:
+    """The id of the process that works on the study of this folder; None when nobody does.
+
+    Tests the lock itself, so a process id that was given to somebody else cannot mislead.
+    """
+    try:
+        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid_in(fd) or 0
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return None
+
+
+def _pid_in(fd: int) -> int | None:
+    try:
+        return int(json.loads(os.pread(fd, 200, 0))["pid"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the file at once: readers see the old or the new text, never a part."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with partial.open("w", encoding="utf8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Write `summary.json`: what a list of studies, and `resume`, need to know."""
+    write_atomically(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_summary(folder: Path) -> dict[str, Any] | None:
+    """The summary of a study, its `state` set to "interrupted" where its process is gone.
+
+    None where there is none, or it cannot be read. Adds `live` (bool) and `folder`.
+    """
+    try:
+        summary = json.loads((folder / SUMMARY).read_text("utf8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(summary, dict):
+        return None
+    pid = holder(folder)
+    summary["live"] = pid is not None
+    summary["folder"] = str(folder)
+    if pid is None and summary.get("state") in ("running", "paused"):
+        summary["state"] = "interrupted"
+    return summary
+
+
+def all_summaries() -> list[dict[str, Any]]:
+    """The summaries of all studies on this machine, the last touched first."""
+    found = [
+        summary
+        for folder in sorted((home() / "studies").glob("*"))
+        if (summary := read_summary(folder)) is not None
+    ]
+    return sorted(found, key=lambda s: -float(s.get("updated_t") or 0.0))
+
+
+def find_study(name: str) -> Path:
+    """The folder of an existing study.
+
+    Raises:
+        StudyError: there is no such study; the hint names those that there are.
+    """
+    folder = study_dir(name)
+    if (folder / TASK).exists() or (folder / SUMMARY).exists():
+        return folder
+    known = [str(s.get("study")) for s in all_summaries()]
+    close = [k for k in known if name.lower() in k.lower()] or known
+    hint = f"studies here: {', '.join(close[:8])}" if known else "no study was run yet"
+    raise StudyError(f"there is no study {name!r} in {home()}", hint)
+
+
+def free_name(stem: str) -> str:
+    """`stem`, made fit for a folder, or with the first number that no study has."""
+    stem = re.sub(r"[^\w.-]+", "-", stem).strip("-._") or "study"
+    name, number = stem, 2
+    while study_dir(name).exists() or (home() / "trash" / study_dir(name).name).exists():
+        name, number = f"{stem}-{number}", number + 1
+    return name
+
+
+def hide_password(url: str) -> str:
+    """A storage URL as it may be shown and kept: with *** for the password."""
+    url = re.sub(r"(://[^:/@]*:).*@", r"\1***@", url)
+    return re.sub(r"((?:password|passwd|pwd)=)[^&]*", r"\1***", url, flags=re.IGNORECASE)
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be that of a study and of its folder.
+
+    Raises:
+        StudyError: it is empty, too long, or holds characters a folder's name should not have.
+    """
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or study_dir(name).name != name:
+        raise StudyError(
+            f"{name!r} cannot be the name of a study",
+            "letters, digits, . _ - only, beginning with a letter or digit, at most 100",
+        )
+    return name

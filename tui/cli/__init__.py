@@ -1,0 +1,140 @@
+"""The command line: one small file a command, imported cheaply; a command imports what it needs.
+
+A command file has NAME, HELP, `add(parser)` for its arguments and `run(arguments)`, which returns
+the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from hyperllama.core.errors import HyperLlamaError, StudyError
+
+_COMMANDS = (
+    "new",
+    "inspect",
+    "run",
+    "resume",
+    "studies",
+    "show",
+    "tell",
+    "export",
+    "baselines",
+    "models",
+    "compare",
+    "bench",
+    "doctor",
+    "completion",
+)
+
+EPILOG = """\
+without a command: the interface
+
+exit codes:
+  0  done                      5  llama.cpp failed
+  1  a mistake of ours         6  a child process died
+  2  wrong arguments or task   7  the study or its storage cannot be used
+  3  the table cannot be used  8  every trial failed
+  4  no usable model file      130, 143  interrupted (Ctrl-C), terminated; `resume` goes on
+
+environment: HYPERLLAMA_HOME (where everything is kept), HYPERLLAMA_STORAGE (an Optuna storage URL),
+HYPERLLAMA_DEBUG=1 (tracebacks), NO_COLOR"""
+
+
+def commands() -> list[ModuleType]:
+    return [import_module(f"hyperllama.tui.cli.{name}") for name in _COMMANDS]
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hyperllama",
+        description="Tunes scikit-learn and XGBoost models on your own tables with a local "
+        "language model. Nothing leaves this machine.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    parser.set_defaults(run=_interface)
+    subparsers = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for module in commands():
+        sub = subparsers.add_parser(
+            module.NAME,
+            help=module.HELP,
+            description=module.HELP[0].upper() + module.HELP[1:] + ".",
+            epilog=getattr(module, "EPILOG", None),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add(sub)
+        sub.set_defaults(run=module.run)
+    return parser
+
+
+def run_command_line(given: Sequence[str] | None = None) -> int:
+    """Run one command; every error becomes a message and an exit code."""
+    arguments = make_parser().parse_args(given)
+    try:
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return code
+    except HyperLlamaError as error:
+        complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) left; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "check permissions and the space left; finished trials are kept"
+        complain(StudyError(f"{where}{error.strerror or error}", hint))
+        return StudyError.exit_code
+    except Exception as error:
+        if os.environ.get("HYPERLLAMA_DEBUG"):
+            raise
+        print(_mistake(error), file=sys.stderr)
+        return 1
+
+
+def complain(error: HyperLlamaError) -> None:
+    """What happened, and what to do, on standard error; foreign text in it is made harmless."""
+    from hyperllama.core.text import plain
+
+    print(f"hyperllama: {plain(error.message)}", file=sys.stderr)
+    for line in plain(error.hint).splitlines():
+        print(f"  {line.strip()}", file=sys.stderr)
+
+
+def _interface(arguments: argparse.Namespace) -> int:
+    if arguments.version:
+        import hyperllama
+
+        print(f"hyperllama {hyperllama.__version__}")
+        return 0
+    from hyperllama.tui.app import run
+
+    return run()
+
+
+def _mistake(error: Exception) -> str:
+    """One line about a mistake of ours; the traceback goes to a file."""
+    from hyperllama.core.storage.paths import home
+    from hyperllama.core.text import plain
+
+    text = f"hyperllama: unexpected {type(error).__name__}: {plain(str(error))}"
+    try:
+        log = home() / "logs" / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), "utf8")
+    except OSError:
+        return f"{text}\n  HYPERLLAMA_DEBUG=1 shows where it happened"
+    return f"{text}\n  this is a mistake in HyperLlama; please report it with {log}"

@@ -1,0 +1,314 @@
+"""`hyperllama bench ...`: methods side by side on test problems, with the paper's figures."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hyperllama.core.experiments.bench.problem import Problem
+    from hyperllama.core.experiments.bench.results import Results
+    from hyperllama.core.experiments.bench.runner import Progress
+
+NAME = "bench"
+HELP = "compare proposers and models on test problems"
+EPILOG = """\
+Results are appended to OUT/results.jsonl: the same command goes on where it was stopped, and more
+methods or seeds add to what is there. OUT gets summary.txt, .csv, .json and report.html."""
+_USUAL = ("random", "tpe", "gp", "cmaes", "portfolio", "llama", "hybrid")
+_SUITES = {
+    "landscapes": "the paper's six functions of two variables, shifted and rotated",
+    "tables": "exhaustive benchmark tables (.npz) in a folder",
+    "tabular": "scikit-learn and XGBoost really trained on small data sets, or on task files",
+}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
+    for name, about in _SUITES.items():
+        sub = what.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".",
+                              epilog=EPILOG)  # fmt: skip
+        _ADD[name](sub)
+        _add_common(sub)
+    sub = what.add_parser("report", help="the figures of finished results again")
+    sub.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="OUT of a bench")
+    _add_figures(sub)
+    sub.add_argument("--out", type=Path, metavar="DIR", help="(default: the first folder)")
+    what.add_parser("methods", help="what can be compared")
+
+
+def _add_landscapes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("functions", nargs="*", metavar="FUNCTION", help="(default: all six)")
+    parser.add_argument(
+        "--variant", default="random", choices=("random", "shifted", "paper", "plain"),
+        help="random: shifted and rotated by the seed; paper: the paper's shift; plain: textbook",
+    )  # fmt: skip
+    parser.add_argument(
+        "--picture", metavar="METHOD", help="whose path to draw (default: the first method run)"
+    )
+
+
+def _add_tables(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--noise", action="store_true",
+        help="methods see one repeat of a configuration and are judged by the mean of all",
+    )  # fmt: skip
+
+
+def _add_tabular(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tasks", type=Path, metavar="FOLDER", help="task files, in place of the built-in problems"
+    )
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="problems whose name contains TEXT"
+    )
+    parser.add_argument(
+        "--settled", action="store_true",
+        help="also problems whose default cannot be improved on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pool", type=int, default=300, metavar="N",
+        help="random configurations a problem that random search's mean is computed from",
+    )  # fmt: skip
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="where evaluations are kept")
+
+
+_ADD = {"landscapes": _add_landscapes, "tables": _add_tables, "tabular": _add_tabular}
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is run")
+    group.add_argument(
+        "--methods", metavar="A,B", type=_names,
+        help=f"see `bench methods` (default: {','.join(_USUAL)}, as far as they are there)",
+    )  # fmt: skip
+    group.add_argument("--seeds", type=_seeds, default=tuple(range(20)), metavar="N|A-B",
+                       help="how many, or from which to which (default: 20)")  # fmt: skip
+    group.add_argument("--budget", type=int, default=30, metavar="N", help="(default: 30)")
+    group.add_argument("--start", choices=("default", "none", "both"), default="default",
+                       help="whether all begin with the default configuration")  # fmt: skip
+    group.add_argument("--known", choices=("all", "family", "nothing"), default="all",
+                       help="what methods are told beside the space")  # fmt: skip
+    group.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    group.add_argument("--out", type=Path, metavar="DIR", help="(default: in the data folder)")
+    group.add_argument("--fresh", type=_names, default=(), metavar="A,B",
+                       help="run these again although results are there")  # fmt: skip
+    _add_figures(parser)
+
+
+def _add_figures(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("figures")
+    group.add_argument("--at", type=_numbers, default=(5, 10, 20, 30), metavar="N,M",
+                       help="after how many evaluations (default: 5,10,20,30)")  # fmt: skip
+    group.add_argument("--by", choices=("problem", "run"), default="problem",
+                       help="what counts as one: a problem, or a problem under a seed")  # fmt: skip
+    group.add_argument("--against", choices=("same", "plain"), default="same",
+                       help="random search with the same start, or one without it")  # fmt: skip
+    group.add_argument("--compare", type=_pair, action="append", default=[], metavar="A,B",
+                       help="test two methods against each other; may be repeated")  # fmt: skip
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names between commas; a comma inside a method's options ("a?x=1,y=2") belongs to them."""
+    found: list[str] = []
+    for part in filter(None, text.split(",")):
+        if found and "?" in found[-1] and "=" in part and "?" not in part:
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return tuple(found)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    names = _names(text)
+    if len(names) != 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two methods: A,B")
+    return names[0], names[1]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers = tuple(int(part) for part in text.split(","))
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"{text} holds a number below 1")
+    return numbers
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    first, dash, last = text.partition("-")
+    seeds = tuple(range(int(first), int(last) + 1)) if dash else tuple(range(int(first)))
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"{text} names no seed")
+    return seeds
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.what == "methods":
+        from hyperllama.core.experiments.bench.methods import ABOUT
+
+        for name, about in ABOUT.items():
+            print(f"{name:18s}{about}")
+        return 0
+    if arguments.what == "report":
+        return _report(arguments)
+    from hyperllama.core.experiments.bench.runner import run as run_bench
+    from hyperllama.core.experiments.bench.workers import ONE_THREAD
+    from hyperllama.core.storage.paths import home
+
+    for name, value in ONE_THREAD.items():  # read by libraries that are loaded from here on
+        os.environ.setdefault(name, value)
+    problems = _problems(arguments)
+    methods = arguments.methods or _available()
+    out: Path = arguments.out or home() / "bench" / arguments.what
+    starts = ("default", "none") if arguments.start == "both" else (arguments.start,)
+    shown = _Shown()
+    try:
+        results = run_bench(
+            problems, methods, seeds=arguments.seeds, budget=arguments.budget, starts=starts,
+            out=out, jobs=arguments.jobs, fresh=arguments.fresh, on_progress=shown,
+        )  # fmt: skip
+    finally:
+        shown.end()
+    results = results.only({p.fingerprint for p in problems})
+    if arguments.what == "landscapes":
+        _draw(results, arguments.picture)
+    _write(results, out, arguments)
+    return 0
+
+
+def _problems(arguments: argparse.Namespace) -> Sequence[Problem]:
+    from hyperllama.core.errors import StudyError
+
+    problems: Sequence[Problem]
+    if arguments.what == "landscapes":
+        from hyperllama.core.experiments.bench.landscapes import landscape_problems
+
+        problems = landscape_problems(arguments.functions or None, arguments.variant)
+    elif arguments.what == "tables":
+        from hyperllama.core.experiments.bench.tables import table_problems
+
+        problems = table_problems(arguments.folder, arguments.noise, arguments.known)
+    else:
+        from hyperllama.core.experiments.bench.tabular import (
+            PROBLEMS,
+            SETTLED,
+            problem_name,
+            tabular_problems,
+            task_problems,
+        )
+
+        given = {"cache": arguments.cache, "pool": arguments.pool, "known": arguments.known}
+        if arguments.tasks is not None:
+            found = task_problems(arguments.tasks, **given)
+            problems = [p for p in found if arguments.only in p.name]
+        else:
+            every = (*PROBLEMS, *SETTLED) if arguments.settled else PROBLEMS
+            which = [p for p in every if arguments.only in problem_name(*p)]
+            problems = tabular_problems(which, **given)
+    if not problems:
+        raise StudyError(f"no problem's name contains {arguments.only!r}", "leave --only out")
+    return problems
+
+
+def _available() -> tuple[str, ...]:
+    """The usual methods, without those that lack a file."""
+    from hyperllama.core.errors import HyperLlamaError
+    from hyperllama.core.experiments.bench.methods import parse_method
+
+    found = []
+    for name in _USUAL:
+        try:
+            parse_method(name)
+        except HyperLlamaError as error:
+            print(f"without {name}: {error.message}", file=sys.stderr)
+        else:
+            found.append(name)
+    return tuple(found)
+
+
+def _draw(results: Results, method: str | None) -> None:
+    """The path of one method over each landscape, as wide as the terminal allows."""
+    import shutil
+
+    from hyperllama.core.experiments.bench.page import landscape_picture, landscape_runs
+    from hyperllama.core.experiments.bench.plots import contour_text
+
+    columns = min(64, shutil.get_terminal_size().columns - 2)
+    for problem in results.problems.values():
+        runs = landscape_runs(results, problem)
+        chosen = [r for r in runs if method is None or r.method == method]
+        if not chosen or columns < 16:
+            continue
+        run = chosen[0]
+        grid, optima = landscape_picture(problem, run.seed, 2 * columns)
+        end = run.curve[-1]
+        print(f"{problem.name}, seed {run.seed}, {run.method} ({run.start} start): {end:.4g}")
+        print(contour_text(grid, [(p[0], p[1]) for p in run.points], optima, columns), "\n")
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from hyperllama.core.errors import DataError
+    from hyperllama.core.experiments.bench.results import load_results
+
+    loaded = [load_results(folder) for folder in arguments.folders]
+    for folder, found in zip(arguments.folders, loaded, strict=True):
+        if not found.runs:
+            raise DataError(f"{folder} holds no bench results", "name the OUT folder of a bench")
+    _write(loaded[0].merged(loaded[1:]), arguments.out or arguments.folders[0], arguments)
+    return 0
+
+
+def _write(results: Results, out: Path, arguments: argparse.Namespace) -> None:
+    from hyperllama.core.experiments.bench.report import write_reports
+
+    print(
+        write_reports(
+            results, out, at=arguments.at, by=arguments.by, against=arguments.against,
+            compared=arguments.compare,
+        )
+    )  # fmt: skip
+    print(f"written to {out}: report.html, summary.txt, summary.csv, summary.json")
+
+
+class _Shown:
+    """Progress on standard error: one line rewritten on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._last = 0.0
+        self._errors = 0
+
+    def __call__(self, progress: Progress) -> None:
+        from hyperllama.core.text import plain
+
+        if progress.error:
+            self._errors += 1
+            if self._errors <= 5:
+                self.end()
+                print(f"{plain(progress.label)}: {plain(progress.error)}", file=sys.stderr)
+        now = time.monotonic()
+        every_s = 0.2 if self._terminal else 30.0
+        if now - self._last < every_s and progress.done < progress.total:
+            return
+        self._last = now
+        left = "" if progress.remaining_s is None else f", {_clock(progress.remaining_s)} left"
+        line = f"{progress.done} of {progress.total}{left}  {plain(progress.label)}"
+        if self._terminal:
+            print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._terminal and self._last:
+            print(file=sys.stderr)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

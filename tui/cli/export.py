@@ -1,0 +1,38 @@
+"""`hyperllama export STUDY -o DIR`: configuration, script, fitted model, report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+NAME = "export"
+HELP = "write the best configuration, a script, the fitted pipeline and a report to a folder"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
+    parser.add_argument("--no-model", action="store_true", help="do not fit and save the pipeline")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="for the last fit")
+    parser.add_argument(
+        "--storage", metavar="URL", default=os.environ.get("HYPERLLAMA_STORAGE"),
+        help="an Optuna storage (default: where the study was made)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from hyperllama.core.report.study import export_study
+
+    written = export_study(
+        arguments.study,
+        arguments.output.expanduser(),
+        storage=arguments.storage,
+        with_model=not arguments.no_model,
+        threads=arguments.threads,
+        say=lambda text: print(text, file=sys.stderr),
+    )
+    for path in written:
+        print(path)
+    return 0

@@ -1,0 +1,56 @@
+"""`hyperllama inspect TABLE`: what is in a table, before anything is tuned on it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+NAME = "inspect"
+HELP = "look at a table: columns, types, empty cells, the target, warnings"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", metavar="DATA", type=Path, help="CSV, Parquet or Feather")
+    parser.add_argument("--target", metavar="COLUMN", help="default: a guess")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from hyperllama.core.data import inspect
+
+    found = inspect(arguments.table.expanduser(), arguments.target)
+    if arguments.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+        return 0
+    _print(found)
+    return 0
+
+
+def _print(found: Mapping[str, Any]) -> None:
+    from hyperllama.tui.cli.live import one_line
+
+    for line in found["summary"]:
+        print(one_line(line))
+    width = max([len(one_line(c["name"])) for c in found["columns"]] + [6])
+    width = min(width, 40)
+    for c in found["columns"]:
+        empty = f"{c['missing_share']:.1%} empty" if c["missing_share"] else ""
+        about = ", ".join(filter(None, (empty, one_line(c["note"]), _values(c))))
+        name = one_line(c["name"])[:width]
+        role = "" if c["role"] == "feature" else c["role"]
+        print(f"  {name:<{width}}  {c['kind']:<8}  {role:<7}  {about}".rstrip())
+    for warning in found["warnings"]:
+        print(f"! {one_line(warning)}")
+
+
+def _values(column: Mapping[str, Any]) -> str:
+    from hyperllama.tui.cli.live import one_line
+
+    if "range" in column:
+        parts = [f"{v:.4g}" if isinstance(v, float) else one_line(str(v)) for v in column["range"]]
+        return f"{parts[0]} to {parts[-1]}"
+    top = [one_line(str(label))[:20] for label, _ in column.get("top", ())[:4]]
+    return ", ".join(top) + (", ..." if column.get("distinct", 0) > 4 and top else "")

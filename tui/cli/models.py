@@ -1,0 +1,266 @@
+"""`hyperllama models`: the GGUF files on this machine; one of them in full; how fast one is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hyperllama.tui.cli.options import non_negative, positive
+
+if TYPE_CHECKING:
+    from hyperllama.models.gguf.fit import Machine
+    from hyperllama.models.gguf.registry import ModelFile
+
+NAME = "models"
+HELP = "list the language models (GGUF files) on this machine, or look at or time one"
+EPILOG = """\
+  hyperllama models                    the embedded models, those of LM Studio, llama.cpp, Ollama,
+                                       GPT4All, Jan and Hugging Face, of ~/models, of the data
+                                       folder, and of the folders in HYPERLLAMA_MODELS
+  hyperllama models FOLDER             only what lies there
+  hyperllama models NAME|FILE          one model in full
+  hyperllama models bench NAME|FILE    its speed: pp512 and tg128, as llama-bench has them"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", metavar="WHAT", nargs="*", help="see below (default: all)")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--names", action="store_true", help="the names alone, one a line")
+    parser.add_argument("--context", type=positive, metavar="N",
+                        help="context length that memory is estimated for "
+                        "(default: the model's own, at most 8192)")  # fmt: skip
+    group = parser.add_argument_group("bench")
+    group.add_argument("--prompt", type=non_negative, default=512, metavar="N",
+                       help="tokens of the prompt (default: 512)")  # fmt: skip
+    group.add_argument("--generate", type=non_negative, default=128, metavar="N",
+                       help="tokens of the reply (default: 128)")  # fmt: skip
+    group.add_argument("--repetitions", type=positive, default=5, metavar="N",
+                       help="(default: 5)")  # fmt: skip
+    group.add_argument("--threads", type=non_negative, default=0, metavar="N", help="of the CPU")
+    group.add_argument("--gpu-layers", default="auto", metavar="L",
+                       help="auto, none, all, or how many")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    what: list[str] = arguments.what
+    if what and what[0] == "bench":
+        return _bench(arguments, what[1:])
+    from hyperllama.models.gguf.registry import find_models, read_metadata, resolve_model
+
+    folders = [Path(w).expanduser() for w in what]
+    if what and not all(f.is_dir() for f in folders):
+        models = [
+            m
+            for w, f in zip(what, folders, strict=True)
+            for m in (find_models([f]) if f.is_dir() else [read_metadata(resolve_model(w))])
+        ]
+    else:
+        models = find_models(folders or None)
+    if arguments.names:
+        for model in models:
+            print(_line(model.path.stem))
+        return 0
+    from hyperllama.models.gguf.fit import machine
+
+    here = machine()
+    rows = [describe(model, here, arguments.context) for model in models]
+    if arguments.json:
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
+    elif not rows:
+        print("no GGUF file found; name a folder: hyperllama models FOLDER")
+    elif what and len(what) == len(rows) == 1 and not folders[0].is_dir():
+        _print_one(models[0], rows[0])
+    else:
+        _print(rows)
+        print(_free(here))
+    return 0
+
+
+def describe(model: ModelFile, here: Machine, context: int | None = None) -> dict[str, Any]:
+    """One model as plain values; memory is what loading it takes, roughly.
+
+    Args:
+        context: tokens; None takes the model's own, capped.
+    """
+    from hyperllama.models.gguf.fit import fit
+    from hyperllama.models.gguf.registry import default_context
+
+    usable = not model.problem
+    length = default_context(model, context or 0)
+    placed = fit(model, length, here)
+    return {
+        "name": model.path.stem,
+        "title": model.name,
+        "path": str(model.path),
+        "architecture": model.architecture,
+        "parameters": model.parameters,
+        "quantisation": model.quantisation,
+        "size_mb": round(model.size_mb, 1),
+        "trained_context": model.trained_context,
+        "context_length": length if usable else 0,
+        "memory_mb": round(placed.needed_mb) if usable else 0,
+        "ram_mb": round(placed.ram_mb) if usable else 0,
+        "gpu_mb": round(placed.gpu_mb) if usable else 0,
+        "free_mb": round(here.free_mb),
+        "layers": placed.layers,
+        "gpu_layers": placed.gpu_layers if usable else 0,
+        "fits": usable and placed.fits,
+        "chat": model.has_chat_template,
+        "embedded": model.is_embedded_dialect,
+        "problem": model.problem,
+    }
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    head = ("MODEL", "WHAT", "WEIGHTS", "QUANT", "FILE", "CONTEXT", "MEMORY", "FITS")
+    lines = [head, *(_cells(r) for r in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
+        print("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+
+
+def _cells(r: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        _line(r["name"])[:48],
+        f"{_line(r['architecture'])[:16]} {'' if r['problem'] else _kind(r)}".strip() or "-",
+        _big(r["parameters"]),
+        _line(r["quantisation"])[:8] or "-",
+        _size(r["size_mb"]),
+        str(r["trained_context"] or "-"),
+        f"{_size(r['memory_mb'])} at {r['context_length']}" if r["memory_mb"] else "-",
+        _line(r["problem"]) or _fits(r),
+    )
+
+
+def _kind(r: dict[str, Any]) -> str:
+    return "embedded" if r["embedded"] else "chat" if r["chat"] else "no chat template"
+
+
+def _fits(r: dict[str, Any]) -> str:
+    on_gpu = f"{r['gpu_layers']} of {r['layers']} layers on GPU" if r["gpu_layers"] else ""
+    if r["fits"]:
+        return f"yes, {on_gpu}" if on_gpu else "yes"
+    return f"no: needs {_size(r['ram_mb'] - r['free_mb'])} more" + (f", {on_gpu}" if on_gpu else "")
+
+
+def _free(here: Machine) -> str:
+    """What memory there is, and whether GPUs can be used, in one or more sentences."""
+    parts = [f"free: {_size(here.free_mb)} of main memory"]
+    parts += [f"{_size(g.free_mb)} of {_size(g.total_mb)} on {_line(g.name)}" for g in here.gpus]
+    text = ", ".join(parts)
+    if here.gpus and not here.backends:
+        text += "; llama.cpp was built for the CPU alone (`hyperllama doctor` says what to do)"
+    return text
+
+
+def _print_one(model: ModelFile, row: dict[str, Any]) -> None:
+    """Everything about one model, with the memory it takes at several context lengths."""
+    from hyperllama.models.gguf.registry import estimate_memory_mb
+
+    for key, value in (
+        ("name", row["title"]),
+        ("file", f"{row['path']}, {_size(row['size_mb'])}"),
+        ("architecture", row["architecture"]),
+        ("weights", f"{_big(row['parameters'])}, {row['quantisation']}"),
+        ("layers", model.layers or "-"),
+        ("vocabulary", model.vocabulary or "-"),
+        ("trained context", f"{model.trained_context or '-'} tokens"),
+        ("kind", _kind(row)),
+        ("fits", row["problem"] or _fits(row)),
+    ):
+        print(f"{key:16}{_line(str(value))}")
+    if not row["problem"]:
+        most = max(model.trained_context, row["context_length"])
+        lengths = sorted({n for n in (2048, 8192, 32768) if n < most} | {row["context_length"]})
+        for length in lengths:
+            needed = _size(estimate_memory_mb(model, length))
+            print(f"{'memory':16}{needed} with a context of {length} tokens")
+    for key, text in model.metadata.items():
+        if key not in ("name", "architecture", "file_type") and len(text) < 200:
+            print(f"{_line(key).removeprefix('hyperllama.'):16}{_line(text)}")
+
+
+def _bench(arguments: argparse.Namespace, names: list[str]) -> int:
+    from hyperllama.core.errors import ModelFileError
+    from hyperllama.core.storage.paths import home
+    from hyperllama.core.study.options import gpu_layers
+    from hyperllama.models.engine import EngineSettings
+    from hyperllama.models.engine.speed import measure
+    from hyperllama.models.gguf.registry import resolve_model
+
+    if not names:
+        raise ModelFileError("bench of which model?", "`hyperllama models bench NAME|FILE`")
+    paths = [resolve_model(name) for name in names]
+    try:
+        layers = gpu_layers(arguments.gpu_layers)
+    except ValueError as error:
+        raise ModelFileError(
+            f"--gpu-layers is {arguments.gpu_layers!r}", "allowed: auto, none, all, or a number"
+        ) from error
+    shown = sys.stderr.isatty() and not arguments.json
+
+    def step(test: str, rate: float) -> None:
+        if shown:
+            print(f"\r\x1b[K{test} {rate:.1f} tokens/s", end="", file=sys.stderr, flush=True)
+
+    found = []
+    for i, path in enumerate(paths):
+        speed = measure(
+            path, EngineSettings(gpu_layers=layers, threads=arguments.threads),
+            prompt=arguments.prompt, generate=arguments.generate,
+            repetitions=arguments.repetitions, log=home() / "engine.log", on_step=step,
+        )  # fmt: skip
+        if shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        info = speed.info
+        row = {
+            "model": path.stem, "path": str(path), "parameters": info.parameters,
+            "quantisation": info.quantisation, "threads": info.threads,
+            "gpu_layers": info.gpu_layers, "load_s": round(info.load_s, 3),
+            "peak_memory_mb": round(speed.peak_mb, 1),
+            "tests": [
+                {"test": r.name, "tokens_per_s": round(r.mean, 2), "sd": round(r.sd, 2),
+                 "values": [round(v, 2) for v in r.values]}
+                for r in speed.rates
+            ],
+        }  # fmt: skip
+        found.append(row)
+        if not arguments.json:
+            _print_speed(row, heading=i == 0)
+    if arguments.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+    return 0
+
+
+def _print_speed(row: dict[str, Any], heading: bool) -> None:
+    layout = "{:32}  {:>8}  {:8}  {:>7}  {:>3}  {:7}  {:>22}  {:>8}"
+    if heading:
+        print(layout.format("MODEL", "WEIGHTS", "QUANT", "THREADS", "GPU", "TEST", "TOKENS/S",
+                            "PEAK"))  # fmt: skip
+    for test in row["tests"]:
+        print(layout.format(
+            _line(row["model"])[:32], _big(row["parameters"]), row["quantisation"],
+            row["threads"], row["gpu_layers"], test["test"],
+            f"{test['tokens_per_s']:.2f} ± {test['sd']:.2f}", _size(row["peak_memory_mb"]),
+        ))  # fmt: skip
+
+
+def _line(text: str) -> str:
+    from hyperllama.tui.cli.live import one_line
+
+    return one_line(text)
+
+
+def _size(megabytes: float) -> str:
+    """MiB, and GiB from 10,000 on."""
+    return f"{megabytes:.0f} MB" if megabytes < 9999.5 else f"{megabytes / 1024:.1f} GB"
+
+
+def _big(number: int) -> str:
+    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return str(number) if number else "-"

@@ -1,0 +1,132 @@
+"""The arguments that `run` and `resume` share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyperllama.core.study.options import Options
+
+
+def add_study_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("who proposes")
+    group.add_argument(
+        "--proposer",
+        metavar="P",
+        help="llama, hybrid, llama+screen, gp, tpe, cmaes, random, ... (default: the model)",
+    )
+    group.add_argument("--model", metavar="NAME|PATH", help="a GGUF file (default: embedded)")
+    _add_engine(group)
+    group.add_argument(
+        "--prompt",
+        action="append",
+        metavar="NAME=VALUE",
+        help="how a chat model is asked: history=chat, reasoning=no, ... (see the README)",
+    )
+    group = parser.add_argument_group("how long")
+    group.add_argument("--budget", type=positive, metavar="N", help="trials in all")
+    group.add_argument("--minutes", type=_minutes, metavar="M", help="minutes in all")
+    group = parser.add_argument_group("where and how")
+    group.add_argument(
+        "--storage",
+        metavar="URL",
+        default=os.environ.get("HYPERLLAMA_STORAGE"),
+        help="an Optuna storage (default: a SQLite file in the data folder)",
+    )
+    group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
+    group.add_argument("--json", action="store_true", help="print the events as JSON lines only")
+    group.add_argument(
+        "--baselines",
+        action="store_true",
+        help="afterwards, in spare time: what random search, TPE and GP reach",
+    )
+    group.add_argument(
+        "--detached", action="store_true", help="run in the background; closing this is no end"
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """How models are run, where there is more than one."""
+    group = parser.add_argument_group("how models are run")
+    _add_engine(group)
+    group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
+
+
+def _add_engine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--gpu-layers", type=_layers, metavar="L", help="auto, none, all, or how many"
+    )
+    group.add_argument(
+        "--context",
+        type=non_negative,
+        metavar="N",
+        help="context length in tokens (0: the model's)",
+    )
+    group.add_argument("--temperature", type=_temperature, metavar="T", help="of the values")
+
+
+def options_from(arguments: argparse.Namespace) -> Options:
+    from hyperllama.core.study.options import Options
+
+    return Options(
+        proposer=arguments.proposer,
+        model=arguments.model,
+        trials=arguments.budget,
+        minutes=arguments.minutes,
+        seed=arguments.seed,
+        storage=arguments.storage,
+        threads=arguments.threads,
+        gpu_layers=arguments.gpu_layers,
+        context_length=arguments.context,
+        temperature=arguments.temperature,
+        prompt=_prompt(arguments.prompt),
+    )
+
+
+def _prompt(texts: list[str] | None) -> dict[str, Any] | None:
+    """The prompt options given; a folder by its whole path."""
+    from hyperllama.core.prompt.options import read_options
+
+    if not texts:
+        return None
+    found = read_options(texts)
+    if found.get("templates"):
+        found["templates"] = str(Path(found["templates"]).expanduser().resolve())
+    return found
+
+
+def non_negative(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return number
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1e9:
+        raise argparse.ArgumentTypeError(f"{text} is no number of minutes")
+    return number
+
+
+def _temperature(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 10:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 10")
+    return number
+
+
+def _layers(text: str) -> str:
+    if text not in ("auto", "none", "all") and not text.isdecimal():
+        raise argparse.ArgumentTypeError("allowed: auto, none, all, or a number")
+    return text

@@ -1,0 +1,47 @@
+"""`hyperllama resume STUDY`: go on with a study that was stopped or killed, or ended."""
+
+from __future__ import annotations
+
+import argparse
+
+from hyperllama.tui.cli.options import add_study_options, options_from
+
+NAME = "resume"
+HELP = "go on with a study"
+EPILOG = """\
+A trial that was interrupted is evaluated again, under its number. --budget is the number of trials
+in all; --more adds to it."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY")
+    parser.add_argument(
+        "--more", type=int, default=0, metavar="N", help="so many trials on top of the budget"
+    )
+    parser.set_defaults(seed=None)
+    add_study_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from hyperllama.tui.cli.session import detach, run_here
+
+    if arguments.detached:
+        from hyperllama.core.storage.folder import find_study
+
+        folder = find_study(arguments.study)
+        more = ["--more", str(arguments.more)] if arguments.more else []
+        return detach(arguments, folder.name, ["resume", folder.name, *more])
+
+    from hyperllama.core.study.launch import resume
+
+    options = options_from(arguments)
+    return run_here(
+        arguments,
+        lambda listener, interrupted: resume(
+            arguments.study,
+            options,
+            more=arguments.more,
+            listener=listener,
+            interrupted=interrupted,
+        ),
+    )

@@ -1,0 +1,67 @@
+"""`hyperllama run TASK`: a new study, live in the terminal, as JSON lines, or in the background."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hyperllama.core.errors import TaskError
+from hyperllama.tui.cli.options import add_study_options, options_from
+
+NAME = "run"
+HELP = "tune: start a study of a task file, or of a sample task by its name"
+EPILOG = """\
+examples:
+  hyperllama run breast_cancer
+  hyperllama run task.toml --proposer tpe --budget 40 --seed 7
+  hyperllama run task.toml --model ~/models/qwen2.5-1.5b.gguf --minutes 30 --detached"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("task", metavar="TASK", help="a task file, or the name of a sample task")
+    parser.add_argument("--study", metavar="NAME", help="its name (default: the task's)")
+    parser.add_argument("--seed", type=int, metavar="N", help="default: the task's")
+    add_study_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from hyperllama.tui.cli.session import detach, run_here
+
+    file = find_task(arguments.task)
+    if arguments.detached:
+        from hyperllama.core.storage.folder import check_name, free_name
+        from hyperllama.core.task import load_task
+
+        name = arguments.study or free_name(load_task(file).name)
+        return detach(arguments, check_name(name), ["run", str(file), "--study", name])
+
+    from hyperllama.core.study.launch import start
+
+    options = options_from(arguments)
+    return run_here(
+        arguments,
+        lambda listener, interrupted: start(
+            file, options, study=arguments.study, listener=listener, interrupted=interrupted
+        ),
+    )
+
+
+def find_task(given: str) -> Path:
+    """A task file by its path, or a sample task by its name.
+
+    Raises:
+        TaskError: neither is there.
+    """
+    path = Path(given).expanduser()
+    if path.is_file():
+        return path
+    from hyperllama.core.task import sample_tasks
+
+    samples = {p.stem: p for p in sample_tasks()}
+    if given in samples:
+        return samples[given]
+    if path.suffix.lower() in (".csv", ".parquet", ".feather") or path.exists():
+        hint = f"write a task file first: `hyperllama new {given}`"
+    else:
+        hint = f"sample tasks: {', '.join(samples)}"
+    raise TaskError(f"{given}: there is no such task file", hint)
