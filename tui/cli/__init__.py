@@ -39,7 +39,7 @@ without a command: the interface
 
 exit codes:
   0  done                      5  llama.cpp failed
-  1  a mistake of ours         6  a child process died
+  1  internal error            6  a child process died
   2  wrong arguments or task   7  the study or its storage cannot be used
   3  the table cannot be used  8  every trial failed
   4  no usable model file      130, 143  interrupted (Ctrl-C), terminated; `resume` goes on
@@ -78,7 +78,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run_command_line(given: Sequence[str] | None = None) -> int:
     """Run one command; every error becomes a message and an exit code."""
-    arguments = make_parser().parse_args(given)
+    parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        from hyperllama.tui.cli.completion import complete
+
+        complete(parser)
+    arguments = parser.parse_args(given)
     try:
         code = int(arguments.run(arguments))
         sys.stdout.flush()
@@ -101,7 +106,7 @@ def run_command_line(given: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("HYPERLLAMA_DEBUG"):
             raise
-        print(_mistake(error), file=sys.stderr)
+        print(_internal_error(error), file=sys.stderr)
         return 1
 
 
@@ -125,16 +130,16 @@ def _interface(arguments: argparse.Namespace) -> int:
     return run()
 
 
-def _mistake(error: Exception) -> str:
-    """One line about a mistake of ours; the traceback goes to a file."""
+def _internal_error(error: Exception) -> str:
+    """What to say about a defect of HyperLlama; the traceback goes to a file."""
     from hyperllama.core.storage.paths import home
     from hyperllama.core.text import plain
 
-    text = f"hyperllama: unexpected {type(error).__name__}: {plain(str(error))}"
+    text = f"hyperllama: internal error, {type(error).__name__}: {plain(str(error))}"
     try:
         log = home() / "logs" / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("".join(traceback.format_exception(error)), "utf8")
     except OSError:
         return f"{text}\n  HYPERLLAMA_DEBUG=1 shows where it happened"
-    return f"{text}\n  this is a mistake in HyperLlama; please report it with {log}"
+    return f"{text}\n  please report it, with {log}"
