@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +23,7 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
-from hyperllama.core.errors import StudyError
+from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.storage import trash
 from hyperllama.core.storage.paths import home
 from hyperllama.core.text import plain
@@ -36,6 +37,27 @@ if TYPE_CHECKING:
 _NO_COLOR = NoColor()
 _REPORTS_KEPT = 500
 _UNTIL_DISMISSED_S = 86_400.0
+
+SCREENS = {
+    "comparison": "compare.of_comparison",
+    "compare studies": "compare.of_studies",
+    "comparisons": "comparisons.Comparisons",
+    "models": "models.Models",
+    "new comparison": "new_comparison.NewComparison",
+    "new study": "new_study.NewStudy",
+    "preview": "preview.Preview",
+    "settings": "settings.SettingsScreen",
+    "study": "study.StudyScreen",
+}
+"""What makes each screen, inside `tui.screens`; loaded when the screen is opened."""
+
+
+def _screen(name: str, *given: Any) -> Screen[Any]:
+    """A new screen of that name."""
+    module, _, make = SCREENS[name].partition(".")
+    made = getattr(import_module(f"hyperllama.tui.screens.{module}"), make)(*given)
+    assert isinstance(made, Screen)
+    return made
 
 
 class ActionCommands(Provider):
@@ -179,7 +201,7 @@ class HyperLlama(App[None]):
         try:
             return self.adopt(await bridge.start(task, choices))
         except StudyError as error:
-            self.report("error", f"{error.message}\n{error.hint}")
+            self.report_error(error)
             return None
 
     async def resume_study(self, name: str) -> bridge.StudyLink | None:
@@ -192,7 +214,7 @@ class HyperLlama(App[None]):
         try:
             return self.adopt(await bridge.resume(name))
         except StudyError as error:
-            self.report("error", f"{error.message}\n{error.hint}")
+            self.report_error(error)
             return None
 
     def adopt(self, link: bridge.StudyLink) -> bridge.StudyLink:
@@ -207,15 +229,16 @@ class HyperLlama(App[None]):
         self.show_study(self.links.get(name) or bridge.FolderLink(name))
 
     def show_study(self, link: bridge.StudyLink) -> None:
-        from hyperllama.tui.screens.study import StudyScreen
-
         self.last_study = link.name
-        self.push_screen(StudyScreen(link, self.clock))
+        self.open_screen("study", link, self.clock)
 
-    def open_models(self) -> None:
-        from hyperllama.tui.screens.models import Models
+    def open_screen(self, name: str, *given: Any) -> None:
+        """Show the screen of that name, made with the arguments `given`."""
+        self.push_screen(_screen(name, *given))
 
-        self.push_screen(Models())
+    async def ask_screen(self, name: str, *given: Any) -> Any:
+        """Show the screen of that name and return what it is dismissed with."""
+        return await self.push_screen_wait(_screen(name, *given))
 
     def go_home(self) -> None:
         while len(self.screen_stack) > 1:
@@ -268,6 +291,10 @@ class HyperLlama(App[None]):
             markup=False,
         )
 
+    def report_error(self, error: HyperLlamaError) -> None:
+        """Report what happened and what to do about it."""
+        self.report("error", f"{error.message}\n{error.hint}")
+
     def _write_log(self, level: str, text: str) -> None:
         """Also for after the interface was left; a full disk shall not end it."""
         file = home() / "logs" / "interface.log"
@@ -298,7 +325,7 @@ class HyperLlama(App[None]):
             for name, value in changes.items():
                 settings.write(settings.settings_file(), (name,), value)
         except StudyError as error:
-            self.report("error", f"{error.message}\n{error.hint}")
+            self.report_error(error)
         self.animation_level = "full" if self.settings.animations else "none"
 
     def use_theme(self, name: str) -> None:
@@ -307,10 +334,8 @@ class HyperLlama(App[None]):
         self.set_up(theme=name)
 
     def action_settings(self) -> None:
-        from hyperllama.tui.screens.settings import SettingsScreen
-
-        if not isinstance(self.screen, SettingsScreen):
-            self.push_screen(SettingsScreen())
+        if getattr(self.screen, "WHERE", "") != "settings":
+            self.open_screen("settings")
 
     def action_dismiss(self) -> None:
         self.clear_notifications()
@@ -382,10 +407,10 @@ class HyperLlama(App[None]):
 
     async def _may_leave(self) -> bool:
         from hyperllama.tui.screens.dialogs import Ask, Option
-        from hyperllama.tui.screens.study import StudyScreen
 
-        if isinstance(self.screen, StudyScreen):
-            return bool(await self.screen.ask_to_leave())
+        answer = await self.screen.ask_to_leave() if isinstance(self.screen, Place) else None
+        if answer is not None:
+            return bool(answer)
         running = [link for link in self.links.values() if link.alive]
         if running:
             one = len(running) == 1
@@ -411,7 +436,7 @@ class HyperLlama(App[None]):
                     try:
                         link.send(Stop())
                     except StudyError as error:
-                        self.report("error", f"{error.message}\n{error.hint}")
+                        self.report_error(error)
                         return False
         return True
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from textual.screen import Screen
 from textual.widget import Widget
 
 from hyperllama.tui import actions
 from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.interface import Interface
 from hyperllama.tui.widgets.keybar import KeyBar
 from hyperllama.tui.widgets.rows import Rows
-
-if TYPE_CHECKING:
-    from hyperllama.tui.app import HyperLlama
 
 Result = TypeVar("Result")
 
@@ -24,9 +22,9 @@ class Place(Screen[Result], Generic[Result]):
     WHERE = ""
 
     @property
-    def interface(self) -> HyperLlama:
-        """The app, with its own type."""
-        return cast("HyperLlama", self.app)
+    def interface(self) -> Interface:
+        """What the app offers to its screens."""
+        return cast("Interface", self.app)
 
     @property
     def glyphs(self) -> Glyphs:
@@ -68,6 +66,10 @@ class Place(Screen[Result], Generic[Result]):
 
     def on_descendant_focus(self) -> None:
         self.refresh_keys()
+
+    async def ask_to_leave(self) -> str | None:
+        """What becomes of what runs here; "": do not leave; None: this screen asks nothing."""
+        return None
 
     def help_for(self) -> tuple[str, str]:
         """(title, Markdown) about what has the focus."""

@@ -72,7 +72,7 @@ class Compare(Place[None]):
         try:
             fresh = self._read()
         except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
+            self.interface.report_error(error)
             self.dismiss(None)
             return
         drawn = (self.size, self.page, self.over)

@@ -23,7 +23,6 @@ from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.screens.base import Place
-from hyperllama.tui.screens.compare import of_comparison
 from hyperllama.tui.widgets.about_comparison import standing_lines
 from hyperllama.tui.widgets.rows import Column, Rows
 from hyperllama.tui.widgets.sheet import Lines, Sheet
@@ -285,7 +284,7 @@ class Comparisons(Place[None]):
     @on(Rows.Chosen, "#comparisons-list")
     def action_open(self) -> None:
         if self.comparison is not None:
-            self.app.push_screen(of_comparison(self.comparison.grid.name))
+            self.interface.open_screen("comparison", self.comparison.grid.name)
 
     @on(Rows.Chosen, "#comparisons-queue")
     def _moved(self, event: Rows.Chosen) -> None:
@@ -323,15 +322,13 @@ class Comparisons(Place[None]):
 
     @work(group="new", exclusive=True)
     async def action_new(self) -> None:
-        from hyperllama.tui.screens.new_comparison import NewComparison
-
-        wanted = await self.app.push_screen_wait(NewComparison())
+        wanted = await self.interface.ask_screen("new comparison")
         if wanted is None:
             return
         try:
             made = await asyncio.to_thread(wanted.make)
         except HyperLlamaError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
+            self.interface.report_error(error)
             return
         self.query_one(ComparisonList).set_reactive(Rows.cursor, 0)
         self.refresh_comparisons()

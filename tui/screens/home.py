@@ -297,7 +297,7 @@ class Home(Place[None]):
         try:
             what()
         except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
+            self.interface.report_error(error)
             return
         self._undo.append((name, back))
         told = f"Done: {name}. {self._key('undo')} takes it back."
@@ -316,7 +316,7 @@ class Home(Place[None]):
         try:
             back()
         except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
+            self.interface.report_error(error)
         else:
             self.app.notify(f"Taken back: {name}", markup=False, timeout=3)
         self.refresh_home()
@@ -328,16 +328,12 @@ class Home(Place[None]):
         if len(marked) == 1:
             self.interface.report("warning", "Mark two to eight studies, or none.")
         elif marked:
-            from hyperllama.tui.screens.compare import of_studies
-
-            self.app.push_screen(of_studies(marked))
+            self.interface.open_screen("compare studies", marked)
         else:
-            from hyperllama.tui.screens.comparisons import Comparisons
-
-            self.app.push_screen(Comparisons())
+            self.interface.open_screen("comparisons")
 
     def action_models(self) -> None:
-        self.interface.open_models()
+        self.interface.open_screen("models")
 
     def action_open(self) -> None:
         if isinstance(self.focused, ModelList):
@@ -362,9 +358,7 @@ class Home(Place[None]):
 
     @work
     async def _preview(self, entry: TaskEntry) -> None:
-        from hyperllama.tui.screens.preview import Preview
-
-        choices = await self.app.push_screen_wait(Preview(entry))
+        choices = await self.interface.ask_screen("preview", entry)
         if choices is not None:
             self.run_task(entry, choices)
 
@@ -379,9 +373,7 @@ class Home(Place[None]):
     @work
     async def _form(self, task_file: Path | None) -> None:
         """The form; afterwards the tasks at hand may be other ones."""
-        from hyperllama.tui.screens.new_study import NewStudy
-
-        made = await self.app.push_screen_wait(NewStudy(task_file))
+        made = await self.interface.ask_screen("new study", task_file)
         self.query_one(TaskList).show(library.tasks())
         if made is not None:
             file, choices = made

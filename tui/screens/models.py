@@ -209,7 +209,7 @@ class Models(Place[None]):
         try:
             keep()
         except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
+            self.interface.report_error(error)
             return False
         return True
 
@@ -304,7 +304,7 @@ class Models(Place[None]):
             preferences.keep(row.path, memory_mb=self.loaded["memory_mb"])
         except HyperLlamaError as error:
             if self._doing:  # else it was stopped by the person
-                self.interface.report("error", f"{error.message}\n{error.hint}")
+                self.interface.report_error(error)
         finally:
             self._end()
 

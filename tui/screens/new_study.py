@@ -230,7 +230,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
         try:
             await what
         except HyperLlamaError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
+            self.interface.report_error(error)
             return False
         except OSError as error:
             self.interface.report("error", f"{error.filename or ''}: {error.strerror or error}")

@@ -113,8 +113,8 @@ class SettingsScreen(Place[None]):
         """Draw the settings as they are now."""
         app = self.interface
         listed = [
-            Setting("theme", app.theme, "colours; terminal: your terminal's own",
-                    changed=app.theme != themes.DARK.name),
+            Setting("theme", self.app.theme, "colours; terminal: your terminal's own",
+                    changed=self.app.theme != themes.DARK.name),
             Setting("animations", _switch(app.settings.animations), "things glide; off is faster",
                     changed=app.settings.animations),
             Setting("plain characters", _switch(app.settings.plain_characters),
@@ -142,7 +142,7 @@ class SettingsScreen(Place[None]):
             self._rebind(one.action)
         elif one.name == "theme":
             names = [theme.name for theme in themes.THEMES]
-            app.use_theme(names[(names.index(app.theme) + 1) % len(names)])
+            app.use_theme(names[(names.index(self.app.theme) + 1) % len(names)])
         elif one.name == "animations":
             app.set_up(animations=not app.settings.animations)
         else:
@@ -178,7 +178,7 @@ class SettingsScreen(Place[None]):
         try:
             settings.write(actions.keys_file(), (name,), key)
         except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
+            self.interface.report_error(error)
         self.interface.read_keys()
         self.refresh_settings()
 

@@ -332,7 +332,7 @@ class Steerable(Place[None]):
         try:
             self.link.send(request)
         except StudyError as error:
-            self.interface.report("error", f"{error.message}\n{error.hint}")
+            self.interface.report_error(error)
             return False
         if said:
             self.notify(said, timeout=3, markup=False)
