@@ -45,10 +45,10 @@ import numpy as np
 import psutil
 
 from hyperllama.core.estimators import Facts, joint_space
-from hyperllama.core.prompt.options import PromptOptions
 from hyperllama.core.prompt.wording import Names
 from hyperllama.core.propose.chat.proposer import ChatProposer
 from hyperllama.core.space import Categorical, Integer, Param, SearchSpace
+from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, Proposal, ProposerSetting
 from hyperllama.models.engine import Engine, EngineSettings, Free, Generation
 from tests.models.random_model import HALF_BILLION, SMALL, real_vocabularies, write_random

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hyperllama.core.prompt.facts import facts_of
-from hyperllama.core.prompt.options import PromptOptions
 from hyperllama.core.prompt.plan import (
     DIGEST_SHARE,
     FACTS_SHARE,
@@ -35,6 +34,7 @@ from hyperllama.core.prompt.wording import (
     untrusted,
 )
 from hyperllama.core.space import Categorical, SearchSpace
+from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.core.trials.history import succeeded
 

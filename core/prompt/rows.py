@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hyperllama.core.prompt.options import PromptOptions
 from hyperllama.core.prompt.wording import Names, failure_text, score_text
 from hyperllama.core.space import SearchSpace
+from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Observed
 from hyperllama.core.trials.history import project, succeeded
 

@@ -135,7 +135,7 @@ def resume(
 
 def _check_prompt(options: Mapping[str, Any]) -> None:
     """See to it that a study does not begin with prompt templates that cannot be used."""
-    from hyperllama.core.prompt.options import PromptOptions
+    from hyperllama.core.task.prompt_options import PromptOptions
     from hyperllama.core.prompt.templates import load_templates
 
     folder = PromptOptions.of(options).templates
@@ -390,7 +390,7 @@ class _Opened:
         )
 
     def _make_proposer(self, name: str) -> Proposer:
-        from hyperllama.core.prompt.options import PromptOptions
+        from hyperllama.core.task.prompt_options import PromptOptions
         from hyperllama.core.propose import make_proposer, needs_model
         from hyperllama.core.trials import ProposerSetting
 

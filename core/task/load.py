@@ -66,7 +66,7 @@ def parse_task(text: str, file: Path) -> Task:
 
 def _prompt(task: Task) -> None:
     """[prompt] checked, its folder relative to the task file, in place."""
-    from hyperllama.core.prompt.options import PromptOptions
+    from hyperllama.core.task.prompt_options import PromptOptions
 
     try:
         PromptOptions.of(task.prompt)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hyperllama.core.prompt.options import PromptOptions
+from hyperllama.core.task.prompt_options import PromptOptions
 
 if TYPE_CHECKING:
     from hyperllama.core.estimators.base import Facts

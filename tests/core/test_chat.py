@@ -11,7 +11,6 @@ import pytest
 
 from hyperllama.core.errors import EngineError, ModelFileError
 from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
-from hyperllama.core.prompt.options import PromptOptions
 from hyperllama.core.prompt.thinking import closed, marks_of, opened, unclosed
 from hyperllama.core.prompt.wording import Names
 from hyperllama.core.propose import make_proposer
@@ -26,6 +25,7 @@ from hyperllama.core.space import (
     SearchSpace,
 )
 from hyperllama.core.study.telling import counts
+from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Cancelled, Observed, ProposerSetting, Speaks
 from hyperllama.models.engine.chat import render
 from hyperllama.models.engine.protocol import Choice, Fixed, Free, Number

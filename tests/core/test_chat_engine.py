@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from benchmarks.valid_proposals import tried
-from hyperllama.core.prompt.options import PromptOptions
 from hyperllama.core.propose.chat.proposer import ChatProposer
 from hyperllama.core.space import (
     Categorical,
@@ -19,6 +18,7 @@ from hyperllama.core.space import (
     Param,
     SearchSpace,
 )
+from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.models.engine.protocol import EngineSettings
 from tests.models.random_model import real_vocabularies, write_random

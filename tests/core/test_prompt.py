@@ -15,7 +15,6 @@ from hyperllama.core.errors import SpaceError
 from hyperllama.core.estimators import Facts, joint_space
 from hyperllama.core.prompt.build import Prompt, PromptBuilder
 from hyperllama.core.prompt.facts import facts_of, rank_correlation
-from hyperllama.core.prompt.options import PromptOptions, read_options
 from hyperllama.core.prompt.rows import by_worth
 from hyperllama.core.prompt.templates import (
     PLACEHOLDERS,
@@ -26,6 +25,7 @@ from hyperllama.core.prompt.templates import (
 )
 from hyperllama.core.prompt.wording import Names, untrusted
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
+from hyperllama.core.task.prompt_options import PromptOptions, read_options
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 
 FACTS = Facts(569, 30, 2)

@@ -88,7 +88,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
 
 def _prompt(texts: list[str] | None) -> dict[str, Any] | None:
     """The prompt options given; a folder by its whole path."""
-    from hyperllama.core.prompt.options import read_options
+    from hyperllama.core.task.prompt_options import read_options
 
     if not texts:
         return None
