@@ -135,8 +135,8 @@ def resume(
 
 def _check_prompt(options: Mapping[str, Any]) -> None:
     """See to it that a study does not begin with prompt templates that cannot be used."""
-    from hyperllama.core.task.prompt_options import PromptOptions
     from hyperllama.core.prompt.templates import load_templates
+    from hyperllama.core.task.prompt_options import PromptOptions
 
     folder = PromptOptions.of(options).templates
     if folder:
@@ -390,8 +390,8 @@ class _Opened:
         )
 
     def _make_proposer(self, name: str) -> Proposer:
-        from hyperllama.core.task.prompt_options import PromptOptions
         from hyperllama.core.propose import make_proposer, needs_model
+        from hyperllama.core.task.prompt_options import PromptOptions
         from hyperllama.core.trials import ProposerSetting
 
         assert self._runner is not None and self._problem is not None

@@ -27,7 +27,7 @@ class Options:
         threads: for training and for llama.cpp, which take turns; 0 leaves it to both.
         gpu_layers: "auto", "none", "all", or a number.
         context_length: tokens; 0 takes the model's own, capped.
-        prompt: how a chat model is asked, see `core.prompt.options`; over what the task says.
+        prompt: how a chat model is asked, see `core.task.prompt_options`; over what the task says.
     """
 
     proposer: str | None = None
