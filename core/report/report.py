@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperllama.core.evaluate.saving import versions
-from hyperllama.core.report.blocks import (
+from hyperllama.core.charts import (
     Block,
     Bullets,
-    Code,
-    Grid,
+    Chart,
+    ChartAxis,
+    ChartLine,
+    ChartMark,
+    Charts,
+    CodeBlock,
     Heading,
     Paragraph,
-    Picture,
     Quote,
+    TableBlock,
     to_html,
     to_markdown,
 )
-from hyperllama.core.report.chart import progress_svg
+from hyperllama.core.evaluate.saving import versions
 from hyperllama.core.report.record import StudyRecord, TrialRecord
 from hyperllama.core.space import number
 
@@ -37,7 +40,7 @@ def report_blocks(study: StudyRecord) -> list[Block]:
     blocks: list[Block] = [Heading(f"Report: {study.name}", 1), *_summary(study)]
     best = study.incumbent
     if best is not None:
-        blocks += [Heading("Progress"), Picture(progress_svg(study), _steps(study))]
+        blocks += [Heading("Progress"), progress(study)]
         blocks += _configuration(study, best)
         if best.reasoning.strip():
             who = best.proposer or "the proposer"
@@ -50,7 +53,7 @@ def report_blocks(study: StudyRecord) -> list[Block]:
         blocks += _baselines(study)
     blocks += [Heading("All trials"), _trials(study, best), *_data(study), *_measured(study)]
     if best is not None:
-        blocks += [Heading("Use it"), Code(_USE, "python"), Paragraph(_USE_NOTE)]
+        blocks += [Heading("Use it"), CodeBlock(_USE, "python"), Paragraph(_USE_NOTE)]
     return blocks
 
 
@@ -82,16 +85,32 @@ def _summary(study: StudyRecord) -> list[Block]:
     return [Paragraph(found), Paragraph(line)]
 
 
-def _steps(study: StudyRecord) -> list[str]:
-    """The improvements, in words."""
-    steps: list[str] = []
-    best = float("-inf")
-    for t in study.complete:
-        if t.value is not None and t.value > best:
-            best = t.value
-            who = f" ({t.proposer})" if t.proposer else ""
-            steps.append(f"trial {t.number}: {number(t.value)}{who}")
-    return steps
+def progress(study: StudyRecord) -> Charts:
+    """Every trial as a mark and the best score so far as a line; the improvements in words.
+
+    The axis begins at three times the distance from the median to the best below the best, so that
+    a few very low scores do not press the rest together.
+    """
+    done = study.complete
+    values = sorted(t.value for t in done if t.value is not None)
+    best, middle = values[-1], values[len(values) // 2]
+    steps: list[tuple[float, float]] = []
+    words = []
+    for t in done:
+        if t.value is not None and (not steps or t.value > steps[-1][1]):
+            steps.append((t.number, t.value))
+            words.append(f"trial {t.number}: {number(t.value)}"
+                         + (f" ({t.proposer})" if t.proposer else ""))
+    steps.append((max(t.number for t in study.trials), best))
+    low = best - 3 * (best - middle) if best > middle else None
+    chart = Chart(
+        f"Best {study.problem.metric} so far, by trial",
+        [ChartLine("best so far", steps, step=True)],
+        [ChartMark(t.number, t.value, f"trial {t.number}: "
+                   + ("failed" if t.value is None else number(t.value))) for t in study.trials],
+        y=ChartAxis(study.problem.metric, low=low),
+    )
+    return Charts([chart], words)
 
 
 def _configuration(study: StudyRecord, best: TrialRecord) -> list[Block]:
@@ -106,7 +125,7 @@ def _configuration(study: StudyRecord, best: TrialRecord) -> list[Block]:
     known = {p.name for p in space}
     rows += [[k, show(v), "–", "", ""] for k, v in best.config.items() if k not in known]
     header = ["hyperparameter", "best", "default", "searched", "what it does"]
-    return [Heading("The configuration"), Grid(header, rows, right=(1, 2))]
+    return [Heading("The configuration"), TableBlock(header, rows, right=(1, 2))]
 
 
 def _honesty(study: StudyRecord, best: TrialRecord) -> list[Block]:
@@ -130,7 +149,7 @@ def _honesty(study: StudyRecord, best: TrialRecord) -> list[Block]:
         said += " No test part was scored."
     return [
         Heading("Validation and test"),
-        Grid(["configuration", "train", "validation", "test"], rows, right=(1, 2, 3)),
+        TableBlock(["configuration", "train", "validation", "test"], rows, right=(1, 2, 3)),
         Paragraph(said),
     ]
 
@@ -149,7 +168,7 @@ def _baselines(study: StudyRecord) -> list[Block]:
     said = "; ".join(found.words())
     return [
         Heading("Beside simpler ways"),
-        Grid(["way", "best score", "band", "source"], rows, right=(1, 2)),
+        TableBlock(["way", "best score", "band", "source"], rows, right=(1, 2)),
         Paragraph(f"{said[:1].upper()}{said[1:]}."),
     ]
 
@@ -171,7 +190,7 @@ def _trials(study: StudyRecord, best: TrialRecord | None) -> Block:
              "; ".join(notes)]
         )
     header = ["#", "proposer", study.problem.metric, "train", "seconds", "configuration", "notes"]
-    return Grid(header, rows, right=(0, 2, 3, 4), marked=marked)
+    return TableBlock(header, rows, right=(0, 2, 3, 4), marked=marked)
 
 
 def _data(study: StudyRecord) -> list[Block]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hyperllama.core.charts import to_html, to_markdown
 from hyperllama.core.data import load_table
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.report import StudyRecord, TrialRecord, export
-from hyperllama.core.report.blocks import to_html, to_markdown
 from hyperllama.core.report.report import report_blocks, report_html, report_markdown
 from hyperllama.core.report.script import train_script
 from hyperllama.core.task import load_task, resolve

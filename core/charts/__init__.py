@@ -1,0 +1,39 @@
+"""Reports as documents: headings, tables and line charts that become one HTML page or Markdown.
+
+What is drawn comes in as plain values; nothing here knows studies or experiments. jinja2 is
+imported when a document is written. Text from others is escaped here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from hyperllama.core.charts.chart import Chart, ChartAxis, ChartLine, ChartMark, palette
+from hyperllama.core.charts.document import (
+    Block,
+    Bullets,
+    Charts,
+    CodeBlock,
+    Heading,
+    Paragraph,
+    Quote,
+    TableBlock,
+    to_html,
+    to_markdown,
+)
+
+__all__ = [
+    "ChartAxis",
+    "Block",
+    "Bullets",
+    "Chart",
+    "Charts",
+    "CodeBlock",
+    "Heading",
+    "ChartLine",
+    "ChartMark",
+    "Paragraph",
+    "Quote",
+    "TableBlock",
+    "palette",
+    "to_html",
+    "to_markdown",
+]
