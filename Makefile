@@ -15,7 +15,7 @@ EDITS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run open test check lint types imports llama wheelhouse clean FORCE
+.PHONY: help run open test check lint types imports llama models wheelhouse clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ imports: $(READY)/dev ## tui -> core -> models, and what each may load
 	$(BIN)/lint-imports --no-logo
 
 llama: $(READY)/llama-$(BACKEND) ## llama.cpp alone, for BACKEND
+
+models: $(READY)/venv ## a small chat model for the tests, into the user's cache (ARGS=gemma: another one)
+	@$(BIN)/python scripts/models.py $(ARGS)
 
 wheelhouse: $(READY)/packages ## every package as a file, for a machine with no network
 	$(BIN)/python scripts/prepare.py wheelhouse wheelhouse
