@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Union
 
+from hyperllama.core.study import SteeringAction, StudyState, TrialState
 from hyperllama.tui import wording
-from hyperllama.tui.snapshot import Line, Snapshot, TrialView
 
-Test = Callable[[TrialView], bool]
+Test = Callable[[TrialState], bool]
 SORTS = {
     "number": "in the order of trials",
     "score": "best first",
@@ -23,7 +23,7 @@ SORTS = {
     "time": "quickest first",
     "by": "by who proposed it",
 }
-_NUMBERS: dict[str, Callable[[TrialView], float | None]] = {
+_NUMBERS: dict[str, Callable[[TrialState], float | None]] = {
     "score": lambda t: t.value,
     "std": lambda t: t.std,
     "train": lambda t: t.train_value,
@@ -46,7 +46,7 @@ class Again:
     trial: int  # position among the snapshot's trials
 
 
-Row = Union[int, Line, Again]  # an int is a position among the snapshot's trials
+Row = Union[int, SteeringAction, Again]  # an int is a position among the snapshot's trials
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Order:
         return self == Order()
 
 
-def rows(snapshot: Snapshot, order: Order) -> list[Row]:
+def rows(snapshot: StudyState, order: Order) -> list[Row]:
     """The history's lines from top to bottom.
 
     Steering lines and re-runs stand among the trials only where these stand in their own order.
@@ -90,7 +90,7 @@ def rows(snapshot: Snapshot, order: Order) -> list[Row]:
     if order.text or order.backwards:
         return list(kept)
     found: list[Row] = []
-    lines = list(snapshot.lines)
+    lines = list(snapshot.actions)
     at = 0
     for i in kept:
         while at < len(lines) and lines[at].after < trials[i].number:
@@ -102,7 +102,7 @@ def rows(snapshot: Snapshot, order: Order) -> list[Row]:
     return [*found, *lines[at:]]
 
 
-def sort_key(trial: TrialView, sort: str) -> tuple[int, Any]:
+def sort_key(trial: TrialState, sort: str) -> tuple[int, Any]:
     """(0 where there is something to sort by else 1, what to sort by)."""
     value: Any
     if sort == "score":
@@ -120,7 +120,7 @@ def sort_key(trial: TrialView, sort: str) -> tuple[int, Any]:
     return 0, (1, 0.0, str(value), trial.number)
 
 
-def gap(trial: TrialView) -> float | None:
+def gap(trial: TrialState) -> float | None:
     """Train score minus validation score: large where it overfits."""
     if trial.train_value is None or trial.value is None:
         return None
@@ -168,7 +168,7 @@ def _compare(value: float | None, sign: str, bound: float) -> bool:
     return value > bound or (len(sign) == 2 and value == bound)
 
 
-def _number(trial: TrialView, name: str) -> float | None:
+def _number(trial: TrialState, name: str) -> float | None:
     if name in _NUMBERS:
         return _NUMBERS[name](trial)
     value = trial.config.get(name)
@@ -177,14 +177,14 @@ def _number(trial: TrialView, name: str) -> float | None:
     return value
 
 
-def _shown(trial: TrialView, name: str) -> str:
+def _shown(trial: TrialState, name: str) -> str:
     if name in _NUMBERS:
         value = _NUMBERS[name](trial)
         return "" if value is None else f"{value:g}"
     return wording.setting(trial.config[name]) if name in trial.config else ""
 
 
-def _words(trial: TrialView) -> str:
+def _words(trial: TrialState) -> str:
     texts = (
         trial.proposer, trial.state, trial.reason, trial.note, trial.fallback, trial.reasoning,
         wording.configuration(trial.config),

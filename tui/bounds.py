@@ -6,17 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hyperllama.core.events.requests import Freeze, Range, Release
+from hyperllama.core.events.requests import Freeze, Range, ResetRange
 from hyperllama.tui import wording
 
 Param = Mapping[str, Any]  # as `StudyOpened.space` has it
 
 
-def parse(text: str, param: Param) -> Freeze | Range | Release | str:
+def parse(text: str, param: Param) -> Freeze | Range | ResetRange | str:
     """The request that a line stands for, or what is wrong with it."""
     name = str(param.get("name"))
     if text.lower() in ("", "task", "*"):
-        return Release(name)
+        return ResetRange(name)
     choices = all_choices(param)
     if choices is not None:
         return _choices(text, name, choices)

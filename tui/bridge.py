@@ -25,11 +25,11 @@ from hyperllama.core.experiments.honesty import Honesty, read_honesty
 from hyperllama.core.storage.folder import EVENTS, LOG, PROPOSALS, free_name, holder
 from hyperllama.core.storage.paths import home, study_dir
 from hyperllama.core.storage.proposal_log import read_proposals
+from hyperllama.core.study import StateFold, StudyState
 from hyperllama.core.text import plain
 from hyperllama.models.process.child import program_argv
 from hyperllama.models.process.priority import STUDY, give_way
 from hyperllama.tui import preferences
-from hyperllama.tui.snapshot import Snapshot, Watch
 
 _LOOK_S = 0.05  # between two looks whether a process is there, or gone
 _CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
@@ -46,7 +46,7 @@ class StudyLink(Protocol):
         """Read what is new; True if the snapshot changed."""
 
     @property
-    def snapshot(self) -> Snapshot: ...
+    def snapshot(self) -> StudyState: ...
 
     @property
     def alive(self) -> bool:
@@ -162,19 +162,19 @@ class FolderLink:
         self.folder = study_dir(name)
         self.process = process
         self._tail = EventTail(self.folder / EVENTS)
-        self._watch = Watch()
+        self._fold = StateFold()
         self._unsent: list[Request] = []
         self._delivery: asyncio.Task[None] | None = None
 
     def poll(self) -> bool:
         events, fresh = self._tail.read()
         if fresh:
-            self._watch = Watch()
+            self._fold = StateFold()
         for event, t in events:
-            self._watch.feed(event, t)
+            self._fold.apply(event, t)
         if events and not self.alive:
             for note in unheard(self.folder):  # written while nobody worked on the study
-                self._watch.feed(TrialNoted(note.number, note.text), time.time())
+                self._fold.apply(TrialNoted(note.number, note.text), time.time())
         return fresh or bool(events)
 
     @property
@@ -182,8 +182,8 @@ class FolderLink:
         return self._tail.behind
 
     @property
-    def snapshot(self) -> Snapshot:
-        return self._watch.snapshot()
+    def snapshot(self) -> StudyState:
+        return self._fold.state
 
     @property
     def alive(self) -> bool:
@@ -209,12 +209,12 @@ class FolderLink:
             return
         send(self.folder, request)
         if isinstance(request, Note) and not self.alive:
-            self._watch.feed(TrialNoted(request.number, request.text), time.time())
+            self._fold.apply(TrialNoted(request.number, request.text), time.time())
 
     def go_on_from(self, other: StudyLink) -> None:
         if isinstance(other, FolderLink):
-            self._tail, self._watch = other._tail, other._watch
-            self._watch.restart()
+            self._tail, self._fold = other._tail, other._fold
+            self._fold.restart()
 
     async def delivered(self) -> None:
         if self._delivery is not None:
@@ -230,7 +230,7 @@ class FolderLink:
             for request in unsent if self.folder.is_dir() else ():
                 send(self.folder, request)
         except StudyError as error:
-            self._watch.feed(Noted("error", error.message, error.hint), time.time())
+            self._fold.apply(Noted("error", error.message, error.hint), time.time())
 
     def records(self, number: int) -> list[dict[str, Any]]:
         path = self.folder / PROPOSALS

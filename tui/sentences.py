@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from hyperllama.core.study import AWAITING, StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import arrange, wording
-from hyperllama.tui.snapshot import Snapshot, TrialView
 
 _LATEST = 60  # rows of the history that are told
 
@@ -12,7 +12,7 @@ _STATES = {
     "waiting": "is starting",
     "loading": "is loading the model",
     "proposing": "is thinking about the next trial",
-    "held": "waits for your word on a proposal",
+    AWAITING: "waits for your approval",
     "training": "is training a trial",
     "rerunning": "is running a trial again on other folds",
     "between": "is running",
@@ -21,7 +21,7 @@ _STATES = {
 }
 
 
-def tell(snapshot: Snapshot, name: str, alive: bool) -> list[str]:
+def tell(snapshot: StudyState, name: str, alive: bool) -> list[str]:
     """The study from its head to what happens now, one sentence or two a line."""
     lines = [_head(snapshot, name, alive)]
     best, gain = snapshot.best, snapshot.gain
@@ -37,11 +37,11 @@ def tell(snapshot: Snapshot, name: str, alive: bool) -> list[str]:
             lines.append(_again(snapshot.trials[row.trial]))
         else:
             lines.append(f"You: {plain(row.text)}.")
-    if snapshot.talk:
-        last = snapshot.talk[-1]
+    if snapshot.conversation:
+        last = snapshot.conversation[-1]
         lines.append(f"You asked: {plain(last.asked)}")
         lines.append(plain(last.text or last.problem) or "The answer is on its way.")
-    held = snapshot.held
+    held = snapshot.awaiting
     if held is not None:
         lines.append(
             f"Trial {held.number} waits: space accepts, e changes, d turns down with a reason, "
@@ -50,11 +50,11 @@ def tell(snapshot: Snapshot, name: str, alive: bool) -> list[str]:
     return lines
 
 
-def _head(snapshot: Snapshot, name: str, alive: bool) -> str:
+def _head(snapshot: StudyState, name: str, alive: bool) -> str:
     opened, finished = snapshot.opened, snapshot.finished
     if finished is None and not alive:
         return f"Study {plain(name)} was interrupted; r resumes it."
-    state = _STATES.get(snapshot.state, snapshot.state)
+    state = _STATES.get(snapshot.phase, snapshot.phase)
     if finished is not None:
         state = f"is over: {plain(finished.why)}"
     text = f"Study {plain(name)} {state}. {snapshot.done_count} trials are done"
@@ -65,7 +65,7 @@ def _head(snapshot: Snapshot, name: str, alive: bool) -> str:
     return text + "."
 
 
-def _trial(trial: TrialView, snapshot: Snapshot) -> str:
+def _trial(trial: TrialState, snapshot: StudyState) -> str:
     by = f"Trial {trial.number} by {plain(trial.proposer)}"
     if trial.state == "proposing":
         words = " ".join(plain(trial.reasoning).split())
@@ -80,7 +80,7 @@ def _trial(trial: TrialView, snapshot: Snapshot) -> str:
     if trial.state == "fail":
         return f"{by} failed: {plain(trial.reason) or 'no reason given'}.{changed}{note}"
     if trial.value is None:
-        return f"{by} is {'waiting' if trial.state == 'held' else 'in training'}.{changed}{note}"
+        return f"{by} is {'waiting' if trial.state == AWAITING else 'in training'}.{changed}{note}"
     spread = f", plus or minus {wording.score(trial.std)}" if trial.std is not None else ""
     best = " It was the best so far." if trial.best_then else ""
     if trial.number == snapshot.incumbent:
@@ -91,6 +91,6 @@ def _trial(trial: TrialView, snapshot: Snapshot) -> str:
     )
 
 
-def _again(trial: TrialView) -> str:
+def _again(trial: TrialState) -> str:
     scores = ", ".join(wording.score(s) if s is not None else "failed" for s in trial.reruns)
     return f"Trial {trial.number} again on other folds: {scores}."

@@ -10,7 +10,7 @@ from statistics import fmean, median, pstdev
 from typing import Any
 
 from hyperllama.core.experiments.compare.reading import CellFacts, Comparison
-from hyperllama.tui.snapshot import Snapshot
+from hyperllama.core.study import StudyState
 
 MOST = 8
 
@@ -98,7 +98,7 @@ class Side:
         return reached
 
 
-def of_study(name: str, snapshot: Snapshot, mark: str) -> Side:
+def of_study(name: str, snapshot: StudyState, mark: str) -> Side:
     """A study as one side."""
     done = [t for t in snapshot.trials if t.done]
     asked = [t for t in done if t.proposer not in ("default", "queue", "")]

@@ -71,7 +71,7 @@ class ProposalText:
 class ProposalMade:
     """A configuration was proposed. `tokens`: prompt, cached, generated, context_used,
     context_length, per_s, seconds, how the prompt was planned (see `core.study.telling.counts`).
-    `held`: it waits for a person's word."""
+    `awaits_approval`: it is evaluated once a person approves it."""
 
     number: int
     proposer: str
@@ -81,7 +81,7 @@ class ProposalMade:
     tokens: Mapping[str, Any] = field(default_factory=dict)
     beliefs: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)  # name -> [incumbent's, new]
-    held: bool = False
+    awaits_approval: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ class StudyResumed:
 
 
 @dataclass(frozen=True)
-class ProposalTurnedDown:
-    """A person did not want a proposal; the trial of that number gets another one."""
+class ProposalRejected:
+    """A person rejected a proposal; the trial of that number gets another one."""
 
     number: int
     config: Mapping[str, Any]
@@ -134,7 +134,7 @@ class ProposalTurnedDown:
 
 
 @dataclass(frozen=True)
-class Steered:
+class StudySteered:
     """A person changed the course of the study.
 
     `text` says what in one line, `after` is the number of the last trial begun before it (-1:
@@ -188,7 +188,7 @@ class ImportanceFound:
 
 
 @dataclass(frozen=True)
-class TalkAsked:
+class QuestionAsked:
     """A person asked the model something about the study; `number` counts the questions."""
 
     number: int
@@ -196,7 +196,7 @@ class TalkAsked:
 
 
 @dataclass(frozen=True)
-class TalkText:
+class AnswerText:
     """A piece of an answer, at most ten times a second."""
 
     number: int
@@ -204,7 +204,7 @@ class TalkText:
 
 
 @dataclass(frozen=True)
-class TalkAnswered:
+class QuestionAnswered:
     """An answer is whole. `config`: a configuration that it suggests, checked, or empty.
     `problem`: why there is no answer, with a `hint`."""
 
@@ -247,24 +247,32 @@ Event = Union[
     ProposalStarted,
     ProposalText,
     ProposalMade,
-    ProposalTurnedDown,
+    ProposalRejected,
     FoldFinished,
     TrialFinished,
     StudyPaused,
     StudyResumed,
-    Steered,
+    StudySteered,
     TrialNoted,
     RerunStarted,
     RerunFinished,
     ImportanceFound,
-    TalkAsked,
-    TalkText,
-    TalkAnswered,
+    QuestionAsked,
+    AnswerText,
+    QuestionAnswered,
     Noted,
     StudyFinished,
 ]
 
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
+# Names that version 0.1.0 wrote: finished studies keep their files.
+_TYPES |= {
+    "ProposalTurnedDown": ProposalRejected,
+    "Steered": StudySteered,
+    "TalkAsked": QuestionAsked,
+    "TalkText": AnswerText,
+    "TalkAnswered": QuestionAnswered,
+}
 
 
 def to_json(event: Event, t: float) -> str:
@@ -284,6 +292,8 @@ def from_json(line: str) -> tuple[Event, float] | None:
     kind = _TYPES.get(str(payload.get("event")))
     if kind is None:
         return None
+    if "held" in payload:
+        payload["awaits_approval"] = payload.pop("held")
     known = {f.name for f in fields(kind)}
     values = {
         k: tuple(v) if isinstance(v, list) else v for k, v in payload.items() if k in known

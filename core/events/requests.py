@@ -54,7 +54,7 @@ class StopNow:
 
 
 @dataclass(frozen=True)
-class Queue:
+class QueueTrial:
     """Evaluate this configuration next. Hyperparameters not named stay at the default's value."""
 
     do: ClassVar[str] = "queue"
@@ -79,37 +79,37 @@ class Extend:
 
 
 @dataclass(frozen=True)
-class Propose:
+class SwitchProposer:
     """Let another proposer, another model, or both make the proposals from now on.
 
     Empty fields stay as they are; `model` is a name or path of a GGUF file.
     """
 
-    do: ClassVar[str] = "propose"
+    do: ClassVar[str] = "switch"
     proposer: str = ""
     model: str = ""
 
 
 @dataclass(frozen=True)
 class Review:
-    """Let every proposal wait for a person's word (`on`), or no longer."""
+    """Let every proposal wait for approval (`on`), or no longer."""
 
     do: ClassVar[str] = "review"
     on: bool = True
 
 
 @dataclass(frozen=True)
-class Accept:
+class Approve:
     """Evaluate the proposal that waits for trial `number`; with `config`, changed to that."""
 
-    do: ClassVar[str] = "accept"
+    do: ClassVar[str] = "approve"
     number: int = -1
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reject:
-    """Turn down the proposal that waits for trial `number`; the model is told the reason.
+    """Reject the proposal that waits for trial `number`; the model is told the reason.
 
     Without a reason it is only asked for another one.
     """
@@ -140,10 +140,10 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Release:
+class ResetRange:
     """Give a hyperparameter the task's own range again."""
 
-    do: ClassVar[str] = "release"
+    do: ClassVar[str] = "reset"
     name: str = ""
 
 
@@ -176,29 +176,35 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Talk:
+class AskQuestion:
     """Ask the model something about the study."""
 
-    do: ClassVar[str] = "talk"
+    do: ClassVar[str] = "ask"
     text: str = ""
 
 
 @dataclass(frozen=True)
-class Hush:
+class StopAnswer:
     """End the answer that is being given."""
 
-    do: ClassVar[str] = "hush"
+    do: ClassVar[str] = "stop_answer"
 
 
 Request = Union[
-    Pause, Resume, Step, Stop, StopNow, Queue, Hint, Extend, Propose, Review, Accept, Reject,
-    Freeze, Range, Release, Undo, Rerun, Note, Talk, Hush,
+    Pause, Resume, Step, Stop, StopNow, QueueTrial, Hint, Extend, SwitchProposer, Review, Approve,
+    Reject, Freeze, Range, ResetRange, Undo, Rerun, Note, AskQuestion, StopAnswer,
 ]  # fmt: skip
 # What stays wanted when it was asked for while no study process was there to hear it.
 LASTING = (
-    Queue, Hint, Extend, Propose, Review, Freeze, Range, Release, Rerun, Note, Talk,
+    QueueTrial, Hint, Extend, SwitchProposer, Review, Freeze, Range, ResetRange, Rerun, Note,
+    AskQuestion,
 )  # fmt: skip
 _KINDS: dict[str, type[Any]] = {kind.do: kind for kind in get_args(Request)}
+_FORMER = {
+    "accept": "approve", "release": "reset", "talk": "ask", "hush": "stop_answer",
+    "propose": "switch",
+}  # fmt: skip
+"""What version 0.1.0 wrote; such requests may still wait for a study's next process."""
 MOST_RERUNS = 20
 
 
@@ -240,7 +246,8 @@ def parse(line: bytes) -> Request | str:
         return "a request that is no JSON was ignored"
     if not isinstance(payload, dict):
         return "a request that is no JSON object was ignored"
-    kind = _KINDS.get(str(payload.get("do")))
+    name = str(payload.get("do"))
+    kind = _KINDS.get(_FORMER.get(name, name))
     if kind is None:
         return f"unknown request {payload.get('do')!r}; known: {', '.join(_KINDS)}"
     known = {f.name for f in fields(kind)}
@@ -250,9 +257,9 @@ def parse(line: bytes) -> Request | str:
 
 
 def _wrong(request: Request) -> str:
-    if isinstance(request, (Queue, Accept)) and not isinstance(request.config, Mapping):
+    if isinstance(request, (QueueTrial, Approve)) and not isinstance(request.config, Mapping):
         return "config has to be an object"
-    if isinstance(request, (Hint, Talk)) and not (
+    if isinstance(request, (Hint, AskQuestion)) and not (
         isinstance(request.text, str) and request.text.strip()
     ):
         return "it has no text"
@@ -260,11 +267,11 @@ def _wrong(request: Request) -> str:
         text = request.text if isinstance(request, Note) else request.reason
         if not isinstance(text, str):
             return "it has no text"
-    if isinstance(request, Propose):
+    if isinstance(request, SwitchProposer):
         names = (request.proposer, request.model)
         if not all(isinstance(n, str) for n in names) or not any(names):
             return "it names neither a proposer nor a model"
-    if isinstance(request, (Accept, Reject, Rerun, Note)) and not _whole(request.number):
+    if isinstance(request, (Approve, Reject, Rerun, Note)) and not _whole(request.number):
         return "number has to be that of a trial"
     if isinstance(request, Rerun) and not (
         _whole(request.times) and 1 <= request.times <= MOST_RERUNS

@@ -1,7 +1,21 @@
 """The study loop: ask -> evaluate -> tell; its states, its events, what watchers may ask of it."""
 
-from hyperllama.core.study.loop import Runner, Study
-from hyperllama.core.study.progress import Progress
-from hyperllama.core.study.steering import Limits
+from hyperllama.core.study.state import (
+    AWAITING,
+    Exchange,
+    StateFold,
+    SteeringAction,
+    StudyState,
+    TrialState,
+    fold,
+)
 
-__all__ = ["Limits", "Progress", "Runner", "Study"]
+__all__ = [
+    "AWAITING",
+    "Exchange",
+    "StateFold",
+    "SteeringAction",
+    "StudyState",
+    "TrialState",
+    "fold",
+]

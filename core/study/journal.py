@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hyperllama.core.events import Event, Steered
+from hyperllama.core.events import Event, StudySteered
 from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.storage.store import Store
 
@@ -37,7 +37,7 @@ class Journal:
     def restore(self, lines: Sequence[Any]) -> list[tuple[Event, float]]:
         """Take over the lines of earlier sessions; they can no longer be undone."""
         self._lines = [(float(t), int(after), str(text)) for t, after, text in lines]
-        return [(Steered(after, text), t) for t, after, text in self._lines]
+        return [(StudySteered(after, text), t) for t, after, text in self._lines]
 
     def write(self, text: str, undo: Callable[[], None] | None = None) -> None:
         """Add a line; `undo` takes back what it says."""
@@ -47,7 +47,7 @@ class Journal:
         self._lines = [*self._lines, (round(time.time(), 3), after, text)][-_KEPT:]
         self._store.set_attrs({"steered": self._lines})
         newest = self._undo[-1][0] if self._undo else ""
-        self._events.emit(Steered(after, text, self._settings(), newest))
+        self._events.emit(StudySteered(after, text, self._settings(), newest))
 
     def undo(self) -> bool:
         """Take back the newest change; False if there is none."""

@@ -290,7 +290,7 @@ class _Opened:
     def run(self) -> StudyFinished:
         from hyperllama.core.events.requests import Inbox
         from hyperllama.core.storage.proposal_log import ProposalLog
-        from hyperllama.core.study import Study
+        from hyperllama.core.study.loop import Study
 
         assert self._store is not None and self._runner is not None and self._problem is not None
         facts = self._facts()
@@ -469,5 +469,5 @@ class _Opened:
 
 
 def _import_rest() -> None:
-    for module in ("hyperllama.core.storage.store", "hyperllama.core.study"):
+    for module in ("hyperllama.core.storage.store", "hyperllama.core.study.loop"):
         importlib.import_module(module)

@@ -20,8 +20,8 @@ from hyperllama.core.events import (
     FoldFinished,
     ImportanceFound,
     Noted,
+    ProposalRejected,
     ProposalStarted,
-    ProposalTurnedDown,
     StudyFinished,
     StudyOpened,
     TrialNoted,
@@ -334,7 +334,7 @@ class Study:
         """Wait for a person's word on a proposal; None when the study ends or it no longer fits."""
         steering, number = self._steering, self._next_number
         switches = self._asker.switches
-        self._events.emit(proposal_made(number, proposal, self._progress, held=True))
+        self._events.emit(proposal_made(number, proposal, self._progress, awaits_approval=True))
         with steering.waiting(number):
             self._write_summary("running")
             while steering.verdict is None:
@@ -362,7 +362,7 @@ class Study:
         """Log it, tell watchers, and say what the model is told."""
         number, words = self._next_number, in_words(proposal.config, self._progress)
         self._proposals.append(_record(number, proposal, turned_down=reason or "no reason given"))
-        self._events.emit(ProposalTurnedDown(number, proposal.config, reason))
+        self._events.emit(ProposalRejected(number, proposal.config, reason))
         self._progress.decline(proposal.config)
         if reason:
             self._steering.learn_reason(f"not {words}: {reason}")

@@ -21,7 +21,9 @@ from hyperllama.core.study.progress import Progress
 from hyperllama.core.study.telling import describe_space, in_words
 
 POLL_S = 0.1
-_AT_REST = (requests.Propose, requests.Freeze, requests.Range, requests.Release, requests.Undo)
+_AT_REST = (
+    requests.SwitchProposer, requests.Freeze, requests.Range, requests.ResetRange, requests.Undo,
+)  # fmt: skip
 """Requests that a proposer at work must not see happen: it is interrupted and asked again."""
 
 
@@ -108,25 +110,25 @@ class Steering:
             requests.Step: self._step,
             requests.Stop: self._stop,
             requests.StopNow: self._stop_now,
-            requests.Queue: self._queue,
+            requests.QueueTrial: self._queue,
             requests.Hint: self._hint,
             requests.Extend: self._extend,
-            requests.Propose: self._propose,
+            requests.SwitchProposer: self._propose,
             requests.Review: self._review,
-            requests.Accept: self._accept,
+            requests.Approve: self._accept,
             requests.Reject: self._reject,
             requests.Freeze: self._freeze,
             requests.Range: self._range,
-            requests.Release: self._release,
+            requests.ResetRange: self._release,
             requests.Undo: self._undo,
             requests.Rerun: self._rerun,
             requests.Note: self._note_trial,
-            requests.Talk: lambda r: self.questions.append(r.text.strip()),
-            requests.Hush: self._hush,
+            requests.AskQuestion: lambda r: self.questions.append(r.text.strip()),
+            requests.StopAnswer: self._hush,
         }
 
     def settings(self) -> dict[str, Any]:
-        """What holds from here on, as `Steered` carries it."""
+        """What holds from here on, as `StudySteered` carries it."""
         return {
             "proposer": self._asker.name,
             "model": self.model,
@@ -264,7 +266,7 @@ class Steering:
 
     # What comes next
 
-    def _queue(self, request: requests.Queue) -> None:
+    def _queue(self, request: requests.QueueTrial) -> None:
         config, wrong = self.complete(request.config)
         if not wrong and self._progress.tried(config):
             wrong = "it was tried already"
@@ -319,7 +321,7 @@ class Steering:
         self.limits = limits
         self._store.set_attrs({"budget_trials": limits.trials, "budget_s": limits.seconds})
 
-    def _propose(self, request: requests.Propose) -> None:
+    def _propose(self, request: requests.SwitchProposer) -> None:
         name, model = self._asker.name, self.model
         if not self._switch(request.proposer or name, request.model):
             return
@@ -360,7 +362,7 @@ class Steering:
         self.review = on
         self._store.set_attrs({"review": on})
 
-    def _accept(self, request: requests.Accept) -> None:
+    def _accept(self, request: requests.Approve) -> None:
         if not self._awaited(request.number):
             return
         config: Config | None = None
@@ -394,7 +396,7 @@ class Steering:
             "now",
         )
 
-    def _release(self, request: requests.Release) -> None:
+    def _release(self, request: requests.ResetRange) -> None:
         self._change(lambda r: r.release(request.name), request.name, "again")
 
     def _change(self, change: Callable[[Ranges], Ranges], name: str, word: str) -> None:
@@ -448,7 +450,7 @@ class Steering:
         self._store.set_attrs({"notes": {str(n): t for n, t in self.notes.items() if t}})
         self._events.emit(TrialNoted(number, text))
 
-    def _hush(self, request: requests.Hush) -> None:
+    def _hush(self, request: requests.StopAnswer) -> None:
         self.questions.clear()
         self.hush()
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.events import Event, TalkAnswered, TalkAsked, TalkText
+from hyperllama.core.events import AnswerText, Event, QuestionAnswered, QuestionAsked
 from hyperllama.core.space import Config
 from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.storage.store import Store
@@ -66,15 +66,16 @@ class Talking:
         self._past = [dict(p) for p in past]
         told: list[tuple[Event, float]] = []
         for number, p in enumerate(self._past):
-            told.append((TalkAsked(number, str(p["asked"])), float(p["t"])))
-            told.append((TalkAnswered(number, str(p["text"]), dict(p["config"])), float(p["t"])))
+            told.append((QuestionAsked(number, str(p["asked"])), float(p["t"])))
+            answer = QuestionAnswered(number, str(p["text"]), dict(p["config"]))
+            told.append((answer, float(p["t"])))
         self._number = len(self._past)
         return told
 
     def ask(self, question: str) -> None:
         """Begin to answer; only when not `busy`."""
         number, self._number = self._number, self._number + 1
-        self._events.emit(TalkAsked(number, question))
+        self._events.emit(QuestionAsked(number, question))
         speaker = self._speaker()
         if speaker is None:
             self._done(
@@ -138,7 +139,7 @@ class Talking:
 
     def _flush(self) -> None:
         if self._text:
-            self._events.emit(TalkText(self._number - 1, self._text))
+            self._events.emit(AnswerText(self._number - 1, self._text))
             self._text, self._sent_s = "", time.monotonic()
 
     def _done(
@@ -152,7 +153,7 @@ class Talking:
             self._past = [*self._past, entry][-_KEPT:]
             self._store.set_attrs({"talk": self._past})
         self._events.emit(
-            TalkAnswered(
+            QuestionAnswered(
                 self._number - 1, answer.text, config, problem, hint, answer.model,
                 round(answer.seconds, 3), answer.tokens,
             )

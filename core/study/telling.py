@@ -16,7 +16,7 @@ from hyperllama.core.trials import Observed, Proposal
 
 
 def proposal_made(
-    trial: int, proposal: Proposal, progress: Progress, held: bool = False
+    trial: int, proposal: Proposal, progress: Progress, awaits_approval: bool = False
 ) -> ProposalMade:
     return ProposalMade(
         number=trial,
@@ -27,7 +27,7 @@ def proposal_made(
         tokens=counts(proposal.record),
         beliefs=jsonable(proposal.beliefs),
         changes=progress.changes(proposal.config),
-        held=held,
+        awaits_approval=awaits_approval,
     )
 
 

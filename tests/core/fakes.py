@@ -27,7 +27,7 @@ from hyperllama.core.space import (
 from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.storage.proposal_log import ProposalLog
 from hyperllama.core.storage.store import Store, open_storage
-from hyperllama.core.study import Study
+from hyperllama.core.study.loop import Study
 from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer
 
 SPACE = SearchSpace(

@@ -18,7 +18,7 @@ from hyperllama.core.events.requests import (
     Hint,
     Inbox,
     Pause,
-    Queue,
+    QueueTrial,
     Stop,
     asked_bytes,
     send,
@@ -137,8 +137,8 @@ def test_requests_are_heard_once_and_in_order(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path)
     assert inbox.read() == []
     send(tmp_path, Pause())
-    send(tmp_path, Queue({"C": 1.0}))
-    assert inbox.read() == [Pause(), Queue({"C": 1.0})]
+    send(tmp_path, QueueTrial({"C": 1.0}))
+    assert inbox.read() == [Pause(), QueueTrial({"C": 1.0})]
     assert inbox.read() == []
     inbox.done()
     send(tmp_path, Hint("smaller"))

@@ -12,15 +12,15 @@ import pytest
 from hyperllama.core.errors import ModelFileError, SpaceError
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import (
+    AnswerText,
     ImportanceFound,
     Noted,
     ProposalMade,
-    ProposalTurnedDown,
+    ProposalRejected,
+    QuestionAnswered,
     RerunFinished,
-    Steered,
     StudyOpened,
-    TalkAnswered,
-    TalkText,
+    StudySteered,
     TrialNoted,
     from_json,
     requests,
@@ -71,7 +71,7 @@ def asleep(bench: Bench, *asked: Request) -> None:
 
 
 def lines(bench: Bench) -> list[str]:
-    return [e.text for e in bench.events if isinstance(e, Steered)]
+    return [e.text for e in bench.events if isinstance(e, StudySteered)]
 
 
 def warned(bench: Bench) -> list[str]:
@@ -93,18 +93,18 @@ def test_a_proposal_waits_is_accepted_edited_and_turned_down(bench: Bench) -> No
     asleep(
         bench,
         requests.Reject(1, "too deep"),
-        requests.Accept(7),  # not the one that waits
-        requests.Accept(1),
-        requests.Accept(2, {"max_depth": 99}),
-        requests.Accept(2, {"max_depth": 3, "learning_rate": 0.05, "booster": "dart"}),
+        requests.Approve(7),  # not the one that waits
+        requests.Approve(1),
+        requests.Approve(2, {"max_depth": 99}),
+        requests.Approve(2, {"max_depth": 3, "learning_rate": 0.05, "booster": "dart"}),
         requests.Review(False),
     )
     bench.study().run()
     trials = bench.trials()
     assert [t[4] for t in trials] == ["default", "drawn", "edited", "drawn"]
     assert trials[2][2] == {"max_depth": 3, "learning_rate": 0.05, "booster": "dart"}
-    held = [e for e in bench.events if isinstance(e, ProposalMade) and e.held]
-    (no,) = [e for e in bench.events if isinstance(e, ProposalTurnedDown)]
+    held = [e for e in bench.events if isinstance(e, ProposalMade) and e.awaits_approval]
+    (no,) = [e for e in bench.events if isinstance(e, ProposalRejected)]
     assert [e.number for e in held] == [1, 1, 2, 3]
     assert no.reason == "too deep" and no.config == held[0].config != held[1].config
     assert trials[1][2] == held[1].config
@@ -133,7 +133,7 @@ def test_review_uses_no_budget_and_outlives_the_process(bench: Bench) -> None:
     assert bench.summaries[-1]["seconds"] < 5 < bench.now_s
     bench.reopen()
     bench.on_sleep = lambda: None
-    asleep(bench, requests.Accept(1))
+    asleep(bench, requests.Approve(1))
     bench.study().run()
     opened = [e for e in retold(bench) if isinstance(e, StudyOpened)]
     assert opened[0].review and len(bench.trials()) == 2
@@ -146,9 +146,10 @@ def test_a_turned_down_configuration_is_not_proposed_again(bench: Bench) -> None
 
     bench.make = lambda name: Stubborn(3) if name == "drawn" else plain(name)
     send(bench.folder, requests.Review(True))
-    asleep(bench, requests.Reject(1), requests.Accept(1))
+    asleep(bench, requests.Reject(1), requests.Approve(1))
     bench.study().run()
-    first, second = [e for e in bench.events if isinstance(e, ProposalMade) and e.held][:2]
+    made = [e for e in bench.events if isinstance(e, ProposalMade)]
+    first, second = [e for e in made if e.awaits_approval][:2]
     assert first.config != second.config and "turned down" in second.fallback
 
 
@@ -181,7 +182,7 @@ def test_every_classical_proposer_obeys(bench: Bench, proposer: str) -> None:
     at_trial(
         bench,
         {4: [requests.Freeze("booster", "dart"), requests.Range("learning_rate", 0.5, 4.0)],
-         7: [requests.Release("booster"), requests.Freeze("learning_rate", 0.7)]},
+         7: [requests.ResetRange("booster"), requests.Freeze("learning_rate", 0.7)]},
     )  # fmt: skip
     bench.study().run()
     configs = [t[2] for t in bench.trials()]
@@ -258,7 +259,8 @@ def test_changes_are_taken_back_newest_first(bench: Bench) -> None:
     at_trial(
         bench,
         {2: [requests.Hint("shallow"), requests.Freeze("max_depth", 2), requests.Extend(5),
-             requests.Queue({"max_depth": 2}), requests.Propose("random"), requests.Stop()],
+             requests.QueueTrial({"max_depth": 2}), requests.SwitchProposer("random"),
+             requests.Stop()],
          3: [requests.Undo() for _ in range(7)]},
     )  # fmt: skip
     before = bench.runner.before
@@ -282,7 +284,7 @@ def test_changes_are_taken_back_newest_first(bench: Bench) -> None:
     assert "there is nothing to take back" in " ".join(warned(bench))
     bench.reopen()
     bench.study().run()
-    again = [e.text for e in retold(bench) if isinstance(e, Steered)]
+    again = [e.text for e in retold(bench) if isinstance(e, StudySteered)]
     assert again[: len(said)] == said
 
 
@@ -296,11 +298,12 @@ def test_another_model_takes_over_and_an_unusable_one_does_not(bench: Bench) -> 
         return f"/models/{name}"
 
     bench.use_model = use
-    at_trial(bench, {2: [requests.Propose(model="small.gguf")], 3: [requests.Propose("random")],
-                     4: [requests.Propose("drawn", "broken.gguf")]})  # fmt: skip
+    at_trial(bench, {2: [requests.SwitchProposer(model="small.gguf")],
+                     3: [requests.SwitchProposer("random")],
+                     4: [requests.SwitchProposer("drawn", "broken.gguf")]})  # fmt: skip
     bench.study().run()
     assert used == ["small.gguf"] and len(bench.made) >= 3
-    settings = [e.settings for e in bench.events if isinstance(e, Steered)]
+    settings = [e.settings for e in bench.events if isinstance(e, StudySteered)]
     assert settings[0]["model"] == "/models/small.gguf" and settings[-1]["proposer"] == "random"
     assert any("broken.gguf" in text for text in warned(bench))
 
@@ -394,12 +397,12 @@ class Speaker(Drawn):
 def test_a_question_is_answered_from_the_facts(bench: Bench) -> None:
     speaker = Speaker(3)
     bench.make = lambda name: speaker
-    at_trial(bench, {3: [requests.Talk("why is max_depth 12 bad in trial 1?")]})
+    at_trial(bench, {3: [requests.AskQuestion("why is max_depth 12 bad in trial 1?")]})
     bench.study().run()
-    (answer,) = [e for e in bench.events if isinstance(e, TalkAnswered)]
+    (answer,) = [e for e in bench.events if isinstance(e, QuestionAnswered)]
     assert answer.text.startswith("Depth 12 overfits") and answer.model == "talker"
     assert answer.config["max_depth"] == 3 and SPACE.contains(answer.config)
-    said = "".join(e.text for e in bench.events if isinstance(e, TalkText))
+    said = "".join(e.text for e in bench.events if isinstance(e, AnswerText))
     assert said == "Depth 12 overfits."
     facts = "\n".join(speaker.facts)
     for part in ("Search space", "Asked about: trial 1", "Scores by max_depth", "accuracy"):
@@ -410,13 +413,13 @@ def test_a_question_is_answered_from_the_facts(bench: Bench) -> None:
 def test_a_conversation_lasts_and_finished_studies_answer(bench: Bench) -> None:
     speaker = Speaker(3)
     bench.make = lambda name: speaker
-    send(bench.folder, requests.Talk("what now?"))
+    send(bench.folder, requests.AskQuestion("what now?"))
     bench.study().run()
     bench.reopen()
-    send(bench.folder, requests.Talk("and then?"))
+    send(bench.folder, requests.AskQuestion("and then?"))
     bench.study().run()
     assert [asked for asked, _ in speaker.earlier] == ["what now?"]
-    answers = [e for e in retold(bench) if isinstance(e, TalkAnswered)]
+    answers = [e for e in retold(bench) if isinstance(e, QuestionAnswered)]
     assert len(answers) == 2 and len(bench.trials()) == 6
 
 
@@ -425,28 +428,28 @@ def test_an_answer_is_cut_short(bench: Bench) -> None:
     speaker.go_on.clear()
     bench.make = lambda name: speaker
     send(bench.folder, requests.Pause())
-    at_trial(bench, {1: [requests.Pause(), requests.Talk("why?")]})
+    at_trial(bench, {1: [requests.Pause(), requests.AskQuestion("why?")]})
     naps = []
 
     def nap() -> None:
         naps.append(1)
         if len(naps) == 3:
-            send(bench.folder, requests.Hush())
+            send(bench.folder, requests.StopAnswer())
         elif len(naps) > 3:
             speaker.go_on.set()
             send(bench.folder, requests.Resume())
 
     bench.on_sleep = nap
     bench.study().run()
-    (answer,) = [e for e in bench.events if isinstance(e, TalkAnswered)]
+    (answer,) = [e for e in bench.events if isinstance(e, QuestionAnswered)]
     assert answer.text == "Depth 12 "
 
 
 def test_who_cannot_talk_says_so(bench: Bench) -> None:
     bench.budget = 2
-    send(bench.folder, requests.Talk("why?"))
+    send(bench.folder, requests.AskQuestion("why?"))
     bench.study().run()
-    (answer,) = [e for e in bench.events if isinstance(e, TalkAnswered)]
+    (answer,) = [e for e in bench.events if isinstance(e, QuestionAnswered)]
     assert "drawn cannot talk" in answer.problem and "chat model" in answer.hint
     assert "talk" not in bench.store.attrs()
 

@@ -25,12 +25,12 @@ from hyperllama.core.events.requests import (
     Extend,
     Hint,
     Pause,
-    Propose,
-    Queue,
+    QueueTrial,
     Resume,
     Step,
     Stop,
     StopNow,
+    SwitchProposer,
     send,
 )
 from hyperllama.core.space import Categorical, Config, Integer, Param, SearchSpace
@@ -294,8 +294,8 @@ def test_optunas_queue_goes_first_and_wrong_entries_are_refused(bench: Bench) ->
 def test_requests_are_heard_between_trials(bench: Bench) -> None:
     def ask(count: int, config: Config) -> None:
         if count == 2:
-            send(bench.folder, Queue({"max_depth": 2, "booster": "dart"}))
-            send(bench.folder, Queue({"max_depth": 0}))
+            send(bench.folder, QueueTrial({"max_depth": 2, "booster": "dart"}))
+            send(bench.folder, QueueTrial({"max_depth": 0}))
             send(bench.folder, Hint("keep it shallow"))
             send(bench.folder, Extend(trials=1))
 
@@ -354,7 +354,7 @@ def test_stop_requests(bench: Bench, now: bool) -> None:
 
 def test_requests_made_while_nobody_listened(bench: Bench) -> None:
     send(bench.folder, StopNow())
-    send(bench.folder, Queue({"max_depth": 2}))
+    send(bench.folder, QueueTrial({"max_depth": 2}))
     assert bench.study().run().why == "budget"
     assert bench.trials()[0][2]["max_depth"] == 2
     bench.reopen()
@@ -366,9 +366,9 @@ def test_requests_made_while_nobody_listened(bench: Bench) -> None:
 def test_another_proposer_takes_over(bench: Bench) -> None:
     def ask(count: int, config: Config) -> None:
         if count == 2:
-            send(bench.folder, Propose("random"))
+            send(bench.folder, SwitchProposer("random"))
         if count == 4:
-            send(bench.folder, Propose("nobody"))
+            send(bench.folder, SwitchProposer("nobody"))
 
     bench.runner.before = ask
     bench.study().run()

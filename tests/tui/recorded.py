@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from hyperllama.core.events import (
+    AnswerText,
     Event,
     FoldFinished,
     ImportanceFound,
@@ -18,19 +19,18 @@ from hyperllama.core.events import (
     ProposalMade,
     ProposalStarted,
     ProposalText,
+    QuestionAnswered,
+    QuestionAsked,
     RerunFinished,
-    Steered,
     StudyFinished,
     StudyOpened,
-    TalkAnswered,
-    TalkAsked,
-    TalkText,
+    StudySteered,
     TrialFinished,
     TrialNoted,
 )
 from hyperllama.core.events.requests import Request
 from hyperllama.core.experiments.honesty import Honesty
-from hyperllama.tui.snapshot import Snapshot, Watch
+from hyperllama.core.study import StateFold, StudyState
 
 START_T = 1_760_000_000.0
 SPACE = (
@@ -193,11 +193,11 @@ def held() -> list[tuple[Event, float]]:
     made, t = whole[cut]
     assert isinstance(made, ProposalMade)
     return [*whole[:cut], (steered("each proposal waits for a word", 8, review=True), t - 0.1),
-            (replace(made, held=True), t)]  # fmt: skip
+            (replace(made, awaits_approval=True), t)]  # fmt: skip
 
 
 def steered(text: str, after: int, undo: str = "", **settings: Any) -> Event:
-    return Steered(after, text, settings, undo)
+    return StudySteered(after, text, settings, undo)
 
 
 def flown() -> list[tuple[Event, float]]:
@@ -216,11 +216,13 @@ def flown() -> list[tuple[Event, float]]:
         RerunFinished(7, 3, 0.8497, 9.1),
         ImportanceFound({"learning_rate": 0.52, "n_estimators": 0.31, "max_depth": 0.12,
                          "reg_lambda": 0.05}, 9, "PED-ANOVA"),
-        TalkAsked(0, "why is depth 12 bad?"),
-        TalkText(0, "Trial 3 went to **depth 9**, "),
-        TalkAnswered(0, "Trial 3 went to **depth 9**, and its train score ran away from its score: "
-                     'it overfits. I would try {"max_depth": 4}.', {**DEFAULT, "max_depth": 4},
-                     model="Qwen2.5", seconds=4.2),
+        QuestionAsked(0, "why is depth 12 bad?"),
+        AnswerText(0, "Trial 3 went to **depth 9**, "),
+        QuestionAnswered(
+            0, "Trial 3 went to **depth 9**, and its train score ran away from its score: "
+            'it overfits. I would try {"max_depth": 4}.', {**DEFAULT, "max_depth": 4},
+            model="Qwen2.5", seconds=4.2,
+        ),
     ]  # fmt: skip
     return [*past, *((event, t + 0.01 * i) for i, event in enumerate(more))]
 
@@ -240,7 +242,7 @@ class Replay:
         self.words = ""
         self.panel: Honesty | None = None
         self.logged: dict[int, list[dict[str, Any]]] = {}
-        self._watch = Watch()
+        self._fold = StateFold()
         self._new = list(recorded)
         self.last_t = self._new[-1][1] if self._new else START_T
 
@@ -250,12 +252,12 @@ class Replay:
     def poll(self) -> bool:
         new, self._new = self._new, []
         for event, t in new:
-            self._watch.feed(event, t)
+            self._fold.apply(event, t)
         return bool(new)
 
     @property
-    def snapshot(self) -> Snapshot:
-        return self._watch.snapshot()
+    def snapshot(self) -> StudyState:
+        return self._fold.state
 
     def send(self, request: Request) -> None:
         self.sent.append(request)

@@ -75,7 +75,7 @@ class Session:
         """The trial whose proposal waits for a word; None when none does."""
         told = [from_json(line) for line in self.heard.splitlines()]
         last = next((pair[0] for pair in reversed(told) if pair), None)
-        return last.number if isinstance(last, ProposalMade) and last.held else None
+        return last.number if isinstance(last, ProposalMade) and last.awaits_approval else None
 
     @property
     def _summary(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _new_study(s: Session) -> Iterator[str]:
 def _review(s: Session) -> Iterator[str]:
     """Proposals that wait: one is changed, one accepted, one turned down."""
     s.press("v")  # the study's process has hardly begun to start
-    s.wait("word is awaited")
+    s.wait("waiting for your approval")
     yield "study-review"
     s.press("e")
     s.wait("Starts from the proposal")
@@ -173,7 +173,7 @@ def _review(s: Session) -> Iterator[str]:
     s.press("d")
     s.wait("Turn down")
     s.press("too deep", _ENTER)
-    s.until(lambda: '"ProposalTurnedDown"' in s.heard, "the refusal")
+    s.until(lambda: '"ProposalRejected"' in s.heard, "the refusal")
     s.until(lambda: s.held == 3, "another proposal")
 
 

@@ -105,7 +105,7 @@ async def test_a_started_study_is_followed_and_survives_in_its_own_session(
         link.poll()
         await asyncio.sleep(0.01)
     link.send(Pause())
-    while link.snapshot.state != "paused":
+    while link.snapshot.phase != "paused":
         link.poll()
         await asyncio.sleep(0.01)
     assert link.alive

@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.events import ProposalMade, TalkAnswered, TalkAsked, TalkText, requests
+from hyperllama.core.events import (
+    AnswerText,
+    ProposalMade,
+    QuestionAnswered,
+    QuestionAsked,
+    requests,
+)
 from hyperllama.core.experiments.honesty import Honesty, Line
+from hyperllama.core.study import StateFold, StudyState
 from hyperllama.tui import bridge, layout, sentences
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.record import RecordScreen
 from hyperllama.tui.screens.study import StudyScreen
-from hyperllama.tui.snapshot import Snapshot, Watch
 from hyperllama.tui.widgets.history import History
 from hyperllama.tui.widgets.progress import VIEWS, ProgressPlot
 from hyperllama.tui.widgets.talk import Talk
@@ -29,7 +35,7 @@ def flown() -> recorded.Replay:
     return recorded.Replay(recorded.flown())
 
 
-def snapshot_of(link: recorded.Replay) -> Snapshot:
+def snapshot_of(link: recorded.Replay) -> StudyState:
     link.poll()
     return link.snapshot
 
@@ -43,17 +49,17 @@ async def test_a_question_is_asked_and_its_answer_streams(
     async with opened(flown) as pilot:
         await pilot.press("6")
         await pilot.press(*"what now?", "enter")
-        assert flown.sent == [requests.Talk("what now?")]
+        assert flown.sent == [requests.AskQuestion("what now?")]
         t = flown.last_t
-        flown.add((TalkAsked(1, "what now?"), t), (TalkText(1, "Go **deeper**, "), t))
+        flown.add((QuestionAsked(1, "what now?"), t), (AnswerText(1, "Go **deeper**, "), t))
         await pilot.pause(0.25)
-        flown.add((TalkText(1, "then stop."), t))
+        flown.add((AnswerText(1, "then stop."), t))
         await pilot.pause(0.25)
         text = text_of(pilot, "#talk")
         assert "Go deeper, then stop." in text and "why is depth 12 bad?" in text
         await pilot.press("escape")
-        assert flown.sent[-1] == requests.Hush()
-        flown.add((TalkAnswered(1, "Go **deeper**, then stop."), t))
+        assert flown.sent[-1] == requests.StopAnswer()
+        flown.add((QuestionAnswered(1, "Go **deeper**, then stop."), t))
         await pilot.pause(0.25)
         await pilot.press("pageup", "pagedown", "escape")
         assert isinstance(pilot.app.screen.focused, History)
@@ -65,7 +71,7 @@ async def test_a_suggestion_is_queued_with_one_key(opened: Opened, flown: record
         assert "max_depth=4" in text_of(pilot, "#talk") and "queue it" in text_of(pilot, "#keys")
         await pilot.press("ctrl+t")
         (asked,) = flown.sent
-        assert isinstance(asked, requests.Queue) and asked.config["max_depth"] == 4
+        assert isinstance(asked, requests.QueueTrial) and asked.config["max_depth"] == 4
 
 
 async def test_an_embedded_model_cannot_talk_and_others_are_named(
@@ -84,8 +90,8 @@ async def test_an_embedded_model_cannot_talk_and_others_are_named(
                 break
         text = " ".join(text_of(pilot, "#talk").replace("│", " ").split())
         assert "cannot talk" in text and "small-chat" in text and "M chooses one" in text
-        link.add((TalkAsked(0, "why?"), link.last_t),
-                 (TalkAnswered(0, "", problem="hybrid cannot talk"), link.last_t))  # fmt: skip
+        link.add((QuestionAsked(0, "why?"), link.last_t),
+                 (QuestionAnswered(0, "", problem="hybrid cannot talk"), link.last_t))  # fmt: skip
         await pilot.pause(0.25)
         text = text_of(pilot, "#talk")
         assert "hybrid cannot talk" in text and "M chooses: small-chat" in text
@@ -93,8 +99,8 @@ async def test_an_embedded_model_cannot_talk_and_others_are_named(
 
 async def test_what_a_model_says_reaches_no_terminal(opened: Opened) -> None:
     link = recorded.Replay(recorded.live())
-    link.add((TalkAsked(0, "[red]why[/]"), link.last_t),
-             (TalkAnswered(0, "\x1b[31mred [b]x[/b]", {"a": "[bold]"}), link.last_t))  # fmt: skip
+    answered = QuestionAnswered(0, "\x1b[31mred [b]x[/b]", {"a": "[bold]"})
+    link.add((QuestionAsked(0, "[red]why[/]"), link.last_t), (answered, link.last_t))
     async with opened(link) as pilot:
         await pilot.press("6")
         await pilot.pause(0.1)
@@ -243,14 +249,14 @@ async def test_the_study_as_text(opened: Opened, flown: recorded.Replay) -> None
 
 
 def test_sentences_tell_what_the_panes_show() -> None:
-    watch = Watch()
+    watch = StateFold()
     for event, t in [*recorded.held()]:
-        watch.feed(event, t)
-    told = sentences.tell(watch.snapshot(), "s", True)
-    assert "waits for your word" in told[0] and told[-1].startswith("Trial 9 waits: space")
+        watch.apply(event, t)
+    told = sentences.tell(watch.state, "s", True)
+    assert "waits for your approval" in told[0] and told[-1].startswith("Trial 9 waits: space")
     assert any("It sets n_est" in line and ", was " in line for line in told)
     assert any(line == "You: each proposal waits for a word." for line in told)
-    assert "interrupted; r resumes it" in sentences.tell(watch.snapshot(), "s", False)[0]
+    assert "interrupted; r resumes it" in sentences.tell(watch.state, "s", False)[0]
 
 
 async def test_prompt_and_raw_reply_are_shown(opened: Opened, flown: recorded.Replay) -> None:

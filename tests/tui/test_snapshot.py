@@ -12,26 +12,26 @@ from hyperllama.core.events import (
     StudyResumed,
     TrialFinished,
 )
-from hyperllama.tui.snapshot import Snapshot, Watch
+from hyperllama.core.study import StateFold, StudyState
 from tests.tui import recorded
 
 
-def fold(recording: object) -> Snapshot:
-    watch = Watch()
+def fold(recording: object) -> StudyState:
+    watch = StateFold()
     for event, t in recording:  # type: ignore[attr-defined]
-        watch.feed(event, t)
-    return watch.snapshot()
+        watch.apply(event, t)
+    return watch.state
 
 
 def test_nothing_heard_is_a_waiting_study() -> None:
-    snapshot = Watch().snapshot()
-    assert snapshot.state == "waiting" and snapshot.best is None and snapshot.current is None
+    snapshot = StateFold().state
+    assert snapshot.phase == "waiting" and snapshot.best is None and snapshot.current is None
     assert snapshot.left_s(0.0) is None and snapshot.elapsed_s(5.0) == 0.0
 
 
 def test_a_finished_study_keeps_its_best_and_its_gain() -> None:
     snapshot = fold(recorded.finished(20))
-    assert snapshot.state == "finished" and snapshot.done_count == 20
+    assert snapshot.phase == "finished" and snapshot.done_count == 20
     assert snapshot.best is not None and snapshot.best.number == snapshot.incumbent
     values = [t.value for t in snapshot.trials if t.value is not None]
     assert snapshot.best.value == max(values)
@@ -75,7 +75,7 @@ def test_a_pause_asked_for_in_the_middle_lets_the_trial_end() -> None:
     t = recording[-1][1]
     end = TrialFinished(3, "complete", {}, 0.9, incumbent=True)
     snapshot = fold([*recording, (StudyPaused(), t + 1), (end, t + 2)])
-    assert snapshot.state == "paused" and snapshot.incumbent == 3
+    assert snapshot.phase == "paused" and snapshot.incumbent == 3
 
 
 def test_late_words_do_not_reopen_a_finished_trial() -> None:
@@ -86,11 +86,11 @@ def test_late_words_do_not_reopen_a_finished_trial() -> None:
 
 
 def test_an_older_snapshot_never_changes() -> None:
-    watch = Watch()
+    watch = StateFold()
     for event, t in recorded.live(2, 1.0):
-        watch.feed(event, t)
-    old = watch.snapshot()
+        watch.apply(event, t)
+    old = watch.state
     trials = old.trials
-    watch.feed(StudyFinished("stopped", 0, 0.8, 0.8), 2e9)
+    watch.apply(StudyFinished("stopped", 0, 0.8, 0.8), 2e9)
     assert old.trials is trials and old.finished is None
-    assert watch.snapshot().finished is not None
+    assert watch.state.finished is not None

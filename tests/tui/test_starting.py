@@ -256,7 +256,7 @@ def test_until_the_next_process_speaks_the_past_stays(home: Path) -> None:
     assert before.snapshot.current is not None
     after.go_on_from(before)
     assert after.snapshot.done_count == len(after.snapshot.trials) == 9
-    assert after.snapshot.state == "waiting" and after.snapshot.opened is not None
+    assert after.snapshot.phase == "waiting" and after.snapshot.opened is not None
 
 
 async def test_enter_takes_a_line_before_the_keys_after_it(tasks: list[TaskEntry]) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from hyperllama.core.events import TrialFinished, requests
+from hyperllama.core.study import StateFold, SteeringAction, StudyState
 from hyperllama.tui import bounds
 from hyperllama.tui.arrange import Again, Order, parse, rows
 from hyperllama.tui.screens.dialogs import Configure, Read
 from hyperllama.tui.screens.pick import Pick
 from hyperllama.tui.screens.prompt import Prompt
 from hyperllama.tui.screens.steer import parse_budget
-from hyperllama.tui.snapshot import Line, Snapshot, Watch
 from hyperllama.tui.widgets.history import History
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
@@ -30,11 +30,11 @@ def flown() -> recorded.Replay:
     return recorded.Replay(recorded.flown())
 
 
-def snapshot_of(events: list[Any]) -> Snapshot:
-    watch = Watch()
+def snapshot_of(events: list[Any]) -> StudyState:
+    watch = StateFold()
     for event, t in events:
-        watch.feed(event, t)
-    return watch.snapshot()
+        watch.apply(event, t)
+    return watch.state
 
 
 # Review
@@ -44,12 +44,12 @@ async def test_a_proposal_that_waits_is_shown_and_accepted(
     opened: Opened, held: recorded.Replay
 ) -> None:
     async with opened(held) as pilot:
-        assert "your word is awaited" in text_of(pilot, "#status")
+        assert "waiting for your approval" in text_of(pilot, "#status")
         assert "waits" in text_of(pilot, "#history")
         for said in ("space accept", "e change it", "d turn down", "D another"):
             assert said in text_of(pilot, "#keys")
         await pilot.press("space")
-        assert held.sent == [requests.Accept(9)]
+        assert held.sent == [requests.Approve(9)]
 
 
 async def test_a_waiting_proposal_is_changed(opened: Opened, held: recorded.Replay) -> None:
@@ -60,7 +60,7 @@ async def test_a_waiting_proposal_is_changed(opened: Opened, held: recorded.Repl
         await pilot.press(*"333", "enter")
         await pilot.pause()
         (asked,) = held.sent
-        assert isinstance(asked, requests.Accept) and asked.number == 9
+        assert isinstance(asked, requests.Approve) and asked.number == 9
         assert asked.config["n_estimators"] == 333
 
 
@@ -122,12 +122,12 @@ WORD = {"name": "w", "type": "categorical", "choices": ["a"], "task_choices": ["
         ("2 to 8", INT, requests.Range("n", 2, 8)),
         ("2..20", INT, requests.Range("n", 2, 20)),
         ("3", INT, requests.Freeze("n", 3)),
-        ("", INT, requests.Release("n")),
+        ("", INT, requests.ResetRange("n")),
         ("0.2, 0.2", REAL, requests.Freeze("r", 0.2)),
         ("1e-3 5", REAL, requests.Range("r", 1e-3, 5.0)),
         ("b", WORD, requests.Freeze("w", "b")),
         ("none, a", WORD, requests.Range("w", choices=("a", None))),
-        ("task", WORD, requests.Release("w")),
+        ("task", WORD, requests.ResetRange("w")),
     ],
 )
 def test_a_line_is_a_range(text: str, param: dict[str, Any], request_: requests.Request) -> None:
@@ -170,7 +170,9 @@ async def test_another_proposer_and_model_take_over(
                 break
         await pilot.press(*"small", "enter")
         await pilot.pause()
-        assert flown.sent == [requests.Propose("tpe"), requests.Propose("llama", "/models/a.gguf")]
+        assert flown.sent == [
+            requests.SwitchProposer("tpe"), requests.SwitchProposer("llama", "/models/a.gguf")
+        ]  # fmt: skip
 
 
 async def test_steered_settings_show_at_once(opened: Opened, flown: recorded.Replay) -> None:
@@ -230,7 +232,7 @@ async def test_steering_reruns_and_notes_have_lines(opened: Opened, flown: recor
         failed = next(line for line in text.splitlines() if "✗" in line)
         assert "out of memory: 2,100 MB asked for, the limit is" in failed
         history = pilot.app.screen.query_one(History)
-        history.cursor = next(i for i in range(20) if isinstance(history._at(i), Line))
+        history.cursor = next(i for i in range(20) if isinstance(history._at(i), SteeringAction))
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(pilot.app.screen, Read) and "shallow" in text_of(pilot)
@@ -301,7 +303,7 @@ def test_filters(text: str, numbers: list[int]) -> None:
 def test_lines_stand_where_they_were_done() -> None:
     snapshot = snapshot_of(recorded.flown())
     found = rows(snapshot, Order())
-    at = next(i for i, r in enumerate(found) if isinstance(r, Line))
+    at = next(i for i, r in enumerate(found) if isinstance(r, SteeringAction))
     assert found[at - 1] == 3 and found[at + 1] == 4
     assert found[found.index(7) + 1] == Again(7)
     assert isinstance(parse("score>high"), str)

@@ -98,7 +98,7 @@ async def test_a_configuration_is_queued_from_the_best(
         await pilot.press(*"333", "down", "0", ".", "0", "5", "enter")
         await pilot.pause()
         (asked,) = link.sent
-        assert isinstance(asked, requests.Queue)
+        assert isinstance(asked, requests.QueueTrial)
         assert asked.config["n_estimators"] == 333 and asked.config["learning_rate"] == 0.05
         assert asked.config["booster"] == "gbtree" and isinstance(asked.config["subsample"], float)
 
@@ -127,7 +127,7 @@ async def test_an_earlier_configuration_is_edited(opened: Opened, link: recorded
         await pilot.press("enter")
         await pilot.pause()
         (asked,) = link.sent
-        assert isinstance(asked, requests.Queue) and asked.config == recorded.DEFAULT
+        assert isinstance(asked, requests.QueueTrial) and asked.config == recorded.DEFAULT
 
 
 async def test_moving_in_the_history_shows_that_trial(

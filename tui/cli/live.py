@@ -15,16 +15,16 @@ from hyperllama.core.events import (
     ModelLoading,
     Noted,
     ProposalMade,
+    ProposalRejected,
     ProposalStarted,
     ProposalText,
-    ProposalTurnedDown,
+    QuestionAnswered,
     RerunFinished,
-    Steered,
     StudyFinished,
     StudyOpened,
     StudyPaused,
     StudyResumed,
-    TalkAnswered,
+    StudySteered,
     TrialFinished,
     TrialNoted,
     to_json,
@@ -293,9 +293,9 @@ def note_line(event: Noted) -> str:
 
 def steering_line(event: Event) -> str:
     """What a person did to the study, or was answered, in one line; empty for other events."""
-    if isinstance(event, Steered):
+    if isinstance(event, StudySteered):
         return f"- {one_line(event.text)}"
-    if isinstance(event, ProposalTurnedDown):
+    if isinstance(event, ProposalRejected):
         reason = f": {one_line(event.reason)}" if event.reason else ""
         return f"- a proposal for trial {event.number} was turned down{reason}"
     if isinstance(event, RerunFinished):
@@ -303,7 +303,7 @@ def steering_line(event: Event) -> str:
         return f"- trial {event.number} on other folds: {result}"
     if isinstance(event, TrialNoted):
         return f"- trial {event.number}: {one_line(event.text)}"
-    if isinstance(event, TalkAnswered):
+    if isinstance(event, QuestionAnswered):
         return f"- {one_line(event.problem or event.text)}"
     return ""
 

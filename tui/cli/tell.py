@@ -50,7 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.errors import StudyError
-    from hyperllama.core.events.requests import LASTING, Accept, Reject, send
+    from hyperllama.core.events.requests import LASTING, Approve, Reject, send
     from hyperllama.core.storage.folder import find_study, holder
 
     folder = find_study(arguments.study)
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise StudyError(
             f"the study {folder.name!r} is not running", f"`hyperllama resume {folder.name}`"
         )
-    if isinstance(request, (Accept, Reject)):
+    if isinstance(request, (Approve, Reject)):
         request = replace(request, number=_held(folder))
     send(folder, request)
     return 0
@@ -72,7 +72,7 @@ def _held(folder: Path) -> int:
         StudyError: none does.
     """
     from hyperllama.core.errors import StudyError
-    from hyperllama.core.events import ProposalMade, ProposalTurnedDown
+    from hyperllama.core.events import ProposalMade, ProposalRejected
     from hyperllama.core.storage.folder import EVENTS
     from hyperllama.tui.bridge import EventTail
 
@@ -80,8 +80,8 @@ def _held(folder: Path) -> int:
     while found := tail.read()[0]:
         for event, _ in found:
             if isinstance(event, ProposalMade):
-                held = event.number if event.held else -1
-            elif isinstance(event, ProposalTurnedDown):
+                held = event.number if event.awaits_approval else -1
+            elif isinstance(event, ProposalRejected):
                 held = -1
     if held < 0:
         raise StudyError("no proposal waits for your word", "`review on` lets them wait")
@@ -115,11 +115,11 @@ def _request(name: str, words: list[str]) -> Request:
     if name == "hint":
         return requests.Hint(text)
     if name == "ask":
-        return requests.Talk(text)
+        return requests.AskQuestion(text)
     if name == "queue":
-        return requests.Queue(dict(_pair(word) for word in words))
+        return requests.QueueTrial(dict(_pair(word) for word in words))
     if name == "accept":
-        return requests.Accept(config=dict(_pair(word) for word in words))
+        return requests.Approve(config=dict(_pair(word) for word in words))
     if name == "reject":
         return requests.Reject(reason=text)
     if name == "review":
@@ -130,7 +130,7 @@ def _request(name: str, words: list[str]) -> Request:
         from hyperllama.core.propose import needs_model
 
         needs_model(words[0])  # raises for a name that is none
-        return requests.Propose(words[0], words[1] if len(words) > 1 else "")
+        return requests.SwitchProposer(words[0], words[1] if len(words) > 1 else "")
     if name == "extend":
         return _extend(words)
     if name in ("rerun", "note"):
@@ -165,7 +165,7 @@ def _space_request(name: str, words: list[str]) -> Request:
         raise SpaceError(f"{name} {' '.join(words)}: that does not fit",
                          "`hyperllama tell --help` has examples")  # fmt: skip
     if name == "release":
-        return requests.Release(param)
+        return requests.ResetRange(param)
     if name == "freeze":
         return requests.Freeze(param, values[0])
     if name == "choices":

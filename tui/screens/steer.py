@@ -13,13 +13,13 @@ from textual.content import Content
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import requests
 from hyperllama.core.propose.catalogue import ASK_A_MODEL, SUMMARIES
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bounds, bridge, wording
 from hyperllama.tui.screens.base import Place
 from hyperllama.tui.screens.dialogs import Configure, Line
 from hyperllama.tui.screens.pick import Pick
 from hyperllama.tui.screens.prompt import Prompt
-from hyperllama.tui.snapshot import Snapshot, TrialView
 
 RERUNS = 3
 _HELD = ("accept", "reject", "another")
@@ -37,7 +37,7 @@ class Steerable(Place[None]):
         raise NotImplementedError
 
     @property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> StudyState:
         return self.link.snapshot
 
     @property
@@ -50,7 +50,7 @@ class Steerable(Place[None]):
         """Nobody works on it, and there is something left to do."""
         raise NotImplementedError
 
-    def looked_at(self, snapshot: Snapshot) -> TrialView | None:
+    def looked_at(self, snapshot: StudyState) -> TrialState | None:
         """The trial under the history's cursor."""
         raise NotImplementedError
 
@@ -61,13 +61,13 @@ class Steerable(Place[None]):
     def label_of(self, action: actions.Action) -> str:
         snapshot, name = self.snapshot, action.name
         if name in _HELD:
-            return action.label if self.live and snapshot.held is not None else ""
+            return action.label if self.live and snapshot.awaiting is not None else ""
         if name == "edit":
-            if self.live and snapshot.held is not None:
+            if self.live and snapshot.awaiting is not None:
                 return "change it"
             return action.label
         if name == "pause":
-            paused = snapshot.state == "paused"
+            paused = snapshot.phase == "paused"
             return ("go on" if paused else "pause") if self.live else ""
         if name == "review" and snapshot.opened is not None and snapshot.opened.review:
             return "no review" if self.live else ""
@@ -83,7 +83,7 @@ class Steerable(Place[None]):
         """While a proposal waits, the footer names what can be done with it, and little else."""
         found = super().offered()
         verdict = (*_HELD, "edit")
-        if self.live and self.snapshot.held is not None:
+        if self.live and self.snapshot.awaiting is not None:
             return [pair for pair in found if pair[0].name in verdict or pair[0].where == "app"]
         talking = "talk" in self.places()  # there escape means something else first
         hidden = {"study.edit", "study.back"} if talking else {"study.edit"}
@@ -92,7 +92,7 @@ class Steerable(Place[None]):
     # Going, resting, ending
 
     def action_pause(self) -> None:
-        if self.snapshot.state == "paused":
+        if self.snapshot.phase == "paused":
             self.send(requests.Resume())
         else:
             self.send(requests.Pause(), "Pausing after this trial")
@@ -150,13 +150,13 @@ class Steerable(Place[None]):
         )
 
     def action_accept(self) -> None:
-        held = self.snapshot.held
+        held = self.snapshot.awaiting
         if held is not None:
-            self.send(requests.Accept(held.number), f"Trial {held.number} is tried as proposed")
+            self.send(requests.Approve(held.number), f"Trial {held.number} is tried as proposed")
 
     @work
     async def action_reject(self) -> None:
-        held = self.snapshot.held
+        held = self.snapshot.awaiting
         if held is None:
             return
         reason = await self.app.push_screen_wait(
@@ -170,14 +170,14 @@ class Steerable(Place[None]):
             self.send(requests.Reject(held.number, reason), "Turned down; another one is asked for")
 
     def action_another(self) -> None:
-        held = self.snapshot.held
+        held = self.snapshot.awaiting
         if held is not None:
             self.send(requests.Reject(held.number), "Another one is asked for")
 
     # Configurations of one's own
 
     def action_edit(self) -> None:
-        held, trial = self.snapshot.held, self.looked_at(self.snapshot)
+        held, trial = self.snapshot.awaiting, self.looked_at(self.snapshot)
         if held is not None and self.live:
             self._configure(held.config, f"the proposal for trial {held.number}", held.number)
         elif trial is not None and trial.config:
@@ -209,9 +209,9 @@ class Steerable(Place[None]):
         if changed is None:
             return
         if held is not None:
-            self.send(requests.Accept(held, changed), f"Trial {held} is tried as you changed it")
+            self.send(requests.Approve(held, changed), f"Trial {held} is tried as you changed it")
         else:
-            self.send(requests.Queue(changed), "Queued: it is tried next")
+            self.send(requests.QueueTrial(changed), "Queued: it is tried next")
 
     # The search space
 
@@ -281,7 +281,8 @@ class Steerable(Place[None]):
             if picked is None:
                 return
             model = picked
-        self.send(requests.Propose(chosen[0], model), "From the next proposal on; u takes it back")
+        request = requests.SwitchProposer(chosen[0], model)
+        self.send(request, "From the next proposal on; u takes it back")
 
     async def _pick_model(self, now: str) -> str | None:
         """A model for the study, by name or path; "" keeps the present one, None gives up."""
@@ -364,7 +365,7 @@ def _outside(value: Any, name: str, space: list[Mapping[str, Any]]) -> bool:
     return number and low is not None and high is not None and not low <= value <= high
 
 
-def _about_range(param: Mapping[str, Any], best: TrialView | None) -> Content:
+def _about_range(param: Mapping[str, Any], best: TrialState | None) -> Content:
     name = str(param.get("name"))
     lines = [Content.styled(plain(str(param.get("description") or "")), "$dim")]
     facts = [("now", bounds.in_words({**param, "task": None}))]

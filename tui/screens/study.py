@@ -17,13 +17,13 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from hyperllama.core.events import requests
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, layout
 from hyperllama.tui.screens.dialogs import Ask, Option
 from hyperllama.tui.screens.record import RecordScreen
 from hyperllama.tui.screens.steer import Steerable, chat_models
 from hyperllama.tui.screens.trial import TrialScreen
-from hyperllama.tui.snapshot import Snapshot, TrialView
 from hyperllama.tui.widgets.belief import Belief
 from hyperllama.tui.widgets.context import ContextGauge
 from hyperllama.tui.widgets.history import COLUMNS, History
@@ -184,12 +184,12 @@ class StudyScreen(Steerable):
         if (self.dead or (not self._alive and self.link.refused)) and not self._mourned:
             self._mourn()
 
-    def looked_at(self, snapshot: Snapshot) -> TrialView | None:
+    def looked_at(self, snapshot: StudyState) -> TrialState | None:
         if self.looked is not None:
             return snapshot.trial(self.looked)
         return snapshot.trials[-1] if snapshot.trials else None
 
-    def _beside(self, snapshot: Snapshot) -> TrialView | None:
+    def _beside(self, snapshot: StudyState) -> TrialState | None:
         """The trial that the panes beside the history show: the one the cursor rests on."""
         if self._rested_at is not None:
             return snapshot.trial(self._rested_at)
@@ -201,7 +201,7 @@ class StudyScreen(Steerable):
         self.refresh_study()
         self._titles()
 
-    def _tell_news(self, snapshot: Snapshot) -> None:
+    def _tell_news(self, snapshot: StudyState) -> None:
         """Warnings and errors that came since the screen was opened stay until dismissed."""
         for t, note in snapshot.notes:
             if t <= self._notes_t:
@@ -347,17 +347,17 @@ class StudyScreen(Steerable):
 
     @on(Talk.Asked)
     def _asked(self, message: Talk.Asked) -> None:
-        self.send(requests.Talk(message.text))
+        self.send(requests.AskQuestion(message.text))
         if not self.live:
             self.action_resume()  # a study that is over answers too
 
     @on(Talk.Taken)
     def _taken(self, message: Talk.Taken) -> None:
-        self.send(requests.Queue(message.config), "Queued: it is tried next")
+        self.send(requests.QueueTrial(message.config), "Queued: it is tried next")
 
     @on(Talk.Hushed)
     def _hushed(self) -> None:
-        self.send(requests.Hush())
+        self.send(requests.StopAnswer())
 
     @on(Talk.Left)
     def _left(self) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.screens.dialogs import Read
-from hyperllama.tui.snapshot import Snapshot, TrialView
 
 
 class TrialScreen(Read):
     """The full view of a trial."""
 
-    def __init__(self, trial: TrialView, snapshot: Snapshot) -> None:
+    def __init__(self, trial: TrialState, snapshot: StudyState) -> None:
         super().__init__(f"Trial {trial.number}", describe(trial, snapshot))
 
 
-def describe(trial: TrialView, snapshot: Snapshot) -> Content:
+def describe(trial: TrialState, snapshot: StudyState) -> Content:
     """Facts in aligned pairs, then the configuration, then the words."""
     out: list[Content] = []
 

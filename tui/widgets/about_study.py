@@ -9,11 +9,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import markdown, wording
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.library import StudyEntry
-from hyperllama.tui.snapshot import Snapshot, TrialView
 from hyperllama.tui.widgets.progress import ProgressPlot
 from hyperllama.tui.widgets.reasoning import split_thinking
 from hyperllama.tui.widgets.sheet import Lines, Sheet, bar, columns, heading, packed, words
@@ -27,7 +27,7 @@ class StudyPage(Vertical):
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:
         super().__init__(id=id)
         self.glyphs = glyphs
-        self._shown: tuple[StudyEntry, Snapshot | None, float, str] | None = None
+        self._shown: tuple[StudyEntry, StudyState | None, float, str] | None = None
 
     def compose(self) -> ComposeResult:
         yield Sheet(classes="page-head")
@@ -37,7 +37,7 @@ class StudyPage(Vertical):
         yield Sheet(classes="page-rest")
 
     def show(
-        self, entry: StudyEntry, snapshot: Snapshot | None, now: float, problem: str = ""
+        self, entry: StudyEntry, snapshot: StudyState | None, now: float, problem: str = ""
     ) -> None:
         """Draw the study.
 
@@ -56,7 +56,7 @@ class StudyPage(Vertical):
         if self._shown is None or not self.query(Sheet):
             return
         entry, found, now, problem = self._shown
-        read, snapshot = found is not None, found or Snapshot()
+        read, snapshot = found is not None, found or StudyState()
         width, height = self.size.width, self.size.height
         head, rest = self.query_one(".page-head", Sheet), self.query_one(".page-rest", Sheet)
         lines = head_lines(entry, snapshot, now, width, self.glyphs)
@@ -75,7 +75,7 @@ class StudyPage(Vertical):
 
 
 def head_lines(
-    entry: StudyEntry, snapshot: Snapshot, now: float, width: int, glyphs: Glyphs
+    entry: StudyEntry, snapshot: StudyState, now: float, width: int, glyphs: Glyphs
 ) -> Lines:
     """What was asked for, how far it is, what was reached."""
     opened, dot = snapshot.opened, f" {glyphs.dot} "
@@ -119,7 +119,9 @@ def head_lines(
     return [*lines, Content("")]
 
 
-def rest_lines(snapshot: Snapshot, problem: str, width: int, height: int, glyphs: Glyphs) -> Lines:
+def rest_lines(
+    snapshot: StudyState, problem: str, width: int, height: int, glyphs: Glyphs
+) -> Lines:
     """The incumbent against the default, then what was said last, as far as there is room."""
     lines: Lines = []
     if problem:
@@ -138,7 +140,7 @@ def rest_lines(snapshot: Snapshot, problem: str, width: int, height: int, glyphs
     return _cut(lines, height, glyphs)
 
 
-def _defaults(snapshot: Snapshot) -> Mapping[str, Any]:
+def _defaults(snapshot: StudyState) -> Mapping[str, Any]:
     """The library's default configuration: as it was tried, else as the space has it."""
     tried = next((t.config for t in snapshot.trials if t.proposer == "default" and t.config), None)
     if tried is not None or snapshot.opened is None:
@@ -147,7 +149,7 @@ def _defaults(snapshot: Snapshot) -> Mapping[str, Any]:
 
 
 def _configuration(
-    best: TrialView, default: Mapping[str, Any], width: int, most: int, glyphs: Glyphs
+    best: TrialState, default: Mapping[str, Any], width: int, most: int, glyphs: Glyphs
 ) -> Lines:
     lines = [heading(f"Best configuration, trial {best.number}")]
     changed, alike = [], []

@@ -160,7 +160,7 @@ class ContextGauge(Pane):
         return [Content.styled(text, "$dim").truncate(width, ellipsis=True)]
 
     def _without_model(self, width: int) -> list[Content]:
-        if self.snapshot.state == "loading":
+        if self.snapshot.phase == "loading":
             share = self.snapshot.loading
             cells = max(8, width - 6)
             done = round(cells * share)

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
+from hyperllama.core.study import AWAITING, SteeringAction, StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, wording
 from hyperllama.tui.arrange import SORTS, Again, Order, Row, parse, rows
@@ -20,7 +21,6 @@ from hyperllama.tui.glyphs import UNICODE, Glyphs, sparkline
 from hyperllama.tui.screens.dialogs import Read
 from hyperllama.tui.screens.pick import Pick
 from hyperllama.tui.screens.prompt import Prompt
-from hyperllama.tui.snapshot import Line, Snapshot, TrialView
 from hyperllama.tui.widgets.rows import Column, Rows, fit
 
 PARAM = "param:"
@@ -81,7 +81,7 @@ class History(Rows):
         self.looked: int | None = None  # number of the trial looked at; None: the newest
         self.order = Order()
         self.shown: tuple[str, ...] = COLUMNS  # columns, and hyperparameters with one of their own
-        self._snapshot = Snapshot()
+        self._snapshot = StudyState()
         self._now = 0.0
         self._shift = 0
         self._scale = (0.0, 1.0)
@@ -93,7 +93,7 @@ class History(Rows):
 
     # State
 
-    def show(self, snapshot: Snapshot, now: float) -> None:
+    def show(self, snapshot: StudyState, now: float) -> None:
         """Draw the trials of `snapshot`; `now` (seconds since the epoch) ages the running one."""
         changed = snapshot.trials is not self._snapshot.trials
         self._snapshot, self._now = snapshot, now
@@ -134,7 +134,7 @@ class History(Rows):
         return self._rows[index] if 0 <= index < len(self._rows) else None
 
     @property
-    def trial(self) -> TrialView | None:
+    def trial(self) -> TrialState | None:
         """The trial under the cursor."""
         row = self._at(self.cursor)
         trials = self._snapshot.trials
@@ -160,7 +160,8 @@ class History(Rows):
             return
         self.following = newest
         row, trial = self._at(new), self.trial
-        number = row.after if isinstance(row, Line) else None if trial is None else trial.number
+        number = None if trial is None else trial.number
+        number = row.after if isinstance(row, SteeringAction) else number
         self._number = number
         self._look_at(None if newest or number is None else max(0, number))
 
@@ -174,7 +175,7 @@ class History(Rows):
     def identity(self, index: int) -> Hashable | None:
         row = self._at(index)
         look = (self._fold_cells, self._shift, self.shown, self._scale, self._snapshot.started_t)
-        if isinstance(row, Line):
+        if isinstance(row, SteeringAction):
             return row, look
         if row is None:
             return None
@@ -221,10 +222,10 @@ class History(Rows):
 
     def _row(self, index: int, width: int) -> Content:
         row = self._at(index)
-        if isinstance(row, (Line, Again)):
+        if isinstance(row, (SteeringAction, Again)):
             mark = ("▌" if self.has_focus else "▏") if index == self.cursor else " "
             lead = Content.styled(mark if self.glyphs.braille else ">"[: mark != " "], "$primary")
-            text = self._line(row) if isinstance(row, Line) else self._again(row)
+            text = self._line(row) if isinstance(row, SteeringAction) else self._again(row)
             return Content.assemble(lead, text).truncate(width, ellipsis=True)
         whole = super()._row(index, width)
         trial = self.trial_at(index)
@@ -244,14 +245,14 @@ class History(Rows):
         kept = reason.truncate(room, ellipsis=True)
         return Content.assemble(whole[:used], " ", kept, note)
 
-    def trial_at(self, index: int) -> TrialView | None:
+    def trial_at(self, index: int) -> TrialState | None:
         """The trial of a row, None for a steering line."""
         row = self._at(index)
         if isinstance(row, Again):
             return self._snapshot.trials[row.trial]
         return self._snapshot.trials[row] if isinstance(row, int) else None
 
-    def _line(self, line: Line) -> Content:
+    def _line(self, line: SteeringAction) -> Content:
         clock = time.strftime("%H:%M", time.localtime(line.t))
         return Content.assemble(
             ("  ", ""), (self.glyphs.arrow + " ", "$accent"), (clock + "  ", "$dim"),
@@ -311,23 +312,23 @@ class History(Rows):
     def empty(self) -> Content:
         if self.order.text and self._snapshot.trials:
             return Content.styled("No trial fits the filter; / changes it.", "$dim")
-        if self._snapshot.state == "loading":
+        if self._snapshot.phase == "loading":
             return Content.styled("The model is being loaded. The first trial comes next.", "$dim")
         return Content.styled("The first trial is on its way.", "$dim")
 
-    def _note(self, trial: TrialView) -> Content:
+    def _note(self, trial: TrialState) -> Content:
         if not trial.note:
             return Content("")
         text = _one_line(trial.note)
         shown = text if len(text) <= 24 else text[:23] + self.glyphs.ellipsis
         return Content.styled(f'  "{shown}"', "italic $accent")
 
-    def _mark(self, trial: TrialView) -> Content:
+    def _mark(self, trial: TrialState) -> Content:
         if trial.number == self._snapshot.incumbent:
             return Content.styled(self.glyphs.best, "bold $best")
         if trial.state == "fail":
             return Content.styled(self.glyphs.failed, "$bad")
-        if trial.state == "held":
+        if trial.state == AWAITING:
             return Content.styled("?", "bold $accent")
         if trial.state == "training":
             return Content.styled(self.glyphs.running, "$primary")
@@ -335,27 +336,27 @@ class History(Rows):
             return Content.styled(self.glyphs.thinking, "$voice")
         return Content.styled(self.glyphs.dot if trial.best_then else " ", "$best")
 
-    def _score(self, trial: TrialView) -> Content:
+    def _score(self, trial: TrialState) -> Content:
         if trial.value is not None:
             best = trial.number == self._snapshot.incumbent
             return Content.styled(wording.score(trial.value), "bold $best" if best else "")
         if trial.state == "fail":
             return Content.styled("failed", "$bad")
-        if trial.state == "held":
+        if trial.state == AWAITING:
             return Content.styled("waits", "bold $accent")
         if trial.fold_scores:
             mean = sum(trial.fold_scores) / len(trial.fold_scores)
             return Content.styled(wording.score(mean), "$dim")
         return Content("")
 
-    def _folds(self, trial: TrialView) -> Content:
+    def _folds(self, trial: TrialState) -> Content:
         low, high = self._scale
         drawn = sparkline(trial.fold_scores[: self._fold_cells], self.glyphs, low, high)
         missing = min(trial.folds, self._fold_cells) - len(drawn)
         open_folds = self.glyphs.dot * missing if not trial.done else ""
         return Content.assemble((drawn, "$primary"), (open_folds, "$faint"))
 
-    def _what(self, trial: TrialView, width: int) -> Content:
+    def _what(self, trial: TrialState, width: int) -> Content:
         if trial.state == "fail":
             return Content.styled(_one_line(trial.reason) or "failed without a reason", "$bad")
         if trial.state == "proposing":
@@ -409,7 +410,7 @@ class History(Rows):
 
     def action_details(self) -> None:
         row = self._at(self.cursor)
-        if isinstance(row, Line):
+        if isinstance(row, SteeringAction):
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.t))
             self.app.push_screen(Read(when, Content(plain(row.text))))
         elif row is not None:

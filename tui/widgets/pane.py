@@ -7,8 +7,8 @@ import textwrap
 from textual.content import Content
 from textual.widget import Widget
 
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.tui.glyphs import UNICODE, Glyphs
-from hyperllama.tui.snapshot import Snapshot, TrialView
 
 
 class Pane(Widget, can_focus=True):
@@ -19,10 +19,10 @@ class Pane(Widget, can_focus=True):
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
         self.glyphs = glyphs
-        self.snapshot = Snapshot()
-        self.trial: TrialView | None = None
+        self.snapshot = StudyState()
+        self.trial: TrialState | None = None
 
-    def show(self, snapshot: Snapshot, trial: TrialView | None) -> None:
+    def show(self, snapshot: StudyState, trial: TrialState | None) -> None:
         """Draw that snapshot; `trial` is the one looked at."""
         if snapshot is self.snapshot and trial is self.trial:
             return

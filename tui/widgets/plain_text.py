@@ -10,8 +10,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from hyperllama.core.study import StudyState
 from hyperllama.tui import sentences
-from hyperllama.tui.snapshot import Snapshot
 
 HELP = """\
 The study as sentences, for screen readers. Lines are added at the end as trials finish; what the \
@@ -37,7 +37,7 @@ class PlainText(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield Static(id="text-lines")
 
-    def show(self, snapshot: Snapshot, name: str, alive: bool) -> None:
+    def show(self, snapshot: StudyState, name: str, alive: bool) -> None:
         """Tell that snapshot; nothing is touched where the sentences are the same."""
         told = sentences.tell(snapshot, name, alive)
         if told == self._told:

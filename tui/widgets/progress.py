@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.message import Message
 
 from hyperllama.core.experiments.honesty import Honesty, Line
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
-from hyperllama.tui.snapshot import Snapshot, TrialView
 from hyperllama.tui.widgets import views
 from hyperllama.tui.widgets.canvas import Canvas, nice_ticks, tick_labels
 from hyperllama.tui.widgets.pane import Pane
@@ -66,7 +66,7 @@ class ProgressPlot(Pane):
         """The view, in words; empty for the usual one."""
         return "" if self.view == "best" else VIEWS.get(self.view, "")
 
-    def show(self, snapshot: Snapshot, trial: TrialView | None) -> None:
+    def show(self, snapshot: StudyState, trial: TrialState | None) -> None:
         """Draw that snapshot; words and folds that come in change nothing here."""
         same = (
             snapshot.shape == self.snapshot.shape
@@ -184,7 +184,7 @@ class ProgressPlot(Pane):
         column, row = canvas.cell_of(x, round((1 - share) * (canvas.dots_y - 1)))
         canvas.text(column, row, "●" if canvas.braille else "@", "bold $primary", 8)
 
-    def _range(self, done: list[TrialView]) -> tuple[float, float]:
+    def _range(self, done: list[TrialState]) -> tuple[float, float]:
         """The scores shown: where the better half and the default are; the rest is clamped."""
         values = sorted(t.value for t in done[-_MOST_DRAWN:] if t.value is not None)
         default, best = self.snapshot.default_value, self.snapshot.best
@@ -213,7 +213,7 @@ class ProgressPlot(Pane):
         return max(shown, 1)
 
     def _draw(
-        self, canvas: Canvas, done: list[TrialView], low: float, high: float, last: int
+        self, canvas: Canvas, done: list[TrialState], low: float, high: float, last: int
     ) -> None:
         def at(number: int) -> int:
             return round(number / last * (canvas.dots_x - 1))
@@ -280,7 +280,7 @@ class ProgressPlot(Pane):
             return []
         return [line for line in self.honesty.lines if line.name != "default" and line.mean]
 
-    def _draw_best(self, canvas: Canvas, done: list[TrialView], at, level) -> None:  # type: ignore[no-untyped-def]
+    def _draw_best(self, canvas: Canvas, done: list[TrialState], at, level) -> None:  # type: ignore[no-untyped-def]
         """The stepped line of the best so far, up to the newest trial."""
         best: float | None = None
         x_best = 0
@@ -372,7 +372,7 @@ class _Drawn:
     last: int
 
 
-def _standard_error(trial: TrialView) -> float:
+def _standard_error(trial: TrialState) -> float:
     if trial.std is None or len(trial.fold_scores) < 2:
         return 0.0
     return float(trial.std / len(trial.fold_scores) ** 0.5)

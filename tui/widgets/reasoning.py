@@ -12,10 +12,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, markdown, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
-from hyperllama.tui.snapshot import Snapshot, TrialView
 
 HELP = """\
 What the model wrote about the trial that is looked at, as it writes it. Its thinking is folded: \
@@ -46,8 +46,8 @@ class Reasoning(VerticalScroll, can_focus=True):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.unfolded = False
-        self._snapshot = Snapshot()
-        self._trial: TrialView | None = None
+        self._snapshot = StudyState()
+        self._trial: TrialState | None = None
         self._number: int | None = None
         self._drawn: Content | None = None
         self._room = (0, 0)  # what the text takes; the screen is laid out anew when it changes
@@ -55,7 +55,7 @@ class Reasoning(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield Static(id="reasoning-text")
 
-    def show(self, snapshot: Snapshot, trial: TrialView | None) -> None:
+    def show(self, snapshot: StudyState, trial: TrialState | None) -> None:
         """Show that trial's words; what was added since the last call is appended."""
         if snapshot is self._snapshot and trial is self._trial:
             return
@@ -117,7 +117,7 @@ class Reasoning(VerticalScroll, can_focus=True):
         return head
 
     def _before_first(self) -> Content:
-        if self._snapshot.state == "loading":
+        if self._snapshot.phase == "loading":
             return Content.styled("The model is being loaded.", "$dim")
         return Content.styled("The model's words appear here as they come.", "$dim")
 
@@ -157,7 +157,7 @@ class Reasoning(VerticalScroll, can_focus=True):
         outcome = self._outcome(trial)
         return Content("\n").join([*lines, *outcome])
 
-    def _outcome(self, trial: TrialView) -> Iterable[Content]:
+    def _outcome(self, trial: TrialState) -> Iterable[Content]:
         if trial.state == "fail":
             yield Content("")
             yield Content.assemble(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widget import Widget
 
+from hyperllama.core.study import AWAITING, StudyState
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
-from hyperllama.tui.snapshot import Snapshot
 
 _STATES = {
     "waiting": "starting",
     "loading": "loading the model",
     "proposing": "proposing",
-    "held": "your word is awaited",
+    AWAITING: "waiting for your approval",
     "training": "training",
     "rerunning": "running a trial again",
     "between": "running",
@@ -37,12 +37,12 @@ class StatusLine(Widget):
         super().__init__(id=id)
         self.study = name
         self.glyphs = glyphs
-        self.snapshot = Snapshot()
+        self.snapshot = StudyState()
         self.alive = True
         self.now = 0.0
         self._drawn: tuple[object, ...] = ()
 
-    def show(self, snapshot: Snapshot, alive: bool, now: float) -> None:
+    def show(self, snapshot: StudyState, alive: bool, now: float) -> None:
         """Draw that snapshot; `alive`: the study's process is there; `now` in seconds."""
         drawn = (id(snapshot), alive, int(now))
         self.snapshot, self.alive, self.now = snapshot, alive, now
@@ -69,14 +69,14 @@ class StatusLine(Widget):
             good = why in ("budget", "minutes", "exhausted")
             word = _ENDS.get(why, plain(why) or "ended")
             return (g.done if good else g.stopped), word, "$good" if good else "$bad"
-        word = _STATES.get(snapshot.state, snapshot.state)
-        if snapshot.state == "paused":
+        word = _STATES.get(snapshot.phase, snapshot.phase)
+        if snapshot.phase == "paused":
             return g.paused, word, "$best"
-        if snapshot.state == "held":
+        if snapshot.phase == AWAITING:
             return "?", word, "$accent"
-        if snapshot.state == "proposing":
+        if snapshot.phase == "proposing":
             return g.running, word, "$voice"
-        if snapshot.state in ("waiting", "loading"):
+        if snapshot.phase in ("waiting", "loading"):
             return g.waiting, word, "$dim"
         return g.running, word, "$primary"
 
@@ -120,7 +120,7 @@ class StatusLine(Widget):
                     else "",
                 )
             )
-        if opened is not None and opened.review and snapshot.held is None and width >= 64:
+        if opened is not None and opened.review and snapshot.awaiting is None and width >= 64:
             left.append(Content.styled(f"{gap}review", "$accent"))
         gain = snapshot.gain
         if gain is not None:
@@ -166,7 +166,7 @@ class StatusLine(Widget):
         if snapshot.finished is not None:
             return Content.styled(f"took {wording.duration(elapsed)}", "$dim")
         left = snapshot.left_s(self.now)
-        if left is None or snapshot.state == "paused":
+        if left is None or snapshot.phase == "paused":
             return Content.styled(wording.duration(elapsed), "$dim") if elapsed else Content("")
         if width >= 100:
             return Content.assemble(

@@ -13,11 +13,11 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from hyperllama.core.study import Exchange, StudyState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, markdown, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.screens.dialogs import Field
-from hyperllama.tui.snapshot import Exchange, Snapshot
 
 _SHOWN = 12  # exchanges; earlier ones stay in the study's storage
 
@@ -65,7 +65,7 @@ class Talk(Vertical):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.others: list[str] = []  # names of models that can talk
-        self._snapshot = Snapshot()
+        self._snapshot = StudyState()
         self._started_t = -1.0
         self._drawn: dict[int, Exchange] = {}
         self._empty: Content | None = None
@@ -75,11 +75,11 @@ class Talk(Vertical):
             yield Static(id="talk-empty")
         yield Field(placeholder="ask about the study", id="talk-ask")
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: StudyState) -> None:
         """Show what was said so far."""
         if snapshot is self._snapshot:
             return
-        talk, before = snapshot.talk, self._snapshot.talk
+        talk, before = snapshot.conversation, self._snapshot.conversation
         fresh = snapshot.started_t != self._started_t
         self._snapshot, self._started_t = snapshot, snapshot.started_t
         self.refresh_empty()
@@ -89,7 +89,7 @@ class Talk(Vertical):
     def refresh_empty(self) -> None:
         """What stands there before the first question."""
         empty = self.query_one("#talk-empty", Static)
-        said = Content("") if self._snapshot.talk else self._before_first()
+        said = Content("") if self._snapshot.conversation else self._before_first()
         if self._empty is None or not self._empty.is_same(said):
             self._empty = said
             empty.display = bool(said)
@@ -98,13 +98,13 @@ class Talk(Vertical):
     @property
     def suggested(self) -> Mapping[str, Any]:
         """The configuration that the newest answer suggests, or none."""
-        talk = self._snapshot.talk
+        talk = self._snapshot.conversation
         return talk[-1].config if talk and talk[-1].done else {}
 
     @property
     def speaking(self) -> bool:
         """An answer is awaited or being given."""
-        return bool(self._snapshot.talk) and not self._snapshot.talk[-1].done
+        return bool(self._snapshot.conversation) and not self._snapshot.conversation[-1].done
 
     @property
     def mute(self) -> bool:

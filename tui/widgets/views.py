@@ -14,10 +14,10 @@ from typing import Any
 
 from textual.content import Content
 
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import Glyphs
-from hyperllama.tui.snapshot import Snapshot, TrialView
 from hyperllama.tui.widgets.canvas import Canvas, nice_ticks, tick_labels
 
 MOST_DRAWN = 1500  # trials; more would only paint over each other
@@ -55,7 +55,7 @@ class Axis:
         return tuple(wording.setting(end) for end in self.ends)
 
 
-def axes_of(snapshot: Snapshot) -> list[Axis]:
+def axes_of(snapshot: StudyState) -> list[Axis]:
     """The hyperparameters that took more than one value, the most important first."""
     shares: Mapping[str, float] = snapshot.importance.shares if snapshot.importance else {}
     scored = _drawn(snapshot, ())
@@ -84,7 +84,7 @@ def _same(values: Sequence[Any]) -> bool:
     return len(different) < 50 and len({wording.setting(v) for v in different}) < 2
 
 
-def importance(snapshot: Snapshot, width: int, height: int, glyphs: Glyphs) -> list[Content]:
+def importance(snapshot: StudyState, width: int, height: int, glyphs: Glyphs) -> list[Content]:
     """A bar for every hyperparameter, with its share."""
     found = snapshot.importance
     if found is None or not found.shares:
@@ -111,7 +111,7 @@ def importance(snapshot: Snapshot, width: int, height: int, glyphs: Glyphs) -> l
 
 
 def one(
-    snapshot: Snapshot, axis: Axis, looked: TrialView | None, width: int, height: int, g: Glyphs
+    snapshot: StudyState, axis: Axis, looked: TrialState | None, width: int, height: int, g: Glyphs
 ) -> list[Content]:
     """One hyperparameter against the score: a dot a trial, newer ones brighter."""
     trials = _drawn(snapshot, [axis])
@@ -135,7 +135,7 @@ def one(
 
 
 def two(
-    snapshot: Snapshot, across: Axis, up: Axis, width: int, height: int, g: Glyphs
+    snapshot: StudyState, across: Axis, up: Axis, width: int, height: int, g: Glyphs
 ) -> list[Content]:
     """A slice for two hyperparameters: the best score seen in each cell of a grid."""
     trials = _drawn(snapshot, [across, up])
@@ -178,7 +178,7 @@ def two(
 
 
 def parallel(
-    snapshot: Snapshot, axes: Sequence[Axis], looked: TrialView | None, width: int, height: int,
+    snapshot: StudyState, axes: Sequence[Axis], looked: TrialState | None, width: int, height: int,
     g: Glyphs,
 ) -> list[Content]:
     """Parallel coordinates: a line a trial through its values; the best tenth stands out."""
@@ -211,7 +211,7 @@ def parallel(
     ]  # fmt: skip
 
 
-def _drawn(snapshot: Snapshot, axes: Sequence[Axis]) -> list[TrialView]:
+def _drawn(snapshot: StudyState, axes: Sequence[Axis]) -> list[TrialState]:
     """The newest trials that can be drawn, oldest first."""
     fit = (
         t for t in reversed(snapshot.trials)
@@ -230,7 +230,7 @@ def _spot(
 
 
 def _mark(
-    canvas: Canvas, axis: Axis, trial: TrialView | None, low: float, high: float, sign: str,
+    canvas: Canvas, axis: Axis, trial: TrialState | None, low: float, high: float, sign: str,
     style: str,
 ) -> None:
     if trial is None or trial.value is None or axis.name not in trial.config:
@@ -287,7 +287,7 @@ def _shade(
 
 
 def _through(
-    canvas: Canvas, axes: Sequence[Axis], at: Sequence[int], trial: TrialView, style: str,
+    canvas: Canvas, axes: Sequence[Axis], at: Sequence[int], trial: TrialState, style: str,
     layer: int,
 ) -> None:
     spots = []
