@@ -34,7 +34,7 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `state`: "ok", "note" (works without it), "broken"."""
+    """One thing that was checked. `state`: "ok", "note" (works without it), "broken"."""
 
     what: str
     state: str
@@ -96,22 +96,23 @@ def _versions() -> Iterator[Finding]:
 def _machine() -> Iterator[Finding]:
     import psutil
 
+    from hyperllama.models.process.processors import usable_processors
     from hyperllama.models.process.usage import EnergyMeter
 
     memory = psutil.virtual_memory()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_processors()
     threads = os.environ.get("OMP_NUM_THREADS")
     limited = f", OMP_NUM_THREADS={threads}" if threads else ""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     tight = memory.available < 2**30
     yield Finding(
         "machine",
-        "note" if tight or load > 1.5 * (cores or 1) else "ok",
+        "note" if tight or load > 1.5 * cores else "ok",
         f"{cores} cores{limited}, {memory.available / 2**30:.1f} of "
         f"{memory.total / 2**30:.1f} GiB memory free, load {load:.1f}",
         "less than 1 GiB of memory is free: close something, or choose small models" if tight
         else "other programs keep the processor busy: proposals and trials take longer"
-        if load > 1.5 * (cores or 1) else "",
+        if load > 1.5 * cores else "",
     )  # fmt: skip
     if EnergyMeter().joules() is None:
         hint = "`compare` leaves energy out; Linux shows it in /sys/class/powercap, to root only"
@@ -149,7 +150,7 @@ def _places() -> Iterator[Finding]:
 
 
 def _learning() -> Iterator[Finding]:
-    """Imports in a child: a broken native library must not take the doctor along."""
+    """Imports in a child process: a broken native library must not end this one."""
     done = _python(_LEARNING)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -184,7 +185,7 @@ def _gpu() -> Iterator[Finding]:
 
     found, backends = gpus(), build_backends()
     if not found:
-        hint = "models run on the processor; small ones (up to 3B, Q4_K_M) are quick enough there"
+        hint = "models run on the processor, where small ones (up to 3B, Q4_K_M) are fast enough"
         yield Finding("gpu", "ok" if not backends else "note", "none was found", hint)
         return
     named = ", ".join(
@@ -202,7 +203,7 @@ def _gpu() -> Iterator[Finding]:
 
 
 def _others() -> Iterator[Finding]:
-    """Chat models that other programs left on this machine, and how many of them fit."""
+    """Chat models that other programs keep on this machine, and how many of them fit."""
     from hyperllama.models.gguf.fit import fit, machine
     from hyperllama.models.gguf.registry import default_context, find_models
 
@@ -235,8 +236,9 @@ def _embedded() -> Iterator[Finding]:
 
 
 def _python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh Python that finds nothing in the current folder."""
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"import sys; sys.path[:1] = []\n{code}"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
