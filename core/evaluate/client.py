@@ -200,14 +200,6 @@ class TrialRunner:
         )
         return target
 
-    def script_differs(self, script: Path) -> str:
-        """How the table that an exported script reads differs from the study's; "" if it does not.
-
-        Raises:
-            StudyError: as `test_score`.
-        """
-        return str(self._once({"do": "check", "path": str(script.resolve())}, None)["difference"])
-
     def save_table(self, path: Path) -> None:
         """Write the table as NumPy arrays (`.npz`: x, y and, where there are, groups and times).
 

@@ -1,6 +1,6 @@
 """The trial runner's child process: holds the table, answers one request after the other.
 
-Requests (see `models.child`): open, evaluate, test, fit, check, table. Folds are reported as they
+Requests (see `models.child`): open, evaluate, test, fit, table. Folds are reported as they
 finish. What stops a trial from outside is the parent's business: it kills this process.
 """
 
@@ -96,10 +96,6 @@ class Bench:
         save_pipeline(pipeline, Path(request["path"]), {**facts, **request.get("facts", {})})
         yield {"done": True}
 
-    def _check(self, request: Request) -> Iterator[dict[str, Any]]:
-        """Whether an exported script reads the very numbers that were tuned on."""
-        yield {"done": True, "difference": difference(Path(request["path"]), self._opened())}
-
     def _table(self, request: Request) -> Iterator[dict[str, Any]]:
         from hyperllama.core.evaluate.saving import save_table
 
@@ -146,30 +142,6 @@ def about(problem: Problem) -> dict[str, Any]:
         ],
         "data_sha256": problem.fingerprint,
     }
-
-
-def difference(script: Path, evaluator: Evaluator) -> str:
-    """How what `read_table` of a script gives differs from the evaluator's table; "" if not."""
-    import runpy
-
-    import numpy as np
-
-    try:
-        names = runpy.run_path(str(script), run_name="exported")
-        read = names["read"]()
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    d = evaluator.data
-    known = {"x": d.x, "y": d.y, "groups": d.groups, "times": d.times}
-    for (what, mine), theirs in zip(known.items(), read, strict=True):
-        if (mine is None) != (theirs is None):
-            return what
-        if mine is not None and what == "groups":
-            _, mine = np.unique(mine, return_inverse=True)
-            _, theirs = np.unique(theirs, return_inverse=True)
-        if mine is not None and not np.array_equal(mine, theirs, equal_nan=True):
-            return what
-    return ""
 
 
 def rss_mb() -> float:

@@ -262,6 +262,7 @@ pipeline = joblib.load("pipeline.joblib")  # only open such files from people yo
 pipeline.predict(x)  # columns and category codes as pipeline.json lists them
 """
 _USE_NOTE = (
-    "train.py scores the configuration again without HyperLlama. best.toml and best.json hold "
-    "the configuration; pipeline.joblib is fitted on all rows and needs the versions above."
+    "train.py scores the configuration again without HyperLlama, on the rows in table.npz. "
+    "best.toml and best.json hold the configuration; pipeline.joblib is fitted on all rows and "
+    "needs the versions above."
 )

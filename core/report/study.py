@@ -77,7 +77,7 @@ def export_study(
         )
         if with_model:
             say("fitting the incumbent on all rows")
-        return export(record, folder, runner if with_model else None)
+        return export(record, folder, runner, with_model=with_model)
 
 
 def _current_test_score(facts: StudyFacts) -> float | None:

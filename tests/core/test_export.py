@@ -118,8 +118,10 @@ def test_the_script_reproduces_the_score(
     assert best is not None and best.value is not None
     script = tmp_path / "train.py"
     script.write_text(train_script(record, best), encoding="utf-8")
+    with TrialRunner(task, log=tmp_path / "log", threads=1) as runner:
+        runner.save_table(tmp_path / "table.npz")
     names = runpy.run_path(str(script))
-    x, y, groups, times = names["read_table"](names["TABLE"], names["LAYOUT"], names["SPLIT_SEED"])
+    x, y, groups, times = names["read"]()
     d = evaluator.data
     assert np.array_equal(x, d.x, equal_nan=True) and np.array_equal(y, d.y)
     assert (groups is None) == (d.groups is None) and (times is None) == (d.times is None)
@@ -138,8 +140,8 @@ def test_export_writes_everything_and_the_script_needs_no_hyperllama(tmp_path: P
         runner.open()
         written = export(record, folder, runner)
     assert {p.name for p in written} == {p.name for p in folder.iterdir()} == {
-        "best.toml", "best.json", "train.py", "pipeline.joblib", "pipeline.json", "report.html",
-        "report.md",
+        "best.toml", "best.json", "train.py", "table.npz", "pipeline.joblib", "pipeline.json",
+        "report.html", "report.md",
     }
     best = record.incumbent
     assert best is not None and best.value is not None
@@ -154,7 +156,7 @@ def test_export_writes_everything_and_the_script_needs_no_hyperllama(tmp_path: P
     assert set(pipeline.predict(evaluator.data.x)) <= {0, 1}
 
 
-def test_a_table_that_plain_python_cannot_read_lies_beside_the_script(tmp_path: Path) -> None:
+def test_the_script_reproduces_the_score_of_a_parquet_table(tmp_path: Path) -> None:
     import polars as pl
 
     table = tmp_path / "t.parquet"
