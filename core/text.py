@@ -1,8 +1,9 @@
-"""Text that was not written by us, made safe for a terminal."""
+"""Text that was not written by us, made safe for messages and terminals; lists of names."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -11,3 +12,34 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 def plain(text: str) -> str:
     """`text` without escape sequences, control and bidirectional characters; \\n and \\t stay."""
     return _CONTROL.sub("", _ESCAPES.sub("", text))
+
+
+def one_line(text: object, most: int = 200) -> str:
+    """Foreign text on one line, without control characters, cut at `most` characters."""
+    line = " ".join(plain(str(text)).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A foreign value, quoted, on one line, without control characters, cut at `most`."""
+    if isinstance(value, str):
+        return f"'{one_line(value, most)}'"
+    return str(value).lower() if isinstance(value, bool) else one_line(repr(value), most)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like `name`, or None where none is near."""
+    import difflib
+
+    by_lower = {n.lower(): n for n in reversed(list(known))}
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
+
+
+def allowed(known: Sequence[str], name: str = "", most: int = 30) -> str:
+    """What is allowed, led by the nearest name where `name` looks misspelt."""
+    listed = [plain(k)[:60].replace("\n", " ") for k in known[:most]]
+    rest = f" and {len(known) - most} more" if len(known) > most else ""
+    text = f"allowed: {', '.join(listed)}{rest}"
+    guess = nearest(name, known) if name else None
+    return f"did you mean {shown(guess)}? {text}" if guess else text

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hyperllama.core.data.dates import DateFormat, date_format, date_parts, parse_dates
 from hyperllama.core.data.table import Column
-from hyperllama.core.words import shown
+from hyperllama.core.text import shown
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,7 +14,7 @@ from hyperllama.core.data.reader import File, open_file
 from hyperllama.core.data.table import Column, Floats, Table
 from hyperllama.core.data.target import guess_target
 from hyperllama.core.errors import TaskError
-from hyperllama.core.words import allowed, shown
+from hyperllama.core.text import allowed, shown
 
 if TYPE_CHECKING:
     from hyperllama.core.task.spec import Kind, Task

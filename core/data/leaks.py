@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.data.table import Column
-from hyperllama.core.words import shown
+from hyperllama.core.text import shown
 
 _ROWS = 100_000
 _CORRELATION = 0.999

@@ -18,8 +18,7 @@ from hyperllama.core.data.leaks import find_leaks
 from hyperllama.core.data.reader import File, open_file
 from hyperllama.core.data.table import Column, Floats, Table, spread
 from hyperllama.core.data.target import class_codes, infer_kind, label, typed
-from hyperllama.core.text import plain
-from hyperllama.core.words import allowed, shown
+from hyperllama.core.text import allowed, plain, shown
 
 if TYPE_CHECKING:
     import polars as pl

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import DataError
-from hyperllama.core.text import plain
-from hyperllama.core.words import nearest, shown
+from hyperllama.core.text import nearest, plain, shown
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts
-from hyperllama.core.words import shown
+from hyperllama.core.text import shown
 
 Floats = NDArray[np.float64]
 

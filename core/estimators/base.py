@@ -1,8 +1,8 @@
-"""What an estimator family is: a name, a default space, a constructor. One file each beside this.
+"""What an estimator family is: its name, its default search space, the classes that it trains.
 
-Names of hyperparameters are scikit-learn's and XGBoost's own. Two spellings are ours, because the
-library's argument is no number: an MLP's `hidden_layer_sizes` is `depth` layers of `width` units,
-and a fraction of the features stands for `max_features`.
+Names of hyperparameters are those of the library. Two spellings are ours, because the library's
+argument is no number: an MLP's `hidden_layer_sizes` is `depth` layers of `width` units, and a
+fraction of the features stands for `max_features`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from hyperllama.core.space import Config, Param, SearchSpace
+
+Curve = tuple[list[float], list[int]]
+"""Scores (greater is better) after some training iterations, and those iterations (0-based)."""
 
 
 @dataclass(frozen=True)
@@ -47,59 +51,110 @@ class Constructor:
 
 @dataclass(frozen=True)
 class Family:
-    """A family of estimators.
+    """A family of estimators, as the entry points of the group `hyperllama.estimators` give it.
 
     Attributes:
-        name: how task files call it.
+        name: how task files call it; also the name of its entry point.
         label: how people call it.
-        kinds: "classification", "regression" or both.
-        cost: 1 (cheap) to 5 (dear) for one fit on a few thousand rows.
+        classes: kind of task ("classification", "regression") -> "module:Class"; both or one.
+        params: kind and facts -> the default space, with the library's default configuration.
+        arguments: kind, configuration, seed, threads -> the arguments of the class. Unknown
+            hyperparameters are passed on, so that a task may add any argument of the class.
+        cost: 1 (cheap) to 5 (expensive) for one fit on a few thousand rows.
+        order: its place in lists, and which of several equally likely families is meant.
         encoding: "onehot" (scaled numbers, one-hot categories) or "ordinal" (codes; for trees).
         missing: whether it copes with empty cells itself.
-        params: kind and facts -> the default space, with the library's default configuration.
-        constructor: kind, configuration, seed, threads -> the class and its arguments. Unknown
-            hyperparameters are passed on, so that a task may add any argument of the class.
-        curve: where scores per iteration come from: "", "xgboost", "hist_gradient_boosting", "mlp".
-        early_stopping: whether it can stop by a validation part.
-        aliases: other libraries' names for the same hyperparameters.
+        scale_target: whether the target of a regression is standardised before the fit.
+        probabilities: whether the classifier has `predict_proba`; else it is calibrated for
+            metrics that need it.
+        train_share: rows of the training part that are scored, as a share of the held-out rows,
+            where predicting is expensive. It keeps the cost of the training score within a few
+            percent of a trial. None for the usual 1,000 rows.
+        fit_watched: fits a model on (x, y) while its loss on (x_watch, y_watch) is followed, and
+            returns minus the loss after each iteration: (model, x, y, x_watch, y_watch, rounds).
+            With `rounds` it stops when that many rounds brought nothing; with None the fitted
+            model is that of `model.fit(x, y)`. None for families that cannot stop early. Exported
+            scripts carry the text of this function, so it imports what it needs itself.
+        curve: (fitted model, x, y) -> `Curve` on these rows, at the price of about one prediction.
+            None where `fit_watched` follows the loss at no cost, or nothing does.
+        losses: attribute of the fitted model with its training loss after each iteration.
+        names: other usual names of the family, in lower case without "_" ("rf"). The names of its
+            classes count without being listed.
+        aliases: other libraries' names for the same hyperparameters -> the names here.
+        embedded_names: hyperparameters -> what the embedded models call them, where that differs.
+        more_arguments: arguments that the class takes without naming them in its signature.
+        extra: the extra of HyperLlama that installs the library; empty where it always is.
     """
 
     name: str
     label: str
-    kinds: tuple[str, ...]
-    cost: int
-    encoding: str
-    missing: bool
+    classes: Mapping[str, str]
     params: Callable[[str, Facts], list[Param]]
-    constructor: Callable[[str, Config, int, int], Constructor]
-    curve: str = ""
-    early_stopping: bool = False
+    arguments: Callable[[str, Config, int, int], dict[str, Any]]
+    cost: int = 3
+    order: int = 1000
+    encoding: str = "ordinal"
+    missing: bool = False
+    scale_target: bool = False
+    probabilities: bool = True
+    train_share: float | None = None
+    fit_watched: Callable[[Any, Any, Any, Any, Any, int | None], list[float]] | None = None
+    curve: Callable[[Any, Any, Any], Curve] | None = None
+    losses: str = ""
+    names: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    embedded_names: Mapping[str, str] = field(default_factory=dict)
+    more_arguments: frozenset[str] = frozenset()
+    extra: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.classes or set(self.classes) - {"classification", "regression"}:
+            raise ValueError(f"classes has the keys {sorted(self.classes)}, "
+                             "allowed: classification, regression")
+        if self.encoding not in ("onehot", "ordinal"):
+            raise ValueError(f"encoding is {self.encoding!r}, allowed: onehot, ordinal")
+        if self.scale_target and (self.fit_watched or self.curve):
+            raise ValueError("with scale_target no loss can be followed: use `losses`")
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of task that it can do."""
+        return tuple(self.classes)
+
+    @property
+    def package(self) -> str:
+        """The import name of its library, for example "sklearn"."""
+        return next(iter(self.classes.values())).partition(".")[0].partition(":")[0]
+
+    @property
+    def install_hint(self) -> str:
+        """How to install its library; empty where it is installed. Imports nothing."""
+        if find_spec(self.package) is not None:
+            return ""
+        return f'pip install "{f"hyperllama[{self.extra}]" if self.extra else self.package}"'
 
     def space(self, kind: str, facts: Facts) -> SearchSpace:
         """The default search space for a table."""
         return SearchSpace(self.params(kind, facts))
 
+    def constructor(self, kind: str, config: Config, seed: int, threads: int) -> Constructor:
+        """The class and the arguments that implement a configuration."""
+        module, _, name = self.classes[kind].partition(":")
+        return Constructor(module, name, self.arguments(kind, config, seed, threads))
+
+    def estimator_class(self, kind: str) -> Any:
+        """The class itself; imports the library.
+
+        Raises:
+            ImportError: the library is not installed.
+        """
+        module, _, name = self.classes[kind].partition(":")
+        return getattr(importlib.import_module(module), name)
+
     def build(self, kind: str, config: Config, seed: int, threads: int) -> Any:
         """An unfitted estimator.
 
         Raises:
-            TypeError: the class knows no such argument.
+            TypeError: the class has no such argument.
         """
-        c = self.constructor(kind, config, seed, threads)
-        return getattr(importlib.import_module(c.module), c.name)(**c.arguments)
-
-    def source(self, kind: str, config: Config, seed: int) -> str:
-        """A Python expression that builds the same estimator, e.g. "SVC(C=1.0, gamma=0.1)"."""
-        c = self.constructor(kind, config, seed, 1)
-        return f"{c.name}({', '.join(f'{k}={v!r}' for k, v in c.arguments.items())})"
-
-    def imports(self, kind: str) -> str:
-        """The import line that `source` needs."""
-        c = self.constructor(kind, {}, 0, 1)
-        return f"from {c.module} import {c.name}"
-
-
-def unlimited(value: int | None, limit: int) -> int | None:
-    """None (no limit) at the upper end of a range whose library default is None."""
-    return None if value is None or value >= limit else int(value)
+        return self.estimator_class(kind)(**self.arguments(kind, config, seed, threads))

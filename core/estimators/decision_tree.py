@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hyperllama.core.estimators.base import Constructor, Facts, Family, unlimited
-from hyperllama.core.estimators.trees import DEPTH_LIMIT, grown_tree
-from hyperllama.core.space import Config, Float, Param
+from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.estimators.trees import grown_tree, tree_arguments
+from hyperllama.core.space import Float, Param
 
 
 def _params(kind: str, facts: Facts) -> list[Param]:
@@ -13,23 +13,18 @@ def _params(kind: str, facts: Facts) -> list[Param]:
     return [*grown_tree(kind, facts, 1.0), prune]
 
 
-def _constructor(kind: str, config: Config, seed: int, threads: int) -> Constructor:
-    name = "DecisionTreeClassifier" if kind == "classification" else "DecisionTreeRegressor"
-    arguments = dict(config)
-    if "max_depth" in config:
-        arguments["max_depth"] = unlimited(config["max_depth"], DEPTH_LIMIT)
-    return Constructor("sklearn.tree", name, {**arguments, "random_state": seed})
-
-
 FAMILY = Family(
     name="decision_tree",
     label="decision tree",
-    kinds=("classification", "regression"),
-    cost=1,
-    encoding="ordinal",
-    missing=False,
+    classes={
+        "classification": "sklearn.tree:DecisionTreeClassifier",
+        "regression": "sklearn.tree:DecisionTreeRegressor",
+    },
     params=_params,
-    constructor=_constructor,
+    arguments=lambda kind, config, seed, threads: tree_arguments(config, seed),
+    cost=1,
+    order=5,
+    names=("tree", "cart", "rpart"),
     aliases={
         "cp": "ccp_alpha",
         "maxdepth": "max_depth",

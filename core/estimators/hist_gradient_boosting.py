@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from hyperllama.core.estimators.base import Constructor, Facts, Family
-from hyperllama.core.space import Config, Float, Integer, Param
+from typing import Any
+
+from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.space import Float, Integer, Param
 
 
 def _params(kind: str, facts: Facts) -> list[Param]:
@@ -22,23 +24,29 @@ def _params(kind: str, facts: Facts) -> list[Param]:
     ]
 
 
-def _constructor(kind: str, config: Config, seed: int, threads: int) -> Constructor:
-    name = f"HistGradientBoosting{'Classifier' if kind == 'classification' else 'Regressor'}"
-    return Constructor(
-        "sklearn.ensemble", name, {"early_stopping": False, **config, "random_state": seed}
-    )
+def fit_hist_gradient_boosting(
+    model: Any, x: Any, y: Any, x_watch: Any, y_watch: Any, rounds: int | None
+) -> list[float]:
+    """Fit while the loss on other rows is followed; minus that loss after each round."""
+    model.set_params(early_stopping=True, n_iter_no_change=rounds or model.max_iter + 1)
+    model.fit(x, y, X_val=x_watch, y_val=y_watch)
+    return [float(value) for value in model.validation_score_[1:]]
 
 
 FAMILY = Family(
     name="hist_gradient_boosting",
     label="histogram gradient boosting",
-    kinds=("classification", "regression"),
-    cost=3,
-    encoding="ordinal",
-    missing=True,
+    classes={
+        "classification": "sklearn.ensemble:HistGradientBoostingClassifier",
+        "regression": "sklearn.ensemble:HistGradientBoostingRegressor",
+    },
     params=_params,
-    constructor=_constructor,
-    curve="hist_gradient_boosting",
-    early_stopping=True,
+    arguments=lambda kind, config, seed, threads: {
+        "early_stopping": False, **config, "random_state": seed
+    },
+    order=2,
+    missing=True,
+    fit_watched=fit_hist_gradient_boosting,
+    names=("hgb", "histgbdt"),
     aliases={"n_estimators": "max_iter", "num_leaves": "max_leaf_nodes"},
 )

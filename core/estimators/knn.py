@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hyperllama.core.estimators.base import Constructor, Facts, Family
-from hyperllama.core.space import Categorical, Config, Integer, Param
+from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.space import Categorical, Integer, Param
 
 
 def _params(kind: str, facts: Facts) -> list[Param]:
@@ -16,19 +16,20 @@ def _params(kind: str, facts: Facts) -> list[Param]:
     ]
 
 
-def _constructor(kind: str, config: Config, seed: int, threads: int) -> Constructor:
-    name = "KNeighborsClassifier" if kind == "classification" else "KNeighborsRegressor"
-    return Constructor("sklearn.neighbors", name, {**config, "n_jobs": threads})
-
-
 FAMILY = Family(
     name="knn",
     label="k-nearest neighbours",
-    kinds=("classification", "regression"),
-    cost=2,
-    encoding="onehot",
-    missing=False,
+    classes={
+        "classification": "sklearn.neighbors:KNeighborsClassifier",
+        "regression": "sklearn.neighbors:KNeighborsRegressor",
+    },
     params=_params,
-    constructor=_constructor,
+    arguments=lambda kind, config, seed, threads: {**config, "n_jobs": threads},
+    cost=2,
+    order=9,
+    encoding="onehot",
+    scale_target=True,
+    train_share=0.05,
+    names=("kneighbors", "knearestneighbours", "knearestneighbors"),
     aliases={"k": "n_neighbors"},
 )

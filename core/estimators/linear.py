@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
-from hyperllama.core.estimators.base import Constructor, Facts, Family
+from hyperllama.core.estimators.base import Facts, Family
 from hyperllama.core.space import Categorical, Config, Float, Param
 
 
@@ -34,24 +35,28 @@ def _names_penalty() -> bool:
     return tuple(int(x) for x in version("scikit-learn").split(".")[:2]) < (1, 8)
 
 
-def _constructor(kind: str, config: Config, seed: int, threads: int) -> Constructor:
+def _arguments(kind: str, config: Config, seed: int, threads: int) -> dict[str, Any]:
     if kind == "regression":
-        return Constructor(
-            "sklearn.linear_model", "ElasticNet", {"max_iter": 2000, **config, "random_state": seed}
-        )
-    arguments = {"solver": "saga", "max_iter": 300, "tol": 1e-3, **config, "random_state": seed}
-    if _names_penalty():
-        arguments = {"penalty": "elasticnet", "l1_ratio": 0.0, **arguments}
-    return Constructor("sklearn.linear_model", "LogisticRegression", arguments)
+        return {"max_iter": 2000, **config, "random_state": seed}
+    penalty = {"penalty": "elasticnet", "l1_ratio": 0.0} if _names_penalty() else {}
+    usual = {**penalty, "solver": "saga", "max_iter": 300, "tol": 1e-3}
+    return {**usual, **config, "random_state": seed}
 
 
 FAMILY = Family(
     name="linear",
     label="linear model with elastic net",
-    kinds=("classification", "regression"),
-    cost=1,
-    encoding="onehot",
-    missing=False,
+    classes={
+        "classification": "sklearn.linear_model:LogisticRegression",
+        "regression": "sklearn.linear_model:ElasticNet",
+    },
     params=_params,
-    constructor=_constructor,
+    arguments=_arguments,
+    cost=1,
+    order=6,
+    encoding="onehot",
+    scale_target=True,
+    names=("logistic", "logreg", "lr", "glmnet", "ridge", "lasso", "sgd"),
+    # linear models that scikit-learn fits by gradient descent are known to the embedded models
+    embedded_names={"eta0": "learning_rate"},
 )

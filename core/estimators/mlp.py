@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hyperllama.core.estimators.base import Constructor, Facts, Family
+from typing import Any
+
+from hyperllama.core.estimators.base import Facts, Family
 from hyperllama.core.space import Config, Float, Integer, Param
 
 
@@ -18,24 +20,28 @@ def _params(kind: str, facts: Facts) -> list[Param]:
     ]
 
 
-def _constructor(kind: str, config: Config, seed: int, threads: int) -> Constructor:
-    name = "MLPClassifier" if kind == "classification" else "MLPRegressor"
+def _arguments(kind: str, config: Config, seed: int, threads: int) -> dict[str, Any]:
     arguments = {k: v for k, v in config.items() if k not in ("depth", "width")}
     layers = (int(config.get("width", 100)),) * int(config.get("depth", 1))
     fixed = {"hidden_layer_sizes": layers, "max_iter": 60, "n_iter_no_change": 8}
-    return Constructor("sklearn.neural_network", name, {**fixed, **arguments, "random_state": seed})
+    return {**fixed, **arguments, "random_state": seed}
 
 
 FAMILY = Family(
     name="mlp",
     label="multi-layer perceptron",
-    kinds=("classification", "regression"),
-    cost=5,
-    encoding="onehot",
-    missing=False,
+    classes={
+        "classification": "sklearn.neural_network:MLPClassifier",
+        "regression": "sklearn.neural_network:MLPRegressor",
+    },
     params=_params,
-    constructor=_constructor,
-    curve="mlp",
+    arguments=_arguments,
+    cost=5,
+    order=8,
+    encoding="onehot",
+    scale_target=True,
+    losses="loss_curve_",
+    names=("neuralnetwork", "neuralnet", "nn", "dnn", "deepnet", "multilayerperceptron"),
     aliases={
         "learning_rate": "learning_rate_init",
         "lr": "learning_rate_init",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hyperllama.core.estimators.base import Constructor, Facts, Family
+from typing import Any
+
+from hyperllama.core.estimators.base import Facts, Family
 from hyperllama.core.space import Categorical, Condition, Config, Float, Integer, Param
 
 
@@ -26,21 +28,23 @@ def _params(kind: str, facts: Facts) -> list[Param]:
     return params
 
 
-def _constructor(kind: str, config: Config, seed: int, threads: int) -> Constructor:
-    limits = {"cache_size": 500, "max_iter": 200_000}
-    if kind == "classification":
-        return Constructor("sklearn.svm", "SVC", {**limits, **config, "random_state": seed})
-    return Constructor("sklearn.svm", "SVR", {**limits, **config})
+def _arguments(kind: str, config: Config, seed: int, threads: int) -> dict[str, Any]:
+    arguments = {"cache_size": 500, "max_iter": 200_000, **config}
+    return {**arguments, "random_state": seed} if kind == "classification" else arguments
 
 
 FAMILY = Family(
     name="svm",
     label="support vector machine",
-    kinds=("classification", "regression"),
-    cost=4,
-    encoding="onehot",
-    missing=False,
+    classes={"classification": "sklearn.svm:SVC", "regression": "sklearn.svm:SVR"},
     params=_params,
-    constructor=_constructor,
+    arguments=_arguments,
+    cost=4,
+    order=7,
+    encoding="onehot",
+    scale_target=True,
+    probabilities=False,
+    train_share=0.2,
+    names=("supportvectormachine",),
     aliases={"cost": "C", "c": "C"},
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from hyperllama.core.estimators.base import Facts
-from hyperllama.core.space import Float, Integer, Param
+from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.space import Config, Float, Integer, Param
 
 DEPTH_LIMIT = 50
 
@@ -26,3 +27,37 @@ def grown_tree(kind: str, facts: Facts, features: float | None) -> list[Param]:
         Param("max_features", Float(0.05, 1.0), features,
               "share of the columns each split may use; lower makes trees differ"),
     ]
+
+
+def tree_arguments(config: Config, seed: int) -> dict[str, Any]:
+    """The arguments of a tree: None (no limit) at the upper end of the depth's range."""
+    arguments = {**config, "random_state": seed}
+    depth = config.get("max_depth")
+    if depth is not None:
+        arguments["max_depth"] = None if depth >= DEPTH_LIMIT else int(depth)
+    return arguments
+
+
+def forest(name: str, label: str, class_stem: str, order: int, short: str) -> Family:
+    """The family of a forest of scikit-learn."""
+
+    def params(kind: str, facts: Facts) -> list[Param]:
+        trees = Param("n_estimators", Integer(20, 300, log=True), 100,
+                      "number of trees; more are steadier and slower")
+        return [trees, *grown_tree(kind, facts, None)]
+
+    return Family(
+        name=name,
+        label=label,
+        classes={
+            "classification": f"sklearn.ensemble:{class_stem}Classifier",
+            "regression": f"sklearn.ensemble:{class_stem}Regressor",
+        },
+        params=params,
+        arguments=lambda kind, config, seed, threads: {
+            **tree_arguments(config, seed), "n_jobs": threads
+        },
+        order=order,
+        names=(short,),
+        aliases={"num_trees": "n_estimators", "min_node_size": "min_samples_leaf"},
+    )

@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 
 from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import family, split
-from hyperllama.core.evaluate.curves import xgboost_curve
 from hyperllama.core.evaluate.fitting import fit_watched
 from hyperllama.core.evaluate.pipeline import build_pipeline
 from hyperllama.core.evaluate.results import FoldResult
 from hyperllama.core.evaluate.splits import Rows, evenly, make_folds, part_off
 from hyperllama.core.space import Config
-from hyperllama.core.text import plain
+from hyperllama.core.text import one_line
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Table
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 
 TRAIN_ROWS = 1000
 """Rows of the training part that are scored, at most."""
-TRAIN_SHARE = {"knn": 0.05, "svm": 0.2}
-"""Where predicting is dear: rows of the training part that are scored, as a share of the held-out
-rows. Keeps the cost of the training score within a few percent of a trial."""
 WATCHED_SHARE = 0.15
 """Share of a fold's training rows that early stopping sets apart."""
 CURVE_POINTS = 50
@@ -220,12 +216,16 @@ class Evaluator:
         score = float(self._scorer(pipeline, x_scored, y_scored))
         predicted = time.perf_counter()
         rounds = list(range(len(curve)))
-        if number == 0 and not curve and family(name).curve == "xgboost":
-            curve, rounds = xgboost_curve(pipeline.steps[-1][1], x_scored, y_scored)
+        f = family(name)
+        if number == 0 and not curve and f.curve is not None:
+            prepared = x_scored
+            for _, step in pipeline.steps[:-1]:
+                prepared = step.transform(prepared)
+            curve, rounds = f.curve(pipeline.steps[-1][1], prepared, y_scored)
         best = None
         if curve:
             tally.iterations.append(rounds[-1] + 1)
-            if family(name).early_stopping:
+            if f.fit_watched is not None:
                 best = rounds[int(np.argmax(curve))]
                 tally.best.append(best)
         return FoldResult(
@@ -253,17 +253,18 @@ class Evaluator:
         pipeline = build_pipeline(
             name, d.kind, params, d.categorical, seed, self.threads, response=self.response
         )
-        rounds = d.rounds if f.early_stopping else None
-        if rounds:
-            train, watched = self._set_apart(train)
-            watch = d.x[watched], d.y[watched]
-        if rounds or (watch is not None and f.curve == "hist_gradient_boosting"):
+        if f.fit_watched is not None and (d.rounds or (watch is not None and f.curve is None)):
+            if d.rounds:
+                train, watched = self._set_apart(train)
+                watch = d.x[watched], d.y[watched]
             assert watch is not None
-            curve = fit_watched(pipeline, d.x[train], d.y[train], *watch, rounds)
+            curve = fit_watched(
+                f.fit_watched, pipeline, d.x[train], d.y[train], *watch, d.rounds
+            )
             return name, pipeline, curve
         pipeline.fit(d.x[train], d.y[train])
         model = pipeline.steps[-1][1]
-        losses = getattr(getattr(model, "regressor_", model), "loss_curve_", [])
+        losses = getattr(getattr(model, "regressor_", model), f.losses, []) if f.losses else []
         return name, pipeline, [-float(loss) for loss in losses]
 
     def _set_apart(self, train: Rows) -> tuple[Rows, Rows]:
@@ -279,7 +280,7 @@ class Evaluator:
 
     def _train_score(self, name: str, pipeline: Any, train: Rows, scored: int) -> float | None:
         """Score of a fixed sample of the training rows, in proportion over classes or target."""
-        share = TRAIN_SHARE.get(name)
+        share = family(name).train_share
         wanted = TRAIN_ROWS if share is None else max(50, round(share * scored))
         y = self.data.y[train]
         if len(train) > wanted:
@@ -327,12 +328,6 @@ def thinned(curve: Sequence[float]) -> tuple[float, ...]:
         picked = np.linspace(0, len(curve) - 1, CURVE_POINTS).round().astype(int)
         curve = [curve[i] for i in picked]
     return tuple(float(f"{v:.6g}") for v in curve if math.isfinite(v))
-
-
-def one_line(text: object, most: int = 200) -> str:
-    """Foreign text on one line, without control characters, cut at `most` characters."""
-    line = " ".join(plain(str(text)).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def described(error: BaseException) -> str:

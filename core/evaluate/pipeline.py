@@ -12,8 +12,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hyperllama.core.estimators import family
-from hyperllama.core.estimators.base import Constructor, Family
+from hyperllama.core.estimators import Constructor, Family, family
 from hyperllama.core.space import Config
 
 RARE_SHARE = 0.005
@@ -23,34 +22,10 @@ MOST_CATEGORIES = 32
 
 
 def build_pipeline(
-    name: str,
-    kind: str,
-    params: Config,
-    categorical: Sequence[bool],
-    seed: int,
-    threads: int = 1,
-    *,
-    response: str = "",
+    name: str, kind: str, params: Config, categorical: Sequence[bool], seed: int,
+    threads: int = 1, *, response: str = "",
 ) -> Any:
-    """An unfitted `sklearn.pipeline.Pipeline` for the columns of X; see `recipe`.
-
-    Raises:
-        TypeError: the estimator knows no such hyperparameter.
-    """
-    return built(recipe(name, kind, params, categorical, seed, threads, response=response))
-
-
-def recipe(
-    name: str,
-    kind: str,
-    params: Config,
-    categorical: Sequence[bool],
-    seed: int,
-    threads: int = 1,
-    *,
-    response: str = "",
-) -> Constructor:
-    """The pipeline of one configuration: "prepare" (where anything is to be done) and "model".
+    """An unfitted `sklearn.pipeline.Pipeline` for the columns of X.
 
     Args:
         name: the family.
@@ -59,16 +34,27 @@ def recipe(
         categorical: per column of X, whether it holds category codes; shape (n_columns,).
         seed, threads: of the estimator.
         response: what the scorer asks the model for; "predict_proba" calibrates an SVM.
+
+    Raises:
+        TypeError: the estimator has no such hyperparameter.
     """
+    return built(recipe(name, kind, params, categorical, seed, threads, response=response))
+
+
+def recipe(
+    name: str, kind: str, params: Config, categorical: Sequence[bool], seed: int,
+    threads: int = 1, *, response: str = "",
+) -> Constructor:
+    """`build_pipeline`'s pipeline: "prepare" (where anything is to be done) and "model"."""
     f = family(name)
     model = f.constructor(kind, params, seed, threads)
-    if kind == "regression" and f.encoding == "onehot":
+    if kind == "regression" and f.scale_target:
         model = Constructor(
             "sklearn.compose",
             "TransformedTargetRegressor",
             {"regressor": model, "transformer": _scaler()},
         )
-    if response == "predict_proba" and model.name == "SVC":
+    if kind == "classification" and response == "predict_proba" and not f.probabilities:
         model = Constructor(
             "sklearn.calibration",
             "CalibratedClassifierCV",

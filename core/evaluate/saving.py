@@ -9,13 +9,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("scikit-learn", "xgboost", "numpy", "scipy", "joblib", "hyperllama")
+from hyperllama.core.estimators import families, family
+
+_PACKAGES = ("scikit-learn", "numpy", "scipy", "joblib", "hyperllama")
 
 
 def versions() -> dict[str, str]:
     """Python and the packages that decide what a fit gives."""
     found = {"python": ".".join(str(v) for v in sys.version_info[:3])}
-    for name in _PACKAGES:
+    libraries = {family(f).package for f in families()} - {"sklearn"}
+    for name in (*_PACKAGES, *sorted(libraries)):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -27,7 +27,8 @@ def train_script(study: StudyRecord, best: TrialRecord) -> str:
     categorical = [c.kind == "category" for c in p.columns]
     tree = recipe(name, p.kind, params, categorical, best.seed, response=response_of(p.metric))
     lines = imports(tree)
-    stopping = study.task.early_stopping_rounds if family(name).early_stopping else None
+    stopping = study.task.early_stopping_rounds
+    fit = family(name).fit_watched if stopping else None
     functions: list[Callable[..., object]] = [
         splits.evenly, splits.alone, splits.part_off, splits.make_folds,
     ]
@@ -36,9 +37,9 @@ def train_script(study: StudyRecord, best: TrialRecord) -> str:
         "REPEATS": v.repeats, "SHARE": v.validation_share, "TEST_SHARE": v.test_share,
         "SPLIT_SEED": study.task.seed, "CLASSIFICATION": p.kind == "classification",
     }
-    if stopping:
+    if fit:
         constants |= {"ROUNDS": stopping, "WATCHED_SHARE": WATCHED_SHARE}
-        functions.append(fitting.fit_watched)
+        functions += [fitting.fit_watched, fit]
     text = Path(__file__).with_name("train.py.j2").read_text(encoding="utf-8")
     template = Template(text, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     text = template.render(
@@ -49,11 +50,11 @@ def train_script(study: StudyRecord, best: TrialRecord) -> str:
         imports=sorted([*lines, "from sklearn.metrics import get_scorer"]),
         pipeline=source(tree, "    "),
         constants={k: repr(c) for k, c in constants.items()},
-        stopping=stopping,
         functions=[inspect.getsource(f).strip() + "\n" for f in functions],
         part_off=splits.part_off.__name__,
         make_folds=splits.make_folds.__name__,
         fit_watched=fitting.fit_watched.__name__,
+        fit=fit.__name__ if fit else "",
     )
     return f"{text}\n"
 

@@ -13,8 +13,7 @@ from hyperllama.core.errors import SpaceError, TaskError
 from hyperllama.core.task import metrics
 from hyperllama.core.task.overrides import check_without_table
 from hyperllama.core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation, wrong
-from hyperllama.core.text import plain
-from hyperllama.core.words import allowed, shown
+from hyperllama.core.text import allowed, plain, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -142,7 +141,7 @@ def _syntax(file: Path, text: str, error: Exception) -> tuple[str, str]:
 
 def _estimators(file: Path, raw: dict[str, Any]) -> None:
     """`estimator` or `estimators`, by the families' own names, in place."""
-    from hyperllama.core.estimators import canonical_name, families
+    from hyperllama.core.estimators import canonical_name, families, unknown
 
     if "estimator" in raw and "estimators" in raw:
         raise wrong(file, "estimator", "stands beside `estimators`", "keep one of the two")
@@ -155,7 +154,7 @@ def _estimators(file: Path, raw: dict[str, Any]) -> None:
     for name in listed:
         known = canonical_name(name)
         if known is None:
-            raise wrong(file, key, f"unknown estimator {shown(name)}", allowed(families(), name))
+            raise wrong(file, key, *unknown(name))
         if known in names:
             raise wrong(file, key, f"{shown(known)} stands there twice", "name each family once")
         names.append(known)

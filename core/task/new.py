@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.data import inspect
 from hyperllama.core.errors import TaskError
-from hyperllama.core.estimators import Facts, canonical_name, families, family, joint_space
+from hyperllama.core.estimators import Facts, canonical_name, families, family, joint_space, unknown
 from hyperllama.core.space import Categorical, Domain, Float, Param, Value
 from hyperllama.core.task.metrics import default_metric, known
-from hyperllama.core.words import allowed, shown
+from hyperllama.core.text import allowed, shown
 
 if TYPE_CHECKING:
     from hyperllama.core.task.spec import Kind
@@ -67,7 +67,7 @@ def new_task_file(
 def _estimator(name: str) -> str:
     found = canonical_name(name)
     if found is None:
-        raise TaskError(f"unknown estimator {shown(name)}", allowed(families(), name))
+        raise TaskError(*unknown(name))
     return found
 
 
@@ -76,7 +76,7 @@ def _head(
 ) -> list[str]:
     metric = default_metric(aim["kind"], len(classes), "kfold")
     others = [m for m in _usual(aim["kind"], len(classes)) if m != metric]
-    rest = [f for f in families() if f not in names]
+    rest = [f for f in families(aim["kind"]) if f not in names]
     lines = [f"# {line}" for line in found["summary"]]
     lines += [f"# Note: {' '.join(w.split())}" for w in found["warnings"]]
     return [
@@ -133,8 +133,7 @@ def _space(kind: str, found: dict[str, Any], classes: int, names: list[str]) -> 
     lines = ["# What is varied by default. A line without its # changes it; a bare value holds it."]
     for name in names:
         if kind not in family(name).kinds:
-            raise TaskError(f"{name} cannot do {kind}", allowed(
-                [f for f in families() if kind in family(f).kinds]))
+            raise TaskError(f"{name} cannot do {kind}", allowed(families(kind)))
         lines.append("[space]" if len(names) == 1 else f"[space.{name}]")
         lines += [f"# {space_line(p.name, p)}" for p in joint_space([name], kind, facts)]
     return [*lines, ""]

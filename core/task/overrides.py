@@ -7,8 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from hyperllama.core.errors import SpaceError, TaskError
-from hyperllama.core.estimators import Facts, canonical_name, family, joint_space
-from hyperllama.core.estimators.base import Family
+from hyperllama.core.estimators import (
+    CHOICE,
+    Facts,
+    Family,
+    canonical_name,
+    families,
+    family,
+    joint_space,
+)
 from hyperllama.core.space import (
     Categorical,
     Condition,
@@ -20,14 +27,11 @@ from hyperllama.core.space import (
     Value,
 )
 from hyperllama.core.task.spec import Override, Task
-from hyperllama.core.words import allowed, nearest, shown
+from hyperllama.core.text import allowed, nearest, shown
 
-_BOOSTER_ARGUMENTS = {
-    "rate_drop", "skip_drop", "one_drop", "sample_type", "normalize_type", "feature_selector",
-    "top_k", "refresh_leaf", "process_type", "max_cached_hist_node", "huber_slope",
-    "tweedie_variance_power", "quantile_alpha",
-}
-"""What XGBoost's classes hand to the booster without naming it (XGBoost 3 parameter reference)."""
+_OURS = {"random_state", "random_seed", "n_jobs", "thread_count", "verbose", "verbosity",
+         "early_stopping_rounds"}
+"""Arguments of the library's classes that are set for every trial."""
 _ANY_TABLE = Facts(rows=1000, features=20, classes=2, minority_share=0.5)
 
 
@@ -76,7 +80,15 @@ def check_kind(task: Task, kind: str) -> None:
     """Raises TaskError where an estimator of the task cannot do `kind`."""
     for name in task.estimators:
         if kind not in family(name).kinds:
-            raise task.wrong("estimators", f"{name} cannot do {kind}")
+            raise task.wrong("estimators", f"{name} cannot do {kind}", allowed(families(kind)))
+
+
+def check_installed(task: Task) -> None:
+    """Raises TaskError where the library of an estimator of the task is not installed."""
+    for name in task.estimators:
+        f = family(name)
+        if hint := f.install_hint:
+            raise task.wrong("estimators", f"{f.label} is not installed", hint)
 
 
 def check_additions(task: Task, kind: str, facts: Facts) -> None:
@@ -104,13 +116,12 @@ def check_additions(task: Task, kind: str, facts: Facts) -> None:
 
 def _arguments(chosen: Family, kind: str) -> list[str]:
     """The names of the arguments of the family's class that a task may set."""
-    import importlib
+    import inspect
 
-    c = chosen.constructor(kind, {}, 0, 1)
-    instance: Any = getattr(importlib.import_module(c.module), c.name)()
-    ours = {"random_state", "n_jobs", "verbose", "verbosity", "early_stopping_rounds"}
-    more = _BOOSTER_ARGUMENTS if chosen.name == "xgboost" else set()
-    return sorted((set(instance.get_params()) | more) - ours)
+    made: Any = chosen.build(kind, {}, 0, 1)
+    named = {p.name for p in inspect.signature(type(made)).parameters.values()
+             if p.kind is not p.VAR_KEYWORD}
+    return sorted((named | set(made.get_params()) | chosen.more_arguments) - _OURS)
 
 
 def _owner(task: Task, name: str) -> tuple[Family, str]:
@@ -131,7 +142,7 @@ def _changed(task: Task, name: str, old: Param | None, change: Override) -> Para
     if change.when is not None:
         when = _condition(task, name, change)
     elif old is None and len(task.estimators) > 1:
-        when = Condition("estimator", (name.partition(".")[0],))
+        when = Condition(CHOICE, (name.partition(".")[0],))
     try:
         domain = _domain(task, key, old, change)
     except SpaceError as error:
@@ -214,7 +225,7 @@ def _condition(task: Task, name: str, change: Override) -> Condition:
     parent, values = next(iter(change.when.items()))
     if len(task.estimators) > 1:
         prefix, dot, _ = parent.partition(".")
-        if not (dot and canonical_name(prefix)) and parent != "estimator":
+        if not (dot and canonical_name(prefix)) and parent != CHOICE:
             parent = f"{name.partition('.')[0]}.{parent}"
     return Condition(parent, tuple(_none(v) for v in values))
 

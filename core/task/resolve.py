@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 from hyperllama.core.estimators import Facts, family
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.task import metrics
-from hyperllama.core.task.overrides import check_additions, check_kind, make_space
+from hyperllama.core.task.overrides import (
+    check_additions,
+    check_installed,
+    check_kind,
+    make_space,
+)
 from hyperllama.core.task.spec import Task, Validation
-from hyperllama.core.words import allowed, shown
+from hyperllama.core.text import allowed, shown
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Column, Table
@@ -60,6 +65,7 @@ def resolve(task: Task, table: Table) -> Problem:
     """
     kind = table.kind
     check_kind(task, kind)
+    check_installed(task)
     warnings = list(table.warnings)
     if table.n_rows < _FEWEST_ROWS:
         raise task.wrong("data.path", f"{table.n_rows} usable rows are too few to tune on",
@@ -73,7 +79,7 @@ def resolve(task: Task, table: Table) -> Problem:
     check_additions(task, kind, facts)
     space = make_space(task, kind, facts)
     if task.early_stopping_rounds is not None and not any(
-        family(n).early_stopping for n in task.estimators
+        family(n).fit_watched for n in task.estimators
     ):
         warnings.append("early_stopping_rounds has no effect: no estimator here can stop early")
     return Problem(

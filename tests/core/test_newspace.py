@@ -44,7 +44,7 @@ def setting(model: str, seed: int = 0, **more: Any) -> ProposerSetting:
 
 @pytest.mark.parametrize("name", families())
 def test_a_chat_model_cannot_leave_the_space(chat: str, name: str) -> None:
-    space = family(name).space("classification", FACTS)
+    space = family(name).space(family(name).kinds[0], FACTS)
     for seed in range(5):
         found = propose_space(setting(chat, seed, estimators=(name,)), space)
         for p in found.space:

@@ -23,6 +23,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "hist_gradient_boosting": {"max_iter": 12},
     "random_forest": {"n_estimators": 8},
     "extra_trees": {"n_estimators": 8},
+    "lightgbm": {"n_estimators": 12},
+    "catboost": {"iterations": 12},
     "mlp": {"width": 8, "depth": 1, "batch_size": 32},
 }
 
@@ -52,7 +54,7 @@ def config(name: str, kind: str) -> dict[str, Any]:
     return {**family(name).space(kind, Facts(ROWS, 4, 2)).default(), **SMALL.get(name, {})}
 
 
-CASES = [(n, k) for n in families() for k in ("classification", "regression")]
+CASES = [(n, k) for n in families() for k in family(n).kinds if not family(n).install_hint]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -131,7 +133,7 @@ def test_curves_rise_and_tell_the_best_iteration(name: str, kind: str) -> None:
 def test_xgboost_curve_is_the_loss_that_xgboost_reports() -> None:
     from xgboost import XGBClassifier, XGBRegressor
 
-    from hyperllama.core.evaluate.curves import xgboost_curve
+    from hyperllama.core.estimators.xgboost import xgboost_curve
 
     x, y = table()
     three = y + (x[:, 0] > 1)
@@ -249,7 +251,8 @@ def test_splits_keep_their_promises(
         ("Random Forest", "random_forest"), ("ExtraTreesRegressor", "extra_trees"),
         ("DecisionTreeClassifier", "decision_tree"), ("LogisticRegression", "linear"),
         ("SGDClassifier", "linear"), ("ElasticNet", "linear"), ("SVR", "svm"),
-        ("MLPClassifier", "mlp"), ("KNeighborsRegressor", "knn"), ("catboost", None), ("", None),
+        ("MLPClassifier", "mlp"), ("KNeighborsRegressor", "knn"), ("lgbm", "lightgbm"),
+        ("CatBoostRegressor", "catboost"), ("tabnet", None), ("", None),
     ],
 )  # fmt: skip
 def test_estimators_go_by_other_names(said: str, meant: str | None) -> None:

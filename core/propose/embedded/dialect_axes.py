@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hyperllama.core.estimators import RELATED, Facts, canonical_name, family
+from hyperllama.core.estimators import Facts, canonical_name, family
 from hyperllama.core.space import (
     Categorical,
     Config,
@@ -57,7 +57,7 @@ def speak(space: SearchSpace, estimator: str) -> list[Spoken]:
         estimator: the family's name; "" if unknown.
     """
     known = canonical_name(estimator) if estimator else None
-    aliases = {**family(known).aliases, **RELATED.get(known, {})} if known else {}
+    aliases = {**family(known).aliases, **family(known).embedded_names} if known else {}
     taken: set[int] = set()
     return [_spoken(p, aliases, taken) for p in space.free]
 

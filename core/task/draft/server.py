@@ -173,7 +173,7 @@ def summary(task: Task, problem: Problem, table: Table) -> dict[str, Any]:
         "metric": problem.metric,
         "metrics": known(problem.kind, len(problem.classes)),
         "estimators": list(problem.estimators),
-        "families": [f for f in families() if problem.kind in family(f).kinds],
+        "families": list(families(problem.kind)),
         "labels": {f: family(f).label for f in families()},
         "space": space,
         "free": len(problem.space.free),
