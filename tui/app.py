@@ -28,7 +28,7 @@ from hyperllama.core.storage import trash
 from hyperllama.core.storage.paths import home
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, glyphs, settings, themes
-from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.screens.home import Home
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ class ActionCommands(Provider):
     def _commands(self) -> Iterable[tuple[str, str, Callable[[], Any]]]:
         app, screen = self.app, self.screen
         assert isinstance(app, HyperLlama)
-        places = screen.places() if isinstance(screen, Place) else ("app",)
+        places = screen.places() if isinstance(screen, BaseScreen) else ("app",)
         for place in places:
             for action in actions.of(place):
                 if action.id == "app.palette":
                     continue
-                if isinstance(screen, Place) and place == screen.WHERE:
+                if isinstance(screen, BaseScreen) and place == screen.WHERE:
                     label = screen.label_of(action)
                     if not label:
                         continue
@@ -350,32 +350,32 @@ class HyperLlama(App[None]):
 
     def action_help(self) -> None:
         """About the focused pane, with the keys that apply."""
-        from hyperllama.tui.screens.help import Help, keys_table
+        from hyperllama.tui.dialogs.help import HelpDialog, keys_table
 
         screen = self.screen
-        if isinstance(screen, Help):
+        if isinstance(screen, HelpDialog):
             return
-        title, text = screen.help_for() if isinstance(screen, Place) else ("", "")
-        places = screen.places() if isinstance(screen, Place) else ("app",)
-        self.push_screen(Help(title, text, keys_table(places, self.keys)))
+        title, text = screen.help_for() if isinstance(screen, BaseScreen) else ("", "")
+        places = screen.places() if isinstance(screen, BaseScreen) else ("app",)
+        self.push_screen(HelpDialog(title, text, keys_table(places, self.keys)))
 
     def action_keys(self) -> None:
         """Every key, those that apply first."""
-        from hyperllama.tui.screens.help import Help, keys_table
+        from hyperllama.tui.dialogs.help import HelpDialog, keys_table
 
         screen = self.screen
-        if isinstance(screen, Help):
+        if isinstance(screen, HelpDialog):
             return
-        places = screen.places() if isinstance(screen, Place) else ("app",)
+        places = screen.places() if isinstance(screen, BaseScreen) else ("app",)
         rest = (p for p in actions.PLACES if p not in places)
-        self.push_screen(Help("all keys", "", keys_table((*places, *rest), self.keys)))
+        self.push_screen(HelpDialog("all keys", "", keys_table((*places, *rest), self.keys)))
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         where = self.save_screenshot(filename, path)
         self.notify(f"Saved as {where}", markup=False)
 
     def action_log(self) -> None:
-        from hyperllama.tui.screens.dialogs import Read
+        from hyperllama.tui.dialogs import TextDialog
 
         lines = [
             Content.assemble(
@@ -386,7 +386,7 @@ class HyperLlama(App[None]):
             for t, level, text in self.reports
         ]
         nothing = Content.styled("Nothing was reported.", "$dim")
-        self.push_screen(Read("Log", Content("\n").join(lines) if lines else nothing))
+        self.push_screen(TextDialog("Log", Content("\n").join(lines) if lines else nothing))
 
     @work
     async def leave(self) -> None:
@@ -406,9 +406,9 @@ class HyperLlama(App[None]):
             self.exit()
 
     async def _may_leave(self) -> bool:
-        from hyperllama.tui.screens.dialogs import Ask, Option
+        from hyperllama.tui.dialogs import AnswerDialog
 
-        answer = await self.screen.ask_to_leave() if isinstance(self.screen, Place) else None
+        answer = await self.screen.ask_to_leave() if isinstance(self.screen, BaseScreen) else None
         if answer is not None:
             return bool(answer)
         running = [link for link in self.links.values() if link.alive]
@@ -417,13 +417,13 @@ class HyperLlama(App[None]):
             title = "A study is running" if one else f"{len(running)} studies are running"
             it = "it" if one else "them"
             choice = await self.push_screen_wait(
-                Ask(
+                AnswerDialog(
                     title,
                     ", ".join(plain(link.name) for link in running),
                     (
-                        Option("leave", "l", f"Leave {it} running"),
-                        Option("stop", "s", f"Stop {it} after the trial under way"),
-                        Option("", "escape", "Stay"),
+                        ("leave", "l", f"Leave {it} running"),
+                        ("stop", "s", f"Stop {it} after the trial under way"),
+                        ("", "escape", "Stay"),
                     ),
                 )
             )

@@ -1,4 +1,4 @@
-"""What a person writes for a hyperparameter's range: `2 to 8`, or `4` to hold it. No widgets."""
+"""What a user writes for a hyperparameter: a range (`2 to 8`), a value (`4`). No widgets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from hyperllama.core.events.requests import Freeze, Range, ResetRange
 from hyperllama.tui import wording
 
-Param = Mapping[str, Any]  # as `StudyOpened.space` has it
+Param = Mapping[str, Any]
+"""A hyperparameter as `StudyOpened.space` has it."""
 
 
 def parse(text: str, param: Param) -> Freeze | Range | ResetRange | str:
@@ -24,23 +25,19 @@ def parse(text: str, param: Param) -> Freeze | Range | ResetRange | str:
     try:
         numbers = [float(b) for b in bounds]
     except ValueError:
-        return "numbers are needed: `2 to 8`, or `4` to hold it"
+        return "numbers are needed: `2 to 8`, or `4` to freeze it"
     if any(n != n or abs(n) == float("inf") for n in numbers) or len(numbers) > 2:
-        return "one number to hold it, two for a range"
+        return "one number to freeze it, two for a range"
     if param.get("type") == "integer":
         if any(n != int(n) for n in numbers):
             return "whole numbers are needed"
         numbers = [int(n) for n in numbers]
-    if len(numbers) == 1 or numbers[0] == numbers[1]:
-        if param.get("log") and numbers[0] <= 0:
-            return "its scale is logarithmic: above 0"
-        return Freeze(name, numbers[0])
-    low, high = numbers
+    low, high = numbers[0], numbers[-1]
     if low > high:
         return f"{wording.setting(low)} is above {wording.setting(high)}"
     if param.get("log") and low <= 0:
-        return "its scale is logarithmic: the lower end has to be above 0"
-    return Range(name, low, high)
+        return "its scale is logarithmic: above 0"
+    return Freeze(name, low) if low == high else Range(name, low, high)
 
 
 def all_choices(param: Param) -> list[Any] | None:
@@ -60,21 +57,60 @@ def _choices(text: str, name: str, choices: list[Any]) -> Freeze | Range | str:
     return Range(name, choices=tuple(by_name[w] for w in dict.fromkeys(wanted)))
 
 
+def exact(value: Any) -> str:
+    """A value with all its digits."""
+    return repr(value) if isinstance(value, float) else wording.setting(value)
+
+
 def written(param: Param) -> str:
-    """The present range as a person would write it."""
+    """The present range as a user would write it."""
     choices = param.get("choices")
     if choices is not None:
         return ", ".join(wording.setting(c) for c in choices)
     low, high = param.get("low"), param.get("high")
     if low is None or high is None:
         return ""
-    exact = [repr(v) if isinstance(v, float) else str(v) for v in (low, high)]
-    return exact[0] if low == high else f"{exact[0]} to {exact[1]}"
+    return exact(low) if low == high else f"{exact(low)} to {exact(high)}"
 
 
 def in_words(param: Param) -> str:
     """The present range, and the task's where it differs."""
     if param.get("off"):
         return "has no effect now"
-    text = f"held at {written(param)}" if param.get("frozen") else str(param.get("text", ""))
+    text = f"frozen at {written(param)}" if param.get("frozen") else str(param.get("text", ""))
     return f"{text}   (task: {param['task']})" if param.get("task") else text
+
+
+def typed(text: str, default: Any) -> Any:
+    """The value that a text stands for: a truth value, None, a number or the text itself.
+
+    Where the hyperparameter's default is a text, so is the value.
+    """
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if text.lower() in ("none", "null"):
+        return None
+    for kind in () if isinstance(default, str) else (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def problem(value: Any, param: Param) -> str:
+    """What is wrong with a value, if that can be seen here, or ""; the study checks it again."""
+    choices = param.get("choices")
+    if choices is not None:
+        known = ", ".join(wording.setting(choice) for choice in choices)
+        return "" if value in choices else f"one of {known}"
+    low, high = param.get("low"), param.get("high")
+    if low is None or high is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "a number is needed"
+    if not low <= value <= high:
+        return f"between {wording.setting(low)} and {wording.setting(high)}"
+    if param.get("type") == "integer" and value != int(value):
+        return "a whole number is needed"
+    return ""

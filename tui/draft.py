@@ -13,6 +13,7 @@ from typing import Any
 from hyperllama.core.storage.paths import home
 from hyperllama.core.task.draft.edit import set_key, value_at, values
 from hyperllama.models.process.child import python_argv
+from hyperllama.tui import bounds
 from hyperllama.tui.child import JsonChild
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow", ".gz", ".zst")
@@ -201,15 +202,13 @@ def range_value(text: str, row: Mapping[str, Any]) -> Any:
     Raises:
         ValueError: with what is wrong, in words.
     """
-    from hyperllama.tui.screens.dialogs import typed
-
     text = text.strip()
     if not text:
         return None
     usual = row.get("usual") or row.get("now") or {}
     choices = usual.get("choices")
     if choices is not None:
-        kept = [typed(part.strip(), choices[0]) for part in text.split(",") if part.strip()]
+        kept = [bounds.typed(part.strip(), choices[0]) for part in text.split(",") if part.strip()]
         if not kept:
             raise ValueError("name at least one choice")
         for one in kept:

@@ -14,11 +14,11 @@ from textual.screen import Screen
 from hyperllama.core.events import Event
 from hyperllama.tui import actions
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.dialogs.help import keys_table
 from hyperllama.tui.library import TaskEntry
-from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.screens.compare import Compare
 from hyperllama.tui.screens.comparisons import Comparisons, Queue
-from hyperllama.tui.screens.help import keys_table
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.models import Models
 from hyperllama.tui.screens.new_comparison import NewComparison
@@ -183,7 +183,7 @@ def reachable(
         make, focus = STATES[state]
         async with shown(make(), focus) as pilot:
             screen = pilot.app.screen
-            assert isinstance(screen, Place)
+            assert isinstance(screen, BaseScreen)
             found: dict[str, set[str]] = {}
             for key, active in screen.active_bindings.items():
                 action = actions.BY_ID.get(active.binding.id or "")

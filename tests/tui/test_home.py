@@ -16,9 +16,9 @@ from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.store import open_storage
 from hyperllama.tui import bridge, library
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.dialogs import AnswerDialog
+from hyperllama.tui.dialogs.help import HelpDialog
 from hyperllama.tui.library import TaskEntry
-from hyperllama.tui.screens.dialogs import Ask
-from hyperllama.tui.screens.help import Help
 from hyperllama.tui.screens.home import Home, StudyList
 from hyperllama.tui.screens.preview import Preview
 from hyperllama.tui.screens.study import StudyScreen
@@ -124,7 +124,7 @@ async def test_enter_runs_a_task_and_shows_it(
         assert isinstance(pilot.app.screen, StudyScreen)
         await pilot.press("escape", "q")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Ask)
+        assert isinstance(pilot.app.screen, AnswerDialog)
 
 
 async def test_a_task_is_looked_at_and_run_with_choices(
@@ -211,7 +211,7 @@ async def test_help_themes_palette_log_and_picture(
         for key, said in (("question_mark", "Help: all keys"), ("f1", "Task files")):
             await pilot.press(key)
             await pilot.pause()
-            assert isinstance(pilot.app.screen, Help) and said in text_of(pilot)
+            assert isinstance(pilot.app.screen, HelpDialog) and said in text_of(pilot)
             await pilot.press("escape")
             await pilot.pause()
         await pilot.press("f2")

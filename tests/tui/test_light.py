@@ -18,7 +18,7 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("module", ["app", "screens.study", "screens.help"])
+@pytest.mark.parametrize("module", ["app", "screens.study", "dialogs.help"])
 def test_nothing_heavy_is_loaded(module: str) -> None:
     loaded = f"print(*[m for m in {HEAVY.split()!r} if m in sys.modules])"
     code = f"import sys, hyperllama.tui.{module}; {loaded}"

@@ -14,11 +14,10 @@ from textual.widgets import Input
 from hyperllama.core.task.draft.server import Desk
 from hyperllama.tui import draft as drafts
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
 from hyperllama.tui.draft import complete, range_value
-from hyperllama.tui.screens.dialogs import Ask, Line
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.new_study import NewStudy
-from hyperllama.tui.screens.pick import Pick
 from hyperllama.tui.widgets.form import BY_ID
 from hyperllama.tui.widgets.space_table import SpaceTable
 from hyperllama.tui.widgets.table_look import Files
@@ -147,7 +146,7 @@ async def test_the_space_is_edited_held_and_reset(folder: Path) -> None:
         before = screen.draft.text
         await pilot.press("ctrl+n", "ctrl+n", "j", "j", "enter")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Line)
+        assert isinstance(pilot.app.screen, PromptDialog)
         line = pilot.app.screen.query_one(Input)
         line.value = "9 .. 2"
         await pilot.press("enter")
@@ -219,7 +218,7 @@ async def test_estimators_are_marked_in_a_list(folder: Path) -> None:
         await focus(pilot, "estimators")
         await pilot.press("enter")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Pick)
+        assert isinstance(pilot.app.screen, PickDialog)
         await write(pilot, "sup")
         await pilot.press("space", "enter")
         await settle(pilot, lambda: screen.draft.estimators() == ["xgboost", "svm"])
@@ -249,7 +248,7 @@ async def test_leaving_asks_only_when_something_would_be_lost(folder: Path) -> N
         await settle(pilot)
         await pilot.press("escape")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Ask)
+        assert isinstance(pilot.app.screen, AnswerDialog)
         await pilot.press("s")
         await settle(pilot, lambda: isinstance(pilot.app.screen, Home))
         assert (folder / "quick.toml").exists()

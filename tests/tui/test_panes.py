@@ -19,8 +19,8 @@ from hyperllama.core.events import (
 from hyperllama.core.experiments.honesty import Honesty, Line
 from hyperllama.core.study import StateFold, StudyState
 from hyperllama.tui import bridge, layout, sentences
+from hyperllama.tui.dialogs import TextDialog
 from hyperllama.tui.screens.home import Home
-from hyperllama.tui.screens.record import RecordScreen
 from hyperllama.tui.screens.study import StudyScreen
 from hyperllama.tui.widgets.history import History
 from hyperllama.tui.widgets.progress import VIEWS, ProgressPlot
@@ -269,15 +269,15 @@ async def test_prompt_and_raw_reply_are_shown(opened: Opened, flown: recorded.Re
         await pilot.press("i")
         for _ in range(50):
             await pilot.pause(0.02)
-            if isinstance(pilot.app.screen, RecordScreen):
+            if isinstance(pilot.app.screen, TextDialog):
                 break
         text = text_of(pilot)
         for said in ("# Task [b]x[/b]", '{"max_depth": 4}', "abc", "prompt=12", "trial 3",
-                     "turned down: too deep"):  # fmt: skip
+                     "rejected: too deep"):  # fmt: skip
             assert said in text
         await pilot.press("escape", "g", "i")
         await pilot.pause(0.1)
-        assert "Nothing was recorded" in text_of(pilot)
+        assert "No record:" in text_of(pilot)
 
 
 async def test_a_report_is_written(

@@ -12,8 +12,8 @@ from textual.widgets import Input
 from hyperllama.core.storage.paths import home
 from hyperllama.tui import actions, settings
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.dialogs.help import HelpDialog
 from hyperllama.tui.library import TaskEntry
-from hyperllama.tui.screens.help import Help
 from hyperllama.tui.screens.models import Models
 from hyperllama.tui.screens.settings import PressKey, SettingsScreen
 from tests.tui.conftest import text_of
@@ -98,7 +98,7 @@ async def test_help_is_about_the_pane_and_all_keys_are_one_key_away(tasks: list[
         assert "Help: Tasks" in text_of(pilot) and "History of trials" not in text_of(pilot)
         await pilot.press("escape", "question_mark")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Help) and "History of trials" in text_of(pilot)
+        assert isinstance(pilot.app.screen, HelpDialog) and "History of trials" in text_of(pilot)
 
 
 async def test_an_error_stays_until_it_is_dismissed_and_is_in_the_log(

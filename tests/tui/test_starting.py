@@ -20,10 +20,9 @@ from hyperllama.core.storage.folder import EVENTS, Lock
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.tui import bridge
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
 from hyperllama.tui.library import TaskEntry
-from hyperllama.tui.screens.dialogs import Ask, Line
 from hyperllama.tui.screens.home import Home
-from hyperllama.tui.screens.pick import Pick
 from hyperllama.tui.screens.study import StudyScreen
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
@@ -127,7 +126,7 @@ async def test_leaving_waits_until_the_study_was_told(
         assert isinstance(pilot.app, HyperLlama)
         name = pilot.app.last_study
         await pilot.press("q")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await until(pilot, lambda: isinstance(pilot.app.screen, AnswerDialog))
         await pilot.press("s")
         await until(pilot, lambda: told(pilot, "waits for it to begin"))
         assert not pilot.app._exit
@@ -144,7 +143,7 @@ async def test_leaving_twice_leaves_at_once(
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, StudyScreen))
         await pilot.press("p", "q")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Ask))
+        await until(pilot, lambda: isinstance(pilot.app.screen, AnswerDialog))
         await pilot.press("l")
         await until(pilot, lambda: told(pilot, "waits for it to begin"))
         await pilot.press("q")
@@ -262,7 +261,7 @@ def test_until_the_next_process_speaks_the_past_stays(home: Path) -> None:
 async def test_enter_takes_a_line_before_the_keys_after_it(tasks: list[TaskEntry]) -> None:
     said: list[str | None] = []
     async with HyperLlama().run_test() as pilot:
-        await pilot.app.push_screen(Line("Tell", "", ""), said.append)
+        await pilot.app.push_screen(PromptDialog("Tell", "", ""), said.append)
         await pilot.pause()
         for key in (*"deep", "enter", "b"):
             pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
@@ -302,7 +301,7 @@ async def test_a_text_typed_faster_than_it_is_drawn_narrows_a_list(tasks: list[T
     chosen: list[object] = []
     async with HyperLlama().run_test() as pilot:
         await pilot.app.push_screen(
-            Pick("Which", [(n, n, "") for n in ("alpha", "beta", "gamma")]), chosen.append
+            PickDialog("Which", [(n, n, "") for n in ("alpha", "beta", "gamma")]), chosen.append
         )
         await pilot.pause()
         for key in (*"gam", "enter"):

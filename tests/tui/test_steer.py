@@ -11,9 +11,7 @@ from hyperllama.core.events import TrialFinished, requests
 from hyperllama.core.study import StateFold, SteeringAction, StudyState
 from hyperllama.tui import bounds
 from hyperllama.tui.arrange import Again, Order, parse, rows
-from hyperllama.tui.screens.dialogs import Configure, Read
-from hyperllama.tui.screens.pick import Pick
-from hyperllama.tui.screens.prompt import Prompt
+from hyperllama.tui.dialogs import ConfigurationDialog, PickDialog, PromptDialog, TextDialog
 from hyperllama.tui.screens.steer import parse_budget
 from hyperllama.tui.widgets.history import History
 from tests.tui import recorded
@@ -56,7 +54,7 @@ async def test_a_waiting_proposal_is_changed(opened: Opened, held: recorded.Repl
     async with opened(held) as pilot:
         await pilot.press("e")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Configure)
+        assert isinstance(pilot.app.screen, ConfigurationDialog)
         await pilot.press(*"333", "enter")
         await pilot.pause()
         (asked,) = held.sent
@@ -97,12 +95,12 @@ async def test_a_range_is_narrowed(opened: Opened, flown: recorded.Replay) -> No
     async with opened(flown) as pilot:
         await pilot.press("w")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Pick)
+        assert isinstance(pilot.app.screen, PickDialog)
         text = text_of(pilot)
-        assert "task: integer 2 to 12" in text and "held at gbtree" in text
+        assert "task: integer 2 to 12" in text and "frozen at gbtree" in text
         await pilot.press(*"depth", "enter")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Prompt) and "best" in text_of(pilot)
+        assert isinstance(pilot.app.screen, PromptDialog) and "best" in text_of(pilot)
         await pilot.press("ctrl+u", *"9 to 4", "enter")
         await pilot.pause()
         assert "9 is above 4" in text_of(pilot)
@@ -235,7 +233,7 @@ async def test_steering_reruns_and_notes_have_lines(opened: Opened, flown: recor
         history.cursor = next(i for i in range(20) if isinstance(history._at(i), SteeringAction))
         await pilot.press("enter")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Read) and "shallow" in text_of(pilot)
+        assert isinstance(pilot.app.screen, TextDialog) and "shallow" in text_of(pilot)
 
 
 async def test_sorting_keeps_the_cursor_on_its_trial(

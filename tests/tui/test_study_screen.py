@@ -7,10 +7,14 @@ import json
 import pytest
 
 from hyperllama.core.events import ProposalText, StudyFinished, StudyPaused, TrialFinished, requests
-from hyperllama.tui.screens.dialogs import Ask, Configure, Line, Read
+from hyperllama.tui.dialogs import (
+    AnswerDialog,
+    ConfigurationDialog,
+    PromptDialog,
+    TextDialog,
+)
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
-from hyperllama.tui.screens.trial import TrialScreen
 from hyperllama.tui.widgets.history import History
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
@@ -62,7 +66,7 @@ async def test_a_hint_is_written_and_sent(opened: Opened, link: recorded.Replay)
     async with opened(link) as pilot:
         await pilot.press("t")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Line)
+        assert isinstance(pilot.app.screen, PromptDialog)
         await pilot.press(*"shallow", "enter")
         await pilot.pause()
         assert link.sent == [requests.Hint("shallow")]
@@ -94,7 +98,7 @@ async def test_a_configuration_is_queued_from_the_best(
     async with opened(link) as pilot:
         await pilot.press("a")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Configure)
+        assert isinstance(pilot.app.screen, ConfigurationDialog)
         await pilot.press(*"333", "down", "0", ".", "0", "5", "enter")
         await pilot.pause()
         (asked,) = link.sent
@@ -111,7 +115,7 @@ async def test_a_value_outside_the_space_is_told_beside_its_field(
         await pilot.pause()
         await pilot.press(*"20000", "down", *"abc", "enter")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Configure) and link.sent == []
+        assert isinstance(pilot.app.screen, ConfigurationDialog) and link.sent == []
         text = text_of(pilot)
         assert "between 50 and 1000" in text and "a number is needed" in text
         focused = pilot.app.screen.focused
@@ -122,7 +126,7 @@ async def test_an_earlier_configuration_is_edited(opened: Opened, link: recorded
     async with opened(link) as pilot:
         await pilot.press("g", "e")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Configure)
+        assert isinstance(pilot.app.screen, ConfigurationDialog)
         assert "trial 0" in text_of(pilot)
         await pilot.press("enter")
         await pilot.pause()
@@ -190,7 +194,7 @@ async def test_a_trial_in_full(opened: Opened, link: recorded.Replay) -> None:
     async with opened(link) as pilot:
         await pilot.press("g", "j", "j", "j", "j", "enter")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, TrialScreen)
+        assert isinstance(pilot.app.screen, TextDialog)
         text = text_of(pilot)
         assert "out of memory" in text and "learning_rate" in text
         await pilot.press("escape")
@@ -273,7 +277,7 @@ async def test_a_study_that_never_began_shows_its_last_words(opened: Opened) -> 
     async with opened(link) as pilot:
         await pilot.press("f12")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Read) and "no column 'y'" in text_of(pilot)
+        assert isinstance(pilot.app.screen, TextDialog) and "no column 'y'" in text_of(pilot)
 
 
 async def test_a_finished_study_opens_at_its_best(opened: Opened) -> None:
@@ -334,7 +338,7 @@ async def test_leaving_asks_what_becomes_of_a_running_study(
     async with opened(link) as pilot:
         await pilot.press("q")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Ask)
+        assert isinstance(pilot.app.screen, AnswerDialog)
         await pilot.press(key)
         await pilot.pause()
         assert link.sent == sent and pilot.app._exit is left

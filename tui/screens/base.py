@@ -1,22 +1,25 @@
-"""What all screens share: the footer from the registry, which actions apply now, help."""
+"""What all screens share: the app's services, the footer, which actions apply now, help."""
 
 from __future__ import annotations
 
 from typing import Generic, TypeVar, cast
 
+from textual import on
 from textual.screen import Screen
 from textual.widget import Widget
 
 from hyperllama.tui import actions
+from hyperllama.tui.dialogs import PickDialog
 from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.interface import Interface
+from hyperllama.tui.widgets.choice import Choice
 from hyperllama.tui.widgets.keybar import KeyBar
 from hyperllama.tui.widgets.rows import Rows
 
 Result = TypeVar("Result")
 
 
-class Place(Screen[Result], Generic[Result]):
+class BaseScreen(Screen[Result], Generic[Result]):
     """A screen whose actions are those of one place in the registry."""
 
     WHERE = ""
@@ -34,12 +37,16 @@ class Place(Screen[Result], Generic[Result]):
         """The footer's word for an action in the present state; empty: it does not apply now."""
         return action.label
 
+    def _around_focus(self, name: str) -> Widget | None:
+        """The focused widget or the closest one around it that has a class attribute `name`."""
+        node: Widget | None = self.focused
+        while node is not None and not getattr(node, name, ""):
+            node = node.parent if isinstance(node.parent, Widget) else None
+        return node
+
     def places(self) -> tuple[str, ...]:
         """Where actions apply now: this screen, what has the focus, everywhere."""
-        node: Widget | None = self.focused
-        while node is not None and not getattr(node, "WHERE", ""):
-            node = node.parent if isinstance(node.parent, Widget) else None
-        here = getattr(node, "WHERE", "")
+        here = getattr(self._around_focus("WHERE"), "WHERE", "")
         lists = "list" if isinstance(self.focused, Rows) else ""
         return tuple(dict.fromkeys(filter(None, (self.WHERE, here, lists, "app"))))
 
@@ -71,11 +78,18 @@ class Place(Screen[Result], Generic[Result]):
         """What becomes of what runs here; "": do not leave; None: this screen asks nothing."""
         return None
 
+    @on(Choice.Opened)
+    def _open_choice(self, message: Choice.Opened) -> None:
+        choice = message.choice
+
+        def choose(chosen: list[str] | None) -> None:
+            if chosen is not None:
+                choice.choose(tuple(chosen))
+
+        dialog = PickDialog(choice.title, choice.options, choice.value, many=choice.many)
+        self.app.push_screen(dialog, choose)
+
     def help_for(self) -> tuple[str, str]:
         """(title, Markdown) about what has the focus."""
-        node: Widget | None = self.focused
-        while node is not None and not getattr(node, "HELP", ""):
-            node = node.parent if isinstance(node.parent, Widget) else None
-        if node is not None:
-            return str(getattr(node, "NAME", "")), str(node.HELP)
-        return "", ""
+        node = self._around_focus("HELP")
+        return (str(getattr(node, "NAME", "")), str(node.HELP)) if node is not None else ("", "")

@@ -15,7 +15,7 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.experiments.compare.reading import read_comparison
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, sides
-from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.sides import Side
 from hyperllama.tui.widgets.about_sides import worth_lines
 from hyperllama.tui.widgets.curves import Curves
@@ -27,7 +27,7 @@ _WIDE, _TALL = 110, 34  # cells from which panes stand beside, and plots below e
 _SECONDS = "#compare-seconds"
 
 
-class Compare(Place[None]):
+class Compare(BaseScreen[None]):
     """Curves above, figures below them, the winners beside; read again once a second."""
 
     WHERE = "compare"

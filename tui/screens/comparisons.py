@@ -22,7 +22,7 @@ from hyperllama.core.experiments.compare.reading import CellFacts, Comparison, a
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
-from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.about_comparison import standing_lines
 from hyperllama.tui.widgets.rows import Column, Rows
 from hyperllama.tui.widgets.sheet import Lines, Sheet
@@ -215,7 +215,7 @@ first, `x` leaves it out or takes it in again; what runs already is not touched.
         self._change("skip")
 
 
-class Comparisons(Place[None]):
+class Comparisons(BaseScreen[None]):
     """Comparisons above, the queue of the marked one below."""
 
     WHERE = "comparisons"

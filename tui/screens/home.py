@@ -19,11 +19,12 @@ from textual.widgets import Input
 from hyperllama.core.errors import StudyError
 from hyperllama.core.storage import trash
 from hyperllama.tui import actions, library, preferences
+from hyperllama.tui.dialogs import PromptDialog
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.library import StudyEntry, TaskEntry
-from hyperllama.tui.screens.base import Place
-from hyperllama.tui.screens.dialogs import Field, Line
+from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.about import About
+from hyperllama.tui.widgets.field import Field
 from hyperllama.tui.widgets.home_lists import ORDERS, ModelList, StudyList, TaskList
 from hyperllama.tui.widgets.rows import Rows
 
@@ -36,7 +37,7 @@ _WIDE, _TALL = 110, 30  # cells from which there is room beside the lists, and f
 _OF_A_STUDY = ("rename", "archive", "delete", "mark")
 
 
-class Home(Place[None]):
+class Home(BaseScreen[None]):
     """Studies above, tasks below."""
 
     WHERE = "home"
@@ -266,7 +267,7 @@ class Home(Place[None]):
         if entry is None:
             return
         told = f"Commands and the storage keep its name, {entry.name}."
-        title = await self.app.push_screen_wait(Line("Rename", told, value=entry.title))
+        title = await self.app.push_screen_wait(PromptDialog("Rename", told, entry.title))
         if title and title != entry.title:
             self._do(
                 lambda: trash.retitle(entry.name, title),

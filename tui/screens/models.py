@@ -29,8 +29,8 @@ from hyperllama.models.gguf.registry import EMBEDDED, ModelFile, find_models, re
 from hyperllama.models.process.child import python_argv
 from hyperllama.tui import actions, bridge, library, preferences, wording
 from hyperllama.tui.child import JsonChild
-from hyperllama.tui.screens.base import Place
-from hyperllama.tui.screens.dialogs import Line
+from hyperllama.tui.dialogs import PromptDialog
+from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.about_model import (
     about_lines,
     beside_lines,
@@ -47,7 +47,7 @@ _WIDE = 110  # cells from which the marked model gets two pages
 _SPEED = ("--prompt", "256", "--generate", "64", "--repetitions", "3", "--json")
 
 
-class Models(Place[None]):
+class Models(BaseScreen[None]):
     """Every model, and what can be done with the marked one."""
 
     WHERE = "models"
@@ -242,7 +242,7 @@ class Models(Place[None]):
             return
         value, wrong = str(row.kept.get(name, "")), ""
         while True:
-            question = Line(title, told + wrong, value=value, empty=True)
+            question = PromptDialog(title, told + wrong, value)
             answer = await self.app.push_screen_wait(question)
             if answer is None:
                 return

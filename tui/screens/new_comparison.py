@@ -19,7 +19,7 @@ from hyperllama.core.experiments.compare.grid import Grid, comparison_names
 from hyperllama.core.experiments.compare.reading import all_comparisons
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, library, preferences, wording
-from hyperllama.tui.screens.base import Place
+from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.choice import Choice
 from hyperllama.tui.widgets.form import FormField, FormLine
 from hyperllama.tui.widgets.sheet import bar
@@ -65,7 +65,7 @@ class Wanted:
         return make_grid(self.name, contenders, self.tasks, range(self.seeds), self.budget)
 
 
-class NewComparison(Place["Wanted | None"]):
+class NewComparison(BaseScreen["Wanted | None"]):
     """Seven fields and the time they come to."""
 
     WHERE = "new_comparison"

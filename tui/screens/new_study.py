@@ -18,10 +18,11 @@ from textual.widgets import ContentSwitcher, Input, Static, TextArea
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, wording
+from hyperllama.tui.dialogs import AnswerDialog, PromptDialog
 from hyperllama.tui.draft import Draft, complete, range_value
-from hyperllama.tui.screens.base import Place
-from hyperllama.tui.screens.dialogs import Ask, Field, Line, Option
+from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.choice import Choice
+from hyperllama.tui.widgets.field import Field
 from hyperllama.tui.widgets.form import BY_ID, FIELDS, FormField, FormLine
 from hyperllama.tui.widgets.rows import Rows
 from hyperllama.tui.widgets.space_table import SpaceTable, range_text
@@ -44,7 +45,7 @@ _KINDS = (
 )
 
 
-class NewStudy(Place["tuple[Path, bridge.Choices] | None"]):
+class NewStudy(BaseScreen["tuple[Path, bridge.Choices] | None"]):
     """From a table to a task file, and to a study; returns (file, choices) to start one."""
 
     WHERE = "new"
@@ -581,7 +582,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
         error = ""
         text = range_text(now)
         while True:
-            question = Line(plain(str(row["name"])), f"{told}\n{how}{error}", value=text)
+            question = PromptDialog(plain(str(row["name"])), f"{told}\n{how}{error}", text)
             answer = await self.app.push_screen_wait(question)
             if not answer:
                 return
@@ -637,10 +638,10 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
 
     async def _may_overwrite(self) -> bool:
         answer = await self.app.push_screen_wait(
-            Ask(
+            AnswerDialog(
                 "The file is there already",
                 _short(self.draft.file),
-                (Option("yes", "y", "Replace it"), Option("", "escape", "Choose another name")),
+                (("yes", "y", "Replace it"), ("", "escape", "Choose another name")),
             )
         )
         if answer != "yes":
@@ -657,13 +658,13 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
     @work
     async def _ask_back(self) -> None:
         answer = await self.app.push_screen_wait(
-            Ask(
+            AnswerDialog(
                 "The task file is not saved",
                 _short(self.draft.file),
                 (
-                    Option("save", "s", "Save it and leave"),
-                    Option("leave", "l", "Leave without saving"),
-                    Option("", "escape", "Stay"),
+                    ("save", "s", "Save it and leave"),
+                    ("leave", "l", "Leave without saving"),
+                    ("", "escape", "Stay"),
                 ),
             )
         )

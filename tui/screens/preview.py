@@ -15,8 +15,8 @@ from hyperllama.core.text import plain
 from hyperllama.tui import actions
 from hyperllama.tui.bridge import Choices
 from hyperllama.tui.library import TaskEntry
-from hyperllama.tui.screens.base import Place
-from hyperllama.tui.screens.dialogs import Field
+from hyperllama.tui.screens.base import BaseScreen
+from hyperllama.tui.widgets.field import Field
 from hyperllama.tui.widgets.task_file import file_lines
 
 _FIELDS = (
@@ -27,7 +27,7 @@ _FIELDS = (
 )
 
 
-class Preview(Place["Choices | None"]):
+class Preview(BaseScreen["Choices | None"]):
     """A task file to read, with four fields; empty fields leave it to the file."""
 
     WHERE = "preview"

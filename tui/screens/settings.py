@@ -17,8 +17,8 @@ from textual.widgets import Input, Static
 from hyperllama.core.errors import StudyError
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, settings, themes
-from hyperllama.tui.screens.base import Place
-from hyperllama.tui.screens.dialogs import Field
+from hyperllama.tui.screens.base import BaseScreen
+from hyperllama.tui.widgets.field import Field
 from hyperllama.tui.widgets.rows import Column, Rows
 
 
@@ -83,7 +83,7 @@ The files are `settings.toml` and `keys.toml`; their folder stands below the lis
         return Content.styled(" No setting has all these words.", "$dim")
 
 
-class SettingsScreen(Place[None]):
+class SettingsScreen(BaseScreen[None]):
     """One list, a line to filter it, and where the files are."""
 
     WHERE = "settings"

@@ -16,17 +16,15 @@ from hyperllama.core.propose.catalogue import ASK_A_MODEL, SUMMARIES
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bounds, bridge, wording
-from hyperllama.tui.screens.base import Place
-from hyperllama.tui.screens.dialogs import Configure, Line
-from hyperllama.tui.screens.pick import Pick
-from hyperllama.tui.screens.prompt import Prompt
+from hyperllama.tui.dialogs import ConfigurationDialog, PickDialog, PromptDialog
+from hyperllama.tui.screens.base import BaseScreen
 
 RERUNS = 3
 _HELD = ("accept", "reject", "another")
 _LIVE = ("step", "stop", "stop_now", "queue", "hint", "review", "ranges", "proposer", "rerun")
 
 
-class Steerable(Place[None]):
+class Steerable(BaseScreen[None]):
     """The part of the study screen that asks the study for things."""
 
     link: bridge.StudyLink
@@ -116,7 +114,7 @@ class Steerable(Place[None]):
     @work
     async def action_more(self) -> None:
         text = await self.app.push_screen_wait(
-            Prompt(
+            PromptDialog(
                 "Budget",
                 f"Add trials or minutes to the budget. Now: {self._budget()}.",
                 example="10, -5, 30 min",
@@ -160,10 +158,10 @@ class Steerable(Place[None]):
         if held is None:
             return
         reason = await self.app.push_screen_wait(
-            Line(
+            PromptDialog(
                 f"Turn down the proposal for trial {held.number}",
                 "Why? A chat model is told, and it stays a hint for later proposals.",
-                "such deep trees take too long",
+                example="such deep trees take too long",
             )
         )
         if reason:
@@ -205,7 +203,7 @@ class Steerable(Place[None]):
             return
         space = [p for p in opened.space if not p.get("off")]
         kept = {k: v for k, v in config.items() if not _outside(v, k, space)}
-        changed = await self.app.push_screen_wait(Configure(space, kept, start))
+        changed = await self.app.push_screen_wait(ConfigurationDialog(space, kept, start))
         if changed is None:
             return
         if held is not None:
@@ -228,12 +226,12 @@ class Steerable(Place[None]):
             value = best.config.get(name) if best is not None else None
             tail = f"   best {wording.setting(value)}" if value is not None else ""
             options.append((name, name, bounds.in_words(p) + tail))
-        chosen = await self.app.push_screen_wait(Pick("Freeze, narrow or widen", options))
+        chosen = await self.app.push_screen_wait(PickDialog("Freeze, narrow or widen", options))
         if not chosen:
             return
         param = next(p for p in opened.space if p.get("name") == chosen[0])
         text = await self.app.push_screen_wait(
-            Prompt(
+            PromptDialog(
                 f"Range of {plain(chosen[0])}",
                 _about_range(param, best),
                 bounds.written(param),
@@ -252,11 +250,11 @@ class Steerable(Place[None]):
     @work
     async def action_hint(self) -> None:
         text = await self.app.push_screen_wait(
-            Line(
+            PromptDialog(
                 "Tell the model",
                 _hints(self.snapshot.hints)
                 + "A chat model reads this with its next proposal, and from then on.",
-                "try a smaller learning rate with more trees",
+                example="try a smaller learning rate with more trees",
             )
         )
         if text:
@@ -271,7 +269,7 @@ class Steerable(Place[None]):
         ]  # fmt: skip
         now = opened.proposer if opened is not None else ""
         chosen = await self.app.push_screen_wait(
-            Pick("Who proposes from here on", options, [now])
+            PickDialog("Who proposes from here on", options, [now])
         )
         if not chosen:
             return
@@ -288,7 +286,7 @@ class Steerable(Place[None]):
         """A model for the study, by name or path; "" keeps the present one, None gives up."""
         options = [("", "as it is", plain(now).rpartition("/")[2] or "the study's model")]
         options += await asyncio.to_thread(_models)
-        chosen = await self.app.push_screen_wait(Pick("With which model", options))
+        chosen = await self.app.push_screen_wait(PickDialog("With which model", options))
         return chosen[0] if chosen else None
 
     # Beside the search
@@ -310,7 +308,7 @@ class Steerable(Place[None]):
         if trial is None:
             return
         text = await self.app.push_screen_wait(
-            Prompt(
+            PromptDialog(
                 f"Note on trial {trial.number}",
                 "For yourself; it stays with the study. An empty line takes it away.",
                 trial.note,

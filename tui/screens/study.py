@@ -20,10 +20,11 @@ from hyperllama.core.events import requests
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, layout
-from hyperllama.tui.screens.dialogs import Ask, Option
-from hyperllama.tui.screens.record import RecordScreen
+from hyperllama.tui.dialogs import AnswerDialog, TextDialog
+from hyperllama.tui.dialogs.arrangement import choose_columns, choose_filter, choose_sort
+from hyperllama.tui.dialogs.record import describe_records
+from hyperllama.tui.dialogs.trial import describe_trial
 from hyperllama.tui.screens.steer import Steerable, chat_models
-from hyperllama.tui.screens.trial import TrialScreen
 from hyperllama.tui.widgets.belief import Belief
 from hyperllama.tui.widgets.context import ContextGauge
 from hyperllama.tui.widgets.history import COLUMNS, History
@@ -341,6 +342,28 @@ class StudyScreen(Steerable):
         order = history.order
         self.remember(columns=columns, sort=order.sort, backwards=order.backwards)
 
+    @on(History.DialogRequested)
+    @work
+    async def _arrange(self, message: History.DialogRequested) -> None:
+        """Ask for another order, filter or columns of the history."""
+        history, opened = self.query_one(History), self.snapshot.opened
+        names = [str(p.get("name")) for p in opened.space] if opened is not None else []
+        order, shown = history.order, history.shown
+        if message.dialog == "sort":
+            order = await choose_sort(self.app, order, names)
+        elif message.dialog == "filter":
+            order = await choose_filter(self.app, order)
+        else:
+            shown = await choose_columns(self.app, shown, names)
+        if (order, shown) != (history.order, history.shown):
+            history.shown = shown
+            history.reorder(order)
+
+    @on(History.LineOpened)
+    def _open_line(self, message: History.LineOpened) -> None:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(message.line.t))
+        self.app.push_screen(TextDialog(when, Content(plain(message.line.text))))
+
     @on(ProgressPlot.Turned)
     def _turned(self) -> None:
         self.remember(view=self.query_one(ProgressPlot).view)
@@ -375,7 +398,8 @@ class StudyScreen(Steerable):
     def _open_trial(self, message: Rows.Chosen) -> None:
         trial = self.query_one(History).trial
         if trial is not None:
-            self.app.push_screen(TrialScreen(trial, self.snapshot))
+            content = describe_trial(trial, self.snapshot)
+            self.app.push_screen(TextDialog(f"Trial {trial.number}", content))
 
     def on_descendant_focus(self) -> None:
         super().on_descendant_focus()
@@ -440,7 +464,8 @@ class StudyScreen(Steerable):
         trial = self.looked_at(self.snapshot)
         if trial is not None:
             records = await asyncio.to_thread(self.link.records, trial.number)
-            self.app.push_screen(RecordScreen(trial.number, records))
+            title = f"Trial {trial.number}: prompt and reply"
+            self.app.push_screen(TextDialog(title, describe_records(records)))
 
     def action_report(self) -> None:
         self.interface.write_report(self.link.name)
@@ -489,13 +514,13 @@ class StudyScreen(Steerable):
         if not self._alive or self.snapshot.finished is not None:
             return "leave"
         choice = await self.app.push_screen_wait(
-            Ask(
+            AnswerDialog(
                 "The study is running",
                 "It has a process of its own and needs no window.",
                 (
-                    Option("leave", "l", "Leave; the study goes on"),
-                    Option("stop", "s", "Stop it after this trial, and leave"),
-                    Option("", "escape", "Stay"),
+                    ("leave", "l", "Leave; the study goes on"),
+                    ("stop", "s", "Stop it after this trial, and leave"),
+                    ("", "escape", "Stay"),
                 ),
             )
         )

@@ -24,8 +24,8 @@ class Choice(Widget, can_focus=True):
     ]
     value: reactive[tuple[str, ...]] = reactive(())
 
-    class Changed(Message):
-        """A person chose something else."""
+    class About(Message):
+        """Something happened to a choice."""
 
         def __init__(self, choice: Choice) -> None:
             super().__init__()
@@ -34,6 +34,12 @@ class Choice(Widget, can_focus=True):
         @property
         def control(self) -> Choice:
             return self.choice
+
+    class Changed(About):
+        """The user chose another value."""
+
+    class Opened(About):
+        """The user wants to see all options in a dialog."""
 
     def __init__(
         self,
@@ -79,14 +85,8 @@ class Choice(Widget, can_focus=True):
         self.choose((names[(here + step) % len(names)],))
 
     def action_list(self) -> None:
-        from hyperllama.tui.screens.pick import Pick
-
-        def done(chosen: list[str] | None) -> None:
-            if chosen is not None:
-                self.choose(tuple(chosen))
-
         if self.options:
-            self.app.push_screen(Pick(self.title, self.options, self.value, many=self.many), done)
+            self.post_message(self.Opened(self))
 
     def choose(self, value: tuple[str, ...]) -> None:
         if value != self.value:

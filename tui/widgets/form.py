@@ -13,8 +13,8 @@ from textual.widgets import Input, Label, Static
 
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
-from hyperllama.tui.screens.dialogs import Field
 from hyperllama.tui.widgets.choice import Choice
+from hyperllama.tui.widgets.field import Field
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import work
 from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
@@ -16,11 +15,8 @@ from textual.message import Message
 from hyperllama.core.study import AWAITING, SteeringAction, StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, wording
-from hyperllama.tui.arrange import SORTS, Again, Order, Row, parse, rows
+from hyperllama.tui.arrange import Again, Order, Row, rows
 from hyperllama.tui.glyphs import UNICODE, Glyphs, sparkline
-from hyperllama.tui.screens.dialogs import Read
-from hyperllama.tui.screens.pick import Pick
-from hyperllama.tui.screens.prompt import Prompt
 from hyperllama.tui.widgets.rows import Column, Rows, fit
 
 PARAM = "param:"
@@ -70,6 +66,20 @@ class History(Rows):
         def __init__(self, number: int | None) -> None:
             super().__init__()
             self.number = number
+
+    class DialogRequested(Message):
+        """The user wants to choose; `dialog`: "sort", "filter" or "columns"."""
+
+        def __init__(self, dialog: str) -> None:
+            super().__init__()
+            self.dialog = dialog
+
+    class LineOpened(Message):
+        """The user wants to read a steering line in full."""
+
+        def __init__(self, line: SteeringAction) -> None:
+            super().__init__()
+            self.line = line
 
     class Arranged(Message):
         """The person chose other columns or another order."""
@@ -411,48 +421,18 @@ class History(Rows):
     def action_details(self) -> None:
         row = self._at(self.cursor)
         if isinstance(row, SteeringAction):
-            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.t))
-            self.app.push_screen(Read(when, Content(plain(row.text))))
+            self.post_message(self.LineOpened(row))
         elif row is not None:
             self.post_message(self.Chosen(self, self.cursor))
 
-    @work
-    async def action_sort(self) -> None:
-        """Choose what to sort by; what is chosen already turns the order round."""
-        names = self._hyperparameters()
-        options = [(key, key, about) for key, about in SORTS.items()]
-        options += [(n, n, "by its value") for n in names if n not in SORTS]
-        chosen = await self.app.push_screen_wait(Pick("Sort by", options, [self.order.sort]))
-        if chosen:
-            back = chosen[0] == self.order.sort and not self.order.backwards
-            self.reorder(replace(self.order, sort=chosen[0], backwards=back))
+    def action_sort(self) -> None:
+        self.post_message(self.DialogRequested("sort"))
 
-    @work
-    async def action_filter(self) -> None:
-        text = await self.app.push_screen_wait(
-            Prompt(
-                "Filter",
-                "Words, failed, best, noted, score>0.85, max_depth<=4, by=tpe; -word leaves out. "
-                "An empty line shows all trials.",
-                self.order.text,
-                "score>0.85 max_depth<=4 -tpe",
-                check=lambda line: found if isinstance(found := parse(line), str) else "",
-                send="show",
-            )
-        )
-        if text is not None:
-            self.reorder(replace(self.order, text=text))
+    def action_filter(self) -> None:
+        self.post_message(self.DialogRequested("filter"))
 
-    @work
-    async def action_columns(self) -> None:
-        options = [(key, key, COLUMN_HELP[key]) for key in COLUMNS]
-        options += [(PARAM + n, n, "a column of its own") for n in self._hyperparameters()]
-        chosen = await self.app.push_screen_wait(
-            Pick("Columns", options, list(self.shown), many=True)
-        )
-        if chosen is not None:
-            self.shown = tuple(chosen)
-            self.reorder(self.order)
+    def action_columns(self) -> None:
+        self.post_message(self.DialogRequested("columns"))
 
     def reorder(self, order: Order) -> None:
         """Take that order; the cursor stays with its trial."""
@@ -462,10 +442,6 @@ class History(Rows):
         self.show(self._snapshot, self._now)
         self.refresh()
         self.post_message(self.Arranged())
-
-    def _hyperparameters(self) -> list[str]:
-        opened = self._snapshot.opened
-        return [str(p.get("name")) for p in opened.space] if opened is not None else []
 
 
 def _is_model(proposer: str) -> bool:

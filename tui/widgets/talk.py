@@ -17,7 +17,7 @@ from hyperllama.core.study import Exchange, StudyState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, markdown, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
-from hyperllama.tui.screens.dialogs import Field
+from hyperllama.tui.widgets.field import Field
 
 _SHOWN = 12  # exchanges; earlier ones stay in the study's storage
 

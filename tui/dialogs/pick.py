@@ -1,4 +1,4 @@
-"""A list to choose from: type to narrow it, enter takes the marked line; space marks several."""
+"""A list to choose from: typing narrows it, enter chooses the highlighted line."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from hyperllama.core.text import plain
-from hyperllama.tui.screens.dialogs import Field
+from hyperllama.tui.widgets.field import Field
 
 
-class Pick(ModalScreen["list[str] | None"]):
-    """Returns the chosen values, or None where it was given up."""
+class PickDialog(ModalScreen["list[str] | None"]):
+    """Returns the chosen values, or None where it was cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "give up"),
-        Binding("down", "move('down')", priority=True),
-        Binding("up", "move('up')", priority=True),
+        Binding("escape", "dismiss(None)", "cancel"),
+        Binding("down", "move('cursor_down')", priority=True),
+        Binding("up", "move('cursor_up')", priority=True),
         Binding("pagedown", "move('page_down')", priority=True),
         Binding("pageup", "move('page_up')", priority=True),
     ]
@@ -37,7 +37,7 @@ class Pick(ModalScreen["list[str] | None"]):
         *,
         many: bool = False,
     ) -> None:
-        """`options`: (value, label, what it is)."""
+        """`options`: (value, label, description); `many`: space marks several values."""
         super().__init__()
         self._title, self._all, self._many = title, list(options), many
         self._chosen = [c for c in chosen if c]
@@ -47,11 +47,11 @@ class Pick(ModalScreen["list[str] | None"]):
         with Vertical(classes="dialog -pick") as box:
             box.border_title = Content(self._title)
             box.styles.height = len(self._all) + 7  # of the whole list; narrowing moves nothing
-            mark = "[bold]space[/] mark   " if self._many else ""
-            box.border_subtitle = f"{mark}[bold]↵[/] take   [bold]esc[/] give up"
+            mark = "[bold]space[/] mark · " if self._many else ""
+            box.border_subtitle = f"{mark}[bold]esc[/] cancel · [bold]↵[/] choose"
             yield Field(placeholder="type to narrow the list", id="pick-filter")
             listed = OptionList(id="pick-list")
-            listed.can_focus = False  # the keys belong to the line above, in their order
+            listed.can_focus = False  # keys go to the line above, in the order they were typed
             yield listed
 
     def on_mount(self) -> None:
@@ -62,66 +62,55 @@ class Pick(ModalScreen["list[str] | None"]):
 
     def _fill(self, text: str) -> None:
         words = text.casefold().split()
-        self._shown = [
-            o for o in self._all if all(w in f"{o[0]} {o[1]} {o[2]}".casefold() for w in words)
-        ]
+        self._shown = [o for o in self._all if all(w in " ".join(o).casefold() for w in words)]
         listed = self.query_one(OptionList)
         here = listed.highlighted or 0
         listed.clear_options()
-        width = max((len(label or value) for value, label, _ in self._all), default=0)
+        width = min(30, max((len(label or value) for value, label, _ in self._all), default=0))
         for value, label, about in self._shown:
             mark = ("[x] " if value in self._chosen else "[ ] ") if self._many else ""
-            listed.add_option(
-                Option(
-                    Content.assemble(
-                        mark,
-                        plain(label or value).ljust(min(width, 30)),
-                        (f"  {plain(about)}", "$dim"),
-                    )
-                )
-            )
+            text = plain(label or value).ljust(width)
+            listed.add_option(Option(Content.assemble(mark, text, (f"  {plain(about)}", "$dim"))))
         if self._shown:
             listed.highlighted = min(here, len(self._shown) - 1)
 
+    @property
+    def _highlighted(self) -> list[str]:
+        """The value of the highlighted line, if there is one."""
+        at = self.query_one(OptionList).highlighted
+        return [self._shown[at][0]] if at is not None and self._shown else []
+
     @on(Input.Changed)
-    def _narrowed(self, event: Input.Changed) -> None:
+    def _changed(self, event: Input.Changed) -> None:
         if self._many and event.value.endswith(" "):
             event.input.value = event.value.rstrip()
             self._mark()
-            return
-        self._fill(event.value)
+        else:
+            self._fill(event.value)
 
     def _mark(self) -> None:
-        at = self.query_one(OptionList).highlighted
-        if at is None or not self._shown:
-            return
-        value = self._shown[at][0]
-        if value in self._chosen:
-            self._chosen.remove(value)
-        else:
-            self._chosen.append(value)
-        self._fill(self.query_one(Input).value)
+        for value in self._highlighted:
+            if value in self._chosen:
+                self._chosen.remove(value)
+            else:
+                self._chosen.append(value)
+            self._fill(self.query_one(Input).value)
 
-    def action_move(self, way: str) -> None:
-        getattr(self.query_one(OptionList), f"action_{_WAYS[way]}")()
+    async def action_move(self, way: str) -> None:
+        await self.query_one(OptionList).run_action(way)
 
     @on(Input.Submitted)
-    def _take(self) -> None:
-        at = self.query_one(OptionList).highlighted
+    def _submit(self) -> None:
         if self._many:
-            if not self._chosen and at is not None and self._shown:
-                self._chosen = [self._shown[at][0]]
+            chosen = self._chosen or self._highlighted
             order = [value for value, _, _ in self._all]
-            self.dismiss(sorted(self._chosen, key=lambda c: order.index(c) if c in order else 0))
-        elif at is not None and self._shown:
-            self.dismiss([self._shown[at][0]])
+            self.dismiss(sorted(chosen, key=lambda c: order.index(c) if c in order else 0))
+        elif self._highlighted:
+            self.dismiss(self._highlighted)
 
     @on(OptionList.OptionSelected)
     def _clicked(self) -> None:
         if self._many:
             self._mark()
         else:
-            self._take()
-
-
-_WAYS = {"down": "cursor_down", "up": "cursor_up", "page_down": "page_down", "page_up": "page_up"}
+            self._submit()
