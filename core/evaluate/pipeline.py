@@ -47,22 +47,24 @@ def recipe(
 ) -> Constructor:
     """`build_pipeline`'s pipeline: "prepare" (where anything is to be done) and "model"."""
     f = family(name)
-    model = f.constructor(kind, params, seed, threads)
-    if kind == "regression" and f.scale_target:
-        model = Constructor(
-            "sklearn.compose",
-            "TransformedTargetRegressor",
-            {"regressor": model, "transformer": _scaler()},
-        )
-    if kind == "classification" and response == "predict_proba" and not f.probabilities:
-        model = Constructor(
-            "sklearn.calibration",
-            "CalibratedClassifierCV",
-            {"estimator": model, "cv": 3, "ensemble": False},
-        )
     prepare = _preparation(f, categorical)
     steps = [("prepare", prepare)] if prepare is not None else []
+    model = model_recipe(f, kind, params, seed, threads, response)
     return Constructor("sklearn.pipeline", "Pipeline", {"steps": [*steps, ("model", model)]})
+
+
+def model_recipe(
+    f: Family, kind: str, params: Config, seed: int, threads: int, response: str
+) -> Constructor:
+    """The estimator, in what its target or its probabilities need."""
+    model = f.constructor(kind, params, seed, threads)
+    if kind == "regression" and f.scale_target:
+        scaled = {"regressor": model, "transformer": _scaler()}
+        return Constructor("sklearn.compose", "TransformedTargetRegressor", scaled)
+    if kind == "classification" and response == "predict_proba" and not f.probabilities:
+        calibrated = {"estimator": model, "cv": 3, "ensemble": False}
+        return Constructor("sklearn.calibration", "CalibratedClassifierCV", calibrated)
+    return model
 
 
 def _preparation(f: Family, categorical: Sequence[bool]) -> Constructor | None:
