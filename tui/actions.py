@@ -1,25 +1,15 @@
 """Everything a person can do: one table from which footer, command palette, help and keys come.
 
 An action `study.pause` calls `action_pause` of the study screen; those of "app" belong to the app.
-Its key can be changed in `keys.toml` in the settings folder: `"study.pause" = "space"`.
+Its key can be changed in the settings file, see `tui.keymap`.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from textual.binding import Binding
-
-from hyperllama.tui import preferences
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -232,38 +222,6 @@ def bindings(where: str) -> list[Binding]:
     ]
 
 
-def keys_file() -> Path:
-    """The file in which keys are changed; it need not exist."""
-    chosen = os.environ.get("HYPERLLAMA_KEYS")
-    if chosen:
-        return Path(chosen)
-    return preferences.folder() / "keys.toml"
-
-
-def read_keymap(path: Path) -> tuple[dict[str, str], list[str]]:
-    """The changed keys by action id, and one sentence for every entry that cannot be used."""
-    if not path.is_file():
-        return {}, []
-    try:
-        table = tomllib.loads(path.read_text("utf8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return {}, [f"{path}: {error}. The usual keys hold."]
-    wanted: dict[str, str] = {}
-    problems: list[str] = []
-    for name, value in _flat(table).items():
-        if name not in BY_ID:
-            problems.append(f"{path.name}: there is no action {name!r}")
-        elif not isinstance(value, str) or not all(part.strip() for part in value.split(",")):
-            problems.append(f'{path.name}: {name} needs a key such as "p" or "ctrl+s"')
-        else:
-            wanted[name] = ",".join(part.strip() for part in value.split(","))
-    for name in list(wanted):
-        other = clash(name, wanted)
-        if other:
-            problems.append(f"{path.name}: {wanted.pop(name)} is already the key of {other}")
-    return wanted, problems
-
-
 def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
     """The keys of an action after the keymap."""
     return [k.strip() for k in keymap.get(action.id, action.key).split(",")]
@@ -306,50 +264,3 @@ def shown(key: str, plain: bool = False) -> str:
     if len(key) > 1 and key[0] == "f" and key[1:].isdigit():
         return key.upper()
     return key
-
-
-def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """`[study] pause = "p"` and `"study.pause" = "p"` mean the same."""
-    flat: dict[str, object] = {}
-    for name, value in table.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-_NEVER_BOTH = ({"study.pause", "study.resume"}, {"home.preview", "home.mark"})
-"""Actions of one place that may share a key, because never more than one applies."""
-_SEEN_TOGETHER = (
-    {"home", "list"},
-    {"models", "list"},
-    {"settings", "list"},
-    {"compare", "list"},
-    {"comparisons", "queue", "list"},
-    {"new", "files", "list"},
-    {"new", "columns", "list"},
-    {"new", "space", "list"},
-    {"study", "history", "list"},
-    {"study", "reasoning"},
-    {"study", "progress"},
-)
-
-
-def _together(one: str, other: str) -> bool:
-    """Actions of these two places can be reached at the same moment."""
-    pair = {one, other}
-    return one == other or "app" in pair or any(pair <= together for together in _SEEN_TOGETHER)
-
-
-def clash(name: str, wanted: Mapping[str, str]) -> str:
-    """The id of another action that has one of the keys `name` is given; empty if none."""
-    mine = set(wanted[name].split(","))
-    for action in ACTIONS:
-        if action.id == name or not _together(action.where, name.split(".")[0]):
-            continue
-        if {action.id, name} in _NEVER_BOTH:
-            continue
-        if mine & set(keys_of(action, wanted)):
-            return action.id
-    return ""

@@ -27,7 +27,7 @@ from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.storage import trash
 from hyperllama.core.storage.paths import home
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, glyphs, settings, themes
+from hyperllama.tui import actions, glyphs, keymap, old_settings, settings, themes
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.screens.home import Home
 
@@ -137,10 +137,11 @@ class HyperLlama(App[None]):
             self.unregister_theme(known)
         for own in themes.THEMES:
             self.register_theme(themes.fitted(own, colours))
-        names = tuple(own.name for own in themes.THEMES)
-        self.settings, self._problems = settings.read_settings(names)
+        problems = old_settings.take_over()
+        self.settings = settings.read()
+        self._problems = [*problems, *self.settings.problems]
         chosen = theme or os.environ.get("HYPERLLAMA_THEME", "") or self.settings.theme
-        self.theme = chosen if chosen in names else themes.usual(colours)
+        self.theme = chosen if chosen in settings.THEMES else themes.usual(colours)
         if self.settings.plain_characters:
             self.glyphs = glyphs.ASCII
         if self.glyphs is glyphs.ASCII:
@@ -313,8 +314,8 @@ class HyperLlama(App[None]):
         await self.run_action(action.action, target)
 
     def read_keys(self) -> list[str]:
-        """Take the keys from their file; what is wrong with it."""
-        self.keys, problems = actions.read_keymap(actions.keys_file())
+        """Take the keys from the settings file; returns what is wrong with them."""
+        self.keys, problems = keymap.usable(settings.read().keys)
         self.set_keymap(self.keys)
         return problems
 
@@ -322,8 +323,7 @@ class HyperLlama(App[None]):
         """Change settings of the look, and keep them."""
         self.settings = replace(self.settings, **changes)
         try:
-            for name, value in changes.items():
-                settings.write(settings.settings_file(), (name,), value)
+            settings.write({(name,): value for name, value in changes.items()})
         except StudyError as error:
             self.report_error(error)
         self.animation_level = "full" if self.settings.animations else "none"
@@ -341,7 +341,7 @@ class HyperLlama(App[None]):
         self.clear_notifications()
 
     def action_theme(self) -> None:
-        names = [theme.name for theme in themes.THEMES]
+        names = settings.THEMES
         self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
         self.notify(f"Theme: {self.theme}", timeout=2)
 

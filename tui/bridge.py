@@ -29,7 +29,7 @@ from hyperllama.core.study import StateFold, StudyState
 from hyperllama.core.text import plain
 from hyperllama.models.process.child import program_argv
 from hyperllama.models.process.priority import STUDY, give_way
-from hyperllama.tui import preferences
+from hyperllama.tui import settings
 
 _LOOK_S = 0.05  # between two looks whether a process is there, or gone
 _CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
@@ -310,12 +310,12 @@ class Choices:
             ("--seed", self.seed),
         )
         chosen = [part for flag, value in pairs if value for part in (flag, value)]
-        return chosen + (preferences.arguments(self.model) if self.model else [])
+        return chosen + (settings.of_model(self.model).arguments() if self.model else [])
 
 
 def settled(choices: Choices) -> Choices:
-    """The choices with the default model of the preferences, where that is still there."""
-    default = preferences.default_model()
+    """The choices with the default model of the settings, where that is still there."""
+    default = settings.read().default_model
     if choices.model or not default or not Path(default).is_file():
         return choices
     return replace(choices, model=default)

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from hyperllama.models.gguf.fit import Machine
 from hyperllama.models.gguf.registry import ModelFile
-from hyperllama.tui import library
+from hyperllama.tui import library, settings
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.study import StudyScreen
@@ -29,10 +29,15 @@ def plain_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HYPERLLAMA_SETTINGS", "LC_ALL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HYPERLLAMA_CONFIG", str(tmp_path / "settings"))
-    monkeypatch.setenv("HYPERLLAMA_KEYS", str(tmp_path / "keys.toml"))
     monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "UTF-8")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+
+
+def keep_settings(text: str) -> None:
+    """Write the settings file."""
+    settings.file().parent.mkdir(parents=True, exist_ok=True)
+    settings.file().write_text(text, "utf8")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from hyperllama.core.events import Event
-from hyperllama.tui import actions
+from hyperllama.tui import actions, keymap
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.dialogs.help import keys_table
 from hyperllama.tui.library import TaskEntry
@@ -72,7 +72,7 @@ def test_every_action_is_implemented_and_bound(action: actions.Action) -> None:
 def test_ids_are_unique_and_keys_do_not_clash() -> None:
     assert len(actions.BY_ID) == len(actions.ACTIONS)
     for action in actions.ACTIONS:
-        assert not actions.clash(action.id, {action.id: action.key}), action.id
+        assert not keymap.clash(action.id, {action.id: action.key}), action.id
 
 
 def test_help_names_every_action_with_its_keys() -> None:
@@ -87,37 +87,9 @@ def test_a_footer_never_needs_more_than_six_keys() -> None:
     assert len(shown) < MOST_KEYS
 
 
-def test_keys_are_changed_in_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_text('"study.pause" = "ctrl+g"\n[history]\ncopy = "K,ctrl+y"\n', "utf8")
-    keymap, problems = actions.read_keymap(path)
-    assert keymap == {"study.pause": "ctrl+g", "history.copy": "K,ctrl+y"} and not problems
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('"study.fly" = "w"', "no action 'study.fly'"),
-        ('"study.pause" = 3', "needs a key"),
-        ('"study.pause" = "t"', "already the key of study.hint"),
-        ('"study.pause" = "k"', "already the key of list.up"),
-        ("study.pause = ", "usual keys hold"),
-    ],
-)
-def test_a_wrong_entry_is_named_and_the_usual_key_holds(
-    tmp_path: Path, text: str, said: str
-) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_text(text, "utf8")
-    keymap, problems = actions.read_keymap(path)
-    assert not keymap and said in problems[0]
-
-
-def test_two_actions_may_swap_keys(tmp_path: Path) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_text('"study.pause" = "s"\n"study.stop" = "p"\n', "utf8")
-    keymap, problems = actions.read_keymap(path)
-    assert keymap == {"study.pause": "s", "study.stop": "p"} and not problems
+def test_two_actions_may_swap_keys() -> None:
+    swapped = {"study.pause": "s", "study.stop": "p"}
+    assert keymap.usable(swapped) == (swapped, [])
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from hyperllama.tui.screens.home import Home, StudyList
 from hyperllama.tui.screens.preview import Preview
 from hyperllama.tui.screens.study import StudyScreen
 from tests.tui import recorded
-from tests.tui.conftest import text_of
+from tests.tui.conftest import keep_settings, text_of
 
 NOW = time.time()
 
@@ -234,8 +234,8 @@ async def test_help_themes_palette_log_and_picture(
         assert len(list(tmp_path.rglob("*.svg"))) == 1
 
 
-async def test_changed_keys_hold_everywhere(tasks: list[TaskEntry], tmp_path: Path) -> None:
-    (tmp_path / "keys.toml").write_text('"home.preview" = "v"\n"home.fly" = "w"\n', "utf8")
+async def test_changed_keys_hold_everywhere(tasks: list[TaskEntry]) -> None:
+    keep_settings('[keys]\n"home.preview" = "v"\n"home.fly" = "w"\n')
     async with app().run_test() as pilot:
         assert "v look at task" in text_of(pilot, "#keys")
         await pilot.press("v")

@@ -12,7 +12,6 @@ import pytest
 from textual.pilot import Pilot
 
 from hyperllama.core.events import ImportanceFound
-from hyperllama.tui import actions
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.preview import Preview
@@ -26,9 +25,10 @@ THEMES = {"dark": "hyperllama-dark", "light": "hyperllama-light"}
 
 
 @pytest.fixture(autouse=True)
-def short_paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The help names the file of the keys; temporary folders have no place in a picture."""
-    monkeypatch.setattr(actions, "keys_file", lambda: Path("keys.toml"))
+def short_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The help names the settings file; temporary folders have no place in a picture."""
+    monkeypatch.setenv("HYPERLLAMA_SETTINGS", "settings.toml")
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(params=[f"{size}-{theme}" for size in SIZES for theme in THEMES])

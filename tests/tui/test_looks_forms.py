@@ -15,7 +15,6 @@ from textual.pilot import Pilot
 
 from hyperllama.core.experiments.compare.grid import Contender, make_grid
 from hyperllama.core.experiments.compare.reading import cell_file
-from hyperllama.tui import actions, settings
 from hyperllama.tui import draft as drafts
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
@@ -40,7 +39,7 @@ def short_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tasks: list[TaskEntry], two_models: object
 ) -> None:
     """Started in a folder with one table; temporary folders have no place in a picture."""
-    monkeypatch.setattr(actions, "keys_file", lambda: Path("keys.toml"))
+    monkeypatch.setenv("HYPERLLAMA_SETTINGS", "settings.toml")
     monkeypatch.setattr(drafts, "JsonChild", NearDesk)
     monkeypatch.setattr("hyperllama.tui.screens.new_study._CHECK_AFTER_S", 0.0)
     (tmp_path / "work").mkdir()
@@ -164,7 +163,6 @@ def test_compare(
 def test_settings_and_help(
     snap_compare: Any, look: tuple[tuple[int, int], str], keys: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "settings_file", lambda: Path("settings.toml"))
 
     async def go(pilot: Pilot[None]) -> None:
         await settle(pilot)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
 from hyperllama.models.gguf.fit import Gpu, Machine
-from hyperllama.tui import bridge, preferences
+from hyperllama.tui import bridge, settings
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.home import Home
@@ -101,7 +99,7 @@ async def test_settings_are_kept_and_given_to_studies(
         await pilot.pause()
         text = text_of(pilot)
         assert "context 512   GPU layers all   threads 1" in text and "★ small" in text
-    assert preferences.default_model() == str(small)
+    assert settings.read().default_model == str(small)
     given = bridge.settled(bridge.Choices(budget="3")).arguments()
     assert given == [
         "--model", str(small), "--budget", "3",
@@ -142,7 +140,7 @@ async def test_speed_is_measured_kept_and_can_be_stopped(
         to(screen, "small")
         await pilot.press("b")
         await until(pilot, "reads 512, writes 46 tokens/s")
-        preferences.keep(str(small), threads=7)
+        settings.keep_model(str(small), threads=7)
         await pilot.press("r")
         await until(pilot, "threads 7")
         to(screen, "small")
@@ -168,12 +166,3 @@ async def test_a_measurement_that_fails_says_why(
                 break
             await pilot.pause(0.02)
         assert "no memory left" in pilot.app.reports[-1][2]
-
-
-def test_a_torn_preferences_file_is_as_good_as_none(tmp_path: Path) -> None:
-    preferences.folder().mkdir(parents=True)
-    preferences.file().write_text("{")
-    assert preferences.default_model() == "" and preferences.of_model("x") == {}
-    preferences.keep("x", threads=2, speed=None)
-    kept: dict[str, Any] = json.loads(preferences.file().read_text())
-    assert kept["models"]["x"] == {"threads": 2}

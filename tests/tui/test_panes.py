@@ -18,7 +18,7 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.experiments.honesty import Honesty, Line
 from hyperllama.core.study import StateFold, StudyState
-from hyperllama.tui import bridge, layout, sentences
+from hyperllama.tui import bridge, layout, sentences, settings
 from hyperllama.tui.dialogs import TextDialog
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
@@ -27,7 +27,7 @@ from hyperllama.tui.widgets.progress import VIEWS, ProgressPlot
 from hyperllama.tui.widgets.talk import Talk
 from hyperllama.tui.widgets.views import axes_of
 from tests.tui import recorded
-from tests.tui.conftest import Opened, text_of
+from tests.tui.conftest import Opened, keep_settings, text_of
 
 
 @pytest.fixture
@@ -184,15 +184,13 @@ async def test_the_layout_is_found_again(opened: Opened, flown: recorded.Replay)
         assert "52%" in text_of(pilot) and not pilot.app.screen.query_one(History).display
 
 
-def test_a_broken_layout_is_the_usual_one() -> None:
-    layout.file().parent.mkdir(parents=True, exist_ok=True)
-    layout.file().write_text('{"left": 5000, "side": 3, "columns": ["score"], "new": 1}', "utf8")
+def test_a_broken_layout_is_the_default_one() -> None:
+    keep_settings('[layout]\nleft = 5000\nside = 3\ncolumns = ["score"]\nnew = 1\n')
     kept = layout.read()
-    assert (kept.left, kept.side, kept.columns) == (layout.MOST_SHARE, "reasoning", ("score",))
-    layout.file().write_text("[1]", "utf8")
-    assert layout.read() == layout.Layout()
-    layout.file().write_text("{", "utf8")
-    assert layout.read() == layout.Layout()
+    assert (kept.left, kept.side, kept.columns) == (64, "reasoning", ("score",))
+    for text in ("layout = 1", "["):
+        keep_settings(text)
+        assert layout.read() == settings.Layout()
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (40, 10), (140, 45)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,14 +12,16 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from hyperllama.core.storage.paths import home
-from hyperllama.tui import actions, settings
+from hyperllama.tui import settings, themes
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.dialogs.help import HelpDialog
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.models import Models
 from hyperllama.tui.screens.settings import PressKey, SettingsScreen
-from tests.tui.conftest import text_of
+from tests.tui.conftest import keep_settings, text_of
 from tests.tui.test_home import NOW
+
+SPEED = {"read": 9.5, "write": 4, "threads": 2, "gpu_layers": 0}
 
 
 def app() -> HyperLlama:
@@ -72,7 +76,7 @@ async def test_a_key_is_given_taken_and_refused(
         await pilot.pause()
         await pilot.press("x")
         await pilot.pause()
-        assert '"home.models" = "x"' in actions.keys_file().read_text()
+        assert '"home.models" = "x"' in settings.file().read_text()
         await pilot.press("escape", "escape")
         await pilot.pause()
         await pilot.press("x")
@@ -83,7 +87,7 @@ async def test_a_key_is_given_taken_and_refused(
         await opened(pilot, "home.models")
         await pilot.press("backspace")
         await pilot.pause()
-        assert "home.models" not in actions.keys_file().read_text()
+        assert "home.models" not in settings.file().read_text()
         await pilot.press("enter")
         await pilot.pause()
         await pilot.press("escape")
@@ -122,26 +126,108 @@ async def test_an_error_stays_until_it_is_dismissed_and_is_in_the_log(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('theme = "pink"', "one of hyperllama-dark"),
-        ("animations = 1", "true or false"),
+        ('theme = "pink"', "theme: one of hyperllama-dark"),
+        ("animations = 1", "animations: true or false"),
         ("colour = true", "no setting 'colour'"),
-        ("theme = ", "usual settings hold"),
+        ("theme = ", "The default settings apply"),
+        ("keys = 1", "keys: a table is needed"),
+        ("[models]\nx = {threads = -1}", "x: threads: a whole number from 0"),
+        ("[models]\nx = {gpu_layers = 1.5}", "gpu_layers: auto, none, all or a number"),
+        ("[models]\nx = {speed = {read = 1.0}}", "speed: a number for each of read"),
+        ("[layout]\nleft = 5", "layout: left: a whole number from 20 to 80"),
+        ("[layout]\ncolumns = 5", "layout: columns: a list of names"),
+        ("[layout]\nfolded = true", "layout: there is no setting 'folded'"),
     ],
 )
-def test_a_wrong_setting_is_named(text: str, said: str) -> None:
-    path = settings.settings_file()
-    path.parent.mkdir(parents=True)
-    path.write_text(text)
-    found, problems = settings.read_settings(("hyperllama-dark", "terminal"))
-    assert found == settings.Settings() and said in problems[0]
+def test_a_wrong_setting_is_named_and_the_default_applies(text: str, said: str) -> None:
+    keep_settings(text)
+    found = settings.read()
+    expected = {"x": settings.ModelSettings()} if "x = " in text else {}
+    assert found == settings.Settings(models=expected) and said in found.problems[0]
+    assert app()._problems == list(found.problems)
 
 
-def test_comments_in_the_files_stay(tmp_path: Path) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_text('# mine\n"study.pause" = "f7"  # as in a player\n')
-    settings.write(path, ("home.new",), "x")
-    assert path.read_text().startswith("# mine\n") and "# as in a player" in path.read_text()
-    assert actions.read_keymap(path) == ({"study.pause": "f7", "home.new": "x"}, [])
+def test_the_file_is_read_again_when_it_has_changed() -> None:
+    assert settings.read() == settings.Settings()
+    for theme in ("terminal", "hyperllama-light"):
+        keep_settings(f'theme = "{theme}"')
+        assert settings.read().theme == theme
+    settings.keep_model("/a b/[x].y.gguf", threads=2, speed=SPEED)
+    settings.keep_model("/a b/[x].y.gguf", threads=None, gpu_layers="all")
+    kept = settings.of_model("/a b/[x].y.gguf")
+    assert kept == settings.ModelSettings(gpu_layers="all", speed=SPEED)
+    assert kept.arguments() == ["--gpu-layers", "all"]
+    settings.keep_model("/a b/[x].y.gguf", gpu_layers=None, speed=None)
+    assert settings.read() == settings.Settings(theme="hyperllama-light")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('"study.fly" = "w"', "no action 'study.fly'"),
+        ('"study.pause" = 3', "needs a key"),
+        ('"study.pause" = "t"', "already the key of study.hint"),
+        ('"study.pause" = "k"', "already the key of list.up"),
+        ("study.pause = ", "default settings apply"),
+    ],
+)
+def test_a_wrong_key_is_named_and_the_default_one_applies(text: str, said: str) -> None:
+    keep_settings(f"[keys]\n{text}")
+    found = app()
+    assert not found.keys and said in found._problems[0]
+
+
+def test_comments_in_the_file_stay() -> None:
+    keys = '"study.pause" = "f7"  # as in a player\n[keys.history]\ncopy = "K"\n'
+    keep_settings(f"# mine\n[keys]\n{keys}")
+    settings.write({("keys", "home.new"): "x", ("animations",): True})
+    text = settings.file().read_text()
+    assert text.startswith("# mine\n") and "# as in a player" in text
+    assert app().keys == {"study.pause": "f7", "home.new": "x", "history.copy": "K"}
+    assert app().settings.animations
+
+
+def test_the_files_of_version_0_1_0_are_taken_over_once() -> None:
+    keep_settings("animations = true  # I like it\n[layout]\nplot = 30\n")
+    folder = settings.folder()
+    (folder / "keys.toml").write_text('# mine\n"home.new" = "x"\n[study]\npause = "f7"\n')
+    model = {"context_length": 512, "gpu_layers": "all", "speed": SPEED, "torn": 1}
+    models = {"default": "/m/a.gguf", "models": {"/m/a.gguf": model}}
+    (folder / "models.json").write_text(json.dumps(models))
+    old = {"left": 5000, "plot": 40, "side": 3, "columns": ["score"], "new": 1}
+    (folder / "study.json").write_text(json.dumps(old))
+    first = app()
+    assert not first._problems and first.keys == {"home.new": "x", "study.pause": "f7"}
+    found = settings.read()
+    assert found.animations and found.default_model == "/m/a.gguf"
+    kept = settings.ModelSettings(512, "all", speed=SPEED)
+    assert found.models == {"/m/a.gguf": kept}
+    assert found.layout == settings.Layout(left=80, plot=30, columns=("score",))
+    text = settings.file().read_text()
+    assert "# I like it" in text and "# mine" in text
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"settings.toml", "keys.toml.old", "models.json.old", "study.json.old"}
+    assert app().settings == found and settings.file().read_text() == text
+
+
+def test_torn_files_of_version_0_1_0() -> None:
+    keep_settings("")
+    for name, text in {"keys.toml": "x =", "models.json": "{", "study.json": "[1]"}.items():
+        (settings.folder() / name).write_text(text)
+    first = app()
+    assert settings.read() == settings.Settings()
+    (said,) = first._problems
+    assert "keys.toml cannot be moved" in said and (settings.folder() / "keys.toml").exists()
+    assert (settings.folder() / "models.json.old").exists()
+
+
+def test_every_setting_is_described_here_and_in_the_documentation() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "interface.md").read_text("utf8")
+    for kind in (settings.Settings, settings.ModelSettings, settings.Layout):
+        for field in fields(kind):
+            if field.name != "problems":
+                assert field.metadata["about"] in page and f"`{field.name}`" in page, field.name
+    assert tuple(theme.name for theme in themes.THEMES) == settings.THEMES
 
 
 async def test_nothing_but_ascii_where_there_is_no_unicode(

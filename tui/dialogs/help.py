@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Markdown
 
-from hyperllama.tui import actions
+from hyperllama.tui import actions, settings
 from hyperllama.tui.dialogs.text import TextDialog
 
 
@@ -35,9 +35,9 @@ def keys_table(places: Sequence[str], keymap: Mapping[str, str]) -> Content:
             keys = "  ".join(actions.shown(k) for k in actions.keys_of(action, keymap))
             lines.append(Content.assemble((keys.ljust(14), "bold"), action.help))
         lines.append(Content(""))
-    settings, every = (
+    change, every = (
         actions.shown(actions.keys_of(actions.BY_ID[id_], keymap)[0])
         for id_ in ("app.settings", "app.keys")
     )
-    end = f"{every} lists all keys; {settings} changes them, as does {actions.keys_file()}"
+    end = f"{every} lists all keys; {change} changes them, as does {settings.file()}"
     return Content("\n").join([*lines, Content.styled(end, "$dim")])

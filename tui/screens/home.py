@@ -18,7 +18,7 @@ from textual.widgets import Input
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.storage import trash
-from hyperllama.tui import actions, library, preferences
+from hyperllama.tui import actions, library, settings
 from hyperllama.tui.dialogs import PromptDialog
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.library import StudyEntry, TaskEntry
@@ -96,7 +96,7 @@ class Home(BaseScreen[None]):
         found, here = await asyncio.to_thread(lambda: (registry.find_models(), fit.machine()))
         usable = [m for m in found if not m.problem]
         for models in self.query(ModelList):  # none, when the program was left meanwhile
-            models.show(usable, preferences.default_model() or _embedded())
+            models.show(usable, settings.read().default_model or _embedded())
             self._machine = here
             self._arrange()
             self._look()

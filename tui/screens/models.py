@@ -27,7 +27,7 @@ from hyperllama.models.gguf.fit import Machine, machine
 from hyperllama.models.gguf.folders import usual_folders
 from hyperllama.models.gguf.registry import EMBEDDED, ModelFile, find_models, resolve_model
 from hyperllama.models.process.child import python_argv
-from hyperllama.tui import actions, bridge, library, preferences, wording
+from hyperllama.tui import actions, bridge, library, settings, wording
 from hyperllama.tui.child import JsonChild
 from hyperllama.tui.dialogs import PromptDialog
 from hyperllama.tui.screens.base import BaseScreen
@@ -114,7 +114,7 @@ class Models(BaseScreen[None]):
         self.refresh_models()
 
     def _is_default(self, model: ModelFile) -> bool:
-        chosen = preferences.default_model()
+        chosen = settings.read().default_model
         return str(model.path) == (chosen or self._embedded)
 
     def _state(self, model: ModelFile) -> str:
@@ -201,7 +201,7 @@ class Models(BaseScreen[None]):
         if row is None or row.model.problem:
             return
         path = "" if row.path == self._embedded else row.path
-        if self._kept(lambda: preferences.choose_default(path)):
+        if self._kept(lambda: settings.write({("default_model",): path or None})):
             self.app.notify(f"New studies use {plain(row.model.path.stem)}", markup=False)
             self.refresh_models()
 
@@ -240,7 +240,7 @@ class Models(BaseScreen[None]):
         row = self.row
         if row is None:
             return
-        value, wrong = str(row.kept.get(name, "")), ""
+        value, wrong = str(row.kept.changed().get(name, "")), ""
         while True:
             question = PromptDialog(title, told + wrong, value)
             answer = await self.app.push_screen_wait(question)
@@ -260,17 +260,16 @@ class Models(BaseScreen[None]):
                 wrong = f"\n{self.glyphs.failed} a whole number from {low:,} to {high:,}"
                 continue
             path = row.path
-            if self._kept(lambda: preferences.keep(path, **{name: setting})):  # noqa: B023
+            if self._kept(lambda: settings.keep_model(path, **{name: setting})):  # noqa: B023
                 self._again()
             return
 
     def _settings(self, row: ModelRow) -> EngineSettings:
         kept = row.kept
-        layers = kept.get("gpu_layers", "auto")
         return EngineSettings(
-            context_length=int(kept.get("context_length") or 0),
-            gpu_layers=gpu_layers(str(layers)),
-            threads=int(kept.get("threads") or 0),
+            context_length=kept.context_length,
+            gpu_layers=gpu_layers(str(kept.gpu_layers)),
+            threads=kept.threads,
         )
 
     def action_load(self) -> None:
@@ -301,7 +300,7 @@ class Models(BaseScreen[None]):
         try:
             answer = await self._engine.ask("load", fields, progress)
             self.loaded = dict(answer["info"])
-            preferences.keep(row.path, memory_mb=self.loaded["memory_mb"])
+            settings.keep_model(row.path, memory_mb=self.loaded["memory_mb"])
         except HyperLlamaError as error:
             if self._doing:  # else it was stopped by the person
                 self.interface.report_error(error)
@@ -316,7 +315,8 @@ class Models(BaseScreen[None]):
         self.loaded = None
         await self._engine.close()
         self._begin("measuring", row)
-        kept = [f"--{k.replace('_', '-')}={row.kept[k]}" for k in _OPTIONS if k in row.kept]
+        changed = row.kept.changed().items()
+        kept = [f"--{k.replace('_', '-')}={v}" for k, v in changed if k in _OPTIONS]
         argv = [*bridge.COMMAND, "models", "bench", row.path, *_SPEED, *kept]
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -349,7 +349,7 @@ class Models(BaseScreen[None]):
             "threads": found["threads"],
             "gpu_layers": found["gpu_layers"],
         }
-        if self._kept(lambda: preferences.keep(row.path, speed=speed)):
+        if self._kept(lambda: settings.keep_model(row.path, speed=speed)):
             self._again()
 
     def _begin(self, doing: str, row: ModelRow) -> None:

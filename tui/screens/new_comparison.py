@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 from hyperllama.core.experiments.compare.grid import Grid, comparison_names
 from hyperllama.core.experiments.compare.reading import all_comparisons
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, library, preferences, wording
+from hyperllama.tui import actions, library, settings, wording
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.choice import Choice
 from hyperllama.tui.widgets.form import FormField, FormLine
@@ -180,7 +180,7 @@ of the models; nothing that was trained before on the same folds is trained agai
         for contender in wanted.contenders:
             ask: float | None = self._speeds.get(f"ask {Path(contender).stem}")
             if ask is None and "/" in contender:
-                speed = preferences.of_model(contender).get("speed")
+                speed = settings.of_model(contender).speed
                 if speed:
                     ask = _PROMPT_TOKENS / speed["read"] + _REPLY_TOKENS / speed["write"]
             trials = len(wanted.tasks) * wanted.seeds * wanted.budget

@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, settings, themes
+from hyperllama.tui import actions, keymap, settings, themes
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.field import Field
 from hyperllama.tui.widgets.rows import Column, Rows
@@ -39,10 +39,10 @@ class SettingList(Rows):
     NAME = "Settings"
     HELP = """\
 `↵` changes the marked line: the theme goes to the next one, a switch turns, and for an action the \
-next key you press becomes its key. `backspace` goes back to the usual. `/` looks for words.
+next key you press becomes its key. `backspace` restores the default. `/` filters the list.
 
-The files are `settings.toml` and `keys.toml`; their folder stands below the list. A line of \
-`keys.toml` reads `"study.pause" = "space"`, several keys `"list.down" = "down,j,ctrl+j"`.
+All settings are in one file, `settings.toml`; its path is below the list. A line of its section \
+`[keys]` reads `"study.pause" = "space"`, several keys `"list.down" = "down,j,ctrl+j"`.
 """
     LEAST = 16
 
@@ -105,8 +105,8 @@ class SettingsScreen(BaseScreen[None]):
     def on_mount(self) -> None:
         self.query_one("#filter").display = False
         self.query_one(SettingList).focus()
-        where = f"{settings.settings_file()}   {actions.keys_file()}"
-        self.query_one("#settings-files", Static).update(Content.styled(plain(where), "$dim"))
+        where = Content.styled(plain(str(settings.file())), "$dim")
+        self.query_one("#settings-files", Static).update(where)
         self.refresh_settings()
 
     def refresh_settings(self) -> None:
@@ -166,7 +166,7 @@ class SettingsScreen(BaseScreen[None]):
         key = await self.app.push_screen_wait(PressKey(action))
         if not key:
             return
-        other = actions.clash(action.id, {**self.interface.keys, action.id: key})
+        other = keymap.clash(action.id, {**self.interface.keys, action.id: key})
         if other:
             taken = actions.BY_ID[other].help
             told = f"{actions.shown(key)} is already the key of {other}: {taken}"
@@ -176,7 +176,7 @@ class SettingsScreen(BaseScreen[None]):
 
     def _keep(self, name: str, key: str | None) -> None:
         try:
-            settings.write(actions.keys_file(), (name,), key)
+            settings.write({("keys", name): key})
         except StudyError as error:
             self.interface.report_error(error)
         self.interface.read_keys()

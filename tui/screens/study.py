@@ -131,7 +131,7 @@ class StudyScreen(Steerable):
     def on_mount(self) -> None:
         kept = self.layout_kept
         history = self.query_one(History)
-        history.order, history.shown = kept.order, kept.columns or COLUMNS
+        history.order, history.shown = layout.order(kept), kept.columns or COLUMNS
         self.query_one(ProgressPlot).turn(kept.view)
         self.lay_out()
         self.pane("text" if kept.text else kept.maximised or "history").focus()

@@ -133,10 +133,10 @@ def cost_lines(
         )
     lines = memory_lines(row, here, width, glyphs)
     lines += setting_lines(row, loaded, width)
-    if "speed" not in row.kept:
+    if not row.kept.speed:
         lines.append(Content.assemble(("speed     ", "$dim"), "not measured yet"))
     else:
-        lines += _proposals(row.kept["speed"], width)
+        lines += _proposals(row.kept.speed, width)
     lines += [Content(""), *_parts(row, width, glyphs)]
     return [*lines, Content(""), *_by_context(row, here, width, glyphs)]
 
@@ -153,7 +153,7 @@ def beside_lines(rows: Sequence[ModelRow], marked: str, width: int, glyphs: Glyp
     for row in usable:
         assert row.fit is not None
         here = row.path == marked
-        speed = row.kept.get("speed", {})
+        speed = row.kept.speed
         seconds = proposal_s(speed)
         name = Content(plain(row.model.path.stem)).truncate(name_cells, ellipsis=True)
         lines.append(
@@ -247,11 +247,11 @@ def setting_lines(row: ModelRow, loaded: Mapping[str, Any] | None, width: int) -
     kept = row.kept
     parts = (
         f"context {row.context:,}",
-        f"GPU layers {kept.get('gpu_layers', 'auto')}",
-        f"threads {kept.get('threads', 'all but one')}",
+        f"GPU layers {kept.gpu_layers}",
+        f"threads {kept.threads or 'all but one'}",
     )
     lines = _labelled("settings", packed(map(Content, parts), width - 10))
-    speed = kept.get("speed")
+    speed = kept.speed
     if speed:
         told = (
             f"reads {speed['read']:.0f}, writes {speed['write']:.0f} tokens/s with "

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from textual.content import Content
 
 from hyperllama.core.text import plain
 from hyperllama.models.gguf.fit import Fit, Machine, fit
 from hyperllama.models.gguf.registry import ModelFile, default_context
-from hyperllama.tui import preferences, wording
+from hyperllama.tui import wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.settings import ModelSettings, of_model
 from hyperllama.tui.widgets.rows import Column, Rows
 
 _MB = 2**20
@@ -23,15 +23,15 @@ class ModelRow:
     """A model file with what a person set for it and what it needs here.
 
     Attributes:
-        kept: settings and speed from the preferences.
+        kept: what is set for it and was measured with it.
         context: tokens that memory is estimated for.
         fit: where it would lie; None for a file that cannot generate.
     """
 
     model: ModelFile
+    kept: ModelSettings
     context: int = 0
     fit: Fit | None = None
-    kept: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -40,11 +40,11 @@ class ModelRow:
 
 def row_of(model: ModelFile, here: Machine) -> ModelRow:
     """The model with what is kept of it, and how it would lie in this machine's memory."""
-    kept = preferences.of_model(str(model.path))
+    kept = of_model(str(model.path))
     if model.problem:
-        return ModelRow(model, kept=kept)
-    context = default_context(model, int(kept.get("context_length") or 0))
-    return ModelRow(model, context, fit(model, context, here), kept)
+        return ModelRow(model, kept)
+    context = default_context(model, kept.context_length)
+    return ModelRow(model, kept, context, fit(model, context, here))
 
 
 class ModelTable(Rows):
@@ -123,7 +123,7 @@ and `t` set context length, GPU layers and threads; they are kept for each model
         if key == "talks":
             return Content.styled(talks(model), "$dim")
         if key == "speed":
-            written = row.kept.get("speed", {}).get("write")
+            written = row.kept.speed.get("write")
             return Content.styled(f"{written:.0f} tok/s" if written else "–", "$dim")
         if row.fit is None:
             return Content("")
