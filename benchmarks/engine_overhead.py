@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hyperllama.models.engine import Engine, EngineSettings, Generation, Tokens
-from hyperllama.models.gguf.registry import resolve_model
+from hyperllama.models.gguf import resolve_model
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hyperllama.models.process.priority import STUDY, give_way  # noqa: E402
+from hyperllama.models.process import STUDY_NICENESS, set_niceness  # noqa: E402
 
 NAME = "latency"
 CURSOR = "▌".encode()
@@ -64,7 +64,7 @@ def main() -> None:
         with contextlib.ExitStack() as running:
             for part in parts:
                 process = running.enter_context(started(part, options.trials))
-                give_way(process.pid, STUDY - options.above)
+                set_niceness(process.pid, STUDY_NICENESS - options.above)
             time.sleep(8 if not options.idle else 4)  # until all of them are at work
             result = measured(options)
     print("\n".join(f"{name:24} {value}" for name, value in result.items()))
@@ -95,8 +95,8 @@ def measured(options: argparse.Namespace) -> dict[str, float]:
     pid, fd = pty.fork()
     if pid == 0:
         os.execv(argv[0], argv)
-    give_way(pid, -options.above)
-    give_way(os.getpid(), -options.above)
+    set_niceness(pid, -options.above)
+    set_niceness(os.getpid(), -options.above)
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 45, 140, 0, 0))
     wait_for(fd, b"History", 60.0)
     paint_ms = 1e3 * (time.perf_counter() - begin)
@@ -258,7 +258,7 @@ def writer(options: argparse.Namespace) -> None:
 def model(options: argparse.Namespace) -> None:
     """llama.cpp generates without end."""
     from hyperllama.models.engine import Engine, EngineSettings, Generation, Tokens
-    from hyperllama.models.gguf.registry import resolve_model
+    from hyperllama.models.gguf import resolve_model
 
     home = Path(os.environ["HYPERLLAMA_HOME"])
     with Engine(log=home / "engine.log") as engine:

@@ -126,11 +126,11 @@ class Ours:
         """The trial as it runs and is told: the engine reads ahead meanwhile."""
         engine: Any = self._proposer._session._engine
         if engine is not None:
-            engine.settle()
+            engine.finish_reading()
             begin, cpu_s = time.perf_counter(), self._cpu_s()
             proposal = Proposal(trial.config, "llama")
             self._proposer.foresee(self._space, AskContext(trial.number, 999), proposal)
-            tokens = engine.settle()
+            tokens = engine.finish_reading()
             self._ahead = Took(time.perf_counter() - begin, self._cpu_s() - cpu_s, tokens)
         self.tell(trial)
 

@@ -186,7 +186,7 @@ class HyperLlama(App[None]):
         """Let a process of its own remove what has lain in the trash for a week."""
         if not trash.overdue(self.clock()):
             return
-        from hyperllama.models.process.child import python_argv
+        from hyperllama.models.process import python_argv
         from hyperllama.tui import bridge
 
         with contextlib.suppress(OSError):  # it is tried again at the next start

@@ -27,8 +27,7 @@ from hyperllama.core.storage.paths import home, study_dir
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.study import StateFold, StudyState
 from hyperllama.core.text import plain
-from hyperllama.models.process.child import program_argv
-from hyperllama.models.process.priority import STUDY, give_way
+from hyperllama.models.process import STUDY_NICENESS, program_argv, set_niceness
 from hyperllama.tui import settings
 
 _LOOK_S = 0.05  # between two looks whether a process is there, or gone
@@ -284,7 +283,7 @@ async def launch(arguments: Sequence[str], name: str) -> FolderLink:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             process = Started([*COMMAND, *arguments], output)
-        give_way(process.pid, STUDY)
+        set_niceness(process.pid, STUDY_NICENESS)
     except OSError as error:
         raise StudyError(
             f"The study process did not start: {error}", hint=f"Check that {log} can be written."
@@ -364,7 +363,7 @@ async def _export(name: str, folder: Path, *options: str) -> list[Path]:
         )  # fmt: skip
     except OSError as error:
         raise StudyError(f"The export could not be started: {error}") from error
-    give_way(process.pid, STUDY)
+    set_niceness(process.pid, STUDY_NICENESS)
     try:
         said, errors = await process.communicate()
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hyperllama.core.storage.paths import home
 from hyperllama.core.task.draft.edit import set_key, value_at, values
-from hyperllama.models.process.child import python_argv
+from hyperllama.models.process import python_argv
 from hyperllama.tui import bounds
 from hyperllama.tui.child import JsonChild
 

@@ -45,7 +45,7 @@ class FittedSurface:
 
     dataset: str
     family: str
-    facts: dialect.Facts
+    facts: dialect.TableFacts
     space: SearchSpace
     models: list[GaussianProcess] = field(default_factory=list)
 
@@ -61,7 +61,7 @@ def fit(surface: Surface) -> FittedSurface | None:
     f = surface.facts
     kind = "regression" if surface.kind == "regression" else (
         "binary" if f["classes"] == 2 else "multiclass")
-    facts = dialect.Facts(kind, f["rows"], f["features"], f["minority_share"],
+    facts = dialect.TableFacts(kind, f["rows"], f["features"], f["minority_share"],
                           f["categorical_share"], f["missing_share"])
     result = FittedSurface(surface.dataset, surface.family, facts, space)
     for losses in surface.losses.values():
@@ -157,15 +157,15 @@ def cut(rng: Rng, p: Param, column: int, default_space: SearchSpace | None) -> _
     return _Cut(column, p, low, high, d.log, integer, 0)
 
 
-def axis_of(c: _Cut, taken: set[int], named: bool) -> dialect.Axis:
+def axis_of(c: _Cut, taken: set[int], named: bool) -> dialect.DialectParam:
     """The dialect's name for a cut."""
     token = dialect.identity(c.param.name if named else "", taken)
     if c.choices:
         assert isinstance(c.param.domain, Categorical)
         labels = tuple(str(v) if named else "?" for v in c.param.domain.choices)
-        return dialect.Axis(token, "choice", choices=labels, bins=tuple(range(c.choices)))
+        return dialect.DialectParam(token, "choice", choices=labels, bins=tuple(range(c.choices)))
     kind = ("int" if c.integer else "float") + (":log" if c.log else "")
-    return dialect.Axis(token, kind, c.low, c.high)
+    return dialect.DialectParam(token, kind, c.low, c.high)
 
 
 class Task:
@@ -178,8 +178,8 @@ class Task:
         losses: shape (n,).
     """
 
-    def __init__(self, estimator: str, facts: dialect.Facts, cuts: list[_Cut],
-                 axes: list[dialect.Axis]) -> None:
+    def __init__(self, estimator: str, facts: dialect.TableFacts, cuts: list[_Cut],
+                 axes: list[dialect.DialectParam]) -> None:
         self.estimator, self.facts, self.cuts, self.axes = estimator, facts, cuts, axes
 
     def score(self, u: Floats) -> Floats:
@@ -233,7 +233,7 @@ class RealTask(Task):
         cuts = [cut(rng, params[j], j, default) for j in kept]
         named = rng.random() > 0.07
         taken: set[int] = set()
-        facts = surface.facts if rng.random() > 0.3 else dialect.Facts(
+        facts = surface.facts if rng.random() > 0.3 else dialect.TableFacts(
             surface.facts.kind if rng.random() < 0.5 else "?")
         name = FAMILY.get(surface.family, surface.family)
         super().__init__(name if rng.random() > 0.05 else "?", facts, cuts,
@@ -303,7 +303,7 @@ class RealTask(Task):
         return [i for i, c in enumerate(self.cuts) if c.param.name not in off]
 
 
-def _estimator_facts(facts: dialect.Facts):  # type: ignore[no-untyped-def]
+def _estimator_facts(facts: dialect.TableFacts):  # type: ignore[no-untyped-def]
     from hyperllama.core.estimators import Facts
 
     return Facts(rows=facts.rows or 500, features=facts.features or 10)
@@ -332,7 +332,7 @@ class SyntheticTask(Task):
                 c = _Cut(j, Param(f"x{j}", Integer(1, 2)), low, high, bool(log), integer, 0)
             cuts.append(c)
             axes.append(axis_of(c, taken, False))
-        super().__init__("?", dialect.Facts(), cuts, axes)
+        super().__init__("?", dialect.TableFacts(), cuts, axes)
         self.f = _random_function(rng, d)
 
     def score(self, u: Floats) -> Floats:

@@ -230,7 +230,7 @@ def _percentile(
 
 @torch.no_grad()
 def propose(
-    network: Network, axes: list[dialect.Axis], prompt: list[int], told: bool,
+    network: Network, axes: list[dialect.DialectParam], prompt: list[int], told: bool,
     generator: torch.Generator | None, device: str = "cpu",
 ) -> dict[int, int]:
     """A configuration (axis -> value index): sampled, or greedy without a generator."""

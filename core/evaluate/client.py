@@ -18,7 +18,7 @@ from hyperllama.core.errors import ChildDied, HyperLlamaError, StudyError
 from hyperllama.core.evaluate.results import FoldResult, Result, fold_from_wire
 from hyperllama.core.space import Config
 from hyperllama.core.task import Problem, Task, load_task
-from hyperllama.models.process.child import Child, python_argv
+from hyperllama.models.process import Child, python_argv
 
 POLL_S = 0.1
 CANCEL_S = 0.5

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hyperllama.core.evaluate.crossval import Evaluator
     from hyperllama.core.task import Problem, Task
-    from hyperllama.models.process.child import Request
+    from hyperllama.models.process.serve import ChildRequest
 
 MEMORY_SLACK_MB = 512
 """Address space granted beyond the limit: reserved by threads and allocators, not used. What stays
@@ -30,11 +30,11 @@ class Bench:
         self._evaluator: Evaluator | None = None
         self._about: dict[str, Any] = {}
 
-    def handle(self, request: Request) -> Iterator[dict[str, Any]]:
+    def handle(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
         """Answer one request: folds as they finish, then one message with "done" or "error"."""
         from hyperllama.core.evaluate.crossval import TrialFailed
 
-        answers: Callable[[Request], Iterator[dict[str, Any]]] = getattr(
+        answers: Callable[[ChildRequest], Iterator[dict[str, Any]]] = getattr(
             self, f"_{request['do']}"
         )
         try:
@@ -43,7 +43,7 @@ class Bench:
         except TrialFailed as error:
             yield {"error": "TrialFailed", "message": str(error), "rss_mb": rss_mb()}
 
-    def _open(self, request: Request) -> Iterator[dict[str, Any]]:
+    def _open(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
         from hyperllama.core.data import load_table
         from hyperllama.core.evaluate.crossval import Evaluator
         from hyperllama.core.evaluate.pipeline import build_pipeline
@@ -66,7 +66,7 @@ class Bench:
             "summary": table.summary(),
         }
 
-    def _evaluate(self, request: Request) -> Iterator[dict[str, Any]]:
+    def _evaluate(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
         from dataclasses import asdict
 
         from hyperllama.core.evaluate.crossval import Tally
@@ -80,12 +80,12 @@ class Bench:
                     break
         yield {"done": True, "facts": tally.facts()}
 
-    def _test(self, request: Request) -> Iterator[dict[str, Any]]:
+    def _test(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
         with memory_limit(request.get("memory_mb")):
             value = self._opened().test_score(dict(request["config"]), int(request["seed"]))
         yield {"done": True, "value": value}
 
-    def _fit(self, request: Request) -> Iterator[dict[str, Any]]:
+    def _fit(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
         from hyperllama.core.evaluate.saving import save_pipeline, versions
 
         config, seed = dict(request["config"]), int(request["seed"])
@@ -96,7 +96,7 @@ class Bench:
         save_pipeline(pipeline, Path(request["path"]), {**facts, **request.get("facts", {})})
         yield {"done": True}
 
-    def _table(self, request: Request) -> Iterator[dict[str, Any]]:
+    def _table(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
         from hyperllama.core.evaluate.saving import save_table
 
         d = self._opened().data
@@ -178,6 +178,6 @@ def memory_limit(limit_mb: float | None) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    from hyperllama.models.process.child import serve
+    from hyperllama.models.process.serve import serve
 
     serve(Bench().handle)

@@ -39,7 +39,7 @@ from hyperllama.core.storage.folder import Lock, all_summaries, holder
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.reading import StudyFacts, read_study
 from hyperllama.core.storage.store import StoredTrial
-from hyperllama.models.process.child import program_argv
+from hyperllama.models.process import program_argv
 
 SEEDS = 3
 FOLDINGS = 5

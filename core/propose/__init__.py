@@ -65,7 +65,7 @@ def _known(name: str) -> str:
 
 def _llama(setting: ProposerSetting) -> tuple[str, str]:
     """Module and class for a model file: its own dialect, or chat."""
-    from hyperllama.models.gguf.registry import read_metadata, resolve_model
+    from hyperllama.models.gguf import read_metadata, resolve_model
 
     if read_metadata(resolve_model(setting.model)).is_embedded_dialect:
         return "embedded.proposer", "EmbeddedProposer"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
 from hyperllama.core.storage.paths import home
 from hyperllama.core.trials import ProposerSetting
-from hyperllama.models.engine.protocol import EngineSettings, Generated, Generation, ModelInfo
+from hyperllama.models.engine import EngineSettings, Generated, Generation, ModelInfo
 
 
 class EngineLike(Protocol):
@@ -159,7 +159,7 @@ class EngineSession:
         if self._setting.make_engine is not None:
             made: EngineLike = self._setting.make_engine()
             return made
-        from hyperllama.models.engine.client import Engine
+        from hyperllama.models.engine import Engine
 
         log = self._setting.log or home() / "engine.log"
         log.parent.mkdir(parents=True, exist_ok=True)

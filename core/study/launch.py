@@ -421,7 +421,7 @@ class _Opened:
 
     def _use_model(self, model: str) -> str:
         """Take another model for proposers that are opened from now on; it stays on a resume."""
-        from hyperllama.models.gguf.registry import check_model, resolve_model
+        from hyperllama.models.gguf import check_model, resolve_model
 
         assert self._store is not None
         check_model(resolve_model(model))

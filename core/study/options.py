@@ -83,7 +83,7 @@ def lasting_model(model: str) -> str:
 
 def _usable(model: str) -> bool:
     """Whether the model is one of our own; an error says why it cannot be used at all."""
-    from hyperllama.models.gguf.registry import check_model, resolve_model
+    from hyperllama.models.gguf import check_model, resolve_model
 
     if importlib.util.find_spec("llama_cpp") is None:
         raise EngineError(

@@ -79,7 +79,7 @@ SCORE_0 = INDEX["<s:0>"]
 
 
 @dataclass(frozen=True)
-class Axis:
+class DialectParam:
     """One hyperparameter as the dialect names it.
 
     Attributes:
@@ -124,7 +124,7 @@ def identity(name: str, taken: set[int]) -> int:
 
 
 @dataclass(frozen=True)
-class Facts:
+class TableFacts:
     """What the header says of a table; None where it is not known."""
 
     kind: str = "?"
@@ -135,7 +135,7 @@ class Facts:
     missing_share: float | None = None
 
 
-def header(estimator: str, facts: Facts, axes: Sequence[Axis]) -> list[int]:
+def header(estimator: str, facts: TableFacts, axes: Sequence[DialectParam]) -> list[int]:
     """The stable part of a prompt."""
     est = estimator if estimator in ESTIMATORS else "?"
     kind = facts.kind if facts.kind in KINDS else "?"
@@ -160,13 +160,13 @@ def header(estimator: str, facts: Facts, axes: Sequence[Axis]) -> list[int]:
 Point = Mapping[int, int]  # axis number -> value index, active axes only
 
 
-def most_trials(axes: Sequence[Axis]) -> int:
+def most_trials(axes: Sequence[DialectParam]) -> int:
     """How many trials a prompt holds: 6 to 24, some HISTORY_TOKENS of text."""
     return max(6, min(24, HISTORY_TOKENS // (2 + 2 * len(axes))))
 
 
 def history(
-    axes: Sequence[Axis], points: Sequence[Point], losses: Sequence[float | None]
+    axes: Sequence[DialectParam], points: Sequence[Point], losses: Sequence[float | None]
 ) -> list[int]:
     """Trials from worst to best; None is a failure. At most `most_trials` of them are told.
 
@@ -187,7 +187,7 @@ def history(
     return tokens
 
 
-def plan(axes: Sequence[Axis], incumbent: Point | None, target: Point) -> list[int]:
+def plan(axes: Sequence[DialectParam], incumbent: Point | None, target: Point) -> list[int]:
     """The rationale of a move from the incumbent: how far, what moves most, which way."""
     if incumbent is None:
         return [INDEX["<open>"]]
@@ -205,7 +205,7 @@ def plan(axes: Sequence[Axis], incumbent: Point | None, target: Point) -> list[i
     return [INDEX[f"<{size}>"], axes[most].token, INDEX[f"<{move}>"]]
 
 
-def plan_tokens(axes: Sequence[Axis], told: bool) -> list[list[int]]:
+def plan_tokens(axes: Sequence[DialectParam], told: bool) -> list[list[int]]:
     """What may stand at each place of a plan, `told` whether there is an incumbent."""
     if not told:
         return [[INDEX["<open>"]]]
@@ -216,7 +216,7 @@ def plan_tokens(axes: Sequence[Axis], told: bool) -> list[list[int]]:
     ]
 
 
-def _distance(axis: Axis, before: int | None, after: int) -> float:
+def _distance(axis: DialectParam, before: int | None, after: int) -> float:
     if before is None or axis.kind == "choice":
         return float(before != after)
     return abs(after - before) / BINS

@@ -1,22 +1,26 @@
-"""The engine: llama.cpp in a child process, asked for programmes of segments."""
+"""The engine: llama.cpp in a process of its own, asked for programmes of segments.
+
+`Engine` starts it; nothing imported from here loads llama.cpp, numpy or pydantic.
+"""
 
 from hyperllama.models.engine.client import Engine
-from hyperllama.models.engine.protocol import (
-    Choice,
+from hyperllama.models.engine.generation import (
+    MAX_SAMPLES,
     Completion,
-    EngineSettings,
     Fixed,
     Free,
     Generated,
     Generation,
-    ModelInfo,
     Number,
+    OneOf,
     Segment,
     Tokens,
 )
+from hyperllama.models.engine.messages import Load
+from hyperllama.models.engine.settings import EngineSettings, ModelInfo
 
 __all__ = [
-    "Choice",
+    "MAX_SAMPLES",
     "Completion",
     "Engine",
     "EngineSettings",
@@ -24,8 +28,10 @@ __all__ = [
     "Free",
     "Generated",
     "Generation",
+    "Load",
     "ModelInfo",
     "Number",
+    "OneOf",
     "Segment",
     "Tokens",
 ]

@@ -17,11 +17,12 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from hyperllama.models.engine.generation import MAX_SAMPLES
 from hyperllama.models.engine.library import last_complaints, load_library
-from hyperllama.models.engine.protocol import SIDE_BY_SIDE, EngineSettings, ModelInfo
+from hyperllama.models.engine.settings import EngineSettings, ModelInfo
 from hyperllama.models.engine.vocabulary import Vocabulary
 from hyperllama.models.errors import EngineError, ModelFileError
-from hyperllama.models.gguf.registry import (
+from hyperllama.models.gguf import (
     ModelFile,
     check_model,
     default_context,
@@ -31,7 +32,7 @@ from hyperllama.models.gguf.registry import (
 Row = NDArray[np.float32]
 Run = tuple[int, int, Sequence[int]]
 
-SEQUENCES = SIDE_BY_SIDE + 1
+SEQUENCES = MAX_SAMPLES + 1
 """Parallel sequences of a context; the last is scratch for beliefs and scores."""
 SCRATCH = SEQUENCES - 1
 PIECE = 64
@@ -43,7 +44,7 @@ _FEW = 6
 """So many tokens or fewer are evaluated one by one, see `Context.few`."""
 
 
-class Cancelled(Exception):
+class RequestCancelled(Exception):
     """The parent no longer wants the result."""
 
 
@@ -347,7 +348,7 @@ class Context:
         piece is taken from the cache only if it was evaluated as the same piece.
 
         Raises:
-            Cancelled: `cancelled` became true between two pieces.
+            RequestCancelled: `cancelled` became true between two pieces.
         """
         kept = pieces = 0
         for mine, other in zip(ends[:-1], self.ends, strict=False):
@@ -363,7 +364,7 @@ class Context:
         row, at = None, kept
         for end in ends[pieces:]:
             if cancelled():
-                raise Cancelled
+                raise RequestCancelled
             run: Run = (0, at, tokens[at:end])
             if end == len(tokens):
                 (row,) = self.evaluate([run])

@@ -23,16 +23,16 @@ from hyperllama.models.decode.sampling import (
     probabilities,
 )
 from hyperllama.models.engine.context import Row
-from hyperllama.models.engine.plan import Plan
-from hyperllama.models.engine.protocol import (
+from hyperllama.models.engine.generation import (
     Belief,
-    Choice,
     Completion,
     Fixed,
     Free,
     Number,
+    OneOf,
     Tokens,
 )
+from hyperllama.models.engine.plan import RequestPlan
 
 BELIEF_BINS = 64
 NEGLIGIBLE = 1e-4
@@ -60,7 +60,12 @@ class Cursor:
     """
 
     def __init__(
-        self, plan: Plan, sequence: int, prompt: int, seed: int, on_text: Callable[[str], None]
+        self,
+        plan: RequestPlan,
+        sequence: int,
+        prompt: int,
+        seed: int,
+        on_text: Callable[[str], None],
     ) -> None:
         self.plan, self.sequence, self.prompt = plan, sequence, prompt
         self.context, self.request = plan.context, plan.request
@@ -80,7 +85,10 @@ class Cursor:
         return Completion(
             values=self.values,
             text=self.context.vocabulary.detokenize(self.reply),
-            beliefs=self.beliefs,
+            beliefs={
+                name: tuple((value, round(p, 7)) for value, p in pairs)
+                for name, pairs in self.beliefs.items()
+            },
             tokens=tuple(self.reply),
             logprob=self.logprob,
             stop_reason=self.stop_reason,
@@ -98,7 +106,7 @@ class Cursor:
                 yield from self._tokens(segment)
             elif isinstance(segment, Number):
                 yield from self._number(i, segment)
-            elif isinstance(segment, Choice):
+            elif isinstance(segment, OneOf):
                 yield from self._choice(i, segment)
             else:
                 yield from self._free(i, segment)
@@ -177,7 +185,7 @@ class Cursor:
             ranked = sorted(bins.items(), key=lambda item: -item[1])
             self.beliefs[segment.name] = tuple(ranked[:BELIEF_BINS])
 
-    def _choice(self, i: int, segment: Choice) -> Steps:
+    def _choice(self, i: int, segment: OneOf) -> Steps:
         node, _ = self.plan.tries[i]
         reach = 1.0
         belief = [0.0] * len(segment.options)

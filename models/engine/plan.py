@@ -7,11 +7,11 @@ import numpy as np
 from hyperllama.models.decode.numbers import number_grammar
 from hyperllama.models.decode.sampling import Branch, Ids, option_trie
 from hyperllama.models.engine.context import Context
-from hyperllama.models.engine.protocol import Choice, Fixed, Free, Generation, Number, Tokens
+from hyperllama.models.engine.generation import Fixed, Free, Generation, Number, OneOf, Tokens
 from hyperllama.models.errors import EngineError
 
 
-class Plan:
+class RequestPlan:
     """What all samples of a request share: segments, their fixed tokens, how much they may take."""
 
     def __init__(self, context: Context, request: Generation) -> None:
@@ -26,7 +26,7 @@ class Plan:
             if isinstance(s, Fixed):
                 self.fixed[i] = v.continuation(s.text, special=s.special)
                 most = len(self.fixed[i])
-            elif isinstance(s, Choice):
+            elif isinstance(s, OneOf):
                 self.tries[i] = option_trie(s.options, v.continuation, v.pieces)
                 most = max(map(len, self.tries[i][1]))
             elif isinstance(s, Number):

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hyperllama.models.decode.sampling import log_sum_exp
-from hyperllama.models.engine.context import OUTPUTS, SCRATCH, Cancelled, Context, Row
+from hyperllama.models.engine.context import OUTPUTS, SCRATCH, Context, RequestCancelled, Row
 from hyperllama.models.engine.cursor import Aside, Cursor
-from hyperllama.models.engine.plan import Plan
-from hyperllama.models.engine.protocol import Generated, Generation
+from hyperllama.models.engine.generation import Generated, Generation
+from hyperllama.models.engine.plan import RequestPlan
 from hyperllama.models.errors import EngineError
 
 
@@ -32,7 +32,7 @@ def run(
     """
     begin = time.perf_counter()
     native_s, evaluated = context.native_s, context.evaluated
-    plan = Plan(context, request)
+    plan = RequestPlan(context, request)
     tokens, ends, prompt_tokens = plan.prompt()
     cursors: list[Cursor] = []
     cached, prompt_s, decode_begin = 0, 0.0, begin
@@ -49,7 +49,7 @@ def run(
             cursors.append(cursor)
         _feed(context, cursors, cancelled)
         used = max(len(tokens), *(c.length + len(c.pending) for c in cursors))
-    except Cancelled:
+    except RequestCancelled:
         if not cursors:
             cursors = [Cursor(plan, 0, len(tokens), seed, on_text)]
         for cursor in cursors:
@@ -81,10 +81,10 @@ def read(context: Context, parts: Sequence[str], cancelled: Callable[[], bool]) 
     Raises:
         EngineError: it does not fit, or llama.cpp fails.
     """
-    tokens, ends, _ = Plan(context, Generation(list(parts), ())).prompt()
+    tokens, ends, _ = RequestPlan(context, Generation(list(parts), ())).prompt()
     try:
         context.start(tokens, ends, cancelled)
-    except Cancelled:
+    except RequestCancelled:
         return
     except BaseException:
         context.forget()
@@ -112,7 +112,7 @@ def _feed(context: Context, cursors: Sequence[Cursor], cancelled: Callable[[], b
         advance(cursor, None)
     while waiting:
         if cancelled():
-            raise Cancelled
+            raise RequestCancelled
         asked, waiting = waiting, []
         batch: list[tuple[Cursor, list[int]]] = []
         groups = [batch]
@@ -153,9 +153,9 @@ def score(
 
     Raises:
         EngineError: prompt and continuation do not fit.
-        Cancelled: `cancelled` became true.
+        RequestCancelled: `cancelled` became true.
     """
-    plan = Plan(context, Generation(prompt, ()))
+    plan = RequestPlan(context, Generation(prompt, ()))
     tokens, ends, _ = plan.prompt()
     v = context.vocabulary
     first, _ = context.start(tokens, ends, cancelled)
@@ -164,7 +164,7 @@ def score(
     results: list[list[float]] = []
     for continuation in continuations:
         if cancelled():
-            raise Cancelled
+            raise RequestCancelled
         ids = (
             v.continuation(continuation)
             if isinstance(continuation, str)

@@ -1,36 +1,39 @@
-"""The engine's child process: the one owner of one llama.cpp context.
-
-Requests (see `models.child`): load, tokenize, detokenize, count, render, generate, score, sha256,
-save_cache, restore_cache, read_ahead, settle.
-"""
+"""The engine's process: the one owner of one llama.cpp context. Its requests are in `messages`."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hyperllama.models.engine import messages
 from hyperllama.models.engine.cache import restore_cache, save_cache
 from hyperllama.models.engine.chat import render
-from hyperllama.models.engine.context import Cancelled, Context
+from hyperllama.models.engine.context import Context, RequestCancelled
+from hyperllama.models.engine.generation import Generated
 from hyperllama.models.engine.programme import read, run, score
-from hyperllama.models.engine.protocol import EngineSettings, generated_to_wire, request_from_wire
+from hyperllama.models.engine.settings import ModelInfo
 from hyperllama.models.errors import EngineError, HyperLlamaError
-from hyperllama.models.gguf.registry import file_sha256
-from hyperllama.models.process.child import Request, serve
+from hyperllama.models.gguf import file_sha256
+from hyperllama.models.process.serve import ChildRequest, serve
 
 HASH_AT_ONCE_BYTES = 64 << 20
-PROGRESS_S = TEXT_S = 0.03
+REPORT_S = 0.03
 """Shortest time between two reports of progress, or of text."""
-_AT_ONCE = ("tokenize", "detokenize", "count", "render", "sha256", "read_ahead", "settle")
+ALIVE_S = 1.0
+"""Longest time without a report while a reply is made."""
+_LOWEST_PRIORITY = 19
+_LEAVE_CONTEXT = (
+    messages.Tokenize, messages.Detokenize, messages.CountTokens, messages.RenderChat,
+    messages.Sha256, messages.ReadAhead, messages.FinishReading,
+)  # fmt: skip
 """Requests that leave the context alone; others end what is read ahead."""
-_LOWEST = 19
 
 
 class Server:
@@ -41,15 +44,20 @@ class Server:
         self._hash: str | HyperLlamaError = ""
         self._hashing: threading.Thread | None = None
         self._reading: threading.Thread | None = None
-        self._read_tokens = 0
-        self._unwanted = threading.Event()
+        self._tokens_read = 0
+        self._stop_reading = threading.Event()
 
-    def handle(self, request: Request) -> Iterator[dict[str, Any]]:
+    def handle(self, call: ChildRequest) -> Iterator[dict[str, Any]]:
         """Answer one request."""
-        if request["do"] not in _AT_ONCE:
+        request = messages.request_of(call)
+        if not isinstance(request, _LEAVE_CONTEXT):
             self._end_reading()
-        answer = getattr(self, f"_{request['do']}")(request)
-        yield {"done": True, **answer}
+        yield {"done": self.answer(request, call)}
+
+    @functools.singledispatchmethod
+    def answer(self, request: Any, call: ChildRequest) -> Any:
+        """The answer to a request; `call` reports events and knows whether it was cancelled."""
+        raise EngineError(f"the engine has no request {type(request).__name__}")
 
     @property
     def context(self) -> Context:
@@ -57,161 +65,165 @@ class Server:
             raise EngineError("no model is loaded", "load one first")
         return self._context
 
-    def _load(self, request: Request) -> dict[str, Any]:
+    @answer.register
+    def _load(self, request: messages.Load, call: ChildRequest) -> ModelInfo:
         if self._context is not None:
             self._context.close()
             self._context = None
-        path = Path(request["path"])
-        told = 0.0
+        path = Path(request.path)
+        last_s = 0.0
 
         def progress(share: float) -> None:
-            nonlocal told
-            now = time.monotonic()
-            if share >= 1 or now - told > PROGRESS_S:
-                told = now
-                request.send("progress", share=share)
+            nonlocal last_s
+            if share >= 1 or time.monotonic() - last_s > REPORT_S:
+                last_s = time.monotonic()
+                call.send("progress", share=share)
 
-        context = Context(path, EngineSettings(**request["settings"]), progress)
-        self._context = context
+        self._context = Context(path, request.settings, progress)
         self._hash, self._hashing = "", None
-        if context.file.size_bytes <= HASH_AT_ONCE_BYTES:
+        if self._context.file.size_bytes <= HASH_AT_ONCE_BYTES:
             self._read_hash(path)
         else:
             self._hashing = threading.Thread(target=self._read_hash, args=(path,), daemon=True)
             self._hashing.start()
         known = self._hash if isinstance(self._hash, str) else ""
-        return {"info": asdict(context.info(known, request["notes"]))}
+        return self._context.info(known, request.notes)
+
+    @answer.register
+    def _sha256(self, request: messages.Sha256, call: ChildRequest) -> str:
+        _wait_for(self._hashing, call)
+        if isinstance(self._hash, HyperLlamaError):
+            raise self._hash
+        return self._hash
 
     def _read_hash(self, path: Path) -> None:
         try:
             self._hash = file_sha256(path)
-        except HyperLlamaError as e:
-            self._hash = e
+        except HyperLlamaError as error:
+            self._hash = error
 
-    def _read_ahead(self, request: Request) -> dict[str, Any]:
-        """Begin to read a prompt, and answer before it is read."""
+    # -- text ----------------------------------------------------------------------------------
+
+    @answer.register
+    def _tokenize(self, request: messages.Tokenize, call: ChildRequest) -> list[int]:
+        special = request.special
+        return self.context.vocabulary.tokenize(request.text, begin=special, special=special)
+
+    @answer.register
+    def _detokenize(self, request: messages.Detokenize, call: ChildRequest) -> str:
+        v = self.context.vocabulary
+        if not all(0 <= i < v.size for i in request.ids):
+            raise EngineError(f"the vocabulary has {v.size} tokens; others were asked for")
+        return v.detokenize(request.ids)
+
+    @answer.register
+    def _count(self, request: messages.CountTokens, call: ChildRequest) -> list[int]:
+        tokenize = self.context.vocabulary.tokenize
+        return [len(tokenize(text, begin=False, special=True)) for text in request.texts]
+
+    @answer.register
+    def _render(self, request: messages.RenderChat, call: ChildRequest) -> str:
+        v = self.context.vocabulary
+        return render(
+            self.context.file.chat_template,
+            request.messages,
+            bos=v.detokenize([v.bos]) if v.bos >= 0 else "",
+            eos=v.detokenize([v.eos]) if v.eos >= 0 else "",
+            add_generation_prompt=request.add_generation_prompt,
+            variables=request.variables,
+        )
+
+    # -- generating ----------------------------------------------------------------------------
+
+    @answer.register
+    def _generate(self, request: messages.Generate, call: ChildRequest) -> Generated:
+        unsent = ""
+        last_s = 0.0
+
+        def send(text: str, after_s: float) -> None:
+            nonlocal unsent, last_s
+            unsent += text
+            now = time.monotonic()
+            if now - last_s > after_s:
+                call.send("text", text=unsent)
+                unsent, last_s = "", now
+
+        def on_text(text: str) -> None:
+            if unsent or text:
+                send(text, REPORT_S)
+
+        def cancelled() -> bool:
+            send("", ALIVE_S)
+            return call.cancelled
+
+        seed = request.generation.seed
+        if seed is None:
+            seed = self.context.settings.seed
+        result = run(self.context, request.generation, seed, cancelled, on_text)
+        if unsent:
+            call.send("text", text=unsent)
+        return result
+
+    @answer.register
+    def _score(self, request: messages.Score, call: ChildRequest) -> list[list[float]]:
+        prompt, continuations = request.prompt, request.continuations
+        try:
+            return score(self.context, prompt, continuations, lambda: call.cancelled)
+        except RequestCancelled:
+            raise EngineError("scoring was cancelled") from None
+
+    # -- the cache -----------------------------------------------------------------------------
+
+    @answer.register
+    def _read_ahead(self, request: messages.ReadAhead, call: ChildRequest) -> None:
         context = self.context
         if context.gpu_layers:  # it reads in no time, and a trial may need it
-            return {}
+            return
         self._end_reading()
-        self._unwanted.clear()
-        self._read_tokens = 0
+        self._stop_reading.clear()
+        self._tokens_read = 0
         self._reading = threading.Thread(
-            target=self._read, args=(context, request["parts"]), daemon=True
+            target=self._read, args=(context, request.parts), daemon=True
         )
         self._reading.start()
-        return {}
 
     def _read(self, context: Context, parts: Sequence[str]) -> None:
         if sys.platform.startswith("linux"):  # niceness is a thread's there, elsewhere a process's
             with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST)
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
         before = context.evaluated
         try:
-            read(context, parts, self._unwanted.is_set)
-            self._read_tokens = context.evaluated - before
-        except HyperLlamaError as e:  # the request that needs it will say so
-            print(f"nothing was read ahead: {e.message}", file=sys.stderr, flush=True)
+            read(context, parts, self._stop_reading.is_set)
+            self._tokens_read = context.evaluated - before
+        except HyperLlamaError as error:  # the request that needs it raises the same
+            print(f"nothing was read ahead: {error.message}", file=sys.stderr, flush=True)
 
     def _end_reading(self) -> None:
         """Let no thread but this one use the context: what is being read ahead ends soon."""
-        self._unwanted.set()
+        self._stop_reading.set()
         if self._reading is not None:
             self._reading.join()
             self._reading = None
 
-    def _settle(self, request: Request) -> dict[str, Any]:
-        while self._reading is not None and self._reading.is_alive() and not request.cancelled:
-            self._reading.join(0.5)
-            request.send("alive")
-        return {"tokens": self._read_tokens}
+    @answer.register
+    def _finish_reading(self, request: messages.FinishReading, call: ChildRequest) -> int:
+        _wait_for(self._reading, call)
+        return self._tokens_read
 
-    def _sha256(self, request: Request) -> dict[str, Any]:
-        while self._hashing is not None and self._hashing.is_alive() and not request.cancelled:
-            self._hashing.join(0.5)
-            request.send("alive")
-        if isinstance(self._hash, HyperLlamaError):
-            raise self._hash
-        return {"sha256": self._hash}
+    @answer.register
+    def _save_cache(self, request: messages.SaveCache, call: ChildRequest) -> int:
+        return save_cache(self.context, Path(request.path), request.max_bytes)
 
-    def _tokenize(self, request: Request) -> dict[str, Any]:
-        v = self.context.vocabulary
-        special = bool(request["special"])
-        return {"ids": v.tokenize(request["text"], begin=special, special=special)}
+    @answer.register
+    def _restore_cache(self, request: messages.RestoreCache, call: ChildRequest) -> int:
+        return restore_cache(self.context, Path(request.path))
 
-    def _detokenize(self, request: Request) -> dict[str, Any]:
-        v = self.context.vocabulary
-        ids = [int(i) for i in request["ids"]]
-        if not all(0 <= i < v.size for i in ids):
-            raise EngineError(f"the vocabulary has {v.size} tokens; others were asked for")
-        return {"text": v.detokenize(ids)}
 
-    def _count(self, request: Request) -> dict[str, Any]:
-        v = self.context.vocabulary
-        return {"counts": [len(v.tokenize(t, begin=False, special=True)) for t in request["texts"]]}
-
-    def _render(self, request: Request) -> dict[str, Any]:
-        v = self.context.vocabulary
-        text = render(
-            self.context.file.chat_template,
-            request["messages"],
-            bos=v.detokenize([v.bos]) if v.bos >= 0 else "",
-            eos=v.detokenize([v.eos]) if v.eos >= 0 else "",
-            add_generation_prompt=bool(request["add_generation_prompt"]),
-            variables=request["variables"],
-        )
-        return {"text": text}
-
-    def _generate(self, request: Request) -> dict[str, Any]:
-        waiting = ""
-        told = 0.0
-
-        def on_text(text: str) -> None:
-            nonlocal waiting, told
-            waiting += text
-            now = time.monotonic()
-            if waiting and now - told > TEXT_S:
-                request.send("text", text=waiting)
-                waiting, told = "", now
-
-        def cancelled() -> bool:
-            nonlocal told
-            now = time.monotonic()
-            if now - told > 1.0:  # a sign of life
-                request.send("text", text=waiting_text())
-                told = now
-            return request.cancelled
-
-        def waiting_text() -> str:
-            nonlocal waiting
-            text, waiting = waiting, ""
-            return text
-
-        wanted = request_from_wire(request["request"])
-        seed = self.context.settings.seed if wanted.seed is None else wanted.seed
-        result = run(self.context, wanted, seed, cancelled, on_text)
-        if waiting:
-            request.send("text", text=waiting)
-        return {"result": generated_to_wire(result)}
-
-    def _save_cache(self, request: Request) -> dict[str, Any]:
-        most = int(request["most_bytes"])
-        return {"tokens": save_cache(self.context, Path(request["path"]), most)}
-
-    def _restore_cache(self, request: Request) -> dict[str, Any]:
-        return {"tokens": restore_cache(self.context, Path(request["path"]))}
-
-    def _score(self, request: Request) -> dict[str, Any]:
-        try:
-            logs = score(
-                self.context,
-                request["prompt"],
-                request["continuations"],
-                lambda: request.cancelled,
-            )
-        except Cancelled:
-            raise EngineError("scoring was cancelled") from None
-        return {"logprobs": logs}
+def _wait_for(thread: threading.Thread | None, call: ChildRequest) -> None:
+    """Wait until a thread has ended or the request is cancelled, with signs of life."""
+    while thread is not None and thread.is_alive() and not call.cancelled:
+        thread.join(0.5)
+        call.send("alive")
 
 
 if __name__ == "__main__":

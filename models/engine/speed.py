@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hyperllama.models.engine.client import Engine
-from hyperllama.models.engine.protocol import EngineSettings, Generation, ModelInfo, Tokens
+from hyperllama.models.engine.generation import Generation, Tokens
+from hyperllama.models.engine.settings import EngineSettings, ModelInfo
 from hyperllama.models.process.usage import peak_memory_mb
 
 _BATCH = 512

@@ -1,0 +1,17 @@
+"""Child processes of ours: starting them, talking to them in JSON lines, their priority and use.
+
+The child's end is imported from `serve`, what they cost from `usage`: both load psutil.
+"""
+
+from hyperllama.models.process.child import Child, ChildError
+from hyperllama.models.process.command import program_argv, python_argv
+from hyperllama.models.process.priority import STUDY_NICENESS, set_niceness
+
+__all__ = [
+    "STUDY_NICENESS",
+    "Child",
+    "ChildError",
+    "program_argv",
+    "python_argv",
+    "set_niceness",
+]

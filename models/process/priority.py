@@ -1,4 +1,4 @@
-"""How much a process of ours gives way to the others: studies must not slow the interface down."""
+"""The priority of processes of ours: studies must not slow the interface down."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import contextlib
 import os
 from pathlib import Path
 
-STUDY = 5
+STUDY_NICENESS = 5
 """Niceness of studies that were started from the interface, and of all they start.
 
 Beside other work of the machine they still get a third of what that gets.
 """
 
 
-def give_way(pid: int, nice: int) -> None:
+def set_niceness(pid: int, nice: int) -> None:
     """Set a process's niceness and, on Linux, that of its session's group.
 
     Where the kernel schedules by session (`sched_autogroup`, usual on desktops) niceness counts
@@ -26,8 +26,8 @@ def give_way(pid: int, nice: int) -> None:
         Path(f"/proc/{pid}/autogroup").write_text(str(nice), "ascii")
 
 
-def pass_on(pid: int) -> None:
+def hand_on_niceness(pid: int) -> None:
     """Give a child with a session of its own the niceness of this process."""
     with contextlib.suppress(OSError):
         if nice := os.getpriority(os.PRIO_PROCESS, 0):
-            give_way(pid, nice)
+            set_niceness(pid, nice)

@@ -1,7 +1,8 @@
-"""What work costs the machine: a process's peak memory, and energy where the machine reports it."""
+"""What processes use: memory, processor time, and energy where the machine reports it."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,11 +23,23 @@ def peak_memory_mb(pid: int | None) -> float:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
     except OSError:
-        pass  # no /proc on this system, or the process has ended: the next line tells
+        pass  # no /proc on this system, or the process has ended
     try:
         return float(psutil.Process(pid).memory_info().rss) / 2**20
     except psutil.Error:
         return 0.0
+
+
+def family_usage(pid: int) -> tuple[float, float]:
+    """Resident memory (MiB) and CPU seconds of a process and all it started; 0 when it is gone."""
+    rss_bytes, cpu_s = 0, 0.0
+    with contextlib.suppress(psutil.Error):
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                rss_bytes += process.memory_info().rss
+                cpu_s += sum(process.cpu_times()[:2])
+    return rss_bytes / 2**20, cpu_s
 
 
 class EnergyMeter:
@@ -44,13 +57,13 @@ class EnergyMeter:
         self._first = self._read()
 
     def joules(self) -> float | None:
-        """Energy so far; None where the machine reports none, or nobody may read it."""
+        """Energy so far; None where the machine reports none or the counters may not be read."""
         now = self._read()
         if not now or len(now) != len(self._first):
             return None
         total = 0
         for zone, before, after in zip(self._zones, self._first, now, strict=True):
-            if after < before:  # the counter began anew
+            if after < before:  # the counter has wrapped around
                 after += _number(zone / "max_energy_range_uj") or 0
             total += after - before
         return total / 1e6

@@ -11,8 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hyperllama.models.engine.protocol import (
-    Choice,
+from hyperllama.models.engine import (
     Completion,
     EngineSettings,
     Fixed,
@@ -21,6 +20,7 @@ from hyperllama.models.engine.protocol import (
     Generation,
     ModelInfo,
     Number,
+    OneOf,
 )
 from hyperllama.models.errors import EngineError
 
@@ -125,7 +125,7 @@ class FakeEngine:
                 if on_text is not None and n == 0:
                     on_text(value)
                 shown = value
-            elif isinstance(segment, Choice):
+            elif isinstance(segment, OneOf):
                 value = dice.choice(segment.options) if chosen is None else chosen
                 shown = value
                 beliefs[segment.name] = tuple((o, 1 / len(segment.options))

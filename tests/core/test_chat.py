@@ -27,9 +27,9 @@ from hyperllama.core.space import (
 from hyperllama.core.study.telling import counts
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Cancelled, Observed, ProposerSetting, Speaks
+from hyperllama.models.engine import Fixed, Free, Number, OneOf
 from hyperllama.models.engine.chat import render
-from hyperllama.models.engine.protocol import Choice, Fixed, Free, Number
-from hyperllama.models.gguf.registry import read_metadata
+from hyperllama.models.gguf import read_metadata
 from tests.core.fake_engine import FakeEngine
 from tests.models.random_model import real_templates
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
@@ -72,8 +72,8 @@ def test_fixed_text_is_put_in_and_values_are_decoded_in_stages(model: Path) -> N
     engine = FakeEngine(always({"value kernel": '"poly"'}))
     proposal = chat(model, engine).ask(SPACE, AskContext(0))
     first, second = engine.requests
-    assert [type(s) for s in first.segments] == [Free, Fixed, Number, Fixed, Choice]
-    assert [type(s) for s in second.segments] == [Fixed, Number, Fixed, Choice, Fixed]
+    assert [type(s) for s in first.segments] == [Free, Fixed, Number, Fixed, OneOf]
+    assert [type(s) for s in second.segments] == [Fixed, Number, Fixed, OneOf, Fixed]
     assert first.segments[1] == Fixed('\nConfiguration: {"lr": ')
     assert second.segments[-1] == Fixed(', "seed": 7}')
     assert list(second.prompt[: len(first.prompt)]) == list(first.prompt)
@@ -176,7 +176,7 @@ def test_without_an_analysis_the_reply_is_the_next_row_of_the_table(model: Path)
     proposer.tell(Observed(11, {"lr": 0.5, "n": 2, "kind": "1", "seed": 7}, 0.9))
     proposal = proposer.ask(space, AskContext(12))
     first = engine.requests[0].segments
-    assert [type(s) for s in first] == [Fixed, Number, Fixed, Number, Fixed, Choice, Fixed]
+    assert [type(s) for s in first] == [Fixed, Number, Fixed, Number, Fixed, OneOf, Fixed]
     assert (first[0], first[2], first[-1]) == (Fixed("12,"), Fixed(","), Fixed(",7"))
     assert first[5].options == ('"1"', "1", '"a b"')
     assert space.contains(proposal.config) and proposal.config["kind"] == "a b"

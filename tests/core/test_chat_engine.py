@@ -20,7 +20,7 @@ from hyperllama.core.space import (
 )
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
-from hyperllama.models.engine.protocol import EngineSettings
+from hyperllama.models.engine import EngineSettings
 from tests.models.random_model import real_vocabularies, write_random
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
 

@@ -235,7 +235,7 @@ def test_without_a_model_tpe_proposes_and_says_so(
     def none(name: object) -> Path:
         raise ModelFileError("this installation has no embedded model")
 
-    monkeypatch.setattr("hyperllama.models.gguf.registry.resolve_model", none)
+    monkeypatch.setattr("hyperllama.models.gguf.resolve_model", none)
     heard: list[Event] = []
     start(task, Options(trials=2), listener=lambda event, t: heard.append(event))
     assert any(isinstance(e, Noted) and "tpe proposes" in e.text for e in heard)

@@ -34,9 +34,8 @@ from hyperllama.core.trials import (
     Proposer,
     ProposerSetting,
 )
-from hyperllama.models.engine.client import Engine
-from hyperllama.models.engine.protocol import ModelInfo
-from hyperllama.models.gguf.registry import resolve_model
+from hyperllama.models.engine import Engine, ModelInfo
+from hyperllama.models.gguf import resolve_model
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import write_tiny
 

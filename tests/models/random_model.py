@@ -14,7 +14,7 @@ from typing import Any
 import gguf
 import numpy as np
 
-from hyperllama.models.gguf.registry import read_metadata
+from hyperllama.models.gguf import read_metadata
 from tests.models.tiny_gguf import vocabulary
 
 VOCABULARIES = "HYPERLLAMA_VOCABULARIES"

@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from hyperllama.models.errors import ChildDied
-from hyperllama.models.process.child import Child, ChildSaid, python_argv
+from hyperllama.models.process import Child, ChildError, python_argv
 
 ROOT = Path(__file__).resolve().parents[2]
 
 SERVER = """
 import os, sys, time, ctypes
-from hyperllama.models.process.child import serve
+from hyperllama.models.process.serve import serve
 from hyperllama.models.errors import ModelFileError
 
 def handle(request):
@@ -111,11 +111,11 @@ def test_answers_requests_and_keeps_stray_prints_out(start: Callable[[], Child])
 
 def test_errors_of_the_handler_come_back_and_the_child_lives_on(start: Callable[[], Child]) -> None:
     child = start()
-    with pytest.raises(ChildSaid) as known:
+    with pytest.raises(ChildError) as known:
         child.call("bad")
     assert (known.value.message, known.value.hint) == ("no such file", "look elsewhere")
     assert known.value.kind == "ModelFileError"
-    with pytest.raises(ChildSaid, match="ZeroDivisionError: oops"):
+    with pytest.raises(ChildError, match="ZeroDivisionError: oops"):
         child.call("bug")
     assert child.call("echo", {"text": "still here"})["text"] == "still here"
 
@@ -162,7 +162,7 @@ def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         f"""
         import sys, time
         from pathlib import Path
-        from hyperllama.models.process.child import Child
+        from hyperllama.models.process import Child
         child = Child([sys.executable, {str(tmp_path / "server.py")!r}], name="c",
                       log=Path({str(tmp_path / "log")!r}))
         child.call("echo", {{"text": ""}})

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperllama.models.embedded import dialect
-from hyperllama.models.embedded.dialect import INDEX, VOCABULARY, Axis
+from hyperllama.models.embedded.dialect import INDEX, VOCABULARY, DialectParam
 
 AXES = [
-    Axis(INDEX["<p:learning_rate>"], "float:log", 1e-3, 1.0),
-    Axis(INDEX["<p:kernel>"], "choice", choices=("rbf", "poly"), bins=(0, 1)),
+    DialectParam(INDEX["<p:learning_rate>"], "float:log", 1e-3, 1.0),
+    DialectParam(INDEX["<p:kernel>"], "choice", choices=("rbf", "poly"), bins=(0, 1)),
 ]
 
 
@@ -23,10 +23,10 @@ def test_tokens_are_distinct() -> None:
 
 
 def test_header_names_what_is_known_and_says_where_nothing_is() -> None:
-    known = words(dialect.header("svm", dialect.Facts("binary", 500, 8, 0.5, 0.0, 0.0), AXES))
+    known = words(dialect.header("svm", dialect.TableFacts("binary", 500, 8, 0.5, 0.0, 0.0), AXES))
     assert known[:3] == ["<study>", "<est:svm>", "<binary>"]
     assert "<c:rbf>" in known and "~1e-3" in known
-    unknown = words(dialect.header("no such thing", dialect.Facts(), AXES))
+    unknown = words(dialect.header("no such thing", dialect.TableFacts(), AXES))
     assert unknown[1:4] == ["<est:?>", "<?>", "<rows:?>"]
 
 
@@ -49,7 +49,7 @@ def test_shifting_and_scaling_losses_changes_only_the_spread() -> None:
 @given(st.integers(1, 300), st.integers(1, 20))
 def test_a_prompt_is_bounded_however_long_the_history(trials: int, width: int) -> None:
     taken: set[int] = set()
-    axes = [Axis(dialect.identity(f"x{i}", taken), "float", 0.0, 1.0) for i in range(width)]
+    axes = [DialectParam(dialect.identity(f"x{i}", taken), "float", 0.0, 1.0) for i in range(width)]
     points = [{a: (t * 7 + a) % 100 for a in range(width)} for t in range(trials)]
     tokens = dialect.history(axes, points, [float(t % 13) for t in range(trials)])
     assert tokens.count(INDEX["<trial>"]) == min(trials, dialect.most_trials(axes))

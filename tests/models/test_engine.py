@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from hyperllama.models.engine import (
-    Choice,
     Engine,
     EngineSettings,
     Fixed,
     Free,
     Generation,
     Number,
+    OneOf,
     Segment,
     Tokens,
 )
@@ -31,7 +31,7 @@ from hyperllama.models.engine.chat import render
 from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.programme import read, run
 from hyperllama.models.errors import EngineError, HyperLlamaError, ModelFileError
-from hyperllama.models.gguf.registry import check_model
+from hyperllama.models.gguf import check_model
 from tests.models.random_model import TINY, write_random
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
 
@@ -64,7 +64,7 @@ PROGRAMME: list[Segment] = [
     Fixed(', "depth": '),
     Number("depth", 1, 500, integer=True, belief=True),
     Fixed(', "kernel": "'),
-    Choice("kernel", OPTIONS, belief=True),
+    OneOf("kernel", OPTIONS, belief=True),
     Fixed('"} because'),
     Free("why", 12, ("\n",)),
     Tokens("score", (5, 6, 7, 40), belief=True),
@@ -191,7 +191,7 @@ def test_what_was_read_ahead_is_not_read_again_and_changes_no_reply(engine: Engi
     assert cold.cached_tokens == 0
     engine.generate(Generation([*parts[:9], "go"], PROGRAMME, 1.0, seed=3))
     engine.read_ahead(parts)
-    assert engine.settle() == sum(engine.count_tokens(parts[9:]))
+    assert engine.finish_reading() == sum(engine.count_tokens(parts[9:]))
     ahead = engine.generate(request)
     assert ahead.cached_tokens == ahead.prompt_tokens - engine.count_tokens(["go"])[0]
     assert same(ahead, cold)
@@ -200,7 +200,7 @@ def test_what_was_read_ahead_is_not_read_again_and_changes_no_reply(engine: Engi
         engine.read_ahead(parts)
         assert same(engine.generate(request), cold)
     engine.read_ahead(["much too long " * 2000])
-    assert engine.settle() == 0
+    assert engine.finish_reading() == 0
     assert same(engine.generate(request), cold)
 
 
@@ -212,7 +212,7 @@ def test_few_tokens_one_by_one_are_evaluated_the_same_way_each_time(
     context = Context(model, EngineSettings(context_length=512, threads=1, gpu_layers="none"))
     monkeypatch.setattr(context, "few", few)
     parts = ["a", "bc", "defgh", "ijklmnopq", "r"]
-    segments = [Fixed("n: "), Number("n", 0.001, 1.0, belief=True), Choice("c", ("x", "yz"))]
+    segments = [Fixed("n: "), Number("n", 0.001, 1.0, belief=True), OneOf("c", ("x", "yz"))]
     request = Generation(parts, segments, 1.0)
 
     def made() -> Any:
@@ -233,7 +233,7 @@ def test_fixed_text_is_never_sampled(engine: Engine) -> None:
     assert result.evaluated_tokens == result.prompt_tokens + result.generated_tokens - 1
     settled = engine.generate(
         Generation(
-            "x", [Tokens("t", (9,)), Number("n", 4, 4, integer=True), Choice("c", ("poly",))]
+            "x", [Tokens("t", (9,)), Number("n", 4, 4, integer=True), OneOf("c", ("poly",))]
         )
     )
     assert settled.values == {"t": 9, "n": 4, "c": "poly"}
@@ -255,7 +255,7 @@ def test_beliefs_are_the_probabilities_of_what_was_possible(engine: Engine) -> N
 
 def test_beliefs_over_options_agree_with_draws(engine: Engine) -> None:
     options = ("the", "th", "poly", "rbf", "rb", "ro")
-    segments: list[Segment] = [Fixed('"'), Choice("k", options, belief=True), Fixed('"')]
+    segments: list[Segment] = [Fixed('"'), OneOf("k", options, belief=True), Fixed('"')]
     drawn: dict[str, int] = dict.fromkeys(options, 0)
     beliefs = None
     for seed in range(40):
@@ -435,7 +435,7 @@ def test_bad_requests_and_settings_are_refused(engine: Engine) -> None:
     with pytest.raises(EngineError, match="no whole number"):
         Number("a", 1.2, 1.8, integer=True)
     with pytest.raises(EngineError, match="options"):
-        Choice("a", ("x", "x"))
+        OneOf("a", ("x", "x"))
     with pytest.raises(EngineError, match="stands twice"):
         Generation("", [Free("a", 1), Free("a", 1)])
 

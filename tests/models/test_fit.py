@@ -11,9 +11,15 @@ import pytest
 
 from hyperllama.models.engine import EngineSettings
 from hyperllama.models.engine.speed import measure
-from hyperllama.models.gguf import fit as fitting
-from hyperllama.models.gguf.fit import Gpu, Machine, fit
-from hyperllama.models.gguf.registry import ModelFile, estimate_memory_mb, read_metadata
+from hyperllama.models.gguf import (
+    Gpu,
+    Machine,
+    ModelFile,
+    estimate_memory_mb,
+    fit,
+    memory,
+    read_metadata,
+)
 from hyperllama.models.process.usage import EnergyMeter, peak_memory_mb
 from tests.models.tiny_gguf import write_tiny
 
@@ -37,7 +43,7 @@ def test_layers_go_to_the_gpu_as_far_as_there_is_room(gpu_mb: float, layers: int
     here = Machine(32_000, (Gpu("one", gpu_mb, 80_000),), ("CUDA",))
     placed = fit(SEVEN_B, 2048, here)
     assert abs(placed.gpu_layers - layers) <= 1
-    assert placed.gpu_mb <= max(gpu_mb - fitting.GPU_RESERVE_MB, 0)
+    assert placed.gpu_mb <= max(gpu_mb - memory.GPU_RESERVE_MB, 0)
     assert placed.ram_mb + placed.gpu_mb == pytest.approx(placed.needed_mb)
 
 
@@ -52,13 +58,13 @@ def test_gpus_as_the_driver_tells_of_them(tmp_path: Path, monkeypatch: pytest.Mo
     program.write_text('#!/bin/sh\necho "NVIDIA H200, 140000, 143771"\necho "odd, [N/A], [N/A]"\n')
     program.chmod(program.stat().st_mode | stat.S_IEXEC)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert fitting.gpus() == [Gpu("NVIDIA H200", 140_000.0, 143_771.0)]
+    assert memory.gpus() == [Gpu("NVIDIA H200", 140_000.0, 143_771.0)]
     card = tmp_path / "card0" / "device"
     card.mkdir(parents=True)
     (card / "mem_info_vram_total").write_text(str(8 << 30))
     (card / "mem_info_vram_used").write_text(str(2 << 30))
     (tmp_path / "card1").mkdir()
-    assert fitting._amd(tmp_path) == [Gpu("AMD card0", 6144.0, 8192.0)]
+    assert memory._amd(tmp_path) == [Gpu("AMD card0", 6144.0, 8192.0)]
 
 
 def test_speed_is_measured_through_the_engine(tmp_path: Path) -> None:

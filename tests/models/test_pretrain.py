@@ -54,8 +54,7 @@ def test_the_whole_chain(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("gguf")
     pytest.importorskip("llama_cpp")
-    from hyperllama.models.engine.client import Engine
-    from hyperllama.models.engine.protocol import EngineSettings, Fixed, Generation, Tokens
+    from hyperllama.models.engine import Engine, EngineSettings, Fixed, Generation, Tokens
     from workshop import network, tasks, train
     from workshop.export import VOCABULARY_SIZE, export, weights_of
 
@@ -72,10 +71,10 @@ def test_the_whole_chain(tmp_path: Path) -> None:
         if tensor.ndim == 2:
             tensor.data.mul_(4.0)
     axes = [
-        dialect.Axis(dialect.INDEX["<p:C>"], "float:log", 0.1, 10.0),
-        dialect.Axis(dialect.INDEX["<p:gamma>"], "float:log", 0.01, 1.0),
+        dialect.DialectParam(dialect.INDEX["<p:C>"], "float:log", 0.1, 10.0),
+        dialect.DialectParam(dialect.INDEX["<p:gamma>"], "float:log", 0.01, 1.0),
     ]
-    prompt = dialect.header("svm", dialect.Facts(), axes)
+    prompt = dialect.header("svm", dialect.TableFacts(), axes)
     prompt += dialect.history(axes, [{0: 3, 1: 70}, {0: 40, 1: 20}], [0.4, 0.2])
     prompt.append(dialect.INDEX["<propose>"])
     wanted = train.propose(net, axes, prompt, True, None)

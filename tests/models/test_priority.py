@@ -7,8 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hyperllama.models.process.child import Child, python_argv
-from hyperllama.models.process.priority import give_way, pass_on
+from hyperllama.models.process import Child, hand_on_niceness, python_argv, set_niceness
 
 
 def test_a_process_is_made_nicer_and_a_gone_one_does_no_harm() -> None:
@@ -16,15 +15,15 @@ def test_a_process_is_made_nicer_and_a_gone_one_does_no_harm() -> None:
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
     )
     try:
-        give_way(process.pid, 7)
+        set_niceness(process.pid, 7)
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == 7
         group = Path(f"/proc/{process.pid}/autogroup")
         assert not group.exists() or group.read_text("ascii").split()[-1] in ("7", "")
     finally:
         process.kill()
         process.wait()
-    give_way(process.pid, 9)
-    pass_on(process.pid)
+    set_niceness(process.pid, 9)
+    hand_on_niceness(process.pid)
 
 
 def test_an_ordinary_child_is_as_it_was(tmp_path: Path) -> None:

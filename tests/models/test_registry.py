@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hyperllama.models import gguf
 from hyperllama.models.errors import ModelFileError
 from hyperllama.models.gguf import registry
+from hyperllama.models.gguf.hashes import remember_hash
 from hyperllama.models.gguf.header import read_header
 from tests.models.tiny_gguf import write_tiny
 
@@ -29,7 +31,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_metadata_without_loading(tiny: Path) -> None:
-    model = registry.read_metadata(tiny)
+    model = gguf.read_metadata(tiny)
     assert (model.architecture, model.quantisation, model.layers) == ("llama", "F32", 2)
     assert model.trained_context == 1024 and model.has_chat_template
     assert model.parameters == sum(t.weights for t in read_header(tiny).tensors) > 10_000
@@ -37,24 +39,24 @@ def test_metadata_without_loading(tiny: Path) -> None:
     assert not model.is_embedded_dialect
     begin = time.process_time()
     for _ in range(100):
-        assert registry.read_metadata(tiny) is model
+        assert gguf.read_metadata(tiny) is model
     assert time.process_time() - begin < 0.1
     assert len(model.sha256()) == 64
 
 
 def test_memory_grows_with_context_and_shrinks_with_the_cache_type(tiny: Path) -> None:
-    model = registry.read_metadata(tiny)
-    small, large = (registry.estimate_memory_mb(model, n) for n in (512, 65536))
+    model = gguf.read_metadata(tiny)
+    small, large = (gguf.estimate_memory_mb(model, n) for n in (512, 65536))
     assert small < large
-    assert registry.estimate_memory_mb(model, 65536, "q4_0") < large
-    assert registry.default_context(model) == 1024 and registry.default_context(model, 77) == 77
+    assert gguf.estimate_memory_mb(model, 65536, "q4_0") < large
+    assert gguf.default_context(model) == 1024 and gguf.default_context(model, 77) == 77
 
 
 def test_foreign_files(shared: Path) -> None:
-    stories = registry.read_metadata(shared / "gguf" / "stories260K.gguf")
+    stories = gguf.read_metadata(shared / "gguf" / "stories260K.gguf")
     assert (stories.vocabulary, stories.trained_context, stories.problem) == (512, 2048, "")
     assert not stories.has_chat_template
-    assert registry.read_metadata(shared / "gguf" / "llama-2-tiny-random.gguf").vocabulary == 32000
+    assert gguf.read_metadata(shared / "gguf" / "llama-2-tiny-random.gguf").vocabulary == 32000
 
 
 def header(keys: bytes, *, key_count: int, tensor_count: int = 0, version: int = 3) -> bytes:
@@ -109,7 +111,7 @@ def test_hostile_headers_are_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=complaint) as refusal:
-        registry.read_metadata(path)
+        gguf.read_metadata(path)
     assert refusal.value.hint
 
 
@@ -118,18 +120,18 @@ def test_a_file_that_is_cut_short_is_refused_anywhere(tiny: Path) -> None:
     for size in (*range(0, len(whole), len(whole) // 60), len(whole) - 1):
         tiny.write_bytes(whole[:size])
         with pytest.raises(ModelFileError):
-            registry.read_metadata(tiny)
+            gguf.read_metadata(tiny)
 
 
 def test_whole_files_that_cannot_generate_say_why(tmp_path: Path) -> None:
     path = write_tiny(tmp_path / "vocabulary.gguf", tensors=False)
-    assert "no weights" in registry.read_metadata(path).problem
+    assert "no weights" in gguf.read_metadata(path).problem
     with pytest.raises(ModelFileError, match="no weights"):
-        registry.check_model(path)
+        gguf.check_model(path)
     with pytest.raises(ModelFileError, match="is a folder"):
-        registry.check_model(tmp_path)
+        gguf.check_model(tmp_path)
     with pytest.raises(ModelFileError, match="does not exist"):
-        registry.check_model(tmp_path / "none.gguf")
+        gguf.check_model(tmp_path / "none.gguf")
 
 
 def test_models_are_found_where_other_programs_keep_them(
@@ -153,57 +155,57 @@ def test_models_are_found_where_other_programs_keep_them(
     (manifests / "3b").write_text(json.dumps({"layers": [layer]}))
     (manifests / "odd").write_text("[" * 100_000)
 
-    found = {m.path.name: m for m in registry.find_models()}
+    found = {m.path.name: m for m in gguf.find_models()}
     assert {"mine.gguf", "Qwen-x.Q8_0.gguf", "broken.gguf", "sha256-abc"} <= set(found)
     assert found["broken.gguf"].problem and not found["mine.gguf"].problem
 
-    assert registry.resolve_model("mine").name == "mine.gguf"
-    assert registry.resolve_model("qwen-X.q8_0").name == "Qwen-x.Q8_0.gguf"
-    assert registry.resolve_model("llama3.2:3b").name == "sha256-abc"
+    assert gguf.resolve_model("mine").name == "mine.gguf"
+    assert gguf.resolve_model("qwen-X.q8_0").name == "Qwen-x.Q8_0.gguf"
+    assert gguf.resolve_model("llama3.2:3b").name == "sha256-abc"
     with pytest.raises(ModelFileError, match="no model is called") as miss:
-        registry.resolve_model("qwenx")
+        gguf.resolve_model("qwenx")
     assert "qwen-x.q8_0" in miss.value.hint
     with pytest.raises(ModelFileError, match="does not exist"):
-        registry.resolve_model(tmp_path / "none.gguf")
-    assert registry.find_models([tmp_path / "nowhere"]) == []
+        gguf.resolve_model(tmp_path / "none.gguf")
+    assert gguf.find_models([tmp_path / "nowhere"]) == []
 
 
 def test_embedded_models_have_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "EMBEDDED", tmp_path)
     with pytest.raises(ModelFileError, match="no embedded model"):
-        registry.resolve_model("embedded")
+        gguf.resolve_model("embedded")
     small = write_tiny(tmp_path / "hyperllama-1m.gguf")
-    assert registry.resolve_model("embedded") == small
+    assert gguf.resolve_model("embedded") == small
     middle = write_tiny(tmp_path / "hyperllama-4m.gguf")
-    assert registry.resolve_model("embedded") == middle
-    assert registry.resolve_model("embedded-1m") == small
+    assert gguf.resolve_model("embedded") == middle
+    assert gguf.resolve_model("embedded-1m") == small
     with pytest.raises(ModelFileError, match="embedded-9m") as miss:
-        registry.resolve_model("embedded-9m")
+        gguf.resolve_model("embedded-9m")
     assert "embedded-4m" in miss.value.hint
 
 
 def test_parts_of_a_split_model_are_missed(tmp_path: Path, tiny: Path) -> None:
-    import gguf
+    from gguf import GGUFWriter
 
     path = tmp_path / "big-00001-of-00002.gguf"
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = GGUFWriter(path, "llama")
     writer.add_uint16("split.count", 2)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     with pytest.raises(ModelFileError, match="parts are missing"):
-        registry.read_metadata(path)
+        gguf.read_metadata(path)
     tiny.rename(tmp_path / "big-00002-of-00002.gguf")
-    assert registry.read_metadata(path).parameters > 10_000
-    assert [m.path for m in registry.find_models([tmp_path])] == [path]
+    assert gguf.read_metadata(path).parameters > 10_000
+    assert [m.path for m in gguf.find_models([tmp_path])] == [path]
 
 
 def test_hashes_of_large_files_are_remembered(
     tiny: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = registry.file_sha256(tiny)
-    registry._remember(home / "model-hashes.json", f"{tiny}|1|2", "x")
+    first = gguf.file_sha256(tiny)
+    remember_hash(home / "model-hashes.json", f"{tiny}|1|2", "x")
     assert json.loads((home / "model-hashes.json").read_text()) == {f"{tiny}|1|2": "x"}
     tiny.write_bytes(tiny.read_bytes() + b"\0")
-    assert registry.file_sha256(tiny) != first
+    assert gguf.file_sha256(tiny) != first

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from hyperllama.models.gguf.fit import Machine
-from hyperllama.models.gguf.registry import ModelFile
+from hyperllama.models.gguf import Machine, ModelFile
 from hyperllama.tui import library, settings
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
@@ -77,13 +76,13 @@ def two_models(monkeypatch: pytest.MonkeyPatch) -> list[ModelFile]:
         ),
         ModelFile(Path("/models/torn.gguf"), "torn", "", 0, "", 4, problem="it is cut short"),
     ]  # fmt: skip
-    monkeypatch.setattr("hyperllama.models.gguf.registry.find_models", lambda: found)
+    monkeypatch.setattr("hyperllama.models.gguf.find_models", lambda: found)
     monkeypatch.setattr("hyperllama.tui.screens.models.find_models", lambda: found)
     monkeypatch.setattr("hyperllama.tui.screens.models.machine", lambda: Machine(3000.0))
     monkeypatch.setattr(
         "hyperllama.tui.screens.models.usual_folders", lambda *first: [Path("/models")]
     )
-    monkeypatch.setattr("hyperllama.models.gguf.fit.machine", lambda: Machine(3000.0))
+    monkeypatch.setattr("hyperllama.models.gguf.machine", lambda: Machine(3000.0))
     monkeypatch.setattr("hyperllama.tui.screens.models.resolve_model", lambda name: found[0].path)
     return found
 

@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from hyperllama.core.storage.paths import study_dir
-from hyperllama.models.gguf.registry import ModelFile
+from hyperllama.models.gguf import ModelFile
 from hyperllama.tui import task_facts
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.home import Home

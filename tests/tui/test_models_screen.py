@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from hyperllama.models.gguf.fit import Gpu, Machine
+from hyperllama.models.gguf import Gpu, Machine
 from hyperllama.tui import bridge, settings
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry

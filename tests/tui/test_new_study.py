@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_task(tmp_path / "here").unlink()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(drafts, "JsonChild", NearDesk)
-    monkeypatch.setattr("hyperllama.models.gguf.registry.find_models", list)
+    monkeypatch.setattr("hyperllama.models.gguf.find_models", list)
     monkeypatch.setattr("hyperllama.tui.screens.new_study._CHECK_AFTER_S", 0.0)
     return tmp_path / "here"
 

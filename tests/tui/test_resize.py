@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from hyperllama.models.gguf.registry import ModelFile
+from hyperllama.models.gguf import ModelFile
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.settings import SettingsScreen

@@ -89,8 +89,7 @@ def _proposers() -> Candidates:
 
 
 def _models() -> Candidates:
-    from hyperllama.models.gguf.folders import named_files, usual_folders
-    from hyperllama.models.gguf.registry import EMBEDDED
+    from hyperllama.models.gguf import EMBEDDED, named_files, usual_folders
 
     found = {name: str(path) for name, path in named_files(usual_folders(EMBEDDED))}
     return {"embedded": "the model that ships", **found}

@@ -181,7 +181,7 @@ def _llama() -> Iterator[Finding]:
 def _gpu() -> Iterator[Finding]:
     """Which GPUs there are, and whether this build of llama.cpp can use them."""
     from hyperllama.core.text import plain
-    from hyperllama.models.gguf.fit import build_backends, gpus
+    from hyperllama.models.gguf import build_backends, gpus
 
     found, backends = gpus(), build_backends()
     if not found:
@@ -204,8 +204,7 @@ def _gpu() -> Iterator[Finding]:
 
 def _others() -> Iterator[Finding]:
     """Chat models that other programs keep on this machine, and how many of them fit."""
-    from hyperllama.models.gguf.fit import fit, machine
-    from hyperllama.models.gguf.registry import default_context, find_models
+    from hyperllama.models.gguf import default_context, find_models, fit, machine
 
     here = machine()
     usable = [m for m in find_models() if not m.problem and not m.is_embedded_dialect]
@@ -223,7 +222,7 @@ def _embedded() -> Iterator[Finding]:
     from hyperllama.core.text import plain
 
     try:
-        from hyperllama.models.gguf.registry import read_metadata, resolve_model
+        from hyperllama.models.gguf import read_metadata, resolve_model
 
         path = resolve_model("embedded")
         metadata = read_metadata(path)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hyperllama.tui.cli.options import non_negative, positive
 
 if TYPE_CHECKING:
-    from hyperllama.models.gguf.fit import Machine
-    from hyperllama.models.gguf.registry import ModelFile
+    from hyperllama.models.gguf import Machine, ModelFile
 
 NAME = "models"
 HELP = "list the language models (GGUF files) on this machine, or look at or time one"
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     what: list[str] = arguments.what
     if what and what[0] == "bench":
         return _bench(arguments, what[1:])
-    from hyperllama.models.gguf.registry import find_models, read_metadata, resolve_model
+    from hyperllama.models.gguf import find_models, read_metadata, resolve_model
 
     folders = [Path(w).expanduser() for w in what]
     if what and not all(f.is_dir() for f in folders):
@@ -63,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         for model in models:
             print(_line(model.path.stem))
         return 0
-    from hyperllama.models.gguf.fit import machine
+    from hyperllama.models.gguf import machine
 
     here = machine()
     rows = [describe(model, here, arguments.context) for model in models]
@@ -85,8 +84,7 @@ def describe(model: ModelFile, here: Machine, context: int | None = None) -> dic
     Args:
         context: tokens; None takes the model's own, capped.
     """
-    from hyperllama.models.gguf.fit import fit
-    from hyperllama.models.gguf.registry import default_context
+    from hyperllama.models.gguf import default_context, fit
 
     usable = not model.problem
     length = default_context(model, context or 0)
@@ -158,7 +156,7 @@ def _free(here: Machine) -> str:
 
 def _print_one(model: ModelFile, row: dict[str, Any]) -> None:
     """Everything about one model, with the memory it takes at several context lengths."""
-    from hyperllama.models.gguf.registry import estimate_memory_mb
+    from hyperllama.models.gguf import estimate_memory_mb
 
     for key, value in (
         ("name", row["title"]),
@@ -189,7 +187,7 @@ def _bench(arguments: argparse.Namespace, names: list[str]) -> int:
     from hyperllama.core.study.options import gpu_layers
     from hyperllama.models.engine import EngineSettings
     from hyperllama.models.engine.speed import measure
-    from hyperllama.models.gguf.registry import resolve_model
+    from hyperllama.models.gguf import resolve_model
 
     if not names:
         raise ModelFileError("bench of which model?", "`hyperllama models bench NAME|FILE`")

@@ -18,7 +18,7 @@ from hyperllama.core.events import StudyOpened, from_json
 from hyperllama.core.storage.event_log import Listener
 from hyperllama.core.storage.folder import EVENTS, LOG
 from hyperllama.core.storage.paths import study_dir
-from hyperllama.models.process.child import program_argv
+from hyperllama.models.process import program_argv
 
 if TYPE_CHECKING:
     from hyperllama.core.events import Event, StudyFinished

@@ -29,7 +29,7 @@ from hyperllama.tui.widgets.home_lists import ORDERS, ModelList, StudyList, Task
 from hyperllama.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:  # what reads studies is loaded when one is opened, after the first screen stands
-    from hyperllama.models.gguf.fit import Machine
+    from hyperllama.models.gguf import Machine
     from hyperllama.tui import bridge
 
 REFRESH_S = 1.0
@@ -91,9 +91,9 @@ class Home(BaseScreen[None]):
     @work(group="models", exclusive=True)
     async def _find_models(self) -> None:
         """Headers alone are read, and how much memory is free, in a thread."""
-        from hyperllama.models.gguf import fit, registry
+        from hyperllama.models.gguf import find_models, machine
 
-        found, here = await asyncio.to_thread(lambda: (registry.find_models(), fit.machine()))
+        found, here = await asyncio.to_thread(lambda: (find_models(), machine()))
         usable = [m for m in found if not m.problem]
         for models in self.query(ModelList):  # none, when the program was left meanwhile
             models.show(usable, settings.read().default_model or _embedded())
@@ -410,7 +410,7 @@ class Home(BaseScreen[None]):
 def _embedded() -> str:
     """The name of the model that is used where nobody chose one; empty where none ships."""
     from hyperllama.models.errors import ModelFileError
-    from hyperllama.models.gguf.registry import resolve_model
+    from hyperllama.models.gguf import resolve_model
 
     try:
         return resolve_model("embedded").stem

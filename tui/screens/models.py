@@ -22,11 +22,17 @@ from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.storage.paths import home
 from hyperllama.core.study.options import gpu_layers
 from hyperllama.core.text import plain
-from hyperllama.models.engine.protocol import EngineSettings
-from hyperllama.models.gguf.fit import Machine, machine
-from hyperllama.models.gguf.folders import usual_folders
-from hyperllama.models.gguf.registry import EMBEDDED, ModelFile, find_models, resolve_model
-from hyperllama.models.process.child import python_argv
+from hyperllama.models.engine import EngineSettings, Load
+from hyperllama.models.gguf import (
+    EMBEDDED,
+    Machine,
+    ModelFile,
+    find_models,
+    machine,
+    resolve_model,
+    usual_folders,
+)
+from hyperllama.models.process import python_argv
 from hyperllama.tui import actions, bridge, library, settings, wording
 from hyperllama.tui.child import JsonChild
 from hyperllama.tui.dialogs import PromptDialog
@@ -296,10 +302,10 @@ class Models(BaseScreen[None]):
                 self._share = float(message["share"])
                 self.query_one(ModelTable).refresh()
 
-        fields = {"path": row.path, "settings": asdict(self._settings(row)), "notes": []}
+        fields = asdict(Load(row.path, self._settings(row)))
         try:
-            answer = await self._engine.ask("load", fields, progress)
-            self.loaded = dict(answer["info"])
+            answer = await self._engine.ask("Load", fields, progress)
+            self.loaded = answer["done"]
             settings.keep_model(row.path, memory_mb=self.loaded["memory_mb"])
         except HyperLlamaError as error:
             if self._doing:  # else it was stopped by the person

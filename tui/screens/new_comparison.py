@@ -103,7 +103,7 @@ of the models; nothing that was trained before on the same folds is trained agai
 
     @work(group="models", exclusive=True)
     async def _find_models(self) -> None:
-        from hyperllama.models.gguf.registry import find_models
+        from hyperllama.models.gguf import find_models
 
         found, self._speeds = await asyncio.to_thread(lambda: (find_models(), _known_speeds()))
         if self.is_mounted:

@@ -294,7 +294,7 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
     async def _offer_models(self) -> None:
         """Which models there are; headers alone are read, in a thread."""
         from hyperllama.core.propose import proposers, summary
-        from hyperllama.models.gguf.registry import find_models
+        from hyperllama.models.gguf import find_models
 
         names = [p for p in proposers() if p not in ("default", "queue")]
         self._choice("run", "proposer").offer(

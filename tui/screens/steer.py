@@ -396,7 +396,7 @@ def _models() -> list[tuple[str, str, str]]:
 
 def chat_models() -> list[tuple[str, str, str]]:
     """(path, name, facts) of the models found that can talk; reads the headers."""
-    from hyperllama.models.gguf.registry import find_models
+    from hyperllama.models.gguf import find_models
 
     found = []
     for model in find_models():

@@ -17,8 +17,7 @@ from hyperllama.tui.library import StudyEntry, TaskEntry
 from hyperllama.tui.widgets.sheet import Lines, Sheet
 
 if TYPE_CHECKING:  # loaded when a study or a model is shown for the first time
-    from hyperllama.models.gguf.fit import Machine
-    from hyperllama.models.gguf.registry import ModelFile
+    from hyperllama.models.gguf import Machine, ModelFile
     from hyperllama.tui.bridge import FolderLink
 
 _REST_S = 0.12  # how long the cursor rests on a study before its events are read

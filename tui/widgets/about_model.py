@@ -9,8 +9,7 @@ from typing import Any
 from textual.content import Content
 
 from hyperllama.core.text import plain
-from hyperllama.models.gguf.fit import Machine, fit
-from hyperllama.models.gguf.registry import EMBEDDED, ModelFile, memory_parts_mb
+from hyperllama.models.gguf import EMBEDDED, Machine, ModelFile, fit, memory_parts_mb
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.library import StudyEntry

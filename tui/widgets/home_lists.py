@@ -14,7 +14,7 @@ from hyperllama.tui.library import StudyEntry, TaskEntry
 from hyperllama.tui.widgets.rows import Column, Rows
 
 if TYPE_CHECKING:
-    from hyperllama.models.gguf.registry import ModelFile
+    from hyperllama.models.gguf import ModelFile
 
 _STATES = ("running", "paused", "interrupted", "error", "stopped", "finished")
 ORDERS: dict[str, Callable[[StudyEntry], tuple[object, ...]]] = {

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from hyperllama.core.text import plain
-from hyperllama.models.gguf.fit import Fit, Machine, fit
-from hyperllama.models.gguf.registry import ModelFile, default_context
+from hyperllama.models.gguf import Fit, Machine, ModelFile, default_context, fit
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.settings import ModelSettings, of_model

@@ -66,7 +66,7 @@ def shared_engine() -> SharedEngine:
     """What proposers of a bench are given as their engine."""
 
     def make() -> Any:
-        from hyperllama.models.engine.client import Engine
+        from hyperllama.models.engine import Engine
 
         return Engine(log=home() / "bench" / "engine.log")
 

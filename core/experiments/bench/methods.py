@@ -93,7 +93,7 @@ def parse_method(text: str) -> Method:
     label += f"?{query}" if query else ""
     identity = label
     if name in _MODELS:
-        from hyperllama.models.gguf.registry import resolve_model
+        from hyperllama.models.gguf import resolve_model
 
         model = model or "embedded"
         identity += "@" + _digest(resolve_model(model))

@@ -7,14 +7,14 @@ from dataclasses import asdict
 
 from hyperllama.core.experiments.bench.problem import Problem
 from hyperllama.core.experiments.bench.runner import done_here
-from hyperllama.models.process.child import Request, serve
+from hyperllama.models.process.serve import ChildRequest, serve
 
 
 def main() -> None:
     """Serve until stdin ends."""
     opened: dict[str, Problem] = {}
 
-    def handle(request: Request) -> Iterator[Mapping[str, object]]:
+    def handle(request: ChildRequest) -> Iterator[Mapping[str, object]]:
         run = done_here(request, opened)
         yield {"done": True, "run": None if run is None else asdict(run)}
 

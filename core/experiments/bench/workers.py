@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import ChildDied, StudyError
 from hyperllama.core.experiments.bench.results import Run, run_from_wire
-from hyperllama.models.process.child import Child, ChildSaid, python_argv
+from hyperllama.models.process import Child, ChildError, python_argv
 
 if TYPE_CHECKING:
     from hyperllama.core.experiments.bench.runner import Piece
@@ -95,7 +95,7 @@ class Workers:
         for last in (False, True):
             try:
                 answer = self._children[number].call("piece", message, silence_s=SILENCE_S)
-            except ChildSaid as error:
+            except ChildError as error:
                 raise StudyError(f"{piece.label}: {error.message}", error.hint) from error
             except ChildDied:
                 if last or self._stopping.is_set():

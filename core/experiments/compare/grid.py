@@ -111,7 +111,7 @@ def parse_contender(text: str, how: str = "llama") -> Contender:
         SpaceError: there is no such proposer. ModelFileError: no such model.
     """
     from hyperllama.core.propose import needs_model, proposers
-    from hyperllama.models.gguf.registry import resolve_model
+    from hyperllama.models.gguf import resolve_model
 
     head, _, query = text.strip().partition("?")
     name, _, model = head.partition(":")

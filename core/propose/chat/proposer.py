@@ -37,17 +37,17 @@ from hyperllama.core.trials import (
     ProposerSetting,
 )
 from hyperllama.core.trials.history import History, seed_for
-from hyperllama.models.engine.protocol import (
-    Choice,
+from hyperllama.models.engine import (
     Completion,
     Fixed,
     Free,
     Generated,
     Generation,
     Number,
+    OneOf,
     Segment,
 )
-from hyperllama.models.gguf.registry import check_model, resolve_model
+from hyperllama.models.gguf import check_model, resolve_model
 
 ATTEMPTS = 3
 RETRIES = 4
@@ -408,7 +408,7 @@ def _segment(piece: Text | Slot) -> Segment:
         return Fixed(piece.text)
     name, domain = f"value {piece.param.name}", piece.param.domain
     if piece.options or isinstance(domain, Categorical):
-        return Choice(name, piece.options, belief=True)
+        return OneOf(name, piece.options, belief=True)
     if isinstance(domain, Integer):
         return Number(name, domain.low, domain.high, integer=True, belief=True)
     return Number(name, domain.low, domain.high, digits=digits_of(domain), belief=True)

@@ -30,8 +30,8 @@ from hyperllama.core.space import (
 )
 from hyperllama.core.text import plain
 from hyperllama.core.trials import Cancelled, ProposerSetting
-from hyperllama.models.engine.protocol import Choice, Fixed, Free, Generation, Number, Segment
-from hyperllama.models.gguf.registry import check_model, resolve_model
+from hyperllama.models.engine import Fixed, Free, Generation, Number, OneOf, Segment
+from hyperllama.models.gguf import check_model, resolve_model
 
 ANALYSIS_TOKENS = 250
 WIDER = 10.0
@@ -292,7 +292,7 @@ def _reply(params: Sequence[Param]) -> list[Segment]:
                 if choice == p.start:
                     text += _KEEP
                     continue
-                segments += [Fixed(text), Choice(f"{i} {k}", (_KEEP, _DROP))]
+                segments += [Fixed(text), OneOf(f"{i} {k}", (_KEEP, _DROP))]
                 text = ""
         else:
             low, middle, high = _limits(p)

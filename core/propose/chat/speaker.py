@@ -79,7 +79,7 @@ class Speaker:
             EngineError: the engine died, twice.
             ModelFileError: the model cannot be loaded.
         """
-        from hyperllama.models.engine.protocol import SIDE_BY_SIDE, Fixed, Generation, Tokens
+        from hyperllama.models.engine import MAX_SAMPLES, Fixed, Generation, Tokens
 
         spoken = dialect_axes.speak(space, estimator)
         axes = [s.axis for s in spoken]
@@ -106,7 +106,7 @@ class Speaker:
             request = Generation(
                 prompt, segments, temperature=temperature,
                 seed=(seed + len(completions)) % 2**31,
-                samples=min(samples - len(completions), SIDE_BY_SIDE),
+                samples=min(samples - len(completions), MAX_SAMPLES),
             )  # fmt: skip
             result = self._generate(request)
             completions += result.completions
@@ -164,9 +164,8 @@ class Speaker:
     def _loaded(self) -> Any:
         if self._engine is not None:
             return self._engine
-        from hyperllama.models.engine.client import Engine
-        from hyperllama.models.engine.protocol import EngineSettings
-        from hyperllama.models.gguf.registry import resolve_model
+        from hyperllama.models.engine import Engine, EngineSettings
+        from hyperllama.models.gguf import resolve_model
 
         setting = self._setting
         make = setting.make_engine
@@ -203,7 +202,7 @@ def _config(space: SearchSpace, spoken: list[Spoken], values: Any, seed: int) ->
 
 
 def _plan(
-    axes: list[dialect.Axis], spoken: list[Spoken], values: Any, length: int
+    axes: list[dialect.DialectParam], spoken: list[Spoken], values: Any, length: int
 ) -> tuple[str, str, str]:
     words = [dialect.VOCABULARY[int(values[f"plan{i}"])].strip("<>") for i in range(length)]
     if length < 3:

@@ -9,7 +9,7 @@ from hyperllama.core.errors import EngineError
 from hyperllama.core.propose.engine_session import EngineSession
 from hyperllama.core.text import plain
 from hyperllama.core.trials import Answer, Cancelled
-from hyperllama.models.engine.protocol import Free, Generation, Segment
+from hyperllama.models.engine import Free, Generation, Segment
 
 ANSWER_TOKENS = 400
 TEMPERATURE = 0.3

@@ -29,7 +29,7 @@ class Spoken:
     """One free hyperparameter: its axis in the dialect, and what each value index stands for."""
 
     param: Param
-    axis: dialect.Axis
+    axis: dialect.DialectParam
     values: Mapping[int, Value] | None  # index -> value where only few values are possible
 
     def index(self, value: Value) -> int:
@@ -65,14 +65,14 @@ def speak(space: SearchSpace, estimator: str) -> list[Spoken]:
 def header(estimator: str, kind: str, facts: Facts | None, spoken: list[Spoken]) -> list[int]:
     """The stable part of the prompt, as tokens."""
     name = canonical_name(estimator) if estimator else None
-    told = dialect.Facts()
+    told = dialect.TableFacts()
     if facts is not None:
-        told = dialect.Facts(
+        told = dialect.TableFacts(
             _kind(kind, facts.classes), facts.rows, facts.features, facts.minority_share,
             facts.categorical_share, facts.missing_share,
         )  # fmt: skip
     elif kind:
-        told = dialect.Facts(_kind(kind, 0))
+        told = dialect.TableFacts(_kind(kind, 0))
     return dialect.header(name or "?", told, [s.axis for s in spoken])
 
 
@@ -96,13 +96,13 @@ def _spoken(p: Param, aliases: Mapping[str, str], taken: set[int]) -> Spoken:
         if numbers is None:
             choices = tuple(str(c) for c in d.choices[: dialect.MAX_CHOICES])
             values = dict(enumerate(d.choices[: dialect.MAX_CHOICES]))
-            axis = dialect.Axis(token, "choice", choices=choices, bins=tuple(values))
+            axis = dialect.DialectParam(token, "choice", choices=choices, bins=tuple(values))
             return Spoken(p, axis, values)
         return _ladder(p, numbers, token)
     kind = ("int" if isinstance(d, Integer) else "float") + (":log" if d.log else "")
     few = _few(d)
     bins = tuple(few) if few else tuple(range(dialect.BINS))
-    return Spoken(p, dialect.Axis(token, kind, d.low, d.high, bins=bins), few)
+    return Spoken(p, dialect.DialectParam(token, kind, d.low, d.high, bins=bins), few)
 
 
 def _few(d: Domain) -> dict[int, Value] | None:
@@ -131,7 +131,7 @@ def _ladder(p: Param, numbers: list[float], token: int) -> Spoken:
         assert isinstance(p.domain, Categorical)
         bins[at] = p.domain.choices[i]
     kind = ("int" if whole else "float") + (":log" if log else "")
-    return Spoken(p, dialect.Axis(token, kind, low, high, bins=tuple(bins)), bins)
+    return Spoken(p, dialect.DialectParam(token, kind, low, high, bins=tuple(bins)), bins)
 
 
 def _rising(d: Categorical) -> list[float] | None:

@@ -17,7 +17,7 @@ from hyperllama.core.task.draft.edit import changes, line_of, set_key, values
 if TYPE_CHECKING:
     from hyperllama.core.data import Table
     from hyperllama.core.task import Problem, Task
-    from hyperllama.models.process.child import Request
+    from hyperllama.models.process.serve import ChildRequest
 
 _SHOWN_COLUMNS = 400
 _DECIDED = {("kind",), ("estimators",), ("estimator",), ("data", "path"), ("data", "target"),
@@ -31,7 +31,7 @@ class Desk:
     def __init__(self) -> None:
         self._tables: dict[str, Table] = {}
 
-    def handle(self, request: Request) -> Iterator[dict[str, Any]]:
+    def handle(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
         """Answer one request with one message."""
         do = {"look": self._look, "write": self._write, "check": self._check}[str(request["do"])]
         try:
@@ -195,6 +195,6 @@ def _number(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    from hyperllama.models.process.child import serve
+    from hyperllama.models.process.serve import serve
 
     serve(Desk().handle)

@@ -16,10 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hyperllama.models.gguf.registry import LOAD_OVERHEAD_MB, ModelFile, estimate_memory_mb
+from hyperllama.models.gguf.metadata import ModelFile
 
 GPU_RESERVE_MB = 400.0
 """Left free on each GPU for llama.cpp's own buffers and whatever else draws on it."""
+LOAD_OVERHEAD_MB = 90
+"""Python, numpy and llama.cpp themselves, measured; a graph's own buffers come on top."""
+_KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 _QUERY_S = 5.0
 _LIBRARIES = {"cuda": "CUDA", "hip": "ROCm", "vulkan": "Vulkan", "metal": "Metal", "sycl": "SYCL"}
 
@@ -173,3 +176,29 @@ def _apple() -> list[Gpu]:
     memory = psutil.virtual_memory()
     share = 2 / 3 / 2**20
     return [Gpu("Apple", memory.available * share, memory.total * share)]
+
+
+def estimate_memory_mb(
+    model: ModelFile, context_length: int, kv_type: str = "f16", batch: int = 512
+) -> float:
+    """Memory that loading takes: weights, cache, buffers; MiB. Rough, on the high side."""
+    return sum(memory_parts_mb(model, context_length, kv_type, batch).values())
+
+
+def memory_parts_mb(
+    model: ModelFile, context_length: int, kv_type: str = "f16", batch: int = 512
+) -> dict[str, float]:
+    """What the memory is taken by: "weights", "cache", "buffers", "program"; MiB."""
+    cache = context_length * model.kv_values * _KV_BYTES.get(kv_type, 2.0)
+    buffers = 4 * batch * (12 * model.width + 1024) + 4 * 32 * model.vocabulary
+    return {
+        "weights": model.size_bytes / 2**20,
+        "cache": cache / 2**20,
+        "buffers": buffers / 2**20,
+        "program": float(LOAD_OVERHEAD_MB),
+    }
+
+
+def default_context(model: ModelFile, wanted: int = 0) -> int:
+    """Tokens the context gets: `wanted`, or the model's own length, at most 8192."""
+    return wanted or min(model.trained_context or 4096, 8192)

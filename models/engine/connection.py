@@ -1,0 +1,96 @@
+"""The process that runs the engine, and typed requests to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hyperllama.models.engine.messages import (
+    Answer,
+    EngineEvent,
+    EngineRequest,
+    answer_of,
+    event_of,
+)
+from hyperllama.models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileError
+from hyperllama.models.process import Child, ChildError, python_argv
+
+_ENVIRONMENT = {"GGML_NO_BACKTRACE": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class Connection:
+    """Starts the engine's process and asks it.
+
+    Args:
+        log: file that the process's stderr is appended to.
+        silence_s: without a sign of life for so long the process hangs and is killed.
+
+    Attributes:
+        starts: how often a process was started.
+    """
+
+    def __init__(self, log: Path, silence_s: float) -> None:
+        self.log = log
+        self.silence_s = silence_s
+        self.starts = 0
+        self._child: Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the living process."""
+        return self._child.pid if self._child is not None and self._child.alive else None
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the process, MiB; 0 without one."""
+        return self._child.rss_mb if self._child is not None else 0.0
+
+    def ask(
+        self,
+        request: EngineRequest[Answer],
+        on_event: Callable[[EngineEvent], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Answer:
+        """The answer to a request, from a new process if none lives.
+
+        Raises:
+            ModelFileError, EngineError: what the engine raised.
+            ChildDied: the process ended, hung, or had to be killed to stop it.
+        """
+        if self._child is None or not self._child.alive:
+            self.kill()
+            argv = python_argv("hyperllama.models.engine.server")
+            self._child = Child(argv, name="the engine", log=self.log, env=_ENVIRONMENT)
+            self.starts += 1
+        try:
+            message = self._child.call(
+                type(request).__name__,
+                vars(request),
+                on_event=on_event and (lambda message: on_event(event_of(message))),
+                should_stop=should_stop,
+                silence_s=self.silence_s,
+            )
+            return answer_of(request, message)
+        except ChildError as error:
+            kind = ModelFileError if error.kind == "ModelFileError" else EngineError
+            raise kind(error.message, error.hint) from None
+        except ChildDied:
+            self.kill()
+            raise
+        except HyperLlamaError:
+            raise
+        except BaseException:
+            self.kill()  # an answer may be under way: the next request would read it
+            raise
+
+    def close(self) -> None:
+        """End the process. Idempotent; `ask` starts another."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """End the process at once. Idempotent."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None

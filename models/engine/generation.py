@@ -1,0 +1,202 @@
+"""What is generated: a prompt and segments; and what comes of it. Loads nothing heavy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union
+
+from hyperllama.models.errors import EngineError
+
+MAX_SAMPLES = 15
+"""Completions of one prompt that are decoded at once."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Text that is put into the context in one batch and never sampled.
+
+    Attributes:
+        text: as it stands in the reply.
+        special: read <|...|> in it as control tokens; only for text that we wrote ourselves.
+    """
+
+    text: str
+    special: bool = False
+    kind: Literal["Fixed"] = "Fixed"
+
+
+@dataclass(frozen=True)
+class Free:
+    """Free text up to `max_tokens`, a stop string (left out) or the end of the reply."""
+
+    name: str
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    kind: Literal["Free"] = "Free"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A decimal number in [low, high], written with at most `digits` significant digits.
+
+    Where the range is so narrow that these are too few, as many more as tell its values apart.
+    """
+
+    name: str
+    low: float
+    high: float
+    integer: bool = False
+    digits: int = 4
+    belief: bool = False
+    kind: Literal["Number"] = "Number"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise EngineError(f"{self.name}: no numbers lie between {self.low!r} and {self.high!r}")
+        if self.integer and math.ceil(self.low) > math.floor(self.high):
+            raise EngineError(
+                f"{self.name}: no whole number lies between {self.low!r} and {self.high!r}"
+            )
+        if not 1 <= self.digits <= 17:
+            raise EngineError(f"{self.name}: digits is {self.digits}", "allowed: 1 to 17")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of `options`, verbatim."""
+
+    name: str
+    options: tuple[str, ...]
+    belief: bool = False
+    kind: Literal["OneOf"] = "OneOf"
+
+    def __post_init__(self) -> None:
+        if not self.options or "" in self.options or len(set(self.options)) != len(self.options):
+            raise EngineError(
+                f"{self.name}: its options are {list(self.options)!r}",
+                "allowed: one or more different texts, none of them empty",
+            )
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Exactly one token, one of `allowed`; its value is the token's number."""
+
+    name: str
+    allowed: tuple[int, ...]
+    belief: bool = False
+    kind: Literal["Tokens"] = "Tokens"
+
+    def __post_init__(self) -> None:
+        if not self.allowed:
+            raise EngineError(f"{self.name}: no token is allowed")
+
+
+Segment = Union[Fixed, Free, Number, OneOf, Tokens]
+Prompt = Union[str, Sequence[int], Sequence[str]]
+
+Belief = tuple[tuple[Any, float], ...]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A prompt, and the programme of segments that is run after it.
+
+    Attributes:
+        prompt: text, tokens, or parts of text that are cached one by one: a prompt whose leading
+            parts are those of the last one re-uses exactly these. Put what changes into parts of
+            its own (a part for every trial, say).
+        segments: in the order of the reply.
+        temperature: 0 takes the likeliest, always the same.
+        top_p, top_k: cut the tail of free text; 1 and 0 do not. Constrained values have no tail.
+        seed: 0 or more, None for that of the settings; the draws of sample i depend on (seed, i).
+        samples: independent completions of one prompt, decoded side by side; at most MAX_SAMPLES.
+    """
+
+    prompt: Prompt
+    segments: Sequence[Segment]
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int | None = None
+    samples: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.samples <= MAX_SAMPLES:
+            raise EngineError(f"samples is {self.samples}", f"allowed: 1 to {MAX_SAMPLES}")
+        if not self.temperature >= 0 or not 0 < self.top_p <= 1:
+            raise EngineError(
+                f"temperature is {self.temperature}, top_p {self.top_p}",
+                "allowed: a temperature from 0, top_p above 0 and at most 1",
+            )
+        names = [s.name for s in self.segments if not isinstance(s, Fixed)]
+        if len(set(names)) != len(names):
+            raise EngineError(f"a name stands twice among the segments: {names}")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One completion of a programme.
+
+    Attributes:
+        values: per named segment: text, float or int, option, token number.
+        text: the whole reply.
+        beliefs: per segment that asked for it, pairs (value, probability) at temperature 1:
+            options and tokens in the order they were given, adding up to 1; numbers as disjoint
+            bins, each named by one value in it, likeliest first, adding up to at most 1.
+        tokens: the reply's tokens.
+        logprob: natural log of the probability of what was sampled, within its constraints.
+        stop_reason: "done", "cancelled", or "context" when free text met the context's end.
+    """
+
+    values: Mapping[str, Any]
+    text: str
+    beliefs: Mapping[str, Belief] = field(default_factory=dict)
+    tokens: tuple[int, ...] = ()
+    logprob: float = 0.0
+    stop_reason: str = "done"
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What `Engine.generate` returns; the first completion's fields stand in it directly.
+
+    Attributes:
+        completions: one per sample.
+        prompt_tokens: length of the prompt; cached_tokens: those of it found in the cache.
+        evaluated_tokens: tokens run through the network, of prompt and reply.
+        generated_tokens: tokens of all replies, sampled and fixed.
+        seconds: wall time in the engine; prompt_s, decode_s: inside llama_decode.
+        tokens_per_s: reply tokens per second after the prompt.
+        context_used, context_length: tokens.
+    """
+
+    completions: tuple[Completion, ...]
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    evaluated_tokens: int = 0
+    generated_tokens: int = 0
+    seconds: float = 0.0
+    prompt_s: float = 0.0
+    decode_s: float = 0.0
+    tokens_per_s: float = 0.0
+    context_used: int = 0
+    context_length: int = 0
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        return self.completions[0].values
+
+    @property
+    def text(self) -> str:
+        return self.completions[0].text
+
+    @property
+    def beliefs(self) -> Mapping[str, Belief]:
+        return self.completions[0].beliefs
+
+    @property
+    def stop_reason(self) -> str:
+        return self.completions[0].stop_reason
