@@ -5,12 +5,13 @@ The child's end is imported from `serve`, what they cost from `usage`: both load
 
 from hyperllama.models.process.child import Child, ChildError
 from hyperllama.models.process.command import program_argv, python_argv
-from hyperllama.models.process.priority import STUDY_NICENESS, set_niceness
+from hyperllama.models.process.priority import STUDY_NICENESS, hand_on_niceness, set_niceness
 
 __all__ = [
     "STUDY_NICENESS",
     "Child",
     "ChildError",
+    "hand_on_niceness",
     "program_argv",
     "python_argv",
     "set_niceness",
