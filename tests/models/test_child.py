@@ -188,3 +188,13 @@ def test_our_modules_are_found_from_any_folder(tmp_path: Path) -> None:
     argv = python_argv("hyperllama.models.errors")
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_child_runs_the_code_of_its_parent(tmp_path: Path) -> None:
+    """Also where another version of the program is installed."""
+    code = "import sys; print(sys.path[0])"
+    argv = python_argv("hyperllama")
+    assert str(ROOT) == subprocess.run(
+        [*argv[:2], argv[2].partition("import runpy")[0] + code], cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
