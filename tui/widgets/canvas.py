@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
+from itertools import pairwise
 
 from textual.content import Content
 
@@ -27,13 +29,6 @@ class Canvas:
         self._text: dict[tuple[int, int], str] = {}
         self._shaded: dict[int, str] = {}
 
-    def copy(self) -> Canvas:
-        """Another surface with the same drawing."""
-        other = Canvas(self.width, self.height, braille=self.braille)
-        other._bits, other._style = dict(self._bits), dict(self._style)
-        other._text, other._shaded = dict(self._text), dict(self._shaded)
-        return other
-
     def dot(self, x: int, y: int, style: str, layer: int = 0) -> None:
         """One dot; outside the surface nothing happens."""
         if not (0 <= x < self.dots_x and 0 <= y < self.dots_y):
@@ -52,6 +47,16 @@ class Canvas:
             x, y = x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps
             self.dot(round(x), round(y), style, layer)
 
+    def steps(self, spots: Sequence[tuple[int, int]], style: str, layer: int = 0) -> None:
+        """A stepped line: level up to each spot, then straight up or down to it."""
+        for (x0, y0), (x1, y1) in pairwise(spots):
+            self.line(x0, y0, x1, y0, style, layer)
+            self.line(x1, y0, x1, y1, style, layer)
+
+    def mark(self, x: int, y: int, character: str, style: str, layer: int = 9) -> None:
+        """A character in the cell that holds a dot."""
+        self.text(*self.cell_of(x, y), character, style, layer)
+
     def text(self, column: int, row: int, character: str, style: str, layer: int = 9) -> None:
         """A character in a cell, instead of dots."""
         if 0 <= column < self.width and 0 <= row < self.height:
@@ -69,22 +74,82 @@ class Canvas:
 
     def row(self, y: int) -> Content:
         """One line of cells."""
-        pieces: list[tuple[str, str]] = []
+        runs: list[tuple[str, str]] = []  # neighbours of one style are joined
         shade = self._shaded.get(y)
         for x in range(self.width):
-            cell = (x, y)
-            bits = self._bits.get(cell, 0)
-            character = self._text.get(cell)
-            if character is None:
-                filled = chr(0x2800 + bits) if self.braille else "."
-                character = filled if bits else " "
-            style = self._style.get(cell, (0, ""))[1]
-            pieces.append((character, f"{style} on {shade}".strip() if shade else style))
-        return Content.assemble(*_runs(pieces))
+            bits = self._bits.get((x, y), 0)
+            dots = (chr(0x2800 + bits) if self.braille else ".") if bits else " "
+            character = self._text.get((x, y), dots)
+            style = self._style.get((x, y), (0, ""))[1]
+            style = f"{style} on {shade}".strip() if shade else style
+            if runs and runs[-1][1] == style:
+                runs[-1] = (runs[-1][0] + character, style)
+            else:
+                runs.append((character, style))
+        return Content.assemble(*runs)
 
     def _paint(self, cell: tuple[int, int], style: str, layer: int) -> None:
         if layer >= self._style.get(cell, (-1, ""))[0]:
             self._style[cell] = (layer, style)
+
+
+class Plot(Canvas):
+    """A canvas with a score axis at its left and a rule with labels below.
+
+    Attributes:
+        margin: cells left of the axis.
+    """
+
+    def __init__(
+        self, width: int, height: int, low: float, high: float, *, braille: bool = True
+    ) -> None:
+        """`width` x `height` cells with the axes; `low` < `high`: scores at bottom and top."""
+        self.low, self.high = low, high
+        ticks = nice_ticks(low, high, max(2, min(5, (height - 2) // 2)))
+        labels = tick_labels(ticks)
+        self.margin = max(map(len, labels)) + 1
+        super().__init__(width - self.margin - 1, height - 2, braille=braille)
+        at = (self.cell_of(0, self.level(tick))[1] for tick in ticks)
+        self._ticks = dict(zip(at, labels, strict=True))
+
+    def copy(self) -> Plot:
+        """Another plot with the same drawing."""
+        other = copy(self)
+        other._bits, other._style = dict(self._bits), dict(self._style)
+        other._text, other._shaded = dict(self._text), dict(self._shaded)
+        return other
+
+    def level(self, score: float) -> int:
+        """The dots from the top at which a score stands; those outside stand at an edge."""
+        share = min(1.0, max(0.0, (score - self.low) / (self.high - self.low)))
+        return round((1 - share) * (self.dots_y - 1))
+
+    def along(self, share: float) -> int:
+        """The dots from the left of a share of the width."""
+        return round(share * (self.dots_x - 1))
+
+    def lines(self, below: str, *, lead: str = "", ticks: Sequence[int] = ()) -> list[Content]:
+        """The plot; `below`: the labels under the rule, `lead`: left of them, `ticks`: columns."""
+        edge, tick, rule, corner, down = "│┤─└┬" if self.braille else "|+-++"
+        line = corner + "".join(down if x in ticks else rule for x in range(self.width))
+        return [
+            *(
+                Content.assemble(
+                    (self._ticks.get(y, "").rjust(self.margin - 1) + " ", "$dim"),
+                    (tick if y in self._ticks else edge, "$faint"),
+                    self.row(y),
+                )
+                for y in range(self.height)
+            ),
+            Content.assemble(" " * self.margin, (line, "$faint")),
+            Content.styled(lead[: self.margin - 1].ljust(self.margin + 1) + below, "$dim"),
+        ]
+
+
+def padded(low: float, high: float) -> tuple[float, float]:
+    """The bounds with a little room around them, so that they differ."""
+    pad = (high - low) * 0.06 or abs(high) * 0.01 or 0.01
+    return low - pad, high + pad
 
 
 def nice_ticks(low: float, high: float, most: int) -> list[float]:
@@ -111,14 +176,3 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
     if abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
         decimals += 1
     return [f"{t:.{decimals}f}" for t in ticks]
-
-
-def _runs(pieces: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Neighbours of one style joined."""
-    runs: list[tuple[str, str]] = []
-    for character, style in pieces:
-        if runs and runs[-1][1] == style:
-            runs[-1] = (runs[-1][0] + character, style)
-        else:
-            runs.append((character, style))
-    return runs

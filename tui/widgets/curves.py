@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from textual.content import Content
 from textual.widget import Widget
@@ -12,7 +13,7 @@ from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.sides import Side
-from hyperllama.tui.widgets.canvas import Canvas, nice_ticks, tick_labels
+from hyperllama.tui.widgets.canvas import Canvas, Plot, padded
 
 
 def style_of(index: int) -> str:
@@ -59,55 +60,37 @@ highest seed. The letter at a line's end is the one in the table.
         last = max((c[-1][0] for c in curves if c), default=0.0)
         if width < 20 or height < 4 or not last:
             return Content.styled("The plot begins with the first score.", "$dim")
-        first = 0.0 if self.over == "seconds" else 1.0
-        low, high = _range(curves)
-        ticks = nice_ticks(low, high, max(2, min(6, (height - 2) // 2)))
-        labels = tick_labels(ticks)
-        margin = max(map(len, labels)) + 1
-        canvas = Canvas(width - margin - 3, height - 2, braille=self.glyphs.braille)
-        span = (first, max(last, first + 1.0))
-        self._draw(canvas, curves, low, high, span)
-        foot = wording.duration(last) if self.over == "seconds" else f"trial {last:.0f}"
-        start = "0s" if self.over == "seconds" else "1"
-        foot = start + foot.rjust(canvas.width - len(start))
-        return Content("\n").join(self._framed(canvas, ticks, labels, margin, low, high, foot))
+        seconds = self.over == "seconds"
+        first = 0.0 if seconds else 1.0
+        plot = Plot(width - 2, height, *_range(curves), braille=self.glyphs.braille)
+        self._draw(plot, curves, first, max(last, first + 1.0))
+        start, end = ("0s", wording.duration(last)) if seconds else ("1", f"trial {last:.0f}")
+        metric = next((plain(s.metric) for s in self.sides if s.metric), "")
+        below = start + end.rjust(plot.width - len(start))
+        return Content("\n").join(plot.lines(below, lead=metric))
 
     def _draw(
-        self,
-        canvas: Canvas,
-        curves: Sequence[Sequence[Point]],
-        low: float,
-        high: float,
-        span: tuple[float, float],
+        self, plot: Plot, curves: Sequence[Sequence[Point]], first: float, last: float
     ) -> None:
-        def level(value: float) -> int:
-            share = (value - low) / (high - low)
-            return round((1 - min(1.0, max(0.0, share))) * (canvas.dots_y - 1))
-
-        def along(value: float) -> int:
-            return round((value - span[0]) / (span[1] - span[0]) * (canvas.dots_x - 1))
-
         taken: set[int] = set()
         for number, curve in enumerate(curves):
             style = style_of(number)
-            before: tuple[int, int] | None = None
-            ends = (0, 0)
-            for at, mean, least, most in curve:
-                if not math.isfinite(mean):
-                    continue
-                x, y = along(at), level(mean)
-                if before is not None:
-                    canvas.line(before[0], before[1], x, before[1], style, 4)
-                    canvas.line(x, before[1], x, y, style, 4)
-                    self._band(canvas, (before[0], x), ends, style)
-                before, ends = (x, y), (level(most), level(least))
-            if before is not None:
-                column, row = canvas.cell_of(*before)
-                while row in taken and row + 1 < canvas.height:
+            known = [point for point in curve if math.isfinite(point[1])]
+            spots = [
+                (plot.along((at - first) / (last - first)), plot.level(mean))
+                for at, mean, _, _ in known
+            ]
+            plot.steps(spots, style, 4)
+            for ((x0, _), (x1, _)), point in zip(pairwise(spots), known, strict=False):
+                _, _, least, most = point
+                self._band(plot, (x0, x1), (plot.level(most), plot.level(least)), style)
+            if spots:
+                column, row = plot.cell_of(*spots[-1])
+                while row in taken and row + 1 < plot.height:
                     row += 1
                 taken.add(row)
                 mark = self.sides[number].mark
-                canvas.text(min(column, canvas.width - 1), row, mark, f"bold {style}", 9)
+                plot.text(min(column, plot.width - 1), row, mark, f"bold {style}", 9)
 
     @staticmethod
     def _band(canvas: Canvas, along: tuple[int, int], ends: tuple[int, int], style: str) -> None:
@@ -121,34 +104,6 @@ highest seed. The letter at a line's end is the one in the table.
                 if (x + (y // 2) * 2) % step == 0 and y % 2 == top % 2:
                     canvas.dot(x, y, style, 1)
 
-    def _framed(
-        self,
-        canvas: Canvas,
-        ticks: list[float],
-        labels: list[str],
-        margin: int,
-        low: float,
-        high: float,
-        foot: str,
-    ) -> list[Content]:
-        at_row: dict[int, str] = {}
-        for tick, label in zip(ticks, labels, strict=True):
-            y = round((1 - (tick - low) / (high - low)) * (canvas.dots_y - 1))
-            at_row[canvas.cell_of(0, y)[1]] = label
-        edge, corner, rule = ("│", "└", "─") if canvas.braille else ("|", "+", "-")
-        lines = [
-            Content.assemble(
-                (at_row.get(row, "").rjust(margin - 1) + " ", "$dim"),
-                (edge, "$faint"),
-                canvas.row(row),
-            )
-            for row in range(canvas.height)
-        ]
-        metric = next((plain(s.metric) for s in self.sides if s.metric), "")
-        lines.append(Content.styled(" " * margin + corner + rule * canvas.width, "$faint"))
-        lines.append(Content.styled(f"{metric[: margin - 1].ljust(margin)} {foot}", "$dim"))
-        return lines
-
 
 def _range(curves: Sequence[Sequence[Point]]) -> tuple[float, float]:
     """The scores shown: without the first steps of the worst, which would flatten all else."""
@@ -159,5 +114,4 @@ def _range(curves: Sequence[Sequence[Point]]) -> tuple[float, float]:
     high = values[-1]
     low = max(values[0], high - 3 * (high - values[len(values) // 4]))
     low = min(low, *(c[-1][2] for c in curves if c and math.isfinite(c[-1][2])))
-    pad = (high - low) * 0.06 or abs(high) * 0.01 or 0.01
-    return low - pad, high + pad
+    return padded(low, high)

@@ -18,13 +18,13 @@ from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import Glyphs
-from hyperllama.tui.widgets.canvas import Canvas, nice_ticks, tick_labels
+from hyperllama.tui.widgets.canvas import Canvas, Plot, padded
 
 MOST_DRAWN = 1500  # trials; more would only paint over each other
 
 
 @dataclass(frozen=True)
-class Axis:
+class ParameterAxis:
     """One hyperparameter as an axis: where a value lies in [0, 1].
 
     Attributes:
@@ -55,14 +55,14 @@ class Axis:
         return tuple(wording.setting(end) for end in self.ends)
 
 
-def axes_of(snapshot: StudyState) -> list[Axis]:
+def axes_of(snapshot: StudyState) -> list[ParameterAxis]:
     """The hyperparameters that took more than one value, the most important first."""
     shares: Mapping[str, float] = snapshot.importance.shares if snapshot.importance else {}
     scored = _drawn(snapshot, ())
     opened = snapshot.opened
     known = {str(p.get("name")): p for p in opened.space} if opened is not None else {}
     names = dict.fromkeys([*known, *(n for t in scored[:1] for n in t.config)])
-    found: list[Axis] = []
+    found: list[ParameterAxis] = []
     for name in names:
         values = [t.config[name] for t in scored if name in t.config]
         numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
@@ -71,10 +71,10 @@ def axes_of(snapshot: StudyState) -> list[Axis]:
         if len(numbers) == len(values):
             low, high = min(numbers), max(numbers)
             log = bool(known.get(name, {}).get("log")) or (low > 0 and high / low > 300)
-            found.append(Axis(name, (low, high), log and low > 0))
+            found.append(ParameterAxis(name, (low, high), log and low > 0))
         else:
             order = sorted({wording.setting(v): v for v in values}.items())
-            found.append(Axis(name, tuple(v for _, v in order), choices=True))
+            found.append(ParameterAxis(name, tuple(v for _, v in order), choices=True))
     return sorted(found, key=lambda a: -shares.get(a.name, 0.0))
 
 
@@ -111,31 +111,47 @@ def importance(snapshot: StudyState, width: int, height: int, glyphs: Glyphs) ->
 
 
 def one(
-    snapshot: StudyState, axis: Axis, looked: TrialState | None, width: int, height: int, g: Glyphs
+    snapshot: StudyState, axis: ParameterAxis, looked: TrialState | None, width: int, height: int,
+    g: Glyphs,
 ) -> list[Content]:
     """One hyperparameter against the score: a dot a trial, newer ones brighter."""
     trials = _drawn(snapshot, [axis])
     if not trials or height < 5 or width < 16:
         return [Content.styled("Nothing to draw yet.", "$dim")]
     values = sorted(t.value for t in trials if t.value is not None)
-    low, high = values[len(values) // 10], values[-1]
-    pad = (high - low) * 0.06 or abs(high) * 0.01 or 0.01
-    low, high = low - pad, high + pad
-    rows = height - 2
-    ticks = nice_ticks(low, high, max(2, min(5, rows // 2)))
-    labels = tick_labels(ticks)
-    margin = max(map(len, labels)) + 1
-    canvas = Canvas(width - margin - 1, rows, braille=g.braille)
+    low, high = padded(values[len(values) // 10], values[-1])
+    plot = Plot(width, height, low, high, braille=g.braille)
+
+    def spot(trial: TrialState | None) -> tuple[int, int] | None:
+        if trial is None or trial.value is None or axis.name not in trial.config:
+            return None
+        share = axis.at(trial.config[axis.name])
+        return None if share is None else (plot.along(share), plot.level(trial.value))
+
     for i, trial in enumerate(trials):
-        x, y = _spot(canvas, axis.at(trial.config[axis.name]), trial.value, low, high)
-        canvas.dot(x, y, "$dim" if i < len(trials) // 2 else "$primary", 1 + i // 100)
-    _mark(canvas, axis, looked, low, high, "●" if g.braille else "@", "bold $primary")
-    _mark(canvas, axis, snapshot.best, low, high, g.best, "bold $best")
-    return [*_framed(canvas, ticks, labels, margin, low, high), *_floor(canvas, axis, margin, g)]
+        if at := spot(trial):
+            plot.dot(*at, "$dim" if i < len(trials) // 2 else "$primary", 1 + i // 100)
+    if at := spot(looked):
+        plot.mark(*at, "●" if g.braille else "@", "bold $primary")
+    if at := spot(snapshot.best):
+        plot.mark(*at, g.best, "bold $best")
+    labels = axis.labels()
+    if axis.choices:
+        cells = plot.width // len(labels)
+        return plot.lines("".join(text[: cells - 1].center(cells) for text in labels))
+    name = plain(axis.name) + (" (log)" if axis.log else "")
+    return plot.lines(_between(labels[0], name, labels[-1], plot.width))
+
+
+def _between(left: str, middle: str, right: str, width: int) -> str:
+    """Three texts at the left, in the middle and at the right of `width` cells."""
+    room = max(0, width - len(left) - len(right))
+    return left + middle[: max(0, room - 2)].center(room) + right
 
 
 def two(
-    snapshot: StudyState, across: Axis, up: Axis, width: int, height: int, g: Glyphs
+    snapshot: StudyState, across: ParameterAxis, up: ParameterAxis, width: int, height: int,
+    g: Glyphs,
 ) -> list[Content]:
     """A slice for two hyperparameters: the best score seen in each cell of a grid."""
     trials = _drawn(snapshot, [across, up])
@@ -156,20 +172,18 @@ def two(
         best[cell] = max(best.get(cell, -math.inf), t.value)
     levels = sorted(best.values())
     wide = max(1, (width - label - 1) // columns)
+    edges = dict(enumerate(reversed(up.labels()))) if up.choices else {
+        0: up.labels()[-1], rows - 1: up.labels()[0]
+    }  # fmt: skip
     lines = []
     for row in range(rows):
-        edge = up.labels()[-1] if row == 0 else up.labels()[0] if row == rows - 1 else ""
-        if up.choices:
-            edge = up.labels()[rows - 1 - row]
-        pieces: list[Content | tuple[str, str]] = [(edge.rjust(label - 1) + " ", "$dim")]
+        label_of_row = edges.get(row, "").rjust(label - 1)
+        pieces: list[Content | tuple[str, str]] = [(label_of_row + " ", "$dim")]
         for column in range(columns):
-            value = best.get((column, row))
-            pieces.append(_shade(value, levels, wide, g))
+            pieces.append(_shade(best.get((column, row)), levels, wide, g))
         lines.append(Content.assemble(*pieces))
     ends = across.labels()
-    span = columns * wide
-    left, right = ends[0], ends[-1]
-    below = left + plain(across.name).center(max(0, span - len(left) - len(right))) + right
+    below = _between(ends[0], plain(across.name), ends[-1], columns * wide)
     title = f"{plain(up.name)} up, {plain(across.name)} across"
     return [
         Content.styled(title, "$dim").truncate(width, ellipsis=True), *lines,
@@ -178,8 +192,8 @@ def two(
 
 
 def parallel(
-    snapshot: StudyState, axes: Sequence[Axis], looked: TrialState | None, width: int, height: int,
-    g: Glyphs,
+    snapshot: StudyState, axes: Sequence[ParameterAxis], looked: TrialState | None, width: int,
+    height: int, g: Glyphs,
 ) -> list[Content]:
     """Parallel coordinates: a line a trial through its values; the best tenth stands out."""
     axes = list(axes[: max(2, min(len(axes), width // 12))])
@@ -211,67 +225,13 @@ def parallel(
     ]  # fmt: skip
 
 
-def _drawn(snapshot: StudyState, axes: Sequence[Axis]) -> list[TrialState]:
+def _drawn(snapshot: StudyState, axes: Sequence[ParameterAxis]) -> list[TrialState]:
     """The newest trials that can be drawn, oldest first."""
     fit = (
         t for t in reversed(snapshot.trials)
         if t.value is not None and all(a.name in t.config for a in axes)
     )  # fmt: skip
     return list(islice(fit, MOST_DRAWN))[::-1]
-
-
-def _spot(
-    canvas: Canvas, share: float | None, value: float | None, low: float, high: float
-) -> tuple[int, int]:
-    if share is None or value is None:
-        return -1, -1
-    y = 1 - min(1.0, max(0.0, (value - low) / (high - low)))
-    return round(share * (canvas.dots_x - 1)), round(y * (canvas.dots_y - 1))
-
-
-def _mark(
-    canvas: Canvas, axis: Axis, trial: TrialState | None, low: float, high: float, sign: str,
-    style: str,
-) -> None:
-    if trial is None or trial.value is None or axis.name not in trial.config:
-        return
-    x, y = _spot(canvas, axis.at(trial.config[axis.name]), trial.value, low, high)
-    if x >= 0:
-        canvas.text(*canvas.cell_of(x, y), sign, style)
-
-
-def _framed(
-    canvas: Canvas, ticks: list[float], labels: list[str], margin: int, low: float, high: float
-) -> list[Content]:
-    at_row = {}
-    for tick, label in zip(ticks, labels, strict=True):
-        y = round((1 - (tick - low) / (high - low)) * (canvas.dots_y - 1))
-        at_row[canvas.cell_of(0, y)[1]] = label
-    edge = "│" if canvas.braille else "|"
-    return [
-        Content.assemble(
-            (at_row.get(row, "").rjust(margin - 1) + " ", "$dim"), (edge, "$faint"), canvas.row(row)
-        )
-        for row in range(canvas.height)
-    ]
-
-
-def _floor(canvas: Canvas, axis: Axis, margin: int, g: Glyphs) -> list[Content]:
-    """The axis of the hyperparameter: its ends, or its choices where they stand."""
-    line = ("─" if canvas.braille else "-") * canvas.width
-    labels = axis.labels()
-    if axis.choices:
-        cells = canvas.width // len(labels)
-        below = "".join(text[: cells - 1].center(cells) for text in labels)
-    else:
-        name = plain(axis.name) + (" (log)" if axis.log else "")
-        room = canvas.width - len(labels[0]) - len(labels[-1])
-        below = labels[0] + name[: max(0, room - 2)].center(max(0, room)) + labels[-1]
-    corner = "└" if canvas.braille else "+"
-    return [
-        Content.assemble(" " * margin, (corner + line, "$faint")),
-        Content.styled(" " * (margin + 1) + below, "$dim"),
-    ]
 
 
 def _shade(
@@ -287,7 +247,7 @@ def _shade(
 
 
 def _through(
-    canvas: Canvas, axes: Sequence[Axis], at: Sequence[int], trial: TrialState, style: str,
+    canvas: Canvas, axes: Sequence[ParameterAxis], at: Sequence[int], trial: TrialState, style: str,
     layer: int,
 ) -> None:
     spots = []

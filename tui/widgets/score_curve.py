@@ -1,0 +1,161 @@
+"""The curve of the progress pane: trials, the best so far, the default, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.text import plain
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.widgets.canvas import Plot, nice_ticks, padded
+
+_MOST_DRAWN = 2000  # trials; more would only paint over each other
+
+
+@dataclass(frozen=True)
+class ScoreCurve:
+    """What the curve shows of a study whose trials have at least one score.
+
+    Attributes:
+        baselines: name -> best score after each trial, mean over seeds.
+        noise: the score's standard deviation over the choice of folds, 0.0 where not measured.
+    """
+
+    state: StudyState
+    baselines: Mapping[str, Sequence[float]]
+    noise: float
+    glyphs: Glyphs
+
+    @property
+    def last(self) -> int:
+        """The trial number at the right edge: that of the budget unless that is far ahead."""
+        shown = self.state.trials[-1].number
+        opened = self.state.opened
+        budget = opened.budget_trials if opened else None
+        near = budget is not None and budget <= max(40, 3 * (shown + 1))
+        return max(shown, budget - 1 if budget is not None and near else 1, 1)
+
+    def plot(self, width: int, height: int) -> Plot:
+        """The plot, but for the mark of the trial looked at; width and height in cells."""
+        done = [t for t in self.state.trials if t.value is not None]
+        low, high = self._range(done)
+        plot = Plot(width, height, low, high, braille=self.glyphs.braille)
+        default = self.state.default_value
+        if default is not None:
+            for x in range(plot.dots_x):
+                if x % 4 < 2:
+                    plot.dot(x, plot.level(default), "$dim", 1)
+        self._shade_noise(plot)
+        self._draw_baselines(plot)
+        self._draw_best(plot, done)
+        self._draw_trials(plot, done[-_MOST_DRAWN:])
+        for trial in self.state.trials[-_MOST_DRAWN:]:
+            if trial.state == "fail":
+                x = self._x(plot, trial.number)
+                plot.mark(x, plot.dots_y - 1, self.glyphs.failed, "$bad", 3)
+        best = self.state.best
+        if best is not None:
+            self.mark(plot, best, self.glyphs.best, "bold $best")
+        return plot
+
+    def lines(self, plot: Plot, looked: TrialState | None) -> list[Content]:
+        """The plot with its axes and a mark at the trial looked at."""
+        if looked is not None and looked.done and looked is not self.state.best:
+            plot = plot.copy()
+            self.mark(plot, looked, "●" if plot.braille else "@", "bold $primary", 8)
+        labels = [" "] * (plot.width + 4)
+        columns, free = [], 0
+        for number in nice_ticks(0, self.last, max(2, plot.width // 8)):
+            if number != int(number):
+                continue
+            column = round(number / self.last * (plot.width - 1))
+            columns.append(column)
+            text = str(int(number))
+            start = max(0, column - len(text) // 2)
+            if start >= free and start + len(text) <= plot.width - 7:
+                labels[start : start + len(text)] = text
+                free = start + len(text) + 1
+        labels[plot.width - 5 : plot.width] = "trial"
+        return plot.lines("".join(labels).rstrip(), ticks=columns)
+
+    def mark(self, plot: Plot, trial: TrialState, sign: str, style: str, layer: int = 9) -> None:
+        """A character where the trial stands."""
+        if trial.value is not None:
+            plot.mark(self._x(plot, trial.number), plot.level(trial.value), sign, style, layer)
+
+    def _x(self, plot: Plot, number: int) -> int:
+        return plot.along(number / self.last)
+
+    def _range(self, done: list[TrialState]) -> tuple[float, float]:
+        """The scores shown: where the better half and the default are; the rest is clamped."""
+        values = sorted(t.value for t in done[-_MOST_DRAWN:] if t.value is not None)
+        default, best = self.state.default_value, self.state.best
+        curves = [curve for curve in self.baselines.values() if curve]
+        lows = [values[len(values) * 2 // 3], *(curve[-1] for curve in curves)]
+        highs = [values[-1], *(max(curve) for curve in curves)]
+        if default is not None:
+            lows.append(default)
+            highs.append(default)
+        if best is not None and best.value is not None:
+            highs.append(best.value + _standard_error(best))
+        high = max(highs)
+        low = max(values[0], min(lows) - 0.75 * (high - min(lows)))
+        if best is not None and best.value is not None:
+            low = min(low, best.value - _standard_error(best))
+        return padded(low, high)
+
+    def _shade_noise(self, plot: Plot) -> None:
+        """The height around the best within which a gain may be luck."""
+        best = self.state.best
+        if best is None or best.value is None:
+            return
+        error = self.noise or _standard_error(best)  # measured beats estimated
+        if error:
+            top, bottom = (
+                plot.cell_of(0, plot.level(best.value + e))[1] for e in (error, -error)
+            )
+            plot.shade(top, bottom, "$row-cursor-blurred")
+
+    def _draw_baselines(self, plot: Plot) -> None:
+        """What simpler ways reach with the same budget, each named at its end."""
+        for index, (name, curve) in enumerate(self.baselines.items()):
+            style = f"$part-{index % 3 + 2}"
+            spots = [(self._x(plot, i), plot.level(v)) for i, v in enumerate(curve)]
+            spots = [spot for spot in spots if spot[0] < plot.dots_x]
+            plot.steps(spots, style, 2)
+            if spots:
+                column, row = plot.cell_of(*spots[-1])
+                label = plain(name)[:6]
+                start = max(0, min(column, plot.width - len(label)))
+                for i, letter in enumerate(label):
+                    plot.text(start + i, max(0, row - 1), letter, style, 5)
+
+    def _draw_best(self, plot: Plot, done: list[TrialState]) -> None:
+        """The stepped line of the best so far, up to the newest trial."""
+        spots: list[tuple[int, int]] = []
+        best = float("-inf")
+        for trial in done:
+            if trial.value is not None and trial.value > best:
+                best = trial.value
+                spots.append((self._x(plot, trial.number), plot.level(best)))
+        plot.steps([*spots, (self._x(plot, done[-1].number), spots[-1][1])], "$primary", 4)
+
+    def _draw_trials(self, plot: Plot, drawn: list[TrialState]) -> None:
+        """A dot a trial; a corner of the stepped line needs none."""
+        dot, below = ("•", "▾") if plot.braille else ("o", "v")
+        for trial in drawn:
+            if trial.best_then or trial.value is None:
+                continue
+            if len(drawn) * 2 <= plot.width:
+                self.mark(plot, trial, below if trial.value < plot.low else dot, "$dim", 3)
+            else:
+                plot.dot(self._x(plot, trial.number), plot.level(trial.value), "$dim", 2)
+
+
+def _standard_error(trial: TrialState) -> float:
+    if trial.std is None or len(trial.fold_scores) < 2:
+        return 0.0
+    return float(trial.std / len(trial.fold_scores) ** 0.5)
