@@ -18,9 +18,9 @@ Test = Callable[[TrialState], bool]
 SORTS = {
     "number": "in the order of trials",
     "score": "best first",
-    "std": "steadiest over the folds first",
+    "std": "smallest over the folds first",
     "gap": "train score minus score, smallest first",
-    "time": "quickest first",
+    "time": "shortest first",
     "by": "by who proposed it",
 }
 _NUMBERS: dict[str, Callable[[TrialState], float | None]] = {
@@ -35,18 +35,19 @@ _FLAGS: dict[str, Test] = {
     "failed": lambda t: t.state == "fail",
     "best": lambda t: t.best_then,
     "noted": lambda t: bool(t.note),
+    "rerun": lambda t: bool(t.reruns),
     "again": lambda t: bool(t.reruns),
 }
 
 
 @dataclass(frozen=True)
-class Again:
-    """The line under a trial that was run again."""
+class RerunLine:
+    """The line under a trial with its scores on other folds."""
 
     trial: int  # position among the snapshot's trials
 
 
-Row = Union[int, SteeringAction, Again]  # an int is a position among the snapshot's trials
+Row = Union[int, SteeringAction, RerunLine]  # an int is a position among the snapshot's trials
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def rows(snapshot: StudyState, order: Order) -> list[Row]:
             at += 1
         found.append(i)
         if trials[i].reruns:
-            found.append(Again(i))
+            found.append(RerunLine(i))
     return [*found, *lines[at:]]
 
 

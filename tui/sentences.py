@@ -33,7 +33,7 @@ def tell(snapshot: StudyState, name: str, alive: bool) -> list[str]:
     for row in arrange.rows(snapshot, arrange.Order())[-_LATEST:]:
         if isinstance(row, int):
             lines.append(_trial(snapshot.trials[row], snapshot))
-        elif isinstance(row, arrange.Again):
+        elif isinstance(row, arrange.RerunLine):
             lines.append(_again(snapshot.trials[row.trial]))
         else:
             lines.append(f"You: {plain(row.text)}.")

@@ -10,7 +10,7 @@ import pytest
 from hyperllama.core.events import TrialFinished, requests
 from hyperllama.core.study import StateFold, SteeringAction, StudyState
 from hyperllama.tui import bounds
-from hyperllama.tui.arrange import Again, Order, parse, rows
+from hyperllama.tui.arrange import Order, RerunLine, parse, rows
 from hyperllama.tui.dialogs import ConfigurationDialog, PickDialog, PromptDialog, TextDialog
 from hyperllama.tui.screens.steer import parse_budget
 from hyperllama.tui.widgets.history import History
@@ -43,7 +43,7 @@ async def test_a_proposal_that_waits_is_shown_and_accepted(
 ) -> None:
     async with opened(held) as pilot:
         assert "waiting for your approval" in text_of(pilot, "#status")
-        assert "waits" in text_of(pilot, "#history")
+        assert "waiting" in text_of(pilot, "#history")
         for said in ("space accept", "e change it", "d turn down", "D another"):
             assert said in text_of(pilot, "#keys")
         await pilot.press("space")
@@ -226,11 +226,11 @@ async def test_steering_reruns_and_notes_have_lines(opened: Opened, flown: recor
     async with opened(flown) as pilot:
         text = text_of(pilot, "#history")
         assert "hint: keep the trees shallow" in text and '"odd: fold 2"' in text
-        assert "again on other folds" in text and "0.8497" in text
+        assert "rerun on other folds" in text and "0.8497" in text
         failed = next(line for line in text.splitlines() if "✗" in line)
         assert "out of memory: 2,100 MB asked for, the limit is" in failed
         history = pilot.app.screen.query_one(History)
-        history.cursor = next(i for i in range(20) if isinstance(history._at(i), SteeringAction))
+        history.cursor = next(i for i in range(20) if isinstance(history.row_at(i), SteeringAction))
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(pilot.app.screen, TextDialog) and "shallow" in text_of(pilot)
@@ -287,7 +287,7 @@ async def test_a_filter_shows_what_fits(opened: Opened, flown: recorded.Replay) 
 @pytest.mark.parametrize(
     ("text", "numbers"),
     [
-        ("failed", [4]), ("by=tpe", [5]), ("-by=llama", [0, 5]), ("noted", [2]), ("again", [7]),
+        ("failed", [4]), ("by=tpe", [5]), ("-by=llama", [0, 5]), ("noted", [2]), ("rerun", [7]),
         ("out of memory", [4]), ("odd", [2]), ("trial>=7 trial<9", [7, 8]),
         ("booster=gbtree trial=3", [3]), ("by!=llama", [0, 5]), ("score > 2", []),
     ],
@@ -303,7 +303,7 @@ def test_lines_stand_where_they_were_done() -> None:
     found = rows(snapshot, Order())
     at = next(i for i, r in enumerate(found) if isinstance(r, SteeringAction))
     assert found[at - 1] == 3 and found[at + 1] == 4
-    assert found[found.index(7) + 1] == Again(7)
+    assert found[found.index(7) + 1] == RerunLine(7)
     assert isinstance(parse("score>high"), str)
     failed_last = rows(snapshot, Order("score", True))
     assert snapshot.trials[failed_last[-1]].value is None  # type: ignore[index]

@@ -356,13 +356,12 @@ class StudyScreen(Steerable):
         else:
             shown = await choose_columns(self.app, shown, names)
         if (order, shown) != (history.order, history.shown):
-            history.shown = shown
-            history.reorder(order)
+            history.show_arranged(order, shown)
 
-    @on(History.LineOpened)
-    def _open_line(self, message: History.LineOpened) -> None:
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(message.line.t))
-        self.app.push_screen(TextDialog(when, Content(plain(message.line.text))))
+    @on(History.ActionOpened)
+    def _open_action(self, message: History.ActionOpened) -> None:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(message.action.t))
+        self.app.push_screen(TextDialog(when, Content(plain(message.action.text))))
 
     @on(ProgressPlot.Turned)
     def _turned(self) -> None:

@@ -78,29 +78,23 @@ class Rows(ScrollView, can_focus=True):
 
     cursor: reactive[int] = reactive(0)
 
-    class Moved(Message):
+    class AboutRow(Message):
+        """A message about a row."""
+
+        def __init__(self, rows: Rows, index: int) -> None:
+            super().__init__()
+            self.rows = rows
+            self.index = index
+
+        @property
+        def control(self) -> Rows:
+            return self.rows
+
+    class Moved(AboutRow):
         """The cursor stands on another row."""
 
-        def __init__(self, rows: Rows, index: int) -> None:
-            super().__init__()
-            self.rows = rows
-            self.index = index
-
-        @property
-        def control(self) -> Rows:
-            return self.rows
-
-    class Chosen(Message):
+    class Chosen(AboutRow):
         """Enter or a double click on a row."""
-
-        def __init__(self, rows: Rows, index: int) -> None:
-            super().__init__()
-            self.rows = rows
-            self.index = index
-
-        @property
-        def control(self) -> Rows:
-            return self.rows
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -204,8 +198,8 @@ class Rows(ScrollView, can_focus=True):
     def watch_cursor(self, old: int, new: int) -> None:
         if old != new:
             self._reveal()
-            for row in (old, new):
-                self.refresh_rows(row, row)
+            self.refresh_row(old)
+            self.refresh_row(new)
             self.post_message(self.Moved(self, new))
 
     def _reveal(self) -> None:
@@ -248,12 +242,11 @@ class Rows(ScrollView, can_focus=True):
             if event.chain == 2:
                 self.post_message(self.Chosen(self, index))
 
-    def refresh_rows(self, first: int, last: int) -> None:
-        """Draw only the rows `first` to `last` anew."""
-        y = first - self.scroll_offset.y + self.header_lines
-        if not -1 < y < self.size.height:
-            return
-        self.refresh(Region(0, y, self.size.width, last - first + 1))
+    def refresh_row(self, index: int) -> None:
+        """Draw only that row anew."""
+        y = index - self.scroll_offset.y + self.header_lines
+        if -1 < y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
 
 
 def _placed(content: Content, cells: int, right: bool) -> Content:
