@@ -122,7 +122,7 @@ def _belongs(context: Context) -> dict[str, Any]:
         "flash_attention": context.flash_attention,
         "batch": context.settings.batch,
         "chunk": context.chunk,
-        "few": context.few,
+        "few": context.one_by_one,
         "threads": context.threads,
         "gpu_layers": context.gpu_layers,
         "context_length": context.length,

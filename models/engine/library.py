@@ -14,8 +14,8 @@ from typing import Any
 
 from hyperllama.models.errors import EngineError
 
-last_complaints: collections.deque[str] = collections.deque(maxlen=8)
-"""What llama.cpp said last as warning or error, oldest first."""
+last_errors: collections.deque[str] = collections.deque(maxlen=8)
+"""What llama.cpp logged last as an error, oldest first."""
 
 _WARN, _ERROR, _CONTINUED = 3, 4, 5
 _keep: list[Any] = []
@@ -64,4 +64,9 @@ def _log(level: int, text: bytes, _data: object) -> None:
         os.write(2, text)
         line = " ".join(text.decode("utf-8", "replace").split())
         if line and level == _ERROR:
-            last_complaints.append(line)
+            last_errors.append(line)
+
+
+def last_error() -> str:
+    """The last two errors that llama.cpp logged, in one line."""
+    return "; ".join(list(last_errors)[-2:]) or "it gave no reason"

@@ -210,7 +210,7 @@ def test_few_tokens_one_by_one_are_evaluated_the_same_way_each_time(
 ) -> None:
     model = write_random(folder / "q8.gguf", None, TINY)
     context = Context(model, EngineSettings(context_length=512, threads=1, gpu_layers="none"))
-    monkeypatch.setattr(context, "few", few)
+    monkeypatch.setattr(context, "one_by_one", few)
     parts = ["a", "bc", "defgh", "ijklmnopq", "r"]
     segments = [Fixed("n: "), Number("n", 0.001, 1.0, belief=True), OneOf("c", ("x", "yz"))]
     request = Generation(parts, segments, 1.0)
