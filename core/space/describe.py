@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hyperllama.core.space.search_space import Categorical, SearchSpace
+from hyperllama.core.space.domains import Categorical
+from hyperllama.core.space.search_space import SearchSpace
 
 
 def describe_space(

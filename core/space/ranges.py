@@ -1,6 +1,6 @@
-"""The search space as people changed it in the middle of a study: held, narrowed, widened.
+"""The search space as people changed it in the middle of a study.
 
-The task's own space stays what trials are stored with; what is changed is kept beside it.
+The task's own space stays what trials are stored with; what was changed is kept beside it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from hyperllama.core.errors import SpaceError
-from hyperllama.core.space.search_space import (
-    Categorical,
-    Domain,
-    Float,
-    Integer,
-    Param,
-    SearchSpace,
-)
+from hyperllama.core.space.domains import Categorical, Domain, Float, Integer
+from hyperllama.core.space.params import Param
+from hyperllama.core.space.search_space import SearchSpace
 
 
 class Ranges:
@@ -55,10 +50,9 @@ class Ranges:
     @property
     def stored(self) -> SearchSpace:
         """The space that trials are stored with: Optuna lets bounds change, but no choices."""
-        names = [n for n, d in self._domains.items() if isinstance(d, Categorical)]
         whole = self.base
         for name, domain in self._domains.items():
-            if name not in names:
+            if not isinstance(domain, Categorical):
                 whole = whole.replace(replace(whole[name], domain=domain))
         return whole
 
@@ -66,10 +60,10 @@ class Ranges:
         """Hold a hyperparameter at `value`, which may lie outside its present range.
 
         Raises:
-            SpaceError: there is no such hyperparameter, it is no value of its kind, or nothing
+            SpaceError: there is no such hyperparameter, the value is of another kind, or nothing
                 would be left to vary.
         """
-        domain = self._known(name).domain
+        domain = self.base.known(name).domain
         if isinstance(domain, Categorical):
             return self._with(name, {"choices": [domain.cast(value)]})
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -84,15 +78,11 @@ class Ranges:
         Raises:
             SpaceError: as `freeze`; or the bounds are no range.
         """
-        domain = self._known(name).domain
-        if isinstance(domain, Categorical):
+        now = self._domains.get(name, self.base.known(name).domain)
+        if isinstance(now, Categorical):
             return self._with(name, {"choices": list(choices)})
-        now = self._domains.get(name, domain)
-        assert not isinstance(now, Categorical)
-        return self._with(
-            name,
-            {"low": now.low if low is None else low, "high": now.high if high is None else high},
-        )
+        low, high = now.low if low is None else low, now.high if high is None else high
+        return self._with(name, {"low": low, "high": high})
 
     def release(self, name: str) -> Ranges:
         """Give a hyperparameter the task's own range again.
@@ -100,15 +90,8 @@ class Ranges:
         Raises:
             SpaceError: there is no such hyperparameter.
         """
-        self._known(name)
+        self.base.known(name)
         return Ranges(self.base, {n: e for n, e in self.kept.items() if n != name})
-
-    def _known(self, name: str) -> Param:
-        if name not in self.base:
-            raise SpaceError(
-                f"unknown hyperparameter {name!r}", f"allowed: {', '.join(self.base.names)}"
-            )
-        return self.base[name]
 
     def _with(self, name: str, entry: Mapping[str, Any]) -> Ranges:
         _domain(self.base[name], entry)  # raises
@@ -132,15 +115,11 @@ def _domain(param: Param, entry: Mapping[str, Any]) -> Domain:
             return Categorical(tuple(domain.cast(c) for c in entry["choices"]))
         low, high = entry["low"], entry["high"]
         if isinstance(domain, Float):
-            step = None if low == high else domain.step
-            return Float(float(low), float(high), domain.log, step)
+            return Float(float(low), float(high), domain.log, None if low == high else domain.step)
         if float(low) != int(low) or float(high) != int(high):
-            raise SpaceError(f"{param.name} takes whole numbers")
+            raise SpaceError("takes whole numbers")
         return Integer(int(low), int(high), domain.log, 1 if low == high else domain.step)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SpaceError(f"{param.name}: these are no bounds") from error
     except SpaceError as error:
-        raise SpaceError(
-            error.message if error.message.startswith(param.name)
-            else f"{param.name}: {error.message}", error.hint
-        ) from error  # fmt: skip
+        raise SpaceError(f"{param.name}: {error.message}", error.hint) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from hyperllama.core.errors import SpaceError, TaskError
@@ -25,6 +24,7 @@ from hyperllama.core.space import (
     Param,
     SearchSpace,
     Value,
+    reachable,
 )
 from hyperllama.core.task.spec import Override, Task
 from hyperllama.core.text import allowed, nearest, shown
@@ -257,16 +257,10 @@ def _parents_first(task: Task, params: dict[str, Param]) -> list[Param]:
 
 def _possible(task: Task, params: Sequence[Param]) -> list[Param]:
     """The parameters that can count; those whose parent never has such a value are left out."""
-    kept: dict[str, Param] = {}
+    kept = {p.name: p for p in reachable(params)}
     for p in params:
-        if p.when is None:
-            kept[p.name] = p
-            continue
-        parent = kept.get(p.when.parent)
-        values = tuple(v for v in p.when.values if parent and parent.domain.contains(v))
-        if values:
-            kept[p.name] = replace(p, when=replace(p.when, values=values))
-        elif p.name in task.space:
+        if p.when is not None and p.name in task.space and p.name not in kept:
+            parent = kept.get(p.when.parent)
             can = parent.domain.describe() if parent else "nothing"
             raise task.wrong(f"space.{p.name}", "has no effect: it counts only while "
                              f"{p.when.parent} is one of {list(p.when.values)!r}",
