@@ -25,7 +25,11 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hyperllama.core.experiments.bench.landscapes import FUNCTIONS, Landscape
-from hyperllama.core.propose.gp.surrogate import GaussianProcess, log_expected_improvement, tame
+from hyperllama.core.propose.gp.surrogate import (
+    GaussianProcess,
+    compress_tail,
+    log_expected_improvement,
+)
 
 Floats = NDArray[np.float64]
 Predict = Callable[[Floats], tuple[Floats, Floats]]
@@ -57,7 +61,7 @@ def search(problem: Landscape, seed: int, budget: int, fit: Callable[..., Predic
     losses = np.array([loss(u) for u in x])
     spent = 0.0
     while len(x) < budget:
-        y = -tame(losses)
+        y = -compress_tail(losses)
         started = time.perf_counter()
         predict = fit(x, y)
         spent += time.perf_counter() - started

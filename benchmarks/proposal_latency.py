@@ -46,7 +46,7 @@ import psutil
 
 from hyperllama.core.estimators import Facts, joint_space
 from hyperllama.core.prompt.wording import Names
-from hyperllama.core.propose.chat.proposer import ChatProposer
+from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.space import Categorical, Integer, Param, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, Proposal, ProposerSetting

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from hyperllama.core.propose.chat.proposer import ChatProposer
+from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Exhausted, Observed, ProposerSetting
 from hyperllama.models.engine import Engine, EngineSettings

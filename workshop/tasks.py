@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.estimators import family
-from hyperllama.core.propose.gp.surrogate import GaussianProcess, tame
+from hyperllama.core.propose.gp.surrogate import GaussianProcess, compress_tail
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
 from hyperllama.models.embedded import dialect
 from workshop.corpus import FAMILY, Surface, read, wide_space
@@ -68,7 +68,7 @@ def fit(surface: Surface) -> FittedSurface | None:
         known = np.array([v is not None for v in losses])
         if known.sum() < 12:
             continue
-        y = tame(np.array([v for v in losses if v is not None]))
+        y = compress_tail(np.array([v for v in losses if v is not None]))
         if y.std() < 1e-6:
             continue
         result.models.append(GaussianProcess.fit(units[known], y, categorical))

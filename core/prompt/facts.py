@@ -1,4 +1,4 @@
-"""A history in a few computed sentences, in place of trials that are not listed one by one."""
+"""A history in a few computed sentences, in place of trials that are not listed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def facts_of(space: SearchSpace, trials: Sequence[Observed], names: Names) -> li
     return sorted(found, key=lambda f: -f.weight)
 
 
-def ranks(values: Floats) -> Floats:
+def _ranks(values: Floats) -> Floats:
     """Ranks from 1, ties at their mean, shape (n,)."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
@@ -53,7 +53,7 @@ def ranks(values: Floats) -> Floats:
 
 def rank_correlation(a: Floats, b: Floats) -> float:
     """Spearman's correlation in [-1, 1]; 0 where one of both does not vary."""
-    ra, rb = ranks(a), ranks(b)
+    ra, rb = _ranks(a), _ranks(b)
     ra, rb = ra - ra.mean(), rb - rb.mean()
     scale = float(np.sqrt((ra @ ra) * (rb @ rb)))
     return float(ra @ rb) / scale if scale > 0 else 0.0

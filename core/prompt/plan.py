@@ -1,11 +1,11 @@
-"""How a prompt's tokens are shared out before it is built, and what was left out: the plan.
+"""How a prompt's tokens are shared out before it is built, and what was left out.
 
     context = instructions, task, space | history | question | reasoning | reply | slack
 
-History has what the others leave. Where that is too little, the others give way in the order of
+History gets what the others leave. Where that is too little, the others are cut in the order of
 `LEVELS`. A history that does not fit whole is split at a checkpoint: trials before it are summed up
-(facts, and the most telling trials), trials after it are listed in full. The checkpoint moves every
-`stride` trials only, so that between two moves the prompt's front stays byte-identical and the
+(facts, and the trials that tell most), trials after it are listed in full. The checkpoint moves
+every `stride` trials only: between two moves the prompt's front stays byte-identical, and the
 tokens evaluated for a proposal are those of the newest trials.
 """
 
@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from hyperllama.models.engine import MAX_SAMPLES
 
 DIGEST_SHARE = 0.5  # of the history's tokens, for the trials before the checkpoint
 FACTS_SHARE = 0.4  # of those, for facts
@@ -39,7 +41,7 @@ class Level:
     def dropped(
         self, *, reasoning: bool, dataset: bool, descriptions: bool, notes_characters: int
     ) -> tuple[str, ...]:
-        """What gave way, in words, of what there was."""
+        """What was cut, in words, of what there was."""
         found = []
         if reasoning and self.reasoning_share < 1:
             found.append(f"reasoning cut to {self.reasoning_share:.0%} of its tokens")
@@ -64,7 +66,7 @@ LEVELS = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class TokenPlan:
     """Where the tokens of one prompt go.
 
     Attributes:
@@ -80,7 +82,7 @@ class Plan:
         left_out: how many do not; they count in the facts.
         facts: sentences of facts in the prompt.
         facts_left_out: sentences for which there was no room.
-        dropped: what else gave way, in words.
+        dropped: what else was cut, in words.
         prompt: tokens of the finished prompt.
         numbers_at_once: how many numbers of the reply are decoded in one run of the engine, which
             keeps room for the longest form of each.
@@ -103,10 +105,10 @@ class Plan:
     numbers_at_once: int = 64
     task: int = 0
 
-    def abreast(self, wanted: int) -> int:
-        """How many replies the context has room for side by side: 1 to `wanted`, at most 15."""
+    def side_by_side(self, wanted: int) -> int:
+        """How many replies can be decoded at once in the context: 1 to `wanted`."""
         room = self.context_length - self.prompt
-        return max(1, min(wanted, room // max(self.reasoning + self.reply, 1), 15))
+        return max(1, min(wanted, room // max(self.reasoning + self.reply, 1), MAX_SAMPLES))
 
     def parts(self, used: int, replied: int, reasoned: int) -> dict[str, int]:
         """Where the tokens in the context went, by part.
@@ -129,8 +131,8 @@ class Plan:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
-def enough(context_length: int) -> int:
-    """Tokens that the history should have at least, whatever else is in the prompt."""
+def least_history(context_length: int) -> int:
+    """Tokens that the history should have, whatever else is in the prompt."""
     return max(200, context_length // 5)
 
 
@@ -149,12 +151,12 @@ def checkpoint(sizes_after: Sequence[int], trials: int, history: int, line: int)
         line: tokens of a usual line.
     """
     step = stride(history, line)
-    # one trial late, so that the summary is known, and can be read, while the trial after it runs
+    # one trial late, so that the summary can be evaluated while the trial after it runs
     found = (trials - (step > 1)) // step * step
     tail = sum(sizes_after[: trials - found])
     return found if tail <= (1 - DIGEST_SHARE) * history else trials
 
 
 def rounded(tokens: int, step: int) -> int:
-    """Up to a whole number of steps, so that a few tokens more change no plan."""
+    """Rounded up to a whole number of steps, so that a few tokens more change no plan."""
     return -(-tokens // max(step, 1)) * step

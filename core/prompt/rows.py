@@ -1,4 +1,4 @@
-"""Trials as lines of a table; which of them stand for a history that does not fit."""
+"""Trials as lines of a table, and which of them to show of a history that does not fit."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Observed
 from hyperllama.core.trials.history import project, succeeded
 
-FLAT = 5  # trials without improvement before exploring is asked for, and again
+FLAT = 5  # trials without improvement before that is said, and said again
 
 
-class Rows:
+class TrialTable:
     """Comma-separated lines; hyperparameters as columns, or name=value where some are conditional.
 
-    A line depends on its trial and earlier ones, so that lines once written stay as they are. Its
-    beginning is known before the trial has run.
+    A line depends on its trial and earlier ones alone, so that lines once written stay as they are.
+    Its beginning is known before the trial has run.
 
     Args:
-        trials: all that was told, by rising number: how they stand is in the notes.
+        trials: all trials, by rising number; the notes compare each with those before it.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Rows:
         return {name: found[name] for name in self._measured}
 
     def note(self, trial: Observed) -> str:
-        """Why it failed, or how it stands and what its learning curve says; without commas."""
+        """Why it failed, or its standing and what its learning curve says; without commas."""
         if not succeeded(trial):
             return "" if self._names.neutral else failure_text(trial).replace(",", ";")
         curve = curve_words(trial) if self._options.curve_facts else ""
@@ -106,8 +106,8 @@ class Rows:
 
 
 def standing(trials: Sequence[Observed]) -> dict[int, str]:
-    """By number, how trials stood among those up to them: which were the best up to then, and at
-    every fifth since, how long nothing was better."""
+    """By number, which trials were the best until then; and every fifth trial after one, how many
+    there were since."""
     found: dict[int, str] = {}
     best, since = -np.inf, 0
     for t in trials:
@@ -138,8 +138,8 @@ def curve_words(trial: Observed) -> str:
 
 
 def by_worth(space: SearchSpace, trials: Sequence[Observed], recent: int) -> Iterator[Observed]:
-    """Trials by what a reader learns from them: the incumbent, its neighbours, the best, the
-    latest, the worst, then in turn the next best and the one farthest from all taken so far.
+    """Trials by how much they tell: the incumbent, its neighbours, the best, the latest, the worst,
+    then in turn the next best and the one farthest from all before.
 
     Each is given once. Asking for k of n trials in d dimensions costs about k * n * d.
     """

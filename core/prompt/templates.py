@@ -1,9 +1,9 @@
 """The prompt's text files beside this module: read, replaced by a user's own, filled in.
 
-A file of the same name in the folder `prompts` of the data folder takes the place of the one that
-ships. In a template `{{name}}` is replaced, `{{#name}}...{{/name}}` is kept only where there is
+A file of the same name in the folder `prompts` of the data folder replaces the one that ships. The
+marks are Mustache's: `{{name}}` is replaced, `{{#name}}...{{/name}}` is kept only where there is
 such a value, `{{^name}}...{{/name}}` only where there is none, `{{! ... }}` is a comment. A line
-that holds nothing but such marks leaves no empty line.
+with nothing but such marks leaves no empty line.
 """
 
 from __future__ import annotations

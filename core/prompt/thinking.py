@@ -1,4 +1,4 @@
-"""How reasoning models mark their thoughts: read from the chat template, and from their text."""
+"""How reasoning models mark their reasoning: read from the chat template, and from their text."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Marks:
-    """What stands before and after a model's thoughts.
+    """The texts before and after a model's reasoning.
 
     Attributes:
-        opening: starts them.
-        closing: ends them and starts the answer.
-        stop: what the model writes when it has thought enough; the beginning of `closing`.
+        opening: starts it.
+        closing: ends it and starts the answer.
+        stop: what the model writes at the end of its reasoning; the beginning of `closing`.
     """
 
     opening: str
@@ -20,7 +20,7 @@ class Marks:
     stop: str
 
 
-# The sign to look for in a template, and the marks. The first that is found counts.
+# What to look for in a template, and the marks. The first one found counts.
 _KNOWN = (
     (
         "[BEGIN FINAL RESPONSE]",
@@ -55,17 +55,17 @@ def marks_of(template: str) -> Marks | None:
 
 
 def opened(prompt: str, marks: Marks) -> bool:
-    """Whether the rendered prompt ends inside the thoughts already."""
+    """Whether the rendered prompt ends inside the reasoning already."""
     return prompt.rstrip().endswith(marks.opening.strip())
 
 
 def closed(prompt: str, marks: Marks) -> bool:
-    """Whether the rendered prompt ends with thoughts that are over, or that were never to be."""
+    """Whether the rendered prompt ends after reasoning, perhaps an empty one."""
     return prompt.rstrip().endswith(marks.stop)
 
 
 def unclosed(text: str) -> Marks | None:
-    """The marks of thoughts that a text opens and does not close; None where there are none."""
+    """The marks of reasoning that a text opens and does not close; None where there is none."""
     for sign, marks in _KNOWN:
         if sign in text and marks.stop not in text.rsplit(sign, 1)[1]:
             return marks

@@ -1,8 +1,8 @@
-"""Proposers that know numbers only: random search, Optuna's TPE, CMA-ES.
+"""The proposers `random`, `tpe` and `cmaes`: random search, and two samplers of Optuna's.
 
-Each proposal is a function of (seed, number, history): samplers are made anew for every question
-and seeded from the first two, and see the history through the space as it is now. Failed trials are
-left out of what the samplers learn from. Frozen hyperparameters never reach a sampler.
+Each proposal is a function of (seed, number, history): samplers are made anew for every proposal
+and seeded from the first two, and see the history through the space as it is now. They learn from
+scored trials alone, and are not asked for frozen hyperparameters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hyperllama.core.space import (
     Value,
 )
 from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, ProposerSetting
-from hyperllama.core.trials.history import History, project, rng_for, seed_for, succeeded
+from hyperllama.core.trials.history import TrialHistory, project, rng_for, seed_for, succeeded
 
 if TYPE_CHECKING:
     import optuna
@@ -32,19 +32,18 @@ if TYPE_CHECKING:
 _ATTEMPTS = 8  # draws from a sampler, each with another seed, before an untried one is forced
 
 
-class Classical:
-    """Asks `_draw` until it gives a configuration that was never told."""
+class SamplerProposer:
+    """Draws from a sampler until a configuration was not tried yet."""
 
     name = ""
 
     def __init__(self, setting: ProposerSetting) -> None:
         self._seed = setting.seed
-        self._history = History()
+        self._history = TrialHistory()
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         started = time.perf_counter()
-        config: Config | None = None
-        forced = False
+        record: dict[str, Any] = {}
         first = context.attempt * (_ATTEMPTS + 1)
         for attempt in range(first, first + _ATTEMPTS):
             if context.should_stop():
@@ -53,12 +52,10 @@ class Classical:
             if self._history.is_new(space, config):
                 break
         else:
-            forced = True
             rng = rng_for(self._seed, context.number, first + _ATTEMPTS)
             config = space.validate(self._history.unseen(space, rng))
-        record: dict[str, Any] = {"seconds": time.perf_counter() - started}
-        if forced:
             record["note"] = "the sampler repeated itself; an untried configuration was drawn"
+        record["seconds"] = time.perf_counter() - started
         return Proposal(config, self.name, record=record)
 
     def tell(self, trial: Observed) -> None:
@@ -68,11 +65,12 @@ class Classical:
         pass
 
     def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
+        """A configuration, by the sampler seeded with `number` and `attempt`."""
         raise NotImplementedError
 
 
-class RandomProposer(Classical):
-    """Uniform after each hyperparameter's own scale (what Optuna's RandomSampler draws from)."""
+class RandomProposer(SamplerProposer):
+    """Uniform on each hyperparameter's own scale, as Optuna's RandomSampler."""
 
     name = "random"
 
@@ -80,12 +78,11 @@ class RandomProposer(Classical):
         return space.sample(rng_for(self._seed, number, attempt))
 
 
-class TPEProposer(Classical):
+class TPEProposer(SamplerProposer):
     """Optuna's TPESampler: multivariate, grouped where hyperparameters are conditional.
 
-    It draws at random for its first `n_startup_trials` finished trials; 3, because with Optuna's 10
-    it would be random search at the budgets that matter here. `options["n_startup_trials"]` sets
-    another number.
+    It draws at random until `options["n_startup_trials"]` trials have finished; 3 by default,
+    because with Optuna's 10 it would be random search at the budgets that matter here.
     """
 
     name = "tpe"
@@ -111,14 +108,14 @@ class TPEProposer(Classical):
             return _sample(sampler, study, space, number)
 
 
-class CMAESProposer(Classical):
+class CMAESProposer(SamplerProposer):
     """CMA-ES over the numeric hyperparameters; categories are drawn at random, as Optuna does.
 
     The library is the one below Optuna's CmaEsSampler (`cmaes`), with that sampler's start: the
     centre of the unit cube, sigma 1/6. It is driven directly because Optuna keeps the optimiser's
     state in trials, where only those it proposed itself count. Here every finished trial counts, in
-    groups of the population's size, replayed from the first at each question. Hyperparameters that
-    are inactive in a trial are told at the distribution's mean, so that they teach nothing.
+    groups of the population's size, replayed from the first for each proposal. Hyperparameters that
+    are inactive in a trial are set to the distribution's mean, so that they change nothing.
     """
 
     name = "cmaes"
@@ -173,8 +170,8 @@ class _Mirror:
         self._mirrored: list[Observed] = []
         self._storage: optuna.storages.InMemoryStorage | None = None
 
-    def of(self, space: SearchSpace, history: History) -> optuna.Study:
-        """The study for `history` in `space`; only what is new since the last call is added."""
+    def of(self, space: SearchSpace, history: TrialHistory) -> optuna.Study:
+        """The study for `history` in `space`; trials that are new since the last call are added."""
         import optuna
         from optuna.trial import create_trial
 
@@ -188,7 +185,7 @@ class _Mirror:
                 optuna.create_study(
                     study_name="mirror", storage=self._storage, direction="maximize"
                 )
-            # A study object keeps the trials it saw first, hence a new one for each question.
+            # A study object caches the trials it saw first, hence a new one for each proposal.
             study = optuna.load_study(study_name="mirror", storage=self._storage)
         finally:
             optuna.logging.set_verbosity(verbosity)

@@ -1,19 +1,19 @@
-"""The space's default configuration, once: where every study starts."""
+"""The proposer `default`: the space's default configuration, once; every study starts with it."""
 
 from __future__ import annotations
 
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.trials import AskContext, Exhausted, Observed, Proposal, ProposerSetting
-from hyperllama.core.trials.history import History
+from hyperllama.core.trials.history import TrialHistory
 
 
 class DefaultProposer:
-    """Proposes `space.default()` unless it was told before; then it is exhausted."""
+    """Proposes `space.default()` unless that was tried before; then it is exhausted."""
 
     name = "default"
 
     def __init__(self, setting: ProposerSetting) -> None:
-        self._history = History()
+        self._history = TrialHistory()
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         config = space.validate(space.default())

@@ -1,4 +1,4 @@
-"""A person's own configurations, in the order given."""
+"""The proposer `queue`: a person's own configurations, in the order given."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.trials import AskContext, Exhausted, Observed, Proposal, ProposerSetting
-from hyperllama.core.trials.history import History
+from hyperllama.core.trials.history import TrialHistory
 
 
 class QueueProposer:
-    """Hands out what was given; what was tried already, by whomever, is passed over.
+    """Proposes what was queued; configurations that were tried already are skipped.
 
     So a resumed study may be given the whole queue again. A configuration may name a part of the
-    hyperparameters: the rest stands at its default. What no longer fits the space is passed over
-    and named in the next proposal's record, under "skipped", and in `skipped`.
+    hyperparameters: the rest is at its default. What no longer fits the space is skipped, and named
+    in `skipped` and in the next proposal's record.
     """
 
     name = "queue"
 
     def __init__(self, setting: ProposerSetting) -> None:
-        self._history = History()
+        self._history = TrialHistory()
         self._waiting: list[Config] = [dict(c) for c in setting.queue]
         self.skipped: list[str] = []
 

@@ -14,12 +14,12 @@ from hyperllama.core.events import Noted, ProposalStarted, ProposalText
 from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.study.progress import Progress
 from hyperllama.core.trials import (
+    AnswersQuestions,
     AskContext,
     Cancelled,
     Exhausted,
     Proposal,
     Proposer,
-    Speaks,
 )
 
 STAND_IN = "tpe"
@@ -122,7 +122,7 @@ class Asker:
         """Whether the wanted proposer reads plain words: hints, reasons, questions."""
         return self.speaker() is not None
 
-    def speaker(self) -> Speaks | None:
+    def speaker(self) -> AnswersQuestions | None:
         """The wanted proposer where it can answer questions; opened if need be."""
         if self._wanted is None and not self._failure:
             try:
@@ -130,7 +130,7 @@ class Asker:
             except HyperLlamaError:
                 return None  # the next proposal says so
         wanted = self._wanted
-        return wanted if isinstance(wanted, Speaks) and wanted.speaks else None
+        return wanted if isinstance(wanted, AnswersQuestions) and wanted.can_answer else None
 
     def close(self) -> None:
         for proposer in (self._wanted, self._stand_in):

@@ -71,8 +71,7 @@ def choose_proposer(wanted: str | None, model: str | None) -> tuple[str, Noted |
         return "tpe", Noted("warning", f"no model, so tpe proposes: {error.message}", error.hint)
     if wanted is not None:
         return wanted, None
-    hybrid = is_embedded and importlib.util.find_spec("hyperllama.core.propose.hybrid") is not None
-    return ("hybrid" if hybrid else "llama"), None
+    return ("hybrid" if is_embedded else "llama"), None
 
 
 def lasting_model(model: str) -> str:

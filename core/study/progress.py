@@ -9,7 +9,7 @@ import numpy as np
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.space.ranges import Ranges
 from hyperllama.core.trials import Observed
-from hyperllama.core.trials.history import History
+from hyperllama.core.trials.history import TrialHistory
 
 _DRAWS = 64  # of untried configurations, for one that nobody turned down
 
@@ -26,7 +26,7 @@ class Progress:
         self.trials: list[Observed] = []
         self.best: Observed | None = None
         self.default: Observed | None = None
-        self._history = History()
+        self._history = TrialHistory()
         self._declined: set[object] = set()
 
     @property

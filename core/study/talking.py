@@ -21,7 +21,7 @@ from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.storage.store import Store
 from hyperllama.core.study.facts import facts_for
 from hyperllama.core.study.progress import Progress
-from hyperllama.core.trials import Answer, Cancelled, Speaks
+from hyperllama.core.trials import Answer, AnswersQuestions, Cancelled, Question
 
 _KEPT = 40  # exchanges that stay with the study
 _EARLIER = 3  # exchanges that the model is reminded of
@@ -43,7 +43,7 @@ class Talking:
         store: Store,
         events: EventLog,
         progress: Progress,
-        speaker: Callable[[], Speaks | None],
+        speaker: Callable[[], AnswersQuestions | None],
         who: Callable[[], str],
         about: Callable[[], Sequence[str]],
     ) -> None:
@@ -124,11 +124,12 @@ class Talking:
             self.poll()
 
     def _answer(
-        self, speaker: Speaks, question: str, facts: list[str], earlier: list[tuple[str, str]]
-    ) -> None:
+        self, speaker: AnswersQuestions, asked: str, facts: list[str],
+        earlier: list[tuple[str, str]],
+    ) -> None:  # fmt: skip
+        question = Question(asked, facts, earlier, self._said.put, self._stop.is_set)
         try:
-            answer = speaker.talk(question, facts, earlier, self._said.put, self._stop.is_set)
-            self._said.put(answer)
+            self._said.put(speaker.answer(question))
         except Cancelled:
             self._said.put(Answer(""))
         except HyperLlamaError as error:

@@ -1,19 +1,24 @@
-"""What passes between a study and whoever proposes: proposals, observed trials, what to ask."""
+"""What passes between a study and its proposers: proposals, observed trials, questions, answers.
+
+Plain values and the history of a study; whatever proposes, asks or records trials imports it.
+"""
 
 from hyperllama.core.trials.protocol import (
     Answer,
+    AnswersQuestions,
     AskContext,
     Cancelled,
     Exhausted,
     Observed,
     Proposal,
     Proposer,
-    Speaks,
+    Question,
 )
 from hyperllama.core.trials.setting import ProposerSetting
 
 __all__ = [
     "Answer",
+    "AnswersQuestions",
     "AskContext",
     "Cancelled",
     "Exhausted",
@@ -21,5 +26,5 @@ __all__ = [
     "Proposal",
     "Proposer",
     "ProposerSetting",
-    "Speaks",
+    "Question",
 ]

@@ -13,7 +13,7 @@ from hyperllama.core.trials.protocol import Exhausted, Observed
 _DRAWS = 64  # random draws before the space is searched systematically for an untried configuration
 
 
-class History:
+class TrialHistory:
     """Every trial told, sorted by number; a number told twice counts as told the second time."""
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""What every proposer is: something that is asked for the next configuration and told how it went.
+"""The protocol of proposers: asked for the next configuration, told how each trial went.
 
-A proposer keeps no hidden state that the history does not determine: it is opened with a seed, told
-every earlier trial in order, and then proposes the same as one that never stopped. The conformance
-suite in `tests/core/test_proposers.py` holds all of them to this protocol.
+A proposer keeps no state that the history does not determine: opened with a seed and told every
+earlier trial in order, it proposes the same as one that never stopped.
+`tests/core/test_proposers.py` tests all proposers against this protocol.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Observed:
         config: active hyperparameters.
         value: mean validation score, greater is better; None for a failed trial.
         reason: one line saying why it failed; empty otherwise.
-        proposer: who proposed it ("default", "llama", "tpe", "queue", ...).
+        proposer: what proposed it ("default", "llama", "tpe", "queue", ...).
         fold_scores: validation score per fold, shape (n_folds,); may be empty.
         train_value: mean training score, greater is better; None where unknown.
         seconds: wall time of the evaluation.
         facts: short plain facts for a model to read (best iteration, ...).
-        reasoning: what its proposer said on it; read where the whole conversation is kept.
+        reasoning: its proposer's reasoning; in the prompt where that is a whole conversation.
     """
 
     number: int
@@ -46,13 +46,13 @@ class Observed:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A configuration inside the space, who made it, why, and what it cost.
+    """A configuration inside the space, what proposed it, why, and what it cost.
 
     Attributes:
         config: active hyperparameters, valid in the space it was asked for.
-        proposer: who really made it; differs from the asked proposer after a fallback.
-        reasoning: the rationale, plain text or Markdown, as the model wrote it; may be empty.
-        fallback: why another proposer had to step in; empty otherwise.
+        proposer: what really made it; differs from the asked proposer after a fallback.
+        reasoning: the reasons, plain text or Markdown; may be empty.
+        fallback: why another proposer made it; empty otherwise.
         beliefs: per hyperparameter, (value or bin centre, probability) pairs that sum to at most 1.
         record: what makes the proposal replayable: prompt, raw reply, rejections, seed, model file
             and hash, sampling settings, prompt/cached/generated tokens, context used and limit,
@@ -69,14 +69,14 @@ class Proposal:
 
 @dataclass(frozen=True)
 class AskContext:
-    """What the study lets a proposer use while it thinks.
+    """What a proposer gets to know with each question for a proposal.
 
     Attributes:
         number: the number the trial will have; with the study's seed it determines the proposal.
         trials_left: evaluations left in the budget, this one included; None when unlimited.
-        hints: what the user told the model in plain words, oldest first.
-        attempt: how many proposals for this trial the user turned down; each attempt draws anew.
-        rejected: why the user did so, in plain words, oldest first.
+        hints: the user's hints to the model in plain words, oldest first.
+        attempt: how many proposals for this trial the user rejected; each attempt draws anew.
+        rejected: the user's reasons for that, oldest first.
         on_text: called with pieces of reasoning as they are generated.
         should_stop: polled between tokens; a proposer that sees True raises `Cancelled`.
     """
@@ -95,9 +95,9 @@ class Cancelled(Exception):
 
 
 class Exhausted(SpaceError):
-    """Nothing is left to propose: every configuration was told, the queue is empty, ...
+    """No configuration is left to propose: all were tried, the queue is empty, ...
 
-    A study takes it as an ordinary end ("exhausted"), or goes on with the next proposer.
+    A study ends with it ("exhausted"), or goes on with the next proposer.
     """
 
 
@@ -108,7 +108,7 @@ class Proposer(Protocol):
     name: str
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
-        """The next configuration, inside `space`, not one that was told before while others exist.
+        """The next configuration, inside `space`, and none that was tried while others are left.
 
         The space may be narrower, wider or partly frozen since the last call.
 
@@ -119,18 +119,37 @@ class Proposer(Protocol):
         """
 
     def tell(self, trial: Observed) -> None:
-        """Learn how a trial went: any trial, also failed ones and those of other proposers."""
+        """Take in a finished trial, also failed ones and those of other proposers."""
 
     def close(self) -> None:
         """Release processes and files. Idempotent."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a model said to a question, and what it cost.
+class Question:
+    """A person's question about the study, and what the model may say on it.
 
     Attributes:
-        text: as it was written.
+        text: the question.
+        facts: what to answer from, the most important ones first; the context holds as many as fit.
+        earlier: questions and answers before this one, oldest first.
+        on_text: called with pieces of the answer as they are generated.
+        should_stop: polled between tokens.
+    """
+
+    text: str
+    facts: Sequence[str] = ()
+    earlier: Sequence[tuple[str, str]] = ()
+    on_text: Callable[[str], None] = lambda text: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model's answer to a question, and what it cost.
+
+    Attributes:
+        text: as the model wrote it.
         model: its name.
         tokens: prompt, cached, generated, context_used, context_length, per_s.
     """
@@ -142,27 +161,17 @@ class Answer:
 
 
 @runtime_checkable
-class Speaks(Protocol):
+class AnswersQuestions(Protocol):
     """A proposer that may also answer questions about the study."""
 
     @property
-    def speaks(self) -> bool:
-        """Whether its model can: an embedded one cannot."""
+    def can_answer(self) -> bool:
+        """Whether its model can: a chat model does, an embedded one does not."""
 
-    def talk(
-        self,
-        question: str,
-        facts: Sequence[str],
-        earlier: Sequence[tuple[str, str]],
-        on_text: Callable[[str], None],
-        should_stop: Callable[[], bool],
-    ) -> Answer:
-        """Answer from the facts, the most important ones first; what finds no room is left out.
-
-        Args:
-            earlier: questions and answers before this one, oldest first.
+    def answer(self, question: Question) -> Answer:
+        """Answer a question; only where `can_answer`.
 
         Raises:
-            Cancelled: `should_stop` became true before a word was written.
-            HyperLlamaError: the model cannot be loaded or asked.
+            Cancelled: the question's `should_stop` became true before the first word.
+            HyperLlamaError: the model cannot be loaded, or the question does not fit its context.
         """

@@ -14,7 +14,8 @@ from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
 from hyperllama.core.prompt.thinking import closed, marks_of, opened, unclosed
 from hyperllama.core.prompt.wording import Names
 from hyperllama.core.propose import make_proposer
-from hyperllama.core.propose.chat.proposer import ChatProposer, _thoughts
+from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.propose.chat.decoding import lead_segments
 from hyperllama.core.propose.chat.reply import Slot, Text, stage
 from hyperllama.core.space import (
     Categorical,
@@ -26,7 +27,14 @@ from hyperllama.core.space import (
 )
 from hyperllama.core.study.telling import counts
 from hyperllama.core.task.prompt_options import PromptOptions
-from hyperllama.core.trials import AskContext, Cancelled, Observed, ProposerSetting, Speaks
+from hyperllama.core.trials import (
+    AnswersQuestions,
+    AskContext,
+    Cancelled,
+    Observed,
+    ProposerSetting,
+    Question,
+)
 from hyperllama.models.engine import Fixed, Free, Number, OneOf
 from hyperllama.models.engine.chat import render
 from hyperllama.models.gguf import read_metadata
@@ -309,7 +317,7 @@ def test_real_chat_templates(file: Path) -> None:
         assert two.startswith(one[: one.index("\n\nASK")])
         if marks is not None:
             for tokens in (0, 9):
-                lead = _thoughts(marks, tokens, one)
+                lead = lead_segments(marks, tokens, one)
                 said = one + "".join(getattr(s, "text", "hm") for s in lead)
                 assert closed(said, marks) or said.endswith(marks.closing)
                 assert said.count(marks.stop) <= one.count(marks.stop) + 1
@@ -392,10 +400,10 @@ def test_it_answers_questions_from_as_many_facts_as_fit(model: Path) -> None:
     engine = FakeEngine(always({"answer": "Depth 12 \x1b[31moverfits."}), context_length=512)
     proposer = make_proposer("hybrid", setting=ProposerSetting(
         model=str(model), make_engine=lambda: engine))  # fmt: skip
-    assert isinstance(proposer, Speaks) and proposer.speaks
+    assert isinstance(proposer, AnswersQuestions) and proposer.can_answer
     heard: list[str] = []
     facts = ["trial 3 is the best", *(f"trial {n} had a score of 0.{n}" for n in range(200))]
-    answer = proposer.talk("why?", facts, [("who?", "me")], heard.append, lambda: False)
+    answer = proposer.answer(Question("why?", facts, [("who?", "me")], heard.append))
     assert answer.text == "Depth 12 overfits." == "".join(heard).strip()
     prompt = str(engine.requests[0].prompt)
     assert "trial 3 is the best" in prompt and "0.199" not in prompt
@@ -403,15 +411,15 @@ def test_it_answers_questions_from_as_many_facts_as_fit(model: Path) -> None:
     assert len(engine.tokenize(prompt)) + 170 < 512
     assert answer.model == "fake" and answer.tokens["context_length"] == 512
     with pytest.raises(Cancelled):
-        proposer.talk("why?", facts, [], heard.append, lambda: True)
+        proposer.answer(Question("why?", facts, should_stop=lambda: True))
     with pytest.raises(EngineError, match="does not fit"):
-        proposer.talk("why? " * 400, facts, [], heard.append, lambda: False)
+        proposer.answer(Question("why? " * 400, facts))
 
 
 def test_a_reasoning_model_answers_without_thoughts(tmp_path: Path) -> None:
     thinking = write_tiny(tmp_path / "t.gguf", template=CHAT_TEMPLATE + "{# <think> #}")
     engine = FakeEngine(always({"answer": "Because."}))
     proposer = chat(thinking, engine)
-    assert proposer.talk("why?", [], [], lambda text: None, lambda: False).text == "Because."
+    assert proposer.answer(Question("why?")).text == "Because."
     first, *_ = engine.requests[0].segments
     assert isinstance(first, Fixed) and "<think>" in first.text

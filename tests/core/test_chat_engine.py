@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.valid_proposals import tried
-from hyperllama.core.propose.chat.proposer import ChatProposer
+from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.space import (
     Categorical,
     Condition,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hyperllama.core.estimators import Facts, families, family, joint_space
-from hyperllama.core.propose.chat.new_space import space_for, with_space
-from hyperllama.core.propose.chat.space import propose_space
+from hyperllama.core.propose.search_space import propose_space
+from hyperllama.core.propose.task_space import space_for, with_space
 from hyperllama.core.space import (
     Categorical,
     Condition,

@@ -13,7 +13,7 @@ import pytest
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.estimators import Facts, joint_space
-from hyperllama.core.prompt.build import Prompt, PromptBuilder
+from hyperllama.core.prompt.build import Lead, PromptBuilder, ProposalPrompt
 from hyperllama.core.prompt.facts import facts_of, rank_correlation
 from hyperllama.core.prompt.rows import by_worth
 from hyperllama.core.prompt.templates import (
@@ -83,10 +83,10 @@ def build(
     left: int | None = 5,
     hints: tuple[str, ...] = (),
     rejected: Sequence[str] = (),
-) -> Prompt:
+) -> ProposalPrompt:
     context = AskContext(len(trials), left, hints)
     return made_by.build(
-        space, trials, context, reasoning_tokens=256, analysis=analysis, rejected=rejected
+        space, trials, context, Lead(256, analysis), rejected
     )
 
 
@@ -286,13 +286,13 @@ def test_all_but_the_score_is_known_before_a_trial_has_run() -> None:
         made_by, trials = builder(**options), trials_of(space, 120)
         foreseen = 0
         for n in (0, 1, 7, 8, 30, 70, 71, 118):
-            given = {"reasoning_tokens": 0, "analysis": False}
+            lead = Lead(0, analysis=False)
             running = replace(
                 trials[n], value=None, reason="", fold_scores=(), train_value=None, seconds=0.0,
                 facts={},
             )  # fmt: skip
-            ahead = made_by.ahead(space, trials[:n], AskContext(n, 99), running, **given)
-            after = made_by.build(space, trials[: n + 1], AskContext(n + 1, 98), **given)
+            ahead = made_by.ahead(space, trials[:n], AskContext(n, 99), lead, running)
+            after = made_by.build(space, trials[: n + 1], AskContext(n + 1, 98), lead)
             foreseen += bool(ahead) and after.parts[:-2] == ahead
         assert foreseen >= 6  # not where trials are summed up anew
 

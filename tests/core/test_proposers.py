@@ -15,7 +15,7 @@ import pytest
 
 from hyperllama.core.errors import ModelFileError, SpaceError
 from hyperllama.core.propose import make_proposer, proposers
-from hyperllama.core.propose.chat.proposer import ChatProposer
+from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.space import (
     Categorical,
     Condition,

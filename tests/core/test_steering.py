@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.study.importance import importance
 from hyperllama.core.study.progress import Progress
 from hyperllama.core.study.talking import suggested
-from hyperllama.core.trials import Answer, Observed, Proposer
+from hyperllama.core.trials import Answer, Observed, Proposer, Question
 from tests.core.fakes import SPACE, Bench, Drawn, quality
 
 
@@ -372,7 +372,7 @@ def test_importance_names_what_matters(bench: Bench) -> None:
 class Speaker(Drawn):
     """Answers with the facts it was given, slowly enough that a trial ends meanwhile."""
 
-    speaks = True
+    can_answer = True
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -381,16 +381,13 @@ class Speaker(Drawn):
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def talk(
-        self, question: str, facts: Sequence[str], earlier: Sequence[tuple[str, str]],
-        on_text: Callable[[str], None], should_stop: Callable[[], bool],
-    ) -> Answer:  # fmt: skip
-        self.facts, self.earlier = list(facts), list(earlier)
-        on_text("Depth 12 ")
+    def answer(self, question: Question) -> Answer:
+        self.facts, self.earlier = list(question.facts), list(question.earlier)
+        question.on_text("Depth 12 ")
         self.go_on.wait(5)
-        if should_stop():
+        if question.should_stop():
             return Answer("Depth 12 ")
-        on_text("overfits.")
+        question.on_text("overfits.")
         return Answer('Depth 12 overfits. {"max_depth": 3, "depth": 1}', "talker", 0.5)
 
 

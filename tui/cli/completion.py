@@ -83,9 +83,9 @@ def _comparisons() -> Candidates:
 
 
 def _proposers() -> Candidates:
-    from hyperllama.core.propose import proposers, summary
+    from hyperllama.core.propose import proposers
 
-    return {name: summary(name) for name in proposers()}
+    return {name: info.summary for name, info in proposers().items()}
 
 
 def _models() -> Candidates:

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _with_space(text: str, file: Path, model: str, yes: bool) -> str:
     """The task file with the search space that a model proposes, where the user takes it."""
-    from hyperllama.core.propose.chat.new_space import space_for, with_space
+    from hyperllama.core.propose.task_space import space_for, with_space
     from hyperllama.core.text import plain
 
     def say(words: str) -> None:

@@ -293,12 +293,15 @@ beside its field. `ctrl+r` saves the file and starts the study, `ctrl+s` only sa
     @work(group="models", exclusive=True)
     async def _offer_models(self) -> None:
         """Which models there are; headers alone are read, in a thread."""
-        from hyperllama.core.propose import proposers, summary
+        from hyperllama.core.propose import proposers
         from hyperllama.models.gguf import find_models
 
-        names = [p for p in proposers() if p not in ("default", "queue")]
+        listed = {n: i for n, i in proposers().items() if n not in ("default", "queue")}
         self._choice("run", "proposer").offer(
-            [("", "default", "hybrid where there is a model"), *((p, p, summary(p)) for p in names)]
+            [
+                ("", "default", "hybrid where there is a model"),
+                *((name, name, info.summary) for name, info in listed.items()),
+            ]
         )
         found = await asyncio.to_thread(find_models)
         if not self.is_attached:

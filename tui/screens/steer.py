@@ -12,7 +12,7 @@ from textual.content import Content
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import requests
-from hyperllama.core.propose.catalogue import ASK_A_MODEL, SUMMARIES
+from hyperllama.core.propose import needs_model, proposers
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bounds, bridge, wording
@@ -264,7 +264,7 @@ class Steerable(BaseScreen[None]):
     async def action_proposer(self) -> None:
         opened = self.snapshot.opened
         options = [
-            (name, name, about) for name, about in SUMMARIES.items()
+            (name, name, info.summary) for name, info in proposers().items()
             if name not in ("default", "queue")
         ]  # fmt: skip
         now = opened.proposer if opened is not None else ""
@@ -274,7 +274,7 @@ class Steerable(BaseScreen[None]):
         if not chosen:
             return
         model = ""
-        if chosen[0] in ASK_A_MODEL:
+        if needs_model(chosen[0]):
             picked = await self._pick_model(opened.model if opened is not None else "")
             if picked is None:
                 return

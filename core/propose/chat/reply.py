@@ -1,8 +1,8 @@
-"""A configuration as a reply that a model is led through: fixed text, and values under constraints.
+"""A configuration as a reply: fixed text, and values that are decoded under constraints.
 
-The reply is one JSON object in the space's order, or a row of the table of trials, which has the
-names above it. It is decoded in stages, because which hyperparameters count depends on the values
-of their parents; each stage ends before the first one whose parent is decided in it.
+The reply is one JSON object in the space's order, or a row of the table of trials. It is decoded in
+stages, because which hyperparameters are active depends on the values of their parents; each stage
+ends before the first one whose parent is decided in it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_OPTIONS = 64  # values with a step that are offered one by one
 
 @dataclass(frozen=True)
 class Text:
-    """What stands in the reply as it is."""
+    """Fixed text of the reply."""
 
     text: str
 
@@ -31,7 +31,7 @@ class Slot:
     Attributes:
         param: the hyperparameter.
         options: JSON literals, or cells of a row.
-        values: what each of them stands for.
+        values: the value that each of them means.
     """
 
     param: Param
@@ -92,7 +92,7 @@ def stage(
     return _merged(pieces), fixed, at
 
 
-def taken(pieces: Sequence[Piece], values: Mapping[str, Any]) -> Config:
+def values_of(pieces: Sequence[Piece], values: Mapping[str, Any]) -> Config:
     """The decided values by hyperparameter, from what was decoded for each slot."""
     config: Config = {}
     for piece in pieces:
@@ -104,10 +104,10 @@ def taken(pieces: Sequence[Piece], values: Mapping[str, Any]) -> Config:
     return config
 
 
-def believed(
+def beliefs_of(
     pieces: Sequence[Piece], beliefs: Mapping[str, Sequence[tuple[Any, float]]]
 ) -> dict[str, list[tuple[Any, float]]]:
-    """Beliefs by hyperparameter, with what an option stands for in place of its literal."""
+    """Beliefs by hyperparameter, with values in place of literals."""
     found: dict[str, list[tuple[Any, float]]] = {}
     for piece in pieces:
         if isinstance(piece, Slot) and piece.param.name in beliefs:

@@ -1,16 +1,16 @@
-"""The Gaussian process as a proposer: three random trials, then expected improvement."""
+"""The proposer `gp`: three random trials, then expected improvement by a Gaussian process."""
 
 from __future__ import annotations
 
-from hyperllama.core.propose.classical import Classical
-from hyperllama.core.propose.gp.acquisition import choose
+from hyperllama.core.propose.classical import SamplerProposer
+from hyperllama.core.propose.gp.acquisition import suggest
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.trials import ProposerSetting
 from hyperllama.core.trials.history import rng_for
 
 
-class GPProposer(Classical):
-    """Random for its first `options["n_startup_trials"]` scored trials (3), then the process."""
+class GPProposer(SamplerProposer):
+    """Random for its first `options["n_startup_trials"]` scored trials (3), then the GP."""
 
     name = "gp"
 
@@ -22,4 +22,4 @@ class GPProposer(Classical):
         rng = rng_for(self._seed, number, attempt)
         if not space.free or len(self._history.scored(space)) < self._startup:
             return space.sample(rng)
-        return choose(space, self._history, rng).config
+        return suggest(space, self._history, rng).config

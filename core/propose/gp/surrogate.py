@@ -1,4 +1,4 @@
-"""A Gaussian process on the unit cube, made for ten to a few hundred trials and milliseconds.
+"""A Gaussian process on the unit cube, fitted in milliseconds to ten to a few hundred trials.
 
 Matern 5/2 with one length scale a coordinate, fitted by maximum a posteriori. scikit-learn's
 `GaussianProcessRegressor` has no priors on its length scales; with four to ten trials its maximum
@@ -27,7 +27,7 @@ _NOISE_MEAN, _NOISE_SD = math.log(3e-3), 1.2
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """A fitted process. Values are standardised inside; greater is better or not is the caller's.
+    """A fitted Gaussian process; targets are standardised inside, and may be losses or scores.
 
     Attributes:
         x: shape (n, d), coordinates in [0, 1].
@@ -54,13 +54,11 @@ class GaussianProcess:
         x: Floats,
         y: Floats,
         categorical: NDArray[np.bool_] | None = None,
-        start: Floats | None = None,
     ) -> GaussianProcess:
         """Fit to targets `y`, shape (n,), at `x`, shape (n, d).
 
         Args:
             categorical: shape (d,); none by default.
-            start: log length scales and log noise to start from, shape (d + 1,).
         """
         n, d = x.shape
         if categorical is None:
@@ -73,7 +71,7 @@ class GaussianProcess:
         spread = np.append(np.full(d, _LENGTH_SD), _NOISE_SD)
         found = minimize(
             _negative_log_posterior,
-            centre if start is None else start,
+            centre,
             args=(distances, z, centre, spread),
             jac=True,
             method="L-BFGS-B",
@@ -84,11 +82,6 @@ class GaussianProcess:
         k = _matern(np.tensordot(1.0 / length**2, distances, 1)) + (noise + 1e-8) * np.eye(n)
         chol = cholesky(k, lower=True)
         return cls(x, categorical, length, noise, mean, std, chol, cho_solve((chol, True), z))
-
-    @property
-    def parameters(self) -> Floats:
-        """Log length scales and log noise, shape (d + 1,): a start for the next fit."""
-        return np.append(np.log(self.length), math.log(self.noise))
 
     def predict(self, candidates: Floats) -> tuple[Floats, Floats]:
         """Posterior mean and standard deviation (without noise) at `candidates`, shape (m, d)."""
@@ -131,7 +124,7 @@ def log_expected_improvement(mean: Floats, std: Floats, best: float) -> Floats:
     return result + np.log(std)
 
 
-def tame(losses: Floats) -> Floats:
+def compress_tail(losses: Floats) -> Floats:
     """Losses with the bad tail pulled in, shape (n,), so that one divergence hides no structure.
 
     Losses up to the median stay as they are; beyond it the excess over the median, in units of the
@@ -160,7 +153,12 @@ def _matern(r2: Floats) -> Floats:
 def _negative_log_posterior(
     theta: Floats, distances: Floats, z: Floats, centre: Floats, spread: Floats
 ) -> tuple[float, Floats]:
-    """And its gradient. `distances`: shape (d, n, n), squared; `theta`: shape (d + 1,)."""
+    """The negative log posterior and its gradient, shape (d + 1,).
+
+    Args:
+        theta: log length scales and log noise, shape (d + 1,).
+        distances: squared, shape (d, n, n).
+    """
     d, n, _ = distances.shape
     inverse = np.exp(-2.0 * theta[:d])
     noise = math.exp(theta[d])

@@ -1,4 +1,4 @@
-"""A task file whose search space a model proposes: asked before the first trial, then written."""
+"""The search space of a task file, proposed by a model before the first trial."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import TaskError
-from hyperllama.core.propose.chat.space import SpaceProposal, propose_space
+from hyperllama.core.propose.search_space import SpaceProposal, propose_space
 from hyperllama.core.task.draft.edit import set_key
 from hyperllama.core.trials import ProposerSetting
 
@@ -21,12 +21,12 @@ def space_for(
     should_stop: Callable[[], bool] = lambda: False,
     make_engine: Callable[[], Any] | None = None,
 ) -> SpaceProposal:
-    """What a model proposes as the search space of a task; the table is read here.
+    """The search space that a model proposes for a task; reads the table.
 
     Args:
         text: of the task file that is, or will be, at `file`.
         model: name or path of a GGUF file.
-        on_text: gets what the model says on it.
+        on_text: called with pieces of the model's analysis.
         make_engine: an engine in place of llama.cpp's (tests).
 
     Raises:

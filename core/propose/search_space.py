@@ -1,10 +1,9 @@
-"""A model proposes the search space itself, before the first trial; a person confirms it.
+"""Search spaces that a model proposes, before the first trial; a person confirms them.
 
-A chat model is led through one JSON object: for each number a lower bound between the least that
-is allowed and the default, an upper bound between the default and the most; for each choice whether
-to keep it. So whatever comes out is a space, and the library's default lies in it. An embedded
-model is asked for its beliefs instead, shown no trial: their middle nine tenths, the default
-included, are the range.
+A chat model fills in one JSON object: for each number a lower bound between the least that is
+allowed and the default, an upper bound between the default and the most; for each choice whether to
+keep it. So any reply is a space, and the library's default lies in it. From an embedded model, the
+middle nine tenths of its beliefs without any trial, extended to the default, are the range.
 """
 
 from __future__ import annotations
@@ -12,12 +11,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from hyperllama.core.estimators import CHOICE
-from hyperllama.core.prompt.thinking import marks_of, opened
+from hyperllama.core.prompt.thinking import Marks, marks_of
 from hyperllama.core.prompt.wording import metric_words, number_text, untrusted
-from hyperllama.core.propose.embedded.proposer import EmbeddedProposer, subspace
+from hyperllama.core.propose.chat.decoding import lead_segments
+from hyperllama.core.propose.embedded import family_space
+from hyperllama.core.propose.embedded.model import EmbeddedModel
 from hyperllama.core.propose.engine_session import EngineSession
 from hyperllama.core.space import (
     Categorical,
@@ -30,6 +32,7 @@ from hyperllama.core.space import (
 )
 from hyperllama.core.text import plain
 from hyperllama.core.trials import Cancelled, ProposerSetting
+from hyperllama.core.trials.history import seed_for
 from hyperllama.models.engine import Fixed, Free, Generation, Number, OneOf, Segment
 from hyperllama.models.gguf import check_model, resolve_model
 
@@ -92,66 +95,66 @@ def propose_space(
     on_text: Callable[[str], None] = lambda text: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> SpaceProposal:
-    """Ask the model of `setting` for the ranges of `space`, one estimator at a time.
+    """Ask the model of `setting` for the ranges of `space`, one family at a time.
 
     Raises:
         ModelFileError: there is no such model. EngineError: the engine failed.
         Cancelled: `should_stop` became true.
     """
     file = check_model(resolve_model(setting.model))
-    groups = [(e, subspace(space, e)) for e in setting.estimators] if CHOICE in space else [
-        (setting.estimators[0] if setting.estimators else "", space)
-    ]  # fmt: skip
-    ask: _Embedded | _Chat = (
-        _Embedded(setting) if file.is_embedded_dialect else _Chat(setting, file.chat_template)
-    )
+    model: _EmbeddedRanges | _ChatRanges = (
+        _EmbeddedRanges(setting) if file.is_embedded_dialect
+        else _ChatRanges(setting, marks_of(file.chat_template), file.path)
+    )  # fmt: skip
+    several = CHOICE in space
     domains: dict[str, Domain] = {}
-    words: list[str] = []
+    reasons: list[str] = []
     records: list[Mapping[str, Any]] = []
     try:
-        for estimator, part in groups:
+        for name in setting.estimators if several else (setting.estimators or ("",))[:1]:
             if should_stop():
                 raise Cancelled
-            found, said, record = ask.ranges(estimator, part, on_text, should_stop)
-            prefix = f"{estimator}." if CHOICE in space else ""
-            domains |= {prefix + name: domain for name, domain in found.items()}
-            words.append(said)
-            records.append(record)
+            part = family_space(space, name) if several else space
+            found = model.ask(name, part, on_text, should_stop)
+            domains |= {f"{name}.{n}" if several else n: d for n, d in found.domains.items()}
+            reasons.append(found.reasoning)
+            records.append(found.record)
     finally:
-        ask.close()
-    proposed = space.with_domains(domains)
-    reasoning = "\n\n".join(filter(None, words))
-    return SpaceProposal(space, proposed, reasoning, file.path.stem, {"questions": records})
+        model.close()
+    reasoning = "\n\n".join(filter(None, reasons))
+    record = {"questions": records}
+    return SpaceProposal(space, space.with_domains(domains), reasoning, file.path.stem, record)
 
 
-Found = tuple[dict[str, Domain], str, Mapping[str, Any]]
+@dataclass(frozen=True)
+class _Ranges:
+    """The ranges of one family, why, and what makes them replayable."""
+
+    domains: dict[str, Domain]
+    reasoning: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _Embedded:
+class _EmbeddedRanges:
     """Ranges from an embedded model's beliefs."""
 
     def __init__(self, setting: ProposerSetting) -> None:
-        self._setting = setting
-        self._opened: list[EmbeddedProposer] = []
+        self._seed = seed_for(setting.seed, 0)
+        self._model = EmbeddedModel(setting)
 
-    def ranges(
+    def ask(
         self, estimator: str, space: SearchSpace, on_text: Callable[[str], None],
         should_stop: Callable[[], bool],
-    ) -> Found:  # fmt: skip
-        estimators = (estimator,) if estimator else ()
-        model = EmbeddedProposer(replace(self._setting, estimators=estimators))
-        self._opened.append(model)
-        spoke, _ = model.speak(space, 0, blind=True)
-        domains = {
-            p.name: _around(p, spoke.beliefs[p.name]) for p in space.free if p.name in spoke.beliefs
-        }
-        said = f"{estimator or 'Ranges'}: the middle of what did well on other tables."
-        on_text(f"{said}\n")
-        return domains, said, spoke.record
+    ) -> _Ranges:  # fmt: skip
+        draws = self._model.draw(space, estimator, (), self._seed)
+        known = [p for p in space.free if p.name in draws.beliefs]
+        domains = {p.name: _around(p, draws.beliefs[p.name]) for p in known}
+        reasoning = f"{estimator or 'Ranges'}: the middle of what did well on other tables."
+        on_text(f"{reasoning}\n")
+        return _Ranges(domains, reasoning, draws.record)
 
     def close(self) -> None:
-        for model in self._opened:
-            model.close()
+        self._model.close()
 
 
 def _around(p: Param, belief: Sequence[tuple[Value, float]]) -> Domain:
@@ -183,56 +186,47 @@ def _range(d: Float | Integer, low: float, high: float) -> Domain:
     return replace(d, low=low, high=high) if low < high else d
 
 
-class _Chat:
+class _ChatRanges:
     """Ranges from a chat model's constrained reply."""
 
-    def __init__(self, setting: ProposerSetting, template: str) -> None:
-        self._setting = setting
-        self._marks = marks_of(template)
-        self._session = EngineSession(setting, resolve_model(setting.model))
+    def __init__(self, setting: ProposerSetting, marks: Marks | None, path: Path) -> None:
+        self._setting, self._marks = setting, marks
+        self._session = EngineSession(setting, path)
 
-    def ranges(
+    def ask(
         self, estimator: str, space: SearchSpace, on_text: Callable[[str], None],
         should_stop: Callable[[], bool],
-    ) -> Found:  # fmt: skip
+    ) -> _Ranges:  # fmt: skip
         params = [p for p in space.free if not _stepped(p.domain)]
         if not params:
-            return {}, "", {}
+            return _Ranges({})
+        question, seed = _question(self._setting, estimator, params), self._setting.seed
         prompt = self._session.render_chat(
-            [
-                {"role": "system", "content": SYSTEM},
-                {"role": "user", "content": _question(self._setting, estimator, params)},
-            ]
+            [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}]
         )
-        segments = [*self._lead(prompt), Free("analysis", ANALYSIS_TOKENS, ("```", "{"))]
-        segments += [Fixed("\n"), *_reply(params)]
+        segments = [
+            *lead_segments(self._marks, 0, prompt),  # the analysis takes the reasoning's place
+            Free("analysis", ANALYSIS_TOKENS, ("```", "{")),
+            Fixed("\n"),
+            *_reply(params),
+        ]
         made = self._session.generate(
-            Generation(prompt, segments, temperature=_TEMPERATURE, top_p=0.95,
-                       seed=self._setting.seed),
+            Generation(prompt, segments, temperature=_TEMPERATURE, top_p=0.95, seed=seed),
             lambda text: on_text(plain(text)),
             should_stop,
-        )  # fmt: skip
+        )
         if made.stop_reason == "cancelled":
             raise Cancelled
-        domains = _taken(params, made.values)
-        said = plain(str(made.values.get("analysis", ""))).strip()
-        record = {"prompt": prompt, "raw": made.text, "seed": self._setting.seed}
-        return domains, said, record
-
-    def _lead(self, prompt: str) -> list[Segment]:
-        """No thoughts: the analysis takes their place."""
-        if self._marks is None:
-            return []
-        inside = opened(prompt, self._marks)
-        before = [] if inside else [Fixed(self._marks.opening, special=True)]
-        return [*before, Fixed(self._marks.closing, special=True)]
+        analysis = plain(str(made.values.get("analysis", ""))).strip()
+        record = {"prompt": prompt, "raw": made.text, "seed": seed}
+        return _Ranges(_decided(params, made.values), analysis, record)
 
     def close(self) -> None:
         self._session.close()
 
 
 def _stepped(d: Domain) -> bool:
-    """A range with steps stays as it is: other bounds would move all its values."""
+    """Whether a range has steps; other bounds would move all its values, so it is not asked for."""
     return not isinstance(d, Categorical) and d.step not in (None, 1)
 
 
@@ -309,8 +303,8 @@ def _reply(params: Sequence[Param]) -> list[Segment]:
     return [*segments, Fixed(text + "}")]
 
 
-def _taken(params: Sequence[Param], values: Mapping[str, Any]) -> dict[str, Domain]:
-    """The domains that the decided values mean, by name."""
+def _decided(params: Sequence[Param], values: Mapping[str, Any]) -> dict[str, Domain]:
+    """The domains that the decoded values mean, by name."""
     domains: dict[str, Domain] = {}
     for i, p in enumerate(params):
         d = p.domain

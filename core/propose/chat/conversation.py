@@ -1,0 +1,93 @@
+"""A chat model's answer to a question about the study, from facts that it is given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from hyperllama.core.errors import EngineError
+from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.text import plain
+from hyperllama.core.trials import Answer, Cancelled, Question
+from hyperllama.models.engine import Free, Generation, Segment
+
+ANSWER_TOKENS = 400
+TEMPERATURE = 0.3
+_MARGIN = 32  # tokens
+_EARLIER_CHARACTERS = 600
+SYSTEM = (
+    "You help a person to understand a study that tunes the hyperparameters of a machine-learning "
+    "model. Answer the question in a few short sentences, in plain words, and only from the facts "
+    "below: name trials by their numbers, and say so where the facts do not tell. If, and only if, "
+    "a configuration to try is asked for, end with it as one JSON object of hyperparameters and "
+    "values inside the search space."
+)
+
+
+def answered(
+    session: EngineSession, lead: Callable[[str], Sequence[Segment]], question: Question
+) -> Answer:
+    """The model's answer; `lead` gives what the reply to a prompt begins with.
+
+    Raises:
+        Cancelled: it was stopped before a word.
+        EngineError: the context has no room for the question.
+    """
+    started = time.perf_counter()
+    info = session.info
+    reply = min(ANSWER_TOKENS, info.context_length // 3)
+    prompt = _prompt(session, question, info.context_length - reply - _MARGIN)
+    if question.should_stop():
+        raise Cancelled
+    made = session.generate(
+        Generation(prompt, [*lead(prompt), Free("answer", reply)], temperature=TEMPERATURE,
+                   top_p=0.95),
+        lambda text: question.on_text(plain(text)),
+        question.should_stop,
+    )  # fmt: skip
+    text = plain(str(made.values.get("answer", ""))).strip()
+    if made.stop_reason == "cancelled" and not text:
+        raise Cancelled
+    tokens = {
+        "prompt": float(made.prompt_tokens),
+        "cached": float(made.cached_tokens),
+        "generated": float(made.generated_tokens),
+        "context_used": float(made.context_used),
+        "context_length": float(made.context_length),
+        "per_s": float(made.tokens_per_s),
+    }
+    return Answer(text, info.name, time.perf_counter() - started, tokens)
+
+
+def _prompt(session: EngineSession, question: Question, tokens: int) -> str:
+    """The prompt with as many facts as fit into so many tokens, without earlier ones if need be."""
+    for earlier in (question.earlier, ()):
+        left = tokens - session.count(_rendered(session, (), earlier, question.text))
+        if left >= 0:
+            break
+    else:
+        raise EngineError(
+            "the question does not fit the model's context",
+            "ask in fewer words, or load the model with a longer context",
+        )
+    facts = []
+    for fact in question.facts:
+        left -= session.count(f"\n- {fact}")
+        if left < 0:
+            break
+        facts.append(fact)
+    return _rendered(session, facts, earlier, question.text)
+
+
+def _rendered(
+    session: EngineSession,
+    facts: Sequence[str],
+    earlier: Sequence[tuple[str, str]],
+    question: str,
+) -> str:
+    listed = "".join(f"\n- {fact}" for fact in facts)
+    messages = [{"role": "system", "content": f"{SYSTEM}\n\n# Facts{listed}"}]
+    for asked, answer in earlier:
+        messages.append({"role": "user", "content": asked[:_EARLIER_CHARACTERS]})
+        messages.append({"role": "assistant", "content": answer[:_EARLIER_CHARACTERS]})
+    return session.render_chat([*messages, {"role": "user", "content": question}])

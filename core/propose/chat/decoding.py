@@ -1,0 +1,161 @@
+"""Decodes a chat model's reply: its analysis freely, each value under its own bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from hyperllama.core.prompt.build import ProposalPrompt
+from hyperllama.core.prompt.sections import ANSWER
+from hyperllama.core.prompt.thinking import Marks, closed, opened
+from hyperllama.core.prompt.wording import digits_of
+from hyperllama.core.propose.chat.reply import Piece, Text, beliefs_of, stage, values_of
+from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.space import Categorical, Config, Integer, SearchSpace
+from hyperllama.core.text import plain
+from hyperllama.core.trials import AskContext, Cancelled
+from hyperllama.models.engine import (
+    Completion,
+    Fixed,
+    Free,
+    Generated,
+    Generation,
+    Number,
+    OneOf,
+    Segment,
+)
+
+TOP_P = 0.95
+_REASONING = "reasoning"
+_VALUE = "value "
+
+
+@dataclass
+class Reply:
+    """A reply that is being decoded.
+
+    Attributes:
+        seed: of the first stage; each further one takes the next.
+        config: the hyperparameters decided so far.
+        text: all that was written so far.
+        made: the engine's runs.
+    """
+
+    prompt: ProposalPrompt
+    seed: int
+    temperature: float
+
+    config: Config = field(default_factory=dict)
+    text: str = ""
+    reasoning: str = ""
+    beliefs: dict[str, list[tuple[Any, float]]] = field(default_factory=dict)
+    made: list[Generated] = field(default_factory=list)
+
+    @property
+    def likelihood(self) -> float:
+        """Log of the configuration's probability, by the distribution over each of its values."""
+        total = 0.0
+        for name, pairs in self.beliefs.items():
+            share = sum(p for value, p in pairs if value == self.config[name])
+            total += math.log(max(share, 1e-9))
+        return total
+
+    def extend(self, pieces: Sequence[Piece], fixed: Config, made: Completion) -> None:
+        """Add what a run of the engine generated."""
+        self.text += made.text
+        self.reasoning = plain(str(made.values.get(_REASONING, self.reasoning))).strip()
+        values = {n.removeprefix(_VALUE): v for n, v in made.values.items()}
+        self.config = {**self.config, **fixed, **values_of(pieces, values)}
+        beliefs = {n.removeprefix(_VALUE): b for n, b in made.beliefs.items()}
+        self.beliefs = {**self.beliefs, **beliefs_of(pieces, beliefs)}
+
+
+def decoded(
+    session: EngineSession,
+    space: SearchSpace,
+    reply: Reply,
+    lead: Sequence[Segment],
+    context: AskContext,
+    samples: int = 1,
+) -> list[Reply]:
+    """The reply decoded: `lead` and the first stage in one run, the other stages after it.
+
+    One reply, or up to `samples` if the first stage is all and the context has room.
+
+    Raises:
+        Cancelled: `context.should_stop` became true.
+    """
+    replies, prompt, at = [reply], reply.prompt, 0
+    while at < len(space.params):
+        pieces, fixed, at = stage(
+            space, prompt.names, reply.config, at, prompt.plan.numbers_at_once, prompt.row
+        )
+        segments = _merged([*lead, *map(_segment, pieces)])
+        if all(isinstance(s, Fixed) for s in segments):
+            reply.text += "".join(p.text for p in pieces if isinstance(p, Text))
+            reply.config.update(fixed)
+            continue
+        if at == len(space.params) and not reply.made:
+            count = prompt.plan.side_by_side(samples)
+            replies = [reply, *(copy(reply) for _ in range(1, count))]
+        made = session.generate(
+            Generation(
+                [*prompt.parts, reply.text] if reply.text else list(prompt.parts),
+                segments,
+                temperature=reply.temperature,
+                top_p=TOP_P,
+                seed=reply.seed + len(reply.made),
+                samples=len(replies),
+            ),
+            context.on_text,
+            context.should_stop,
+        )
+        if made.stop_reason == "cancelled":
+            raise Cancelled
+        for one, completion in zip(replies, made.completions, strict=True):
+            one.made = [*one.made, made]
+            one.extend(pieces, fixed, completion)
+        lead = ()
+    return replies
+
+
+def lead_segments(marks: Marks | None, tokens: int, prompt: str) -> list[Segment]:
+    """What comes before the configuration: reasoning or an analysis of so many tokens, if any.
+
+    Args:
+        marks: of a reasoning model, which is always brought to its answer.
+    """
+    if marks is None:
+        stop = (ANSWER.strip(), "```", "{")
+        return [Free(_REASONING, tokens, stop), Fixed(f"\n{ANSWER}")] if tokens else []
+    if not tokens and closed(prompt, marks):
+        return []
+    before = [] if opened(prompt, marks) else [Fixed(marks.opening, special=True)]
+    thinking = [Free(_REASONING, tokens, (marks.stop,))] if tokens else []
+    return [*before, *thinking, Fixed(marks.closing, special=True)]
+
+
+def _segment(piece: Piece) -> Segment:
+    if isinstance(piece, Text):
+        return Fixed(piece.text)
+    name, domain = f"{_VALUE}{piece.param.name}", piece.param.domain
+    if piece.options or isinstance(domain, Categorical):
+        return OneOf(name, piece.options, belief=True)
+    if isinstance(domain, Integer):
+        return Number(name, domain.low, domain.high, integer=True, belief=True)
+    return Number(name, domain.low, domain.high, digits=digits_of(domain), belief=True)
+
+
+def _merged(segments: Sequence[Segment]) -> list[Segment]:
+    """Neighbouring fixed texts as one, but for those with control tokens."""
+    merged: list[Segment] = []
+    for s in segments:
+        last = merged[-1] if merged else None
+        if isinstance(s, Fixed) and isinstance(last, Fixed) and not (s.special or last.special):
+            merged[-1] = Fixed(last.text + s.text)
+        else:
+            merged.append(s)
+    return merged

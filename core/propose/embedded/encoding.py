@@ -1,0 +1,159 @@
+"""Search spaces and configurations in the embedded models' dialect, and back.
+
+Names are looked up among those that the models learned, through the family's aliases; a choice
+among rising numbers is encoded as a number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hyperllama.core.estimators import canonical_name, family
+from hyperllama.core.space import (
+    Categorical,
+    Config,
+    Domain,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+    Value,
+)
+from hyperllama.core.trials import ProposerSetting
+from hyperllama.models.embedded import dialect
+
+
+@dataclass(frozen=True)
+class EncodedParam:
+    """One free hyperparameter as the dialect has it.
+
+    Attributes:
+        axis: its name, kind and range in the dialect.
+        values: value index -> value, where only few values are possible.
+    """
+
+    param: Param
+    axis: dialect.DialectParam
+    values: Mapping[int, Value] | None
+
+    def index(self, value: Value) -> int:
+        """The value index nearest to a value of the domain."""
+        d = self.param.domain
+        if isinstance(d, Categorical):
+            assert self.values is not None
+            return next(i for i, v in self.values.items() if Categorical((v,)).contains(value))
+        return _bin(d.to_unit(value))
+
+    def value(self, index: int, fraction: float) -> Value:
+        """A value that the index stands for; `fraction` in [0, 1) chooses within its bin."""
+        if self.values is not None:
+            return self.values[index]
+        d = self.param.domain
+        assert not isinstance(d, Categorical)
+        return d.from_unit((index + fraction) / dialect.BINS)
+
+
+def knows(family_name: str) -> bool:
+    """Whether the embedded models were trained on this family of estimators."""
+    return canonical_name(family_name) in dialect.ESTIMATORS
+
+
+def encoded(space: SearchSpace, estimator: str) -> list[EncodedParam]:
+    """The free hyperparameters of a space, in its order.
+
+    Args:
+        estimator: the family's name; "" if unknown.
+    """
+    known = canonical_name(estimator) if estimator else None
+    aliases = {**family(known).aliases, **family(known).embedded_names} if known else {}
+    taken: set[int] = set()
+    return [_encoded(p, aliases, taken) for p in space.free]
+
+
+def header(estimator: str, setting: ProposerSetting, params: Sequence[EncodedParam]) -> list[int]:
+    """The stable part of the prompt, as tokens: what is known of the table, and the space."""
+    name = canonical_name(estimator) if estimator else None
+    kind, facts, table = setting.kind, setting.facts, dialect.TableFacts()
+    if facts is not None:
+        table = dialect.TableFacts(
+            _kind(kind, facts.classes), facts.rows, facts.features, facts.minority_share,
+            facts.categorical_share, facts.missing_share,
+        )  # fmt: skip
+    elif kind:
+        table = dialect.TableFacts(_kind(kind, 0))
+    return dialect.header(name or "?", table, [p.axis for p in params])
+
+
+def point(params: Sequence[EncodedParam], config: Config) -> dict[int, int]:
+    """A configuration as axis number -> value index, active ones only."""
+    named = ((i, p) for i, p in enumerate(params) if p.param.name in config)
+    return {i: p.index(config[p.param.name]) for i, p in named}
+
+
+def _kind(kind: str, classes: int) -> str:
+    if kind == "classification":
+        return "multiclass" if classes > 2 else "binary" if classes == 2 else "?"
+    return "regression" if kind == "regression" else "?"
+
+
+def _encoded(p: Param, aliases: Mapping[str, str], taken: set[int]) -> EncodedParam:
+    token = dialect.identity(aliases.get(p.name, p.name), taken)
+    d = p.domain
+    if isinstance(d, Categorical):
+        numbers = _rising(d)
+        if numbers is not None:
+            return _number_choice(p, d, numbers, token)
+        values = dict(enumerate(d.choices[: dialect.MAX_CHOICES]))
+        choices = tuple(map(str, values.values()))
+        axis = dialect.DialectParam(token, "choice", choices=choices, bins=tuple(values))
+        return EncodedParam(p, axis, values)
+    few = _few_values(d)
+    bins = tuple(few) if few else tuple(range(dialect.BINS))
+    kind = _number_kind(isinstance(d, Integer), d.log)
+    return EncodedParam(p, dialect.DialectParam(token, kind, d.low, d.high, bins=bins), few)
+
+
+def _few_values(d: Float | Integer) -> dict[int, Value] | None:
+    """Index -> value for a domain with fewer values than there are bins."""
+    if d.step is None:
+        return None
+    steps = math.floor((d.high - d.low) / d.step + 1e-9)
+    if steps >= dialect.BINS:
+        return None
+    values = [d.cast(d.low + i * d.step) for i in range(steps + 1)]
+    return {_bin(d.to_unit(v)): v for v in values}
+
+
+def _number_choice(p: Param, d: Categorical, numbers: list[float], token: int) -> EncodedParam:
+    """Rising numbers to choose from: a numeric axis of which a few values are allowed."""
+    low, high = numbers[0], numbers[-1]
+    log = low > 0 and high / low > 20
+    domain: Domain = Float(low, high, log)
+    bins: dict[int, Value] = {}
+    for number, choice in zip(numbers, d.choices, strict=True):
+        at = _bin(domain.to_unit(number))
+        while at in bins and at < dialect.BINS - 1:
+            at += 1
+        bins[at] = choice
+    kind = _number_kind(all(n.is_integer() for n in numbers), log)
+    return EncodedParam(p, dialect.DialectParam(token, kind, low, high, bins=tuple(bins)), bins)
+
+
+def _rising(d: Categorical) -> list[float] | None:
+    """The choices as numbers if they are three or more that rise."""
+    if not 3 <= len(d.choices) <= dialect.BINS // 2:
+        return None
+    numbers = [float(c) for c in d.choices if isinstance(c, (int, float))
+               and not isinstance(c, bool)]  # fmt: skip
+    rising = len(numbers) == len(d.choices) and numbers == sorted(set(numbers))
+    return numbers if rising else None
+
+
+def _number_kind(whole: bool, log: bool) -> str:
+    return ("int" if whole else "float") + (":log" if log else "")
+
+
+def _bin(u: float) -> int:
+    return min(int(u * dialect.BINS), dialect.BINS - 1)

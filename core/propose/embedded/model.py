@@ -1,0 +1,240 @@
+"""Asks the embedded model for configurations: one prompt in its dialect, several completions.
+
+It holds the engine and nothing else, so that the same question always has the same answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hyperllama.core.propose.embedded import encoding
+from hyperllama.core.propose.embedded.encoding import EncodedParam
+from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.space import Config, SearchSpace, Value
+from hyperllama.core.trials import ProposerSetting
+from hyperllama.models.embedded import dialect
+from hyperllama.models.engine import (
+    MAX_SAMPLES,
+    Completion,
+    EngineSettings,
+    Fixed,
+    Generated,
+    Generation,
+    Segment,
+    Tokens,
+)
+from hyperllama.models.gguf import resolve_model
+
+_SETTINGS = EngineSettings(context_length=2048, gpu_layers="none", threads=1)
+
+Scored = tuple[Config, float | None]
+"""An active configuration and its loss, None if it failed."""
+
+
+@dataclass(frozen=True)
+class MovePlan:
+    """What the model wrote before a configuration; only the size where it knows no incumbent.
+
+    Attributes:
+        size: how far to go from the incumbent: "near", "mid" or "far"; "open" without one.
+        name: of the hyperparameter to move most.
+        move: "up", "down", "switch" or "keep".
+    """
+
+    size: str
+    name: str = ""
+    move: str = ""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What the model generated for one question.
+
+    Attributes:
+        configs: one per completion, in the order of the samples; repeats are possible.
+        plans: the plan of each.
+        beliefs: per hyperparameter, (value, probability) pairs from the first completion.
+        shares: per hyperparameter, the probability below, at, and above the incumbent's value;
+            absent for categories and without an incumbent.
+        incumbent: the best configuration of the history shown, or None.
+        record: what makes the question replayable, JSON-able.
+    """
+
+    configs: tuple[Config, ...]
+    plans: tuple[MovePlan, ...]
+    beliefs: Mapping[str, Sequence[tuple[Value, float]]]
+    shares: Mapping[str, tuple[float, float, float]]
+    incumbent: Config | None
+    record: Mapping[str, Any]
+
+    def prefixed(self, prefix: str) -> Draws:
+        """The same with `prefix` before each hyperparameter's name."""
+
+        def named(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {prefix + name: value for name, value in values.items()}
+
+        return replace(
+            self,
+            configs=tuple(map(named, self.configs)),
+            plans=tuple(replace(p, name=prefix + p.name) if p.name else p for p in self.plans),
+            beliefs=named(self.beliefs),
+            shares=named(self.shares),
+            incumbent=self.incumbent and named(self.incumbent),
+        )
+
+
+class EmbeddedModel:
+    """An engine with an embedded model, loaded at the first question.
+
+    Raises:
+        ModelFileError: there is no such model.
+    """
+
+    def __init__(self, setting: ProposerSetting) -> None:
+        # A cache of its short prompts would save nothing.
+        setting = replace(setting, engine=setting.engine or _SETTINGS, cache=None)
+        self._setting = setting
+        self._session = EngineSession(setting, resolve_model(setting.model))
+
+    def draw(
+        self,
+        space: SearchSpace,
+        estimator: str,
+        history: Sequence[Scored],
+        seed: int,
+        samples: int = 1,
+    ) -> Draws:
+        """Configurations of `space`, drawn at the setting's temperature, 1 by default.
+
+        Raises:
+            EngineError: the engine died twice, or the model cannot be loaded.
+        """
+        params = encoding.encoded(space, estimator)
+        axes = [p.axis for p in params]
+        losses = [loss for _, loss in history]
+        scored = [(loss, config) for config, loss in history if loss is not None]
+        incumbent = min(scored, key=lambda pair: pair[0])[1] if scored else None
+        prompt = encoding.header(estimator, self._setting, params)
+        if scored:
+            points = [encoding.point(params, config) for config, _ in history]
+            prompt += dialect.history(axes, points, losses)
+        prompt.append(dialect.INDEX["<propose>"])
+        plan = dialect.plan_tokens(axes, bool(scored))
+        runs = self._generated(prompt, _segments(axes, plan), seed, samples)
+        completions = [c for run in runs for c in run.completions]
+        beliefs = completions[0].beliefs
+        return Draws(
+            tuple(_config(space, params, c.values, seed + i) for i, c in enumerate(completions)),
+            tuple(_plan(params, c.values, len(plan)) for c in completions),
+            {
+                p.param.name: [
+                    (p.value(p.axis.index_of(int(t)), 0.5), share)
+                    for t, share in beliefs[f"value{i}"]
+                ]
+                for i, p in enumerate(params)
+            },
+            _shares(params, incumbent, beliefs) if incumbent else {},
+            incumbent,
+            self._record(prompt, completions, runs[-1], seed),
+        )
+
+    def close(self) -> None:
+        """End the engine. Idempotent."""
+        self._session.close()
+
+    @property
+    def _temperature(self) -> float:
+        wanted = self._setting.temperature
+        return 1.0 if wanted is None else wanted
+
+    def _generated(
+        self, prompt: list[int], segments: list[Segment], seed: int, samples: int
+    ) -> list[Generated]:
+        """Runs of as many completions as are decoded side by side."""
+        runs: list[Generated] = []
+        left = samples if self._temperature else 1
+        while left > 0:
+            done = sum(len(run.completions) for run in runs)
+            request = Generation(
+                prompt, segments, temperature=self._temperature, seed=(seed + done) % 2**31,
+                samples=min(left, MAX_SAMPLES),
+            )  # fmt: skip
+            runs.append(self._session.generate(request))
+            left -= len(runs[-1].completions)
+        return runs
+
+    def _record(
+        self, prompt: list[int], completions: Sequence[Completion], run: Generated, seed: int
+    ) -> dict[str, Any]:
+        info = self._session.info
+        return {
+            "prompt": " ".join(dialect.VOCABULARY[t] for t in prompt),
+            "reply": completions[0].text,
+            "dialect_version": dialect.VERSION,
+            "seed": seed,
+            "temperature": self._temperature,
+            "samples": len(completions),
+            "model": info.path,
+            "model_name": info.name,
+            "sha256": self._session.sha256,
+            "threads": info.threads,
+            "tokens": {
+                "prompt": run.prompt_tokens,
+                "cached": run.cached_tokens,
+                "evaluated": run.evaluated_tokens,
+                "generated": run.generated_tokens // max(len(run.completions), 1),
+                "context_used": run.context_used,
+                "context_length": run.context_length,
+                "per_s": run.tokens_per_s,
+            },
+            "seconds": run.seconds,
+        }
+
+
+def _segments(axes: Sequence[dialect.DialectParam], plan: Sequence[Sequence[int]]) -> list[Segment]:
+    """The reply: a plan, then each hyperparameter's name and one of its values."""
+    segments: list[Segment] = [Tokens(f"plan{i}", tuple(a)) for i, a in enumerate(plan)]
+    lead = "<config>"
+    for i, axis in enumerate(axes):
+        segments.append(Fixed(lead + dialect.VOCABULARY[axis.token], special=True))
+        segments.append(Tokens(f"value{i}", tuple(axis.allowed), belief=True))
+        lead = ""
+    return segments
+
+
+def _config(
+    space: SearchSpace, params: Sequence[EncodedParam], values: Mapping[str, Any], seed: int
+) -> Config:
+    """The configuration of a completion; values within a bin are spread evenly, by the seed."""
+    chosen = {}
+    for i, p in enumerate(params):
+        index = p.axis.index_of(int(values[f"value{i}"]))
+        chosen[p.param.name] = p.value(index, math.modf((seed * 0.618 + i * 0.7548) % 1.0)[0])
+    return space.complete(chosen)
+
+
+def _plan(params: Sequence[EncodedParam], values: Mapping[str, Any], length: int) -> MovePlan:
+    tokens = [int(values[f"plan{i}"]) for i in range(length)]
+    words = [dialect.VOCABULARY[t].strip("<>") for t in tokens]
+    if length < 3:
+        return MovePlan(words[0])
+    moved = next(p for p in params if p.axis.token == tokens[1])
+    return MovePlan(words[0], moved.param.name, words[2])
+
+
+def _shares(
+    params: Sequence[EncodedParam], incumbent: Config, beliefs: Mapping[str, Any]
+) -> dict[str, tuple[float, float, float]]:
+    result = {}
+    for i, p in enumerate(params):
+        if p.axis.kind == "choice" or p.param.name not in incumbent:
+            continue
+        at = p.index(incumbent[p.param.name])
+        pairs = [(p.axis.index_of(int(t)), share) for t, share in beliefs[f"value{i}"]]
+        below = sum(share for index, share in pairs if index < at - 2)
+        above = sum(share for index, share in pairs if index > at + 2)
+        result[p.param.name] = (below, max(0.0, 1.0 - below - above), above)
+    return result
