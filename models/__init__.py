@@ -1,1 +1,1 @@
-"""GGUF model files and the engine that runs them."""
+"""GGUF model files and the engine that runs them. Imports nothing else of the project."""

@@ -1,6 +1,6 @@
 """A child process of the interface that answers requests: it is awaited, and killed at any time.
 
-The other end is `models.child.serve`; the interface never blocks on it and never loads what it
+The other end is `models.process.serve`; the interface never blocks on it and never loads what it
 loads.
 """
 
@@ -25,7 +25,7 @@ class JsonChild:
     """One child, started by its first request; one request at a time, in the order they came.
 
     Args:
-        argv: see `models.child.python_argv`.
+        argv: see `models.process.python_argv`.
         name: what messages call it.
         log: file for what it prints and for its errors.
     """

@@ -26,7 +26,7 @@ RESERVED = 10_000
 
 def corpus(args: argparse.Namespace) -> int:
     """Evaluate the families over generated data sets, and over the tables of a folder."""
-    from workshop import corpus as surfaces
+    from workshop import corpus as corpora
     from workshop.datasets import Dataset, from_table, generate
 
     args.output.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def corpus(args: argparse.Namespace) -> int:
         with manifest.open(encoding="utf8") as lines:
             tables = [(args.tables / r["file"], r["target"]) for r in csv.DictReader(lines)]
     files = sorted(args.output.glob("*.jsonl.gz"))
-    done = {(s.dataset, s.family) for f in files for s in surfaces.read(f)}
+    done = {(s.dataset, s.family) for f in files for s in corpora.read(f)}
     out = args.output / f"surfaces-{args.worker}.jsonl.gz"
     last = min(args.first + args.datasets, RESERVED)
     everything: list[int | tuple[Path, str]] = [*tables, *range(args.first, last)]
@@ -60,8 +60,8 @@ def corpus(args: argparse.Namespace) -> int:
             continue
         data = generate(what) if isinstance(what, int) else from_table(*what, seed)
         for family in wanted:
-            surface = surfaces.evaluate_surface(data, family, CONFIGS[family], seed)
-            surfaces.append(out, surface)
+            surface = corpora.evaluate_surface(data, family, CONFIGS[family], seed)
+            corpora.append(out, surface)
             print(f"{i + 1} of {len(everything)}: {name} {data.x.shape} {family} "
                   f"{surface.seconds:.1f} s", flush=True)
     return 0
@@ -71,19 +71,22 @@ def train(args: argparse.Namespace) -> int:
     """Train a network on a corpus."""
     import torch
 
-    from workshop import network, tasks
+    from workshop import network, surfaces
     from workshop.export import VOCABULARY_SIZE, weights_of
+    from workshop.train import TrainOptions
     from workshop.train import train as run
 
     torch.set_num_threads(args.threads)
     files = sorted(args.corpus.glob("*.jsonl.gz"))
-    seen, kept = tasks.load(files, held_out=False), tasks.load(files, held_out=True)
+    seen, kept = (surfaces.load(files, held_out=held) for held in (False, True))
     print(f"{len(seen)} surfaces to learn from, {len(kept)} held out", flush=True)
     shape = network.shape_of(args.size, VOCABULARY_SIZE)
-    run(seen, kept, shape, args.output, steps=args.steps,
-        batch=args.batch, peak_rate=args.rate, synthetic=args.synthetic, seed=args.seed,
-        device=args.device, workers=args.workers, minutes=args.minutes,
-        start=network.grown(weights_of(args.start), shape) if args.start else None)  # fmt: skip
+    options = TrainOptions(
+        args.steps, args.batch, args.rate, args.synthetic, args.seed, args.device, args.workers,
+        args.minutes,
+    )  # fmt: skip
+    start = network.grown(weights_of(args.start), shape) if args.start else None
+    run(seen, kept, shape, args.output, options, start)
     return 0
 
 
@@ -107,21 +110,22 @@ def export(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     """Held-out loss and proposal quality of a trained network."""
-    from workshop import tasks
-    from workshop.train import load, measure
+    from workshop import surfaces
+    from workshop.quality import measure
+    from workshop.train import load
 
-    kept = tasks.load(sorted(args.corpus.glob("*.jsonl.gz")), held_out=True)
+    kept = surfaces.load(sorted(args.corpus.glob("*.jsonl.gz")), held_out=True)
     print(json.dumps(measure(load(args.run / "final.pt"), kept), indent=2))
     return 0
 
 
 def portfolio(args: argparse.Namespace) -> int:
     """Choose the fixed ten configurations of each family."""
-    from workshop import tasks
+    from workshop import surfaces
     from workshop.portfolio import portfolio as choose
 
     files = sorted(args.corpus.glob("*.jsonl.gz"))
-    chosen = choose(tasks.load(files, held_out=False))
+    chosen = choose(surfaces.load(files, held_out=False))
     lines = (f'  "{name}": [\n' + ",\n".join(f"    {json.dumps(c)}" for c in configs) + "\n  ]"
              for name, configs in chosen.items())
     args.output.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf8")
@@ -174,7 +178,13 @@ def main() -> int:
     p.add_argument("-o", "--output", type=Path, required=True)
     p.set_defaults(run_step=portfolio)
     args = parser.parse_args()
-    done: int = args.run_step(args)
+    try:
+        done: int = args.run_step(args)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "gguf"):
+            raise
+        print(f"{error.name} is not installed: pip install '.[pretrain]'", file=sys.stderr)
+        return 1
     return done
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.models.embedded import dialect
-from workshop.tasks import Example, Source
+from workshop.sequences import Example, Source
 
 HISTORY_WEIGHT = 0.1
 PLAN_WEIGHT = 0.5

@@ -12,7 +12,7 @@ import numpy as np
 
 from hyperllama.core.space import Config
 from workshop.corpus import FAMILY, wide_space
-from workshop.tasks import FittedSurface
+from workshop.surfaces import FittedSurface
 
 SIZE = 10
 CANDIDATES = 1500

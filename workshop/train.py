@@ -8,21 +8,50 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from hyperllama.models.embedded import dialect
-from workshop.batches import Batch, batches, pack, soft_targets
+from workshop.batches import Batch, batches, soft_targets
 from workshop.network import Network, Shape
-from workshop.tasks import FittedSurface, RealTask, Source, SyntheticTask
+from workshop.quality import held_out_batches, loss_of, measure_on
+from workshop.sequences import Source
+from workshop.surfaces import FittedSurface
 
 _WARM_UP = 150
+_PRINT_EVERY, _LOG_EVERY = 50, 200
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train.
+
+    Attributes:
+        steps: of the whole training, earlier runs counted.
+        batch: sequences a step.
+        peak_rate: learning rate after the warm-up.
+        synthetic: share of sequences from nameless functions.
+        seed: of weights and sequences.
+        device: as PyTorch calls it.
+        workers: processes that make sequences; 0 makes them in this one.
+        minutes: stop earlier than `steps`, with the schedule bent so that it still ends at zero.
+        fuse: compile the blocks; after half a minute a step takes half the time.
+    """
+
+    steps: int
+    batch: int = 256
+    peak_rate: float = 2e-3
+    synthetic: float = 0.25
+    seed: int = 0
+    device: str = "cpu"
+    workers: int = 1
+    minutes: float | None = None
+    fuse: bool = True
 
 
 class _Stream(torch.utils.data.IterableDataset[Batch]):
@@ -35,123 +64,122 @@ class _Stream(torch.utils.data.IterableDataset[Batch]):
         yield from batches(self.source, self.batch, self.start, stride, offset)
 
 
-def loss_of(network: Network, batch: Batch, soft: Tensor, device: str) -> Tensor:
-    """Weighted cross entropy; numbers against soft targets, the rest against the token itself."""
-    tokens, positions, segments, targets = (
-        torch.from_numpy(a).to(device)
-        for a in (batch.tokens, batch.positions, batch.segments, batch.targets)
-    )
-    weights = torch.from_numpy(batch.weights).to(device)
-    t = tokens.shape[1]
-    causal = torch.ones(t, t, dtype=torch.bool, device=device).tril()
-    seen, looking = segments[:, None, :], segments[:, :, None]
-    mask = causal & ((seen == 0) | (seen == looking))
-    hidden = network(tokens, positions, mask)
-    counted = weights > 0
-    logits = network.logits(hidden[counted]).float()
-    goal, weight = targets[counted], weights[counted]
-    log_p = F.log_softmax(logits, dim=-1)
-    plain = -log_p.gather(1, goal[:, None])[:, 0]
-    number = (goal >= dialect.VALUE_0) & (goal < dialect.CHOICE_0)
-    bins = (goal - dialect.VALUE_0).clamp(0, dialect.BINS - 1)
-    values = log_p[:, dialect.VALUE_0 : dialect.VALUE_0 + dialect.BINS]
-    soft_loss = -(soft[bins] * values).sum(1)
-    return (torch.where(number, soft_loss, plain) * weight).sum() / weight.sum()
-
-
 def train(
     surfaces: list[FittedSurface],
     held_out: list[FittedSurface],
     shape: Shape,
     folder: Path,
-    *,
-    steps: int,
-    batch: int = 256,
-    peak_rate: float = 2e-3,
-    synthetic: float = 0.25,
-    seed: int = 0,
-    device: str = "cpu",
-    workers: int = 1,
-    minutes: float | None = None,
-    fuse: bool = True,
+    options: TrainOptions,
     start: Mapping[str, Tensor] | None = None,
 ) -> Network:
-    """Train a network, or go on from `folder`'s checkpoint, to `steps` steps.
+    """Train a network, or go on from `folder`'s checkpoint, to `options.steps` steps.
 
     Args:
         start: weights to begin with instead of random ones, where there is no checkpoint.
-        minutes: stop earlier than `steps`, with the schedule bent so that it still ends at zero.
-        fuse: compile the blocks; after half a minute a step takes half the time.
 
     Returns:
         the trained network, also saved as `folder/final.pt`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(seed)
-    network = Network(shape).to(device)
-    if start is not None:
-        network.load_state_dict(dict(start))
-    if fuse:
-        for block in network.blk:
-            block.compile(dynamic=True)
-    decayed = [p for p in network.parameters() if p.ndim == 2]
-    kept = [p for p in network.parameters() if p.ndim < 2]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.05}, {"params": kept, "weight_decay": 0.0}],
-        lr=peak_rate,
-        betas=(0.9, 0.98),
-    )
-    step, elapsed_s = 0, 0.0
-    checkpoint = folder / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        step, elapsed_s = state["step"], state["elapsed_s"]
-    soft = torch.from_numpy(soft_targets()).to(device)
-    examples = _held_out_batches(held_out)
-    loader = iter(
+    trainer = _Trainer(shape, folder / "checkpoint.pt", options, start)
+    examples = held_out_batches(held_out)
+    stream = _loader(Source(surfaces, options.seed, options.synthetic), trainer.step, options)
+    with (folder / "log.jsonl").open("a", encoding="utf8") as log:
+        done = trainer.step / options.steps
+        while done < 1.0:
+            done = trainer.share_done()
+            trainer.learn(next(stream), done)
+            if trainer.step % _LOG_EVERY == 0 or done >= 1.0:
+                entry = {**trainer.entry(), **measure_on(
+                    trainer.network, examples, trainer.soft, held_out, options.device)}
+                print(json.dumps(entry), file=log, flush=True)
+                print(entry, flush=True)
+                trainer.save()
+    _save(folder / "final.pt", {"network": trainer.network.state_dict(), "shape": asdict(shape),
+                                "step": trainer.step, "seed": options.seed})
+    return trainer.network
+
+
+class _Trainer:
+    """A network with its optimiser and clock, resumed from a checkpoint where there is one."""
+
+    def __init__(self, shape: Shape, checkpoint: Path, options: TrainOptions,
+                 start: Mapping[str, Tensor] | None) -> None:
+        self.options, self.checkpoint = options, checkpoint
+        torch.manual_seed(options.seed)
+        self.network = Network(shape).to(options.device)
+        if start is not None:
+            self.network.load_state_dict(dict(start))
+        if options.fuse:
+            for block in self.network.blk:
+                block.compile(dynamic=True)
+        decayed = [p for p in self.network.parameters() if p.ndim == 2]
+        others = [p for p in self.network.parameters() if p.ndim < 2]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}],
+            lr=options.peak_rate,
+            betas=(0.9, 0.98),
+        )
+        self.soft = torch.from_numpy(soft_targets()).to(options.device)
+        self.losses: list[float] = []
+        self.step, before_s = 0, 0.0
+        if checkpoint.exists():
+            state = torch.load(checkpoint, map_location=options.device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step, before_s = state["step"], state["elapsed_s"]
+        self.elapsed_s = before_s
+        self._began = time.perf_counter() - before_s
+
+    def share_done(self) -> float:
+        """Share of the training that is done, by steps or minutes, whichever is further."""
+        self.elapsed_s = time.perf_counter() - self._began
+        minutes = self.options.minutes
+        by_time = self.elapsed_s / (60 * minutes) if minutes else 0.0
+        return max(self.step / self.options.steps, by_time)
+
+    def learn(self, batch: Batch, done: float) -> None:
+        """One step, with the learning rate of the share that is done."""
+        options = self.options
+        rate = options.peak_rate * min(1.0, (self.step + 1) / _WARM_UP) * _cosine(done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with torch.autocast(device_type=options.device.split(":")[0], dtype=torch.bfloat16):
+            loss = loss_of(self.network, batch, self.soft, options.device)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.losses.append(float(loss.detach()))
+        self.step += 1
+        if self.step % _PRINT_EVERY == 0:
+            print(f"step {self.step} loss {np.mean(self.losses[-_PRINT_EVERY:]):.4f} "
+                  f"rate {rate:.2e} {self.elapsed_s / 60:.1f} min", flush=True)
+
+    def entry(self) -> dict[str, Any]:
+        """A line of the log, without what is measured."""
+        return {"step": self.step, "minutes": round(self.elapsed_s / 60, 2),
+                "loss": float(np.mean(self.losses[-_LOG_EVERY:]))}
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        _save(self.checkpoint, {"network": self.network.state_dict(), "step": self.step,
+                                "optimiser": self.optimiser.state_dict(),
+                                "elapsed_s": self.elapsed_s})
+
+
+def _loader(source: Source, start: int, options: TrainOptions) -> Iterator[Batch]:
+    """Batches from step `start` on, made by worker processes."""
+    workers = options.workers
+    return iter(
         torch.utils.data.DataLoader(
-            _Stream(Source(surfaces, seed, synthetic), batch, step),
+            _Stream(source, options.batch, start),
             batch_size=None,
             num_workers=workers,
             multiprocessing_context="spawn" if workers else None,
             prefetch_factor=16 if workers else None,
         )
     )
-    started = time.perf_counter()
-    losses: list[float] = []
-    log = (folder / "log.jsonl").open("a", encoding="utf8")
-    done = step / steps
-    while done < 1.0:
-        spent_s = elapsed_s + time.perf_counter() - started
-        done = max(step / steps, spent_s / (60 * minutes) if minutes else 0.0)
-        rate = peak_rate * min(1.0, (step + 1) / _WARM_UP) * _cosine(done)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        with torch.autocast(device_type=device.split(":")[0], dtype=torch.bfloat16):
-            loss = loss_of(network, next(loader), soft, device)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        losses.append(float(loss.detach()))
-        step += 1
-        if step % 50 == 0:
-            print(f"step {step} loss {np.mean(losses[-50:]):.4f} rate {rate:.2e} "
-                  f"{spent_s / 60:.1f} min", flush=True)
-        if step % 200 == 0 or done >= 1.0:
-            entry = {"step": step, "minutes": round(spent_s / 60, 2),
-                     "loss": float(np.mean(losses[-200:])),
-                     **_measure(network, examples, soft, held_out, device)}
-            log.write(json.dumps(entry) + "\n")
-            log.flush()
-            print(entry, flush=True)
-            _save(checkpoint, {"network": network.state_dict(), "step": step,
-                               "optimiser": optimiser.state_dict(), "elapsed_s": spent_s})
-    _save(folder / "final.pt", {"network": network.state_dict(), "shape": asdict(shape),
-                                "step": step, "seed": seed})
-    return network
 
 
 def load(path: Path) -> Network:
@@ -169,90 +197,3 @@ def _cosine(done: float) -> float:
 def _save(path: Path, state: dict[str, object]) -> None:
     torch.save(state, path.with_suffix(".tmp"))
     path.with_suffix(".tmp").replace(path)
-
-
-def _held_out_batches(surfaces: list[FittedSurface]) -> list[Batch]:
-    source = Source(surfaces, 10**6, 0.2 if surfaces else 1.0)
-    drawn = sorted((source.draw(i) for i in range(512)), key=lambda e: len(e.prompt))
-    return [pack(drawn[i : i + 64]) for i in range(0, 512, 64)]
-
-
-def measure(network: Network, held_out: list[FittedSurface]) -> dict[str, float]:
-    """Held-out loss, and the mean share of random candidates that beat a proposal.
-
-    The share is given for real and synthetic surfaces after 0, 8 and 16 random trials; 0.5 is no
-    better than random, and what falls with the number of trials was learned from the history.
-    """
-    soft = torch.from_numpy(soft_targets())
-    return _measure(network, _held_out_batches(held_out), soft, held_out, "cpu")
-
-
-@torch.no_grad()
-def _measure(
-    network: Network, examples: list[Batch], soft: Tensor, surfaces: list[FittedSurface],
-    device: str,
-) -> dict[str, float]:
-    network.eval()
-    result = {"held_out": float(np.mean([float(loss_of(network, b, soft, device))
-                                         for b in examples]))}
-    for kind in ("real", "synthetic"):
-        if kind == "synthetic" or surfaces:
-            for n in (0, 8, 16):
-                result[f"{kind}_{n}"] = round(_percentile(network, surfaces, kind, n, device), 4)
-    network.train()
-    return result
-
-
-def _percentile(
-    network: Network, surfaces: list[FittedSurface], kind: str, n: int, device: str
-) -> float:
-    """Mean share of random candidates that beat a sampled proposal after n random trials."""
-    shares = []
-    for i in range(96):
-        rng = np.random.default_rng([i, n, 99])
-        task = (RealTask(rng, surfaces[int(rng.integers(len(surfaces)))]) if kind == "real"
-                else SyntheticTask(rng))
-        u = rng.random((300, len(task.axes)))
-        losses = task.score(u)
-        points = [task.point(row) for row in task.bins(u[:n])]
-        prompt = dialect.header(task.estimator, task.facts, task.axes)
-        if n:
-            prompt += dialect.history(task.axes, points, list(losses[:n]))
-        prompt.append(dialect.INDEX["<propose>"])
-        generator = torch.Generator().manual_seed(i)
-        chosen = propose(network, task.axes, prompt, bool(n), generator, device)
-        coordinates = np.array([[(chosen[a] + 0.5) / (len(x.bins) if x.kind == "choice"
-                                                      else dialect.BINS)
-                                 for a, x in enumerate(task.axes)]])
-        shares.append(float(np.mean(losses < task.score(coordinates)[0])))
-    return float(np.mean(shares))
-
-
-@torch.no_grad()
-def propose(
-    network: Network, axes: list[dialect.DialectParam], prompt: list[int], told: bool,
-    generator: torch.Generator | None, device: str = "cpu",
-) -> dict[int, int]:
-    """A configuration (axis -> value index): sampled, or greedy without a generator."""
-    tokens = list(prompt)
-
-    def pick(allowed: list[int]) -> int:
-        t = torch.tensor([tokens], device=device)
-        mask = torch.ones(1, len(tokens), len(tokens), dtype=torch.bool, device=device).tril()
-        hidden = network(t, torch.arange(len(tokens), device=device)[None], mask)[0, -1]
-        scores = network.logits(hidden)[allowed].float().cpu()
-        if generator is None:
-            chosen = int(scores.argmax())
-        else:
-            chosen = int(torch.multinomial(scores.softmax(0), 1, generator=generator))
-        tokens.append(allowed[chosen])
-        return allowed[chosen]
-
-    for allowed in dialect.plan_tokens(axes, told):
-        pick(allowed)
-    tokens.append(dialect.INDEX["<config>"])
-    result = {}
-    for a, axis in enumerate(axes):
-        tokens.append(axis.token)
-        result[a] = axis.index_of(pick(axis.allowed))
-    return result

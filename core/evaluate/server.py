@@ -1,6 +1,6 @@
 """The trial runner's child process: holds the table, answers one request after the other.
 
-Requests (see `models.child`): open, evaluate, test, fit, table. Folds are reported as they
+Requests (see `models.process`): open, evaluate, test, fit, table. Folds are reported as they
 finish. What stops a trial from outside is the parent's business: it kills this process.
 """
 

@@ -1,7 +1,7 @@
 """Constrained decoding: which tokens may come next, so that every completion is valid.
 
 Pure functions over token texts; no llama.cpp. Here: the vocabulary's texts and their indices, the
-trie of some options, and draws; numbers are in `models.number_grammar`. Texts are bytes: tokens
+trie of some options, and draws; numbers are in `numbers`. Texts are bytes: tokens
 need not end at the borders of characters.
 """
 

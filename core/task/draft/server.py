@@ -1,6 +1,6 @@
 """The child process behind a form over a task file: looks at tables, writes and checks texts.
 
-Requests (see `models.child`): look, write, check. What is wrong with a task is part of an answer,
+Requests (see `models.process`): look, write, check. What is wrong with a task is part of an answer,
 not an error of the request. Tables are kept, so that a second check costs milliseconds.
 """
 

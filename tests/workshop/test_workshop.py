@@ -31,13 +31,14 @@ def test_a_corpus_survives_a_cut(tmp_path: Path) -> None:
 
 
 def test_sequences_follow_the_dialect(tmp_path: Path) -> None:
-    from workshop import tasks
+    from workshop import sequences
+    from workshop.surfaces import fit
 
     path = tmp_path / "c.jsonl.gz"
     for family in ("svm", "decision_tree", "knn"):
         corpus.append(path, corpus.evaluate_surface(datasets.generate(1), family, 20, 1))
-    surfaces = [s for s in map(tasks.fit, corpus.read(path)) if s is not None]
-    source = tasks.Source(surfaces, seed=0, synthetic=0.3)
+    surfaces = [s for s in map(fit, corpus.read(path)) if s is not None]
+    source = sequences.Source(surfaces, seed=0, synthetic=0.3)
     for i in range(60):
         example = source.draw(i)
         assert example.prompt[0] == dialect.INDEX["<study>"]
@@ -55,17 +56,18 @@ def test_the_whole_chain(tmp_path: Path) -> None:
     pytest.importorskip("gguf")
     pytest.importorskip("llama_cpp")
     from hyperllama.models.engine import Engine, EngineSettings, Fixed, Generation, Tokens
-    from workshop import network, tasks, train
+    from workshop import network, quality, surfaces, train
     from workshop.export import VOCABULARY_SIZE, export, weights_of
 
     torch.set_num_threads(1)
     path = tmp_path / "c.jsonl.gz"
     corpus.append(path, corpus.evaluate_surface(datasets.generate(2), "decision_tree", 20, 1))
-    surfaces = tasks.load([path], held_out=False, every=10**9)
+    fitted = surfaces.load([path], held_out=False, every=10**9)
     shape = network.shape_of("tiny", VOCABULARY_SIZE)
     run = tmp_path / "run"
     for steps in (4, 8):
-        train.train(surfaces, surfaces, shape, run, steps=steps, batch=4, workers=0, fuse=False)
+        options = train.TrainOptions(steps, batch=4, workers=0, fuse=False)
+        train.train(fitted, fitted, shape, run, options)
     net = train.load(run / "final.pt")
     for tensor in net.parameters():  # far from ties
         if tensor.ndim == 2:
@@ -77,7 +79,7 @@ def test_the_whole_chain(tmp_path: Path) -> None:
     prompt = dialect.header("svm", dialect.TableFacts(), axes)
     prompt += dialect.history(axes, [{0: 3, 1: 70}, {0: 40, 1: 20}], [0.4, 0.2])
     prompt.append(dialect.INDEX["<propose>"])
-    wanted = train.propose(net, axes, prompt, True, None)
+    wanted = quality.propose(net, axes, prompt, True, None)
     for kind in ("f32", "q8_0"):
         file = tmp_path / f"m-{kind}.gguf"
         export(net, file, name="smoke", kind=kind, summary="made by a test")

@@ -1,0 +1,67 @@
+"""Surfaces of a corpus that can be asked anywhere: Gaussian processes through its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperllama.core.propose.gp.surrogate import GaussianProcess, compress_tail
+from hyperllama.core.space import Categorical, SearchSpace
+from hyperllama.models.embedded import dialect
+from workshop.corpus import Surface, read, wide_space
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class FittedSurface:
+    """A surface that can be asked anywhere in its wide space."""
+
+    dataset: str
+    family: str
+    facts: dialect.TableFacts
+    space: SearchSpace
+    models: list[GaussianProcess] = field(default_factory=list)
+
+    def losses(self, which: int, units: Floats) -> Floats:
+        return self.models[which].predict_mean(units)
+
+
+def fit(surface: Surface) -> FittedSurface | None:
+    """Gaussian processes through every loss of a surface; None where too few trials succeeded."""
+    space = wide_space(surface.family, surface.kind)
+    units = np.array([space.to_unit(c) for c in surface.configs])
+    categorical = np.array([isinstance(p.domain, Categorical) for p in space.free])
+    f = surface.facts
+    kind = "regression" if surface.kind == "regression" else (
+        "binary" if f["classes"] == 2 else "multiclass")
+    facts = dialect.TableFacts(kind, f["rows"], f["features"], f["minority_share"],
+                          f["categorical_share"], f["missing_share"])
+    result = FittedSurface(surface.dataset, surface.family, facts, space)
+    for losses in surface.losses.values():
+        known = np.array([v is not None for v in losses])
+        if known.sum() < 12:
+            continue
+        y = compress_tail(np.array([v for v in losses if v is not None]))
+        if y.std() < 1e-6:
+            continue
+        result.models.append(GaussianProcess.fit(units[known], y, categorical))
+    return result if result.models else None
+
+
+def load(paths: Sequence[Path], held_out: bool, every: int = 12) -> list[FittedSurface]:
+    """Fitted surfaces of a corpus; one data set in `every` is held out."""
+    found = []
+    for path in paths:
+        for surface in read(path):
+            number = sum(surface.dataset.encode()) + int(
+                "".join(c for c in surface.dataset if c.isdigit()) or 0)
+            if (number % every == 0) == held_out:
+                fitted = fit(surface)
+                if fitted is not None:
+                    found.append(fitted)
+    return found
