@@ -55,7 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
                 _print(finding)
     broken = sum(f.state == "broken" for f in findings)
     if arguments.json:
-        print(json.dumps([asdict(f) for f in findings], ensure_ascii=False, indent=1))
+        from hyperllama.tui.cli.printing import print_json
+
+        print_json([asdict(f) for f in findings])
     else:
         print(f"{broken} broken" if broken else "everything needed works")
     return 1 if broken else 0

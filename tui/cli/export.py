@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
+
+from hyperllama.tui.cli.options import add_storage
 
 NAME = "export"
 HELP = "write the best configuration, a script, the fitted pipeline and a report to a folder"
@@ -16,10 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
     parser.add_argument("--no-model", action="store_true", help="do not fit and save the pipeline")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="for the last fit")
-    parser.add_argument(
-        "--storage", metavar="URL", default=os.environ.get("HYPERLLAMA_STORAGE"),
-        help="an Optuna storage (default: where the study was made)",
-    )
+    add_storage(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = inspect(arguments.table.expanduser(), arguments.target)
     if arguments.json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
-        return 0
-    _print(found)
+        from hyperllama.tui.cli.printing import print_json
+
+        print_json(found)
+    else:
+        _print(found)
     return 0
 
 
 def _print(found: Mapping[str, Any]) -> None:
-    from hyperllama.tui.cli.live import one_line
+    from hyperllama.core.text import one_line
 
     for line in found["summary"]:
         print(one_line(line))
@@ -47,7 +48,7 @@ def _print(found: Mapping[str, Any]) -> None:
 
 
 def _values(column: Mapping[str, Any]) -> str:
-    from hyperllama.tui.cli.live import one_line
+    from hyperllama.core.text import one_line
 
     if "range" in column:
         parts = [f"{v:.4g}" if isinstance(v, float) else one_line(str(v)) for v in column["range"]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hyperllama.core.text import one_line
 from hyperllama.tui.cli.options import non_negative, positive
+from hyperllama.tui.cli.printing import magnitude, print_json, print_table, size
 
 if TYPE_CHECKING:
     from hyperllama.models.gguf import Machine, ModelFile
@@ -60,20 +61,21 @@ def run(arguments: argparse.Namespace) -> int:
         models = find_models(folders or None)
     if arguments.names:
         for model in models:
-            print(_line(model.path.stem))
+            print(one_line(model.path.stem))
         return 0
     from hyperllama.models.gguf import machine
 
     here = machine()
     rows = [describe(model, here, arguments.context) for model in models]
     if arguments.json:
-        print(json.dumps(rows, ensure_ascii=False, indent=1))
+        print_json(rows)
     elif not rows:
         print("no GGUF file found; name a folder: hyperllama models FOLDER")
     elif what and len(what) == len(rows) == 1 and not folders[0].is_dir():
         _print_one(models[0], rows[0])
     else:
-        _print(rows)
+        head = ("MODEL", "WHAT", "WEIGHTS", "QUANT", "FILE", "CONTEXT", "MEMORY", "FITS")
+        print_table([head, *map(_cells, rows)])
         print(_free(here))
     return 0
 
@@ -112,24 +114,16 @@ def describe(model: ModelFile, here: Machine, context: int | None = None) -> dic
     }
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    head = ("MODEL", "WHAT", "WEIGHTS", "QUANT", "FILE", "CONTEXT", "MEMORY", "FITS")
-    lines = [head, *(_cells(r) for r in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        print("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
-
-
 def _cells(r: dict[str, Any]) -> tuple[str, ...]:
     return (
-        _line(r["name"])[:48],
-        f"{_line(r['architecture'])[:16]} {'' if r['problem'] else _kind(r)}".strip() or "-",
-        _big(r["parameters"]),
-        _line(r["quantisation"])[:8] or "-",
-        _size(r["size_mb"]),
+        one_line(r["name"])[:48],
+        f"{one_line(r['architecture'])[:16]} {'' if r['problem'] else _kind(r)}".strip() or "-",
+        magnitude(r["parameters"]),
+        one_line(r["quantisation"])[:8] or "-",
+        size(r["size_mb"]),
         str(r["trained_context"] or "-"),
-        f"{_size(r['memory_mb'])} at {r['context_length']}" if r["memory_mb"] else "-",
-        _line(r["problem"]) or _fits(r),
+        f"{size(r['memory_mb'])} at {r['context_length']}" if r["memory_mb"] else "-",
+        one_line(r["problem"]) or _fits(r),
     )
 
 
@@ -141,13 +135,13 @@ def _fits(r: dict[str, Any]) -> str:
     on_gpu = f"{r['gpu_layers']} of {r['layers']} layers on GPU" if r["gpu_layers"] else ""
     if r["fits"]:
         return f"yes, {on_gpu}" if on_gpu else "yes"
-    return f"no: needs {_size(r['ram_mb'] - r['free_mb'])} more" + (f", {on_gpu}" if on_gpu else "")
+    return f"no: needs {size(r['ram_mb'] - r['free_mb'])} more" + (f", {on_gpu}" if on_gpu else "")
 
 
 def _free(here: Machine) -> str:
     """What memory there is, and whether GPUs can be used, in one or more sentences."""
-    parts = [f"free: {_size(here.free_mb)} of main memory"]
-    parts += [f"{_size(g.free_mb)} of {_size(g.total_mb)} on {_line(g.name)}" for g in here.gpus]
+    parts = [f"free: {size(here.free_mb)} of main memory"]
+    parts += [f"{size(g.free_mb)} of {size(g.total_mb)} on {one_line(g.name)}" for g in here.gpus]
     text = ", ".join(parts)
     if here.gpus and not here.backends:
         text += "; llama.cpp was built for the CPU alone (`hyperllama doctor` says what to do)"
@@ -160,25 +154,25 @@ def _print_one(model: ModelFile, row: dict[str, Any]) -> None:
 
     for key, value in (
         ("name", row["title"]),
-        ("file", f"{row['path']}, {_size(row['size_mb'])}"),
+        ("file", f"{row['path']}, {size(row['size_mb'])}"),
         ("architecture", row["architecture"]),
-        ("weights", f"{_big(row['parameters'])}, {row['quantisation']}"),
+        ("weights", f"{magnitude(row['parameters'])}, {row['quantisation']}"),
         ("layers", model.layers or "-"),
         ("vocabulary", model.vocabulary or "-"),
         ("trained context", f"{model.trained_context or '-'} tokens"),
         ("kind", _kind(row)),
         ("fits", row["problem"] or _fits(row)),
     ):
-        print(f"{key:16}{_line(str(value))}")
+        print(f"{key:16}{one_line(str(value))}")
     if not row["problem"]:
         most = max(model.trained_context, row["context_length"])
         lengths = sorted({n for n in (2048, 8192, 32768) if n < most} | {row["context_length"]})
         for length in lengths:
-            needed = _size(estimate_memory_mb(model, length))
+            needed = size(estimate_memory_mb(model, length))
             print(f"{'memory':16}{needed} with a context of {length} tokens")
     for key, text in model.metadata.items():
         if key not in ("name", "architecture", "file_type") and len(text) < 200:
-            print(f"{_line(key).removeprefix('hyperllama.'):16}{_line(text)}")
+            print(f"{one_line(key).removeprefix('hyperllama.'):16}{one_line(text)}")
 
 
 def _bench(arguments: argparse.Namespace, names: list[str]) -> int:
@@ -205,7 +199,7 @@ def _bench(arguments: argparse.Namespace, names: list[str]) -> int:
             print(f"\r\x1b[K{test} {rate:.1f} tokens/s", end="", file=sys.stderr, flush=True)
 
     found = []
-    for i, path in enumerate(paths):
+    for path in paths:
         speed = measure(
             path, EngineSettings(gpu_layers=layers, threads=arguments.threads),
             prompt=arguments.prompt, generate=arguments.generate,
@@ -226,39 +220,22 @@ def _bench(arguments: argparse.Namespace, names: list[str]) -> int:
             ],
         }  # fmt: skip
         found.append(row)
-        if not arguments.json:
-            _print_speed(row, heading=i == 0)
     if arguments.json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
+        print_json(found)
+    else:
+        _print_speeds(found)
     return 0
 
 
-def _print_speed(row: dict[str, Any], heading: bool) -> None:
-    layout = "{:32}  {:>8}  {:8}  {:>7}  {:>3}  {:7}  {:>22}  {:>8}"
-    if heading:
-        print(layout.format("MODEL", "WEIGHTS", "QUANT", "THREADS", "GPU", "TEST", "TOKENS/S",
-                            "PEAK"))  # fmt: skip
-    for test in row["tests"]:
-        print(layout.format(
-            _line(row["model"])[:32], _big(row["parameters"]), row["quantisation"],
-            row["threads"], row["gpu_layers"], test["test"],
-            f"{test['tokens_per_s']:.2f} ± {test['sd']:.2f}", _size(row["peak_memory_mb"]),
-        ))  # fmt: skip
-
-
-def _line(text: str) -> str:
-    from hyperllama.tui.cli.live import one_line
-
-    return one_line(text)
-
-
-def _size(megabytes: float) -> str:
-    """MiB, and GiB from 10,000 on."""
-    return f"{megabytes:.0f} MB" if megabytes < 9999.5 else f"{megabytes / 1024:.1f} GB"
-
-
-def _big(number: int) -> str:
-    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return str(number) if number else "-"
+def _print_speeds(found: list[dict[str, Any]]) -> None:
+    rows = [("MODEL", "WEIGHTS", "QUANT", "THREADS", "GPU", "TEST", "TOKENS/S", "PEAK")]
+    rows += [
+        (
+            row["model"][:32], magnitude(row["parameters"]), row["quantisation"],
+            str(row["threads"]), str(row["gpu_layers"]), test["test"],
+            f"{test['tokens_per_s']:.2f} ± {test['sd']:.2f}", size(row["peak_memory_mb"]),
+        )
+        for row in found
+        for test in row["tests"]
+    ]  # fmt: skip
+    print_table(rows, right=(1, 3, 4, 6, 7))

@@ -30,12 +30,7 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--budget", type=positive, metavar="N", help="trials in all")
     group.add_argument("--minutes", type=_minutes, metavar="M", help="minutes in all")
     group = parser.add_argument_group("where and how")
-    group.add_argument(
-        "--storage",
-        metavar="URL",
-        default=os.environ.get("HYPERLLAMA_STORAGE"),
-        help="an Optuna storage (default: a SQLite file in the data folder)",
-    )
+    add_storage(group)
     group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
     group.add_argument("--json", action="store_true", help="print the events as JSON lines only")
     group.add_argument(
@@ -44,7 +39,16 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
         help="afterwards, in spare time: what random search, TPE and GP reach",
     )
     group.add_argument(
-        "--detached", action="store_true", help="run in the background; closing this is no end"
+        "--detached", action="store_true",
+        help="run in the background; it goes on when this terminal closes",
+    )
+
+
+def add_storage(parser: argparse._ActionsContainer) -> None:
+    """Which Optuna storage, where it is not the usual one."""
+    parser.add_argument(
+        "--storage", metavar="URL", default=os.environ.get("HYPERLLAMA_STORAGE"),
+        help="an Optuna storage (default: the study's own, or a file in the data folder)",
     )
 
 
@@ -115,7 +119,7 @@ def positive(text: str) -> int:
 def _minutes(text: str) -> float:
     number = float(text)
     if not 0 < number < 1e9:
-        raise argparse.ArgumentTypeError(f"{text} is no number of minutes")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes")
     return number
 
 

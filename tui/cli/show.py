@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import StudyError
+from hyperllama.tui.cli.options import add_storage
 
 if TYPE_CHECKING:
     from hyperllama.core.storage.reading import StudyFacts
@@ -27,10 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--trial", type=int, metavar="N", help="one trial with its prompt, reply and reasoning"
     )
     parser.add_argument("--follow", action="store_true", help="watch it until it ends")
-    parser.add_argument(
-        "--storage", metavar="URL", default=os.environ.get("HYPERLLAMA_STORAGE"),
-        help="an Optuna storage (default: where the study was made)",
-    )
+    add_storage(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

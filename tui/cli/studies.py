@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 
 NAME = "studies"
@@ -17,43 +16,30 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.storage.folder import all_summaries
-    from hyperllama.core.text import plain
+    from hyperllama.core.text import one_line
+    from hyperllama.tui.cli.printing import print_json, print_table, short
 
     found = all_summaries()
     if arguments.names:
         for summary in found:
-            print(plain(str(summary.get("study"))))
-        return 0
-    if arguments.json:
-        print(json.dumps(found, indent=1))
-        return 0
-    if not found:
+            print(one_line(summary.get("study")))
+    elif arguments.json:
+        print_json(found)
+    elif not found:
         print("no study yet; begin one with: hyperllama run breast_cancer")
-        return 0
-    rows = [("STUDY", "STATE", "TRIALS", "BEST", "DEFAULT", "METRIC", "PROPOSER", "TOUCHED")]
-    for s in found:
-        budget = s.get("budget_trials")
-        done = f"{s.get('trials', 0)}{'' if budget is None else f'/{budget}'}"
-        rows.append(
-            (
-                plain(str(s.get("study"))),
-                str(s.get("state")),
-                done,
-                _score(s.get("best_value")),
-                _score(s.get("default_value")),
-                plain(str(s.get("metric") or "")),
-                plain(str(s.get("proposer") or "")),
+    else:
+        rows = [("STUDY", "STATE", "TRIALS", "BEST", "DEFAULT", "METRIC", "PROPOSER", "CHANGED")]
+        for s in found:
+            budget = s.get("budget_trials")
+            rows.append((
+                s["study"], s.get("state", ""),
+                f"{s.get('trials', 0)}{'' if budget is None else f'/{budget}'}",
+                short(s.get("best_value")), short(s.get("default_value")),
+                s.get("metric") or "", s.get("proposer") or "",
                 _ago(float(s.get("updated_t") or 0.0)),
-            )
-        )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+            ))  # fmt: skip
+        print_table(rows)
     return 0
-
-
-def _score(value: object) -> str:
-    return f"{value:.5g}" if isinstance(value, (int, float)) else "-"
 
 
 def _ago(t: float) -> str:
