@@ -1,0 +1,1 @@
+"""The Python interface for scripts: HyperLlama as an Optuna sampler."""

@@ -1,4 +1,4 @@
-"""`LlamaSampler`: HyperLlama's proposers as an Optuna sampler, for anybody's script."""
+"""`LlamaSampler`: HyperLlama's proposers as an Optuna sampler."""
 
 from __future__ import annotations
 
@@ -15,31 +15,48 @@ from hyperllama.core.errors import SpaceError
 from hyperllama.core.estimators import Facts, canonical_name, likely_family
 from hyperllama.core.propose import make_proposer
 from hyperllama.core.space import SearchSpace
-from hyperllama.core.trials import AskContext, Exhausted, Observed, ProposerSetting
+from hyperllama.core.trials import AskContext, Exhausted, Observed, Proposer, ProposerSetting
 
 STRATEGIES = ("hybrid", "llama")
 
 
 class LlamaSampler(optuna.samplers.BaseSampler):
-    """Proposes configurations with a local language model.
+    """Propose configurations with a local language model, as an Optuna sampler.
 
-    Args:
-        search_space: hyperparameter names -> Optuna distributions. Hyperparameters that the
-            objective suggests beyond these are drawn at random.
-        estimator: what is tuned, for example "xgboost", "MLPClassifier", "svm", "random_forest".
-            Where it is none of HyperLlama's families, the one whose hyperparameters have most of
-            the same names stands for it, if there is one.
-        task: what is known of the data: "kind" ("classification" or "regression"), "rows",
-            "features", "classes"; all optional.
-        metric: name of what the objective returns, for a chat model to read.
-        direction: of the objective, "minimize" or "maximize"; the study's own counts when asked.
-        model: "embedded", or name or path of a GGUF file.
-        seed: makes the proposals repeatable; without it they differ from run to run.
-        strategy: "hybrid" (the model opens, a Gaussian process goes on) or "llama" (the model
-            alone).
+    Parameters
+    ----------
+    search_space : mapping of str to BaseDistribution
+        Hyperparameter names and their Optuna distributions. Hyperparameters that the objective
+        suggests beyond these are drawn at random.
+    estimator : str, optional
+        What is tuned, for example "xgboost", "MLPClassifier", "svm" or "random_forest". A name
+        that is none of HyperLlama's families is replaced by the family whose hyperparameters have
+        most of the same names, if there is one.
+    task : mapping, optional
+        What is known of the data: "kind" ("classification" or "regression"), "rows", "features",
+        "classes"; each is optional.
+    metric : str, optional
+        Name of what the objective returns, for a chat model to read.
+    direction : {"minimize", "maximize"}, default="minimize"
+        Of the objective. The study's own direction counts where it differs.
+    model : str, default="embedded"
+        "embedded", or the name or path of a GGUF file.
+    seed : int, optional
+        Makes the proposals repeatable; without it they differ from run to run.
+    strategy : {"hybrid", "llama"}, default="hybrid"
+        "hybrid": the model opens and a Gaussian process goes on; "llama": the model alone.
 
-    Raises:
-        SpaceError: a distribution of an unknown kind, or an unknown strategy.
+    Raises
+    ------
+    SpaceError
+        A distribution is of an unknown kind, or the strategy or the direction is unknown.
+
+    Examples
+    --------
+    >>> space = {"eta": optuna.distributions.FloatDistribution(1e-3, 1.0, log=True)}
+    >>> with LlamaSampler(space, estimator="xgboost", seed=0) as sampler:
+    ...     study = optuna.create_study(sampler=sampler)
+    ...     study.optimize(objective, n_trials=20)
     """
 
     def __init__(
@@ -62,19 +79,19 @@ class LlamaSampler(optuna.samplers.BaseSampler):
         self._space = SearchSpace.from_distributions(self._distributions)
         self._independent = optuna.samplers.RandomSampler(seed=seed)
         known = (canonical_name(estimator) if estimator else None) or likely_family(search_space)
-        told = dict(task or {})
-        kind = str(told.get("kind", ""))
+        known_task = dict(task or {})
+        kind = str(known_task.get("kind", ""))
         self._setting = ProposerSetting(
             seed=secrets.randbits(31) if seed is None else seed,
             kind="classification" if kind in ("binary", "multiclass") else kind,
             metric=metric or "",
             estimators=(known,) if known else (),
-            facts=_facts(told),
+            facts=_facts(known_task),
             model=model,
         )
         self._strategy = strategy
-        self._proposer: Any = None
-        self._told: set[int] = set()
+        self._proposer: Proposer | None = None
+        self._told: set[int] = set()  # numbers of the trials that the proposer knows
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -88,7 +105,7 @@ class LlamaSampler(optuna.samplers.BaseSampler):
         trial: FrozenTrial,
         search_space: dict[str, BaseDistribution],
     ) -> dict[str, Any]:
-        """The next configuration, after every finished trial of the study was read."""
+        """The next configuration, from the study's finished trials; empty where all were tried."""
         if not search_space:
             return {}
         if self._proposer is None:
@@ -101,7 +118,7 @@ class LlamaSampler(optuna.samplers.BaseSampler):
                 self._proposer.tell(_observed(t, study.direction, self._space))
         try:
             proposal = self._proposer.ask(self._space, AskContext(number=trial.number))
-        except Exhausted:  # everything was tried; Optuna goes on with a repetition
+        except Exhausted:  # Optuna repeats a configuration then
             return {}
         study._storage.set_trial_system_attr(
             trial._trial_id, "hyperllama:proposer", proposal.proposer
@@ -119,6 +136,7 @@ class LlamaSampler(optuna.samplers.BaseSampler):
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
     def reseed_rng(self) -> None:
+        """Draw other values for hyperparameters outside the space from now on."""
         self._independent.reseed_rng()
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from hyperllama.core.space import (
 )
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
-from hyperllama.models.engine import EngineSettings
+from hyperllama.models.engine import Engine, EngineSettings
 from tests.models.random_model import real_vocabularies, write_random
 from tests.models.tiny_gguf import CHAT_TEMPLATE, write_tiny
 
@@ -52,9 +52,15 @@ def chat(model: Path, home: Path, **setting: Any) -> ChatProposer:
     )
 
 
-def play(proposer: ChatProposer, first: int, last: int, told: list[Observed]) -> list[Any]:
+def play(
+    proposer: ChatProposer, first: int, last: int, told: list[Observed],
+    engine: Engine | None = None,
+) -> list[Any]:
+    """Ask, score and tell; `engine` first finishes what it reads ahead."""
     made = []
     for number in range(first, last):
+        if engine is not None:
+            engine.finish_reading()
         proposal = proposer.ask(SPACE, AskContext(number, 9))
         made.append(proposal)
         value = -float(np.square(SPACE.to_unit(proposal.config) - 0.6).sum())
@@ -115,9 +121,10 @@ def test_what_is_read_ahead_changes_no_proposal_and_leaves_little_to_read(
     made = []
     for ahead in (True, False):
         options = PromptOptions(reasoning=reasoning, reasoning_tokens=12, read_ahead=ahead)
-        proposer = chat(model, home, seed=4, prompt=options)
+        engine = Engine(log=tmp_path / "engine.log")
+        proposer = chat(model, home, seed=4, prompt=options, make_engine=lambda e=engine: e)
         try:
-            made.append(play(proposer, 0, 4, []))
+            made.append(play(proposer, 0, 4, [], engine))
         finally:
             proposer.close()
     for with_it, without in zip(*made, strict=True):

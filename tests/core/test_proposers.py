@@ -16,6 +16,7 @@ import pytest
 from hyperllama.core.errors import ModelFileError, SpaceError
 from hyperllama.core.propose import make_proposer, proposers
 from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.propose.embedded import knows
 from hyperllama.core.space import (
     Categorical,
     Condition,
@@ -394,6 +395,15 @@ def test_the_registry_names_what_there_is() -> None:
     assert {"default", "llama", "random", "tpe", "gp", "cmaes", "queue"} <= set(proposers())
     with pytest.raises(SpaceError, match="unknown proposer 'tpee'"):
         make_proposer("tpee", setting=ProposerSetting())
+
+
+def test_the_embedded_model_names_the_families_it_was_not_trained_on() -> None:
+    said: list[Any] = []
+    make_proposer("llama", setting=ProposerSetting(estimators=("svm",), report=said.append))
+    assert said == [] and knows("svc") and not knows("lightgbm")
+    setting = ProposerSetting(estimators=("svm", "lightgbm"), report=said.append)
+    make_proposer("llama", setting=setting)
+    assert [e.text for e in said] == ["the embedded model was not trained on lightgbm"]
 
 
 def test_the_screen_takes_the_candidate_that_promises_most() -> None:

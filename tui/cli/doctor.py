@@ -48,7 +48,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     findings: list[Finding] = []
-    for check in (_versions, _machine, _places, _learning, _llama, _gpu, _embedded, _others):
+    checks = (_versions, _machine, _places, _learning, _plug_ins, _llama, _gpu, _embedded, _others)
+    for check in checks:
         for finding in check():
             findings.append(finding)
             if not arguments.json:
@@ -121,6 +122,17 @@ def _machine() -> Iterator[Finding]:
         yield Finding("energy", "note", "the machine reports none", hint)
     else:
         yield Finding("energy", "ok", "RAPL counters can be read")
+
+
+def _plug_ins() -> Iterator[Finding]:
+    from hyperllama.core.estimators import broken_families, families
+    from hyperllama.core.propose import broken_proposers, proposers
+
+    found = f"{len(families())} estimators, {len(proposers())} proposers"
+    yield Finding("plug-ins", "ok", found)
+    for name, why in {**broken_families(), **broken_proposers()}.items():
+        hint = "repair or remove the package that it comes from"
+        yield Finding(f"plug-in {name}", "note", f"cannot be loaded: {why}", hint)
 
 
 def _places() -> Iterator[Finding]:
