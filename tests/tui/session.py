@@ -171,7 +171,7 @@ def _review(s: Session) -> Iterator[str]:
     s.until(lambda: s.trials >= 3, "the accepted trial")
     s.see_proposal(3)
     s.press("d")
-    s.wait("Turn down")
+    s.wait("Reject the proposal")
     s.press("too deep", _ENTER)
     s.until(lambda: '"ProposalRejected"' in s.heard, "the refusal")
     s.until(lambda: s.held == 3, "another proposal")
@@ -184,13 +184,13 @@ def _steer(s: Session) -> None:
         ("max_depth", "2 to 8", '"range"'),
     ):
         s.press("w")
-        s.wait("Freeze, narrow")
+        s.wait("Change a range")
         s.press(name, _ENTER)
         s.wait("Range of")
         s.press(_CTRL["u"], text, _ENTER)
         s.until(lambda said=request: said in s.asked, request)
     s.press("t")
-    s.wait("Tell")
+    s.wait("Hint for the model")
     s.press("prefer small trees", _ENTER)
     s.until(lambda: "hint: prefer small trees" in s.heard, "the hint")
     s.press("b", "N")
@@ -216,7 +216,7 @@ def _rest_and_crash(s: Session) -> Iterator[str]:
     s.press("r")
     s.wait("starting")
     s.press("t")
-    s.wait("Tell")
+    s.wait("Hint for the model")
     s.press("not this", _ENTER)  # the new process has hardly begun to start
     s.until(lambda: s.process not in (None, pid), "another process")
     s.wait("hint: not this")

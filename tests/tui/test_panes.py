@@ -77,9 +77,8 @@ async def test_a_suggestion_is_queued_with_one_key(opened: Opened, flown: record
 async def test_an_embedded_model_cannot_talk_and_others_are_named(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "hyperllama.tui.screens.study.chat_models", lambda: [("/m/a.gguf", "small-chat", "0.5B")]
-    )
+    found = [("/m/a.gguf", "small-chat", "0.5B")]
+    monkeypatch.setattr("hyperllama.tui.screens.study.screen.chat_models", lambda: found)
     link = recorded.Replay(recorded.live())
     link.add((recorded.steered("embedded", 8, model="embedded"), link.last_t))
     async with opened(link) as pilot:

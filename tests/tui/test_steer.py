@@ -12,7 +12,7 @@ from hyperllama.core.study import StateFold, SteeringAction, StudyState
 from hyperllama.tui import bounds
 from hyperllama.tui.arrange import Order, RerunLine, parse, rows
 from hyperllama.tui.dialogs import ConfigurationDialog, PickDialog, PromptDialog, TextDialog
-from hyperllama.tui.screens.steer import parse_budget
+from hyperllama.tui.screens.study.steering import parse_budget
 from hyperllama.tui.widgets.history import History
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
@@ -44,7 +44,7 @@ async def test_a_proposal_that_waits_is_shown_and_accepted(
     async with opened(held) as pilot:
         assert "waiting for your approval" in text_of(pilot, "#status")
         assert "waiting" in text_of(pilot, "#history")
-        for said in ("space accept", "e change it", "d turn down", "D another"):
+        for said in ("space approve", "e edit", "d reject", "D another"):
             assert said in text_of(pilot, "#keys")
         await pilot.press("space")
         assert held.sent == [requests.Approve(9)]
@@ -75,7 +75,7 @@ async def test_a_waiting_proposal_is_turned_down(opened: Opened, held: recorded.
 async def test_review_is_switched_on_and_off(opened: Opened, held: recorded.Replay) -> None:
     async with opened(held) as pilot:
         await pilot.press("v")
-        held.add((recorded.steered("proposals wait no longer", 9, review=False), held.last_t + 1))
+        held.add((recorded.steered("review off", 9, review=False), held.last_t + 1))
         await pilot.pause(0.2)
         await pilot.press("v")
         assert held.sent == [requests.Review(False), requests.Review(True)]
@@ -153,7 +153,7 @@ async def test_another_proposer_and_model_take_over(
     opened: Opened, flown: recorded.Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [("/models/a.gguf", "small-chat", "0.5B")]
-    monkeypatch.setattr("hyperllama.tui.screens.steer._models", lambda: found)
+    monkeypatch.setattr("hyperllama.tui.screens.study.steering.chat_models", lambda: found)
     async with opened(flown) as pilot:
         await pilot.press("M")
         await pilot.pause()

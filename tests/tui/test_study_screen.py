@@ -57,7 +57,7 @@ async def test_a_key_asks_the_study(
 async def test_p_goes_on_after_a_pause(opened: Opened, link: recorded.Replay) -> None:
     link.add((StudyPaused(), link.last_t + 1))
     async with opened(link) as pilot:
-        assert "paused" in text_of(pilot, "#status") and "p go on" in text_of(pilot, "#keys")
+        assert "paused" in text_of(pilot, "#status") and "p continue" in text_of(pilot, "#keys")
         await pilot.press("p")
         assert link.sent == [requests.Resume()]
 

@@ -55,7 +55,7 @@ class Talk(Vertical):
             super().__init__()
             self.config = config
 
-    class Hushed(Message):
+    class Stopped(Message):
         """The answer is to end."""
 
     class Left(Message):
@@ -211,7 +211,7 @@ class Talk(Vertical):
             self.post_message(self.Taken(self.suggested))
 
     def action_leave(self) -> None:
-        self.post_message(self.Hushed() if self.speaking else self.Left())
+        self.post_message(self.Stopped() if self.speaking else self.Left())
 
     def action_older(self) -> None:
         self.query_one("#talk-said", VerticalScroll).action_page_up()

@@ -1,0 +1,84 @@
+"""A screen over one study: its state, the trial looked at, requests to its process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from hyperllama.core.errors import StudyError
+from hyperllama.core.events import requests
+from hyperllama.core.study import StudyState, TrialState
+from hyperllama.tui.bridge import StudyLink
+from hyperllama.tui.screens.base import BaseScreen
+from hyperllama.tui.widgets.history import History
+
+
+class StudyBase(BaseScreen[None]):
+    """What watching and steering share."""
+
+    def __init__(self, link: StudyLink, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self.link = link
+        self.clock = clock
+        self._alive = True  # as it was at the last look
+
+    @property
+    def snapshot(self) -> StudyState:
+        return self.link.snapshot
+
+    @property
+    def live(self) -> bool:
+        """A process owns the study and reads requests."""
+        return self._alive and self.snapshot.finished is None
+
+    @property
+    def dead(self) -> bool:
+        """The process is gone although the study never said that it ended."""
+        return not self._alive and self.snapshot.finished is None
+
+    @property
+    def resumable(self) -> bool:
+        """No process owns the study, and there is something left to do."""
+        finished = self.snapshot.finished
+        if finished is None:
+            return not self._alive
+        return finished.why not in ("budget", "minutes", "exhausted")
+
+    @property
+    def looked(self) -> int | None:
+        """Number of the trial looked at; None: the newest, whatever it is."""
+        return self.query_one(History).looked
+
+    @property
+    def looked_at(self) -> TrialState | None:
+        """The trial under the history's cursor."""
+        return self.trial_or_newest(self.looked)
+
+    def trial_or_newest(self, number: int | None) -> TrialState | None:
+        """The trial of that number; for None the newest."""
+        trials = self.snapshot.trials
+        if number is not None:
+            return self.snapshot.trial(number)
+        return trials[-1] if trials else None
+
+    def refresh_study(self, look: bool = False) -> None:
+        """Draw what is new; `look`: also whether the process lives."""
+        raise NotImplementedError
+
+    async def resume_study(self) -> None:
+        """Start a process for the study again."""
+        raise NotImplementedError
+
+    def send(self, request: requests.Request, said: str = "") -> bool:
+        """Send a request and notify the user with `said`; False, and reported, if that failed."""
+        if not self.link.alive and not isinstance(request, requests.LASTING):
+            self.refresh_study(look=True)  # its process ended a moment ago
+            return False
+        try:
+            self.link.send(request)
+        except StudyError as error:
+            self.interface.report_error(error)
+            return False
+        if said:
+            self.notify(said, timeout=3, markup=False)
+        return True

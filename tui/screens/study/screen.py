@@ -1,0 +1,299 @@
+"""The study screen itself: composing, drawing, what its widgets ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.timer import Timer
+
+from hyperllama.core.events import requests
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, layout
+from hyperllama.tui.dialogs import AnswerDialog, TextDialog
+from hyperllama.tui.dialogs.arrangement import choose_columns, choose_filter, choose_sort
+from hyperllama.tui.dialogs.record import describe_records
+from hyperllama.tui.dialogs.trial import describe_trial
+from hyperllama.tui.screens.study.panes import StudyPanes
+from hyperllama.tui.screens.study.review import Reviewing
+from hyperllama.tui.screens.study.steering import Steering, chat_models
+from hyperllama.tui.widgets.belief import Belief
+from hyperllama.tui.widgets.context import ContextGauge
+from hyperllama.tui.widgets.history import COLUMNS, History
+from hyperllama.tui.widgets.plain_text import PlainText
+from hyperllama.tui.widgets.progress import ProgressPlot
+from hyperllama.tui.widgets.reasoning import Reasoning
+from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.status import StatusLine
+from hyperllama.tui.widgets.talk import Talk
+
+_REFRESH_S = 0.1
+_OLD_NEWS_S = 10.0  # notes older than this when the screen opens are not reported again
+_REST_S = 0.1  # the cursor stands still for so long before the panes beside follow it
+_BASELINES_S = 3.0  # between two looks at the baselines
+
+
+class StudyScreen(Reviewing, Steering, StudyPanes):
+    """One study, live or finished."""
+
+    WHERE = "study"
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("study")]
+    HELP = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._baselines_looked = -_BASELINES_S
+        self._gone_told = False  # that the process is gone
+        self._notes_t = self.clock() - _OLD_NEWS_S  # of the newest note that was reported
+        self._alive_checked = -1.0
+        self._look_timer: Timer | None = None
+        self._spared_trials = 0  # those that the garbage collector does not look at
+
+    def compose(self) -> ComposeResult:
+        g = self.glyphs
+        yield StatusLine(self.link.name, glyphs=g, id="status")
+        with Container(id="panes"):
+            with Vertical(id="left"):
+                yield History(glyphs=g, id="history")
+                yield Reasoning(glyphs=g, id="reasoning")
+                yield Talk(glyphs=g, id="talk")
+            with Vertical(id="right"):
+                yield ProgressPlot(glyphs=g, id="progress")
+                yield ContextGauge(glyphs=g, id="context")
+                yield Belief(glyphs=g, id="belief")
+        yield PlainText(id="text")
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        kept = self.layout_kept
+        history = self.query_one(History)
+        history.order, history.shown = layout.order(kept), kept.columns or COLUMNS
+        self.query_one(ProgressPlot).turn(kept.view)
+        self.lay_out()
+        self.pane("text" if kept.text else kept.maximised or "history").focus()
+        self.refresh_study()
+        if self.snapshot.finished is not None:
+            self.action_best()
+        self.set_interval(_REFRESH_S, self.refresh_study, name="study")
+        self._catch_up()
+
+    @work(group="catch up", exclusive=True)
+    async def _catch_up(self) -> None:
+        """Read a long past faster than it is drawn, without holding anything up."""
+        link = self.link
+        while link.poll() and link is self.link:
+            await asyncio.sleep(0)
+        self._spare_trials()
+
+    def _spare_trials(self) -> None:
+        self._spared_trials = len(self.snapshot.trials)
+        self.interface.keep_for_good()
+
+    # Drawing
+
+    def refresh_study(self, look: bool = False) -> None:
+        """Read what is new and draw it; called ten times a second."""
+        changed = self.link.poll()
+        if self.link.behind:
+            self._catch_up()
+        now = self.clock()
+        if look or changed or now - self._alive_checked >= 1.0 or now < self._alive_checked:
+            self._alive_checked = now
+            alive, self._alive = self._alive, self.link.alive
+            changed = changed or alive != self._alive
+        state, trial = self.snapshot, self.trial_beside()
+        if self.layout_kept.text:
+            self.query_one(PlainText).show(state, self.link.name, self._alive)
+        self.query_one(StatusLine).show(state, self._alive, now)
+        self.query_one(History).show(state, now)
+        self.query_one(Talk).show(state)
+        self.query_one(Reasoning).show(state, trial)
+        for pane in (ProgressPlot, ContextGauge, Belief):
+            self.query_one(pane).show(state, trial)
+        if abs(now - self._baselines_looked) >= _BASELINES_S:
+            self._baselines_looked = now
+            self.query_one(ProgressPlot).compare(self.link.honesty())
+        if changed:
+            if len(state.trials) > 1.25 * self._spared_trials + 100:
+                self._spare_trials()
+            self._report_notes()
+            self.lay_out()
+            self.refresh_keys()
+        if (self.dead or (not self._alive and self.link.refused)) and not self._gone_told:
+            self._report_end()
+
+    def _report_notes(self) -> None:
+        """Report warnings and errors that came since the screen was opened."""
+        for t, note in self.snapshot.notes:
+            if t > self._notes_t:
+                self._notes_t = t
+                self.interface.report(note.level, f"{plain(note.text)}\n{plain(note.hint)}")
+
+    def _report_end(self) -> None:
+        """Say once that the study process is gone."""
+        self._gone_told = True
+        output = self.link.last_words()
+        if self.snapshot.opened is None or (output and self.link.refused):
+            text = output or "The study process ended before it began."
+        else:
+            text = "The study process is gone. Press r to resume; no finished trial is lost."
+        self.interface.report("error", text)
+
+    async def resume_study(self) -> None:
+        link = await self.interface.resume_study(self.link.name)
+        if link is None or link is self.link:
+            return  # it could not be started, or that was requested twice
+        link.go_on_from(self.link)
+        self.link = link
+        self._alive, self._gone_told = True, False
+        self.app.clear_notifications()
+        self.refresh_study()
+        self._catch_up()
+
+    # Messages of the widgets
+
+    @on(History.Arranged)
+    def _arranged(self) -> None:
+        history = self.query_one(History)
+        columns = () if history.shown == COLUMNS else history.shown
+        order = history.order
+        self.remember(columns=columns, sort=order.sort, backwards=order.backwards)
+
+    @on(History.DialogRequested)
+    @work
+    async def _arrange(self, message: History.DialogRequested) -> None:
+        """Let the user choose another order, filter or columns of the history."""
+        history, opened = self.query_one(History), self.snapshot.opened
+        names = [str(p.get("name")) for p in opened.space] if opened is not None else []
+        order, shown = history.order, history.shown
+        if message.dialog == "sort":
+            order = await choose_sort(self.app, order, names)
+        elif message.dialog == "filter":
+            order = await choose_filter(self.app, order)
+        else:
+            shown = await choose_columns(self.app, shown, names)
+        if (order, shown) != (history.order, history.shown):
+            history.show_arranged(order, shown)
+
+    @on(History.Selected)
+    def _selected(self) -> None:
+        """Drawing all panes for every line that a held key passes would hold that key up."""
+        self.show_titles("history")
+        if self._look_timer is not None:
+            self._look_timer.stop()
+        self._look_timer = self.set_timer(_REST_S, self._rest)
+
+    def _rest(self) -> None:
+        """The cursor stands still: the panes beside follow it."""
+        self._rested_at = self.looked
+        self.refresh_study()
+        self.show_titles()
+
+    @on(History.ActionOpened)
+    def _open_action(self, message: History.ActionOpened) -> None:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(message.action.t))
+        self.app.push_screen(TextDialog(when, Content(plain(message.action.text))))
+
+    @on(Rows.Chosen, "#history")
+    def _open_trial(self, message: Rows.Chosen) -> None:
+        trial = self.query_one(History).trial
+        if trial is not None:
+            content = describe_trial(trial, self.snapshot)
+            self.app.push_screen(TextDialog(f"Trial {trial.number}", content))
+
+    @on(ProgressPlot.Turned)
+    def _turned(self) -> None:
+        self.remember(view=self.query_one(ProgressPlot).view)
+
+    @on(Talk.Asked)
+    def _asked(self, message: Talk.Asked) -> None:
+        self.send(requests.AskQuestion(message.text))
+        if not self.live:
+            self.action_resume()  # a finished study answers, too
+
+    @on(Talk.Taken)
+    def _taken(self, message: Talk.Taken) -> None:
+        self.queue_trial(message.config)
+
+    @on(Talk.Stopped)
+    def _stopped(self) -> None:
+        self.send(requests.StopAnswer())
+
+    @on(Talk.Left)
+    def _left(self) -> None:
+        self.pane("history").focus()
+
+    @on(events.DescendantFocus, "#talk-ask")
+    @work(group="chat models", exclusive=True)
+    async def _find_chat_models(self) -> None:
+        """Where the model cannot talk, the pane names those that can."""
+        talk = self.query_one(Talk)
+        if talk.mute and not talk.others:
+            found = await asyncio.to_thread(chat_models)
+            talk.others = [name for _, name, _ in found]
+            talk.refresh_empty()
+
+    # Keys
+
+    def label_of(self, action: actions.Action) -> str:
+        if action.id == "study.maximise" and self.maximised:
+            return "all panes"
+        if action.id == "study.text" and self.layout_kept.text:
+            return "panes"
+        if action.id == "talk.take" and not self.query_one(Talk).suggested:
+            return ""
+        return super().label_of(action)
+
+    @work
+    async def action_record(self) -> None:
+        trial = self.looked_at
+        if trial is not None:
+            records = await asyncio.to_thread(self.link.records, trial.number)
+            title = f"Trial {trial.number}: prompt and reply"
+            self.app.push_screen(TextDialog(title, describe_records(records)))
+
+    def action_report(self) -> None:
+        self.interface.write_report(self.link.name)
+
+    def action_export(self) -> None:
+        self.interface.write_winner(self.link.name)
+
+    def action_follow(self) -> None:
+        self.query_one(History).select(None)
+        self._rest()
+
+    def action_best(self) -> None:
+        if self.snapshot.incumbent is not None:
+            self.query_one(History).select(self.snapshot.incumbent)
+            self._rest()
+
+    def action_back(self) -> None:
+        if self.maximised:
+            self.action_maximise()
+        else:
+            self.interface.go_home()
+
+    async def ask_to_leave(self) -> str:
+        """What becomes of the study: "leave", "stop" or "" (stay)."""
+        if not self.live:
+            return "leave"
+        choice = await self.app.push_screen_wait(
+            AnswerDialog(
+                "The study is running",
+                "It has a process of its own and needs no window.",
+                (
+                    ("leave", "l", "Leave; the study goes on"),
+                    ("stop", "s", "Stop it after this trial, and leave"),
+                    ("", "escape", "Stay"),
+                ),
+            )
+        )
+        if choice == "stop" and not self.send(requests.Stop()):
+            return ""
+        return choice or ""

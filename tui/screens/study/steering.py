@@ -1,0 +1,246 @@
+"""Steering a study: pausing, stopping, budget, ranges, hints, proposer, reruns, notes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from textual import work
+from textual.content import Content
+
+from hyperllama.core.events import requests
+from hyperllama.core.propose import needs_model, proposers
+from hyperllama.core.study import TrialState
+from hyperllama.core.text import plain
+from hyperllama.tui import actions, bounds, wording
+from hyperllama.tui.dialogs import PickDialog, PromptDialog
+from hyperllama.tui.screens.study.base import StudyBase
+from hyperllama.tui.screens.study.review import REVIEW_ACTIONS
+
+RERUNS = 3
+_NEED_PROCESS = (
+    "step", "stop", "stop_now", "queue", "hint", "review", "ranges", "proposer", "rerun", "pause",
+    "undo",
+)  # fmt: skip
+
+
+class Steering(StudyBase):
+    """The part of the study screen that changes how the study goes on."""
+
+    def label_of(self, action: actions.Action) -> str:
+        state, name, label = self.snapshot, action.name, super().label_of(action)
+        if name in REVIEW_ACTIONS:
+            return label if self.live and state.awaiting is not None else ""
+        if name == "resume":
+            return label if self.resumable else ""
+        if name in _NEED_PROCESS and (not self.live or (name == "undo" and not state.undo)):
+            return ""
+        if name == "pause" and state.phase == "paused":
+            return "continue"
+        if name == "review" and state.opened is not None and state.opened.review:
+            return "review off"
+        return label
+
+    def offered(self) -> list[tuple[actions.Action, str]]:
+        """While a proposal waits for approval, the footer has little else than what decides it."""
+        found = super().offered()
+        if self.live and self.snapshot.awaiting is not None:
+            deciding = (*REVIEW_ACTIONS, "edit")
+            return [pair for pair in found if pair[0].name in deciding or pair[0].where == "app"]
+        talking = "talk" in self.places()  # there escape means something else first
+        hidden = {"study.edit", "study.back"} if talking else {"study.edit"}
+        return [pair for pair in found if pair[0].id not in hidden]
+
+    # Pausing, stopping, budget
+
+    def action_pause(self) -> None:
+        if self.snapshot.phase == "paused":
+            self.send(requests.Resume())
+        else:
+            self.send(requests.Pause(), "Pausing after this trial")
+
+    def action_step(self) -> None:
+        self.send(requests.Step(), "One trial, then a pause")
+
+    def action_stop(self) -> None:
+        self.send(requests.Stop(), "Stopping after this trial; u undoes it")
+
+    def action_stop_now(self) -> None:
+        self.send(requests.StopNow(), "Stopping now")
+
+    def action_undo(self) -> None:
+        self.send(requests.Undo(), f"Undo: {plain(self.snapshot.undo)}")
+
+    @work
+    async def action_resume(self) -> None:
+        await self.resume_study()
+
+    @work
+    async def action_more(self) -> None:
+        text = await self.app.push_screen_wait(
+            PromptDialog(
+                "Budget",
+                f"Add trials or minutes to the budget. Now: {self._budget()}.",
+                example="10, -5, 30 min",
+                check=lambda line: "" if parse_budget(line) else "for example 10, -5 or 30 min",
+                send="add",
+            )
+        )
+        request = parse_budget(text or "")
+        if request is None:
+            return
+        what = f"{request.trials:+d} trials" if request.trials else f"{request.minutes:+g} minutes"
+        self.send(request, f"Budget: {what}")
+        if not self.live:
+            await self.resume_study()  # the request waits in the study's folder until then
+
+    def _budget(self) -> str:
+        opened = self.snapshot.opened
+        parts = []
+        if opened is not None and opened.budget_trials is not None:
+            parts.append(f"{opened.budget_trials} trials")
+        if opened is not None and opened.budget_s is not None:
+            parts.append(wording.duration(opened.budget_s))
+        return " and ".join(parts) or "without limit"
+
+    # The search space, the model, the proposer
+
+    @work
+    async def action_ranges(self) -> None:
+        opened, best = self.snapshot.opened, self.snapshot.best
+        if opened is None or not opened.space:
+            self.interface.report("warning", "The search space is not known yet.")
+            return
+        space = {str(p.get("name")): p for p in opened.space}
+        options = []
+        for name, param in space.items():
+            value = best.config.get(name) if best is not None else None
+            tail = f"   best {wording.setting(value)}" if value is not None else ""
+            options.append((name, name, bounds.in_words(param) + tail))
+        chosen = await self.app.push_screen_wait(PickDialog("Change a range", options))
+        if not chosen:
+            return
+        param = space[chosen[0]]
+
+        def check(line: str) -> str:
+            found = bounds.parse(line, param)
+            return found if isinstance(found, str) else ""
+
+        title, now = f"Range of {plain(chosen[0])}", bounds.written(param)
+        text = await self.app.push_screen_wait(
+            PromptDialog(title, _about_range(param, best), now, check=check, send="set")
+        )
+        if text is not None and text != now:
+            request = bounds.parse(text, param)
+            assert not isinstance(request, str)
+            self.send(request, "From the next proposal on; u undoes it")
+
+    @work
+    async def action_hint(self) -> None:
+        hints = "; ".join(plain(h) for h in self.snapshot.hints[-3:])
+        text = await self.app.push_screen_wait(
+            PromptDialog(
+                "Hint for the model",
+                (f"Hints so far: {hints}\n" if hints else "")
+                + "A chat model reads it with its next proposal, and from then on.",
+                example="try a smaller learning rate with more trees",
+            )
+        )
+        if text:
+            self.send(requests.Hint(text), "The model reads it with its next proposal")
+
+    @work
+    async def action_proposer(self) -> None:
+        opened = self.snapshot.opened
+        options = [
+            (name, name, info.summary) for name, info in proposers().items()
+            if name not in ("default", "queue")
+        ]  # fmt: skip
+        now = opened.proposer if opened is not None else ""
+        chosen = await self.app.push_screen_wait(
+            PickDialog("Proposer from the next trial on", options, [now])
+        )
+        model: list[str] | None = [""]
+        if chosen and needs_model(chosen[0]):
+            present = plain(opened.model if opened is not None else "").rpartition("/")[2]
+            models = [("", "unchanged", present or "the study's model")]
+            models.append(("embedded", "embedded", "the model that ships: fast, cannot talk"))
+            models += await asyncio.to_thread(chat_models)
+            model = await self.app.push_screen_wait(PickDialog("Model", models))
+        if chosen and model:
+            request = requests.SwitchProposer(chosen[0], model[0])
+            self.send(request, "From the next proposal on; u undoes it")
+
+    # Reruns and notes
+
+    def action_rerun(self) -> None:
+        looked = self.looked_at if self.looked is not None else None
+        trial = looked if looked is not None and looked.value is not None else self.snapshot.best
+        if trial is None:
+            self.interface.report("info", "No trial has a score yet.")
+            return
+        said = f"Trial {trial.number} is rerun on {RERUNS} other folds"
+        self.send(requests.Rerun(trial.number, RERUNS), said)
+
+    @work
+    async def action_note(self) -> None:
+        trial = self.looked_at
+        if trial is None:
+            return
+        text = await self.app.push_screen_wait(
+            PromptDialog(
+                f"Note on trial {trial.number}",
+                "For yourself; it stays with the study. An empty line removes it.",
+                trial.note,
+                send="keep",
+            )
+        )
+        if text is not None and text != trial.note:
+            self.send(requests.Note(trial.number, text))
+            self.refresh_study()
+
+
+def parse_budget(text: str) -> requests.Extend | None:
+    """`10`, `-5`, `30 min`; None where it is neither, or nothing."""
+    match = re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*(trials?|m|min|minutes?|h|hours?)?", text.strip())
+    if match is None:
+        return None
+    amount, unit = float(match[1]), (match[2] or "trial")
+    if not amount:
+        return None
+    if unit.startswith("t"):
+        return requests.Extend(trials=int(amount)) if amount == int(amount) else None
+    return requests.Extend(minutes=amount * (60 if unit.startswith("h") else 1))
+
+
+def _about_range(param: bounds.Param, best: TrialState | None) -> Content:
+    """What to know before a range is changed: now, the task's, the best value, how to write it."""
+    name = str(param.get("name"))
+    facts: list[tuple[str, Any]] = [("now", bounds.in_words({**param, "task": None}))]
+    if param.get("task"):
+        facts.append(("task", param["task"]))
+    if best is not None and name in best.config:
+        facts.append(("best", wording.setting(best.config[name])))
+    several = bounds.all_choices(param) is not None
+    how = "`a, b` allows some, `a` freezes it" if several else "`2 to 8` is a range, `4` freezes it"
+    lines = [
+        Content.styled(plain(str(param.get("description") or "")), "$dim"),
+        *(Content.assemble((k.ljust(6), "$dim"), plain(str(v))) for k, v in facts),
+        Content.styled(f"{how}, an empty line resets the task's range", "$dim"),
+    ]
+    return Content("\n").join(line for line in lines if line)
+
+
+def chat_models() -> list[tuple[str, str, str]]:
+    """(path, name, facts) of the models found that can talk; reads the headers."""
+    from hyperllama.models.gguf.registry import find_models
+
+    found = []
+    for model in find_models():
+        if model.is_embedded_dialect or model.problem:
+            continue
+        size = f"{wording.count(model.parameters)} parameters" if model.parameters else ""
+        facts = "  ".join(filter(None, (size, model.quantisation)))
+        found.append((str(model.path), plain(model.name or model.path.stem), facts))
+    return found
