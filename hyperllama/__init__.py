@@ -1,7 +1,7 @@
 """Tunes machine-learning models on your own tables with a local language model, offline.
 
-`from hyperllama import LlamaSampler, SearchSpace, load_task`. Names are imported when they are
-used, so that `hyperllama --help` answers at once.
+`from hyperllama import LlamaSearchCV`. Names are imported when they are used, so that `hyperllama
+--help` answers at once.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hyperllama.core.api.sampler import LlamaSampler
+    from hyperllama.core.api.search_cv import LlamaSearchCV
     from hyperllama.core.space import SearchSpace
     from hyperllama.core.task import load_task
 
 __version__ = "0.1.0"
-__all__ = ["LlamaSampler", "SearchSpace", "load_task"]
+__all__ = ["LlamaSampler", "LlamaSearchCV", "SearchSpace", "load_task"]
 
 _MODULES = {
     "LlamaSampler": "core.api.sampler",
+    "LlamaSearchCV": "core.api.search_cv",
     "SearchSpace": "core.space",
     "load_task": "core.task",
 }
