@@ -15,25 +15,26 @@ from typing import Any
 
 from hyperllama.core import errors as core_errors
 from hyperllama.core.errors import ChildDied, HyperLlamaError, StudyError
-from hyperllama.core.evaluate.results import FoldResult, Result, fold_from_wire
+from hyperllama.core.evaluate.messages import (
+    Evaluate,
+    Failed,
+    FitFinal,
+    FoldDone,
+    Open,
+    Reply,
+    RunnerRequest,
+    SaveTable,
+    ScoreTest,
+    read_opened,
+)
+from hyperllama.core.evaluate.process import RequestStopped, RunnerProcess
+from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.space import Config
 from hyperllama.core.task import Problem, Task, load_task
-from hyperllama.models.process import Child, python_argv
 
-POLL_S = 0.1
-CANCEL_S = 0.5
-"""How long a cancelled trial may take to reach the end of its fold before it is killed."""
 OPEN_LIMIT_S = 1800.0
-SYSTEM_SHARE = 0.9
-"""Without a limit of the task: share of the memory free at the start that the child may use."""
-
-
-class _Stopped(Exception):
-    """A request was ended from outside: its state, and why in one line."""
-
-    def __init__(self, state: str, reason: str) -> None:
-        super().__init__(reason)
-        self.state = state
+Stop = Callable[[], bool]
+"""Polled ten times a second; True ends the request."""
 
 
 class TrialRunner:
@@ -47,21 +48,16 @@ class TrialRunner:
 
     def __init__(self, task_file: Path, *, log: Path, threads: int = 0) -> None:
         self.task: Task = load_task(task_file)
-        self.threads = threads or self.task.limits.threads or max(1, (os.cpu_count() or 2) - 1)
-        self.starts = 0
-        """How often a child was started; every one after the first is a restart."""
+        limits = self.task.limits
+        self.threads = threads or limits.threads or max(1, (os.cpu_count() or 2) - 1)
         self.rows = self.test_rows = self.folds = 0
         self.summary: tuple[str, ...] = ()
         """The table in a few plain lines."""
         self._file = task_file.resolve()
-        self._log = log
-        self._child: Child | None = None
+        self._process = RunnerProcess(log, self.threads, limits.trial_memory_mb)
         self._problem: Problem | None = None
-        self._requests = 0
-        self._peak_mb = 0.0
-        self._memory_mb = self.task.limits.trial_memory_mb or _free_mb() * SYSTEM_SHARE
 
-    def open(self, should_stop: Callable[[], bool] | None = None) -> Problem:
+    def open(self, should_stop: Stop | None = None) -> Problem:
         """Start the child and let it load the table; what the task means for that table.
 
         Raises:
@@ -69,32 +65,25 @@ class TrialRunner:
             StudyError: the table is no longer the one it was; or loading was cancelled.
             ChildDied: the child ended while it was loading.
         """
-        if self._child is not None and self._child.alive and self._problem is not None:
+        if self._process.pid is not None and self._problem is not None:
             return self._problem
-        self._drop()
-        self._child = Child(
-            python_argv("hyperllama.core.evaluate.server"),
-            name="the trial runner",
-            log=self._log,
-            env={f"{n}_NUM_THREADS": str(self.threads) for n in ("OMP", "OPENBLAS", "MKL")},
-        )
-        self.starts += 1
+        self._process.start()
+        request = Open(str(self._file), self.threads)
         try:
-            request = {"do": "open", "task": str(self._file), "threads": self.threads}
-            answer = self._last(request, OPEN_LIMIT_S, should_stop, watch_memory=False)
-        except _Stopped as stopped:
+            replies = self._process.ask(request, OPEN_LIMIT_S, should_stop, watch_memory=False)
+            opened = read_opened(_answer(replies))
+        except RequestStopped as stopped:
             raise StudyError(f"loading the table: {stopped}") from stopped
-        problem = _problem(answer, self.task)
-        if self._problem is not None and self._problem.fingerprint != problem.fingerprint:
-            self._drop()
+        if self._problem is not None and self._problem.fingerprint != opened.fingerprint:
+            self._process.kill()
             raise StudyError(
                 f"{self.task.data.path} changed while the study was running",
                 "scores before and after would not compare: start a new study",
             )
-        self._problem = problem
-        self.rows, self.test_rows = int(answer["rows"]), int(answer["test_rows"])
-        self.folds, self.summary = int(answer["folds"]), tuple(answer["summary"])
-        return problem
+        self._problem = opened.problem(self.task)
+        self.rows, self.test_rows, self.folds = opened.rows, opened.test_rows, opened.folds
+        self.summary = opened.summary
+        return self._problem
 
     def evaluate(
         self,
@@ -103,7 +92,7 @@ class TrialRunner:
         seed: int,
         fold_seed: int | None = None,
         on_fold: Callable[[FoldResult], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
+        should_stop: Stop | None = None,
     ) -> Result:
         """Score a configuration by cross-validation. Whatever goes wrong in it is a failed result.
 
@@ -121,58 +110,44 @@ class TrialRunner:
             return Result("cancelled", reason="cancelled")
         self.open(should_stop)
         folds: list[FoldResult] = []
-        request = {
-            "do": "evaluate", "config": config, "seed": seed, "fold_seed": fold_seed,
-            "memory_mb": self._memory_mb,
-        }
+        request = Evaluate(config, seed, fold_seed, self._process.memory_mb)
         started = time.monotonic()
-        state, value, reason = "failed", None, ""
-        facts: Mapping[str, Any] = {}
+        state, reason, facts = "failed", "", {}
         try:
-            for answer in self._trial(request, should_stop):
-                if "fold" in answer:
-                    fold = fold_from_wire(answer["fold"])
-                    if fold.fold < len(folds):
-                        continue  # a fresh child does again what the dead one had done
-                    folds.append(fold)
+            for reply in self._trial(request, should_stop):
+                if isinstance(reply, Failed):
+                    reason = self._memory_reason(reply.message)
+                elif not isinstance(reply, FoldDone):
+                    state, facts = "complete", reply.answer
+                elif reply.fold.fold >= len(folds):  # a fresh child repeats what a dead one did
+                    folds.append(reply.fold)
                     if on_fold is not None:
-                        on_fold(fold)
-                elif "error" in answer:
-                    reason = self._memory_reason(str(answer["message"]))
-                else:
-                    state, facts = "complete", answer["facts"]
-                    value = sum(f.score for f in folds) / len(folds)
-        except _Stopped as stopped:
+                        on_fold(reply.fold)
+        except RequestStopped as stopped:
             state, reason = stopped.state, str(stopped)
         except ChildDied as error:
-            self._drop()
+            self._process.kill()
             reason = f"died twice: {error.message}"
         except BaseException:
-            self._drop()
+            self._process.kill()
             raise
-        return Result(
-            state=state,
-            value=value,
-            folds=tuple(folds),
-            reason=reason,
-            seconds=time.monotonic() - started,
-            peak_memory_mb=round(self._peak_mb, 1),
-            facts=facts,
-        )
+        mean = sum(f.score for f in folds) / len(folds) if state == "complete" else None
+        seconds, peak_mb = time.monotonic() - started, round(self.peak_memory_mb, 1)
+        return Result(state, mean, tuple(folds), reason, seconds, peak_mb, facts)
 
     def noise(self, config: Config, *, seed: int, fold_seeds: Sequence[int]) -> tuple[Result, ...]:
         """The same configuration on other folds, one result for each fold seed."""
         return tuple(self.evaluate(config, seed=seed, fold_seed=s) for s in fold_seeds)
 
     def test_score(
-        self, config: Config, *, seed: int, should_stop: Callable[[], bool] | None = None
+        self, config: Config, *, seed: int, should_stop: Stop | None = None
     ) -> float | None:
-        """Score on the untouched rows after a fit on all others; None without a test part.
+        """Score on the test rows after a fit on all others; None without a test part.
 
         Raises:
             StudyError: the fit failed, was cancelled, or took twice the time limit of a trial.
         """
-        value = self._once({"do": "test", "config": config, "seed": seed}, should_stop)["value"]
+        value = self._once(ScoreTest(config, seed, self._process.memory_mb), should_stop)
         return None if value is None else float(value)
 
     def fit_final(
@@ -182,7 +157,7 @@ class TrialRunner:
         *,
         seed: int,
         facts: Mapping[str, Any] | None = None,
-        should_stop: Callable[[], bool] | None = None,
+        should_stop: Stop | None = None,
     ) -> Path:
         """Fit on all rows; write the pipeline to `path` (joblib), and what it needs beside it.
 
@@ -192,12 +167,8 @@ class TrialRunner:
         Raises:
             StudyError: as `test_score`.
         """
-        target = path.resolve()
-        self._once(
-            {"do": "fit", "config": config, "seed": seed, "path": str(target),
-             "facts": dict(facts or {})},
-            should_stop,
-        )
+        target, memory_mb = path.resolve(), self._process.memory_mb
+        self._once(FitFinal(config, seed, memory_mb, str(target), facts or {}), should_stop)
         return target
 
     def save_table(self, path: Path) -> None:
@@ -206,13 +177,11 @@ class TrialRunner:
         Raises:
             StudyError: as `test_score`.
         """
-        self._once({"do": "table", "path": str(path.resolve())}, None)
+        self._once(SaveTable(str(path.resolve())), None)
 
     def close(self) -> None:
         """End the child. Idempotent; the runner can be opened again."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
+        self._process.stop()
 
     def __enter__(self) -> TrialRunner:
         return self
@@ -226,117 +195,53 @@ class TrialRunner:
     @property
     def pid(self) -> int | None:
         """Process id of the living child."""
-        return self._child.pid if self._child is not None and self._child.alive else None
+        return self._process.pid
 
-    def _trial(
-        self, request: Mapping[str, Any], should_stop: Callable[[], bool] | None
-    ) -> Iterator[dict[str, Any]]:
-        """A trial's answers. A child that dies in it is not blamed on the trial the first time."""
+    @property
+    def starts(self) -> int:
+        """How often a child was started; every one after the first is a restart."""
+        return self._process.starts
+
+    @property
+    def peak_memory_mb(self) -> float:
+        """Largest resident memory of the child during the latest trial, the table included."""
+        return self._process.peak_mb
+
+    def _trial(self, request: Evaluate, should_stop: Stop | None) -> Iterator[Reply]:
+        """A trial's replies. A child that dies in it is not blamed on the trial the first time."""
         limit_s = self.task.limits.trial_seconds
         try:
-            yield from self._ask(request, limit_s, should_stop)
+            yield from self._process.ask(request, limit_s, should_stop)
         except ChildDied:
-            self._drop()
+            self._process.kill()
             self.open(should_stop)
-            yield from self._ask(request, limit_s, should_stop)
+            yield from self._process.ask(request, limit_s, should_stop)
 
-    def _once(
-        self, request: Mapping[str, Any], should_stop: Callable[[], bool] | None
-    ) -> dict[str, Any]:
-        """A request that is no trial: its last answer; problems are errors."""
+    def _once(self, request: RunnerRequest[Any], should_stop: Stop | None) -> Any:
+        """The answer to a request that is no trial; problems are errors."""
         self.open(should_stop)
         try:
-            return self._last(
-                {**request, "memory_mb": self._memory_mb},
-                2 * self.task.limits.trial_seconds,
-                should_stop,
-            )
-        except _Stopped as stopped:
+            limit_s = 2 * self.task.limits.trial_seconds
+            return _answer(self._process.ask(request, limit_s, should_stop))
+        except RequestStopped as stopped:
             raise StudyError(f"the final fit ended early: {stopped}") from stopped
         except ChildDied:
-            self._drop()
+            self._process.kill()
             raise
-
-    def _last(
-        self, request: Mapping[str, Any], limit_s: float,
-        should_stop: Callable[[], bool] | None, watch_memory: bool = True,
-    ) -> dict[str, Any]:
-        answer = list(self._ask(request, limit_s, should_stop, watch_memory))[-1]
-        if "error" in answer:
-            kind = getattr(core_errors, str(answer["error"]), StudyError)
-            error = kind(str(answer["message"]), str(answer.get("hint", "")))
-            assert isinstance(error, HyperLlamaError)
-            raise error
-        return answer
-
-    def _ask(
-        self, request: Mapping[str, Any], limit_s: float,
-        should_stop: Callable[[], bool] | None, watch_memory: bool = True,
-    ) -> Iterator[dict[str, Any]]:
-        """Send a request and yield its answers; keep time, memory and the user's wish meanwhile."""
-        child = self._child
-        assert child is not None
-        self._requests += 1
-        self._peak_mb = 0.0
-        deadline = time.monotonic() + limit_s
-        give_up = 0.0
-        child.send({**request, "id": self._requests})
-        while True:
-            answer = child.receive(min(POLL_S, max(deadline - time.monotonic(), 0.0)))
-            if answer is not None and answer.get("id") == self._requests:
-                self._peak_mb = max(self._peak_mb, float(answer.get("rss_mb", 0.0)))
-                if give_up and "fold" not in answer:
-                    raise _Stopped("cancelled", "cancelled")
-                yield answer
-                if "fold" not in answer:
-                    return
-            if give_up and time.monotonic() >= give_up:
-                self._drop()
-                raise _Stopped("cancelled", "cancelled")
-            if not give_up and should_stop is not None and should_stop():
-                give_up = time.monotonic() + CANCEL_S
-                child.send({"do": "cancel", "id": self._requests})
-            if time.monotonic() >= deadline:
-                self._drop()
-                raise _Stopped("failed", f"took longer than the limit of {limit_s:g} s")
-            self._peak_mb = max(self._peak_mb, _rss_mb(child.pid))
-            if watch_memory and self._peak_mb > self._memory_mb:
-                self._drop()
-                raise _Stopped(
-                    "failed",
-                    f"used {self._peak_mb:.0f} MB, more than the limit of {self._memory_mb:.0f} MB",
-                )
 
     def _memory_reason(self, message: str) -> str:
         """The child's line; a failed allocation names the limit it ran into."""
         if "MemoryError" in message or "bad_alloc" in message:
-            return f"{message} (the limit is {self._memory_mb:.0f} MB)"
+            return f"{message} (the limit is {self._process.memory_mb:.0f} MB)"
         return message
 
-    def _drop(self) -> None:
-        """Kill the child, whatever it is doing."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
 
-
-def _problem(answer: Mapping[str, Any], task: Task) -> Problem:
-    from hyperllama.core.evaluate.wire import problem_from_wire
-
-    return problem_from_wire(answer["problem"], task)
-
-
-def _rss_mb(pid: int) -> float:
-    """Resident memory of one process, 0 when it is gone. The child starts no others."""
-    import psutil
-
-    try:
-        return float(psutil.Process(pid).memory_info().rss) / (1 << 20)
-    except psutil.Error:
-        return 0.0
-
-
-def _free_mb() -> float:
-    import psutil
-
-    return float(psutil.virtual_memory().available) / (1 << 20)
+def _answer(replies: Iterator[Reply]) -> Any:
+    """The answer among the replies; raises what the child reports."""
+    *_, reply = replies
+    if isinstance(reply, Failed):
+        error = getattr(core_errors, reply.error, StudyError)(reply.message, reply.hint)
+        assert isinstance(error, HyperLlamaError)
+        raise error
+    assert not isinstance(reply, FoldDone)
+    return reply.answer

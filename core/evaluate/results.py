@@ -75,9 +75,3 @@ class Result:
         """Mean training score over the folds that have one."""
         known = [f.train_score for f in self.folds if f.train_score is not None]
         return sum(known) / len(known) if known else None
-
-
-def fold_from_wire(message: Mapping[str, Any]) -> FoldResult:
-    """The fold a child's message tells of."""
-    fields = {k: message[k] for k in FoldResult.__dataclass_fields__ if k in message}
-    return FoldResult(**{**fields, "curve": tuple(fields.get("curve", ()))})

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.estimators import families, family
+
+if TYPE_CHECKING:
+    from hyperllama.core.task import Problem
 
 _PACKAGES = ("scikit-learn", "numpy", "scipy", "joblib", "hyperllama")
 
@@ -24,6 +27,19 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def describe_problem(problem: Problem) -> dict[str, Any]:
+    """What has to be known to feed a fitted pipeline, as plain values."""
+    parts = ("name", "kind", "categories", "source", "part", "date_format")
+    return {
+        "kind": problem.kind,
+        "metric": problem.metric,
+        "target": problem.target,
+        "classes": list(problem.classes),
+        "columns": [{part: getattr(c, part) for part in parts} for c in problem.columns],
+        "data_sha256": problem.fingerprint,
+    }
 
 
 def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any]) -> None:

@@ -1,183 +1,114 @@
 """The trial runner's child process: holds the table, answers one request after the other.
 
-Requests (see `models.process`): open, evaluate, test, fit, table. Folds are reported as they
-finish. What stops a trial from outside is the parent's business: it kills this process.
+See `messages` for the requests. What stops a trial from outside is the parent's business: it kills
+this process.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hyperllama.core.evaluate.limits import memory_limit, rss_mb
+from hyperllama.core.evaluate.messages import (
+    Evaluate,
+    FitFinal,
+    Open,
+    Opened,
+    SaveTable,
+    ScoreTest,
+    read_request,
+)
 
 if TYPE_CHECKING:
     from hyperllama.core.evaluate.crossval import Evaluator
     from hyperllama.core.task import Problem, Task
     from hyperllama.models.process.serve import ChildRequest
 
-MEMORY_SLACK_MB = 512
-"""Address space granted beyond the limit: reserved by threads and allocators, not used. What stays
-below it is caught by the parent, which watches resident memory."""
-_MB = 1 << 20
 
-
-class Bench:
+class TrialServer:
     """One table and its evaluator; nothing else is kept between requests."""
 
     def __init__(self) -> None:
-        self._task: Task | None = None
-        self._evaluator: Evaluator | None = None
-        self._about: dict[str, Any] = {}
+        self._opened: tuple[Task, Problem, Evaluator] | None = None
 
-    def handle(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
-        """Answer one request: folds as they finish, then one message with "done" or "error"."""
+    def handle(self, message: ChildRequest) -> Iterator[dict[str, Any]]:
+        """Answer one request with one message; folds are sent as they finish."""
         from hyperllama.core.evaluate.crossval import TrialFailed
 
-        answers: Callable[[ChildRequest], Iterator[dict[str, Any]]] = getattr(
-            self, f"_{request['do']}"
-        )
         try:
-            for answer in answers(request):
-                yield {**answer, "rss_mb": rss_mb()}
+            yield {"done": True, "answer": self._answer(message), "rss_mb": rss_mb()}
         except TrialFailed as error:
             yield {"error": "TrialFailed", "message": str(error), "rss_mb": rss_mb()}
 
-    def _open(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
+    def _answer(self, message: ChildRequest) -> Any:
+        request = read_request(message)
+        if isinstance(request, Open):
+            return self._open(request)
+        if self._opened is None:
+            raise RuntimeError("no table was opened")
+        task, problem, evaluator = self._opened
+        if isinstance(request, SaveTable):
+            from hyperllama.core.evaluate.saving import save_table
+
+            d = evaluator.data
+            return save_table(Path(request.path), d.x, d.y, d.groups, d.times)
+        with memory_limit(request.memory_mb):
+            if isinstance(request, Evaluate):
+                return _evaluate(request, message, evaluator)
+            if isinstance(request, ScoreTest):
+                return evaluator.test_score(request.config, request.seed)
+            return _fit_final(request, task, problem, evaluator)
+
+    def _open(self, request: Open) -> Opened:
         from hyperllama.core.data import load_table
         from hyperllama.core.evaluate.crossval import Evaluator
         from hyperllama.core.evaluate.pipeline import build_pipeline
-        from hyperllama.core.evaluate.wire import problem_to_wire
         from hyperllama.core.task import load_task, resolve
 
-        task = load_task(request["task"])
+        task = load_task(request.task)
         table = load_table(task)
         problem = resolve(task, table)
-        evaluator = Evaluator.of(problem, table, int(request["threads"]))
+        evaluator = Evaluator.of(problem, table, request.threads)
         for name in problem.estimators:  # imports now what the first trial would wait for
             build_pipeline(name, problem.kind, {}, table.categorical, 0)
-        self._task, self._evaluator, self._about = task, evaluator, about(problem)
-        yield {
-            "done": True,
-            "problem": problem_to_wire(problem),
-            "rows": table.n_rows,
-            "test_rows": len(evaluator.test_rows),
-            "folds": len(evaluator.folds(task.seed)),
-            "summary": table.summary(),
-        }
+        self._opened = task, problem, evaluator
+        test_rows, folds = len(evaluator.test_rows), len(evaluator.folds(task.seed))
+        return Opened.of(problem, table, test_rows, folds)
 
-    def _evaluate(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
-        from dataclasses import asdict
 
-        from hyperllama.core.evaluate.crossval import Tally
+def _evaluate(request: Evaluate, message: ChildRequest, evaluator: Evaluator) -> dict[str, Any]:
+    """The facts of a trial; its folds are sent meanwhile."""
+    from hyperllama.core.evaluate.crossval import Tally
 
-        tally = Tally()
-        config, seed = dict(request["config"]), int(request["seed"])
-        with memory_limit(request.get("memory_mb")):
-            for fold in self._opened().evaluate(config, seed, request.get("fold_seed"), tally):
-                yield {"fold": asdict(fold)}
-                if request.cancelled:
-                    break
-        yield {"done": True, "facts": tally.facts()}
+    tally = Tally()
+    for fold in evaluator.evaluate(request.config, request.seed, request.fold_seed, tally):
+        message.send("fold", fold=fold, rss_mb=rss_mb())
+        if message.cancelled:
+            break
+    return tally.facts()
 
-    def _test(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
-        with memory_limit(request.get("memory_mb")):
-            value = self._opened().test_score(dict(request["config"]), int(request["seed"]))
-        yield {"done": True, "value": value}
 
-    def _fit(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
-        from hyperllama.core.evaluate.saving import save_pipeline, versions
+def _fit_final(request: FitFinal, task: Task, problem: Problem, evaluator: Evaluator) -> None:
+    """Fit on all rows, those included that `subsample_rows` left out, and save the pipeline."""
+    from hyperllama.core.evaluate.saving import describe_problem, save_pipeline, versions
 
-        config, seed = dict(request["config"]), int(request["seed"])
-        with memory_limit(request.get("memory_mb")):
-            evaluator, about = self._full()
-            pipeline = evaluator.fit_final(config, seed)
-        facts = {**about, "config": config, "seed": seed, "versions": versions()}
-        save_pipeline(pipeline, Path(request["path"]), {**facts, **request.get("facts", {})})
-        yield {"done": True}
-
-    def _table(self, request: ChildRequest) -> Iterator[dict[str, Any]]:
-        from hyperllama.core.evaluate.saving import save_table
-
-        d = self._opened().data
-        save_table(Path(request["path"]), d.x, d.y, d.groups, d.times)
-        yield {"done": True}
-
-    def _opened(self) -> Evaluator:
-        if self._evaluator is None:
-            raise RuntimeError("no table was opened")
-        return self._evaluator
-
-    def _full(self) -> tuple[Evaluator, dict[str, Any]]:
-        """Evaluator of all rows and its columns; `subsample_rows` may have left some out."""
-        evaluator = self._opened()
-        if self._task is None or self._task.data.subsample_rows is None:
-            return evaluator, self._about
+    if task.data.subsample_rows is not None:
         from hyperllama.core.data import load_table
-        from hyperllama.core.evaluate.crossval import Evaluator
         from hyperllama.core.task import resolve
 
-        table = load_table(self._task, subsample=False)
-        problem = resolve(self._task, table)
-        return Evaluator.of(problem, table, evaluator.threads), about(problem)
-
-
-def about(problem: Problem) -> dict[str, Any]:
-    """What has to be known to feed a fitted pipeline, JSON-able."""
-    return {
-        "kind": problem.kind,
-        "metric": problem.metric,
-        "target": problem.target,
-        "classes": list(problem.classes),
-        "columns": [
-            {
-                "name": c.name,
-                "kind": c.kind,
-                "categories": list(c.categories),
-                "source": c.source,
-                "part": c.part,
-                "date_format": c.date_format,
-            }
-            for c in problem.columns
-        ],
-        "data_sha256": problem.fingerprint,
+        table = load_table(task, subsample=False)
+        problem = resolve(task, table)
+        evaluator = evaluator.of(problem, table, evaluator.threads)
+    facts = {
+        **describe_problem(problem), "config": request.config, "seed": request.seed,
+        "versions": versions(), **request.facts,
     }
-
-
-def rss_mb() -> float:
-    """Resident memory of this process."""
-    import psutil
-
-    return float(psutil.Process().memory_info().rss) / _MB
-
-
-@contextlib.contextmanager
-def memory_limit(limit_mb: float | None) -> Iterator[None]:
-    """Let allocations far beyond `limit_mb` of resident memory fail with a MemoryError (Unix)."""
-    if limit_mb is None:
-        yield
-        return
-    try:
-        import resource
-    except ImportError:  # not on Windows: there the parent's watch stands alone
-        yield
-        return
-    import psutil
-
-    now = psutil.Process().memory_info()
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = int(now.vms + max(limit_mb * _MB - now.rss, 0) + MEMORY_SLACK_MB * _MB)
-    ceiling = wanted if before[1] == resource.RLIM_INFINITY else min(wanted, before[1])
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (ceiling, before[1]))
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_AS, before)
+    save_pipeline(evaluator.fit_final(request.config, request.seed), Path(request.path), facts)
 
 
 if __name__ == "__main__":
     from hyperllama.models.process.serve import serve
 
-    serve(Bench().handle)
+    serve(TrialServer().handle)

@@ -136,7 +136,7 @@ def test_a_child_that_dies_twice_is_a_failed_trial(runner: TrialRunner) -> None:
 
     def watch() -> bool:
         pid = runner.pid
-        if pid is not None and pid not in seen and runner._peak_mb > 50:
+        if pid is not None and pid not in seen and runner.peak_memory_mb > 50:
             seen.append(pid)
             os.kill(pid, signal.SIGKILL)
         return False

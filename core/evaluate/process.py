@@ -1,0 +1,125 @@
+"""The process of the trial runner as its parent sees it: started, asked within limits, killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hyperllama.core.evaluate.limits import free_mb, rss_mb
+from hyperllama.core.evaluate.messages import (
+    FoldDone,
+    Reply,
+    RunnerRequest,
+    as_message,
+    read_reply,
+)
+from hyperllama.models.process import Child, python_argv
+
+POLL_S = 0.1
+CANCEL_S = 0.5
+"""How long a cancelled trial may take to reach the end of its fold before it is killed."""
+SYSTEM_SHARE = 0.9
+"""Without a limit of the task: share of the memory free at the start that the child may use."""
+
+
+class RequestStopped(Exception):
+    """A request was ended from outside: its state ("cancelled", "failed"), and why in one line."""
+
+    def __init__(self, state: str, reason: str) -> None:
+        super().__init__(reason)
+        self.state = state
+
+
+class RunnerProcess:
+    """One child at a time. Limits are kept from outside, also while it is inside a C call.
+
+    Args:
+        log: where the child's stderr goes.
+        threads: for training.
+        memory_mb: most resident memory; None for a share of what is free now.
+    """
+
+    def __init__(self, log: Path, threads: int, memory_mb: float | None) -> None:
+        self.memory_mb = memory_mb or free_mb() * SYSTEM_SHARE
+        self.starts = 0
+        """How often a child was started; every one after the first is a restart."""
+        self.peak_mb = 0.0
+        """Largest resident memory during the latest request."""
+        self._log = log
+        self._env = {f"{n}_NUM_THREADS": str(threads) for n in ("OMP", "OPENBLAS", "MKL")}
+        self._child: Child | None = None
+        self._requests = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the living child."""
+        return self._child.pid if self._child is not None and self._child.alive else None
+
+    def start(self) -> None:
+        """A fresh child, whatever became of the last one."""
+        self.kill()
+        argv = python_argv("hyperllama.core.evaluate.server")
+        self._child = Child(argv, name="the trial runner", log=self._log, env=self._env)
+        self.starts += 1
+
+    def stop(self) -> None:
+        """End the child. Idempotent."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """Kill the child, whatever it is doing."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+    def ask(
+        self, request: RunnerRequest[Any], limit_s: float,
+        should_stop: Callable[[], bool] | None = None, watch_memory: bool = True,
+    ) -> Iterator[Reply]:
+        """Send a request and yield its replies, the last one included.
+
+        Raises:
+            RequestStopped: time or memory is used up, or `should_stop` said so.
+            ChildDied: the child ended.
+        """
+        child = self._child
+        assert child is not None
+        self._requests += 1
+        self.peak_mb = 0.0
+        deadline = time.monotonic() + limit_s
+        give_up = 0.0
+        child.send({**as_message(request), "id": self._requests})
+        while True:
+            message = child.receive(min(POLL_S, max(deadline - time.monotonic(), 0.0)))
+            if message is not None and message.get("id") == self._requests:
+                reply = read_reply(message)
+                self.peak_mb = max(self.peak_mb, reply.rss_mb)
+                last = not isinstance(reply, FoldDone)
+                if give_up and last:
+                    raise RequestStopped("cancelled", "cancelled")
+                yield reply
+                if last:
+                    return
+            if give_up and time.monotonic() >= give_up:
+                self.kill()
+                raise RequestStopped("cancelled", "cancelled")
+            if not give_up and should_stop is not None and should_stop():
+                give_up = time.monotonic() + CANCEL_S
+                child.send({"do": "cancel", "id": self._requests})
+            if time.monotonic() >= deadline:
+                self.kill()
+                raise RequestStopped("failed", f"took longer than the limit of {limit_s:g} s")
+            self.peak_mb = max(self.peak_mb, rss_mb(child.pid))
+            if watch_memory and self.peak_mb > self.memory_mb:
+                self.kill()
+                used = f"used {self.peak_mb:.0f} MB"
+                raise RequestStopped("failed", f"{used}, more than {self.limit_text}")
+
+    @property
+    def limit_text(self) -> str:
+        """The memory limit in words."""
+        return f"the limit of {self.memory_mb:.0f} MB"
