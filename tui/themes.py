@@ -8,153 +8,91 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 from textual.theme import BUILTIN_THEMES, Theme
 
 
-def _parts(*colours: str) -> dict[str, str]:
-    return {f"part-{i}": colour for i, colour in enumerate(colours, 1)}
+def _theme(name: str, colours: str, grounds: str, tones: str, **more: Any) -> Theme:
+    """A theme from its colours.
+
+    Args:
+        colours: primary, secondary, accent, success, warning, error, and a seventh one for parts.
+        grounds: foreground, background, surface, panel.
+        tones: dim, faint, row cursor, row cursor without focus, border without focus.
+        more: arguments of `Theme`; `variables` are added to the ones made here.
+    """
+    primary, secondary, accent, success, warning, error, seventh = colours.split()
+    foreground, background, surface, panel = grounds.split()
+    dim, faint, cursor, cursor_blurred, blurred = tones.split()
+    variables = {
+        "best": accent, "good": success, "bad": error, "voice": secondary,
+        "dim": dim, "faint": faint, "row-cursor": cursor, "row-cursor-blurred": cursor_blurred,
+        "part-1": primary, "part-2": secondary, "part-3": seventh, "part-4": accent,
+        "part-5": success, "border": primary, "border-blurred": blurred,
+        "scrollbar": blurred, "scrollbar-background": background,
+    }  # fmt: skip
+    return Theme(
+        name=name, primary=primary, secondary=secondary, accent=accent, success=success,
+        warning=warning, error=error, foreground=foreground, background=background,
+        surface=surface, panel=panel, **{**more, "variables": variables | more["variables"]},
+    )  # fmt: skip
 
 
-def _meanings(best: str, good: str, bad: str, voice: str, dim: str, faint: str) -> dict[str, str]:
-    return {"best": best, "good": good, "bad": bad, "voice": voice, "dim": dim, "faint": faint}
+def _background(colour: str, footer: str) -> dict[str, str]:
+    """What has the background's colour, and the footer's."""
+    names = ("corner-color", "background-hover", "background-active")
+    same = {f"scrollbar-{name}": colour for name in names}
+    return {**same, "block-cursor-foreground": colour, "footer-background": footer}
 
 
-DARK = Theme(
-    name="hyperllama-dark",
-    dark=True,
-    primary="#7cb7ff",
-    secondary="#b9a3f5",
-    accent="#f2b35e",
-    success="#84d1a0",
-    warning="#e6c07a",
-    error="#f28b82",
-    foreground="#d9dee8",
-    background="#11141a",
-    surface="#161a22",
-    panel="#1e2430",
-    variables={
-        **_meanings("#f2b35e", "#84d1a0", "#f28b82", "#b9a3f5", "#8b94a7", "#3a4354"),
-        **_parts("#7cb7ff", "#b9a3f5", "#6fc7c0", "#f2b35e", "#84d1a0"),
-        "row-cursor": "#26303f",
-        "row-cursor-blurred": "#1b212c",
-        "border": "#7cb7ff",
-        "border-blurred": "#2b3341",
-        "footer-background": "#161a22",
-        "scrollbar": "#2b3341",
-        "scrollbar-background": "#11141a",
-        "scrollbar-corner-color": "#11141a",
-        "scrollbar-hover": "#46536a",
-        "scrollbar-active": "#7cb7ff",
-        "scrollbar-background-hover": "#11141a",
-        "scrollbar-background-active": "#11141a",
-        "input-selection-background": "#7cb7ff 30%",
-        "block-cursor-foreground": "#11141a",
-        "markdown-h1-color": "#d9dee8",
-        "markdown-h2-color": "#d9dee8",
-        "markdown-h3-color": "#d9dee8",
-    },
+def _accents(primary: str, selection: str, hover: str, heading: str) -> dict[str, str]:
+    """Colours of what is selected or pointed at, and of headings in a help text."""
+    return {
+        "scrollbar-hover": hover,
+        "scrollbar-active": primary,
+        "input-selection-background": selection,
+        **{f"markdown-h{level}-color": heading for level in (1, 2, 3)},
+    }
+
+
+DARK = _theme(
+    "hyperllama-dark",
+    "#7cb7ff #b9a3f5 #f2b35e #84d1a0 #e6c07a #f28b82 #6fc7c0",
+    "#d9dee8 #11141a #161a22 #1e2430",
+    "#8b94a7 #3a4354 #26303f #1b212c #2b3341",
+    variables=_background("#11141a", "#161a22")
+    | _accents("#7cb7ff", "#7cb7ff 30%", "#46536a", "#d9dee8"),
 )
-
-LIGHT = Theme(
-    name="hyperllama-light",
+LIGHT = _theme(
+    "hyperllama-light",
+    "#1b64a8 #6747b5 #9a5300 #22703f #7d5700 #b02a37 #1c7c78",
+    "#25282f #fbf9f5 #f4f1ea #eae5da",
+    "#656a76 #c9c2b4 #dfe7ee #eeebe4 #d6d0c3",
     dark=False,
-    primary="#1b64a8",
-    secondary="#6747b5",
-    accent="#9a5300",
-    success="#22703f",
-    warning="#7d5700",
-    error="#b02a37",
-    foreground="#25282f",
-    background="#fbf9f5",
-    surface="#f4f1ea",
-    panel="#eae5da",
-    variables={
-        **_meanings("#9a5300", "#22703f", "#b02a37", "#6747b5", "#656a76", "#c9c2b4"),
-        **_parts("#1b64a8", "#6747b5", "#1c7c78", "#9a5300", "#22703f"),
-        "row-cursor": "#dfe7ee",
-        "row-cursor-blurred": "#eeebe4",
-        "border": "#1b64a8",
-        "border-blurred": "#d6d0c3",
-        "footer-background": "#f4f1ea",
-        "scrollbar": "#d6d0c3",
-        "scrollbar-background": "#fbf9f5",
-        "scrollbar-corner-color": "#fbf9f5",
-        "scrollbar-hover": "#b5ad9c",
-        "scrollbar-active": "#1b64a8",
-        "scrollbar-background-hover": "#fbf9f5",
-        "scrollbar-background-active": "#fbf9f5",
-        "input-selection-background": "#1b64a8 25%",
-        "block-cursor-foreground": "#fbf9f5",
-        "markdown-h1-color": "#25282f",
-        "markdown-h2-color": "#25282f",
-        "markdown-h3-color": "#25282f",
-    },
+    variables=_background("#fbf9f5", "#f4f1ea")
+    | _accents("#1b64a8", "#1b64a8 25%", "#b5ad9c", "#25282f"),
 )
-
-CONTRAST = Theme(
-    name="high-contrast",
-    dark=True,
-    primary="#00d7ff",
-    secondary="#ffafff",
-    accent="#ffd700",
-    success="#5fff87",
-    warning="#ffd75f",
-    error="#ff8787",
-    foreground="#ffffff",
-    background="#000000",
-    surface="#000000",
-    panel="#262626",
-    variables={
-        **_meanings("#ffd700", "#5fff87", "#ff8787", "#ffafff", "#d0d0d0", "#8a8a8a"),
-        **_parts("#00d7ff", "#ffafff", "#ffffff", "#ffd700", "#5fff87"),
-        "row-cursor": "#005f87",
-        "row-cursor-blurred": "#303030",
-        "border": "#ffd700",
-        "border-blurred": "#b0b0b0",
-        "footer-background": "#262626",
-        "scrollbar": "#b0b0b0",
-        "scrollbar-background": "#000000",
-        "scrollbar-background-hover": "#000000",
-        "scrollbar-background-active": "#000000",
-        "scrollbar-corner-color": "#000000",
-        "block-cursor-foreground": "#000000",
-    },
+CONTRAST = _theme(
+    "high-contrast",
+    "#00d7ff #ffafff #ffd700 #5fff87 #ffd75f #ff8787 #ffffff",
+    "#ffffff #000000 #000000 #262626",
+    "#d0d0d0 #8a8a8a #005f87 #303030 #b0b0b0",
+    variables=_background("#000000", "#262626") | {"border": "#ffd700"},
 )
-
-TERMINAL = Theme(
-    name="terminal",
+_GREY = "ansi_bright_black"
+TERMINAL = _theme(
+    "terminal",
+    "ansi_blue ansi_magenta ansi_yellow ansi_green ansi_yellow ansi_red ansi_cyan",
+    "ansi_default ansi_default ansi_default ansi_default",
+    f"{_GREY} {_GREY} ansi_default ansi_default {_GREY}",  # a marked row is underlined
     ansi=True,
-    dark=True,
-    primary="ansi_blue",
-    secondary="ansi_magenta",
-    accent="ansi_yellow",
-    success="ansi_green",
-    warning="ansi_yellow",
-    error="ansi_red",
-    foreground="ansi_default",
-    background="ansi_default",
-    surface="ansi_default",
-    panel="ansi_default",
     boost="ansi_default",
     variables={
-        **BUILTIN_THEMES["ansi-dark"].variables,
-        **_meanings(
-            "ansi_yellow",
-            "ansi_green",
-            "ansi_red",
-            "ansi_magenta",
-            "ansi_bright_black",
-            "ansi_bright_black",
-        ),
-        **_parts("ansi_blue", "ansi_magenta", "ansi_cyan", "ansi_yellow", "ansi_green"),
-        "row-cursor": "ansi_default",  # underlined instead: see the style sheet
-        "row-cursor-blurred": "ansi_default",
-        "border": "ansi_blue",
-        "border-blurred": "ansi_bright_black",
-        "scrollbar": "ansi_bright_black",
-        "scrollbar-background": "ansi_default",
+        name: value
+        for name, value in BUILTIN_THEMES["ansi-dark"].variables.items()
+        if not name.startswith(("border", "scrollbar"))
     },
 )
 

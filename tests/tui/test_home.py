@@ -237,7 +237,7 @@ async def test_help_themes_palette_log_and_picture(
 async def test_changed_keys_hold_everywhere(tasks: list[TaskEntry]) -> None:
     keep_settings('[keys]\n"home.preview" = "v"\n"home.fly" = "w"\n')
     async with app().run_test() as pilot:
-        assert "v look at task" in text_of(pilot, "#keys")
+        assert "v show task" in text_of(pilot, "#keys")
         await pilot.press("v")
         await pilot.pause()
         assert isinstance(pilot.app.screen, Preview)
