@@ -107,8 +107,8 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         ("drop", "d", "leave out", "Leave the marked column out, or use it again", 3),
     ),
     ("space", "Search space"): (
-        ("edit", "enter", "change", "Change the range or the choices, or fix a value", 2),
-        ("hold", "v", "fix", "Fix it at the default, or let it vary again", 3),
+        ("edit", "enter", "change", "Change the range or the choices, or freeze a value", 2),
+        ("hold", "v", "freeze", "Freeze it at the default, or let it vary again", 3),
         ("reset", "backspace,delete", "default", "Back to the default range", 4),
     ),
     ("settings", "Settings"): (

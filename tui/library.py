@@ -1,9 +1,8 @@
-"""What there is to open: the studies on this machine and the task files at hand. No widgets."""
+"""The studies on this machine, and the task files that can be run. No widgets."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,7 @@ from typing import Any
 from hyperllama.core.storage.folder import all_summaries
 from hyperllama.core.storage.trash import read_label
 from hyperllama.core.text import plain
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hyperllama.tui import task_facts
 
 
 @dataclass(frozen=True)
@@ -24,12 +19,12 @@ class StudyEntry:
     """A line in the list of studies.
 
     Attributes:
-        state: "running", "paused", "finished", "stopped", or "interrupted": its process is gone
-            though it never said that it ended.
-        title: what the person calls it; its name where nothing was said.
-        archived: taken out of the list by the person.
+        state: "running", "paused", "finished", "stopped", "error", or "interrupted": no process
+            owns it though it has not ended.
+        title: given by the user; else its name.
+        archived: hidden from the list by the user.
         gain: the incumbent's score minus the default's; None while unknown.
-        touched_t: seconds since the epoch.
+        changed_t: of the last change, seconds since the epoch.
     """
 
     name: str
@@ -44,7 +39,7 @@ class StudyEntry:
     gain: float | None = None
     trials: int = 0
     budget: int | None = None
-    touched_t: float = 0.0
+    changed_t: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class TaskEntry:
 
 
 def studies() -> list[StudyEntry]:
-    """All studies of this machine, the last touched first."""
+    """All studies of this machine, the most recent first."""
     return [_study(summary) for summary in all_summaries()]
 
 
@@ -73,45 +68,25 @@ def tasks() -> list[TaskEntry]:
 
 
 def _own(paths: list[Path], known: set[Path]) -> Iterator[TaskEntry]:
-    """Those of a folder's TOML files that are about data to tune on."""
+    """Those of a folder's TOML files that are tasks."""
     for path in paths:
-        if path in known or path.name == "pyproject.toml":
-            continue
-        entry = _task(path, False)
-        if not entry.problem:
-            yield entry
+        if path not in known and path.name != "pyproject.toml":
+            entry = _task(path, False)
+            if not entry.problem:
+                yield entry
 
 
 def _task(path: Path, sample: bool) -> TaskEntry:
-    try:
-        table = tomllib.loads(path.read_text("utf8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return TaskEntry(path, path.stem, sample=sample, problem=plain(str(error)))
-    data = table.get("data")
-    if not isinstance(data, (Mapping, str)):
-        return TaskEntry(path, path.stem, sample=sample, problem="it has no [data]")
-    budget = table.get("budget")
-    trials = budget.get("trials") if isinstance(budget, Mapping) else None
-    estimators = table.get("estimators", table.get("estimator", ()))
-    if isinstance(estimators, str):
-        estimators = (estimators,)
-    return TaskEntry(
-        path=path,
-        name=plain(str(table.get("name") or path.stem)),
-        about=_first_comment(path) or _first_line(table.get("notes")),
-        estimators=tuple(plain(str(name)) for name in estimators),
-        trials=trials if isinstance(trials, int) else None,
-        sample=sample,
-    )
+    facts = task_facts.read(path)
+    if facts.problem:
+        return TaskEntry(path, path.stem, sample=sample, problem=facts.problem)
+    about = _first_comment(facts.text) or facts.notes.partition("\n")[0].strip()
+    return TaskEntry(path, facts.name, about, facts.estimators, facts.trials, sample)
 
 
-def _first_line(value: object) -> str:
-    lines = plain(str(value or "")).strip().splitlines()
-    return lines[0].strip() if lines else ""
-
-
-def _first_comment(path: Path) -> str:
-    for line in path.read_text("utf8").splitlines():
+def _first_comment(text: str) -> str:
+    """The first comment with words in it, where it stands above all keys."""
+    for line in text.splitlines():
         if line.startswith("#") and line.strip("# "):
             return plain(line.lstrip("# ").strip())
         if line.strip() and not line.startswith("#"):
@@ -137,7 +112,7 @@ def _study(table: Mapping[str, Any]) -> StudyEntry:
         gain=best - default if best is not None and default is not None else None,
         trials=int(_number(table, "trials") or 0),
         budget=None if budget is None else int(budget),
-        touched_t=_number(table, "updated_t") or 0.0,
+        changed_t=_number(table, "updated_t") or 0.0,
     )
 
 

@@ -71,7 +71,6 @@ class ModelSettings:
     context_length: int = _setting(0, "tokens of context; 0: the model's own", range(2**24))
     gpu_layers: int | str = _setting("auto", "layers on the GPU: auto, none, all or a number")
     threads: int = _setting(0, "threads of llama.cpp; 0: one core is left free", range(1025))
-    memory_mb: float = _setting(0.0, "memory that it took when it was loaded")
     speed: Mapping[str, float] = _setting(dict, "tokens per second, as measured")
 
     def changed(self) -> dict[str, Any]:

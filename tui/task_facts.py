@@ -1,6 +1,6 @@
-"""What a task file says, and the first line of its table: for showing, not for running. No widgets.
+"""What a task file says, and the columns of its table, to be shown. No widgets.
 
-Nothing is checked here; what cannot be read is left out, and running the task says what is wrong.
+Nothing is checked here: what cannot be read is left out, and running the task says what is wrong.
 """
 
 from __future__ import annotations
@@ -26,16 +26,22 @@ _HEADER_BYTES = 65_536
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """A task file as a person reads it.
+    """A task file as it is shown.
 
     Attributes:
+        problem: why the file is no task; then only `text` may be known.
         text: of the file.
+        trials: the budget; None where it has none.
         data: path of the table; data_bytes: 0 where it is not there.
         columns: the table's, of a CSV file; empty where its first line cannot be read.
         space: changes to the default search space, each in a few words.
     """
 
     text: str = ""
+    problem: str = ""
+    name: str = ""
+    estimators: tuple[str, ...] = ()
+    trials: int | None = None
     kind: str = ""
     metric: str = ""
     notes: str = ""
@@ -59,24 +65,31 @@ def read(path: Path) -> TaskFacts:
 
 @functools.lru_cache(maxsize=64)
 def _read(path: Path, stamp: int) -> TaskFacts:
+    text = ""
     try:
         text = path.read_text("utf8")
-    except (OSError, UnicodeDecodeError):
-        return TaskFacts()
-    try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return TaskFacts(text=text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return TaskFacts(text, plain(str(error)))
     data = table.get("data")
-    data = {"path": data} if isinstance(data, str) else _table(data)
+    if not isinstance(data, (Mapping, str)):
+        return TaskFacts(text, "it has no [data]")
+    data = {"path": data} if isinstance(data, str) else data
     file = path.parent / str(data.get("path") or "")
     try:
         size = file.stat().st_size if data.get("path") else 0
     except OSError:
         size = 0
     budget = _table(table.get("budget"))
+    trials = budget.get("trials")
+    estimators = table.get("estimators", table.get("estimator", ()))
     return TaskFacts(
         text=text,
+        name=_word(table, "name") or plain(path.stem),
+        estimators=tuple(
+            plain(str(n)) for n in ([estimators] if isinstance(estimators, str) else estimators)
+        ),
+        trials=trials if isinstance(trials, int) else None,
         kind=_word(table, "kind"),
         metric=_word(table, "metric"),
         notes=_word(table, "notes"),
@@ -104,17 +117,17 @@ def _validation(table: Mapping[str, Any]) -> str:
     parts += [f"{table['folds']} folds" for _ in "." if table.get("folds")]
     parts += [f"{table['repeats']} times" for _ in "." if table.get("repeats")]
     if isinstance(table.get("test_share"), float):
-        parts.append(f"{100 * table['test_share']:.0f} % kept for the end")
+        parts.append(f"{100 * table['test_share']:.0f} % set aside for the test")
     return plain(", ".join(filter(None, parts)))
 
 
 def _changes(space: Mapping[str, Any], before: str = "") -> list[str]:
-    """`max_depth up to 8`, `subsample held at 0.8`, ... of a [space] and of those within it."""
+    """`max_depth up to 8`, `subsample frozen at 0.8`, ... of a [space] and of those within it."""
     found: list[str] = []
     for key, value in space.items():
         name = before + plain(str(key))
         if not isinstance(value, Mapping):
-            found.append(f"{name} held at {plain(str(value))}")
+            found.append(f"{name} frozen at {plain(str(value))}")
         elif any(isinstance(v, Mapping) for v in value.values()) or not _RANGE & set(value):
             found += _changes(value, f"{name}.")
         else:

@@ -142,7 +142,7 @@ def test_what_a_task_file_says(tmp_path: Path) -> None:
     assert told.columns == ("age", "the ward", "back") and told.target == "back"
     assert told.validation == "group, by patient, 3 folds" and told.budget == "12 trials"
     assert told.space == (
-        "xgboost.max_depth up to 8", "svm.kernel held at rbf", "svm.C 0.1 to 10",
+        "xgboost.max_depth up to 8", "svm.kernel frozen at rbf", "svm.C 0.1 to 10",
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ async def settle(pilot: Pilot[None]) -> None:
             await pilot.app.workers.wait_for_complete(words)
     lists = [m for screen in pilot.app.screen_stack for m in screen.query(ModelList)]
     for _ in range(200):
-        if all(m.models is not None for m in lists):
+        if all(m.searched for m in lists):
             break
         await pilot.pause(0.02)
     for about in (a for screen in pilot.app.screen_stack for a in screen.query(About)):

@@ -38,7 +38,7 @@ async def opened(pilot: Pilot[None]) -> Models:
     for _ in range(50):
         await pilot.pause(0.01)
         screen = pilot.app.screen
-        if isinstance(screen, Models) and screen.query_one(ModelTable).found is not None:
+        if isinstance(screen, Models) and screen.query_one(ModelTable).searched:
             return screen
     raise AssertionError(text_of(pilot))
 
@@ -53,7 +53,7 @@ async def until(pilot: Pilot[None], said: str) -> None:
 
 def to(screen: Models, name: str) -> None:
     table = screen.query_one(ModelTable)
-    table.cursor = [r.model.path.stem for r in table.found or []].index(name)
+    table.cursor = [r.model.path.stem for r in table.entries].index(name)
 
 
 def app() -> HyperLlama:
@@ -116,10 +116,10 @@ async def test_a_model_is_loaded_and_let_go(small: Path, tasks: list[TaskEntry])
         to(screen, "small")
         await pilot.press("l")
         await until(pilot, "loaded    in")
-        assert "l unload" in text_of(pilot, "#keys") and screen._engine.pid is not None
+        assert "l unload" in text_of(pilot, "#keys") and screen.work.engine.pid is not None
         await pilot.press("l")
         await until(pilot, "l load")
-        assert screen._engine.pid is None
+        assert screen.work.engine.pid is None
 
 
 FAKE_BENCH = """\

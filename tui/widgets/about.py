@@ -1,4 +1,4 @@
-"""The side of the first screen: what the cursor stands on, be it a study, a task or a model."""
+"""The page of the first screen about the marked line: a study, a task or a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hyperllama.core.text import plain
 from hyperllama.tui import task_facts
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.library import StudyEntry, TaskEntry
-from hyperllama.tui.widgets.sheet import Lines, Sheet
+from hyperllama.tui.widgets.sheet import Draw, Lines, Sheet
 
 if TYPE_CHECKING:  # loaded when a study or a model is shown for the first time
     from hyperllama.models.gguf import Machine, ModelFile
@@ -40,38 +40,41 @@ class About(Vertical):
         yield Sheet(id="about-sheet")
 
     def show_task(self, entry: TaskEntry, studies: Sequence[StudyEntry]) -> None:
-        """A task file, and what was reached on it."""
+        """A task file, and the scores reached on it."""
         from hyperllama.tui.widgets.about_task import task_lines
 
-        told, g = task_facts.read(entry.path), self.glyphs
+        facts, g = task_facts.read(entry.path), self.glyphs
         of_it = [s for s in studies if s.task == entry.name]
-        self._sheet(entry.name, lambda w, h: task_lines(entry, told, of_it, w, h, g))
+        self._show(entry.name, lambda w, h: task_lines(entry, facts, of_it, w, h, g))
 
     def show_model(self, model: ModelFile, here: Machine, studies: Sequence[StudyEntry]) -> None:
-        """A model file, in short; the models screen has the rest."""
-        from hyperllama.tui.widgets.about_model import about_lines, cost_lines
+        """A model file in short; the models screen has the details."""
+        from hyperllama.tui.widgets.about_model import about_lines
+        from hyperllama.tui.widgets.model_cost import cost_lines
         from hyperllama.tui.widgets.model_table import row_of
 
         g, row = self.glyphs, row_of(model, here)
 
         def draw(width: int, height: int) -> Lines:
-            costs = cost_lines(row, here, None, width, height, g)
+            costs = cost_lines(row, here, None, width, g)
             about = about_lines(row, studies, width, height - len(costs) - 1, g)
             return [*about, Content(""), *costs]
 
-        self._sheet(row.model.path.stem, draw)
+        self._show(model.path.stem, draw)
 
     def show_nothing(self, words: str) -> None:
-        self._sheet("", lambda w, h: [Content.styled(words, "$dim")])
+        self._show("", lambda w, h: [Content.styled(words, "$dim")])
 
-    def _sheet(self, title: str, draw: object) -> None:
+    def _show(self, title: str, draw: Draw) -> None:
         self._entry = None
         self.border_title = Content(plain(title))
-        sheet = self.query_one("#about-sheet", Sheet)
-        sheet.show(draw)  # type: ignore[arg-type]
-        sheet.display = True
+        self.query_one("#about-sheet", Sheet).show(draw)
+        self._switch(study=False)
+
+    def _switch(self, study: bool) -> None:
+        self.query_one("#about-sheet").display = not study
         for page in self.query("#about-study"):
-            page.display = False
+            page.display = study
 
     # Studies
 
@@ -80,17 +83,16 @@ class About(Vertical):
         same = self._entry is not None and self._entry.name == entry.name
         self._entry, self._now = entry, now
         self.border_title = Content(entry.title)
-        if same and self._timer is not None:
-            return
-        self._draw()
-        self._later(_BETWEEN_S if same else _REST_S)
+        if not (same and self.reading):
+            self._draw_study()
+            self._read_after(_BETWEEN_S if same else _REST_S)
 
     @property
     def reading(self) -> bool:
         """Something of the marked study is still to be read."""
         return self._timer is not None
 
-    def _later(self, seconds: float) -> None:
+    def _read_after(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(seconds, self._read)
@@ -104,15 +106,15 @@ class About(Vertical):
         from hyperllama.tui.bridge import FolderLink
 
         link = self._links.pop(entry.name, None) or FolderLink(entry.name)
-        self._links[entry.name] = link  # the last used last
+        self._links[entry.name] = link  # the most recently used is the last
         while len(self._links) > _KEPT:
             del self._links[next(iter(self._links))]
         if link.poll():
-            self._later(_BETWEEN_S)
+            self._read_after(_BETWEEN_S)
         else:
-            self._draw()
+            self._draw_study()
 
-    def _draw(self) -> None:
+    def _draw_study(self) -> None:
         entry = self._entry
         if entry is None:
             return
@@ -121,13 +123,11 @@ class About(Vertical):
         pages = self.query(StudyPage)
         page = pages.first() if pages else StudyPage(glyphs=self.glyphs, id="about-study")
         link = self._links.get(entry.name)
-        snapshot = link.snapshot if link is not None else None
+        state = link.snapshot if link is not None else None
         problem = ""
-        if link is not None and snapshot is not None and entry.state == "error":
-            message = snapshot.finished.message if snapshot.finished else ""
-            problem = plain(message) or link.last_words()
-        page.show(entry, snapshot, self._now, problem)
+        if link is not None and state is not None and entry.state == "error":
+            problem = plain(state.finished.message if state.finished else "") or link.last_words()
+        page.show(entry, state, self._now, problem)
         if not pages:
             self.mount(page)
-        page.display = True
-        self.query_one("#about-sheet", Sheet).display = False
+        self._switch(study=True)

@@ -9,8 +9,8 @@ from textual.content import Content
 
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
-from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.library import StudyEntry, TaskEntry
+from hyperllama.tui.widgets.listing import Listing, state_mark
 from hyperllama.tui.widgets.rows import Column, Rows
 
 if TYPE_CHECKING:
@@ -18,59 +18,51 @@ if TYPE_CHECKING:
 
 _STATES = ("running", "paused", "interrupted", "error", "stopped", "finished")
 ORDERS: dict[str, Callable[[StudyEntry], tuple[object, ...]]] = {
-    "last touched": lambda e: (-e.touched_t,),
+    "last change": lambda e: (-e.changed_t,),
     "name": lambda e: (e.title.casefold(), e.name),
     "gain": lambda e: (-(e.gain if e.gain is not None else float("-inf")),),
-    "state": lambda e: (_STATES.index(e.state) if e.state in _STATES else 9, -e.touched_t),
+    "state": lambda e: (_STATES.index(e.state) if e.state in _STATES else 9, -e.changed_t),
     "task": lambda e: (e.task, -(e.best if e.best is not None else float("-inf"))),
 }
 
 
-class StudyList(Rows):
-    """The studies, the last touched first."""
+class StudyList(Listing[StudyEntry]):
+    """The studies, the most recent first."""
 
     NAME = "Studies"
     HELP = """\
-Every study on this machine. `↵` opens one: live if it runs, else as it ended. A study whose \
-process is gone stands as *interrupted*; `r` goes on with it, and no finished trial is lost.
+Every study on this machine. `↵` opens one: live while it runs, else as it ended. A study that no \
+process owns is *interrupted*; `r` resumes it, and no finished trial is lost.
 
-`/` keeps those whose line has all the words you type, `o` sorts otherwise, `R` gives another \
-title, `A` archives (and `.` shows the archived ones too), `d` deletes and `u` takes that back, \
-`space` marks studies that `c` compares.
+`/` shows only the studies that contain all the words you type, `o` changes the order, `R` \
+renames, `A` archives (and `.` shows the archived ones), `d` deletes and `u` undoes that, `space` \
+marks studies that `c` compares.
 
 *gain* is how much better the best trial scores than the library's default configuration.
 """
 
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.glyphs = glyphs
-        self.entries: list[StudyEntry] = []
         self.all: list[StudyEntry] = []
         self.now = 0.0
-        self.order = "last touched"
+        self.order = "last change"
         self.words = ""
         self.archived = False
         self.marked: set[str] = set()
 
-    def show(self, entries: list[StudyEntry], now: float) -> None:
-        """Draw these, as far as they pass the filter; the cursor stays on its study."""
+    def show_studies(self, studies: list[StudyEntry], now: float) -> None:
+        """Draw those that pass the filter; the cursor stays on its study."""
         chosen = self.entry
-        self.all, self.now = entries, now
+        self.all, self.now = studies, now
         words = self.words.casefold().split()
-        entries = sorted(
-            (
-                e
-                for e in entries
-                if (self.archived or not e.archived) and all(w in _line(e) for w in words)
-            ),
-            key=ORDERS[self.order],
-        )
-        self.entries = entries
-        self.marked &= {e.name for e in self.all}
-        names = [entry.name for entry in entries]
+        shown = [e for e in studies if self.archived or not e.archived]
+        shown = [e for e in shown if all(word in _searched(e) for word in words)]
+        shown.sort(key=ORDERS[self.order])
+        self.marked &= {e.name for e in studies}
+        names = [entry.name for entry in shown]
         if chosen is not None and chosen.name in names:
             self.set_reactive(Rows.cursor, names.index(chosen.name))
-        self.rows_changed()
+        self.show(shown)
 
     def choose(self, name: str) -> None:
         """Put the cursor on that study, where it is shown, and take the focus."""
@@ -78,13 +70,6 @@ title, `A` archives (and `.` shows the archived ones too), `d` deletes and `u` t
         if at is not None:
             self.cursor = at
             self.focus()
-
-    @property
-    def entry(self) -> StudyEntry | None:
-        return self.entries[self.cursor] if 0 <= self.cursor < len(self.entries) else None
-
-    def row_count(self) -> int:
-        return len(self.entries)
 
     def columns(self) -> Sequence[Column]:
         return (
@@ -96,13 +81,12 @@ title, `A` archives (and `.` shows the archived ones too), `d` deletes and `u` t
             Column("best", "best", 8, right=True),
             Column("gain", "gain", 8, right=True, drop=2),
             Column("trials", "trials", 7, right=True, drop=1),
-            Column("touched", "touched", 10, right=True, drop=3),
+            Column("changed", "changed", 10, right=True, drop=3),
         )
 
-    def cell(self, index: int, key: str, width: int) -> Content:
-        entry = self.entries[index]
+    def draw(self, entry: StudyEntry, key: str, width: int) -> Content:
         if key == "state":
-            return self._state(entry.state)
+            return state_mark(entry.state, self.glyphs)
         if key == "name":
             mark = f"{self.glyphs.best} " if entry.name in self.marked else ""
             old = " (archived)" if entry.archived else ""
@@ -123,25 +107,13 @@ title, `A` archives (and `.` shows the archived ones too), `d` deletes and `u` t
         if key == "trials":
             total = f"/{entry.budget}" if entry.budget else ""
             return Content(f"{entry.trials}{total}")
-        return Content.styled(wording.ago(max(0.0, self.now - entry.touched_t)), "$dim")
+        return Content.styled(wording.ago(max(0.0, self.now - entry.changed_t)), "$dim")
 
-    def _state(self, state: str) -> Content:
-        g = self.glyphs
-        glyph, style = {
-            "running": (g.running, "$primary"),
-            "paused": (g.paused, "$best"),
-            "finished": (g.done, "$good"),
-            "stopped": (g.stopped, "$dim"),
-            "interrupted": (g.stopped, "$bad"),
-            "error": (g.failed, "$bad"),
-        }.get(state, (g.waiting, "$dim"))
-        return Content.styled(f"{glyph} {state}", style)
-
-    def told(self) -> str:
-        """What is shown, in a few words, where it is not simply everything."""
+    def summary(self) -> str:
+        """Order, filter and marks in a few words, where they are not the default."""
         hidden = sum(e.archived for e in self.all) if not self.archived else 0
         parts = [
-            f"sorted by {self.order}" if self.order != "last touched" else "",
+            f"sorted by {self.order}" if self.order != "last change" else "",
             f'with "{plain(self.words)}"' if self.words else "",
             f"{hidden} archived" if hidden else "",
             f"{len(self.marked)} marked" if self.marked else "",
@@ -150,7 +122,7 @@ title, `A` archives (and `.` shows the archived ones too), `d` deletes and `u` t
 
     def empty(self) -> Content:
         if self.words:
-            return Content.styled(" No study has all these words; / changes them.", "$dim")
+            return Content.styled(" No study contains all these words; / changes them.", "$dim")
         if self.all:
             return Content.styled(" All studies are archived; . shows them.", "$dim")
         return Content.assemble(
@@ -167,37 +139,21 @@ title, `A` archives (and `.` shows the archived ones too), `d` deletes and `u` t
         self.post_message(self.Chosen(self, self.cursor))
 
 
-class TaskList(Rows):
+class TaskList(Listing[TaskEntry]):
     """Task files that can be run at once."""
 
     NAME = "Tasks"
     HELP = """\
 Task files: those that come with HyperLlama, and those in the folder it was started in. `↵` runs \
 one as it is; `space` shows the file, where model, proposer and budget can be chosen first. \
-`e` takes one up in the form, `n` begins with a table of yours.
+`e` opens one in the form, `n` begins with a table of yours.
 """
     LEAST = 34
-
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.glyphs = glyphs
-        self.entries: list[TaskEntry] = []
-        self.about_elsewhere = False  # then a task is not told about in its line
-
-    def show(self, entries: list[TaskEntry]) -> None:
-        self.entries = entries
-        self.rows_changed()
-
-    @property
-    def entry(self) -> TaskEntry | None:
-        return self.entries[self.cursor] if 0 <= self.cursor < len(self.entries) else None
-
-    def row_count(self) -> int:
-        return len(self.entries)
+    described = False  # the page beside the list has the description
 
     def columns(self) -> Sequence[Column]:
         name = max(8, min(20, max((len(e.name) for e in self.entries), default=0)))
-        if self.about_elsewhere:
+        if self.described:
             return (
                 Column("name", "task", name),
                 Column("estimators", "estimators", 0),
@@ -210,8 +166,7 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
             Column("about", "about", 0, drop=1),
         )
 
-    def cell(self, index: int, key: str, width: int) -> Content:
-        entry = self.entries[index]
+    def draw(self, entry: TaskEntry, key: str, width: int) -> Content:
         if key == "name":
             return Content.styled(entry.name, "bold" if not entry.problem else "$bad")
         if key == "estimators":
@@ -229,8 +184,8 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
         )
 
 
-class ModelList(Rows):
-    """The models found, in a few words; the models screen has the rest."""
+class ModelList(Listing["ModelFile"]):
+    """The models found; the models screen has the details."""
 
     NAME = "Models"
     HELP = """\
@@ -238,18 +193,12 @@ The language models (GGUF files) found on this machine. `↵` opens the models s
 speed, settings, and which model is the default; ★ marks it.
 """
 
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.glyphs = glyphs
-        self.models: list[ModelFile] | None = None
-        self.default = ""
+    default = ""  # path or name of the model for new studies
+    searched = False
 
-    def show(self, models: list[ModelFile], default: str) -> None:
-        self.models, self.default = models, default
-        self.rows_changed()
-
-    def row_count(self) -> int:
-        return len(self.models or ())
+    def show_models(self, models: list[ModelFile], default: str) -> None:
+        self.searched, self.default = True, default
+        self.show(models)
 
     def columns(self) -> Sequence[Column]:
         return (
@@ -259,8 +208,7 @@ speed, settings, and which model is the default; ★ marks it.
             Column("size", "size", 7, right=True, drop=1),
         )
 
-    def cell(self, index: int, key: str, width: int) -> Content:
-        model = (self.models or [])[index]
+    def draw(self, model: ModelFile, key: str, width: int) -> Content:
         if key == "mark":
             here = str(model.path) == self.default or model.path.stem == self.default
             return Content.styled(self.glyphs.best if here else " ", "$best")
@@ -271,12 +219,12 @@ speed, settings, and which model is the default; ★ marks it.
         return Content.styled(wording.size(model.size_bytes), "$dim")
 
     def empty(self) -> Content:
-        looking = " Looking for models" + self.glyphs.ellipsis
+        searching = " Searching for models" + self.glyphs.ellipsis
         none = " No GGUF file found; the models screen (m) says where to put one."
-        return Content.styled(looking if self.models is None else none, "$dim")
+        return Content.styled(none if self.searched else searching, "$dim")
 
 
-def _line(entry: StudyEntry) -> str:
-    """Everything of a study that a filter looks at."""
+def _searched(entry: StudyEntry) -> str:
+    """The text of a study that the filter searches."""
     parts = (entry.name, entry.title, entry.state, entry.task, entry.proposer, entry.model)
     return " ".join((*parts, entry.metric)).casefold()

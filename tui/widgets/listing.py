@@ -48,3 +48,20 @@ class Listing(Rows, Generic[Entry]):
     def draw(self, entry: Entry, key: str, width: int) -> Content:
         """What stands in the column `key` of an entry's row."""
         raise NotImplementedError
+
+
+def state_mark(state: str, g: Glyphs) -> Content:
+    """The state of a study, a comparison or a cell, with its sign."""
+    sign, style = {
+        "running": (g.running, "$primary"),
+        "paused": (g.paused, "$best"),
+        "broken off": (g.paused, "$best"),
+        "finished": (g.done, "$good"),
+        "done": (g.done, "$good"),
+        "stopped": (g.stopped, "$dim"),
+        "skipped": (g.stopped, "$faint"),
+        "interrupted": (g.stopped, "$bad"),
+        "error": (g.failed, "$bad"),
+        "failed": (g.failed, "$bad"),
+    }.get(state, (g.waiting, "$dim"))
+    return Content.styled(f"{sign} {state}", style)
