@@ -28,7 +28,7 @@ import numpy as np
 import optuna
 
 from hyperllama.core.estimators import Facts, joint_space
-from hyperllama.core.experiments.bench.engines import close_engines, shared_engine
+from hyperllama.core.experiments.running.engines import close_engines, shared_engine
 from hyperllama.core.propose import make_proposer
 from hyperllama.core.space import Categorical, Integer, Param, SearchSpace
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hyperllama.core.experiments.bench.landscapes import FUNCTIONS, Landscape
+from hyperllama.core.experiments.problems.landscapes import FUNCTIONS, Landscape
 from hyperllama.core.propose.gp.surrogate import (
     GaussianProcess,
     compress_tail,

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Protocol
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Event, Noted, TrialNoted, from_json
 from hyperllama.core.events.requests import Inbox, Note, Request, send
-from hyperllama.core.experiments.honesty import Honesty, read_honesty
+from hyperllama.core.experiments.panel import BaselinePanel, read_panel
 from hyperllama.core.storage.folder import EVENTS, LOG, PROPOSALS, free_name, holder
 from hyperllama.core.storage.paths import home, study_dir
 from hyperllama.core.storage.proposal_log import read_proposals
@@ -82,7 +82,7 @@ class StudyLink(Protocol):
     def records(self, number: int) -> list[dict[str, Any]]:
         """The whole records of a trial's proposals: prompt, raw reply, settings. Reads a file."""
 
-    def honesty(self) -> Honesty | None:
+    def honesty(self) -> BaselinePanel | None:
         """What simpler ways reach with the study's budget, where it was run. Reads a small file."""
 
 
@@ -235,9 +235,9 @@ class FolderLink:
         path = self.folder / PROPOSALS
         return [r for r in read_proposals(path, number) if r.get("number") == number]
 
-    def honesty(self) -> Honesty | None:
+    def honesty(self) -> BaselinePanel | None:
         try:
-            return read_honesty(self.name)
+            return read_panel(self.name)
         except StudyError:
             return None
 

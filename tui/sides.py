@@ -9,7 +9,7 @@ from itertools import accumulate
 from statistics import fmean, median, pstdev
 from typing import Any
 
-from hyperllama.core.experiments.compare.reading import CellFacts, Comparison
+from hyperllama.core.experiments.reading import CellFacts, Comparison
 from hyperllama.core.study import StudyState
 
 MOST = 8

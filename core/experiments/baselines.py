@@ -1,8 +1,8 @@
-"""Fills the honesty panel of a study: baselines at its budget, the noise of its folds, overtuning.
+"""The third question: was the model worth it? Baselines at a study's budget, noise, overtuning.
 
 A process of its own, at the lowest priority: it works only while no study is running on this
 machine, and gives way within two seconds when one begins. Its trials lie in the study's folder
-under `baselines/`, a comparison of its own (see `core/compare`); the study's storage stays as it
+under `baselines/`, a comparison of its own; the study's storage stays as it
 is. What the study trained itself is not trained again, and nothing here is trained twice.
 """
 
@@ -20,21 +20,23 @@ import numpy as np
 
 from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.evaluate.results import FoldResult, Result
-from hyperllama.core.experiments.bench.chance import Chance
-from hyperllama.core.experiments.compare.grid import BASELINES, FILE, Contender, make_grid
-from hyperllama.core.experiments.compare.reading import Comparison, read_comparison
-from hyperllama.core.experiments.compare.run import run_comparison
-from hyperllama.core.experiments.compare.trials import KeptRunner, KeptTrials, default_file
-from hyperllama.core.experiments.honesty import (
+from hyperllama.core.experiments.cache import KeptTrials, default_file
+from hyperllama.core.experiments.figures.random_search import RandomSearch
+from hyperllama.core.experiments.grid import BASELINES, FILE, Contender, make_grid
+from hyperllama.core.experiments.panel import (
     FOLDER,
-    Honesty,
-    Line,
-    Noise,
-    Unseen,
+    BaselineCurve,
+    BaselinePanel,
+    FoldNoise,
+    UnseenScore,
     lock_folder,
-    read_honesty,
-    write_honesty,
+    read_panel,
+    write_panel,
 )
+from hyperllama.core.experiments.reading import Comparison, read_comparison
+from hyperllama.core.experiments.running.comparison import run_comparison
+from hyperllama.core.experiments.running.runner import OpenedParts
+from hyperllama.core.experiments.running.study_task import KeptRunner
 from hyperllama.core.storage.folder import Lock, all_summaries, holder
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.reading import StudyFacts, read_study
@@ -70,9 +72,9 @@ def switch(study: str, on: bool) -> None:
     Raises:
         StudyError: there is no such study.
     """
-    found = read_honesty(study)
+    found = read_panel(study)
     state = "none" if on and not found.lines else "stopped" if on else "off"
-    write_honesty(study_dir(found.study), replace(found, state=state))
+    write_panel(study_dir(found.study), replace(found, state=state))
 
 
 def run_baselines(
@@ -83,10 +85,10 @@ def run_baselines(
     foldings: int = FOLDINGS,
     proposers: Sequence[str] = BASELINES,
     should_stop: Callable[[], bool] = lambda: False,
-    on_progress: Callable[[Honesty], None] = lambda found: None,
+    on_progress: Callable[[BaselinePanel], None] = lambda found: None,
     busy: Callable[[], bool] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-) -> Honesty:
+) -> BaselinePanel:
     """Fill the panel of a study; goes on where it was stopped. The panel as it is then.
 
     Args:
@@ -97,11 +99,11 @@ def run_baselines(
 
     Raises:
         StudyError: there is no such study, it has no score yet, it is switched off, or another
-            process is at it.
+            process works on it.
     """
     facts = read_study(study, storage)
     folder = study_dir(facts.study)
-    if read_honesty(facts.study).state == "off":
+    if read_panel(facts.study).state == "off":
         raise StudyError(f"the baselines of {study!r} are switched off", "`--on` switches them on")
     if facts.best is None or facts.task_file is None:
         raise StudyError(f"the study {study!r} has no score yet", "run it first")
@@ -155,7 +157,7 @@ class _Work:
 
     def __init__(
         self, facts: StudyFacts, folder: Path, should_stop: Callable[[], bool],
-        on_progress: Callable[[Honesty], None], spare: _Spare,
+        on_progress: Callable[[BaselinePanel], None], spare: _Spare,
     ) -> None:  # fmt: skip
         self._facts, self._folder = facts, folder
         self._should_stop, self._on_progress, self._spare = should_stop, on_progress, spare
@@ -169,7 +171,7 @@ class _Work:
             best = max(best, -np.inf if t.value is None else t.value)
             curve.append(float(best))
         self._trials = finished
-        self.found = Honesty(
+        self.found = BaselinePanel(
             facts.study,
             metric=str(facts.attrs.get("metric") or ""),
             budget=len(finished),
@@ -201,7 +203,7 @@ class _Work:
             self._tell()
 
     def with_runner(self, runner: KeptRunner) -> None:
-        """Work until nothing is left, or somebody else needs the machine."""
+        """Work until nothing is left, or a study needs the machine."""
         self._take_over(runner)
         self._measure_noise(runner)
         if self._free():
@@ -210,7 +212,7 @@ class _Work:
             run_comparison(
                 self._name, should_stop=lambda: not self._free(),
                 on_progress=lambda progress: self._tell(),
-                opened=(runner.problem.task.name, runner),
+                opened=OpenedParts({runner.problem.task.name: runner}),
             )  # fmt: skip
         self._tell()
         self.over = self._free() and read_comparison(self._name).finished
@@ -252,7 +254,7 @@ class _Work:
         return found
 
     def _measure_noise(self, runner: KeptRunner) -> None:
-        noise: list[Noise] = []
+        noise: list[FoldNoise] = []
         for trial in self._chosen():
             values: list[float] = []
             for k in range(self._foldings):
@@ -264,14 +266,14 @@ class _Work:
                 )
                 if result.value is not None:
                     values.append(result.value)
-                self._tell(noise=(*noise, Noise(trial.number, tuple(values))))
-            noise.append(Noise(trial.number, tuple(values)))
+                self._tell(noise=(*noise, FoldNoise(trial.number, tuple(values))))
+            noise.append(FoldNoise(trial.number, tuple(values)))
 
     def _test(self, runner: KeptRunner) -> None:
         """The study's incumbents on the rows that no trial saw; only once the study is over."""
         if holder(self._folder) is not None:
             return
-        tested: list[Unseen] = []
+        tested: list[UnseenScore] = []
         for t in self._incumbents():
             if not self._free() or t.value is None:
                 return
@@ -282,7 +284,7 @@ class _Work:
             if value is None:
                 self._tests = 0
                 return
-            tested.append(Unseen(t.number, float(t.value), value))
+            tested.append(UnseenScore(t.number, float(t.value), value))
             self._tell(tested=tuple(tested))
 
     def _tell(self, state: str = "running", **changed: Any) -> None:
@@ -293,20 +295,21 @@ class _Work:
         done = sum(c.state in ("done", "failed") for c in comparison.cells)
         done += sum(len(n.values) for n in self.found.noise) + len(self.found.tested)
         self.found = replace(self.found, done=done)
-        write_honesty(self._folder, self.found)
+        write_panel(self._folder, self.found)
         self._on_progress(self.found)
 
 
 def _lines(
     comparison: Comparison, curve: Sequence[float], facts: StudyFacts
-) -> list[Line]:
+) -> list[BaselineCurve]:
     """The default, and each baseline as far as it was run."""
-    lines: list[Line] = []
+    lines: list[BaselineCurve] = []
     count = comparison.grid.budget
     default = facts.default.value if facts.default is not None else None
     if default is not None:
         flat = (float(default),) * count
-        lines.append(Line("default", flat, flat, flat, "the library's default configuration"))
+        source = "the library's default configuration"
+        lines.append(BaselineCurve("default", flat, flat, flat, source))
     for contender in comparison.grid.contenders:
         cells = [c for c in comparison.cells if c.cell.contender == contender.label and c.trials]
         if contender.proposer == "random":
@@ -318,7 +321,7 @@ def _lines(
         if curves:
             table = np.array([c + [c[-1]] * (count - len(c)) for c in curves])
             lines.append(
-                Line(
+                BaselineCurve(
                     contender.label, tuple(table.mean(0).tolist()), tuple(table.min(0).tolist()),
                     tuple(table.max(0).tolist()), f"{len(curves)} seeds",
                 )
@@ -328,7 +331,7 @@ def _lines(
 
 def _random_line(
     values: Sequence[float | None], default: float | None, count: int
-) -> Line | None:
+) -> BaselineCurve | None:
     """Random search that begins with the default: its exact expectation over the pool of draws.
 
     The band is the 10th and 90th percentile of the best of k draws: with F the pool's distribution,
@@ -340,11 +343,11 @@ def _random_line(
     floor = float(known[0])
     drawn = np.sort([floor if v is None else v for v in values])
     first = floor if default is None else default
-    mean = -Chance.of(-drawn, default=(-first, -first)).curve(count, "default")
+    mean = -RandomSearch.of(-drawn, default=(-first, -first)).curve(count, "default")
     low, high = [first], [first]
     for k in range(1, count):
         for band, q in zip((low, high), _QUANTILES, strict=True):
             at = min(int(np.ceil(q ** (1 / k) * len(drawn))), len(drawn)) - 1
             band.append(max(first, float(drawn[at])))
     source = f"exact expectation over {len(drawn)} random configurations"
-    return Line("random", tuple(mean.tolist()), tuple(low), tuple(high), source)
+    return BaselineCurve("random", tuple(mean.tolist()), tuple(low), tuple(high), source)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hyperllama.core.experiments.honesty import Honesty
+from hyperllama.core.experiments.panel import BaselinePanel
 from hyperllama.core.space import Config
 from hyperllama.core.task import Problem, Task
 
@@ -89,7 +89,7 @@ class StudyRecord:
     summary: Sequence[str] = ()
     warnings: Sequence[str] = ()
     made_at: str = ""
-    honesty: Honesty | None = None
+    honesty: BaselinePanel | None = None
 
     @property
     def complete(self) -> list[TrialRecord]:

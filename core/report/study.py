@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.experiments.honesty import read_honesty
+from hyperllama.core.experiments.panel import read_panel
 from hyperllama.core.storage.reading import StudyFacts, read_study
 from hyperllama.core.storage.store import StoredTrial
 
@@ -73,7 +73,7 @@ def export_study(
             test_rows=runner.test_rows,
             summary=runner.summary,
             made_at=facts.best.ended.isoformat(timespec="seconds") if facts.best.ended else "",
-            honesty=read_honesty(facts.study),
+            honesty=read_panel(facts.study),
         )
         if with_model:
             say("fitting the incumbent on all rows")

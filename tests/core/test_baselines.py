@@ -1,4 +1,4 @@
-"""The honesty panel: baselines at a study's budget, the noise of its folds, overtuning."""
+"""The baselines panel: baselines at a study's budget, the noise of its folds, overtuning."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.experiments.baselines import _random_line, run_baselines, switch
-from hyperllama.core.experiments.honesty import (
-    Honesty,
-    Line,
-    Noise,
-    Unseen,
-    read_honesty,
-    write_honesty,
+from hyperllama.core.experiments.panel import (
+    BaselineCurve,
+    BaselinePanel,
+    FoldNoise,
+    UnseenScore,
+    read_panel,
+    write_panel,
 )
 from hyperllama.core.report.study import export_study
 from hyperllama.core.storage.folder import write_summary
@@ -37,7 +37,7 @@ def study(tmp_path: Path) -> str:
 def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
     """Waits while a study runs, keeps apart from it, goes on where it was stopped."""
     before = [(t.config, t.value) for t in read_study(study).trials]
-    told: list[Honesty] = []
+    told: list[BaselinePanel] = []
     slept: list[float] = []
     half = run_baselines(
         study, on_progress=told.append, busy=lambda: True, sleep=slept.append,
@@ -45,11 +45,11 @@ def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
     )  # fmt: skip
     assert half.state == "stopped" and half.done == 0 < half.total and len(slept) == 2
     assert {t.state for t in told} == {"waiting", "stopped"}
-    assert read_honesty(study) == half
+    assert read_panel(study) == half
     states: set[str] = set()
 
-    def look(told: Honesty) -> None:
-        states.add(read_honesty(study).state)
+    def look(told: BaselinePanel) -> None:
+        states.add(read_panel(study).state)
         with pytest.raises(StudyError, match="already"):
             run_baselines(study)
 
@@ -74,21 +74,21 @@ def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="switched off"):
         run_baselines(study)
     switch(study, True)
-    assert read_honesty(study).state == "stopped"
+    assert read_panel(study).state == "stopped"
 
 
 def test_no_panel_yet_and_no_study() -> None:
     with pytest.raises(StudyError, match="no study 'x'"):
-        read_honesty("x")
+        read_panel("x")
     folder = study_dir("x")
     folder.mkdir(parents=True)
     write_summary(folder, {"study": "x"})
-    assert read_honesty("x") == Honesty("x") and not read_honesty("x").words()
-    write_honesty(folder, Honesty("x", state="running"))
-    assert read_honesty("x").state == "stopped"
+    assert read_panel("x") == BaselinePanel("x") and not read_panel("x").words()
+    write_panel(folder, BaselinePanel("x", state="running"))
+    assert read_panel("x").state == "stopped"
     (folder / "baselines" / "honesty.json").write_text("[]")
     with pytest.raises(StudyError, match="cannot be read"):
-        read_honesty("x")
+        read_panel("x")
 
 
 def all_draws(values: list[float], count: int) -> Iterator[tuple[float, ...]]:
@@ -109,17 +109,19 @@ def test_random_search_is_computed_not_sampled() -> None:
     assert failed is not None and failed.mean[0] == 0.6
 
 
-def panel(**changed: object) -> Honesty:
+def panel(**changed: object) -> BaselinePanel:
     usual = {
         "curve": (0.8, 0.85, 0.9),
         "lines": (
-            Line("default", (0.8,) * 3, (0.8,) * 3, (0.8,) * 3),
-            Line("random", (0.8, 0.88, 0.895), (0.8,) * 3, (0.9,) * 3),
+            BaselineCurve("default", (0.8,) * 3, (0.8,) * 3, (0.8,) * 3),
+            BaselineCurve("random", (0.8, 0.88, 0.895), (0.8,) * 3, (0.9,) * 3),
         ),
-        "noise": (Noise(2, (0.9, 0.91, 0.92)),),
-        "tested": (Unseen(0, 0.8, 0.82), Unseen(1, 0.85, 0.88), Unseen(2, 0.9, 0.83)),
-    }
-    return Honesty("s", **{**usual, **changed})  # type: ignore[arg-type]
+        "noise": (FoldNoise(2, (0.9, 0.91, 0.92)),),
+        "tested": (
+            UnseenScore(0, 0.8, 0.82), UnseenScore(1, 0.85, 0.88), UnseenScore(2, 0.9, 0.83),
+        ),
+    }  # fmt: skip
+    return BaselinePanel("s", **{**usual, **changed})  # type: ignore[arg-type]
 
 
 def test_what_a_reader_should_take_from_it() -> None:
@@ -134,5 +136,5 @@ def test_what_a_reader_should_take_from_it() -> None:
     calm = panel(noise=(), tested=found.tested[:2])
     assert calm.noise_floor is None and calm.overtuning == 0.0
     assert "no overtuning" in "\n".join(calm.words())
-    assert panel(noise=(Noise(0, (0.9, 0.9)),)).noise_floor is None
+    assert panel(noise=(FoldNoise(0, (0.9, 0.9)),)).noise_floor is None
     assert "equal to default after 1 evaluations" in panel(curve=(0.8,)).words()

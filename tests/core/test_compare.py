@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,35 +16,38 @@ import pytest
 from hyperllama.core.data import load_table
 from hyperllama.core.errors import EngineError, ModelFileError, SpaceError, StudyError
 from hyperllama.core.evaluate.results import Result
-from hyperllama.core.experiments.compare.grid import (
+from hyperllama.core.experiments.cache import KeptTrials, default_file
+from hyperllama.core.experiments.contenders import parse_contender
+from hyperllama.core.experiments.figures.comparison import comparison_figures
+from hyperllama.core.experiments.figures.comparison_report import (
+    comparison_csv,
+    comparison_html,
+    comparison_json,
+    comparison_text,
+    write_comparison,
+)
+from hyperllama.core.experiments.grid import (
     Cell,
     Contender,
-    Grid,
+    ExperimentGrid,
     comparison_folder,
     load_grid,
     make_grid,
     move,
-    parse_contender,
     reorder,
     skip,
 )
-from hyperllama.core.experiments.compare.play import Journal, play, waste
-from hyperllama.core.experiments.compare.reading import (
+from hyperllama.core.experiments.reading import (
     CellFacts,
     Comparison,
     all_comparisons,
     cell_file,
     read_comparison,
 )
-from hyperllama.core.experiments.compare.report import (
-    csv_report,
-    json_report,
-    text_report,
-    write_reports,
-)
-from hyperllama.core.experiments.compare.run import Progress, run_comparison
-from hyperllama.core.experiments.compare.summary import summarise
-from hyperllama.core.experiments.compare.trials import KeptRunner, KeptTrials, default_file
+from hyperllama.core.experiments.running.comparison import run_comparison
+from hyperllama.core.experiments.running.play import CellFile, PlayRules, play, waste
+from hyperllama.core.experiments.running.runner import RunProgress
+from hyperllama.core.experiments.running.study_task import KeptRunner, scores_on_test_rows
 from hyperllama.core.space import Config
 from hyperllama.core.task import load_task, resolve
 from hyperllama.core.trials import Proposal
@@ -54,10 +56,10 @@ from tests.small import TASK, write_task
 
 
 class Scored:
-    """What `play` uses of a `KeptRunner`, scored by a formula."""
+    """A task of cells, scored by a formula."""
 
     def __init__(self) -> None:
-        self.problem = SimpleNamespace(space=SPACE)
+        self.space = SPACE
         self.fake = FakeRunner()
 
     def evaluate(
@@ -65,33 +67,36 @@ class Scored:
     ) -> tuple[Result, bool]:
         return self.fake.evaluate(config, seed=0, should_stop=should_stop), False
 
-    def test_score(self, config: Config, should_stop: Callable[[], bool]) -> float | None:
-        return self.fake.test_score(config, seed=0)
+    def judged(self, config: Config) -> None:
+        pass
+
+    def ended(self, trials: Any, should_stop: Callable[[], bool]) -> dict[str, Any]:
+        return scores_on_test_rows(trials, lambda config: self.fake.test_score(config, seed=0))
 
 
-def played(file: Path, budget: int, proposer: Any = None, stop_at: int | None = None) -> Journal:
-    journal, runner = Journal(file), Scored()
+def played(file: Path, budget: int, proposer: Any = None, stop_at: int | None = None) -> CellFile:
+    cell = CellFile(file)
 
     def should_stop() -> bool:
-        return stop_at is not None and len(journal.trials) >= stop_at
+        return stop_at is not None and len(cell.trials) >= stop_at
 
-    over = play(journal, runner, lambda: proposer or Drawn(3), budget,  # type: ignore[arg-type]
-                should_stop=should_stop)  # fmt: skip
-    journal.close()
+    rules = PlayRules(budget, should_stop=should_stop)
+    over = play(cell, Scored(), lambda: proposer or Drawn(3), rules)  # type: ignore[arg-type]
+    cell.close()
     assert over == (stop_at is None)
-    return journal
+    return cell
 
 
 # -- cells -------------------------------------------------------------------------------------
 
 
 def test_a_cell_begins_with_the_default_and_ends_with_a_test_score(tmp_path: Path) -> None:
-    journal = played(tmp_path / "cell.jsonl", 4)
-    assert [t["number"] for t in journal.trials] == [0, 1, 2, 3]
-    assert journal.trials[0]["proposer"] == "default"
-    assert journal.trials[1]["tokens"]["prompt"] == 10
+    cell = played(tmp_path / "cell.jsonl", 4)
+    assert [t["number"] for t in cell.trials] == [0, 1, 2, 3]
+    assert cell.trials[0]["proposer"] == "default"
+    assert cell.trials[1]["tokens"]["prompt"] == 10
     last = json.loads((tmp_path / "cell.jsonl").read_text().splitlines()[-1])
-    best = max(t["value"] for t in journal.trials)
+    best = max(t["value"] for t in cell.trials)
     assert last["end"]["test_value"] == pytest.approx(best - 0.01)
 
 
@@ -116,8 +121,8 @@ def test_a_proposer_that_breaks_ends_its_cell_with_a_message(tmp_path: Path) -> 
             return super().ask(space, context)
 
     proposer = Broken(0)
-    journal = played(tmp_path / "cell.jsonl", 5, proposer)
-    assert len(journal.trials) == 2 and proposer.closed
+    cell = played(tmp_path / "cell.jsonl", 5, proposer)
+    assert len(cell.trials) == 2 and proposer.closed
     end = json.loads((tmp_path / "cell.jsonl").read_text().splitlines()[-1])["end"]
     assert end["error"] == "the engine died twice"
 
@@ -133,7 +138,7 @@ def test_replies_that_were_in_vain_are_counted() -> None:
 # -- the queue ---------------------------------------------------------------------------------
 
 
-def grid(tmp_path: Path, seeds: int = 2) -> Grid:
+def grid(tmp_path: Path, seeds: int = 2) -> ExperimentGrid:
     task = write_task(tmp_path / "work")
     contenders = [parse_contender("embedded-1m"), parse_contender("random")]
     return make_grid("one", contenders, [task], range(seeds), 4)
@@ -184,14 +189,14 @@ def test_the_queue_is_kept_reordered_and_added_to(tmp_path: Path) -> None:
 
 def test_a_comparison_is_stopped_goes_on_and_trains_nothing_twice(tmp_path: Path) -> None:
     grid(tmp_path)
-    told: list[Progress] = []
+    told: list[RunProgress] = []
     found = run_comparison(
-        "one", on_progress=told.append, should_stop=lambda: bool(told) and told[-1].done_trials >= 6
+        "one", on_progress=told.append, should_stop=lambda: bool(told) and told[-1].done >= 6
     )
     assert 6 <= found.done_trials < 16 and not found.finished and found.left_s is not None
     assert any(c.state == "broken off" for c in found.cells) or found.done_trials % 4 == 0
 
-    def second(progress: Progress) -> None:
+    def second(progress: RunProgress) -> None:
         told.append(progress)
         with pytest.raises(StudyError, match="works on the comparison 'one' already"):
             run_comparison("one")
@@ -207,7 +212,7 @@ def test_a_comparison_is_stopped_goes_on_and_trains_nothing_twice(tmp_path: Path
     assert len(trained) == len(set(trained)) < len(keys)  # the default of every cell but one
     model = next(c for c in found.cells if c.cell.contender == "hyperllama-1m")
     assert (model.mean("tokens.prompt") or 0) > 10 and model.trials[1]["engine_mb"] > 10
-    text = write_reports(found)
+    text = comparison_text(write_comparison(found))
     assert "hyperllama-1m" in text and "note: 2 seeds" in text
     folder = comparison_folder("one")
     assert {f.name for f in folder.iterdir()} >= {"report.html", "summary.csv", "summary.json"}
@@ -240,7 +245,7 @@ def comparison(*cells: list[CellFacts]) -> Comparison:
     flat = [c for part in cells for c in part]
     labels = dict.fromkeys(c.cell.contender for c in flat)
     tasks = {c.cell.task: "" for c in flat}
-    made = Grid("made", 3, tuple(
+    made = ExperimentGrid("made", 3, tuple(
         Contender(m, "llama", "m.gguf") if m.startswith("model") else Contender(m, m)
         for m in labels
     ), tasks, {}, tuple(c.cell for c in flat), 0.0)  # fmt: skip
@@ -249,7 +254,7 @@ def comparison(*cells: list[CellFacts]) -> Comparison:
 
 def test_gains_ranks_and_noise() -> None:
     random = {0: [0.5, 0.6, 0.5], 1: [0.5, 0.5, 0.6], 2: [0.5, 0.6, 0.6]}
-    found = summarise(comparison(
+    found = comparison_figures(comparison(
         cells_of("random", "t", random),
         cells_of("model-a", "t", {s: [0.5, 0.7, 0.8 + s / 100] for s in range(3)}),
         cells_of("model-b", "t", {0: [0.5, 0.8, 0.7], 1: [0.5, 0.8, 0.9], 2: [0.5, 0.7, 0.7]}),
@@ -271,7 +276,7 @@ def test_gains_ranks_and_noise() -> None:
 
 
 def test_errors_are_losses_as_they_are() -> None:
-    found = summarise(comparison(
+    found = comparison_figures(comparison(
         cells_of("random", "t", {0: [-2.0, -1.5, -3.0]}),
         cells_of("model-a", "t", {0: [-2.0, -1.0, -4.0]}),
     ))  # fmt: skip
@@ -288,11 +293,11 @@ def test_cells_that_are_missing_or_failed_are_told_of() -> None:
     )
     *kept, last = whole.cells
     failed = replace(last, state="failed", end={"error": "it broke"})
-    found = summarise(replace(whole, cells=(*kept, failed)))
+    found = comparison_figures(replace(whole, cells=(*kept, failed)))
     assert found.failed == (("tpe", "t", 1, "it broke"),)
     assert "are equal" in found.verdicts[0].words()
     waiting = replace(whole, cells=(*kept, CellFacts(last.cell, "waiting")))
-    assert "1 of 4 cells are not finished" in summarise(waiting).notes
+    assert "1 of 4 cells are not finished" in comparison_figures(waiting).notes
     assert waiting.left_s == pytest.approx(3 * 1.1)
 
 
@@ -302,23 +307,21 @@ def test_reports_hold_the_figures_and_escape_names(tmp_path: Path) -> None:
         cells_of("random", "t", {s: [0.5, 0.6, 0.7] for s in range(3)}),
         cells_of(name, "t", {s: [0.5, 0.6, 0.9] for s in range(3)}),
     )
-    summary = summarise(whole)
-    text = text_report(summary)
+    summary = comparison_figures(whole)
+    text = comparison_text(summary)
     assert "\x1b" not in text and "=model<b>" in text
-    narrow = text_report(summary, 60)
+    narrow = comparison_text(summary, 60)
     assert max(map(len, narrow.split("\n\n")[1].splitlines())) <= 60
-    rows = list(csv.DictReader(io.StringIO(csv_report(summary))))
+    rows = list(csv.DictReader(io.StringIO(comparison_csv(summary))))
     assert rows[0]["contender"].startswith("'=") and float(rows[0]["rank"]) == 1.0
-    told = json.loads(json_report(summary))
+    told = json.loads(comparison_json(summary))
     assert told["rows"][0]["over_default"]["value"] == pytest.approx(0.8)
     assert "beyond noise" in told["verdicts"][0]["words"]
-
-    from hyperllama.core.experiments.compare.page import html_report
 
     tags: list[str] = []
     parser = html.parser.HTMLParser()
     parser.handle_starttag = lambda tag, attrs: tags.append(tag)  # type: ignore[method-assign]
-    parser.feed(html_report(whole, summary))
+    parser.feed(comparison_html(whole, summary))
     assert "b" not in tags and tags.count("svg") == 1 and tags.count("table") == 2
 
 

@@ -29,7 +29,7 @@ from hyperllama.core.events import (
     TrialNoted,
 )
 from hyperllama.core.events.requests import Request
-from hyperllama.core.experiments.honesty import Honesty
+from hyperllama.core.experiments.panel import BaselinePanel
 from hyperllama.core.study import StateFold, StudyState
 
 START_T = 1_760_000_000.0
@@ -240,7 +240,7 @@ class Replay:
         self.behind = self.starting = self.refused = False
         self.sent: list[Request] = []
         self.words = ""
-        self.panel: Honesty | None = None
+        self.panel: BaselinePanel | None = None
         self.logged: dict[int, list[dict[str, Any]]] = {}
         self._fold = StateFold()
         self._new = list(recorded)
@@ -271,7 +271,7 @@ class Replay:
     def last_words(self) -> str:
         return self.words
 
-    def honesty(self) -> Honesty | None:
+    def honesty(self) -> BaselinePanel | None:
         return self.panel
 
     def records(self, number: int) -> list[dict[str, Any]]:

@@ -11,13 +11,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from hyperllama.core.events import to_json
-from hyperllama.core.experiments.compare.grid import (
+from hyperllama.core.experiments.grid import (
     Contender,
     comparison_names,
     load_grid,
     make_grid,
 )
-from hyperllama.core.experiments.compare.reading import cell_file
+from hyperllama.core.experiments.reading import cell_file
 from hyperllama.core.storage.folder import EVENTS
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.tui import bridge, sides
@@ -163,7 +163,7 @@ async def test_the_queue_is_reordered_and_kept(sizes: str, tasks: list[TaskEntry
 FAKE = """\
 import sys, time
 from hyperllama.core.storage.folder import Lock
-from hyperllama.core.experiments.compare.grid import comparison_folder
+from hyperllama.core.experiments.grid import comparison_folder
 lock = Lock(comparison_folder(sys.argv[2])); lock.take()
 time.sleep(60)
 """

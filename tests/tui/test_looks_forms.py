@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
-from hyperllama.core.experiments.compare.grid import Contender, make_grid
-from hyperllama.core.experiments.compare.reading import cell_file
+from hyperllama.core.experiments.grid import Contender, make_grid
+from hyperllama.core.experiments.reading import cell_file
 from hyperllama.tui import draft as drafts
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry

@@ -16,7 +16,7 @@ from hyperllama.core.events import (
     QuestionAsked,
     requests,
 )
-from hyperllama.core.experiments.honesty import Honesty, Line
+from hyperllama.core.experiments.panel import BaselineCurve, BaselinePanel
 from hyperllama.core.study import StateFold, StudyState
 from hyperllama.tui import bridge, layout, sentences, settings
 from hyperllama.tui.dialogs import TextDialog
@@ -141,7 +141,8 @@ async def test_other_hyperparameters_are_chosen(opened: Opened, flown: recorded.
 
 
 async def test_baselines_are_drawn_beside_the_study(opened: Opened, flown: recorded.Replay) -> None:
-    flown.panel = Honesty("s", lines=[Line("random", [0.83, 0.84, 0.85], [0.8] * 3, [0.9] * 3)])
+    line = BaselineCurve("random", [0.83, 0.84, 0.85], [0.8] * 3, [0.9] * 3)
+    flown.panel = BaselinePanel("s", lines=[line])
     async with opened(flown) as pilot:
         assert "random" in text_of(pilot, "#progress")
 

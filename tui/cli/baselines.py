@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hyperllama.tui.cli.options import non_negative, positive
 
 if TYPE_CHECKING:
-    from hyperllama.core.experiments.honesty import Honesty
+    from hyperllama.core.experiments.panel import BaselinePanel
 
 NAME = "baselines"
 HELP = "what random search, TPE and GP reach with a study's budget, and how noisy its scores are"
@@ -45,7 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from hyperllama.core.experiments.honesty import read_honesty
+    from hyperllama.core.experiments.panel import read_panel
 
     if arguments.off or arguments.on:
         from hyperllama.core.experiments.baselines import switch
@@ -53,12 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
         switch(arguments.study, arguments.on)
         return 0
     if arguments.show:
-        _print(read_honesty(arguments.study), arguments.json)
+        _print(read_panel(arguments.study), arguments.json)
         return 0
     if arguments.detached:
         from hyperllama.core.experiments.baselines import spawn
 
-        read_honesty(arguments.study)  # raises where there is no such study
+        read_panel(arguments.study)  # raises where there is no such study
         print(f"process {spawn(arguments.study, arguments.storage)} works on it when there is time")
         return 0
     return _run(arguments)
@@ -71,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
     _give_way()
     shown = sys.stderr.isatty() and not arguments.quiet
 
-    def progress(found: Honesty) -> None:
+    def progress(found: BaselinePanel) -> None:
         if shown:
             what = "waits for spare time" if found.state == "waiting" else "baselines"
             line = f"{what}: {found.done} of {found.total}"
@@ -104,7 +104,7 @@ def _give_way() -> None:
         os.nice(19)
 
 
-def _print(found: Honesty, as_json: bool) -> None:
+def _print(found: BaselinePanel, as_json: bool) -> None:
     if as_json:
         told = {**asdict(found), "noise_floor": found.noise_floor, "overtuning": found.overtuning,
                 "words": found.words()}  # fmt: skip

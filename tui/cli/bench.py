@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hyperllama.core.experiments.bench.problem import Problem
-    from hyperllama.core.experiments.bench.results import Results
-    from hyperllama.core.experiments.bench.runner import Progress
+    from hyperllama.core.experiments.problems.base import BenchProblem
+    from hyperllama.core.experiments.results import BenchResults
+    from hyperllama.core.experiments.running.runner import RunProgress
+    from hyperllama.tui.cli.progress_line import ProgressLine
 
 NAME = "bench"
 HELP = "compare proposers and models on test problems"
 EPILOG = """\
-Results are appended to OUT/results.jsonl: the same command goes on where it was stopped, and more
-methods or seeds add to what is there. OUT gets summary.txt, .csv, .json and report.html."""
+OUT keeps every trial: the same command goes on where it was stopped, and more methods or seeds add
+to what is there. OUT gets summary.txt, .csv, .json and report.html."""
 _USUAL = ("random", "tpe", "gp", "cmaes", "portfolio", "llama", "hybrid")
 _SUITES = {
     "landscapes": "the paper's six functions of two variables, shifted and rotated",
@@ -149,31 +150,34 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.what == "methods":
-        from hyperllama.core.experiments.bench.methods import ABOUT
+        from hyperllama.core.experiments.contenders import ABOUT
 
         for name, about in ABOUT.items():
             print(f"{name:18s}{about}")
         return 0
     if arguments.what == "report":
         return _report(arguments)
-    from hyperllama.core.experiments.bench.runner import run as run_bench
-    from hyperllama.core.experiments.bench.workers import ONE_THREAD
+    from hyperllama.core.experiments.running.workers import ONE_THREAD
     from hyperllama.core.storage.paths import home
+    from hyperllama.tui.cli.progress_line import ProgressLine
 
     for name, value in ONE_THREAD.items():  # read by libraries that are loaded from here on
         os.environ.setdefault(name, value)
+    from hyperllama.core.experiments.bench import run_bench
+
     problems = _problems(arguments)
     methods = arguments.methods or _available()
     out: Path = arguments.out or home() / "bench" / arguments.what
     starts = ("default", "none") if arguments.start == "both" else (arguments.start,)
-    shown = _Shown()
+    line = ProgressLine()
     try:
         results = run_bench(
             problems, methods, seeds=arguments.seeds, budget=arguments.budget, starts=starts,
-            out=out, jobs=arguments.jobs, fresh=arguments.fresh, on_progress=shown,
+            out=out, jobs=arguments.jobs, fresh=arguments.fresh,
+            on_progress=functools.partial(_show, line),
         )  # fmt: skip
     finally:
-        shown.end()
+        line.end()
     results = results.only({p.fingerprint for p in problems})
     if arguments.what == "landscapes":
         _draw(results, arguments.picture)
@@ -181,20 +185,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _problems(arguments: argparse.Namespace) -> Sequence[Problem]:
+def _problems(arguments: argparse.Namespace) -> Sequence[BenchProblem]:
     from hyperllama.core.errors import StudyError
 
-    problems: Sequence[Problem]
+    problems: Sequence[BenchProblem]
     if arguments.what == "landscapes":
-        from hyperllama.core.experiments.bench.landscapes import landscape_problems
+        from hyperllama.core.experiments.problems.landscapes import landscape_problems
 
         problems = landscape_problems(arguments.functions or None, arguments.variant)
     elif arguments.what == "tables":
-        from hyperllama.core.experiments.bench.tables import table_problems
+        from hyperllama.core.experiments.problems.tables import table_problems
 
         problems = table_problems(arguments.folder, arguments.noise, arguments.known)
     else:
-        from hyperllama.core.experiments.bench.tabular import (
+        from hyperllama.core.experiments.problems.tabular import (
             PROBLEMS,
             SETTLED,
             problem_name,
@@ -218,7 +222,7 @@ def _problems(arguments: argparse.Namespace) -> Sequence[Problem]:
 def _available() -> tuple[str, ...]:
     """The usual methods, without those that lack a file."""
     from hyperllama.core.errors import HyperLlamaError
-    from hyperllama.core.experiments.bench.methods import parse_method
+    from hyperllama.core.experiments.contenders import parse_method
 
     found = []
     for name in _USUAL:
@@ -231,12 +235,15 @@ def _available() -> tuple[str, ...]:
     return tuple(found)
 
 
-def _draw(results: Results, method: str | None) -> None:
+def _draw(results: BenchResults, method: str | None) -> None:
     """The path of one method over each landscape, as wide as the terminal allows."""
     import shutil
 
-    from hyperllama.core.experiments.bench.page import landscape_picture, landscape_runs
-    from hyperllama.core.experiments.bench.plots import contour_text
+    from hyperllama.core.experiments.figures.contours import (
+        LandscapePicture,
+        contour_text,
+        landscape_runs,
+    )
 
     columns = min(64, shutil.get_terminal_size().columns - 2)
     for problem in results.problems.values():
@@ -245,15 +252,15 @@ def _draw(results: Results, method: str | None) -> None:
         if not chosen or columns < 16:
             continue
         run = chosen[0]
-        grid, optima = landscape_picture(problem, run.seed, 2 * columns)
+        picture = LandscapePicture(problem, run.seed, 2 * columns)
         end = run.curve[-1]
         print(f"{problem.name}, seed {run.seed}, {run.method} ({run.start} start): {end:.4g}")
-        print(contour_text(grid, [(p[0], p[1]) for p in run.points], optima, columns), "\n")
+        print(contour_text(picture.grid, picture.path(run), picture.optima, columns), "\n")
 
 
 def _report(arguments: argparse.Namespace) -> int:
     from hyperllama.core.errors import DataError
-    from hyperllama.core.experiments.bench.results import load_results
+    from hyperllama.core.experiments.results import load_results
 
     loaded = [load_results(folder) for folder in arguments.folders]
     for folder, found in zip(arguments.folders, loaded, strict=True):
@@ -263,52 +270,25 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write(results: Results, out: Path, arguments: argparse.Namespace) -> None:
-    from hyperllama.core.experiments.bench.report import write_reports
+def _write(results: BenchResults, out: Path, arguments: argparse.Namespace) -> None:
+    from hyperllama.core.experiments.figures.bench_report import write_bench
+    from hyperllama.core.experiments.figures.writing import FILES
 
     print(
-        write_reports(
+        write_bench(
             results, out, at=arguments.at, by=arguments.by, against=arguments.against,
             compared=arguments.compare,
         )
     )  # fmt: skip
-    print(f"written to {out}: report.html, summary.txt, summary.csv, summary.json")
+    print(f"written to {out}: {FILES}")
 
 
-class _Shown:
-    """Progress on standard error: one line rewritten on a terminal, else a line now and then."""
+def _show(line: ProgressLine, progress: RunProgress) -> None:
+    """How far the bench is, and which run failed."""
+    from hyperllama.core.text import plain
+    from hyperllama.tui.wording import duration
 
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last = 0.0
-        self._errors = 0
-
-    def __call__(self, progress: Progress) -> None:
-        from hyperllama.core.text import plain
-
-        if progress.error:
-            self._errors += 1
-            if self._errors <= 5:
-                self.end()
-                print(f"{plain(progress.label)}: {plain(progress.error)}", file=sys.stderr)
-        now = time.monotonic()
-        every_s = 0.2 if self._terminal else 30.0
-        if now - self._last < every_s and progress.done < progress.total:
-            return
-        self._last = now
-        left = "" if progress.remaining_s is None else f", {_clock(progress.remaining_s)} left"
-        line = f"{progress.done} of {progress.total}{left}  {plain(progress.label)}"
-        if self._terminal:
-            print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self._terminal and self._last:
-            print(file=sys.stderr)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    if progress.error:
+        line.say(f"{plain(progress.label)}: {plain(progress.error)}")
+    text = f"{progress.done} of {progress.total}, {duration(progress.left_s)} left"
+    line.show(f"{text}  {plain(progress.label)}", at_once=progress.done == progress.total)

@@ -7,15 +7,15 @@ import functools
 import json
 import shutil
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from hyperllama.tui.cli.options import add_model_options, positive
 
 if TYPE_CHECKING:
-    from hyperllama.core.experiments.compare.grid import Cell, Contender
-    from hyperllama.core.experiments.compare.reading import Comparison
-    from hyperllama.core.experiments.compare.run import Progress
+    from hyperllama.core.experiments.grid import Cell, Contender
+    from hyperllama.core.experiments.reading import Comparison
+    from hyperllama.core.experiments.running.runner import RunProgress
+    from hyperllama.tui.cli.progress_line import ProgressLine
 
 NAME = "compare"
 HELP = "run models and proposers side by side on tasks, and say which is worth it"
@@ -87,14 +87,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _prepare(arguments: argparse.Namespace) -> str:
     """Make the comparison, or add to it; its name."""
     from hyperllama.core.errors import SpaceError
-    from hyperllama.core.experiments.compare.grid import (
+    from hyperllama.core.experiments.contenders import parse_contender
+    from hyperllama.core.experiments.grid import (
         BASELINES,
         FILE,
         comparison_folder,
         load_grid,
         make_grid,
     )
-    from hyperllama.core.experiments.compare.grid import parse_contender as parse
     from hyperllama.tui.cli.run import find_task
 
     name = arguments.name or arguments.called or _free_name()
@@ -112,7 +112,7 @@ def _prepare(arguments: argparse.Namespace) -> str:
         texts = [*BASELINES, *texts]
     contenders: dict[str, Contender] = {}
     for text in texts:
-        contender = parse(text, arguments.how)
+        contender = parse_contender(text, arguments.how)
         contenders[contender.label] = contender
     if not contenders and old is None:
         raise SpaceError("nothing to compare", "--models MODEL ..., or --baselines tpe,gp")
@@ -128,7 +128,7 @@ def _prepare(arguments: argparse.Namespace) -> str:
 
 
 def _free_name() -> str:
-    from hyperllama.core.experiments.compare.grid import comparison_folder
+    from hyperllama.core.experiments.grid import comparison_folder
 
     number = 1
     while comparison_folder(f"comparison-{number}").exists():
@@ -138,7 +138,7 @@ def _free_name() -> str:
 
 def _change(name: str, arguments: argparse.Namespace) -> bool:
     """Reorder the queue as asked; whether anything was asked."""
-    from hyperllama.core.experiments.compare.grid import move, skip
+    from hyperllama.core.experiments.grid import move, skip
 
     changed = False
     for text, change, value in (
@@ -163,7 +163,7 @@ def describe(cell: Cell) -> str:
 
 
 def _queue(name: str, as_json: bool) -> int:
-    from hyperllama.core.experiments.compare.reading import read_comparison
+    from hyperllama.core.experiments.reading import read_comparison
     from hyperllama.core.text import plain
 
     found = read_comparison(name)
@@ -187,7 +187,7 @@ def _queue(name: str, as_json: bool) -> int:
 
 
 def _list(as_json: bool) -> int:
-    from hyperllama.core.experiments.compare.reading import all_comparisons
+    from hyperllama.core.experiments.reading import all_comparisons
     from hyperllama.core.text import plain
 
     found = all_comparisons()
@@ -211,41 +211,49 @@ def _list(as_json: bool) -> int:
 
 def _standing(found: Comparison) -> str:
     """How far it is, in one line."""
+    from hyperllama.tui.wording import duration
+
     if found.finished:
         return f"finished, {found.done_trials} trials"
     left = found.left_s
-    running = f"process {found.pid} works on it" if found.pid else "nobody works on it"
-    estimate = "" if left is None else f", about {_clock(left)} left"
+    running = f"process {found.pid} works on it" if found.pid else "no process works on it"
+    estimate = "" if left is None else f", about {duration(left)} left"
     return f"{found.done_trials} of {found.trials} trials{estimate}; {running}"
 
 
 def _report(name: str, as_json: bool) -> int:
-    from hyperllama.core.experiments.compare.reading import read_comparison
-    from hyperllama.core.experiments.compare.report import json_report, text_report, write_reports
-    from hyperllama.core.experiments.compare.summary import summarise
+    from hyperllama.core.experiments.figures.comparison_report import (
+        comparison_json,
+        comparison_text,
+        write_comparison,
+    )
+    from hyperllama.core.experiments.figures.writing import FILES
+    from hyperllama.core.experiments.reading import read_comparison
 
     found = read_comparison(name)
-    write_reports(found)
+    figures = write_comparison(found)
     if as_json:
-        print(json_report(summarise(found)), end="")
+        print(comparison_json(figures), end="")
     else:
-        print(text_report(summarise(found), shutil.get_terminal_size((200, 50)).columns))
-        print(f"written to {found.grid.folder}: report.html, summary.txt, .csv, .json")
+        print(comparison_text(figures, shutil.get_terminal_size((200, 50)).columns))
+        print(f"written to {found.grid.folder}: {FILES}")
     return 0
 
 
 def _run(name: str, as_json: bool) -> int:
-    from hyperllama.core.experiments.compare.run import run_comparison
+    from hyperllama.core.experiments.running.comparison import run_comparison
+    from hyperllama.tui.cli.progress_line import ProgressLine
     from hyperllama.tui.cli.session import ALL_FAILED, Signals
 
-    shown = _Shown()
+    line = ProgressLine()
     with Signals() as signals:
         try:
             found = run_comparison(
-                name, should_stop=lambda: signals.received is not None, on_progress=shown
+                name, should_stop=lambda: signals.received is not None,
+                on_progress=functools.partial(_show, line),
             )
         finally:
-            shown.end()
+            line.end()
     code = _report(name, as_json)
     if signals.received is not None:
         print(f"stopped; go on with: hyperllama compare {name}", file=sys.stderr)
@@ -253,41 +261,14 @@ def _run(name: str, as_json: bool) -> int:
     return code if any(c.state == "done" for c in found.cells) else ALL_FAILED
 
 
-class _Shown:
-    """Progress on standard error: one line rewritten on a terminal, else a line now and then."""
+def _show(line: ProgressLine, progress: RunProgress) -> None:
+    """How far the comparison is, and which cell failed."""
+    from hyperllama.core.text import plain
+    from hyperllama.tui.wording import duration
 
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last = 0.0
-        self._cell = ""
-
-    def __call__(self, progress: Progress) -> None:
-        from hyperllama.core.text import plain
-
-        cell = "" if progress.cell is None else describe(progress.cell)
-        if progress.error:
-            self.end()
-            print(f"{plain(cell)}: {plain(progress.error)}", file=sys.stderr)
-        now = time.monotonic()
-        new, self._cell = cell != self._cell, cell
-        if now - self._last < (0.2 if self._terminal else 30.0) and not (new and self._terminal):
-            return
-        self._last = now
-        left = "" if progress.left_s is None else f", about {_clock(progress.left_s)} left"
-        at = "" if progress.trial is None else f", trial {progress.trial['number'] + 1}"
-        line = f"{progress.done_trials} of {progress.trials} trials{left}  {plain(cell)}{at}"
-        if self._terminal:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r\x1b[K{line[:width]}", end="", file=sys.stderr, flush=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self._terminal and self._last:
-            print(file=sys.stderr)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    cell = "" if progress.cell is None else plain(describe(progress.cell))
+    if progress.error:
+        line.say(f"{cell}: {plain(progress.error)}")
+    left = "" if progress.left_s is None else f", about {duration(progress.left_s)} left"
+    trial = "" if progress.trial is None else f", trial {progress.trial['number'] + 1}"
+    line.show(f"{progress.done} of {progress.total} trials{left}  {cell}{trial}")

@@ -77,7 +77,7 @@ def _studies() -> Candidates:
 
 
 def _comparisons() -> Candidates:
-    from hyperllama.core.experiments.compare.grid import comparison_names
+    from hyperllama.core.experiments.grid import comparison_names
 
     return dict.fromkeys(comparison_names(), "a comparison")
 

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.experiments.compare.reading import read_comparison
+from hyperllama.core.experiments.reading import read_comparison
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, sides
 from hyperllama.tui.screens.base import BaseScreen

@@ -17,8 +17,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.experiments.compare import grid
-from hyperllama.core.experiments.compare.reading import CellFacts, Comparison, all_comparisons
+from hyperllama.core.experiments import grid
+from hyperllama.core.experiments.reading import CellFacts, Comparison, all_comparisons
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bridge, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs

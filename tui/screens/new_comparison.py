@@ -15,8 +15,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from hyperllama.core.experiments.compare.grid import Grid, comparison_names
-from hyperllama.core.experiments.compare.reading import all_comparisons
+from hyperllama.core.experiments.grid import ExperimentGrid, comparison_names
+from hyperllama.core.experiments.reading import all_comparisons
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, library, settings, wording
 from hyperllama.tui.screens.base import BaseScreen
@@ -57,9 +57,10 @@ class Wanted:
     def trials(self) -> int:
         return len(self.contenders) * len(self.tasks) * self.seeds * self.budget
 
-    def make(self) -> Grid:
+    def make(self) -> ExperimentGrid:
         """Write its queue; task files are read and checked. Raises HyperLlamaError."""
-        from hyperllama.core.experiments.compare.grid import make_grid, parse_contender
+        from hyperllama.core.experiments.contenders import parse_contender
+        from hyperllama.core.experiments.grid import make_grid
 
         contenders = [parse_contender(text, self.how) for text in self.contenders]
         return make_grid(self.name, contenders, self.tasks, range(self.seeds), self.budget)

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from textual.content import Content
 
-from hyperllama.core.experiments.compare.reading import Comparison
+from hyperllama.core.experiments.reading import Comparison
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import Glyphs

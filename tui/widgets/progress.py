@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
-from hyperllama.core.experiments.honesty import Honesty
+from hyperllama.core.experiments.panel import BaselinePanel
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, wording
@@ -55,7 +55,7 @@ class ProgressPlot(Pane):
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(glyphs=glyphs, id=id)
         self.view = "best"
-        self.honesty: Honesty | None = None
+        self.honesty: BaselinePanel | None = None
         self._chosen = [0, 1]  # positions among the hyperparameters, the most important first
         self._drawn: dict[object, Any] = {}  # for the scores shown now; see `_once`
 
@@ -75,7 +75,7 @@ class ProgressPlot(Pane):
         if fresh or moved or not (snapshot.trials and before.trials):
             self.refresh()
 
-    def compare(self, honesty: Honesty | None) -> None:
+    def compare(self, honesty: BaselinePanel | None) -> None:
         """Draw these baselines beside the study."""
         if honesty != self.honesty:
             self.honesty = honesty

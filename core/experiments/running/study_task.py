@@ -1,64 +1,22 @@
-"""Trials kept for good: the same configuration on the same folds of the same table is trained once.
-
-Shared by all comparisons and baselines of a data folder, and by the processes that work on them.
-"""
+"""A task file as the task of cells: what is trained in a child process, each configuration once."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.experiments.cache import KeptTrials, config_key
 from hyperllama.core.space import Config
-from hyperllama.core.storage.paths import home
-from hyperllama.core.storage.store import jsonable
 from hyperllama.core.task import Problem
-
-_WAIT_S = 60.0
-
-
-def default_file() -> Path:
-    """Where trials are kept."""
-    return home() / "comparisons" / "trials.sqlite"
-
-
-class KeptTrials:
-    """A table (problem, configuration) -> result, on disk.
-
-    Args:
-        file: SQLite; made with its folder.
-    """
-
-    def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._base = sqlite3.connect(file, timeout=_WAIT_S, isolation_level=None)
-        self._base.execute("PRAGMA journal_mode=WAL")
-        self._base.execute("PRAGMA synchronous=NORMAL")
-        self._base.execute(
-            "CREATE TABLE IF NOT EXISTS trials (problem TEXT, config TEXT, result TEXT,"
-            " PRIMARY KEY (problem, config)) WITHOUT ROWID"
-        )
-
-    def get(self, problem: str, key: str) -> dict[str, Any] | None:
-        row = self._base.execute(
-            "SELECT result FROM trials WHERE problem = ? AND config = ?", (problem, key)
-        ).fetchone()
-        return None if row is None else dict(json.loads(row[0]))
-
-    def put(self, problem: str, key: str, result: dict[str, Any]) -> None:
-        self._base.execute(
-            "INSERT OR REPLACE INTO trials VALUES (?, ?, ?)", (problem, key, json.dumps(result))
-        )
-
-    def close(self) -> None:
-        self._base.close()
+from hyperllama.core.trials import ProposerSetting
 
 
 class KeptRunner:
@@ -72,7 +30,7 @@ class KeptRunner:
         log: where the child's stderr goes.
         threads: for training; 0 leaves it to the task.
         seed: of the estimators; None takes the task's.
-        runner: trains in place of the usual child (tests).
+        runner: trains in place of the usual child.
     """
 
     def __init__(
@@ -81,6 +39,7 @@ class KeptRunner:
     ) -> None:  # fmt: skip
         self.runner = runner or TrialRunner(task_file, log=log, threads=threads)
         self.problem: Problem = self.runner.open()
+        self.space = self.problem.space
         self.seed = self.problem.task.seed if seed is None else seed
         self._kept = kept
         self._identity = identity(self.problem, self.seed)
@@ -91,7 +50,35 @@ class KeptRunner:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self.runner.close()
+
+    def setting(self, seed: int, budget: int) -> ProposerSetting:
+        """What a study of the task tells a proposer."""
+        task = self.problem.task
+        return ProposerSetting(
+            seed=seed,
+            task=task.name,
+            kind=self.problem.kind,
+            metric=self.problem.metric,
+            estimators=self.problem.estimators,
+            facts=self.problem.facts,
+            dataset="\n".join(getattr(self.runner, "summary", ())),
+            notes=task.notes,
+            folds=int(getattr(self.runner, "folds", 0)),
+            budget_trials=budget,
+        )
+
+    def judged(self, config: Config) -> None:
+        """Nothing: a score of cross-validation is judged as it is."""
+
+    def ended(
+        self, trials: Sequence[Mapping[str, Any]], should_stop: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """The incumbent's score on the rows that no trial saw, and the default's."""
+        return scores_on_test_rows(trials, lambda config: self.test_score(config, should_stop))
 
     def known(self, config: Config) -> bool:
         """Whether evaluating `config` would cost nothing."""
@@ -146,14 +133,31 @@ class KeptRunner:
         return None if known["value"] is None else float(known["value"])
 
     def _key(self, config: Config) -> str:
-        return json.dumps(self.problem.space.key(config), separators=(",", ":"))
+        return config_key(self.space, config)
+
+
+def scores_on_test_rows(
+    trials: Sequence[Mapping[str, Any]], score: Callable[[Config], float | None]
+) -> dict[str, Any]:
+    """How a cell ends: the incumbent's score on rows that no trial saw, and the default's."""
+    scored = [t for t in trials if t["value"] is not None]
+    if not scored:
+        return {"error": f"every trial failed; the last: {trials[-1]['reason']}"}
+    best = max(scored, key=lambda t: float(t["value"]))
+    try:
+        return {
+            "test_value": score(best["config"]),
+            "default_test_value": score(trials[0]["config"]),
+        }
+    except HyperLlamaError as error:
+        return {"test_value": None, "no_test": error.message}
 
 
 def identity(problem: Problem, seed: int) -> str:
     """Of everything beside the configuration that a score depends on; `seed`: of the estimator."""
     task = problem.task
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydantic's word on tuples is of no use here
+        warnings.simplefilter("ignore")  # pydantic's warning about tuples
         parts = [
             problem.fingerprint, problem.metric, sorted(problem.estimators), problem.kind,
             problem.validation.model_dump(mode="json"), task.seed, seed,
@@ -166,6 +170,8 @@ def identity(problem: Problem, seed: int) -> str:
 
 
 def _to_wire(result: Result) -> dict[str, Any]:
+    from hyperllama.core.storage.store import jsonable
+
     wire: dict[str, Any] = jsonable(
         {
             "state": result.state,

@@ -1,4 +1,4 @@
-"""What a comparison found so far, read from its folder: cells with their curves and costs.
+"""What an experiment found so far, read from its folder: cells with their curves and costs.
 
 Light enough for an interface: `read_comparison` reads JSON and nothing else.
 """
@@ -15,7 +15,12 @@ from statistics import fmean, median
 from typing import Any
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.experiments.compare.grid import Cell, Grid, comparison_names, load_grid
+from hyperllama.core.experiments.grid import (
+    Cell,
+    ExperimentGrid,
+    comparison_names,
+    load_grid,
+)
 from hyperllama.core.storage.folder import holder
 
 STATUS = "status.json"
@@ -30,8 +35,9 @@ class CellFacts:
         state: "waiting", "running", "broken off" (goes on where it was), "done", "failed",
             "skipped".
         trials: one a line of its file: number, config, value (greater is better; None failed),
-            proposer, fallback, seconds, known (trained before), ask_s, tokens, replies, repeated,
-            invalid, joules (or None), engine_mb.
+            judged (only where the value is noisy: the value without noise), proposer, fallback,
+            seconds, known (trained before), ask_s, tokens, replies, repeated, invalid, joules (or
+            None), engine_mb.
         end: test_value and default_test_value, or error, or exhausted.
     """
 
@@ -42,13 +48,13 @@ class CellFacts:
 
     @cached_property
     def curve(self) -> list[float]:
-        """Best value after each trial; NaN before the first that did not fail."""
-        best, found = math.nan, []
+        """Judged value of the incumbent after each trial; NaN before the first score."""
+        best, shown, found = math.nan, math.nan, []
         for t in self.trials:
             value = t["value"]
             if value is not None and not value <= best:
-                best = float(value)
-            found.append(best)
+                best, shown = float(value), float(t.get("judged", value))
+            found.append(shown)
         return found
 
     def best_after(self, count: int) -> float | None:
@@ -67,7 +73,7 @@ class CellFacts:
     @property
     def asked(self) -> list[Mapping[str, Any]]:
         """The trials that were proposed: all but the default configuration."""
-        return [t for t in self.trials if t["number"] > 0]
+        return [t for t in self.trials if t["number"] > 0 or self.cell.start == "none"]
 
     def mean(self, key: str) -> float | None:
         """Mean of a number of the proposals; of tokens as "tokens.prompt"."""
@@ -79,15 +85,15 @@ class CellFacts:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison with all its cells, in the order of the queue.
+    """An experiment with all its cells, in the order of the queue.
 
     Attributes:
         grid: what was asked for.
         cells: one a cell.
-        pid: of the process that works on it; None when nobody does.
+        pid: of the process that works on it; None where no process does.
     """
 
-    grid: Grid
+    grid: ExperimentGrid
     cells: tuple[CellFacts, ...]
     pid: int | None
 
@@ -146,7 +152,7 @@ class Comparison:
 
 def _needed(comparison: Comparison, cell: CellFacts) -> int:
     over = cell.state in ("done", "failed")
-    return len(cell.trials) if over else comparison.grid.budget
+    return len(cell.trials) if over else comparison.grid.budget_of(cell.cell)
 
 
 def cell_file(folder: Path, cell: Cell) -> Path:
@@ -155,20 +161,20 @@ def cell_file(folder: Path, cell: Cell) -> Path:
 
 
 def read_comparison(name: str) -> Comparison:
-    """A comparison as it stands.
+    """An experiment as it is now.
 
     Raises:
         StudyError: there is none of this name, or a file is damaged.
     """
     grid = load_grid(name)
     pid = holder(grid.folder)
-    running = ""
+    running: set[str] = set()
     if pid is not None:
         try:
-            running = str(json.loads((grid.folder / STATUS).read_text("utf8"))["cell"])
+            running = set(json.loads((grid.folder / STATUS).read_text("utf8"))["cells"])
         except (OSError, ValueError, KeyError, TypeError):
-            running = ""  # between two cells
-    cells = tuple(_read_cell(grid, cell, running) for cell in grid.cells)
+            pass  # between two cells
+    cells = tuple(read_cell(grid, c, c.id in running) for c in grid.cells)
     return Comparison(grid, cells, pid)
 
 
@@ -186,11 +192,16 @@ def all_comparisons() -> list[Comparison]:
 _read: dict[Path, tuple[tuple[int, int], list[dict[str, Any]], dict[str, Any]]] = {}
 
 
-def _read_cell(grid: Grid, cell: Cell, running: str) -> CellFacts:
+def read_cell(grid: ExperimentGrid, cell: Cell, running: bool = False) -> CellFacts:
+    """One cell as its file has it.
+
+    Raises:
+        StudyError: the file is damaged.
+    """
     trials, end = _lines(cell_file(grid.folder, cell))
     if cell.skipped:
         state = "skipped"
-    elif cell.id == running:
+    elif running:
         state = "running"
     elif "error" in end:
         state = "failed"

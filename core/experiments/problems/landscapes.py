@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.experiments.bench.chance import Chance
-from hyperllama.core.experiments.bench.problem import Problem
+from hyperllama.core.experiments.figures.random_search import RandomSearch
+from hyperllama.core.experiments.problems.base import BenchProblem
 from hyperllama.core.space import Config, Float, Param, SearchSpace
 
 Floats = NDArray[np.float64]
@@ -138,7 +138,7 @@ def _turn(angle: float) -> Floats:
     return np.array([[c, -s], [s, c]])
 
 
-class Landscape(Problem):
+class Landscape(BenchProblem):
     """One function; the seed decides where it lies. The default configuration is the middle."""
 
     suite = "landscapes"
@@ -159,6 +159,8 @@ class Landscape(Problem):
             Param(n, Float(*b)) for n, b in zip(("x1", "x2"), self.f.bounds, strict=True)
         )
         self.spec = {"suite": "landscapes", "function": function, "variant": variant}
+        # where textbooks put Ackley's optimum, guessing the origin finds it
+        self.evidence = (function, variant) != ("ackley", "plain")
 
     def placement(self, seed: int) -> Placement:
         """Where the function lies under `seed`."""
@@ -184,10 +186,10 @@ class Landscape(Problem):
         x1, x2 = np.meshgrid(steps[:, 0], steps[:, 1])
         return self.losses(np.stack([x1, x2], -1), seed)
 
-    def chance(self, seed: int) -> Chance:
+    def random_search(self, seed: int) -> RandomSearch:
         losses = self.grid(seed, _GRID).ravel()
         start = self.observe(self.space.default(), seed)
-        return Chance.of(losses, weights=np.ones(len(losses)), default=(start, start))
+        return RandomSearch.of(losses, weights=np.ones(len(losses)), default=(start, start))
 
 
 @lru_cache(maxsize=4096)
@@ -204,12 +206,3 @@ def landscape_problems(
         StudyError: an unknown function or variant.
     """
     return [Landscape(name, variant) for name in (functions or tuple(FUNCTIONS))]
-
-
-def is_evidence(problem: Problem) -> bool:
-    """False for Ackley where textbooks put it: guessing the origin solves it."""
-    return not (
-        isinstance(problem, Landscape)
-        and problem.function == "ackley"
-        and problem.variant == "plain"
-    )

@@ -2,7 +2,7 @@
 
 A table is `NAME.npz` with one array, an axis for each hyperparameter and, where runs were repeated,
 a last axis for the repeats. Tables whose name starts with "hpobench_mlp_" are known; what others
-mean stands in `NAME.toml` beside them, with the keys of `Layout` and `Axis`:
+mean stands in `NAME.toml` beside them, with the keys of `TableLayout` and `GridAxis`:
 
     array = "val_score"            # these three as they are where left out
     greater_is_better = true
@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 
 from hyperllama.core.errors import DataError
 from hyperllama.core.estimators import Facts, canonical_name, family
-from hyperllama.core.experiments.bench.chance import Chance
-from hyperllama.core.experiments.bench.problem import Problem
+from hyperllama.core.experiments.figures.random_search import RandomSearch
+from hyperllama.core.experiments.problems.base import BenchProblem
 from hyperllama.core.space import (
     Categorical,
     Config,
@@ -57,7 +57,7 @@ _FINE = 200_001
 
 
 @dataclass(frozen=True)
-class Axis:
+class GridAxis:
     """One axis of a table: the grid of one hyperparameter.
 
     Attributes:
@@ -115,7 +115,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """What the numbers of a table mean.
 
     Attributes:
@@ -125,7 +125,7 @@ class Layout:
         family, kind, facts: of the estimator and the data set that were evaluated.
     """
 
-    axes: tuple[Axis, ...]
+    axes: tuple[GridAxis, ...]
     array: str = "val_score"
     greater_is_better: bool = True
     offset: float = 1.0
@@ -139,13 +139,13 @@ def _steps(low: float, high: float) -> tuple[float, ...]:
     return tuple(float(v) for v in np.geomspace(low, high, 10))
 
 
-HPOBENCH_MLP = Layout(
+HPOBENCH_MLP = TableLayout(
     axes=(
-        Axis("alpha", _steps(1e-8, 1.0), log=True),
-        Axis("batch_size", (4, 6, 10, 16, 25, 40, 64, 101, 161, 256), "integer", log=True),
-        Axis("depth", (1, 2, 3), "integer"),
-        Axis("learning_rate_init", _steps(1e-5, 1.0), log=True),
-        Axis("width", (16, 25, 40, 64, 101, 161, 256, 406, 645, 1024), "integer", log=True),
+        GridAxis("alpha", _steps(1e-8, 1.0), log=True),
+        GridAxis("batch_size", (4, 6, 10, 16, 25, 40, 64, 101, 161, 256), "integer", log=True),
+        GridAxis("depth", (1, 2, 3), "integer"),
+        GridAxis("learning_rate_init", _steps(1e-5, 1.0), log=True),
+        GridAxis("width", (16, 25, 40, 64, 101, 161, 256, 406, 645, 1024), "integer", log=True),
     ),
     loss_name="1 - validation score",
     family="mlp",
@@ -164,7 +164,7 @@ _HPOBENCH_FACTS = {  # the data sets as OpenML describes them
 }
 
 
-class TableProblem(Problem):
+class TableProblem(BenchProblem):
     """One table.
 
     Args:
@@ -191,7 +191,7 @@ class TableProblem(Problem):
         self.space = SearchSpace(_params(layout))
         self._single = losses
         self._mean = losses.mean(-1)
-        self.noise = self.seeded = noise and losses.shape[-1] > 1
+        self.noisy = self.seeded = noise and losses.shape[-1] > 1
         self.best = float(self._mean.min())
         self.spec = {
             "suite": "tables", "path": str(file.resolve()), "noise": noise, "known": known,
@@ -202,7 +202,7 @@ class TableProblem(Problem):
         for axis in layout.axes:
             weights = np.multiply.outer(weights, axis.weights())
         self._weights = weights.ravel()
-        self._chances: dict[int, Chance] = {}
+        self._random: dict[int, RandomSearch] = {}
 
     def _cell(self, config: Config) -> tuple[int, ...]:
         return tuple(axis.nearest(config[axis.name]) for axis in self.layout.axes)
@@ -211,7 +211,7 @@ class TableProblem(Problem):
         return seed % int(self._single.shape[-1])
 
     def observe(self, config: Config, seed: int) -> float:
-        if self.noise:
+        if self.noisy:
             return float(self._single[(*self._cell(config), self._repeat(seed))])
         return self.judge(config, seed)
 
@@ -221,15 +221,15 @@ class TableProblem(Problem):
     def failed_loss(self, seed: int) -> float:
         return float(self._mean.max())
 
-    def chance(self, seed: int) -> Chance:
-        repeat = self._repeat(seed) if self.noise else 0
-        if repeat not in self._chances:
+    def random_search(self, seed: int) -> RandomSearch:
+        repeat = self._repeat(seed) if self.noisy else 0
+        if repeat not in self._random:
             judged = self._mean.ravel()
-            observed = self._single[..., repeat].ravel() if self.noise else judged
+            observed = self._single[..., repeat].ravel() if self.noisy else judged
             start = self.space.default()
             default = self.observe(start, seed), self.judge(start, seed)
-            self._chances[repeat] = Chance.of(observed, judged, self._weights, default)
-        return self._chances[repeat]
+            self._random[repeat] = RandomSearch.of(observed, judged, self._weights, default)
+        return self._random[repeat]
 
 
 def table_problems(
@@ -246,7 +246,7 @@ def table_problems(
     return [TableProblem(f, noise, known) for f in files]
 
 
-def read_layout(file: Path) -> Layout:
+def read_layout(file: Path) -> TableLayout:
     """What the axes of `file` mean, from the .toml file beside it or from its name.
 
     Raises:
@@ -270,16 +270,16 @@ def read_layout(file: Path) -> Layout:
     )
 
 
-def _parsed(raw: Mapping[str, Any]) -> Layout:
-    axes = tuple(Axis(**{**a, "values": tuple(a["values"])}) for a in raw["axes"])
+def _parsed(raw: Mapping[str, Any]) -> TableLayout:
+    axes = tuple(GridAxis(**{**a, "values": tuple(a["values"])}) for a in raw["axes"])
     rest = {k: v for k, v in raw.items() if k not in ("axes", "facts")}
     facts = Facts(**raw["facts"]) if "facts" in raw else None
     if rest.get("family") is not None:
         rest["family"] = canonical_name(str(rest["family"]))
-    return Layout(axes=axes, facts=facts, **rest)
+    return TableLayout(axes=axes, facts=facts, **rest)
 
 
-def _losses(file: Path, layout: Layout) -> Floats:
+def _losses(file: Path, layout: TableLayout) -> Floats:
     """Losses of a table, one axis a hyperparameter and a last one for the repeats."""
     try:
         with np.load(file, allow_pickle=False) as archive:
@@ -302,7 +302,7 @@ def _losses(file: Path, layout: Layout) -> Floats:
     return np.asarray(losses)
 
 
-def _params(layout: Layout) -> list[Param]:
+def _params(layout: TableLayout) -> list[Param]:
     """Hyperparameters with the family's default and description where it knows them."""
     known = None
     if layout.family is not None:

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Chance:
+class RandomSearch:
     """Losses of random configurations.
 
     Attributes:
@@ -37,8 +37,8 @@ class Chance:
         judged: Floats | None = None,
         weights: Floats | None = None,
         default: tuple[float, float] | None = None,
-    ) -> Chance:
-        """The same, sorted by what is observed, and equally likely members merged by nobody."""
+    ) -> RandomSearch:
+        """The losses sorted by what is observed; weights are scaled to a sum of 1."""
         order = np.argsort(observed, kind="stable")
         judged = observed if judged is None else judged
         kept = None if weights is None else weights[order] / weights.sum()
@@ -63,13 +63,13 @@ class Chance:
         return float(self.judged[order][min(int(np.searchsorted(np.cumsum(w), 0.5)), len(w) - 1)])
 
     def _after(self, k: int, first: tuple[float, float] | None) -> float:
-        p = self._best_is(k)
+        p = self.best_is(k)
         if first is None:
             return float(p @ self.judged)
         better = self.observed < first[0]
         return float(p @ np.where(better, self.judged, first[1]))
 
-    def _best_is(self, k: int) -> Floats:
+    def best_is(self, k: int) -> Floats:
         """Probability that each member is the best of k drawn, shape (n,)."""
         n = len(self.observed)
         if self.weights is not None:

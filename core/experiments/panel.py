@@ -1,34 +1,34 @@
-"""The honesty panel: what a study found beside what simpler ways find with the same budget.
+"""What a study found beside what simpler ways find with the same budget: the baselines panel.
 
-`read_honesty(STUDY)` is what an interface draws; it reads one JSON file. `core/baselines.py` writes
-that file while nothing else is running, and keeps its trials apart from the study's own.
+`read_panel(STUDY)` is what an interface draws; it reads one JSON file. `baselines.py` writes that
+file while nothing else is running, and keeps its trials apart from the study's own.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.experiments.figures.statistics import std
 from hyperllama.core.storage.folder import find_study, holder, write_atomically
 
 FOLDER = "baselines"
-FILE = "honesty.json"
+FILE = "honesty.json"  # the name that studies of version 0.1.0 have it under
 
 
 @dataclass(frozen=True)
-class Line:
+class BaselineCurve:
     """A way to search, after 1, 2, ... evaluations; scores are greater-is-better.
 
     Attributes:
         name: "default", "random", "tpe", "gp".
         mean: expected best score, one an evaluation.
-        low, high: the band: of random search the 10th and 90th percentile of its luck, of others
-            the worst and the best seed; as long as `mean`.
+        low, high: the band: of random search the 10th and 90th percentile, of others the worst and
+            the best seed; as long as `mean`.
         source: in words, where it comes from.
     """
 
@@ -40,11 +40,11 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Noise:
+class FoldNoise:
     """One configuration on other folds.
 
     Attributes:
-        number: of the trial; values: its score on each of the other foldings.
+        number: of the trial; values: its score on each of the other splits into folds.
     """
 
     number: int
@@ -52,14 +52,12 @@ class Noise:
 
     @property
     def std(self) -> float:
-        """Standard deviation (n - 1 in the denominator); 0 of fewer than two."""
-        n = len(self.values)
-        mean = sum(self.values) / max(n, 1)
-        return math.sqrt(sum((v - mean) ** 2 for v in self.values) / (n - 1)) if n > 1 else 0.0
+        """Standard deviation; 0 of fewer than two values."""
+        return std(self.values)
 
 
 @dataclass(frozen=True)
-class Unseen:
+class UnseenScore:
     """An incumbent of the study on the rows that no trial saw: trial, validation, test score."""
 
     number: int
@@ -68,7 +66,7 @@ class Unseen:
 
 
 @dataclass(frozen=True)
-class Honesty:
+class BaselinePanel:
     """Everything the panel shows; what is not there yet is empty.
 
     Attributes:
@@ -87,19 +85,18 @@ class Honesty:
     budget: int = 0
     curve: Sequence[float] = ()
     proposer: str = ""
-    lines: Sequence[Line] = ()
-    noise: Sequence[Noise] = ()
-    tested: Sequence[Unseen] = ()
+    lines: Sequence[BaselineCurve] = ()
+    noise: Sequence[FoldNoise] = ()
+    tested: Sequence[UnseenScore] = ()
     state: str = "none"
     done: int = 0
     total: int = 0
-    notes: Sequence[str] = field(default_factory=tuple)
 
     @property
     def noise_floor(self) -> float | None:
-        """How much a score moves by the choice of folds alone: the larger standard deviation.
+        """How much a score varies with the choice of folds alone: the larger standard deviation.
 
-        None where that is not measured, or folds leave nothing to choice (a split by time).
+        None where that is not measured, or there is only one way to split (by time).
         """
         return max((n.std for n in self.noise), default=0.0) or None
 
@@ -114,10 +111,10 @@ class Honesty:
         return max(t.test_value for t in self.tested) - self.tested[-1].test_value
 
     def words(self) -> list[str]:
-        """What a reader should take from it, in plain sentences."""
-        said: list[str] = []
+        """What it means, in plain sentences."""
         if not self.curve:
-            return said
+            return []
+        said: list[str] = []
         best, floor = self.curve[-1], self.noise_floor
         for line in self.lines:
             if not line.mean:
@@ -159,7 +156,7 @@ def _against(gap: float, name: str, floor: float | None, count: int) -> str:
     return f"{text}: {abs(gap) / floor:.0f} times the noise of the folds"
 
 
-def honesty_file(folder: Path) -> Path:
+def panel_file(folder: Path) -> Path:
     """Where a study's panel is kept."""
     return folder / FOLDER / FILE
 
@@ -169,43 +166,43 @@ def lock_folder(folder: Path) -> Path:
     return folder / FOLDER / "panel"
 
 
-def write_honesty(folder: Path, found: Honesty) -> None:
+def write_panel(folder: Path, found: BaselinePanel) -> None:
     """Replace the panel at once."""
-    file = honesty_file(folder)
+    file = panel_file(folder)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, json.dumps(asdict(found), ensure_ascii=False) + "\n")
 
 
-def read_honesty(study: str) -> Honesty:
-    """The panel of a study, as far as it is; its `state` is "stopped" where nobody works on it.
+def read_panel(study: str) -> BaselinePanel:
+    """The panel of a study so far; its `state` is "stopped" where no process works on it.
 
     Raises:
         StudyError: there is no such study, or the file is damaged.
     """
     folder = find_study(study)
-    file = honesty_file(folder)
+    file = panel_file(folder)
     try:
-        raw = json.loads(file.read_text("utf8"))
-        found = _from_json(raw)
+        found = _from_json(json.loads(file.read_text("utf8")))
     except FileNotFoundError:
-        return Honesty(folder.name)
+        return BaselinePanel(folder.name)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise StudyError(f"{file} cannot be read: {error}", "delete it") from error
-    gone = holder(lock_folder(folder)) is None
-    if gone and found.state in ("running", "waiting"):
-        return Honesty(**{**vars(found), "state": "stopped"})
+    if found.state in ("running", "waiting") and holder(lock_folder(folder)) is None:
+        return replace(found, state="stopped")
     return found
 
 
-def _from_json(raw: Mapping[str, Any]) -> Honesty:
-    kinds: dict[str, Any] = {"lines": Line, "noise": Noise, "tested": Unseen}
+def _from_json(raw: Mapping[str, Any]) -> BaselinePanel:
+    kinds: dict[str, Any] = {
+        "lines": BaselineCurve, "noise": FoldNoise, "tested": UnseenScore,
+    }  # fmt: skip
     values: dict[str, Any] = {}
-    for key in Honesty.__dataclass_fields__.keys() & raw.keys():
+    for key in BaselinePanel.__dataclass_fields__.keys() & raw.keys():
         value = raw[key]
         if key in kinds:
             value = [kinds[key](**{k: _frozen(v) for k, v in item.items()}) for item in value]
         values[key] = _frozen(value)
-    return Honesty(**values)
+    return BaselinePanel(**values)
 
 
 def _frozen(value: Any) -> Any:

@@ -1,8 +1,8 @@
 """Really trained problems: a data set, an estimator family, cross-validation. Also task files.
 
 Losses are as measured: 1 - score for scores whose best value is 1 (accuracy, AUC, R²), minus the
-score for scikit-learn's negated errors (log-loss, RMSE). Every evaluation is kept (see
-`evaluations.py`), with the same folds and seed whatever method asks.
+score for scikit-learn's negated errors (log-loss, RMSE). Every evaluation is kept (see `cache.py`),
+with the same folds and seed whatever contender asks.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 
 from hyperllama.core.errors import DataError
 from hyperllama.core.estimators import family
-from hyperllama.core.experiments.bench.chance import Chance
-from hyperllama.core.experiments.bench.evaluations import Evaluations, default_file
-from hyperllama.core.experiments.bench.problem import Problem
+from hyperllama.core.experiments.cache import KeptTrials, config_key, default_file
+from hyperllama.core.experiments.figures.random_search import RandomSearch
+from hyperllama.core.experiments.problems.base import BenchProblem
 from hyperllama.core.space import Config, Float, Integer, SearchSpace
 
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ SETTLED: tuple[tuple[str, str, str], ...] = (
 there tie. Of use without the default (`--start none`)."""
 
 
-class TabularProblem(Problem):
+class TabularProblem(BenchProblem):
     """An estimator on a data set.
 
     Args:
-        name, group, space, family, kind, metric: see `Problem`; `metric` is a scorer's name.
+        name, group, space, family, kind, metric: see `BenchProblem`; `metric` is a scorer's name.
         score: configuration -> mean score over the folds, greater is better; None for a failure.
         file: where evaluations are kept; None for the usual place.
         identity: of data, folds and seed: what evaluations are filed under.
@@ -111,29 +111,42 @@ class TabularProblem(Problem):
         versions = f"scikit-learn {_minor('scikit-learn')}, xgboost {_minor('xgboost')}"
         # The ranges are no part of it: a loss stays what it is when they change.
         self.identity = f"{identity}, {metric}, {versions}"
-        self._kept = Evaluations(file or default_file(), self.identity)
+        self._kept = KeptTrials(file or default_file())
+        self._known: dict[str, float | None] = {}
         rng = np.random.default_rng(99)
         self._pool = [space.sample(rng) for _ in range(pool)]
-        self._chance: Chance | None = None
+        self._random: RandomSearch | None = None
 
     def observe(self, config: Config, seed: int) -> float | None:
-        return self._kept.loss(self.space, config, lambda: self._measured(config))
+        if not self._has(config):
+            began = time.perf_counter()
+            score = self._score(config)
+            seconds = round(time.perf_counter() - began, 4)
+            loss = None
+            if score is not None and np.isfinite(score):
+                loss = -score if self.metric.startswith("neg_") else 1.0 - score
+                loss = float(f"{loss:.9g}")
+            key = config_key(self.space, config)
+            self._kept.put(self.identity, key, {"loss": loss, "seconds": seconds})
+            self._known[key] = loss
+        return self._known[config_key(self.space, config)]
 
-    def _measured(self, config: Config) -> tuple[float | None, float]:
-        began = time.perf_counter()
-        score = self._score(config)
-        seconds = time.perf_counter() - began
-        if score is None or not np.isfinite(score):
-            return None, seconds
-        loss = -score if self.metric.startswith("neg_") else 1.0 - score
-        return float(f"{loss:.9g}"), seconds
+    def _has(self, config: Config) -> bool:
+        """Whether the loss of `config` is known here or in the file."""
+        key = config_key(self.space, config)
+        if key not in self._known:
+            kept = self._kept.get(self.identity, key)
+            if kept is None:
+                return False
+            self._known[key] = kept["loss"]
+        return True
 
     def missing(self, chunk: int) -> list[int]:
         firsts = range(0, len(self._pool), chunk)
         return [
             first
             for first in firsts
-            if not all(self._kept.has(self.space, c) for c in self._pool[first : first + chunk])
+            if not all(map(self._has, self._pool[first : first + chunk]))
         ]
 
     def fill(self, first: int, last: int) -> None:
@@ -141,21 +154,21 @@ class TabularProblem(Problem):
             self.observe(config, 0)
 
     def failed_loss(self, seed: int) -> float:
-        return float(self.chance(seed).judged.max())
+        return float(self.random_search(seed).judged.max())
 
-    def chance(self, seed: int) -> Chance:
-        if self._chance is None:
+    def random_search(self, seed: int) -> RandomSearch:
+        if self._random is None:
             found = [self.observe(c, seed) for c in self._pool]
             worst = max((v for v in found if v is not None), default=1.0)
             start = self.observe(self.space.default(), seed)
             first = worst if start is None else start
             losses = np.array([worst if v is None else v for v in found])
-            self._chance = Chance.of(losses, default=(first, first))
-        return self._chance
+            self._random = RandomSearch.of(losses, default=(first, first))
+        return self._random
 
-    def seconds(self) -> list[float]:
-        """How long evaluations took, fastest first."""
-        return self._kept.seconds()
+    def evaluated(self) -> int:
+        """How many configurations were ever evaluated."""
+        return self._kept.count(self.identity)
 
 
 def loss_name(metric: str) -> str:
@@ -171,7 +184,7 @@ def tabular_problems(
     cache: str | Path | None = None,
     pool: int = POOL,
     known: str = "all",
-) -> list[Problem]:
+) -> list[TabularProblem]:
     """The built-in problems, or some of them.
 
     Args:
@@ -180,11 +193,9 @@ def tabular_problems(
         pool: random configurations a problem.
         known: what methods are told; see `problem.KNOWN`.
     """
-    from hyperllama.core.experiments.bench.problem import open_problem
-
     file = None if cache is None else str(cache)
     return [
-        open_problem({
+        open_tabular({
             "suite": "tabular", "data": d, "estimator": e, "metric": m, "pool": pool,
             "cache": file, "known": known,
         })
@@ -194,15 +205,13 @@ def tabular_problems(
 
 def task_problems(
     folder: str | Path, *, cache: str | Path | None = None, pool: int = POOL, known: str = "all"
-) -> list[Problem]:
+) -> list[TabularProblem]:
     """A problem for each task file (*.toml with a [data] table) in `folder`.
 
     Raises:
         DataError: there is none.
         TaskError: one of them is wrong.
     """
-    from hyperllama.core.experiments.bench.problem import open_problem
-
     files = [
         f
         for f in sorted(Path(folder).expanduser().glob("*.toml"))
@@ -212,7 +221,7 @@ def task_problems(
         raise DataError(f"no task file in {folder}", "a task file is a .toml with a [data] table")
     file = None if cache is None else str(cache)
     return [
-        open_problem({
+        open_tabular({
             "suite": "tabular", "path": str(f.resolve()), "pool": pool, "cache": file,
             "known": known,
         })
@@ -224,7 +233,7 @@ def open_tabular(spec: Mapping[str, Any]) -> TabularProblem:
     """The problem of a recipe: of the built-in suite, or of a task file."""
     problem = _of_task(spec) if "path" in spec else _built_in(spec)
     problem.tell_less(str(spec["known"]))
-    problem.spec = dict(spec)
+    problem.spec = {**spec, "suite": "tabular"}
     return problem
 
 
@@ -236,7 +245,7 @@ def problem_name(data: str, estimator: str, metric: str) -> str:
 def _built_in(spec: Mapping[str, Any]) -> TabularProblem:
     file = None if spec.get("cache") is None else Path(spec["cache"])
     from hyperllama.core.evaluate.crossval import Data, Evaluator
-    from hyperllama.core.experiments.bench.datasets import load
+    from hyperllama.core.experiments.problems.datasets import load
 
     name, chosen, metric = str(spec["data"]), family(str(spec["estimator"])), str(spec["metric"])
     data = load(name)
@@ -299,7 +308,7 @@ def _bare_score(evaluator: Evaluator, config: Config) -> float | None:
             try:
                 pipeline.fit(d.x[train], d.y[train])
                 scores.append(float(scorer(pipeline, d.x[scored], d.y[scored])))
-            except ValueError:  # scikit-learn's word for a configuration that does not work out
+            except ValueError:  # scikit-learn refuses the configuration
                 return None
     return sum(scores) / len(scores)
 

@@ -1,0 +1,170 @@
+"""Proposers that only experiments use: a fixed list, a model without history, Optuna's samplers."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from hyperllama.core.errors import SpaceError
+from hyperllama.core.propose import make_proposer
+from hyperllama.core.space import Categorical, Config, Float, SearchSpace
+from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer, ProposerSetting
+
+
+def portfolio_file() -> Path:
+    """Where the fixed configurations are: {family: [configuration, ...]}, best first."""
+    return Path(str(files("hyperllama.models") / "embedded" / "portfolio.json"))
+
+
+class PortfolioProposer:
+    """The configurations of a fixed list in order, moved into the space; random search after it."""
+
+    name = "portfolio"
+
+    def __init__(self, setting: ProposerSetting) -> None:
+        family = setting.estimators[0] if setting.estimators else ""
+        known: dict[str, list[Config]] = json.loads(portfolio_file().read_text(encoding="utf-8"))
+        self._waiting = list(known.get(family, ()))
+        self._rest = make_proposer("random", setting=setting)
+        self._told: set[object] = set()
+
+    def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        while self._waiting:
+            config = _moved_into(space, self._waiting.pop(0))
+            if space.key(config) not in self._told:
+                return Proposal(config, self.name)
+        return self._rest.ask(space, context)
+
+    def tell(self, trial: Observed) -> None:
+        self._told.add(SearchSpace(()).key(trial.config))
+        self._rest.tell(trial)
+
+    def close(self) -> None:
+        self._rest.close()
+
+
+def _moved_into(space: SearchSpace, config: Config) -> Config:
+    """`config` with values outside their range at its end, and choices there are not left out."""
+    values = {
+        n: v
+        for n, v in config.items()
+        if n in space
+        and (space[n].domain.contains(v) or not isinstance(space[n].domain, Categorical))
+    }
+    return space.complete(values)
+
+
+class WithoutHistory:
+    """A proposer that is never told a score. It knows what was tried all the same, so that a
+    comparison shows what reading the scores is worth, and not what avoiding repeats is worth."""
+
+    def __init__(self, inner: Proposer) -> None:
+        self._inner = inner
+        self.name = f"{inner.name}-no-history"
+
+    def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        return replace(self._inner.ask(space, context), proposer=self.name)
+
+    def tell(self, trial: Observed) -> None:
+        self._inner.tell(replace(trial, value=None))
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class OptunaProposer:
+    """One of Optuna's own samplers, asked and told as Optuna's users do; 3 startup trials.
+
+    Args:
+        which: "optuna-tpe", "optuna-gp" (imports PyTorch) or "optuna-cmaes".
+    """
+
+    def __init__(self, setting: ProposerSetting, which: str) -> None:
+        self.name = which
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sampler: optuna.samplers.BaseSampler
+            if which == "optuna-gp":
+                try:
+                    import torch
+                except ImportError as error:
+                    raise SpaceError(
+                        "optuna-gp needs PyTorch", "pip install torch, or leave the method out"
+                    ) from error
+                torch.set_num_threads(1)
+                sampler = optuna.samplers.GPSampler(seed=setting.seed, n_startup_trials=3)
+            elif which == "optuna-cmaes":
+                sampler = optuna.samplers.CmaEsSampler(seed=setting.seed, n_startup_trials=3)
+            else:
+                sampler = optuna.samplers.TPESampler(
+                    seed=setting.seed, n_startup_trials=3, multivariate=True, group=True
+                )
+            self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._pending: tuple[Any, Config] | None = None
+        self._space: SearchSpace | None = None
+        self._early: list[Observed] = []
+
+    def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        self._space = space
+        for told in self._early:
+            self._add(told, space)
+        self._early = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trial = self._study.ask()
+            config = self._suggested(trial, space)
+        self._pending = trial, config
+        return Proposal(config, self.name)
+
+    def _suggested(self, trial: Any, space: SearchSpace) -> Config:
+        config: Config = {}
+        for p in space:
+            if not space.is_active(p.name, config):
+                continue
+            d = p.domain
+            if p.frozen:
+                value: Any = p.start
+            elif isinstance(d, Categorical):
+                value = trial.suggest_categorical(p.name, d.choices)
+            elif isinstance(d, Float):
+                value = trial.suggest_float(p.name, d.low, d.high, log=d.log, step=d.step)
+            else:
+                value = trial.suggest_int(p.name, d.low, d.high, log=d.log, step=d.step)
+            config[p.name] = d.cast(value)
+        return config
+
+    def tell(self, trial: Observed) -> None:
+        if self._pending is not None and self._pending[1] == trial.config:
+            asked = self._pending[0]
+            self._pending = None
+            if trial.value is None:
+                self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
+            else:
+                self._study.tell(asked, trial.value)
+        elif self._space is None:
+            self._early.append(trial)
+        else:
+            self._add(trial, self._space)
+
+    def _add(self, trial: Observed, space: SearchSpace) -> None:
+        if trial.value is None:
+            return
+        every = space.to_distributions()
+        names = [n for n in trial.config if not space[n].frozen]
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                params={n: trial.config[n] for n in names},
+                distributions={n: every[n] for n in names},
+                value=trial.value,
+            )
+        )
+
+    def close(self) -> None:
+        pass
