@@ -177,10 +177,9 @@ def from_table(path: Path, target: str, seed: int) -> Dataset:
     Raises:
         HyperLlamaError: the table cannot be read or has no such target.
     """
-    from hyperllama.core.data import load_table
-    from hyperllama.core.task.spec import DataSpec
+    from hyperllama.core.data import DataSpec, TableSource, load_table
 
-    table = load_table(DataSpec(path=path, target=target))
+    table = load_table(TableSource(DataSpec(path=path, target=target)))
     rng = np.random.default_rng(seed)
     rows = rng.permutation(table.n_rows)[:5000]
     codes = tuple(j for j, c in enumerate(table.columns) if c.kind == "category")

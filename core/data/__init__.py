@@ -1,12 +1,14 @@
 """Tables: read a file, find out what each column is, make numbers of it.
 
-polars is imported when a table is read, not before.
+It gives `load_table`, the `Table` that trains, and a look at a table for people. polars is imported
+when a table is read, not before.
 """
 
 from __future__ import annotations
 
 from hyperllama.core.data.inspect import inspect
 from hyperllama.core.data.load import load_table
+from hyperllama.core.data.source import DataSpec, Kind, TableSource
 from hyperllama.core.data.table import Column, Table
 
-__all__ = ["Column", "Table", "inspect", "load_table"]
+__all__ = ["Column", "DataSpec", "Kind", "Table", "TableSource", "inspect", "load_table"]

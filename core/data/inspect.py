@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hyperllama.core.data.columns import is_id_name, read_column
 from hyperllama.core.data.load import load_table, read_features
 from hyperllama.core.data.reader import File, open_file
+from hyperllama.core.data.source import DataSpec, Kind, TableSource
 from hyperllama.core.data.table import Column, Floats, Table
 from hyperllama.core.data.target import guess_target
 from hyperllama.core.errors import TaskError
 from hyperllama.core.text import allowed, shown
 
-if TYPE_CHECKING:
-    from hyperllama.core.task.spec import Kind, Task
-
 _HEAD_ROWS = 5000
 _TOP = 10
-
 
 
 def inspect(
@@ -51,7 +48,8 @@ def inspect(
                         allowed(file.names, target))
     guessed = target is None
     name, certain = (target, True) if target is not None else _pick_target(file)
-    task = _task(path, str(name), kind, separator, encoding)
+    data = DataSpec(path=path, target=str(name), separator=separator, encoding=encoding)
+    source = TableSource(data, kind)
     result: dict[str, Any] = {
         "path": str(path),
         "format": file.format,
@@ -59,11 +57,11 @@ def inspect(
         "encoding": file.encoding,
     }
     try:
-        table = load_table(task)
+        table = load_table(source)
     except TaskError as error:
         if not guessed:
             raise
-        return {**result, **_without_target(task, file, error)}
+        return {**result, **_without_target(source, file, error)}
     warnings = [*table.warnings, *_suggestions(table)]
     arrays = {c.name: table.x[:, j] for j, c in enumerate(table.columns)}
     return {
@@ -77,15 +75,6 @@ def inspect(
     }
 
 
-def _task(
-    path: Path, target: str, kind: Kind | None, separator: str | None, encoding: str | None
-) -> Task:
-    from hyperllama.core.task.spec import DataSpec, Task
-
-    data = DataSpec(path=path, target=target, separator=separator, encoding=encoding)
-    return Task(name=path.stem[:100] or "table", data=data, kind=kind)
-
-
 def _pick_target(file: File) -> tuple[str, bool]:
     """The column that is probably the target, judged by names and the first rows."""
     head = file.head(_HEAD_ROWS)
@@ -93,12 +82,12 @@ def _pick_target(file: File) -> tuple[str, bool]:
     return guess_target(found, file.path.name.split(".")[0])
 
 
-def _without_target(task: Task, file: File, error: TaskError) -> dict[str, Any]:
+def _without_target(source: TableSource, file: File, error: TaskError) -> dict[str, Any]:
     """The columns alone, where no column can be predicted."""
     warnings = [error.message]
-    features, _, sources = read_features(task, file, np.arange(file.rows), warnings)
+    features, _, sources = read_features(source, file, np.arange(file.rows), warnings)
     arrays = {c.name: values for c, values in features}
-    name = task.data.target
+    name = source.data.target
     sources[name] = read_column(file.read([name])[name], semicolon=file.separator == ";").column
     columns = [sources[n] for n in file.names]
     return {

@@ -16,6 +16,7 @@ from hyperllama.core.data.columns import Values, as_numbers, clean_text, read_co
 from hyperllama.core.data.dates import date_format, parse_dates
 from hyperllama.core.data.leaks import find_leaks
 from hyperllama.core.data.reader import File, open_file
+from hyperllama.core.data.source import HasSource, TableSource
 from hyperllama.core.data.table import Column, Floats, Table, spread
 from hyperllama.core.data.target import class_codes, infer_kind, label, typed
 from hyperllama.core.text import allowed, plain, shown
@@ -23,46 +24,40 @@ from hyperllama.core.text import allowed, plain, shown
 if TYPE_CHECKING:
     import polars as pl
 
-    from hyperllama.core.task.spec import DataSpec, Task
-
 FEWEST_IN_CLASS = 3
 """Rows of rarer classes are left out: one to train on, one to score, one for the test part."""
 
 
-def load_table(task: Task | DataSpec, *, subsample: bool = True) -> Table:
+def load_table(task: HasSource, *, subsample: bool = True) -> Table:
     """Read the table of a task.
 
     Args:
-        task: says where it is and what its columns are for. From its `data` alone the kind is
-            inferred and there are no groups or times.
+        task: says where the table is and what its columns are for.
         subsample: False for all rows although the task asks for fewer (for a final fit).
 
     Raises:
         DataError: the file cannot be read as a table.
         TaskError: a column the task names is not there, or the target cannot be used.
     """
-    from hyperllama.core.task.spec import Task
-
-    if not isinstance(task, Task):
-        task = Task(name=task.path.stem or "table", data=task)
-    data = task.data
+    source = task.source
+    data = source.data
     file = open_file(data.path, data.separator, data.encoding)
-    _check_names(task, file)
+    _check_names(source, file)
     warnings = [f"{plain(data.path.name)}: {note}" for note in file.notes]
     target = typed(file.read([data.target])[data.target], file.separator == ";")
-    rows, y, kind, classes = _target(task, target, subsample, warnings)
+    rows, y, kind, classes = _target(source, target, subsample, warnings)
     missing = target.null_count() / max(len(target), 1)
     target_column = Column(data.target, "number" if kind == "regression" else "category", missing,
                            classes, role="target", source=data.target,
                            distinct=target.drop_nulls().n_unique())
-    groups = _groups(task, file, rows)
-    times = _times(task, file, rows)
+    groups = _groups(source, file, rows)
+    times = _times(source, file, rows)
     if times is not None and np.isnan(times).any():
         known = ~np.isnan(times)
         out = int((~known).sum())
-        warnings.append(f"{out} rows without a value of {shown(task.validation.time)} left out")
+        warnings.append(f"{out} rows without a value of {shown(source.time)} left out")
         rows, y, times = rows[known], y[known], times[known]
-    features, dropped, sources = read_features(task, file, rows, warnings)
+    features, dropped, sources = read_features(source, file, rows, warnings)
     columns, x = _stacked(features, len(rows))
     warnings.extend(find_leaks(x, y, columns, kind, data.target))
     by_name = {**sources, data.target: target_column}
@@ -73,77 +68,79 @@ def load_table(task: Task | DataSpec, *, subsample: bool = True) -> Table:
     )
 
 
-def _check_names(task: Task, file: File) -> None:
+def _check_names(source: TableSource, file: File) -> None:
     """Raises TaskError for a column the task names that the file has not."""
-    d, v = task.data, task.validation
+    d = source.data
     named: list[tuple[str, str]] = [("data.target", d.target)]
     named += [("data.drop", n) for n in d.drop] + [("data.keep", n) for n in d.keep]
     named += [("data.categorical", n) for n in d.categorical]
-    named += [(f"validation.{k}", n) for k, n in (("group", v.group), ("time", v.time)) if n]
+    validation = {"group": source.group, "time": source.time}
+    named += [(f"validation.{k}", n) for k, n in validation.items() if n]
     for key, name in named:
         if name not in file.names:
-            raise task.wrong(key, f"{plain(d.path.name)} has no column {shown(name)}",
+            raise source.wrong(key, f"{plain(d.path.name)} has no column {shown(name)}",
                              allowed(file.names, name))
     for key, name in named[1:]:
         if name == d.target:
-            raise task.wrong(key, f"{shown(name)} is the target")
+            raise source.wrong(key, f"{shown(name)} is the target")
     if len(file.names) < 2:
-        raise task.wrong("data.path",
+        raise source.wrong("data.path",
                          f"{plain(d.path.name)} has a single column, {shown(d.target)}",
                          "is the separator right? set data.separator")
 
 
 def _target(
-    task: Task, target: pl.Series, subsample: bool, warnings: list[str]
+    source: TableSource, target: pl.Series, subsample: bool, warnings: list[str]
 ) -> tuple[NDArray[np.intp], NDArray[Any], str, tuple[str, ...]]:
     """Positions of the rows used, their target, the kind, the classes."""
     import polars as pl
 
-    name, key = shown(task.data.target), "data.target"
+    name, key = shown(source.data.target), "data.target"
     rows = np.flatnonzero(target.is_not_null().to_numpy())
     if len(rows) < len(target):
         warnings.append(f"{len(target) - len(rows)} rows without a value of {name} left out")
     filled = target.drop_nulls()
     if len(filled) == 0:
-        raise task.wrong(key, f"{name} has no values at all", "name another column")
+        raise source.wrong(key, f"{name} has no values at all", "name another column")
     kind, guessed = infer_kind(filled)
-    if task.kind is None and guessed:
+    if source.kind is None and guessed:
         warnings.append(guessed)
-    kind = task.kind or kind
+    kind = source.kind or kind
     if kind == "regression":
         if filled.dtype != pl.Float64:
-            raise task.wrong("kind", f"regression needs numbers, {name} holds "
+            raise source.wrong("kind", f"regression needs numbers, {name} holds "
                              f"{shown(filled[0], 30)}", 'allowed: kind = "classification"')
         y: NDArray[Any] = filled.to_numpy().astype(np.float64, copy=True)
         if y.min() == y.max():
-            raise task.wrong(key, f"{name} is always {y[0]:g}: there is nothing to learn")
+            raise source.wrong(key, f"{name} is always {y[0]:g}: there is nothing to learn")
         classes: tuple[str, ...] = ()
     else:
-        rows, y, classes = _classes(task, filled, rows, warnings)
-    wanted = task.data.subsample_rows
+        rows, y, classes = _classes(source, filled, rows, warnings)
+    wanted = source.data.subsample_rows
     if subsample and wanted is not None and wanted < len(rows):
-        chosen = spread(y, wanted, task.seed, kind == "classification")
+        chosen = spread(y, wanted, source.seed, kind == "classification")
         warnings.append(f"{len(chosen):,} of {len(rows):,} rows are used (subsample_rows)")
         rows, y = rows[chosen], y[chosen]
     return rows, y, kind, classes
 
 
 def _classes(
-    task: Task, filled: pl.Series, rows: NDArray[np.intp], warnings: list[str]
+    source: TableSource, filled: pl.Series, rows: NDArray[np.intp], warnings: list[str]
 ) -> tuple[NDArray[np.intp], NDArray[Any], tuple[str, ...]]:
-    name, key = shown(task.data.target), "data.target"
+    name, key = shown(source.data.target), "data.target"
     counts = filled.value_counts()
     rare = counts.filter(counts["count"] < FEWEST_IN_CLASS)[filled.name].sort().to_list()
     distinct = len(counts)
     if distinct - len(rare) < 2:
         if distinct == 1:
-            raise task.wrong(key, f"{name} is always {shown(label(filled[0]), 30)}: "
-                             "there is nothing to learn", "a classification needs two classes")
-        raise task.wrong(key, f"{name} has {distinct} different values, of which {len(rare)} stand "
-                         f"in fewer than {FEWEST_IN_CLASS} rows",
-                         'name another column, or set kind = "regression" for a column of numbers')
+            problem = f"{name} is always {shown(label(filled[0]), 30)}: there is nothing to learn"
+            raise source.wrong(key, problem, "a classification needs two classes")
+        problem = (f"{name} has {distinct} different values, of which {len(rare)} stand "
+                   f"in fewer than {FEWEST_IN_CLASS} rows")
+        hint = 'name another column, or set kind = "regression" for a column of numbers'
+        raise source.wrong(key, problem, hint)
     if distinct - len(rare) > 200:
-        raise task.wrong(key, f"{name} has {distinct} classes", "allowed: at most 200; "
+        raise source.wrong(key, f"{name} has {distinct} classes", "allowed: at most 200; "
                          'set kind = "regression" for a column of numbers')
     if rare:
         out = filled.is_in(rare).to_numpy()
@@ -152,20 +149,20 @@ def _classes(
                         f"left out: {listed}{' ...' if len(rare) > 5 else ''}")
         rows, filled = rows[~out], filled.filter(~out)
     try:
-        codes, classes = class_codes(filled, task.data.positive)
+        codes, classes = class_codes(filled, source.data.positive)
     except LookupError as error:
         labels = [label(v) for v in filled.unique().sort().to_list()]
         problem = (f"{name} has no class {shown(str(error.args[0]))}" if len(labels) == 2
                    else f"{name} has {len(labels)} classes; a positive one is for two")
-        raise task.wrong("data.positive", problem, allowed(labels)) from error
+        raise source.wrong("data.positive", problem, allowed(labels)) from error
     return rows, codes, classes
 
 
-def _groups(task: Task, file: File, rows: NDArray[np.intp]) -> NDArray[np.int64] | None:
+def _groups(source: TableSource, file: File, rows: NDArray[np.intp]) -> NDArray[np.int64] | None:
     """Codes of the group column, shape (n_rows,); each empty cell is a group of its own."""
     import polars as pl
 
-    name = task.validation.group
+    name = source.group
     if name is None:
         return None
     cells = file.read([name])[name].cast(pl.String)[rows]
@@ -176,11 +173,11 @@ def _groups(task: Task, file: File, rows: NDArray[np.intp]) -> NDArray[np.int64]
     return out
 
 
-def _times(task: Task, file: File, rows: NDArray[np.intp]) -> Floats | None:
+def _times(source: TableSource, file: File, rows: NDArray[np.intp]) -> Floats | None:
     """The time column as numbers, shape (n_rows,); NaN where empty."""
     import polars as pl
 
-    name = task.validation.time
+    name = source.time
     if name is None:
         return None
     cells = file.read([name])[name][rows]
@@ -197,16 +194,16 @@ def _times(task: Task, file: File, rows: NDArray[np.intp]) -> Floats | None:
             style = date_format(filled)
             numbers = None if style is None else parse_dates(cells, style).dt.epoch("us")
     if numbers is None:
-        raise task.wrong("validation.time", f"{shown(name)} holds neither dates nor numbers",
+        raise source.wrong("validation.time", f"{shown(name)} holds neither dates nor numbers",
                          f"it begins with {shown(str(cells.drop_nulls().head(1).to_list()))}")
     return numbers.cast(pl.Float64).to_numpy().astype(np.float64, copy=True)
 
 
 def read_features(
-    task: Task, file: File, rows: NDArray[np.intp], warnings: list[str]
+    source: TableSource, file: File, rows: NDArray[np.intp], warnings: list[str]
 ) -> tuple[list[tuple[Column, Floats]], list[Column], dict[str, Column]]:
     """Features with their arrays, columns that are not used, every column of the file by name."""
-    d, v = task.data, task.validation
+    d = source.data
     features: list[tuple[Column, Floats]] = []
     dropped: list[Column] = []
     sources: dict[str, Column] = {}
@@ -215,9 +212,9 @@ def read_features(
         for name in frame.columns:
             cells = frame[name] if every_row else frame[name][rows]
             found = read_column(cells, semicolon=file.separator == ";",
-                                keep=name in d.keep or name == v.time,
+                                keep=name in d.keep or name == source.time,
                                 categorical=name in d.categorical)
-            column, made = _role(task, name, found)
+            column, made = _role(source, name, found)
             sources[name] = column
             if column.role == "feature":
                 features.extend(made)
@@ -230,14 +227,16 @@ def read_features(
     return features, dropped, sources
 
 
-def _role(task: Task, name: str, found: Values) -> tuple[Column, list[tuple[Column, Floats]]]:
+def _role(
+    source: TableSource, name: str, found: Values
+) -> tuple[Column, list[tuple[Column, Floats]]]:
     """What the task makes of a column beside what it is."""
     column, made = found.column, list(found.features)
-    if name in task.data.drop:
+    if name in source.data.drop:
         return replace(column, role="dropped", note="dropped by the task"), []
-    if name == task.validation.group:
+    if name == source.group:
         return replace(column, role="group", note="names the group"), []
-    if name == task.validation.time:
+    if name == source.time:
         # Later rows lie beyond every value seen in training, so the moment itself tells nothing.
         made = [(c, a) for c, a in made if c.part in ("month", "weekday", "hour")]
         column = replace(column, role="feature" if made else "time", note="orders the rows")

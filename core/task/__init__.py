@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from hyperllama.core.data import DataSpec
 from hyperllama.core.task.load import load_task, parse_task, sample_tasks, standalone_text
 from hyperllama.core.task.resolve import Problem, resolve
-from hyperllama.core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation
+from hyperllama.core.task.spec import Budget, Limits, Override, Task, Validation
 
 __all__ = [
     "Budget",

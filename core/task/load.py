@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from hyperllama.core.data.source import DataSpec, wrong
 from hyperllama.core.errors import SpaceError, TaskError
 from hyperllama.core.task import metrics
 from hyperllama.core.task.overrides import check_without_table
-from hyperllama.core.task.spec import Budget, DataSpec, Limits, Override, Task, Validation, wrong
+from hyperllama.core.task.spec import Budget, Limits, Override, Task, Validation
 from hyperllama.core.text import allowed, plain, shown
 
 if sys.version_info >= (3, 11):

@@ -17,7 +17,7 @@ from hyperllama.core.task.metrics import default_metric, known
 from hyperllama.core.text import allowed, shown
 
 if TYPE_CHECKING:
-    from hyperllama.core.task.spec import Kind
+    from hyperllama.core.data import Kind
 
 _MANY_ROWS = 200_000
 _SUBSAMPLE_ROWS = 50_000

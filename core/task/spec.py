@@ -10,62 +10,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
+from hyperllama.core.data.source import DataSpec, Kind, Names, TableSource, TomlTable, wrong
 from hyperllama.core.errors import TaskError
-from hyperllama.core.text import plain
 
-Kind = Literal["classification", "regression"]
 Method = Literal["kfold", "stratified", "group", "time", "split"]
 Scalar = Union[bool, int, float, str]
-
-
-def _names(value: object) -> object:
-    """One string counts as a list of one."""
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _path(value: object) -> object:
-    return Path(value).expanduser() if isinstance(value, str) and value.strip() else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Scalars = Annotated[
     tuple[Scalar, ...],
     BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
 ]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class DataSpec(_Table):
-    """Where the table is and what its columns are for."""
-
-    path: Annotated[Path, BeforeValidator(_path)]
-    """CSV (also .gz, .zst), Parquet, Feather or Arrow; relative to the task file."""
-    target: str
-    """The column to predict."""
-    separator: str | None = Field(default=None, min_length=1, max_length=1)
-    """Between the cells of a CSV; found out when absent."""
-    encoding: str | None = None
-    """Of a CSV, e.g. "utf8", "latin-1", "utf-16"; found out when absent."""
-    drop: Names = ()
-    """Columns that are not used."""
-    keep: Names = ()
-    """Columns that are used although they look like identifiers or free text."""
-    categorical: Names = ()
-    """Columns of numbers that stand for categories, e.g. postal codes."""
-    positive: str | int | float | bool | None = None
-    """The class that metrics like f1 and average_precision look for (two classes only)."""
-    subsample_rows: int | None = Field(default=None, ge=20)
-    """Use at most so many rows, drawn with the task's seed and the same shares of the classes."""
-
-
-class Validation(_Table):
+class Validation(TomlTable):
     """How a configuration is scored, and which rows are kept for the end."""
 
     method: Method | None = None
@@ -98,7 +56,7 @@ class Validation(_Table):
         return self
 
 
-class Budget(_Table):
+class Budget(TomlTable):
     """When the study ends: after so many trials or minutes, whichever comes first."""
 
     trials: int = Field(default=20, ge=1, le=100_000)
@@ -113,7 +71,7 @@ class Budget(_Table):
         return given
 
 
-class Limits(_Table):
+class Limits(TomlTable):
     """What one trial may use."""
 
     trial_seconds: float = Field(default=300.0, gt=0)
@@ -121,7 +79,7 @@ class Limits(_Table):
     threads: int | None = Field(default=None, ge=1, le=1024)
 
 
-class Override(_Table):
+class Override(TomlTable):
     """What a task says about one hyperparameter: hold it, change its bounds, or add it.
 
     In strings, "none" stands for Python's None.
@@ -157,7 +115,7 @@ class Override(_Table):
         return self
 
 
-class Task(_Table):
+class Task(TomlTable):
     """A task file, checked. `load_task` makes one; `resolve` fills what it leaves open."""
 
     name: str = Field(min_length=1, max_length=100)
@@ -189,15 +147,12 @@ class Task(_Table):
         """The task file; None for a task made in Python."""
         return self._file
 
+    @property
+    def source(self) -> TableSource:
+        """What `load_table` has to know."""
+        v = self.validation
+        return TableSource(self.data, self.kind, v.group, v.time, self.seed, self._file)
+
     def wrong(self, key: str, problem: str, allowed: str = "") -> TaskError:
         """The error to raise about one key of this task."""
         return wrong(self._file, key, problem, allowed)
-
-
-def wrong(file: Path | None, key: str, problem: str, allowed: str = "") -> TaskError:
-    """A TaskError naming file, key (a dotted path) and problem; the hint says what is allowed."""
-    where = plain(file.name) if file is not None else "the task"
-    at = f"{where}: {plain(key)}" if key else where
-    error = TaskError(f"{at}: {problem}", allowed)
-    error.faults = ((key, problem, allowed),)
-    return error
