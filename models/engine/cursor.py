@@ -7,7 +7,7 @@ A `Cursor` is a generator that asks for the evaluation of tokens and gets the lo
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -85,10 +85,7 @@ class Cursor:
         return Completion(
             values=self.values,
             text=self.context.vocabulary.detokenize(self.reply),
-            beliefs={
-                name: tuple((value, round(p, 7)) for value, p in pairs)
-                for name, pairs in self.beliefs.items()
-            },
+            beliefs=self.beliefs,
             tokens=tuple(self.reply),
             logprob=self.logprob,
             stop_reason=self.stop_reason,
@@ -110,6 +107,9 @@ class Cursor:
                 yield from self._choice(i, segment)
             else:
                 yield from self._free(i, segment)
+
+    def _believe(self, name: str, values: Sequence[Any], shares: Sequence[float]) -> None:
+        self.beliefs[name] = Belief(tuple(values), tuple(round(p, 7) for p in shares))
 
     def _push(self, *tokens: int) -> None:
         self.pending += tokens
@@ -143,8 +143,7 @@ class Cursor:
             row = yield from self._logits()
             logits = row[np.array(allowed, np.int32)]
             if segment.belief:
-                p = probabilities(logits)
-                self.beliefs[segment.name] = tuple(zip(allowed, p.tolist(), strict=True))
+                self._believe(segment.name, allowed, probabilities(logits).tolist())
             taken = self._take(logits)
         self.values[segment.name] = allowed[taken]
         self._push(allowed[taken])
@@ -183,7 +182,7 @@ class Cursor:
         if segment.belief:
             bins[value] = bins.get(value, 0.0) + reach
             ranked = sorted(bins.items(), key=lambda item: -item[1])
-            self.beliefs[segment.name] = tuple(ranked[:BELIEF_BINS])
+            self._believe(segment.name, *zip(*ranked[:BELIEF_BINS], strict=True))
 
     def _choice(self, i: int, segment: OneOf) -> Steps:
         node, _ = self.plan.tries[i]
@@ -213,7 +212,7 @@ class Cursor:
         belief[node.option] += reach
         self.values[segment.name] = segment.options[node.option]
         if segment.belief:
-            self.beliefs[segment.name] = tuple(zip(segment.options, belief, strict=True))
+            self._believe(segment.name, segment.options, belief)
 
     def _ways(self, node: Branch, row: Row, i: int) -> NDArray[np.float32]:
         """Logits of the ways on from `node`, and last of ending there if that is possible."""
