@@ -194,7 +194,6 @@ def choose_free(
     row: NDArray[np.float32],
     temperature: float,
     top_p: float,
-    top_k: int,
     draw: Callable[[], float],
 ) -> tuple[int, float]:
     """Like `choose`, over a whole vocabulary row of shape (n_vocab,), without sorting it.
@@ -211,11 +210,7 @@ def choose_free(
     total = log_sum_exp(row)
     if temperature == 0:
         return best, top - total
-    if 0 < top_k < len(row):
-        ids = np.sort(np.argpartition(row, -top_k)[-top_k:])
-        i = int(ids[_drawn(_heated(row[ids], top, temperature), top_p, draw)])
-    else:
-        i = _drawn(_heated(row, top, temperature), top_p, draw)
+    i = _drawn(_heated(row, top, temperature), top_p, draw)
     return i, float(row[i]) - total
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.models.engine.connection import Connection
-from hyperllama.models.engine.generation import Completion, Generated, Generation, Prompt
+from hyperllama.models.engine.generation import Completion, Generated, Generation
 from hyperllama.models.engine.messages import (
     Answer,
     CountTokens,
@@ -23,7 +23,6 @@ from hyperllama.models.engine.messages import (
     RenderChat,
     RestoreCache,
     SaveCache,
-    Score,
     Sha256,
     Tokenize,
 )
@@ -175,18 +174,6 @@ class Engine(Connection):
             nothing = Completion(values={}, text="", stop_reason="cancelled")
             context = self.info.context_length if self.info else 0
             return Generated((nothing,) * request.samples, context_length=context)
-
-    def score(
-        self,
-        prompt: Prompt,
-        continuations: Sequence[str | Sequence[int]],
-        should_stop: ShouldStop | None = None,
-    ) -> list[list[float]]:
-        """Natural logs of the probabilities of each continuation's tokens after `prompt`."""
-        try:
-            return self._ask_again(Score(prompt, continuations), None, should_stop)
-        except _Stopped:
-            return []
 
     def read_ahead(self, parts: Sequence[str]) -> None:
         """Begin to read the parts that the next prompt will have in front, and return at once.

@@ -27,8 +27,6 @@ Run = tuple[int, int, Sequence[int]]
 SEQUENCES = MAX_SAMPLES + 1
 """Parallel sequences of a context; the last is scratch for beliefs and scores."""
 SCRATCH = SEQUENCES - 1
-OUTPUTS = 64
-"""Most rows of logits in one call; buffers are as large as this asks."""
 _KV = {"f16": 1, "q8_0": 8, "q4_0": 2}
 
 
@@ -72,7 +70,7 @@ class Context(LoadedModel):
         params.n_batch = params.n_ubatch = settings.batch
         params.n_seq_max = SEQUENCES
         params.kv_unified = True
-        params.n_outputs_max = OUTPUTS
+        params.n_outputs_max = SEQUENCES
         params.n_threads = params.n_threads_batch = self.threads
         params.type_k = params.type_v = _KV[settings.kv_type]
         if self.flash_attention is not None:
@@ -159,23 +157,21 @@ class Context(LoadedModel):
 
     # -- evaluating ----------------------------------------------------------------------------
 
-    def evaluate(self, runs: Sequence[Run], *, every: bool = False) -> list[Row]:
+    def evaluate(self, runs: Sequence[Run]) -> list[Row]:
         """Evaluate some tokens, in one call of llama_decode or, where that is quicker, one by one.
 
         Args:
             runs: sequence, position of the first token, tokens; together at most a batch.
-            every: give the logits after every token, not only after the last of each run; for at
-                most OUTPUTS tokens.
 
         Returns:
-            Logits, in the order of the tokens; valid until the next call.
+            Logits after the last token of each run; valid until the next call.
 
         Raises:
             EngineError: the context is full, or llama.cpp fails; the cache is empty then.
         """
-        if len(runs) == 1 and not every and 1 < len(runs[0][2]) <= self.one_by_one:
+        if len(runs) == 1 and 1 < len(runs[0][2]) <= self.one_by_one:
             runs = [self._evaluate_first(runs[0], len(runs[0][2]) - 1)]
-        return [self._logits(i) for i in self._decode(runs, every=every)]
+        return [self._logits(i) for i in self._decode(runs)]
 
     def _evaluate_unseen(self, run: Run) -> None:
         """Like `evaluate`, for tokens whose logits are not needed."""
@@ -191,20 +187,18 @@ class Context(LoadedModel):
             self._decode([(sequence, position + i, tokens[i : i + 1])], logits=False)
         return sequence, position + count, tokens[count:]
 
-    def _decode(
-        self, runs: Sequence[Run], *, every: bool = False, logits: bool = True
-    ) -> list[int]:
-        """One call of llama_decode; the places in the batch that have logits."""
+    def _decode(self, runs: Sequence[Run], logits: bool = True) -> list[int]:
+        """One call of llama_decode; the places in the batch where the runs end."""
         at = 0
-        wanted: list[int] = []
+        last: list[int] = []
         for sequence, position, tokens in runs:
             end = at + len(tokens)
             self._token[at:end] = tokens
             self._position[at:end] = np.arange(position, position + len(tokens))
             self._sequence[at:end] = sequence
-            self._wanted[at:end] = every
+            self._wanted[at:end] = False
             self._wanted[end - 1] = logits
-            wanted += range(at, end) if every else [end - 1]
+            last.append(end - 1)
             at = end
         self._batch.n_tokens = at
         begin = time.perf_counter()
@@ -219,7 +213,7 @@ class Context(LoadedModel):
                 )
             raise EngineError(f"llama.cpp could not evaluate {at} tokens: {last_error()}")
         self.evaluated += at
-        return wanted
+        return last
 
     def _logits(self, index: int) -> Row:
         pointer = self.library.llama_get_logits_ith(self.pointer, index)

@@ -257,7 +257,7 @@ class Cursor:
                 self.stop_reason = "context"
                 break
             row = yield from self._logits()
-            token, logprob = choose_free(row, r.temperature, r.top_p, r.top_k, self.draw)
+            token, logprob = choose_free(row, r.temperature, r.top_p, self.draw)
             self.logprob += logprob
             if token in ended:
                 break

@@ -125,7 +125,7 @@ class Generation:
             its own (a part for every trial, say).
         segments: in the order of the reply.
         temperature: 0 takes the likeliest, always the same.
-        top_p, top_k: cut the tail of free text; 1 and 0 do not. Constrained values have no tail.
+        top_p: cuts the tail of free text; 1 does not. Constrained values have no tail.
         seed: 0 or more, None for that of the settings; the draws of sample i depend on (seed, i).
         samples: independent completions of one prompt, decoded side by side; at most MAX_SAMPLES.
     """
@@ -134,7 +134,6 @@ class Generation:
     segments: Sequence[Segment]
     temperature: float = 0.0
     top_p: float = 1.0
-    top_k: int = 0
     seed: int | None = None
     samples: int = 1
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar, Union, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from hyperllama.models.engine.generation import (
     Fixed,
@@ -19,7 +19,6 @@ from hyperllama.models.engine.generation import (
     Generation,
     Number,
     OneOf,
-    Prompt,
     Segment,
     Tokens,
 )
@@ -82,14 +81,6 @@ class Generate(EngineRequest[Generated]):
     """Run a programme of segments after a prompt."""
 
     generation: Generation
-
-
-@dataclass(frozen=True)
-class Score(EngineRequest[list[list[float]]]):
-    """Natural logs of the probabilities of each continuation's tokens."""
-
-    prompt: Prompt
-    continuations: Sequence[Union[str, Sequence[int]]]
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,16 @@
 """Runs a programme of segments over a context: all its samples side by side, one llama_decode a
-step; and scores given continuations.
+step.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from hyperllama.models.decode.sampling import log_sum_exp
-from hyperllama.models.engine.context import OUTPUTS, SCRATCH, Context, RequestCancelled, Row
+from hyperllama.models.engine.context import SCRATCH, Context, RequestCancelled, Row
 from hyperllama.models.engine.cursor import Aside, Cursor
 from hyperllama.models.engine.generation import Generated, Generation
 from hyperllama.models.engine.plan import RequestPlan
-from hyperllama.models.errors import EngineError
 
 
 def run(
@@ -119,7 +115,7 @@ def _feed(context: Context, cursors: Sequence[Cursor], cancelled: Callable[[], b
         size = 0
         for cursor, tokens in asked:
             tokens = _all_but_last_batch(context, cursor, tokens)
-            if size + len(tokens) > context.settings.batch or len(batch) == OUTPUTS:
+            if size + len(tokens) > context.settings.batch:
                 batch, size = [], 0
                 groups.append(batch)
             batch.append((cursor, tokens))
@@ -141,47 +137,6 @@ def _all_but_last_batch(context: Context, cursor: Cursor, tokens: list[int]) -> 
         cursor.length += size
         tokens = tokens[size:]
     return tokens
-
-
-def score(
-    context: Context,
-    prompt: Any,
-    continuations: Sequence[str | Sequence[int]],
-    cancelled: Callable[[], bool],
-) -> list[list[float]]:
-    """Natural logs of the probabilities of each continuation's tokens after `prompt`.
-
-    Raises:
-        EngineError: prompt and continuation do not fit.
-        RequestCancelled: `cancelled` became true.
-    """
-    plan = RequestPlan(context, Generation(prompt, ()))
-    tokens, ends, _ = plan.prompt()
-    v = context.vocabulary
-    first, _ = context.start(tokens, ends, cancelled)
-    first = first.copy()
-    total = log_sum_exp(first)
-    results: list[list[float]] = []
-    for continuation in continuations:
-        if cancelled():
-            raise RequestCancelled
-        ids = (
-            v.continuation(continuation)
-            if isinstance(continuation, str)
-            else [int(t) for t in continuation]
-        )
-        if len(tokens) + len(ids) > context.length:
-            raise EngineError(f"prompt and continuation have {len(tokens) + len(ids)} tokens")
-        logs = [float(first[ids[0]]) - total] if ids else []
-        context.fork(0, SCRATCH)
-        for at in range(0, len(ids) - 1, OUTPUTS):
-            block = ids[at : min(at + OUTPUTS, len(ids) - 1)]
-            rows = context.evaluate([(SCRATCH, len(tokens) + at, block)], every=True)
-            following = ids[at + 1 : at + 1 + len(block)]
-            logs += [float(r[t]) - log_sum_exp(r) for r, t in zip(rows, following, strict=True)]
-        context.drop(SCRATCH)
-        results.append([x if math.isfinite(x) else -1e30 for x in logs])
-    return results
 
 
 def _ignore(_text: str) -> None:

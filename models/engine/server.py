@@ -15,9 +15,9 @@ from typing import Any
 from hyperllama.models.engine import messages
 from hyperllama.models.engine.cache import restore_cache, save_cache
 from hyperllama.models.engine.chat import render
-from hyperllama.models.engine.context import Context, RequestCancelled
+from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.generation import Generated
-from hyperllama.models.engine.programme import read, run, score
+from hyperllama.models.engine.programme import read, run
 from hyperllama.models.engine.settings import ModelInfo
 from hyperllama.models.errors import EngineError, HyperLlamaError
 from hyperllama.models.gguf import file_sha256
@@ -163,14 +163,6 @@ class Server:
         if unsent:
             call.send("text", text=unsent)
         return result
-
-    @answer.register
-    def _score(self, request: messages.Score, call: ChildRequest) -> list[list[float]]:
-        prompt, continuations = request.prompt, request.continuations
-        try:
-            return score(self.context, prompt, continuations, lambda: call.cancelled)
-        except RequestCancelled:
-            raise EngineError("scoring was cancelled") from None
 
     # -- the cache -----------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
-"""Reads the header of a GGUF file, and believes nothing in it: every count, length and offset is
-checked against the file's size before it is used. No llama.cpp, no numpy, no memory mapping (a
-mapped file that is cut short under us would kill the process).
+"""Reads the header of a GGUF file without trusting it.
+
+Every count, length and offset is checked against the file's size before it is used. No llama.cpp,
+no numpy, no memory mapping (a mapped file that is cut short meanwhile would kill the process).
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
@@ -8,6 +9,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 from __future__ import annotations
 
 import math
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,18 +25,8 @@ KEPT_ELEMENTS = 256
 
 _AGAIN = "copy or download the file again"
 _SCALARS = {
-    0: "B",
-    1: "b",
-    2: "H",
-    3: "h",
-    4: "I",
-    5: "i",
-    6: "f",
-    7: "?",
-    10: "Q",
-    11: "q",
-    12: "d",
-}
+    0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
+}  # fmt: skip
 _STRING, _ARRAY = 8, 9
 
 BLOCKS: dict[int, tuple[str, int, int]] = {
@@ -93,17 +85,19 @@ def read_header(path: Path) -> Header:
         ModelFileError: no file, not readable, not GGUF, cut short, or damaged.
     """
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            if size == 0:
-                raise ModelFileError(f"{path} is empty", _AGAIN)
-            return _Reader(path, file, size).header()
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ModelFileError(f"{path} is a folder", "name a .gguf file in it")
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+            raise ModelFileError(f"{path} is not a regular file", "name a .gguf file")
+        if status.st_size == 0:
+            raise ModelFileError(f"{path} is empty", _AGAIN)
+        with path.open("rb", buffering=1 << 20) as file:
+            return _Reader(path, file, status.st_size).header()
     except FileNotFoundError:
         raise ModelFileError(
             f"{path} does not exist", "`hyperllama models` lists what there is"
         ) from None
-    except IsADirectoryError:
-        raise ModelFileError(f"{path} is a folder", "name a .gguf file in it") from None
     except PermissionError:
         raise ModelFileError(f"{path} may not be read", "check its permissions") from None
     except OSError as e:
@@ -113,75 +107,42 @@ def read_header(path: Path) -> Header:
 class _Reader:
     def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
         self.path, self.file, self.size = path, file, size
-        self.buffer = b""
-        self.base = 0  # where the buffer begins in the file
-        self.at = 0  # read position within the buffer
 
     def fail(self, what: str, hint: str = _AGAIN) -> ModelFileError:
         return ModelFileError(f"{self.path}: {what}", hint)
 
     def left(self) -> int:
-        return self.size - self.base - self.at
+        return self.size - self.file.tell()
 
-    def need(self, count: int, what: str) -> None:
-        """Have `count` bytes in the buffer at the read position."""
-        if len(self.buffer) - self.at >= count:
-            return
-        if count > self.left():
+    def take(self, count: int, what: str) -> bytes:
+        data = self.file.read(count) if count <= self.left() else b""
+        if len(data) < count:
             raise self.fail(f"the file ends inside {what}")
-        self.base += self.at
-        self.buffer = self.buffer[self.at :]
-        self.at = 0
-        self.buffer += self.file.read(max(count - len(self.buffer), 1 << 20))
-        if len(self.buffer) < count:
-            raise self.fail(f"the file ends inside {what}")
+        return data
 
     def number(self, code: str, what: str) -> Any:
-        width = struct.calcsize("<" + code)
-        self.need(width, what)
-        (value,) = struct.unpack_from("<" + code, self.buffer, self.at)
-        self.at += width
-        return value
+        return struct.unpack("<" + code, self.take(struct.calcsize("<" + code), what))[0]
 
     def text(self, what: str, longest: int) -> str:
         length = self.number("Q", what)
         if length > min(longest, self.left()):
             raise self.fail(f"{what} claims {length} bytes")
-        self.need(length, what)
-        raw = self.buffer[self.at : self.at + length]
-        self.at += length
-        return raw.decode("utf-8", "replace")
-
-    def skip(self, count: int, what: str) -> None:
-        if count > self.left():
-            raise self.fail(f"the file ends inside {what}")
-        inside = len(self.buffer) - self.at
-        if count <= inside:
-            self.at += count
-            return
-        self.base += self.at + count
-        self.file.seek(self.base)
-        self.buffer, self.at = b"", 0
+        return self.take(length, what).decode("utf-8", "replace")
 
     def skip_texts(self, count: int, what: str) -> None:
         """Walk `count` strings; written for speed, vocabularies have 150,000 of them."""
-        done = 0
-        while done < count:
-            buffer, at, end = self.buffer, self.at, len(self.buffer) - 8
-            while at <= end and done < count:
-                after = at + 8 + int.from_bytes(buffer[at : at + 8], "little")
-                if after > end + 8:
-                    break
-                at = after
-                done += 1
-            self.at = at
-            if done < count:
-                length = self.number("Q", what)
-                if length > self.left():
-                    raise self.fail(f"{what} claims {length} bytes")
-                self.skip(length, what)
-                done += 1
-                self.need(min(self.left(), 1 << 16), what)
+        while count:
+            start, chunk = self.file.tell(), self.file.read(1 << 20)
+            at, last = 0, len(chunk) - 8
+            while at <= last and count:
+                length = int.from_bytes(chunk[at : at + 8], "little")
+                at += 8 + length
+                count -= 1
+            if at == 0:
+                raise self.fail(f"the file ends inside {what}")
+            if start + at > self.size:
+                raise self.fail(f"{what} claims {length} bytes")
+            self.file.seek(start + at)
 
     def value(self, key: str) -> Any:
         what = f"the value of {key!r}"
@@ -200,29 +161,18 @@ class _Reader:
                 return [self.text(what, self.size) for _ in range(count)]
             self.skip_texts(count, what)
         elif kind in _SCALARS:
-            if count * struct.calcsize("<" + _SCALARS[kind]) > self.left():
+            size = count * struct.calcsize("<" + _SCALARS[kind])
+            if size > self.left():
                 raise self.fail(f"{what} claims {count} elements")
             if count <= KEPT_ELEMENTS:
                 return [self.number(_SCALARS[kind], what) for _ in range(count)]
-            self.skip(count * struct.calcsize("<" + _SCALARS[kind]), what)
+            self.file.seek(size, 1)
         else:
             raise self.fail(f"{what} is an array of the unknown type {kind}")
         return Elements(count)
 
     def header(self) -> Header:
-        magic = self.file.read(4)
-        if magic != b"GGUF":
-            known = {b"ggml": "old GGML", b"ggjt": "old GGML", b"PK\x03\x04": "PyTorch or zip"}
-            found = known.get(magic, "not a GGUF")
-            raise self.fail(f"this is a {found} file" if magic in known else "this is no GGUF file",
-                            "HyperLlama reads models in the GGUF format")  # fmt: skip
-        self.base = 4
-        version = self.number("I", "its version")
-        if version not in (2, 3):
-            hint = "it was written by a newer program" if 3 < version < 100 else _AGAIN
-            if version & 0xFFFF == 0 and version:
-                hint = "it was made for a big-endian machine"
-            raise self.fail(f"GGUF version {version} is not supported", hint)
+        version = self.version()
         tensor_count, key_count = self.number("Q", "its counts"), self.number("Q", "its counts")
         if key_count > min(MAX_KEYS, self.left() // 13):
             raise self.fail(f"claims {key_count} metadata entries in {self.size} bytes")
@@ -240,7 +190,7 @@ class _Reader:
         raw = [self.tensor() for _ in range(tensor_count)]
         if len({t.name for t in raw}) != len(raw):
             raise self.fail("a tensor's name repeats")
-        start = self.base + self.at
+        start = self.file.tell()
         start += -start % alignment
         for t in raw:
             if t.offset % alignment:
@@ -250,6 +200,21 @@ class _Reader:
                 raise self.fail(f"it is cut short: {self.size} of at least {whole} bytes are there")
         return Header(version, metadata, tuple(raw), start, self.size)
 
+    def version(self) -> int:
+        magic = self.file.read(4)
+        if magic != b"GGUF":
+            known = {b"ggml": "old GGML", b"ggjt": "old GGML", b"PK\x03\x04": "PyTorch or zip"}
+            found = known.get(magic, "not a GGUF")
+            raise self.fail(f"this is a {found} file" if magic in known else "this is no GGUF file",
+                            "HyperLlama reads models in the GGUF format")  # fmt: skip
+        version = self.number("I", "its version")
+        if version not in (2, 3):
+            hint = "it was written by a newer program" if 3 < version < 100 else _AGAIN
+            if version & 0xFFFF == 0 and version:
+                hint = "it was made for a big-endian machine"
+            raise self.fail(f"GGUF version {version} is not supported", hint)
+        return int(version)
+
     def tensor(self) -> Tensor:
         name = self.text("a tensor's name", MAX_NAME_BYTES)
         dimensions = self.number("I", f"tensor {name!r}")
@@ -258,7 +223,7 @@ class _Reader:
         shape = tuple(self.number("Q", f"tensor {name!r}") for _ in range(dimensions))
         kind, offset = self.number("I", f"tensor {name!r}"), self.number("Q", f"tensor {name!r}")
         if kind in REMOVED:
-            raise self.fail(f"tensor {name!r} is of type {kind}, which llama.cpp gave up",
+            raise self.fail(f"tensor {name!r} is of type {kind}, which llama.cpp removed",
                             "look for a newer conversion of this model")  # fmt: skip
         _, per_block, block_bytes = BLOCKS.get(kind, ("", 1, 0))
         if kind > 1000 or (shape and shape[0] % per_block):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import time
 from pathlib import Path
@@ -132,6 +133,9 @@ def test_whole_files_that_cannot_generate_say_why(tmp_path: Path) -> None:
         gguf.check_model(tmp_path)
     with pytest.raises(ModelFileError, match="does not exist"):
         gguf.check_model(tmp_path / "none.gguf")
+    os.mkfifo(tmp_path / "pipe.gguf")
+    with pytest.raises(ModelFileError, match="not a regular file"):
+        gguf.check_model(tmp_path / "pipe.gguf")
 
 
 def test_models_are_found_where_other_programs_keep_them(
