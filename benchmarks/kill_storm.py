@@ -244,7 +244,8 @@ def unfinished(home: Path) -> dict[int, Any]:
 
 def _trials(home: Path) -> dict[int, Any]:
     from hyperllama.core.errors import StudyError
-    from hyperllama.core.storage.store import Store, open_storage
+    from hyperllama.core.storage.database import open_storage
+    from hyperllama.core.storage.store import Store
 
     file = home / "studies.db"
     if not file.exists():

@@ -20,11 +20,12 @@ from typing import Any, BinaryIO, Protocol
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Event, Noted, TrialNoted, from_json
-from hyperllama.core.events.requests import Inbox, Note, Request, send
+from hyperllama.core.events.requests import Note, Request
 from hyperllama.core.experiments.panel import BaselinePanel, read_panel
 from hyperllama.core.storage.folder import EVENTS, LOG, PROPOSALS, free_name, holder
 from hyperllama.core.storage.paths import home, study_dir
 from hyperllama.core.storage.proposal_log import read_proposals
+from hyperllama.core.storage.request_log import Inbox, send
 from hyperllama.core.study import StateFold, StudyState
 from hyperllama.core.text import plain
 from hyperllama.models.process import STUDY_NICENESS, program_argv, set_niceness

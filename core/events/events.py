@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Union, get_args
+
+from hyperllama.core.events.codec import decode, encode
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class StudyOpened:
     warnings: tuple[str, ...] = ()
     pid: int = 0
     review: bool = False
+    hints: tuple[str, ...] = ()
+    ranges: Mapping[str, Any] = field(default_factory=dict)  # changed ranges, as `Ranges.kept`
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class ProposalText:
 @dataclass(frozen=True)
 class ProposalMade:
     """A configuration was proposed. `tokens`: prompt, cached, generated, context_used,
-    context_length, per_s, seconds, how the prompt was planned (see `core.study.telling.counts`).
+    context_length, per_s, seconds, how the prompt was planned (see `core.study.proposals.counts`).
     `awaits_approval`: it is evaluated once a person approves it."""
 
     number: int
@@ -112,6 +116,8 @@ class TrialFinished:
     fallback: str = ""
     incumbent: bool = False
     tokens: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # as `Result.facts`
+    peak_memory_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -216,6 +222,7 @@ class QuestionAnswered:
     model: str = ""
     seconds: float = 0.0
     tokens: Mapping[str, float] = field(default_factory=dict)
+    asked: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,6 +245,7 @@ class StudyFinished:
     test_value: float | None = None
     seconds: float = 0.0
     message: str = ""
+    default_test_value: float | None = None
 
 
 Event = Union[
@@ -265,8 +273,7 @@ Event = Union[
 ]
 
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
-# Names that version 0.1.0 wrote: finished studies keep their files.
-_TYPES |= {
+_TYPES |= {  # names that version 0.1.0 wrote: finished studies keep their files
     "ProposalTurnedDown": ProposalRejected,
     "Steered": StudySteered,
     "TalkAsked": QuestionAsked,
@@ -277,38 +284,22 @@ _TYPES |= {
 
 def to_json(event: Event, t: float) -> str:
     """One line, without the newline. Strings keep their characters; NaN is written as null."""
-    payload = {"event": type(event).__name__, "t": round(t, 3), **asdict(event)}
-    return json.dumps(_finite(payload), ensure_ascii=False, separators=(",", ":"))
+    payload = {"event": type(event).__name__, "t": round(t, 3), **encode(event)}
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
 
 def from_json(line: str) -> tuple[Event, float] | None:
-    """The event and its time; None for a torn or unknown line (a newer version wrote it)."""
+    """The event and its time; None for an unknown one (a newer version wrote it).
+
+    A damaged line is read as a warning that one was left out.
+    """
     try:
         payload = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(payload, dict):
-        return None
-    kind = _TYPES.get(str(payload.get("event")))
-    if kind is None:
-        return None
-    if "held" in payload:
-        payload["awaits_approval"] = payload.pop("held")
-    known = {f.name for f in fields(kind)}
-    values = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in payload.items() if k in known
-    }
-    try:
-        return kind(**values), float(payload.get("t", 0.0))
-    except TypeError:
-        return None
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    return value
+        kind = _TYPES.get(str(payload.get("event")))
+        if kind is None:
+            return None
+        if "held" in payload:  # as version 0.1.0 called it
+            payload["awaits_approval"] = payload.pop("held")
+        return decode(kind, payload), float(payload.get("t", 0.0))
+    except (ValueError, TypeError, AttributeError) as error:
+        return Noted("warning", "a damaged event was left out", str(error)[:200]), 0.0

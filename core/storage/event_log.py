@@ -1,4 +1,4 @@
-"""Writes a study's `events.jsonl`, which watchers follow, and tells listeners in this process."""
+"""Writes a study's `events.jsonl`, which others follow, and calls listeners in this process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class EventLog:
         self._clock = clock
         self._listeners: list[Listener] = []
         self._file: BinaryIO | None = None
-        self._emitting = threading.RLock()  # a model may be loaded in a thread of its own
+        self.lock = threading.RLock()
+        """Held while an event is written: a model may be loaded in a thread of its own."""
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -45,7 +46,7 @@ class EventLog:
         self._tell(first, t)
 
     def emit(self, event: Event) -> None:
-        with self._emitting:
+        with self.lock:
             t = self._clock()
             if self._file is None:
                 self._file = self._path.open("ab")

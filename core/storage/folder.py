@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.storage.paths import home, study_dir
+from hyperllama.core.storage.paths import default_storage, home, study_dir
 
 SUMMARY = "summary.json"
 TASK = "task.toml"
@@ -79,9 +79,9 @@ class Lock:
 
 
 def holder(folder: Path) -> int | None:
-    """The id of the process that works on the study of this folder; None when nobody does.
+    """The id of the process that owns the study of this folder; None when none does.
 
-    Tests the lock itself, so a process id that was given to somebody else cannot mislead.
+    Tests the lock itself, so a process id that was given to another process cannot mislead.
     """
     try:
         fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
@@ -137,6 +137,21 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     if pid is None and summary.get("state") in ("running", "paused"):
         summary["state"] = "interrupted"
     return summary
+
+
+def storage_of(folder: Path) -> str:
+    """The storage a study was made in.
+
+    Raises:
+        StudyError: its URL has a password, which is not kept.
+    """
+    url = str((read_summary(folder) or {}).get("storage") or default_storage())
+    if "***" in url:
+        raise StudyError(
+            f"the study {folder.name!r} is in {url}, and its password is not kept",
+            "give the whole URL with --storage, or in HYPERLLAMA_STORAGE",
+        )
+    return url
 
 
 def all_summaries() -> list[dict[str, Any]]:

@@ -18,28 +18,19 @@ class ProposalLog:
     """Appends to the log; each line is on the disk before `append` returns."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._file: BinaryIO | None = None
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one line, flushed and synced. A torn line left by a crash is closed off first."""
         if self._file is None:
-            self._file = self._path.open("ab")
-            if _ends_torn(self._path):
+            self._file = self.path.open("ab")
+            if _ends_torn(self.path):
                 self._file.write(b"\n")
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
         self._file.write(text.encode("utf8", "replace") + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-
-    def beliefs(self) -> dict[int, Mapping[str, Any]]:
-        """What the model believed at each trial's proposal, by number, where it was recorded."""
-        found: dict[int, Mapping[str, Any]] = {}
-        for record in read_proposals(self._path):
-            number, beliefs = record.get("number"), record.get("beliefs")
-            if isinstance(number, int) and isinstance(beliefs, dict):
-                found[number] = beliefs  # the last proposal for a trial is the one that counts
-        return found
 
     def close(self) -> None:
         if self._file is not None:
@@ -67,6 +58,16 @@ def read_proposals(path: Path, number: int | None = None) -> Iterator[dict[str, 
                 continue
             if isinstance(record, dict):
                 yield record
+
+
+def read_beliefs(path: Path) -> dict[int, Mapping[str, Any]]:
+    """What the model believed at each trial's proposal, by number, where it was recorded."""
+    found: dict[int, Mapping[str, Any]] = {}
+    for record in read_proposals(path):
+        number, beliefs = record.get("number"), record.get("beliefs")
+        if isinstance(number, int) and isinstance(beliefs, dict):
+            found[number] = beliefs  # the last proposal for a trial is the one that counts
+    return found
 
 
 def _ends_torn(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A study read by its name without working on it: for `show`, `export`, and anybody's script."""
+"""A study read by its name without working on it: for `show`, `export`, and scripts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.storage.folder import TASK, find_study, read_summary
+from hyperllama.core.storage.database import open_storage
+from hyperllama.core.storage.folder import TASK, find_study, read_summary, storage_of
 from hyperllama.core.storage.paths import study_dir
-from hyperllama.core.storage.store import Store, StoredTrial, open_storage
-from hyperllama.core.study.launch import storage_of
+from hyperllama.core.storage.store import Store, StoredTrial
 
 
 @dataclass(frozen=True)

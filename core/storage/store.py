@@ -1,41 +1,35 @@
 """One study in an Optuna storage: trials as Optuna keeps them, what is ours as attributes.
 
-A proposal becomes a RUNNING trial in one transaction, before it is evaluated; a result is written
-as attributes and then as the state, which ends the trial for good. So whatever is killed, a
-finished trial stays, and a RUNNING one tells what was being evaluated. The attributes' names begin
-with `hyperllama:`; every Optuna program can read them.
+A trial's number is reserved before anything is proposed for it: a RUNNING trial without parameters.
+The proposal is written into it as attributes and parameters, the result as attributes and then as
+the state, which ends the trial for good. So whatever is killed, a finished trial stays, and a
+RUNNING one tells what was being evaluated. The attributes' names begin with `hyperllama:`; every
+Optuna program can read them.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.space import Config, SearchSpace
-from hyperllama.core.trials import Observed, Proposal
+from hyperllama.core.storage.database import storage_errors
+from hyperllama.core.trials import Observed
 
 PREFIX = "hyperllama:"
-_BUSY_TIMEOUT_S = 60.0
+_RESERVED = PREFIX + "reserved"
+_QUEUED = "fixed_params"  # where Optuna keeps a queued trial's configuration
 _REASONING_CHARS = 20_000  # the rest is in the proposal log
-
-optuna.logging.disable_default_handler()
 
 
 @dataclass(frozen=True)
@@ -93,42 +87,6 @@ class StoredTrial:
         )
 
 
-def open_storage(url: str, *, create: bool = True) -> BaseStorage:
-    """An Optuna storage. SQLite files are set up so that readers do not block the study.
-
-    Raises:
-        StudyError: the URL is malformed, its driver is missing, or the database cannot be reached.
-    """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise StudyError(
-            f"{url!r} is no storage URL",
-            "for example sqlite:///studies.db or postgresql://user:password@host/database",
-        ) from error
-    shown = parsed.render_as_string(hide_password=True)
-    try:
-        if parsed.get_backend_name() != "sqlite":
-            return get_storage(url)
-        file = parsed.database or ""
-        if file and file != ":memory:":
-            if not create and not Path(file).exists():
-                raise StudyError(f"there is no database {file}", "give --storage, or run a study")
-            with _prepared(Path(file)):
-                return _sqlite(url)
-        return _sqlite(url)
-    except (ImportError, NoSuchModuleError) as error:
-        raise StudyError(
-            f"the storage {shown} needs a driver that is not installed: {_line(error)}",
-            "install it, for example `pip install psycopg2-binary` for PostgreSQL",
-        ) from error
-    except (SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
-        raise StudyError(
-            f"the storage {shown} cannot be opened: {_line(error)}",
-            "check the address, the permissions, and that it is a database of Optuna",
-        ) from error
-
-
 class Store:
     """Reads and writes one study. Every method may raise `StudyError` when the storage fails."""
 
@@ -145,7 +103,7 @@ class Store:
         Raises:
             StudyError: the storage has a study of this name already.
         """
-        with _errors():
+        with storage_errors():
             try:
                 study_id = storage.create_new_study([StudyDirection.MAXIMIZE], study)
             except optuna.exceptions.DuplicatedStudyError as error:
@@ -165,7 +123,7 @@ class Store:
         Raises:
             StudyError: the storage has none of this name.
         """
-        with _errors():
+        with storage_errors():
             try:
                 return cls(storage, storage.get_study_id_from_name(study))
             except KeyError as error:
@@ -176,7 +134,7 @@ class Store:
     @staticmethod
     def exists(storage: BaseStorage, study: str) -> bool:
         """Whether the storage has a study of this name."""
-        with _errors():
+        with storage_errors():
             try:
                 storage.get_study_id_from_name(study)
             except KeyError:
@@ -185,34 +143,37 @@ class Store:
 
     def attrs(self) -> dict[str, Any]:
         """What is kept about the study as a whole, without the prefix."""
-        with _errors():
+        with storage_errors():
             stored = self._storage.get_study_user_attrs(self._study_id)
         return {k.removeprefix(PREFIX): v for k, v in stored.items() if k.startswith(PREFIX)}
 
     def set_attrs(self, attrs: Mapping[str, Any]) -> None:
-        with _errors():
+        with storage_errors():
             for key, value in attrs.items():
                 self._storage.set_study_user_attr(self._study_id, PREFIX + key, value)
 
     def directions(self) -> list[str]:
         """"MAXIMIZE" for studies of ours; other programs' may differ."""
-        with _errors():
+        with storage_errors():
             return [d.name for d in self._storage.get_study_directions(self._study_id)]
 
     def trials(self) -> list[StoredTrial]:
-        """All trials, by number."""
-        with _errors():
-            return [_stored(t) for t in self._storage.get_all_trials(self._study_id, False)]
+        """All trials, by number, without reserved ones that nothing was proposed for yet."""
+        with storage_errors():
+            trials = self._storage.get_all_trials(self._study_id, False)
+        return [_stored(t) for t in trials if not _is_reserved(t)]
 
     def waiting(self) -> list[StoredTrial]:
         """What is queued, by number; reads only what is new or unfinished."""
-        with _errors():
+        with storage_errors():
             trials = self._storage.get_all_trials(self._study_id, False, (TrialState.WAITING,))
         return [_stored(t) for t in trials]
 
-    def start(self, proposal: Proposal, space: SearchSpace, attrs: Mapping[str, Any]) -> int:
-        """Store a proposal as a RUNNING trial, all at once. Returns its number."""
-        distributions = _fitting(space, proposal.config)
+    def reserve(self) -> int:
+        """The number of the next trial: of one that was reserved and not used, else of a new one.
+
+        Other programs see a RUNNING trial without parameters.
+        """
         template = FrozenTrial(
             number=-1,
             trial_id=-1,
@@ -220,32 +181,57 @@ class Store:
             value=None,
             datetime_start=datetime.now(),
             datetime_complete=None,
-            params=dict(proposal.config),
-            distributions=distributions,
-            user_attrs=_prefixed(attrs),
-            system_attrs={},
+            params={},
+            distributions={},
+            user_attrs={},
+            system_attrs={_RESERVED: True},
             intermediate_values={},
         )
-        with _errors():
+        number = self.reserved()
+        if number is not None:
+            return number
+        with storage_errors():
             trial_id = self._storage.create_new_trial(self._study_id, template)
             return self._storage.get_trial_number_from_id(trial_id)
+
+    def reserved(self) -> int | None:
+        """The number that is reserved and not used yet; None where there is none."""
+        with storage_errors():
+            running = self._storage.get_all_trials(self._study_id, False, (TrialState.RUNNING,))
+        return next((t.number for t in running if _is_reserved(t)), None)
+
+    def release(self, number: int) -> None:
+        """End a reserved trial that nothing will be proposed for; it counts for nobody as one."""
+        with storage_errors():
+            self._storage.set_trial_state_values(self._id(number), TrialState.FAIL)
+
+    def propose(
+        self, number: int, config: Config, space: SearchSpace, attrs: Mapping[str, Any]
+    ) -> None:
+        """Write a proposal into a reserved trial, or complete one that a crash left half written.
+
+        The proposer's name, which makes it a trial, is written after the whole configuration and
+        before its parameters: until then a crash leaves the number reserved.
+        """
+        with storage_errors():
+            trial_id = self._id(number)
+            stored = self._storage.get_trial(trial_id)
+            if PREFIX + "proposer" not in stored.user_attrs:
+                self._set(trial_id, {k: v for k, v in attrs.items() if k != "proposer"})
+                self._storage.set_trial_system_attr(trial_id, _QUEUED, dict(config))
+                self._set(trial_id, {"proposer": attrs["proposer"]})
+            self._set_params(stored, config, space)
 
     def take(self, trial: StoredTrial, config: Config, space: SearchSpace) -> bool:
         """Make a queued trial a running one; False if another program took it meanwhile.
 
         Everything is written before the state, so that a crash leaves it queued.
         """
-        with _errors():
+        with storage_errors():
             stored = self._storage.get_trial(trial.trial_id)
             if not trial.ours:
                 self._set(trial.trial_id, {"proposer": "queue"})
-            distributions = _fitting(space, config)
-            for name, value in config.items():
-                if name not in stored.params:
-                    internal = distributions[name].to_internal_repr(value)
-                    self._storage.set_trial_param(
-                        trial.trial_id, name, internal, distributions[name]
-                    )
+            self._set_params(stored, config, space)
             try:
                 return self._storage.set_trial_state_values(trial.trial_id, TrialState.RUNNING)
             except optuna.exceptions.UpdateFinishedTrialError:
@@ -253,16 +239,16 @@ class Store:
 
     def queue(self, config: Mapping[str, Any]) -> int:
         """Queue a configuration as `optuna.Study.enqueue_trial` does. Returns its number."""
-        with _errors():
+        with storage_errors():
             template = optuna.trial.create_trial(
-                state=TrialState.WAITING, system_attrs={"fixed_params": dict(config)}
+                state=TrialState.WAITING, system_attrs={_QUEUED: dict(config)}
             )
             trial_id = self._storage.create_new_trial(self._study_id, template)
             return self._storage.get_trial_number_from_id(trial_id)
 
     def put_back(self, number: int) -> None:
         """Make a running trial a queued one: it was interrupted and is to be run again."""
-        with _errors():
+        with storage_errors():
             self._storage.set_trial_state_values(self._id(number), TrialState.WAITING)
 
     def finish(self, number: int, value: float | None, attrs: Mapping[str, Any]) -> None:
@@ -270,7 +256,7 @@ class Store:
 
         The state is written last; until then a crash leaves the trial RUNNING.
         """
-        with _errors():
+        with storage_errors():
             trial_id = self._id(number)
             self._set(trial_id, attrs)
             if value is not None and math.isfinite(value):
@@ -289,6 +275,18 @@ class Store:
             self._storage.set_trial_user_attr(trial_id, key, value)
 
 
+    def _set_params(self, stored: FrozenTrial, config: Config, space: SearchSpace) -> None:
+        """Write the parameters that a stored trial lacks."""
+        distributions = space.to_distributions()
+        for name in (n for n in config if n not in stored.params):
+            internal = distributions[name].to_internal_repr(config[name])
+            self._storage.set_trial_param(stored._trial_id, name, internal, distributions[name])
+
+
+def _is_reserved(trial: FrozenTrial) -> bool:
+    return _RESERVED in trial.system_attrs and PREFIX + "proposer" not in trial.user_attrs
+
+
 def _prefixed(attrs: Mapping[str, Any]) -> dict[str, Any]:
     return {
         PREFIX + key: value[:_REASONING_CHARS] if key == "reasoning" else value
@@ -297,19 +295,14 @@ def _prefixed(attrs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fitting(space: SearchSpace, config: Config) -> dict[str, BaseDistribution]:
-    """The distributions of the configuration's parameters."""
-    distributions = space.to_distributions()
-    return {name: distributions[name] for name in config}
-
-
 def _stored(trial: FrozenTrial) -> StoredTrial:
     own = {
         k.removeprefix(PREFIX): v for k, v in trial.user_attrs.items() if k.startswith(PREFIX)
     }
-    queued = trial.system_attrs.get("fixed_params")
-    config = dict(trial.params) or (dict(queued) if isinstance(queued, dict) else {})
-    values = trial.values
+    queued = trial.system_attrs.get(_QUEUED)
+    config, values = dict(trial.params), trial.values
+    if isinstance(queued, dict) and not queued.keys() <= config.keys():
+        config = {**queued, **config}
     return StoredTrial(
         number=trial.number,
         trial_id=trial._trial_id,
@@ -336,41 +329,3 @@ def _stored(trial: FrozenTrial) -> StoredTrial:
 def jsonable(value: Any) -> Any:
     """`value` as it will be when read back from the storage."""
     return json.loads(json.dumps(value, default=str))
-
-
-def _sqlite(url: str) -> BaseStorage:
-    return get_storage(
-        RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
-    )
-
-
-@contextmanager
-def _prepared(file: Path) -> Iterator[None]:
-    """A file in write-ahead mode (kept in it once set): readers do not block the writer.
-
-    Two processes that make the same tables at the same time would fail, so one waits.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(file.name + ".lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        connection = sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        finally:
-            connection.close()
-        yield
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
-        raise StudyError(
-            f"the storage failed: {_line(error.__cause__ or error)}",
-            "nothing that was finished is lost; look after the disk or the connection, then resume",
-        ) from error
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

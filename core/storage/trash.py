@@ -109,9 +109,9 @@ def empty_trash(now: float) -> list[str]:
 
 
 def _forget(folder: Path) -> None:
-    from hyperllama.core.storage.folder import read_summary
-    from hyperllama.core.storage.store import Store, open_storage
-    from hyperllama.core.study.launch import storage_of
+    from hyperllama.core.storage.database import open_storage
+    from hyperllama.core.storage.folder import read_summary, storage_of
+    from hyperllama.core.storage.store import Store
 
     name = str((read_summary(folder) or {}).get("study") or folder.name)
     storage = open_storage(storage_of(folder), create=False)

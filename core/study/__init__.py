@@ -1,13 +1,16 @@
-"""The study loop: ask -> evaluate -> tell; its states, its events, what watchers may ask of it."""
+"""A study: its state, folded from events, and the loop that proposes, evaluates and stores trials.
 
+Only the state is given out from here, since the interface reads it, too; the loop's modules load
+Optuna and NumPy. `opening` starts and resumes studies, `history` reads stored ones.
+"""
+
+from hyperllama.core.study.folding import StateFold, fold
 from hyperllama.core.study.state import (
     AWAITING,
     Exchange,
-    StateFold,
     SteeringAction,
     StudyState,
     TrialState,
-    fold,
 )
 
 __all__ = [

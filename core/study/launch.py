@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import ChildDied, StudyError
 from hyperllama.core.events import Noted, StudyFinished, StudyOpened
-from hyperllama.core.events.requests import asked_bytes
 from hyperllama.core.storage.event_log import EventLog, Listener
 from hyperllama.core.storage.folder import (
     CACHE,
@@ -34,10 +33,12 @@ from hyperllama.core.storage.folder import (
     free_name,
     hide_password,
     read_summary,
+    storage_of,
     write_atomically,
     write_summary,
 )
 from hyperllama.core.storage.paths import default_storage, study_dir
+from hyperllama.core.storage.request_log import log_bytes
 from hyperllama.core.study.options import (
     DEFAULTS,
     Options,
@@ -116,7 +117,7 @@ def resume(
         HyperLlamaError: there is no such study, another process works on it, or as `start`.
     """
     folder = study_dir(study) if options.storage else find_study(study)
-    lock, asked = Lock(folder), asked_bytes(folder)
+    lock, asked = Lock(folder), log_bytes(folder)
     lock.take()
     try:
         url = absolute_storage(options.storage or storage_of(folder))
@@ -148,7 +149,7 @@ def _claim(wanted: str | None, task: str) -> tuple[str, bool, int, Lock]:
     while True:
         name = check_name(wanted) if wanted is not None else free_name(task)
         fresh = not study_dir(name).exists()
-        lock, asked = Lock(study_dir(name)), asked_bytes(study_dir(name))
+        lock, asked = Lock(study_dir(name)), log_bytes(study_dir(name))
         try:
             lock.take(1.0 if wanted is not None else 0.0)
         except StudyError:
@@ -156,21 +157,6 @@ def _claim(wanted: str | None, task: str) -> tuple[str, bool, int, Lock]:
                 continue  # another process was quicker; the next free name is another one
             raise
         return name, fresh, asked, lock
-
-
-def storage_of(folder: Path) -> str:
-    """The storage a study was made in.
-
-    Raises:
-        StudyError: its URL has a password, which is not kept.
-    """
-    url = str((read_summary(folder) or {}).get("storage") or default_storage())
-    if "***" in url:
-        raise StudyError(
-            f"the study {folder.name!r} is in {url}, and its password is not kept",
-            "give the whole URL with --storage, or in HYPERLLAMA_STORAGE",
-        )
-    return url
 
 
 class _Opened:
@@ -219,7 +205,8 @@ class _Opened:
         threading.Thread(target=_import_rest, daemon=True).start()
         problem = self._open_runner()
 
-        from hyperllama.core.storage.store import Store, open_storage
+        from hyperllama.core.storage.database import open_storage
+        from hyperllama.core.storage.store import Store
 
         storage = open_storage(options.storage)
         self._store = Store.create(storage, self._name, problem.metric, self._attrs())
@@ -239,7 +226,8 @@ class _Opened:
 
     def reopen(self, more: int) -> None:
         """Find the study in the storage, with what it was started with; load the table."""
-        from hyperllama.core.storage.store import Store, open_storage
+        from hyperllama.core.storage.database import open_storage
+        from hyperllama.core.storage.store import Store
         from hyperllama.core.task import load_task
 
         assert self._options.storage is not None
@@ -288,28 +276,30 @@ class _Opened:
         self._open_runner()
 
     def run(self) -> StudyFinished:
-        from hyperllama.core.events.requests import Inbox
         from hyperllama.core.storage.proposal_log import ProposalLog
+        from hyperllama.core.storage.request_log import Inbox
         from hyperllama.core.study.loop import Study
+        from hyperllama.core.study.parts import StudyParts
 
         assert self._store is not None and self._runner is not None and self._problem is not None
         facts = self._facts()
         try:
-            end = Study(
+            parts = StudyParts(
                 self._store,
                 self._runner,
                 self._make_proposer,
-                space=self._problem.space,
-                opened=facts,
-                events=self._events,
-                inbox=Inbox(self._folder, self._asked),
-                proposals=ProposalLog(self._folder / PROPOSALS),
+                self._problem.space,
+                facts,
+                self._events,
+                Inbox(self._folder, self._asked),
+                ProposalLog(self._folder / PROPOSALS),
                 save=self._save,
                 notes=tuple(self._notes),
                 use_model=self._use_model,
                 log=self._log,
                 interrupted=self._interrupted,
-            ).run()
+            )
+            end = Study(parts).run()
             if end.why in ("budget", "minutes", "exhausted"):  # there is little left to resume
                 for name in (CACHE, f"{CACHE}.json"):
                     (self._folder / name).unlink(missing_ok=True)

@@ -15,7 +15,6 @@ import sqlalchemy
 
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.events import Event, StudyOpened
-from hyperllama.core.events.requests import Inbox
 from hyperllama.core.space import (
     Categorical,
     Config,
@@ -24,10 +23,13 @@ from hyperllama.core.space import (
     Param,
     SearchSpace,
 )
+from hyperllama.core.storage.database import open_storage
 from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.storage.proposal_log import ProposalLog
-from hyperllama.core.storage.store import Store, open_storage
+from hyperllama.core.storage.request_log import Inbox
+from hyperllama.core.storage.store import Store
 from hyperllama.core.study.loop import Study
+from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer
 
 SPACE = SearchSpace(
@@ -163,35 +165,37 @@ class Bench:
     def study(self) -> Study:
         log = EventLog(self.folder / "events.jsonl", clock=lambda: 1000.0)
         log.listen(lambda event, t: self.events.append(event))
-        return Study(
+        opened = StudyOpened(
+            study="s",
+            task="t",
+            kind="classification",
+            metric="accuracy",
+            estimators=("xgboost",),
+            proposer=self.proposer,
+            model="",
+            seed=self.seed,
+            budget_trials=self.budget,
+            budget_s=None if self.minutes is None else 60 * self.minutes,
+            rows=100,
+            features=4,
+            folds=3,
+        )
+        parts = StudyParts(
             self.store,
             self.runner,
             self._make,
-            space=self.space,
-            opened=StudyOpened(
-                study="s",
-                task="t",
-                kind="classification",
-                metric="accuracy",
-                estimators=("xgboost",),
-                proposer=self.proposer,
-                model="",
-                seed=self.seed,
-                budget_trials=self.budget,
-                budget_s=None if self.minutes is None else 60 * self.minutes,
-                rows=100,
-                features=4,
-                folds=3,
-            ),
-            events=log,
-            inbox=Inbox(self.folder),
-            proposals=ProposalLog(self.folder / "proposals.jsonl"),
+            self.space,
+            opened,
+            log,
+            Inbox(self.folder),
+            ProposalLog(self.folder / "proposals.jsonl"),
             save=self.summaries.append,
             use_model=self.use_model,
             interrupted=lambda: self.interrupted,
             clock=self._clock,
             sleep=self._sleep,
         )
+        return Study(parts)
 
     on_sleep: Callable[[], None] = lambda: None
 

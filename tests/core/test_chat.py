@@ -25,7 +25,7 @@ from hyperllama.core.space import (
     Param,
     SearchSpace,
 )
-from hyperllama.core.study.telling import counts
+from hyperllama.core.study.proposals import counts
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import (
     AnswersQuestions,

@@ -16,12 +16,9 @@ from hyperllama.core.events import Event, Noted, StudyFinished, from_json
 from hyperllama.core.events.requests import (
     Extend,
     Hint,
-    Inbox,
     Pause,
     QueueTrial,
     Stop,
-    asked_bytes,
-    send,
 )
 from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.storage.folder import (
@@ -37,6 +34,7 @@ from hyperllama.core.storage.folder import (
 )
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.proposal_log import ProposalLog, read_proposals
+from hyperllama.core.storage.request_log import Inbox, log_bytes, send
 
 _HOLD = """
 import sys
@@ -148,13 +146,13 @@ def test_requests_are_heard_once_and_in_order(tmp_path: Path) -> None:
 
 def test_what_nobody_was_there_to_hear_is_told_from_what_was_asked_since(tmp_path: Path) -> None:
     send(tmp_path, Pause())
-    nobody_until = asked_bytes(tmp_path)
+    unowned = log_bytes(tmp_path)
     send(tmp_path, Stop())
-    inbox = Inbox(tmp_path, nobody_until)
-    assert inbox.read_left() == [Pause()] and inbox.read_left() == []
+    inbox = Inbox(tmp_path, unowned)
+    assert inbox.read_unowned() == [Pause()] and inbox.read_unowned() == []
     assert inbox.read() == [Stop()]
     inbox.done()
-    assert Inbox(tmp_path).read_left() == []
+    assert Inbox(tmp_path).read_unowned() == []
 
 
 def test_torn_and_foreign_requests_are_told_not_followed(tmp_path: Path) -> None:
@@ -214,7 +212,8 @@ def test_the_proposal_log_survives_a_torn_line(tmp_path: Path) -> None:
 
 def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None:
     from hyperllama.core.storage import trash
-    from hyperllama.core.storage.store import Store, open_storage
+    from hyperllama.core.storage.database import open_storage
+    from hyperllama.core.storage.store import Store
     from hyperllama.core.study.launch import start
     from hyperllama.core.study.options import Options
     from tests.small import write_task

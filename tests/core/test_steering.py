@@ -25,7 +25,7 @@ from hyperllama.core.events import (
     from_json,
     requests,
 )
-from hyperllama.core.events.requests import Request, parse, send
+from hyperllama.core.events.requests import Request, parse
 from hyperllama.core.space import (
     Categorical,
     Condition,
@@ -37,9 +37,9 @@ from hyperllama.core.space import (
 )
 from hyperllama.core.space.ranges import Ranges
 from hyperllama.core.storage.proposal_log import read_proposals
+from hyperllama.core.storage.request_log import send
+from hyperllama.core.study.conversation import suggested
 from hyperllama.core.study.importance import importance
-from hyperllama.core.study.progress import Progress
-from hyperllama.core.study.talking import suggested
 from hyperllama.core.trials import Answer, Observed, Proposer, Question
 from tests.core.fakes import SPACE, Bench, Drawn, quality
 
@@ -150,7 +150,7 @@ def test_a_turned_down_configuration_is_not_proposed_again(bench: Bench) -> None
     bench.study().run()
     made = [e for e in bench.events if isinstance(e, ProposalMade)]
     first, second = [e for e in made if e.awaits_approval][:2]
-    assert first.config != second.config and "turned down" in second.fallback
+    assert first.config != second.config and "rejected" in second.fallback
 
 
 # The search space
@@ -278,7 +278,7 @@ def test_changes_are_taken_back_newest_first(bench: Bench) -> None:
     assert {t[4] for t in trials[4:]} == {"drawn"} and len({t[2]["max_depth"] for t in trials}) > 2
     assert bench.store.attrs()["hints"] == [] and bench.store.attrs()["budget_trials"] == 6
     said = lines(bench)
-    for part in ("hint: shallow", "max_depth held", "budget is now 11", "queued:", "random"):
+    for part in ("hint: shallow", "max_depth frozen", "budget is now 11", "queued:", "random"):
         assert any(part in text for text in said)
         assert any(text.startswith("taken back") and part in text for text in said)
     assert "there is nothing to take back" in " ".join(warned(bench))
@@ -447,15 +447,14 @@ def test_who_cannot_talk_says_so(bench: Bench) -> None:
     send(bench.folder, requests.AskQuestion("why?"))
     bench.study().run()
     (answer,) = [e for e in bench.events if isinstance(e, QuestionAnswered)]
-    assert "drawn cannot talk" in answer.problem and "chat model" in answer.hint
+    assert "drawn cannot answer" in answer.problem and "chat model" in answer.hint
     assert "talk" not in bench.store.attrs()
 
 
 def test_only_usable_configurations_are_taken_from_an_answer() -> None:
-    progress = Progress(SPACE)
-    assert suggested("none here {broken", progress) == {}
-    assert suggested('{"max_depth": 99}', progress) == {}
-    assert suggested('Try {"booster": "dart"}.', progress) == {
+    assert suggested("none here {broken", SPACE, {}) == {}
+    assert suggested('{"max_depth": 99}', SPACE, {}) == {}
+    assert suggested('Try {"booster": "dart"}.', SPACE, {}) == {
         **SPACE.default(), "booster": "dart",
     }  # fmt: skip
 

@@ -9,8 +9,8 @@ import optuna
 import pytest
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.storage.store import Store, open_storage
-from hyperllama.core.trials import Proposal
+from hyperllama.core.storage.database import open_storage
+from hyperllama.core.storage.store import Store
 from tests.core.fakes import SPACE, Bench
 
 
@@ -21,7 +21,9 @@ def bench(tmp_path: Path) -> Bench:
 
 def started(store: Store, **values: object) -> int:
     config = SPACE.complete(values)
-    return store.start(Proposal(config, "llama"), SPACE, {"proposer": "llama", "reasoning": "So."})
+    number = store.reserve()
+    store.propose(number, config, SPACE, {"proposer": "llama", "reasoning": "So."})
+    return number
 
 
 def test_a_proposal_is_a_running_trial_that_optuna_reads(bench: Bench) -> None:

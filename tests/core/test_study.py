@@ -31,10 +31,10 @@ from hyperllama.core.events.requests import (
     Stop,
     StopNow,
     SwitchProposer,
-    send,
 )
 from hyperllama.core.space import Categorical, Config, Integer, Param, SearchSpace
 from hyperllama.core.storage.proposal_log import read_proposals
+from hyperllama.core.storage.request_log import send
 from hyperllama.core.trials import AskContext, Cancelled, Proposal
 from tests.core.fakes import SPACE, Bench, Drawn, FakeRunner, quality
 
@@ -449,3 +449,45 @@ def _plain(name: str) -> Drawn:
     from hyperllama.core.trials import ProposerSetting
 
     return make_proposer(name, setting=ProposerSetting(seed=3))  # type: ignore[return-value]
+
+
+def test_a_trial_keeps_its_number_when_another_is_queued_while_the_proposer_thinks(
+    bench: Bench,
+) -> None:
+    class Thoughtful(Drawn):
+        def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+            if context.number == 2:
+                send(bench.folder, QueueTrial({"max_depth": 2}))
+                bench.now_s += 1
+                context.should_stop()
+            return super().ask(space, context)
+
+    bench.make = lambda name: Thoughtful(3)
+    bench.study().run()
+    trials = bench.trials()
+    assert [t[4] for t in trials] == ["default", "drawn", "drawn", "queue", "drawn", "drawn"]
+    records = {r["number"]: r for r in read_proposals(bench.folder / "proposals.jsonl")}
+    assert all(records[t[0]]["config"] == t[2] for t in trials if t[4] != "queue")
+    made = {e.number: e.config for e in bench.events if isinstance(e, ProposalMade)}
+    assert made == {t[0]: t[2] for t in trials}
+
+
+def test_killed_while_the_proposer_thinks_uses_the_number_again(bench: Bench) -> None:
+    class Killed(Drawn):
+        def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+            if context.number == 2:
+                raise Stopper
+            return super().ask(space, context)
+
+    bench.make = lambda name: Killed(3)
+    with pytest.raises(Stopper):
+        bench.study().run()
+    assert [t[0] for t in bench.trials()] == [0, 1]
+    theirs = optuna.load_study(study_name="s", storage=bench.url)
+    assert [t.state.name for t in theirs.trials] == ["COMPLETE", "COMPLETE", "RUNNING"]
+    theirs.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-3, 1, log=True), 1)
+    bench.reopen()
+    bench.make = None
+    bench.study().run()
+    numbers = [t[0] for t in bench.trials() if t[4] == "drawn"]
+    assert numbers == [1, 2, 4, 5] and {t[1] for t in bench.trials()} == {"COMPLETE"}

@@ -18,9 +18,10 @@ from hyperllama.core.events import (
     TrialFinished,
     to_json,
 )
-from hyperllama.core.events.requests import Inbox, Pause, Resume, Stop, StopNow
+from hyperllama.core.events.requests import Pause, Resume, Stop, StopNow
 from hyperllama.core.storage.folder import EVENTS, Lock, write_summary
 from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.request_log import Inbox
 from tests.tui import recorded
 
 

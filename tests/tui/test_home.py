@@ -11,9 +11,9 @@ import pytest
 from hyperllama.core.events import Event, to_json
 from hyperllama.core.events.requests import Stop
 from hyperllama.core.storage import trash
+from hyperllama.core.storage.database import open_storage
 from hyperllama.core.storage.folder import EVENTS, Lock, free_name, write_summary
 from hyperllama.core.storage.paths import study_dir
-from hyperllama.core.storage.store import open_storage
 from hyperllama.tui import bridge, library
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.dialogs import AnswerDialog

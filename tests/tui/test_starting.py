@@ -15,9 +15,10 @@ from textual import events
 from textual.pilot import Pilot
 
 from hyperllama.core.events import requests, to_json
-from hyperllama.core.events.requests import Hint, Inbox, Pause, Stop
+from hyperllama.core.events.requests import Hint, Pause, Stop
 from hyperllama.core.storage.folder import EVENTS, Lock
 from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.request_log import Inbox
 from hyperllama.tui import bridge
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
@@ -33,6 +34,7 @@ import sys; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from hyperllama.core.events import to_json
 from hyperllama.core.storage.folder import EVENTS, Lock
+from hyperllama.core.storage.request_log import Inbox
 from hyperllama.core.storage.paths import study_dir
 open("go").read()
 Lock(study_dir(sys.argv[sys.argv.index("--study") + 1])).take()
@@ -220,7 +222,7 @@ async def test_steering_right_after_a_kill_waits_for_the_next_process(home: Path
     lock.release()  # as a kill does; the screen has not looked yet
     link.send(Hint("shallow"))
     link.send(Pause())
-    left = Inbox(study_dir("mine")).read_left()
+    left = Inbox(study_dir("mine")).read_unowned()
     assert left == [Hint("shallow"), Pause()]
     assert [r for r in left if isinstance(r, requests.LASTING)] == [Hint("shallow")]
 

@@ -313,8 +313,8 @@ def test_a_note_on_a_study_at_rest_is_seen_and_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hyperllama.core.events import to_json
-    from hyperllama.core.events.requests import Inbox
     from hyperllama.core.storage.paths import study_dir
+    from hyperllama.core.storage.request_log import Inbox
     from hyperllama.tui.bridge import FolderLink
 
     folder = study_dir("bank-churn")

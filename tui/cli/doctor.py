@@ -153,8 +153,8 @@ def _places() -> Iterator[Finding]:
         yield Finding("data folder", "broken", f"{folder}: {error.strerror}", hint)
         return
     try:
+        from hyperllama.core.storage.database import open_storage
         from hyperllama.core.storage.folder import hide_password
-        from hyperllama.core.storage.store import open_storage
 
         url = os.environ.get("HYPERLLAMA_STORAGE") or default_storage()
         studies = len(open_storage(url).get_all_studies())

@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import StudyError
@@ -90,7 +91,7 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
 
 
 def _print(facts: StudyFacts) -> None:
-    from hyperllama.core.study.telling import proposal_of, trial_finished
+    from hyperllama.core.study.history import trial_events
     from hyperllama.tui.cli.live import TABLE_HEAD, one_line, score, settings, trial_line
 
     summary, best = facts.summary, facts.best
@@ -100,8 +101,8 @@ def _print(facts: StudyFacts) -> None:
     print(TABLE_HEAD)
     for trial in facts.trials:
         if trial.state in ("COMPLETE", "FAIL"):
-            event = trial_finished(trial.observed(), proposal_of(trial), trial is best)
-            print(trial_line(event))
+            event = trial_events(trial)[1]
+            print(trial_line(replace(event, incumbent=trial is best)))
         else:
             print(f"{trial.number:5d} {trial.state.lower()}  {settings(trial.config)}")
     if best is not None:

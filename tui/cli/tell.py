@@ -50,8 +50,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.errors import StudyError
-    from hyperllama.core.events.requests import LASTING, Approve, Reject, send
+    from hyperllama.core.events.requests import LASTING, Approve, Reject
     from hyperllama.core.storage.folder import find_study, holder
+    from hyperllama.core.storage.request_log import send
 
     folder = find_study(arguments.study)
     request = _request(arguments.request, arguments.words)

@@ -181,7 +181,7 @@ def _observed(trial: Mapping[str, Any]) -> Observed:
 
 
 def _trial(number: int, proposal: Proposal, result: Result) -> dict[str, Any]:
-    from hyperllama.core.study.telling import counts
+    from hyperllama.core.study.proposals import counts
 
     replies, repeated, invalid = waste(proposal)
     return {

@@ -1,4 +1,4 @@
-"""Ranges that the best trials keep hitting: a wider one is suggested, once, and done by nobody."""
+"""Ranges whose bounds the best trials keep hitting: a wider one is suggested, once."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _FACTOR = 10.0
 
 
 @dataclass(frozen=True)
-class Edge:
-    """A bound that the best trials hit.
+class WiderRange:
+    """A range that goes beyond a bound that the best trials hit.
 
     Attributes:
         name: of the hyperparameter.
@@ -41,37 +41,37 @@ class Edge:
     high: float
 
 
-class Edges:
-    """Finds edges, each once."""
+class RangeSuggestions:
+    """Suggests wider ranges, each once."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, bool, float]] = set()
+        self._made: set[tuple[str, bool, float]] = set()
 
-    def look(self, study: str, space: SearchSpace, trials: Sequence[Observed]) -> list[Noted]:
-        """Suggestions that were not made before, as what a watcher reads."""
+    def new(self, study: str, space: SearchSpace, trials: Sequence[Observed]) -> list[Noted]:
+        """Suggestions that were not made before, as notes for people."""
         notes = []
-        for edge in find(space, trials):
-            domain = space[edge.name].domain
+        for wider in wider_ranges(space, trials):
+            domain = space[wider.name].domain
             assert not isinstance(domain, Categorical)
-            bound = domain.high if edge.upper else domain.low
-            key = (edge.name, edge.upper, float(bound))
-            if key in self._told:
+            bound = domain.high if wider.upper else domain.low
+            key = (wider.name, wider.upper, float(bound))
+            if key in self._made:
                 continue
-            self._told.add(key)
-            end = "upper" if edge.upper else "lower"
+            self._made.add(key)
+            end = "upper" if wider.upper else "lower"
             notes.append(
                 Noted(
                     "info",
-                    f"the best {BEST} trials have {edge.name} at its {end} bound, "
+                    f"the best {BEST} trials have {wider.name} at its {end} bound, "
                     f"{number(bound)}: a wider range may hold a better one",
-                    f"hyperllama tell {study} range {edge.name} {number(edge.low)} "
-                    f"{number(edge.high)}",
+                    f"hyperllama tell {study} range {wider.name} {number(wider.low)} "
+                    f"{number(wider.high)}",
                 )
             )
         return notes
 
 
-def find(space: SearchSpace, trials: Sequence[Observed]) -> list[Edge]:
+def wider_ranges(space: SearchSpace, trials: Sequence[Observed]) -> list[WiderRange]:
     """The bounds at which the best trials lie, and the ranges that would go beyond them."""
     scored = [
         (t.value or 0.0, config)
@@ -88,7 +88,7 @@ def find(space: SearchSpace, trials: Sequence[Observed]) -> list[Edge]:
         for upper in (False, True):
             wider = _wider(p, upper)
             if wider is not None and all(_at(p, c[p.name], upper) for c in best):
-                found.append(Edge(p.name, upper, *wider))
+                found.append(WiderRange(p.name, upper, *wider))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
-from hyperllama.core.study.edges import FEWEST, Edge, Edges, find
+from hyperllama.core.study.wider_ranges import FEWEST, RangeSuggestions, WiderRange, wider_ranges
 from hyperllama.core.trials import Observed
 
 SPACE = SearchSpace(
@@ -30,28 +30,29 @@ def trials(**best: list[object]) -> list[Observed]:
 
 
 def test_the_best_trials_at_a_bound_are_seen() -> None:
-    assert find(SPACE, trials(rate=[0.5, 0.49, 0.48])) == [Edge("rate", True, 1e-3, 5.0)]
-    assert find(SPACE, trials(depth=[10, 10, 10])) == [Edge("depth", True, 1, 20)]
-    assert find(SPACE, trials(C=[-5.0, -4.9, -5.0])) == [Edge("C", False, -10.0, 5.0)]
+    found = wider_ranges(SPACE, trials(rate=[0.5, 0.49, 0.48]))
+    assert found == [WiderRange("rate", True, 1e-3, 5.0)]
+    assert wider_ranges(SPACE, trials(depth=[10, 10, 10])) == [WiderRange("depth", True, 1, 20)]
+    assert wider_ranges(SPACE, trials(C=[-5.0, -4.9, -5.0])) == [WiderRange("C", False, -10.0, 5.0)]
 
 
-def test_what_is_no_edge() -> None:
-    assert not find(SPACE, trials(rate=[0.5, 0.5, 0.1]))  # one of them elsewhere
-    assert not find(SPACE, trials(depth=[10, 9, 10]))  # of ten values 9 is not the last
-    assert not find(SPACE, trials(share=[1.0, 1.0, 1.0]))  # more than all rows there is not
-    assert not find(SPACE, trials(depth=[1, 1, 1]))
-    assert not find(SPACE, trials(kind=["b", "b", "b"]))
-    assert not find(SPACE, trials(rate=[0.5, 0.5, 0.5])[: FEWEST - 1])
-    assert not find(SPACE.freeze("rate", 0.5), trials(rate=[0.5, 0.5, 0.5]))
+def test_what_needs_no_wider_range() -> None:
+    assert not wider_ranges(SPACE, trials(rate=[0.5, 0.5, 0.1]))  # one of them elsewhere
+    assert not wider_ranges(SPACE, trials(depth=[10, 9, 10]))  # of ten values 9 is not the last
+    assert not wider_ranges(SPACE, trials(share=[1.0, 1.0, 1.0]))  # more than all rows there is not
+    assert not wider_ranges(SPACE, trials(depth=[1, 1, 1]))
+    assert not wider_ranges(SPACE, trials(kind=["b", "b", "b"]))
+    assert not wider_ranges(SPACE, trials(rate=[0.5, 0.5, 0.5])[: FEWEST - 1])
+    assert not wider_ranges(SPACE.freeze("rate", 0.5), trials(rate=[0.5, 0.5, 0.5]))
 
 
 def test_each_is_suggested_once_until_the_range_changes() -> None:
-    edges, told = Edges(), trials(rate=[0.5, 0.5, 0.5])
-    (note,) = edges.look("mine", SPACE, told)
+    suggestions, told = RangeSuggestions(), trials(rate=[0.5, 0.5, 0.5])
+    (note,) = suggestions.new("mine", SPACE, told)
     assert "rate at its upper bound, 0.5" in note.text
     assert note.hint == "hyperllama tell mine range rate 0.001 5"
-    assert not edges.look("mine", SPACE, told)
+    assert not suggestions.new("mine", SPACE, told)
     wider = SPACE.replace(Param("rate", Float(1e-3, 5.0, log=True), 0.1))
-    assert not edges.look("mine", wider, told)
+    assert not suggestions.new("mine", wider, told)
     again = [Observed(20 + i, {**MIDDLE, "rate": 5.0 - i / 50}, 2.0) for i in range(3)]
-    assert len(edges.look("mine", wider, [*told, *again])) == 1
+    assert len(suggestions.new("mine", wider, [*told, *again])) == 1

@@ -1,0 +1,269 @@
+"""A study's events in its Optuna storage: written there one by one, and read back as a list.
+
+Trials are Optuna's; whatever else happened stands in attributes of the study. The attributes' names
+and forms are those of version 0.1.0. Stored values are not trusted: one that is damaged is left out
+with a warning.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hyperllama.core.events import (
+    Event,
+    Noted,
+    ProposalMade,
+    QuestionAnswered,
+    QuestionAsked,
+    RerunFinished,
+    StudyFinished,
+    StudyOpened,
+    StudySteered,
+    TrialFinished,
+    TrialNoted,
+)
+from hyperllama.core.events.codec import decode, encode
+from hyperllama.core.space import SearchSpace
+from hyperllama.core.storage.database import open_storage
+from hyperllama.core.storage.folder import PROPOSALS, find_study, read_summary, storage_of
+from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.proposal_log import read_beliefs
+from hyperllama.core.storage.store import Store, StoredTrial
+from hyperllama.core.study.folding import fold
+from hyperllama.core.study.proposals import differences, std
+from hyperllama.core.study.state import StudyState
+
+_ACTIONS_KEPT = 500
+_EXCHANGES_KEPT = 40
+_SETTINGS = ("proposer", "budget_trials", "budget_s", "review", "hints", "ranges")
+"""Settings of `StudySteered` that are attributes of the stored study."""
+
+
+def store_event(store: Store, event: Event, space: SearchSpace) -> None:
+    """Write what a resumed study has to know of an event.
+
+    Args:
+        space: the search space that parameters are stored with.
+
+    Raises:
+        StudyError: the storage failed.
+    """
+    if isinstance(event, ProposalMade) and not event.awaits_approval:
+        proposal = ("proposer", "reasoning", "fallback", "tokens")
+        attrs = {name: getattr(event, name) for name in proposal}
+        store.propose(event.number, dict(event.config), space, attrs)
+    elif isinstance(event, TrialFinished):
+        result = ("fold_scores", "seconds", "peak_memory_mb", "reason", "facts")
+        attrs = {name: encode(getattr(event, name)) for name in result}
+        store.finish(event.number, event.value, {**attrs, "train_score": event.train_value})
+    else:
+        attrs = _attributes(store, event)
+        if attrs:
+            store.set_attrs(attrs)
+
+
+def _attributes(store: Store, event: Event) -> dict[str, Any]:
+    """The attributes of the study that an event changes."""
+    if isinstance(event, StudyOpened):
+        return {"opened": encode(event), "finished": None}
+    if isinstance(event, StudyFinished):
+        scores: dict[str, Any] = {}
+        if event.test_value is not None:
+            scores = {"test_score": event.test_value, "test_of": event.best_number,
+                      "default_test_score": event.default_test_value}  # fmt: skip
+        return {"finished": encode(event), **scores}
+    if isinstance(event, StudySteered):
+        action = [round(time.time(), 3), event.after, event.text]
+        actions = [*_kept(store, "steered", list), action][-_ACTIONS_KEPT:]
+        settings = {k: encode(v) for k, v in event.settings.items() if k in _SETTINGS}
+        return {**settings, "steered": actions}
+    if isinstance(event, TrialNoted):
+        notes = {**_kept(store, "notes", dict), str(event.number): event.text}
+        return {"notes": {number: text for number, text in notes.items() if text}}
+    if isinstance(event, RerunFinished):
+        reruns, number = _kept(store, "reruns", dict), str(event.number)
+        rerun = {k: v for k, v in encode(event).items() if k != "number"}
+        return {"reruns": {**reruns, number: [*reruns.get(number, ()), rerun]}}
+    if isinstance(event, QuestionAnswered) and not event.problem:
+        asked = {"asked": event.asked, "text": event.text, "config": encode(event.config),
+                 "t": round(time.time(), 3)}  # fmt: skip
+        return {"talk": [*_kept(store, "talk", list), asked][-_EXCHANGES_KEPT:]}
+    return {}
+
+
+def stored_events(
+    store: Store, opened: StudyOpened, beliefs: Mapping[int, Mapping[str, Any]] = {}
+) -> list[tuple[Event, float]]:
+    """What happened in a stored study, oldest first, each with seconds since the epoch.
+
+    Args:
+        opened: the facts of the study; trials of other programs that name hyperparameters unknown
+            to it are left out.
+        beliefs: what the model believed at each trial's proposal, by number.
+    """
+    trials = [t for t in store.trials() if t.state in ("COMPLETE", "FAIL") and not t.rejected]
+    known = {str(row.get("name")) for row in opened.space}
+    known = known.union(*(t.config for t in trials if t.ours))
+    events: list[tuple[Event, float]] = []
+    best: TrialFinished | None = None
+    for trial in trials:
+        if not trial.config or not known.issuperset(trial.config):
+            continue
+        made, finished = trial_events(trial, best, beliefs.get(trial.number, {}))
+        if finished.incumbent:
+            best = finished
+        started = trial.started.timestamp() if trial.started else 0.0
+        ended = trial.ended.timestamp() if trial.ended else started
+        events += [(made, started), (finished, ended)]
+    attrs = store.attrs()
+    events += [*_actions(attrs), *_exchanges(attrs)]
+    events.sort(key=lambda pair: pair[1])
+    end = events[-1][1] if events else 0.0
+    return [*events, *((event, end) for event in (*_notes(attrs), *_reruns(attrs)))]
+
+
+def stored_settings(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """What steering changed in a study, as fields of `StudyOpened`; damaged ones are left out."""
+    found: dict[str, Any] = {"review": attrs.get("review") is True}
+    if isinstance(attrs.get("hints"), list):
+        found["hints"] = tuple(str(hint) for hint in attrs["hints"])
+    if isinstance(attrs.get("ranges"), dict):
+        found["ranges"] = attrs["ranges"]
+    return found
+
+
+def read_state(study: str, storage: str | None = None) -> StudyState:
+    """The state of a study, read from its storage; it may be running.
+
+    Args:
+        study: its name.
+        storage: an Optuna storage URL; default: where the study's folder says it is.
+
+    Raises:
+        StudyError: there is no such study, or its storage cannot be read.
+    """
+    folder = study_dir(study) if storage else find_study(study)
+    name = study if storage else folder.name
+    store = Store.open(open_storage(storage or storage_of(folder), create=False), name)
+    try:
+        attrs, summary = store.attrs(), read_summary(folder) or {}
+        opened = _opened(name, attrs, summary)
+        past = stored_events(store, opened, read_beliefs(folder / PROPOSALS))
+    finally:
+        store.close()
+    finished = _finished(attrs, summary)
+    end = past[-1][1] if past else 0.0
+    last = [(finished, end)] if finished is not None else []
+    return fold([(opened, float(attrs.get("created_t") or 0.0)), *past, *last])
+
+
+def trial_events(
+    trial: StoredTrial, best: TrialFinished | None = None, beliefs: Mapping[str, Any] = {}
+) -> tuple[ProposalMade, TrialFinished]:
+    """The proposal and the end of a finished trial; `best` is the incumbent before it."""
+    common: dict[str, Any] = {
+        "number": trial.number,
+        "proposer": trial.proposer,
+        "config": trial.config,
+        "reasoning": trial.reasoning,
+        "fallback": trial.fallback,
+        "tokens": trial.tokens,
+    }
+    value = trial.value if trial.state == "COMPLETE" else None
+    improved = value is not None and (best is None or best.value is None or value > best.value)
+    changed = differences(best.config, trial.config) if best is not None else {}
+    made = ProposalMade(**common, beliefs=beliefs, changes=changed)
+    finished = TrialFinished(
+        **common,
+        state="fail" if value is None else "complete",
+        value=value,
+        fold_scores=trial.fold_scores,
+        std=None if value is None else std(trial.fold_scores),
+        train_value=trial.train_value,
+        seconds=trial.seconds,
+        reason=trial.reason,
+        incumbent=improved,
+        facts=trial.facts,
+        peak_memory_mb=trial.peak_memory_mb,
+    )
+    return made, finished
+
+
+def _actions(attrs: Mapping[str, Any]) -> Iterator[tuple[Event, float]]:
+    for entry in _values(attrs, "steered"):
+        try:
+            t, after, text = entry
+            yield StudySteered(int(after), str(text)), float(t)
+        except (TypeError, ValueError):
+            yield _damaged("a steering action"), 0.0
+
+
+def _exchanges(attrs: Mapping[str, Any]) -> Iterator[tuple[Event, float]]:
+    for number, entry in enumerate(_values(attrs, "talk")):
+        try:
+            answer = decode(QuestionAnswered, {**entry, "number": number})
+            yield QuestionAsked(number, answer.asked), float(entry["t"])
+            yield answer, float(entry["t"])
+        except (TypeError, ValueError, KeyError):
+            yield _damaged("an answer"), 0.0
+
+
+def _notes(attrs: Mapping[str, Any]) -> Iterator[Event]:
+    for number, text in _pairs(attrs, "notes"):
+        yield TrialNoted(number, str(text))
+
+
+def _reruns(attrs: Mapping[str, Any]) -> Iterator[Event]:
+    for number, found in _pairs(attrs, "reruns"):
+        for entry in found if isinstance(found, list) else ():
+            try:
+                yield decode(RerunFinished, {**entry, "number": number})
+            except (TypeError, ValueError):
+                yield _damaged(f"a rerun of trial {number}")
+
+
+def _opened(study: str, attrs: Mapping[str, Any], summary: Mapping[str, Any]) -> StudyOpened:
+    """The facts of a stored study; what version 0.1.0 did not store comes from its summary."""
+    least = StudyOpened(study, "", "", "", (), "", "", 0, None, None, 0, 0, 0)
+    stored = attrs.get("opened")
+    names = ("metric", "proposer", "budget_trials", "budget_s")
+    now = {name: attrs[name] for name in names if name in attrs} | stored_settings(attrs)
+    facts = {**summary, **(stored if isinstance(stored, dict) else {}), **now, "study": study}
+    try:
+        return decode(StudyOpened, {**encode(least), **facts})
+    except ValueError:
+        return least
+
+
+def _finished(attrs: Mapping[str, Any], summary: Mapping[str, Any]) -> StudyFinished | None:
+    """How a stored study ended; None while it runs, and where its process was killed."""
+    try:
+        event = decode(StudyFinished, attrs.get("finished", summary))
+    except ValueError:
+        return None
+    return event if event.why else None
+
+
+def _kept(store: Store, name: str, kind: type[Any]) -> Any:
+    """An attribute of the study; empty where it is missing or damaged."""
+    value = store.attrs().get(name)
+    return value if isinstance(value, kind) else kind()
+
+
+def _values(attrs: Mapping[str, Any], name: str) -> list[Any]:
+    value = attrs.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _pairs(attrs: Mapping[str, Any], name: str) -> Iterator[tuple[int, Any]]:
+    """The entries of an attribute whose keys are trials' numbers."""
+    value = attrs.get(name)
+    for key, entry in value.items() if isinstance(value, dict) else ():
+        if str(key).isdecimal():
+            yield int(key), entry
+
+
+def _damaged(what: str) -> Noted:
+    return Noted("warning", f"{what} in the storage is damaged and was left out")

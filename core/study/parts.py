@@ -1,0 +1,73 @@
+"""What a study is made of: everything that has to be open before its loop begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.events import Noted, StudyOpened
+from hyperllama.core.space import Config, SearchSpace
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.proposal_log import ProposalLog
+from hyperllama.core.storage.request_log import Inbox
+from hyperllama.core.storage.store import Store
+from hyperllama.core.trials import Proposer
+
+
+class Runner(Protocol):
+    """Trains and scores configurations: `core.evaluate.client.TrialRunner`, or a fake."""
+
+    def evaluate(
+        self,
+        config: Config,
+        *,
+        seed: int,
+        fold_seed: int | None = None,
+        on_fold: Callable[[FoldResult], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Result: ...
+
+    def test_score(
+        self, config: Config, *, seed: int, should_stop: Callable[[], bool] | None = None
+    ) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class StudyParts:
+    """Everything a study works with, opened.
+
+    Attributes:
+        store: the study in its storage.
+        runner: trains and scores; not closed by the study.
+        make_proposer: opens a proposer by name; may raise HyperLlamaError.
+        space: what may be varied.
+        opened: the facts that others are told first; holds proposer, seed and budget.
+        events, inbox, proposals: the files for others to read, from them, and the permanent log.
+        save: keeps the summary.
+        notes: shown at the start.
+        use_model: takes the name or path of another model for the proposers opened from then on,
+            and returns it as it is kept; may raise HyperLlamaError.
+        log: keeps the traceback of an internal error that was survived.
+        interrupted: polled ten times a second; True ends the study within two seconds, and what
+            is being evaluated is put back.
+        clock, sleep: seconds; tests bring their own.
+    """
+
+    store: Store
+    runner: Runner
+    make_proposer: Callable[[str], Proposer]
+    space: SearchSpace
+    opened: StudyOpened
+    events: EventLog
+    inbox: Inbox
+    proposals: ProposalLog
+    save: Callable[[Mapping[str, Any]], None] = lambda summary: None
+    notes: tuple[Noted, ...] = ()
+    use_model: Callable[[str], str] = lambda name: name
+    log: Callable[[str], None] = lambda text: None
+    interrupted: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep

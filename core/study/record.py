@@ -1,0 +1,89 @@
+"""A running study's events: each is stored, folded into the state, and written for others to read.
+
+What the loop decides, it decides from the state; nothing else is kept about a study's past.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+from hyperllama.core.errors import StudyError
+from hyperllama.core.events import Event, Noted, StudyFinished, StudyOpened
+from hyperllama.core.space import SearchSpace
+from hyperllama.core.space.ranges import Ranges
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.store import Store
+from hyperllama.core.study.folding import StateFold
+from hyperllama.core.study.history import store_event
+from hyperllama.core.study.state import StudyState
+
+
+class StudyRecord:
+    """The state of a running study, and the only way to change it: `emit`.
+
+    Args:
+        base: the task's own search space.
+    """
+
+    def __init__(self, store: Store, events: EventLog, base: SearchSpace) -> None:
+        self.store = store
+        self._events = events
+        self._fold = StateFold()
+        self._ranges = Ranges(base)
+        events.listen(self._fold.apply)
+
+    @property
+    def state(self) -> StudyState:
+        """The study now."""
+        with self._events.lock:
+            return self._fold.state
+
+    @property
+    def opened(self) -> StudyOpened:
+        """The facts of the study, with what steering changed in them."""
+        opened = self.state.opened
+        assert opened is not None, "begin comes first"
+        return opened
+
+    @property
+    def ranges(self) -> Ranges:
+        """The search space with the changes of the state."""
+        changed = self.opened.ranges
+        if self._ranges.kept != changed:
+            self._ranges = Ranges(self._ranges.base, changed)
+        return self._ranges
+
+    @property
+    def space(self) -> SearchSpace:
+        """What may be varied now."""
+        return self.ranges.space
+
+    def begin(self, opened: StudyOpened, past: Iterable[tuple[Event, float]]) -> None:
+        """Start with the facts of the study and what happened in it before."""
+        past = list(past)
+        store_event(self.store, opened, self._ranges.stored)
+        self._events.begin(opened, past)
+        for event, t in past:
+            self._fold.apply(event, t)
+
+    def emit(self, event: Event) -> None:
+        """Store an event, apply it to the state, and write it for others.
+
+        Raises:
+            StudyError: the storage failed.
+        """
+        store_event(self.store, event, self.ranges.stored)
+        self._events.emit(event)
+
+    def finish(self, event: StudyFinished) -> None:
+        """Emit the last event, even where the storage is what failed."""
+        self._events.emit(event)
+        with contextlib.suppress(StudyError):
+            store_event(self.store, event, self._ranges.stored)
+        self._events.close()
+
+    def note(self, level: str, text: str, hint: str = "") -> None:
+        """Tell people something: "info", "warning" or "error"."""
+        self.emit(Noted(level, text, hint))
+
