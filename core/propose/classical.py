@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyperllama.core.space import (
-    Categorical,
-    Config,
-    Domain,
-    Float,
-    Integer,
-    SearchSpace,
-    Value,
-)
+from hyperllama.core.space import Categorical, Config, Domain, SearchSpace, Value
 from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, ProposerSetting
 from hyperllama.core.trials.history import TrialHistory, project, rng_for, seed_for, succeeded
 
@@ -159,11 +151,7 @@ def _replayed(space: SearchSpace, axes: list[int], scored: list[tuple[Config, fl
 
 
 class _Mirror:
-    """An Optuna study in memory that holds what a space admits of a history.
-
-    Categories are mirrored by their position, so that any choice is possible, also True beside 1;
-    floats with a step by the number of steps.
-    """
+    """An Optuna study in memory with those trials of a history that lie in a space."""
 
     def __init__(self) -> None:
         self._space: SearchSpace | None = None
@@ -173,35 +161,27 @@ class _Mirror:
     def of(self, space: SearchSpace, history: TrialHistory) -> optuna.Study:
         """The study for `history` in `space`; trials that are new since the last call are added."""
         import optuna
-        from optuna.trial import create_trial
 
-        trials = history.trials
-        known = len(self._mirrored)
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        try:
-            if self._storage is None or self._space != space or trials[:known] != self._mirrored:
-                self._storage, self._space, known = optuna.storages.InMemoryStorage(), space, 0
-                optuna.create_study(
-                    study_name="mirror", storage=self._storage, direction="maximize"
-                )
-            # A study object caches the trials it saw first, hence a new one for each proposal.
-            study = optuna.load_study(study_name="mirror", storage=self._storage)
-        finally:
+        trials, known = history.trials, len(self._mirrored)
+        if self._storage is None or self._space != space or trials[:known] != self._mirrored:
+            self._storage, self._space, known = optuna.storages.InMemoryStorage(), space, 0
+            verbosity = optuna.logging.get_verbosity()
+            optuna.logging.set_verbosity(optuna.logging.ERROR)
+            optuna.create_study(study_name="mirror", storage=self._storage, direction="maximize")
             optuna.logging.set_verbosity(verbosity)
+        # A study object caches the trials it saw first, hence a new one for each proposal.
+        study = optuna.Study("mirror", self._storage)
         distributions = _distributions(space)
         for trial in trials[known:]:
             config = project(space, trial.config) if succeeded(trial) else None
-            if config is None:
-                continue
-            names = [n for n in config if n in distributions]
-            study.add_trial(
-                create_trial(
-                    params={n: _mirrored(space[n].domain, config[n]) for n in names},
-                    distributions={n: distributions[n] for n in names},
-                    value=trial.value,
+            if config is not None:
+                free = {n: d for n, d in distributions.items() if n in config}
+                params = {n: _mirrored(space[n].domain, config[n]) for n in free}
+                study.add_trial(
+                    optuna.trial.create_trial(
+                        params=params, distributions=free, value=trial.value
+                    )
                 )
-            )
         self._mirrored = list(trials)
         return study
 
@@ -215,59 +195,42 @@ def _sample(
     trial = create_trial(state=TrialState.RUNNING)
     trial.number = number
     distributions = _distributions(space)
-    known = sampler.infer_relative_search_space(study, trial)
-    joint = sampler.sample_relative(study, trial, known)
+    joint = sampler.sample_relative(
+        study, trial, sampler.infer_relative_search_space(study, trial)
+    )
     config: Config = {}
     for p in space.params:
         if not space.is_active(p.name, config):
             continue
-        distribution = distributions.get(p.name)
-        if distribution is None:
+        if p.name not in distributions:
             config[p.name] = p.start
             continue
         value = joint.get(p.name)
         if value is None:
-            value = sampler.sample_independent(study, trial, p.name, distribution)
-        config[p.name] = _restored(p.domain, value)
+            value = sampler.sample_independent(study, trial, p.name, distributions[p.name])
+        d = p.domain
+        config[p.name] = d.choices[value] if isinstance(d, Categorical) else d.cast(value)
     return config
 
 
 def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
-    """Optuna's distributions of the parameters that can vary."""
-    from optuna import distributions as d
+    """Optuna's distributions of the hyperparameters that can vary.
 
-    result: dict[str, BaseDistribution] = {}
-    for p in space.free:
-        domain = p.domain
-        found: BaseDistribution
-        if isinstance(domain, Categorical):
-            found = d.CategoricalDistribution(tuple(range(len(domain.choices))))
-        elif isinstance(domain, Integer):
-            high = domain.low + (domain.high - domain.low) // domain.step * domain.step
-            found = d.IntDistribution(domain.low, high, domain.log, domain.step)
-        elif domain.step is None:
-            found = d.FloatDistribution(domain.low, domain.high, log=domain.log)
-        else:
-            steps = int((domain.high - domain.low) / domain.step + 1e-9)
-            found = d.IntDistribution(0, steps)
-        if not found.single():
-            result[p.name] = found
-    return result
+    A category is its position among the choices: Optuna takes True and 1 for the same choice.
+    """
+    from optuna.distributions import CategoricalDistribution
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna lowers an upper bound that no step reaches
+        every = space.to_distributions()
+    found: dict[str, BaseDistribution] = {
+        p.name: CategoricalDistribution(range(len(p.domain.choices)))
+        if isinstance(p.domain, Categorical) else every[p.name]
+        for p in space.free
+    }  # fmt: skip
+    return {name: d for name, d in found.items() if not d.single()}
 
 
-def _mirrored(domain: Domain, value: Any) -> Any:
-    """A value as the mirror holds it: a category's position, how many steps, or the number."""
-    if isinstance(domain, Categorical):
-        return domain.index(value)
-    if isinstance(domain, Float) and domain.step is not None:
-        return int((value - domain.low) / domain.step + 0.5)
-    return value
-
-
-def _restored(domain: Domain, value: Any) -> Value:
-    """The other way round, inside the domain."""
-    if isinstance(domain, Categorical):
-        return domain.choices[int(value)]
-    if isinstance(domain, Float) and domain.step is not None:
-        return domain.cast(domain.low + value * domain.step)
-    return domain.cast(value)
+def _mirrored(domain: Domain, value: Value) -> Any:
+    """A value as the mirror has it."""
+    return domain.index(value) if isinstance(domain, Categorical) else value
