@@ -35,7 +35,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import psutil
 
+from benchmarks.plain_proposals import CONTEXT, METRIC, PlainChat, Took, rounded
 from hyperllama.core.estimators import Facts, joint_space
 from hyperllama.core.prompt.wording import Names
 from hyperllama.core.propose.chat import ChatProposer
@@ -53,9 +53,6 @@ from hyperllama.core.trials import AskContext, Observed, Proposal, ProposerSetti
 from hyperllama.models.engine import Engine, EngineSettings, Free, Generation
 from tests.models.random_model import HALF_BILLION, SMALL, real_vocabularies, write_random
 
-CONTEXT = 4096
-REPLY_TOKENS = 1024
-METRIC = "roc_auc"
 SIZES = {"half": HALF_BILLION, "small": SMALL}
 
 
@@ -83,38 +80,17 @@ def history(space: SearchSpace) -> Callable[[int], Observed]:
     return trial
 
 
-def rounded(value: Any) -> Any:
-    return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
-@dataclass
-class Took:
-    """One proposal: wall and processor seconds, tokens of its reply, evaluated, new of these.
-
-    `decoded` of the reply's tokens were decoded, in `decode_s`; the same for what was read ahead.
-    """
-
-    seconds: float
-    cpu_s: float
-    reply: int = 0
-    evaluated: int = 0
-    new: int = 0
-    decoded: int = 0
-    decode_s: float = 0.0
-    ahead_s: float = 0.0
-    ahead_cpu_s: float = 0.0
-    ahead: int = 0
-
-
 class Ours:
     """The chat proposer of this program."""
 
     def __init__(self, model: Path, space: SearchSpace, threads: int, log: Path) -> None:
         self._space = space
+        self._engine = Engine(log=log)
         self._proposer = ChatProposer(
             ProposerSetting(
                 task="tumours", kind="classification", metric=METRIC, estimators=("xgboost",),
-                folds=5, dataset="569 rows, 30 features", model=str(model), log=log,
+                folds=5, dataset="569 rows, 30 features", model=str(model),
+                make_engine=lambda: self._engine,
                 engine=EngineSettings(context_length=CONTEXT, threads=threads),
                 prompt=PromptOptions(reasoning=False),
             )
@@ -123,15 +99,13 @@ class Ours:
         self._ahead = Took(0.0, 0.0)
 
     def run(self, trial: Observed) -> None:
-        """The trial as it runs and is told: the engine reads ahead meanwhile."""
-        engine: Any = self._proposer._session._engine
-        if engine is not None:
-            engine.finish_reading()
-            begin, cpu_s = time.perf_counter(), self._cpu_s()
-            proposal = Proposal(trial.config, "llama")
-            self._proposer.foresee(self._space, AskContext(trial.number, 999), proposal)
-            tokens = engine.finish_reading()
-            self._ahead = Took(time.perf_counter() - begin, self._cpu_s() - cpu_s, tokens)
+        """The trial as it runs: the engine reads ahead meanwhile."""
+        self._engine.finish_reading()
+        begin, cpu_s = time.perf_counter(), self._cpu_s()
+        proposal = Proposal(trial.config, "llama")
+        self._proposer.read_ahead(self._space, AskContext(trial.number, 999), proposal)
+        tokens = self._engine.finish_reading()
+        self._ahead = Took(time.perf_counter() - begin, self._cpu_s() - cpu_s, tokens)
         self.tell(trial)
 
     def tell(self, trial: Observed) -> None:
@@ -164,144 +138,15 @@ class Ours:
     def _cpu_s(self) -> float:
         """Processor seconds so far, of this process and the engine's."""
         spent = psutil.Process().cpu_times()
-        engine: Any = self._proposer._session._engine
-        own = psutil.Process(engine.pid).cpu_times() if engine is not None else spent
+        own = psutil.Process(self._engine.pid).cpu_times() if self._engine.pid else spent
         return spent.user + spent.system + own.user + own.system
 
     def close(self) -> None:
         self._proposer.close()
 
 
-class Plain:
-    """llama-cpp-python's chat completion with a JSON schema, all trials in the prompt."""
-
-    def __init__(self, model: Path, threads: int) -> None:
-        import llama_cpp
-
-        self.llama = llama_cpp.Llama(
-            str(model), n_ctx=CONTEXT, n_threads=threads, n_threads_batch=threads, seed=1,
-            verbose=False,
-        )  # fmt: skip
-
-    def ask(
-        self, space: SearchSpace, trials: Sequence[Observed], cold: bool, led_to: str = ""
-    ) -> Took | str:
-        """What it took, or why there is no proposal.
-
-        Args:
-            led_to: the reply that is wanted; its tokens are made likely.
-        """
-        if cold:
-            self.llama.reset()
-        leader = None
-        if led_to:
-            wanted = [*self.tokenize(led_to), self.llama.token_eos()]
-            leader = self._leader(wanted)
-        begin, cpu_s = time.perf_counter(), time.process_time()
-        try:
-            made = self.llama.create_chat_completion(
-                messages(space, trials),
-                response_format={"type": "json_object", "schema": schema(space)},
-                temperature=0.7,
-                max_tokens=REPLY_TOKENS,
-                logits_processor=leader,
-            )
-        except ValueError as error:
-            return str(error)
-        took = Took(time.perf_counter() - begin, time.process_time() - cpu_s)
-        took.reply = made["usage"]["completion_tokens"]
-        choice = made["choices"][0]
-        if choice["finish_reason"] != "stop":
-            return f"its reply is cut after {took.reply} tokens"
-        json.loads(choice["message"]["content"])
-        return took
-
-    @staticmethod
-    def _leader(wanted: Sequence[int]) -> Any:
-        from llama_cpp import LogitsProcessorList
-
-        left = iter(wanted)
-
-        def lead(_tokens: Any, logits: Any) -> Any:
-            logits[next(left)] = 1e4
-            return logits
-
-        return LogitsProcessorList([lead])
-
-    def reading_s(self, count: int = 256) -> float:
-        """Processor seconds for each token of a long prompt."""
-        self.llama.reset()
-        cpu_s = time.process_time()
-        self.llama.eval(list(range(1000, 1000 + count)))
-        spent = time.process_time() - cpu_s
-        self.llama.reset()
-        return spent / count
-
-    def tokenize(self, text: str) -> list[int]:
-        return list(self.llama.tokenize(text.encode(), add_bos=False, special=True))
-
-    def bare(self, count: int) -> Took:
-        """llama_decode alone, token after token."""
-        import llama_cpp
-
-        context = self.llama._ctx.ctx
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
-        token = (llama_cpp.llama_token * 1)(100)
-        begin, cpu_s = time.perf_counter(), time.process_time()
-        for _ in range(count):
-            if llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(token, 1)):
-                raise SystemExit("llama_decode failed")
-            llama_cpp.llama_get_logits_ith(context, -1)
-        took = Took(time.perf_counter() - begin, time.process_time() - cpu_s, count)
-        self.llama.reset()
-        return took
-
-
-def messages(space: SearchSpace, trials: Sequence[Observed]) -> list[Any]:
-    """The plain prompt: task, space, every trial as JSON, the question."""
-    names = Names(space)
-    lines = [
-        f"Trial {t.number}: {names.config(t.config)} score {t.value:.5g}" for t in trials
-    ]
-    ranges = "\n".join(
-        f"- {p.name}: {p.domain.describe()}, default {rounded(p.start)}; {p.description}"
-        for p in space.params
-    )
-    return [
-        {
-            "role": "system",
-            "content": "You are an expert in tuning machine-learning models. You get a task, a "
-            "search space and the trials so far, and you propose the configuration of the next "
-            "trial. A higher score is better. Never repeat a configuration. Reply with the "
-            "configuration as one JSON object and nothing else.",
-        },
-        {
-            "role": "user",
-            "content": f"Task: tumours, classification with xgboost. Score: {METRIC}, the mean "
-            f"over 5 folds. Data: 569 rows, 30 features.\n\nSearch space:\n{ranges}\n\n"
-            "Trials so far:\n" + "\n".join(lines) + f"\n\nPropose trial {len(trials)}.",
-        },
-    ]
-
-
-def schema(space: SearchSpace) -> dict[str, Any]:
-    """The space as a JSON schema."""
-
-    def one(p: Param) -> dict[str, Any]:
-        if isinstance(p.domain, Categorical):
-            return {"enum": list(p.domain.choices)}
-        kind = "integer" if isinstance(p.domain, Integer) else "number"
-        return {"type": kind, "minimum": p.domain.low, "maximum": p.domain.high}
-
-    return {
-        "type": "object",
-        "properties": {p.name: one(p) for p in space.params},
-        "required": list(space.names),
-    }
-
-
 def compared(
-    model: Path, plain: Plain, threads: int, at: Sequence[int], repeats: int, log: Path
+    model: Path, plain: PlainChat, threads: int, at: Sequence[int], repeats: int, log: Path
 ) -> Iterator[dict[str, Any]]:
     """A row of the table for every space and trial."""
     for size, space in spaces().items():
@@ -362,7 +207,7 @@ def compared(
 
 
 def asked(
-    plain: Plain,
+    plain: PlainChat,
     space: SearchSpace,
     trial_of: Callable[[int], Observed],
     number: int,
@@ -382,7 +227,7 @@ def asked(
 
 
 def asked_led(
-    plain: Plain, space: SearchSpace, trials: Sequence[Observed], reply: str
+    plain: PlainChat, space: SearchSpace, trials: Sequence[Observed], reply: str
 ) -> Took | str:
     """The warm plain way, led to a reply."""
     first = plain.ask(space, trials[:-1], True)
@@ -408,7 +253,9 @@ def long_studies(model: Path, threads: int, at: Sequence[int], log: Path) -> dic
     return found
 
 
-def decoding(model: Path, plain: Plain, threads: int, count: int, log: Path) -> dict[str, float]:
+def decoding(
+    model: Path, plain: PlainChat, threads: int, count: int, log: Path
+) -> dict[str, float]:
     """Free text, ours beside a bare loop: tokens per second, the best of five in turn, and the
     share of the bare loop's speed in processor time."""
     mine: list[Took] = []
@@ -465,7 +312,7 @@ def main() -> None:
 
 
 def measure(model: Path, threads: int, quick: bool, log: Path) -> dict[str, Any]:
-    plain = Plain(model, threads)
+    plain = PlainChat(model, threads)
     head = ("hyperparameters", "trial", "ours_s", "ahead_s", "warm_s", "cold_s", "ratio",
             "cold_ratio", "cpu_ratio", "cold_cpu_ratio", "all_ratio", "same_ratio", "floor_s",
             "floor_ratio", "ours_cpu_s", "warm_cpu_s", "ours_reply", "warm_reply", "same_tokens",

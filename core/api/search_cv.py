@@ -206,7 +206,6 @@ class LlamaSearchCV(BaseSearchCV):  # type: ignore[misc]
             estimators=(searched.family,) if searched.family else (),
             facts=folds.facts,
             folds=len(folds.pairs),
-            budget_trials=self.n_trials,
             model=self.model,
         )
 

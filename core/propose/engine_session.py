@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
 from hyperllama.core.trials import ProposerSetting
-from hyperllama.models.engine import EngineSettings, Generated, Generation, ModelInfo
+from hyperllama.models.engine import Engine, EngineSettings, Generated, Generation, ModelInfo
 from hyperllama.models.gguf.folders import data_folder
-
-if TYPE_CHECKING:
-    from hyperllama.models.engine import Engine
 
 
 class EngineSession:
@@ -125,8 +122,19 @@ class EngineSession:
         if self._setting.make_engine is not None:
             made: Engine = self._setting.make_engine()
             return made
-        from hyperllama.models.engine import Engine
-
         log = self._setting.log or data_folder() / "engine.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         return Engine(log=log)
+
+
+def token_counts(made: Generated) -> dict[str, float]:
+    """The tokens of one run of the engine, and how many were generated a second."""
+    return {
+        "prompt": made.prompt_tokens,
+        "cached": made.cached_tokens,
+        "evaluated": made.evaluated_tokens,
+        "generated": made.generated_tokens,
+        "context_used": made.context_used,
+        "context_length": made.context_length,
+        "per_s": made.tokens_per_s,
+    }

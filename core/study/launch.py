@@ -398,7 +398,6 @@ class _Opened:
                 dataset="\n".join(self._runner.summary),
                 notes=task.notes,
                 folds=self._runner.folds,
-                budget_trials=options.trials,
                 model=str(options.model),
                 engine=engine_settings(options) if needs_model(name) else None,
                 temperature=options.temperature,

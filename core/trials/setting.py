@@ -1,4 +1,4 @@
-"""What every proposer is made from: the problem as far as it may know it, a seed, a model."""
+"""What every proposer is made from: what is known of the problem, a seed, a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _ignore(event: Event) -> None:
 
 @dataclass(frozen=True)
 class ProposerSetting:
-    """Everything but the search space, which may change between two proposals.
+    """All a proposer knows but the search space, which may change between two proposals.
 
     Attributes:
         seed: with the trial's number and the history it determines every proposal.
@@ -33,19 +33,17 @@ class ProposerSetting:
         dataset: the table in a few plain lines, for a model to read.
         notes: the user's own notes on the task.
         folds: how many scores a trial's value is the mean of; 0 if unknown.
-        noise: the spread of the score by chance alone, in its own units; None if unknown.
-        budget_trials: trials of the whole study; None when unlimited.
         model: name or path of a GGUF file ("embedded" is the one that ships).
         engine: settings of the engine (`models.engine.EngineSettings`); None for the defaults.
         temperature: of the values; None for the proposer's own choice.
-        log: where the engine's process writes its messages; None for `engine.log` in the home.
-        cache: where a chat model's prompt, as it was evaluated last, is kept for a study that is
-            resumed; None keeps none.
+        log: where the engine writes its messages; None for `engine.log` in the data folder.
+        cache: where a chat model's last evaluated prompt is kept until the study is resumed; None
+            keeps none.
         prompt: how a chat model is asked.
-        options: a proposer's own settings by name ("turns", "candidates", ...).
+        options: a proposer's own settings by name ("opening", "candidates", ...).
         queue: a person's own configurations, for the proposer of that name.
         report: told of `ModelLoading`, `ModelLoaded` and `Noted` as they happen.
-        make_engine: an engine to use in place of llama.cpp's, made on first use.
+        make_engine: makes an engine to use in place of llama.cpp's, at its first use.
     """
 
     seed: int = 0
@@ -57,8 +55,6 @@ class ProposerSetting:
     dataset: str = ""
     notes: str = ""
     folds: int = 0
-    noise: float | None = None
-    budget_trials: int | None = None
     model: str = "embedded"
     engine: Any = None
     temperature: float | None = None

@@ -111,7 +111,6 @@ class SeededProblem:
         p = self._problem
         return ProposerSetting(
             seed=seed, kind=p.kind, estimators=(p.family,) if p.family else (), facts=p.facts,
-            budget_trials=budget,
         )  # fmt: skip
 
     def evaluate(

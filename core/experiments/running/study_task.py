@@ -68,7 +68,6 @@ class KeptRunner:
             dataset="\n".join(getattr(self.runner, "summary", ())),
             notes=task.notes,
             folds=int(getattr(self.runner, "folds", 0)),
-            budget_trials=budget,
         )
 
     def judged(self, config: Config) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from hyperllama.core.errors import EngineError
-from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.propose.engine_session import EngineSession, token_counts
 from hyperllama.core.text import plain
 from hyperllama.core.trials import Answer, Cancelled, Question
 from hyperllama.models.engine import Free, Generation, Segment
@@ -48,15 +48,7 @@ def answered(
     text = plain(str(made.values.get("answer", ""))).strip()
     if made.stop_reason == "cancelled" and not text:
         raise Cancelled
-    tokens = {
-        "prompt": float(made.prompt_tokens),
-        "cached": float(made.cached_tokens),
-        "generated": float(made.generated_tokens),
-        "context_used": float(made.context_used),
-        "context_length": float(made.context_length),
-        "per_s": float(made.tokens_per_s),
-    }
-    return Answer(text, info.name, time.perf_counter() - started, tokens)
+    return Answer(text, info.name, time.perf_counter() - started, token_counts(made))
 
 
 def _prompt(session: EngineSession, question: Question, tokens: int) -> str:

@@ -69,8 +69,19 @@ class ChatProposer:
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         proposal = self._asked(space, context)
-        self._read_ahead(space, context, proposal)
+        self.read_ahead(space, context, proposal)
         return proposal
+
+    def read_ahead(self, space: SearchSpace, context: AskContext, proposal: Proposal) -> None:
+        """Evaluate what the prompt after this trial will begin with, without waiting for it."""
+        if self._builder is None or not self._options.read_ahead:
+            return
+        running = Observed(
+            context.number, proposal.config, None, proposer=proposal.proposer,
+            reasoning=proposal.reasoning,
+        )  # fmt: skip
+        trials = self._history.trials
+        self._session.read_ahead(self._builder.ahead(space, trials, context, self._lead, running))
 
     def tell(self, trial: Observed) -> None:
         self._history.tell(trial)
@@ -204,17 +215,6 @@ class ChatProposer:
         tokens = options.thinking_tokens if self._marks else options.reasoning_tokens
         analysis = options.reasoning and self._marks is None
         return Lead(tokens if options.reasoning else 0, analysis)
-
-    def _read_ahead(self, space: SearchSpace, context: AskContext, proposal: Proposal) -> None:
-        """Evaluate what the prompt after this trial will begin with, without waiting for it."""
-        if self._builder is None or not self._options.read_ahead:
-            return
-        running = Observed(
-            context.number, proposal.config, None, proposer=proposal.proposer,
-            reasoning=proposal.reasoning,
-        )  # fmt: skip
-        trials = self._history.trials
-        self._session.read_ahead(self._builder.ahead(space, trials, context, self._lead, running))
 
     def _problem(self, space: SearchSpace, config: Config) -> str:
         """Why a configuration is rejected; empty if it is not."""

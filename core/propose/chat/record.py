@@ -7,7 +7,7 @@ from typing import Any
 
 from hyperllama.core.prompt.templates import Templates
 from hyperllama.core.propose.chat.decoding import TOP_P, Reply
-from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.propose.engine_session import EngineSession, token_counts
 from hyperllama.core.task.prompt_options import PromptOptions
 
 
@@ -73,8 +73,7 @@ def _tokens(replies: Sequence[Reply], seconds: float) -> dict[str, float]:
     generated = sum(r.generated_tokens for r in runs)
     decode_s = sum(r.decode_s for r in runs)
     return {
-        "prompt": runs[0].prompt_tokens,
-        "cached": runs[0].cached_tokens,
+        **token_counts(runs[0]),
         "evaluated": sum(r.evaluated_tokens for r in runs),
         "generated": generated,
         "context_used": max(r.context_used for r in runs),

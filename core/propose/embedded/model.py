@@ -12,7 +12,7 @@ from typing import Any
 
 from hyperllama.core.propose.embedded import encoding
 from hyperllama.core.propose.embedded.encoding import EncodedParam
-from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.propose.engine_session import EngineSession, token_counts
 from hyperllama.core.space import Config, SearchSpace, Value
 from hyperllama.core.trials import ProposerSetting
 from hyperllama.models.embedded import dialect
@@ -182,13 +182,8 @@ class EmbeddedModel:
             "sha256": self._session.sha256,
             "threads": info.threads,
             "tokens": {
-                "prompt": run.prompt_tokens,
-                "cached": run.cached_tokens,
-                "evaluated": run.evaluated_tokens,
+                **token_counts(run),
                 "generated": run.generated_tokens // max(len(run.completions), 1),
-                "context_used": run.context_used,
-                "context_length": run.context_length,
-                "per_s": run.tokens_per_s,
             },
             "seconds": run.seconds,
         }
