@@ -6,7 +6,9 @@ reasoning), and comparisons: `score>0.85`, `max_depth<=4`, `by=tpe`, `failed`, `
 
 from __future__ import annotations
 
+import operator
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Union
@@ -38,6 +40,11 @@ _FLAGS: dict[str, Test] = {
     "rerun": lambda t: bool(t.reruns),
     "again": lambda t: bool(t.reruns),
 }
+
+
+_COMPARISONS = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,33 +98,30 @@ def rows(snapshot: StudyState, order: Order) -> list[Row]:
     if order.text or order.backwards:
         return list(kept)
     found: list[Row] = []
-    lines = list(snapshot.actions)
-    at = 0
+    actions = deque(snapshot.actions)
     for i in kept:
-        while at < len(lines) and lines[at].after < trials[i].number:
-            found.append(lines[at])
-            at += 1
+        while actions and actions[0].after < trials[i].number:
+            found.append(actions.popleft())
         found.append(i)
         if trials[i].reruns:
             found.append(RerunLine(i))
-    return [*found, *lines[at:]]
+    return [*found, *actions]
+
+
+def value_of(trial: TrialState, name: str) -> Any:
+    """What a trial has under a name of a column or a hyperparameter; None for nothing."""
+    if name == "by":
+        return trial.proposer
+    return _NUMBERS[name](trial) if name in _NUMBERS else trial.config.get(name)
 
 
 def sort_key(trial: TrialState, sort: str) -> tuple[int, Any]:
     """(0 where there is something to sort by else 1, what to sort by)."""
-    value: Any
-    if sort == "score":
-        value = None if trial.value is None else -trial.value
-    elif sort == "by":
-        value = trial.proposer
-    elif sort in _NUMBERS:
-        value = _NUMBERS[sort](trial)
-    else:
-        value = trial.config.get(sort)
+    value = value_of(trial, sort)
     if value is None:
         return 1, trial.number
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return 0, (0, value, "", trial.number)
+        return 0, (0, -value if sort == "score" else value, "", trial.number)
     return 0, (1, 0.0, str(value), trial.number)
 
 
@@ -146,43 +150,30 @@ def _test(part: str) -> Test | str:
         return inner if isinstance(inner, str) else lambda t: not inner(t)
     match = re.fullmatch(r"([^<>=:!]+)(<=|>=|!=|[<>=:])(.+)", part)
     if match is None:
-        flag = _FLAGS.get(part.casefold())
         word = part.casefold()
-        return flag or (lambda t: word in _words(t))
+        return _FLAGS.get(word) or (lambda t: word in _words(t))
     name, sign, wanted = match[1].strip(), match[2], match[3].strip()
-    if sign in ("<", "<=", ">", ">="):
+    if sign in _COMPARISONS:
         try:
             bound = float(wanted)
         except ValueError:
             return f"{name}{sign} needs a number, not {wanted!r}"
-        return lambda t: _compare(_number(t, name), sign, bound)
+        return lambda t: _compares(value_of(t, name), _COMPARISONS[sign], bound)
     if name == "by":
         return lambda t: (wanted.casefold() in t.proposer.casefold()) == (sign != "!=")
     return lambda t: (_shown(t, name) == wanted) == (sign != "!=")
 
 
-def _compare(value: float | None, sign: str, bound: float) -> bool:
-    if value is None:
-        return False
-    if sign[0] == "<":
-        return value < bound or (len(sign) == 2 and value == bound)
-    return value > bound or (len(sign) == 2 and value == bound)
-
-
-def _number(trial: TrialState, name: str) -> float | None:
-    if name in _NUMBERS:
-        return _NUMBERS[name](trial)
-    value = trial.config.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value
+def _compares(value: Any, comparison: Callable[[Any, Any], bool], bound: float) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and comparison(value, bound)
 
 
 def _shown(trial: TrialState, name: str) -> str:
+    value = value_of(trial, name)
     if name in _NUMBERS:
-        value = _NUMBERS[name](trial)
         return "" if value is None else f"{value:g}"
-    return wording.setting(trial.config[name]) if name in trial.config else ""
+    return wording.setting(value) if name in trial.config else ""
 
 
 def _words(trial: TrialState) -> str:

@@ -11,13 +11,13 @@ _LATEST = 60  # rows of the history that are told
 _STATES = {
     "waiting": "is starting",
     "loading": "is loading the model",
-    "proposing": "is thinking about the next trial",
+    "proposing": "is proposing the next trial",
     AWAITING: "waits for your approval",
     "training": "is training a trial",
-    "rerunning": "is running a trial again on other folds",
+    "rerunning": "is rerunning a trial on other folds",
     "between": "is running",
     "paused": "is paused",
-    "finished": "is over",
+    "finished": "is finished",
 }
 
 
@@ -40,12 +40,12 @@ def tell(snapshot: StudyState, name: str, alive: bool) -> list[str]:
     if snapshot.conversation:
         last = snapshot.conversation[-1]
         lines.append(f"You asked: {plain(last.asked)}")
-        lines.append(plain(last.text or last.problem) or "The answer is on its way.")
-    held = snapshot.awaiting
-    if held is not None:
+        lines.append(plain(last.text or last.problem) or "The answer is not there yet.")
+    awaiting = snapshot.awaiting
+    if awaiting is not None:
         lines.append(
-            f"Trial {held.number} waits: space accepts, e changes, d turns down with a reason, "
-            "capital D asks for another."
+            f"Trial {awaiting.number} waits for your approval: space approves, e edits, "
+            "d rejects with a reason, capital D without one."
         )
     return lines
 
@@ -56,7 +56,7 @@ def _head(snapshot: StudyState, name: str, alive: bool) -> str:
         return f"Study {plain(name)} was interrupted; r resumes it."
     state = _STATES.get(snapshot.phase, snapshot.phase)
     if finished is not None:
-        state = f"is over: {plain(finished.why)}"
+        state = f"is finished: {plain(finished.why)}"
     text = f"Study {plain(name)} {state}. {snapshot.done_count} trials are done"
     if opened is not None and opened.budget_trials:
         text += f" of {opened.budget_trials}"
@@ -93,4 +93,4 @@ def _trial(trial: TrialState, snapshot: StudyState) -> str:
 
 def _again(trial: TrialState) -> str:
     scores = ", ".join(wording.score(s) if s is not None else "failed" for s in trial.reruns)
-    return f"Trial {trial.number} again on other folds: {scores}."
+    return f"Trial {trial.number} rerun on other folds: {scores}."

@@ -127,6 +127,11 @@ def visible(changes: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     }
 
 
+def model_name(model: str) -> str:
+    """The file's name of a model's path, without its ending."""
+    return plain(model).rpartition("/")[2].removesuffix(".gguf")
+
+
 def short_name(name: str) -> str:
     """A hyperparameter's name for a narrow column: colsample_bytree becomes colsample."""
     known = {

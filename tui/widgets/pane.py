@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from textual.content import Content
 from textual.widget import Widget
 
@@ -33,11 +31,6 @@ class Pane(Widget, can_focus=True):
         if self.size.width < 4 or self.size.height < 1:
             return Content("")
         return Content("\n").join(self.lines(self.size.width, self.size.height))
-
-    @staticmethod
-    def sentence(text: str, width: int, style: str = "$dim") -> list[Content]:
-        """A sentence over as many lines as it needs."""
-        return [Content.styled(line, style) for line in textwrap.wrap(text, max(8, width))]
 
     def lines(self, width: int, height: int) -> list[Content]:
         """At most `height` lines of at most `width` cells."""

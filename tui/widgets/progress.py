@@ -17,6 +17,7 @@ from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets import views
 from hyperllama.tui.widgets.pane import Pane
 from hyperllama.tui.widgets.score_curve import ScoreCurve
+from hyperllama.tui.widgets.sheet import words
 
 Made = TypeVar("Made")
 
@@ -102,14 +103,14 @@ class ProgressPlot(Pane):
             return views.importance(snapshot, width, height, g)
         axes = self._axes()
         if not axes:
-            return self.sentence("No hyperparameter took two values yet.", width)
+            return words("No hyperparameter took two values yet.", width, "$dim")
         first, second = (axes[i % len(axes)] for i in self._chosen)
         if self.view == "one":
             return views.one(snapshot, first, self.trial, width, height, g)
         if self.view == "all":
             return views.parallel(snapshot, axes, self.trial, width, height, g)
         if len(axes) < 2:
-            return self.sentence("Two hyperparameters have to vary first.", width)
+            return words("Two hyperparameters have to vary first.", width, "$dim")
         if first is second:
             second = axes[(self._chosen[1] + 1) % len(axes)]
         return views.two(snapshot, first, second, width, height, g)
@@ -140,7 +141,7 @@ class ProgressPlot(Pane):
     def _curve(self, width: int, height: int) -> list[Content]:
         snapshot = self.snapshot
         if not any(t.value is not None for t in snapshot.trials):
-            return self.sentence("The plot begins with the first score.", width)
+            return words("The plot begins with the first score.", width, "$dim")
         legend = [self._legend(width)] if height >= 7 else []
         plot_height = height - len(legend)
         if plot_height < 4 or width < 16:

@@ -1,9 +1,8 @@
-"""The reasoning pane: the model's words as they come, then the configuration they led to."""
+"""The reasoning pane: the model's text as it comes, then the configuration it led to."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -35,7 +34,7 @@ def split_thinking(text: str) -> tuple[str, str]:
 
 
 class Reasoning(VerticalScroll, can_focus=True):
-    """The words of one trial; a pure function of the trial looked at."""
+    """The reasoning of one trial; a pure function of the trial looked at."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("reasoning")]
     NAME = "Reasoning"
@@ -56,11 +55,10 @@ class Reasoning(VerticalScroll, can_focus=True):
         yield Static(id="reasoning-text")
 
     def show(self, snapshot: StudyState, trial: TrialState | None) -> None:
-        """Show that trial's words; what was added since the last call is appended."""
-        if snapshot is self._snapshot and trial is self._trial:
-            return
-        self._snapshot, self._trial = snapshot, trial
-        self._draw()
+        """Show that trial's reasoning."""
+        if snapshot is not self._snapshot or trial is not self._trial:
+            self._snapshot, self._trial = snapshot, trial
+            self._draw()
 
     def action_unfold(self) -> None:
         self.unfolded = not self.unfolded
@@ -71,16 +69,10 @@ class Reasoning(VerticalScroll, can_focus=True):
             self._draw()
 
     def _draw(self) -> None:
-        trial = self._trial
-        thinking, answer = split_thinking(plain(trial.reasoning)) if trial else ("", "")
-        another = (trial.number if trial else None) != self._number
-        self._number = trial.number if trial else None
+        number = self._trial.number if self._trial else None
+        another, self._number = number != self._number, number
         width = max(8, self.scrollable_content_region.width)
-        words = markdown.lines(answer, width)
-        parts = (
-            self._head(), self._thinking(thinking), Content("\n").join(words), self._proposal()
-        )  # fmt: skip
-        content = Content("\n\n").join(part for part in parts if part)
+        content = self._content(width)
         if self._drawn is not None and self._drawn.is_same(content):
             return
         self._drawn = content
@@ -93,58 +85,60 @@ class Reasoning(VerticalScroll, can_focus=True):
         elif stay:
             self.scroll_end(animate=False)
 
-    def _head(self) -> Content:
+    def _content(self, width: int) -> Content:
         trial = self._trial
         if trial is None:
-            return self._before_first()
+            loading = self._snapshot.phase == "loading"
+            text = "The model is being loaded." if loading else "The model's text appears here."
+            return Content.styled(text, "$dim")
+        thinking, answer = split_thinking(plain(trial.reasoning))
+        parts = (
+            self._head(trial), self._thinking(thinking),
+            Content("\n").join(markdown.lines(answer, width)), self._proposal(trial),
+        )  # fmt: skip
+        return Content("\n\n").join(part for part in parts if part)
+
+    def _head(self, trial: TrialState) -> Content:
         dot = f" {self.glyphs.dot} "
         facts = [plain(trial.proposer) or "?"]
         out = trial.tokens.get("generated")
         if isinstance(out, (int, float)) and out:
             facts.append(f"{wording.count(out)} tokens")
-        seconds = trial.tokens.get("seconds")
-        if isinstance(seconds, (int, float)):
-            facts.append(wording.duration(seconds))
-        head = Content.assemble((f"Trial {trial.number}", "bold"), (dot + dot.join(facts), "$dim"))
+        if trial.proposal_s:
+            facts.append(wording.duration(trial.proposal_s))
+        title = (f"Trial {trial.number}", "bold")
+        lines = [Content.assemble(title, (dot + dot.join(facts), "$dim"))]
         if trial.fallback:
-            head = Content.assemble(
-                head, "\n", (f"{plain(trial.proposer)} stepped in: ", "$bad"), plain(trial.fallback)
-            )
+            because = f"{plain(trial.proposer)} replaced the proposer: "
+            lines.append(Content.assemble((because, "$bad"), plain(trial.fallback)))
         if not trial.reasoning and trial.state == "proposing":
-            head = Content.assemble(head, "\n", ("thinking", "italic $voice"))
+            lines.append(Content.styled("thinking", "italic $voice"))
         elif not trial.reasoning:
-            head = Content.assemble(head, "\n", (_silent(trial.proposer), "$dim"))
-        return head
-
-    def _before_first(self) -> Content:
-        if self._snapshot.phase == "loading":
-            return Content.styled("The model is being loaded.", "$dim")
-        return Content.styled("The model's words appear here as they come.", "$dim")
+            silent = _SILENT.get(trial.proposer, "This proposer gives no reasons.")
+            lines.append(Content.styled(silent, "$dim"))
+        return Content("\n").join(lines)
 
     def _thinking(self, text: str) -> Content:
         if not text:
             return Content("")
         if self.unfolded:
             return Content.assemble(("thinking (x folds)\n", "$voice"), (text, "italic $dim"))
-        words = len(text.split())
-        tail = " ".join(text.split())[-60:]
+        words = text.split()
         return Content.assemble(
-            (f"{self.glyphs.running} thinking, {words} words (x unfolds)  ", "$voice"),
-            (f"{self.glyphs.ellipsis}{tail}", "italic $dim"),
+            (f"{self.glyphs.running} thinking, {len(words)} words (x unfolds)  ", "$voice"),
+            (f"{self.glyphs.ellipsis}{' '.join(words)[-60:]}", "italic $dim"),
         )
 
-    def _proposal(self) -> Content:
-        trial = self._trial
-        if trial is None or not trial.config:
-            return Content("")
-        lines: list[Content] = []
+    def _proposal(self, trial: TrialState) -> Content:
+        """The configuration against the best one of that moment, and the outcome."""
+        g, lines = self.glyphs, []
         before = {name: pair[0] for name, pair in wording.visible(trial.changes).items()}
         changed = [name for name in trial.config if name in before]
         label = max((len(plain(name)) for name in changed), default=0)
         for name in changed:
             lines.append(
                 Content.assemble(
-                    (f"{self.glyphs.arrow} ", "$best"),
+                    (f"{g.arrow} ", "$best"),
                     plain(name).ljust(label) + "  ",
                     (wording.setting(trial.config[name]).ljust(8), "bold"),
                     (f"  was {wording.setting(before[name])}", "$dim"),
@@ -154,30 +148,18 @@ class Reasoning(VerticalScroll, can_focus=True):
         if rest:
             head = "unchanged  " if changed else ""
             lines.append(Content.styled(head + plain(wording.configuration(rest)), "$dim"))
-        outcome = self._outcome(trial)
-        return Content("\n").join([*lines, *outcome])
-
-    def _outcome(self, trial: TrialState) -> Iterable[Content]:
         if trial.state == "fail":
-            yield Content("")
-            yield Content.assemble(
-                (f"{self.glyphs.failed} failed: ", "$bad"), plain(trial.reason) or "no reason given"
-            )
+            reason = plain(trial.reason) or "no reason given"
+            lines += [Content(""), Content.assemble((f"{g.failed} failed: ", "$bad"), reason)]
         elif trial.value is not None:
-            yield Content("")
-            yield Content.assemble(
-                (f"{self.glyphs.arrow} ", "$dim"),
-                (wording.score(trial.value), "bold"),
-                (f" {self.glyphs.plus_minus} {wording.score(trial.std)}", "$dim")
-                if trial.std is not None
-                else "",
-                ("   the best so far" if trial.best_then else "", "$best"),
-            )
+            std = f" {g.plus_minus} {wording.score(trial.std)}" if trial.std is not None else ""
+            score = ((f"{g.arrow} ", "$dim"), (wording.score(trial.value), "bold"), (std, "$dim"))
+            best = ("   the best so far" if trial.best_then else "", "$best")
+            lines += [Content(""), Content.assemble(*score, best)]
+        return Content("\n").join(lines)
 
 
-def _silent(proposer: str) -> str:
-    known = {
-        "default": "The library's default configuration: what every gain is measured against.",
-        "queue": "A configuration of yours.",
-    }
-    return known.get(proposer, "This proposer gives no reasons.")
+_SILENT = {
+    "default": "The library's default configuration: what every gain is measured against.",
+    "queue": "A configuration of yours.",
+}

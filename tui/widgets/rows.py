@@ -6,7 +6,7 @@ thousand rows cost as much as ten, and nothing is ever added or removed.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -54,16 +54,9 @@ def fit(columns: Sequence[Column], width: int, least: int = 12) -> list[tuple[Co
 
     while kept and wanted() > width and any(c.drop for c in kept):
         kept.remove(max(kept, key=lambda c: c.drop))
-    spare = width - wanted()
-    flexible = [c for c in kept if not c.width]
-    sized: list[tuple[Column, int]] = []
-    for column in kept:
-        if column.width:
-            sized.append((column, column.width))
-        else:
-            share = spare // len(flexible) if spare > 0 else 0
-            sized.append((column, max(1, least + share)))
-    return sized
+    flexible = sum(not c.width for c in kept)
+    share = max(0, width - wanted()) // flexible if flexible else 0
+    return [(c, c.width or max(1, least + share)) for c in kept]
 
 
 class Rows(ScrollView, can_focus=True):
@@ -174,20 +167,20 @@ class Rows(ScrollView, can_focus=True):
         return strips[0].crop(0, width) if strips else Strip.blank(width)
 
     def _header(self, width: int) -> Content:
-        parts: list[Content] = [Content(" ")]
-        for column, cells in fit(self.columns(), width - 2, self.LEAST):
-            title = Content(column.title).truncate(cells, ellipsis=True)
-            parts.append(_placed(title, cells, column.right))
-            parts.append(Content(" " * column.gap))
-        return Content.assemble(*parts)
+        return self._aligned(" ", width, lambda column, cells: Content(column.title))
 
     def _row(self, index: int, width: int) -> Content:
         mark = ("▌" if self.has_focus else "▏") if index == self.cursor else " "
-        parts: list[Content] = [Content.styled(mark, "$primary")]
+        return self._aligned(mark, width, lambda column, cells: self.cell(index, column.key, cells))
+
+    def _aligned(self, mark: str, width: int, text: Callable[[Column, int], Content]) -> Content:
+        """A line of the texts of all columns that have room."""
+        parts = [Content.styled(mark, "$primary")]
         for column, cells in fit(self.columns(), width - 2, self.LEAST):
-            text = self.cell(index, column.key, cells).truncate(cells, ellipsis=True)
-            parts.append(_placed(text, cells, column.right))
-            parts.append(Content(" " * column.gap))
+            cell = text(column, cells).truncate(cells, ellipsis=True)
+            spare = max(0, cells - cell.cell_length)
+            cell = cell.pad_left(spare) if column.right else cell.pad_right(spare)
+            parts.append(cell.pad_right(column.gap))
         return Content.assemble(*parts)
 
     # The cursor
@@ -247,10 +240,3 @@ class Rows(ScrollView, can_focus=True):
         y = index - self.scroll_offset.y + self.header_lines
         if -1 < y < self.size.height:
             self.refresh(Region(0, y, self.size.width, 1))
-
-
-def _placed(content: Content, cells: int, right: bool) -> Content:
-    spare = cells - content.cell_length
-    if spare <= 0:
-        return content
-    return content.pad_left(spare) if right else content.pad_right(spare)

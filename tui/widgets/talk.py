@@ -1,4 +1,4 @@
-"""The talk pane: questions about the study, the model's answers as they come, what they suggest."""
+"""The talk pane: questions about the study, and the model's answers as they come."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HELP = """\
 Ask the model about the study: *why is depth 12 bad?*, *what would you try with ten more?*, \
 *trial 7 failed, why?* It answers from the study's facts: the space, the best and the latest \
 trials, the ones that you name, what was found about each hyperparameter. It answers while a trial \
-trains or the study rests, and waits while a proposal is being made.
+trains or the study is paused, and waits while a proposal is being made.
 
 Where an answer ends with a configuration, `^t` queues it. `esc` ends an answer, then returns to \
 the history. Embedded models propose but cannot talk; any instruct model can.
@@ -42,58 +42,61 @@ class Talk(Vertical):
     WHERE = "talk"
 
     class Asked(Message):
-        """The person asked something."""
+        """The user asked something."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
 
     class Taken(Message):
-        """The person wants the configuration that was suggested last."""
+        """The user wants to queue the configuration that was suggested last."""
 
         def __init__(self, config: Mapping[str, Any]) -> None:
             super().__init__()
             self.config = config
 
     class Stopped(Message):
-        """The answer is to end."""
+        """The user wants the answer to end."""
 
     class Left(Message):
-        """The person is done here."""
+        """The user wants to return to the history."""
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
         self.glyphs = glyphs
         self.others: list[str] = []  # names of models that can talk
         self._snapshot = StudyState()
-        self._started_t = -1.0
-        self._drawn: dict[int, Exchange] = {}
-        self._empty: Content | None = None
+        self._drawn = Content("")
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="talk-said", can_focus=False):
-            yield Static(id="talk-empty")
+            yield Static(id="talk-text")
         yield Field(placeholder="ask about the study", id="talk-ask")
 
     def show(self, snapshot: StudyState) -> None:
-        """Show what was said so far."""
-        if snapshot is self._snapshot:
-            return
-        talk, before = snapshot.conversation, self._snapshot.conversation
-        fresh = snapshot.started_t != self._started_t
-        self._snapshot, self._started_t = snapshot, snapshot.started_t
-        self.refresh_empty()
-        if talk is not before or fresh:
-            self.run_worker(self._write(talk[-_SHOWN:], fresh), group="talk", exclusive=False)
+        """Show the questions and answers so far."""
+        before, self._snapshot = self._snapshot, snapshot
+        if (snapshot.conversation, snapshot.opened) != (before.conversation, before.opened):
+            self.draw(len(snapshot.conversation) != len(before.conversation))
 
-    def refresh_empty(self) -> None:
-        """What stands there before the first question."""
-        empty = self.query_one("#talk-empty", Static)
-        said = Content("") if self._snapshot.conversation else self._before_first()
-        if self._empty is None or not self._empty.is_same(said):
-            self._empty = said
-            empty.display = bool(said)
-            empty.update(said)
+    def draw(self, scroll_end: bool = False) -> None:
+        """Draw the newest exchanges; before the first what can be asked, or why nothing can."""
+        scroll = self.query_one("#talk-said", VerticalScroll)
+        width = max(8, scroll.size.width - 1)
+        drawn = [self._exchange(one, width) for one in self._snapshot.conversation[-_SHOWN:]]
+        content = Content("\n\n").join(drawn) if drawn else self._before_first()
+        if not self._drawn.is_same(content):
+            scroll_end = scroll_end or scroll.is_vertical_scroll_end
+            self._drawn = content
+            self.query_one("#talk-text", Static).update(content)
+            if scroll_end:
+                scroll.scroll_end(animate=False)
+
+    def on_mount(self) -> None:
+        self.draw()
+
+    def on_resize(self) -> None:
+        self.draw()
 
     @property
     def suggested(self) -> Mapping[str, Any]:
@@ -102,9 +105,10 @@ class Talk(Vertical):
         return talk[-1].config if talk and talk[-1].done else {}
 
     @property
-    def speaking(self) -> bool:
-        """An answer is awaited or being given."""
-        return bool(self._snapshot.conversation) and not self._snapshot.conversation[-1].done
+    def answering(self) -> bool:
+        """The model is working on an answer."""
+        talk = self._snapshot.conversation
+        return bool(talk) and not talk[-1].done
 
     @property
     def mute(self) -> bool:
@@ -112,56 +116,23 @@ class Talk(Vertical):
         opened = self._snapshot.opened
         if opened is None:
             return False
-        name = opened.model.rpartition("/")[2]
+        name = wording.model_name(opened.model)
         return not name or name == "embedded" or name.startswith("hyperllama-")
 
-    async def _write(self, talk: tuple[Exchange, ...], fresh: bool) -> None:
-        said = self.query_one("#talk-said", VerticalScroll)
-        if fresh:
-            self._drawn.clear()
-            await said.query(".talk").remove()
-        stay = said.is_vertical_scroll_end
-        for exchange in talk:
-            number = exchange.number
-            before = self._drawn.get(number)
-            self._drawn[number] = exchange
-            if before is None:
-                await said.mount(
-                    Static(_question(exchange, self.glyphs), classes="talk talk--asked"),
-                    Static(id=f"talk-text-{number}", classes="talk"),
-                    Static(id=f"talk-end-{number}", classes="talk talk--end"),
-                )
-                before = Exchange(number, exchange.asked)
-                stay = True
-            if exchange != before or (exchange.done and not before.done):
-                self._draw(exchange)
-        if stay:
-            said.scroll_end(animate=False)
-
-    def _draw(self, exchange: Exchange) -> None:
-        width = self.query_one("#talk-said", VerticalScroll).size.width - 1
-        words = markdown.lines(plain(exchange.text), max(8, width))
-        text = self.query_one(f"#talk-text-{exchange.number}", Static)
-        text.update(Content("\n").join(words))
-        text.display = bool(words)
-        self.query_one(f"#talk-end-{exchange.number}", Static).update(self._end(exchange))
-
-    def on_resize(self) -> None:
-        for exchange in self._drawn.values():
-            if self.query(f"#talk-end-{exchange.number}"):
-                self._draw(exchange)
-
-    def _end(self, exchange: Exchange) -> Content:
-        if not exchange.done:
-            return Content.styled("" if exchange.text else "thinking", "italic $voice")
-        lines: list[Content] = []
+    def _exchange(self, exchange: Exchange, width: int) -> Content:
+        """A question, the answer as far as it has come, a suggested configuration."""
+        arrow = f"{self.glyphs.arrow} "
+        lines = [Content.assemble((arrow, "$primary"), (plain(exchange.asked), "bold"))]
+        lines += markdown.lines(plain(exchange.text), width)
+        if not exchange.done and not exchange.text:
+            lines.append(Content.styled("thinking", "italic $voice"))
         if exchange.problem:
             lines.append(Content.styled(plain(exchange.problem), "$bad"))
             if exchange.hint:
                 lines.append(Content.styled(plain(exchange.hint), "$dim"))
             if self.others:
                 lines.append(Content.styled(f"M chooses: {self._named()}", "$dim"))
-        elif not exchange.text:
+        elif exchange.done and not exchange.text:
             lines.append(Content.styled("no answer", "$dim"))
         if exchange.config:
             best = self._snapshot.best.config if self._snapshot.best is not None else {}
@@ -169,12 +140,8 @@ class Talk(Vertical):
                 n: v for n, v in exchange.config.items()
                 if wording.setting(best.get(n)) != wording.setting(v)
             }  # fmt: skip
-            lines.append(
-                Content.assemble(
-                    (f"{self.glyphs.arrow} ", "$best"),
-                    (plain(wording.configuration(changed or exchange.config)), "bold"),
-                )
-            )
+            text = plain(wording.configuration(changed or exchange.config))
+            lines.append(Content.assemble((arrow, "$best"), (text, "bold")))
         return Content("\n").join(lines)
 
     def _before_first(self) -> Content:
@@ -185,13 +152,13 @@ class Talk(Vertical):
                 "$dim",
             )
         opened = self._snapshot.opened
-        who = plain(opened.model).rpartition("/")[2] if opened is not None and opened.model else ""
-        said = f"The {who or 'embedded'} model {CANNOT}" if who else "No model proposes here."
+        name = wording.model_name(opened.model) if opened is not None else ""
+        text = f"The {name} model {CANNOT}" if name else "No model proposes here."
         if self.others:
-            can = f"On this machine can talk: {self._named()}. M chooses one for this study."
+            hint = f"On this machine can talk: {self._named()}. M chooses one for this study."
         else:
-            can = "Any instruct GGUF can; put one into a folder of models, and M chooses it."
-        return Content.assemble((said, ""), "\n", (can, "$dim"))
+            hint = "Any instruct GGUF can; put one into a folder of models, and M chooses it."
+        return Content.assemble(text, "\n", (hint, "$dim"))
 
     def _named(self) -> str:
         return ", ".join(plain(name) for name in self.others[:6])
@@ -211,14 +178,10 @@ class Talk(Vertical):
             self.post_message(self.Taken(self.suggested))
 
     def action_leave(self) -> None:
-        self.post_message(self.Stopped() if self.speaking else self.Left())
+        self.post_message(self.Stopped() if self.answering else self.Left())
 
     def action_older(self) -> None:
         self.query_one("#talk-said", VerticalScroll).action_page_up()
 
     def action_newer(self) -> None:
         self.query_one("#talk-said", VerticalScroll).action_page_down()
-
-
-def _question(exchange: Exchange, glyphs: Glyphs) -> Content:
-    return Content.assemble((f"{glyphs.arrow} ", "$primary"), (plain(exchange.asked), "bold"))

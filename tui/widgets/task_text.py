@@ -9,9 +9,11 @@ from rich.style import Style
 from textual.widgets import TextArea
 from textual.widgets.text_area import TextAreaTheme
 
+from hyperllama.tui.widgets.task_file import parts
+
 
 class TaskText(TextArea):
-    """A TOML editor without a parser: a task file is simple enough for the eye's needs."""
+    """An editor for task files; it needs no TOML parser to tell the parts of a line apart."""
 
     NAME = "Task file"
     HELP = """\
@@ -51,7 +53,7 @@ same: each shows the other's changes. A line that is wrong is marked, and said b
         self.theme = "hyperllama"
 
     def replace_text(self, text: str) -> None:
-        """Another text, the cursor about where it was; not told as a change by a person."""
+        """Another text, the cursor about where it was; without a `Changed` message."""
         if text == self.text:
             return
         row, column = self.cursor_location
@@ -74,23 +76,10 @@ same: each shows the other's changes. A line that is wrong is marked, and said b
         found: dict[int, list[Any]] = self._highlights
         found.clear()
         for number, line in enumerate(self.document.lines):
-            found[number] = _parts(line)
+            # The editor counts UTF-8 bytes.
+            found[number] = [
+                (len(line[:start].encode()), len(line[:end].encode()), what)
+                for start, end, what in parts(line)
+            ]
             if number in getattr(self, "_wrong", ()):
                 found[number].append((0, None, "wrong"))
-
-
-def _parts(line: str) -> list[tuple[int, int | None, str]]:
-    """(start, end, what) in UTF-8 bytes, as the editor counts."""
-    bare = line.strip()
-    if bare.startswith("#"):
-        return [(0, None, "comment")]
-    if bare.startswith("["):
-        return [(0, None, "table")]
-    if "=" not in line:
-        return []
-    end = len(line.partition("=")[0].encode())
-    parts: list[tuple[int, int | None, str]] = [(0, end, "key")]
-    before, mark, _ = line.partition("  # ")
-    if mark:
-        parts.append((len(before.encode()), None, "comment"))
-    return parts

@@ -19,6 +19,7 @@ from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.widgets.canvas import Canvas, Plot, padded
+from hyperllama.tui.widgets.sheet import bar
 
 MOST_DRAWN = 1500  # trials; more would only paint over each other
 
@@ -61,17 +62,16 @@ def axes_of(snapshot: StudyState) -> list[ParameterAxis]:
     scored = _drawn(snapshot, ())
     opened = snapshot.opened
     known = {str(p.get("name")): p for p in opened.space} if opened is not None else {}
-    names = dict.fromkeys([*known, *(n for t in scored[:1] for n in t.config)])
     found: list[ParameterAxis] = []
-    for name in names:
+    for name in dict.fromkeys([*known, *(n for t in scored[:1] for n in t.config)]):
         values = [t.config[name] for t in scored if name in t.config]
         numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
         if _same(values):
             continue
         if len(numbers) == len(values):
             low, high = min(numbers), max(numbers)
-            log = bool(known.get(name, {}).get("log")) or (low > 0 and high / low > 300)
-            found.append(ParameterAxis(name, (low, high), log and low > 0))
+            log = low > 0 and (bool(known.get(name, {}).get("log")) or high / low > 300)
+            found.append(ParameterAxis(name, (low, high), log))
         else:
             order = sorted({wording.setting(v): v for v in values}.items())
             found.append(ParameterAxis(name, tuple(v for _, v in order), choices=True))
@@ -88,22 +88,18 @@ def importance(snapshot: StudyState, width: int, height: int, glyphs: Glyphs) ->
     """A bar for every hyperparameter, with its share."""
     found = snapshot.importance
     if found is None or not found.shares:
-        return [Content.styled("Importance can be told from eight scored trials on.", "$dim")]
+        return [Content.styled("Importance needs eight scored trials.", "$dim")]
     shares = sorted(found.shares.items(), key=lambda pair: -pair[1])
     label = min(max(len(plain(n)) for n, _ in shares), max(10, width // 3))
-    cells = max(4, width - label - 7)
-    most = shares[0][1] or 1.0
-    lines = []
-    for name, share in shares[: max(1, height - 2)]:
-        full = round(share / most * cells)
-        lines.append(
-            Content.assemble(
-                plain(name)[:label].ljust(label) + " ",
-                (glyphs.bar * full, "$primary"),
-                (glyphs.track * (cells - full), "$faint"),
-                f" {share:4.0%}",
-            )
+    cells, most = max(4, width - label - 7), shares[0][1] or 1.0
+    lines = [
+        Content.assemble(
+            plain(name)[:label].ljust(label) + " ",
+            bar(share / most, cells, glyphs),
+            f" {share:4.0%}",
         )
+        for name, share in shares[: max(1, height - 2)]
+    ]
     if len(shares) > len(lines):
         lines.append(Content.styled(f"{len(shares) - len(lines)} more", "$dim"))
     method = f"{plain(found.method)} over {found.trials} trials"
@@ -201,18 +197,23 @@ def parallel(
     if len(axes) < 2 or not trials or height < 6:
         return [Content.styled("Two hyperparameters have to vary first.", "$dim")]
     canvas = Canvas(width, height - 3, braille=g.braille)
-    span = canvas.dots_x - 1
-    at = [round(i * span / (len(axes) - 1)) for i in range(len(axes))]
-    ranked = sorted(trials, key=lambda t: t.value if t.value is not None else -math.inf)
+    at = [round(i * (canvas.dots_x - 1) / (len(axes) - 1)) for i in range(len(axes))]
+
+    def draw(trial: TrialState | None, style: str, layer: int) -> None:
+        shares = [axis.at(trial.config.get(axis.name)) for axis in axes] if trial else []
+        ys = [round((1 - share) * (canvas.dots_y - 1)) for share in shares if share is not None]
+        if len(ys) == len(axes):
+            for (x0, y0), (x1, y1) in pairwise(zip(at, ys, strict=True)):
+                canvas.line(x0, y0, x1, y1, style, layer)
+
+    ranked = sorted(trials, key=lambda t: -math.inf if t.value is None else t.value)
     top = max(1, len(ranked) // 10)
-    for rank, trial in enumerate(ranked):
-        good = rank >= len(ranked) - top
-        style, layer = ("$primary", 2) if good else ("$faint", 0)
-        _through(canvas, axes, at, trial, style, layer)
-    if looked is not None and looked.config:
-        _through(canvas, axes, at, looked, "bold $voice", 4)
-    if snapshot.best is not None:
-        _through(canvas, axes, at, snapshot.best, "bold $best", 5)
+    for trial in ranked[:-top]:
+        draw(trial, "$faint", 0)
+    for trial in ranked[-top:]:
+        draw(trial, "$primary", 2)
+    draw(looked, "bold $voice", 4)
+    draw(snapshot.best, "bold $best", 5)
     for x in at:
         for y in range(0, canvas.dots_y, 2):
             canvas.dot(x, y, "$dim", 1)
@@ -244,20 +245,6 @@ def _shade(
         return ((g.best + g.full * (wide - 1))[:wide], "bold $best")
     fills = (g.empty, g.shade, "▓" if g.braille else "%", g.full)
     return (fills[min(3, int(rank * 4))] * wide, "$primary")
-
-
-def _through(
-    canvas: Canvas, axes: Sequence[ParameterAxis], at: Sequence[int], trial: TrialState, style: str,
-    layer: int,
-) -> None:
-    spots = []
-    for axis, x in zip(axes, at, strict=True):
-        share = axis.at(trial.config.get(axis.name))
-        if share is None:
-            return
-        spots.append((x, round((1 - share) * (canvas.dots_y - 1))))
-    for (x0, y0), (x1, y1) in pairwise(spots):
-        canvas.line(x0, y0, x1, y1, style, layer)
 
 
 def _spread(texts: Sequence[str], width: int) -> str:

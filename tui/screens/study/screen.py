@@ -237,7 +237,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
         if talk.mute and not talk.others:
             found = await asyncio.to_thread(chat_models)
             talk.others = [name for _, name, _ in found]
-            talk.refresh_empty()
+            talk.draw()
 
     # Keys
 
