@@ -251,7 +251,8 @@ def test_sentences_tell_what_the_panes_show() -> None:
     for event, t in [*recorded.held()]:
         watch.apply(event, t)
     told = sentences.tell(watch.state, "s", True)
-    assert "waits for your approval" in told[0] and told[-1].startswith("Trial 9 waits for your approval: space")
+    assert "waits for your approval" in told[0]
+    assert told[-1].startswith("Trial 9 waits for your approval: space")
     assert any("It sets n_est" in line and ", was " in line for line in told)
     assert any(line == "You: each proposal waits for a word." for line in told)
     assert "interrupted; r resumes it" in sentences.tell(watch.state, "s", False)[0]
