@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class HyperLlamaError(Exception):
-    """Something a user can be told about: what happened, and what to do next.
+    """An error that is shown to the user: what happened, and what to do next.
 
     Args:
         message: what happened, and where, in one line.

@@ -29,7 +29,7 @@ _CLOSERS = b" \n\r\t,;:)]}\"'<|"
 
 @dataclass
 class Node:
-    """A place in a trie of token texts, by character: the tokens that end here, the ways on."""
+    """A place in a trie of token texts, by character: tokens that end here, next characters."""
 
     ids: list[int] = field(default_factory=list)
     next: dict[str, Node] = field(default_factory=dict)
@@ -106,13 +106,13 @@ class Branch:
 
     Attributes:
         option: the option that is complete here, or -1.
-        ways: the next tokens, in the order of the options.
-        under: every option at or below this place.
+        children: the next tokens, in the order of the options.
+        options_below: every option at or below this place.
     """
 
     option: int = -1
-    ways: dict[int, Branch] = field(default_factory=dict)
-    under: list[int] = field(default_factory=list)
+    children: dict[int, Branch] = field(default_factory=dict)
+    options_below: list[int] = field(default_factory=list)
 
 
 def option_trie(
@@ -136,10 +136,10 @@ def option_trie(
             )
         spelled.append(ids)
         node = root
-        node.under.append(number)
+        node.options_below.append(number)
         for token in ids:
-            node = node.ways.setdefault(token, Branch())
-            node.under.append(number)
+            node = node.children.setdefault(token, Branch())
+            node.options_below.append(number)
         node.option = number
     return root, spelled
 

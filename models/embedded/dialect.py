@@ -125,7 +125,7 @@ def identity(name: str, taken: set[int]) -> int:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What the header says of a table; None where it is not known."""
+    """What the header of a prompt holds about a table; None where it is not known."""
 
     kind: str = "?"
     rows: int | None = None
@@ -168,7 +168,7 @@ def most_trials(axes: Sequence[DialectParam]) -> int:
 def history(
     axes: Sequence[DialectParam], points: Sequence[Point], losses: Sequence[float | None]
 ) -> list[int]:
-    """Trials from worst to best; None is a failure. At most `most_trials` of them are told.
+    """Trials from worst to best; None is a failure. At most `most_trials` of them are written.
 
     When there are more, the best two thirds of that number stay, and the latest of the others.
     """
@@ -205,9 +205,9 @@ def plan(axes: Sequence[DialectParam], incumbent: Point | None, target: Point) -
     return [INDEX[f"<{size}>"], axes[most].token, INDEX[f"<{move}>"]]
 
 
-def plan_tokens(axes: Sequence[DialectParam], told: bool) -> list[list[int]]:
-    """What may stand at each place of a plan, `told` whether there is an incumbent."""
-    if not told:
+def plan_tokens(axes: Sequence[DialectParam], has_incumbent: bool) -> list[list[int]]:
+    """What may stand at each place of a plan, in a study with or without an incumbent."""
+    if not has_incumbent:
         return [[INDEX["<open>"]]]
     return [
         [INDEX[f"<{p}>"] for p in PLANS[1:]],

@@ -31,7 +31,7 @@ _KV = {"f16": 1, "q8_0": 8, "q4_0": 2}
 
 
 class RequestCancelled(Exception):
-    """The parent no longer wants the result."""
+    """The parent has cancelled the request."""
 
 
 class Context(LoadedModel):

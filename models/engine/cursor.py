@@ -1,5 +1,4 @@
-"""One completion of a programme: what is fixed is never sampled, the rest never leaves its
-constraint.
+"""One completion of a programme: fixed text is never sampled, the rest stays in its constraint.
 
 A `Cursor` is a generator that asks for the evaluation of tokens and gets the logits after them.
 """
@@ -36,18 +35,18 @@ from hyperllama.models.engine.plan import RequestPlan
 
 BELIEF_BINS = 64
 NEGLIGIBLE = 1e-4
-"""A group of options less likely than this is not told apart."""
+"""A group of options less likely than this is not divided further."""
 
 
 @dataclass(frozen=True)
-class Aside:
-    """Tokens that a cursor wants evaluated after its own, without keeping them."""
+class SideTokens:
+    """Tokens that are to be evaluated after those of a cursor, without being kept."""
 
     tokens: list[int]
 
 
-Steps = Generator[Union[list[int], Aside], Row, None]
-Got = Generator[Union[list[int], Aside], Row, Any]
+Steps = Generator[Union[list[int], SideTokens], Row, None]
+Reading = Generator[Union[list[int], SideTokens], Row, Any]
 
 
 class Cursor:
@@ -69,11 +68,11 @@ class Cursor:
     ) -> None:
         self.plan, self.sequence, self.prompt = plan, sequence, prompt
         self.context, self.request = plan.context, plan.request
-        self.draw = np.random.Generator(np.random.PCG64([abs(seed), sequence])).random
+        self._uniform = np.random.Generator(np.random.PCG64([abs(seed), sequence])).random
         self.on_text = on_text
         self.length = prompt  # tokens of the sequence that are evaluated
         self.pending: list[int] = []
-        self.reply: list[int] = list(plan.lead)
+        self.reply: list[int] = list(plan.leading)
         self.values: dict[str, Any] = {}
         self.beliefs: dict[str, Belief] = {}
         self.logprob = 0.0
@@ -115,12 +114,12 @@ class Cursor:
         self.pending += tokens
         self.reply += tokens
 
-    def _logits(self) -> Got:
+    def _logits(self) -> Reading:
         """The logits after everything so far."""
         if self.row is None and not self.pending:  # cut back to here: evaluate the last one again
             self.length -= 1
             self.context.cut(self.sequence, self.length)
-            reply = self.reply[len(self.plan.lead) :]
+            reply = self.reply[len(self.plan.leading) :]
             self.pending = [[*self.plan.tokens, *reply][self.length]]
         if self.pending:
             tokens, self.pending = self.pending, []
@@ -128,8 +127,8 @@ class Cursor:
         assert self.row is not None
         return self.row
 
-    def _take(self, logits: NDArray[np.float32]) -> int:
-        i, logprob = choose(logits.astype(np.float64), self.request.temperature, self.draw)
+    def _draw(self, logits: NDArray[np.float32]) -> int:
+        i, logprob = choose(logits.astype(np.float64), self.request.temperature, self._uniform)
         self.logprob += logprob
         return i
 
@@ -144,14 +143,14 @@ class Cursor:
             logits = row[np.array(allowed, np.int32)]
             if segment.belief:
                 self._believe(segment.name, allowed, probabilities(logits).tolist())
-            taken = self._take(logits)
+            taken = self._draw(logits)
         self.values[segment.name] = allowed[taken]
         self._push(allowed[taken])
 
     def _number(self, i: int, segment: Number) -> Steps:
         grammar = number_grammar(segment.low, segment.high, segment.integer, segment.digits)
         pieces = self.context.vocabulary.pieces
-        text, reach = "", 1.0
+        text, share = "", 1.0  # share: the probability of all that begins with the text
         bins: dict[float, float] = {}
         while True:
             ids, texts, may_stop = grammar.step(pieces, text)
@@ -164,15 +163,15 @@ class Cursor:
             row = yield from self._logits()
             logits = row[ids]
             if may_stop:
-                logits = np.append(logits, np.float32(log_sum_exp(row[self.plan.enders(i)])))
-            taken = self._take(logits)
+                logits = np.append(logits, np.float32(log_sum_exp(row[self.plan.ending_tokens(i)])))
+            taken = self._draw(logits)
             if segment.belief:
                 p = probabilities(logits)
-                for j in np.flatnonzero(p * reach >= NEGLIGIBLE):
+                for j in np.flatnonzero(p * share >= NEGLIGIBLE):
                     if j != taken:
                         name = grammar.value(text) if j == len(ids) else grammar.example(texts[j])
-                        bins[name] = bins.get(name, 0.0) + reach * float(p[j])
-                reach *= float(p[taken])
+                        bins[name] = bins.get(name, 0.0) + share * float(p[j])
+                share *= float(p[taken])
             if taken == len(ids):
                 break
             text = texts[taken]
@@ -180,64 +179,64 @@ class Cursor:
         value = grammar.value(text)
         self.values[segment.name] = value
         if segment.belief:
-            bins[value] = bins.get(value, 0.0) + reach
+            bins[value] = bins.get(value, 0.0) + share
             ranked = sorted(bins.items(), key=lambda item: -item[1])
             self._believe(segment.name, *zip(*ranked[:BELIEF_BINS], strict=True))
 
     def _choice(self, i: int, segment: OneOf) -> Steps:
         node, _ = self.plan.tries[i]
-        reach = 1.0
+        share = 1.0
         belief = [0.0] * len(segment.options)
-        while node.ways:
-            if len(node.ways) == 1 and node.option < 0:
-                ((token, node),) = node.ways.items()
+        while node.children:
+            if len(node.children) == 1 and node.option < 0:
+                ((token, node),) = node.children.items()
                 self._push(token)
                 continue
             row = yield from self._logits()
-            logits = self._ways(node, row, i)
-            taken = self._take(logits)
+            logits = self._child_logits(node, row, i)
+            taken = self._draw(logits)
             if segment.belief:
-                self.row = row.copy()  # what is evaluated aside overwrites it
-                p = reach * probabilities(logits)
-                for j, (token, child) in enumerate(node.ways.items()):
+                self.row = row.copy()  # evaluating side tokens overwrites it
+                p = share * probabilities(logits)
+                for j, (token, child) in enumerate(node.children.items()):
                     if j != taken:
                         yield from self._split(i, child, [token], float(p[j]), belief)
-                if node.option >= 0 and taken < len(node.ways):
+                if node.option >= 0 and taken < len(node.children):
                     belief[node.option] += float(p[-1])
-                reach = float(p[taken])
-            if taken == len(node.ways):
+                share = float(p[taken])
+            if taken == len(node.children):
                 break
-            token, node = list(node.ways.items())[taken]
+            token, node = list(node.children.items())[taken]
             self._push(token)
-        belief[node.option] += reach
+        belief[node.option] += share
         self.values[segment.name] = segment.options[node.option]
         if segment.belief:
             self._believe(segment.name, segment.options, belief)
 
-    def _ways(self, node: Branch, row: Row, i: int) -> NDArray[np.float32]:
-        """Logits of the ways on from `node`, and last of ending there if that is possible."""
-        logits: NDArray[np.float32] = row[np.array(list(node.ways), np.int32)]
+    def _child_logits(self, node: Branch, row: Row, i: int) -> NDArray[np.float32]:
+        """Logits of the children of `node`, and last of ending there if that is possible."""
+        logits: NDArray[np.float32] = row[np.array(list(node.children), np.int32)]
         if node.option >= 0:
-            logits = np.append(logits, np.float32(log_sum_exp(row[self.plan.enders(i)])))
+            logits = np.append(logits, np.float32(log_sum_exp(row[self.plan.ending_tokens(i)])))
         return logits
 
     def _split(
         self, i: int, node: Branch, tokens: list[int], mass: float, belief: list[float]
     ) -> Steps:
         """Divide `mass` among the options below `node`, which was not taken."""
-        if len(node.under) == 1 or mass < NEGLIGIBLE:
-            for option in node.under:
-                belief[option] += mass / len(node.under)
+        if len(node.options_below) == 1 or mass < NEGLIGIBLE:
+            for option in node.options_below:
+                belief[option] += mass / len(node.options_below)
             return
-        ways = list(node.ways.items())
-        if len(ways) == 1 and node.option < 0:
-            yield from self._split(i, ways[0][1], [*tokens, ways[0][0]], mass, belief)
+        children = list(node.children.items())
+        if len(children) == 1 and node.option < 0:
+            yield from self._split(i, children[0][1], [*tokens, children[0][0]], mass, belief)
             return
-        row = yield Aside(tokens)
-        p = mass * probabilities(self._ways(node, row, i))
+        row = yield SideTokens(tokens)
+        p = mass * probabilities(self._child_logits(node, row, i))
         if node.option >= 0:
             belief[node.option] += float(p[-1])
-        for j, (token, child) in enumerate(ways):
+        for j, (token, child) in enumerate(children):
             yield from self._split(i, child, [*tokens, token], float(p[j]), belief)
 
     # -- free text -----------------------------------------------------------------------------
@@ -245,36 +244,36 @@ class Cursor:
     def _free(self, i: int, segment: Free) -> Steps:
         v, r = self.context.vocabulary, self.request
         stops = [s.encode("utf-8", "replace") for s in segment.stop if s]
-        held = max(map(len, stops), default=1) - 1  # bytes that a stop string may yet begin with
+        kept_back = max(map(len, stops), default=1) - 1  # bytes that may begin a stop string
         ended = set(v.end_of_reply)
         begin = len(self.reply)
-        room = self.plan.room(i, self.length + len(self.pending), self.prompt)
-        text, told = b"", 0
+        limit = self.plan.free_text_limit(i, self.length + len(self.pending), self.prompt)
+        text, sent = b"", 0
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         cut = -1
         for count in range(segment.max_tokens):
-            if count == room:
+            if count == limit:
                 self.stop_reason = "context"
                 break
             row = yield from self._logits()
-            token, logprob = choose_free(row, r.temperature, r.top_p, self.draw)
+            token, logprob = choose_free(row, r.temperature, r.top_p, self._uniform)
             self.logprob += logprob
             if token in ended:
                 break
             piece = v.piece(token)
-            before = max(len(text) - held, 0)
+            before = max(len(text) - kept_back, 0)
             text += piece
             self._push(token)
             cut = min((at for at in (text.find(s, before) for s in stops) if at >= 0), default=-1)
             if cut >= 0:
                 break
-            if len(text) - held > told:
-                self.on_text(decoder.decode(text[told : len(text) - held]))
-                told = len(text) - held
+            if len(text) - kept_back > sent:
+                self.on_text(decoder.decode(text[sent : len(text) - kept_back]))
+                sent = len(text) - kept_back
         if cut >= 0:
             self._rewind(begin, cut)
             text = text[:cut]
-        self.on_text(decoder.decode(text[told:], final=True))
+        self.on_text(decoder.decode(text[sent:], final=True))
         self.values[segment.name] = text.decode("utf-8", "replace")
 
     def _rewind(self, begin: int, size: int) -> None:

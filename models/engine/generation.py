@@ -41,7 +41,7 @@ class Free:
 class Number:
     """A decimal number in [low, high], written with at most `digits` significant digits.
 
-    Where the range is so narrow that these are too few, as many more as tell its values apart.
+    Where the range is so narrow that these are too few, as many more as distinguish its values.
     """
 
     name: str

@@ -33,7 +33,7 @@ class EngineRequest(Generic[Answer]):
 
 @dataclass(frozen=True)
 class Load(EngineRequest[ModelInfo]):
-    """Load a model; `notes` become part of what is said about it."""
+    """Load a model; `notes` become part of its `ModelInfo`."""
 
     path: str
     settings: EngineSettings

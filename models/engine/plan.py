@@ -19,7 +19,7 @@ class RequestPlan:
         self.request = request
         v = context.vocabulary
         self.fixed: dict[int, list[int]] = {}
-        self.most: list[int] = []  # tokens that a segment takes at most; 0 for free text
+        self.max_tokens: list[int] = []  # tokens that a segment takes at most; 0 for free text
         self.tries: dict[int, tuple[Branch, list[list[int]]]] = {}
         for i, s in enumerate(request.segments):
             most = 0
@@ -37,12 +37,12 @@ class RequestPlan:
                 if not all(0 <= t < v.size for t in s.allowed):
                     raise EngineError(f"{s.name}: the vocabulary has {v.size} tokens only")
                 most = 1
-            self.most.append(most)
+            self.max_tokens.append(most)
         self.stops: dict[int, Ids] = {}
-        self.tokens: list[int] = []  # prompt and lead
+        self.tokens: list[int] = []  # prompt and leading fixed text
 
     @property
-    def lead(self) -> list[int]:
+    def leading(self) -> list[int]:
         """The tokens of the segments that are fixed before anything is sampled."""
         tokens: list[int] = []
         for i in range(len(self.request.segments)):
@@ -51,8 +51,8 @@ class RequestPlan:
             tokens += self.fixed[i]
         return tokens
 
-    def enders(self, i: int) -> Ids:
-        """Tokens by which the model says that segment `i` is complete."""
+    def ending_tokens(self, i: int) -> Ids:
+        """Tokens after which segment `i` is complete: what follows it, or the end of the reply."""
         if i not in self.stops:
             v, segments = self.context.vocabulary, self.request.segments
             following = segments[i + 1] if i + 1 < len(segments) else None
@@ -90,13 +90,13 @@ class RequestPlan:
         if not tokens:
             tokens = [max(v.bos, 0)]
         length = len(tokens)
-        tokens += self.lead
+        tokens += self.leading
         self.tokens = tokens
         begins = sorted({m for m in (0, *marks) if m < length})
         ends: list[int] = []
         for begin, end in zip(begins, [*begins[1:], len(tokens)], strict=True):
             ends += [*range(begin + step, end, step), end]
-        needed = len(tokens) + self.request.samples * (sum(self.most) - len(self.lead))
+        needed = len(tokens) + self.request.samples * (sum(self.max_tokens) - len(self.leading))
         needed += sum(isinstance(s, Free) for s in self.request.segments)
         if needed > self.context.length:
             raise EngineError(
@@ -106,9 +106,9 @@ class RequestPlan:
             )
         return tokens, ends, length
 
-    def room(self, i: int, used: int, prompt: int) -> int:
+    def free_text_limit(self, i: int, used: int, prompt: int) -> int:
         """Tokens that the free text in segment `i` may take when `used` are in the context."""
         share = prompt + (self.context.length - prompt) // self.request.samples
         later = self.request.segments[i + 1 :]
-        kept = sum(self.most[i + 1 :]) + sum(isinstance(s, Free) for s in later)
+        kept = sum(self.max_tokens[i + 1 :]) + sum(isinstance(s, Free) for s in later)
         return max(share - used - kept, 0)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from hyperllama.models.engine.context import SCRATCH, Context, RequestCancelled, Row
-from hyperllama.models.engine.cursor import Aside, Cursor
+from hyperllama.models.engine.cursor import Cursor, SideTokens
 from hyperllama.models.engine.generation import Generated, Generation
 from hyperllama.models.engine.plan import RequestPlan
 
@@ -94,13 +94,13 @@ def _feed(context: Context, cursors: Sequence[Cursor], cancelled: Callable[[], b
 
     def advance(cursor: Cursor, row: Row | None) -> None:
         try:
-            wish = next(cursor.steps) if row is None else cursor.steps.send(row)
-            while isinstance(wish, Aside):
+            wanted = next(cursor.steps) if row is None else cursor.steps.send(row)
+            while isinstance(wanted, SideTokens):
                 context.fork(cursor.sequence, SCRATCH)
-                (aside,) = context.evaluate([(SCRATCH, cursor.length, wish.tokens)])
+                (side_row,) = context.evaluate([(SCRATCH, cursor.length, wanted.tokens)])
                 context.drop(SCRATCH)
-                wish = cursor.steps.send(aside)
-            waiting.append((cursor, wish))
+                wanted = cursor.steps.send(side_row)
+            waiting.append((cursor, wanted))
         except StopIteration:
             pass
 

@@ -80,7 +80,7 @@ class ModelInfo:
         memory_mb: resident memory of the engine after loading.
         load_s: seconds it took.
         has_chat_template: the file brings its own; else a ChatML-like one is used.
-        embedded_dialect: version of the compact language it speaks; 0 for any other model.
+        embedded_dialect: version of its compact language; 0 for any other model.
         vocabulary: number of tokens.
         backend: what the build of llama.cpp can do, in its own words.
         gpu_offload, mmap: whether the build can use a GPU, and map files.

@@ -35,7 +35,7 @@ class Vocabulary:
         """Tokens of a text.
 
         Args:
-            begin: the text starts a context: add what the model wants there, once.
+            begin: the text starts a context: add what the model expects there, once.
             special: read control tokens written out in the text.
         """
         raw = text.encode("utf-8", "replace")

@@ -1,6 +1,6 @@
 """Does a model fit this machine: free memory, GPUs, what the build can use. Loads nothing.
 
-Answers come in milliseconds and are estimates on the high side; whoever loads the model finds out.
+Answers take milliseconds and are estimates on the high side; only loading a model is exact.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from hyperllama.models.gguf.metadata import ModelFile
 
 GPU_RESERVE_MB = 400.0
-"""Left free on each GPU for llama.cpp's own buffers and whatever else draws on it."""
+"""Left free on each GPU for llama.cpp's own buffers and other programs."""
 LOAD_OVERHEAD_MB = 90
 """Python, numpy and llama.cpp themselves, measured; a graph's own buffers come on top."""
 _KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
@@ -99,7 +99,7 @@ def fit(model: ModelFile, context_length: int, here: Machine, kv_type: str = "f1
 
 
 def gpus() -> list[Gpu]:
-    """The machine's GPUs with their memory, by what the driver says; none where nobody says."""
+    """The machine's GPUs with their memory, as the driver reports it; none without one."""
     return _nvidia() or _amd() or _apple()
 
 
@@ -125,19 +125,19 @@ def _nvidia() -> list[Gpu]:
         return []
     query = [program, "--query-gpu=name,memory.free,memory.total", "--format=csv,noheader,nounits"]
     try:
-        said = subprocess.run(
+        output = subprocess.run(
             query, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_QUERY_S,
             check=True,
         ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return []  # the driver is not loaded, or hangs: no GPU that could be used
-    return _table(said)
+    return _table(output)
 
 
-def _table(said: str) -> list[Gpu]:
+def _table(output: str) -> list[Gpu]:
     """GPUs from rows of name, free MiB, total MiB; rows that hold something else are left out."""
     found = []
-    for row in csv.reader(io.StringIO(said), skipinitialspace=True):
+    for row in csv.reader(io.StringIO(output), skipinitialspace=True):
         try:
             name, free, total = row
             found.append(Gpu(name, float(free), float(total)))

@@ -29,7 +29,7 @@ _FILE_TYPES = {
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What the header of a GGUF file says. Texts are untrusted.
+    """What the header of a GGUF file holds. Texts are untrusted.
 
     Attributes:
         path: as found; size_bytes: of all parts of a split model.

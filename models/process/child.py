@@ -1,4 +1,4 @@
-"""The parent's end of a child process that speaks JSON lines: the engine, the trial runner.
+"""The parent's end of a child process that uses JSON lines: the engine, the trial runner.
 
 One request is handled at a time, in the child's main thread (`serve`); the last message of its
 answer, and only that, has "done" or "error":
@@ -183,8 +183,8 @@ class Child:
             on_event: gets every other event of this request.
             should_stop: polled; when true the request is cancelled, and the child killed if the
                 request has not ended within `cancel_s` of that.
-            silence_s: a child that has neither said anything nor used the CPU for so long hangs and
-                is killed; one that computes in silence is given ten times as long.
+            silence_s: a child that has neither written anything nor used the CPU for so long is
+                killed; one that computes without writing is given ten times as long.
 
         Raises:
             ChildDied: it ended, hung, or had to be killed to cancel the request.

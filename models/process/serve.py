@@ -1,4 +1,4 @@
-"""The child's end of a child process that speaks JSON lines; `child` has the other, and the format.
+"""The child's end of a child process that uses JSON lines; `child` describes the format.
 
 Descriptor 1 becomes a private pipe: whatever native code prints goes to the log with descriptor 2.
 The child ends when its stdin closes, so it never outlives its parent.
@@ -36,7 +36,7 @@ class ChildRequest(dict[str, Any]):
 
     @property
     def cancelled(self) -> bool:
-        """True once the parent no longer wants the result; poll it between units of work."""
+        """True once the parent has cancelled the request; poll it between units of work."""
         return self._cancelled.is_set()
 
     def send(self, event: str, **fields: object) -> None:
@@ -91,7 +91,7 @@ class _Pipes:
         parent, rest = os.getppid(), b""
         while True:
             try:
-                # looks up now and then: a forked sibling may hold the pipe open after the parent
+                # checked once a second: a forked sibling may hold the pipe open after the parent
                 if not select.select([self._in], [], [], 1.0)[0]:
                     if os.getppid() != parent:
                         _end_group()
@@ -112,7 +112,7 @@ class _Pipes:
 
 
 def _as_message(error: Exception) -> dict[str, str]:
-    """What the parent is told of an error; the traceback of an unexpected one goes to the log."""
+    """The message about an error; the traceback of an unexpected one goes to the log."""
     kind = type(error).__name__
     if isinstance(error, HyperLlamaError):
         return {"error": kind, "message": error.message, "hint": error.hint}

@@ -121,12 +121,12 @@ def test_options_are_spelled_exactly_also_without_a_tokenizers_help() -> None:
         return [1]
 
     root, spelled = option_trie(OPTIONS, useless, PIECES["single"])
-    assert root.under == list(range(len(OPTIONS)))
+    assert root.options_below == list(range(len(OPTIONS)))
     for option, ids in zip(OPTIONS, spelled, strict=True):
         assert b"".join(PIECES["single"].pieces[i] for i in ids).decode() == option
         node = root
         for token in ids:
-            node = node.ways[token]
+            node = node.children[token]
         assert OPTIONS[node.option] == option
     with pytest.raises(EngineError, match="cannot spell"):
         option_trie(("ab",), useless, Pieces([b"a", b"c"]))
