@@ -51,10 +51,10 @@ _COMPARISONS = {
 class RerunLine:
     """The line under a trial with its scores on other folds."""
 
-    trial: int  # position among the snapshot's trials
+    trial: int  # position among the state's trials
 
 
-Row = Union[int, SteeringAction, RerunLine]  # an int is a position among the snapshot's trials
+Row = Union[int, SteeringAction, RerunLine]  # an int is a position among the state's trials
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ class Order:
         return self == Order()
 
 
-def rows(snapshot: StudyState, order: Order) -> list[Row]:
+def rows(state: StudyState, order: Order) -> list[Row]:
     """The history's lines from top to bottom.
 
     Steering lines and re-runs stand among the trials only where these stand in their own order.
     """
-    trials = snapshot.trials
+    trials = state.trials
     kept: list[int] = list(range(len(trials)))
     if order.text:
         test = parse(order.text)
@@ -98,7 +98,7 @@ def rows(snapshot: StudyState, order: Order) -> list[Row]:
     if order.text or order.backwards:
         return list(kept)
     found: list[Row] = []
-    actions = deque(snapshot.actions)
+    actions = deque(state.actions)
     for i in kept:
         while actions and actions[0].after < trials[i].number:
             found.append(actions.popleft())

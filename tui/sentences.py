@@ -21,27 +21,27 @@ _STATES = {
 }
 
 
-def tell(snapshot: StudyState, name: str, alive: bool) -> list[str]:
+def tell(state: StudyState, name: str, alive: bool) -> list[str]:
     """The study from its head to what happens now, one sentence or two a line."""
-    lines = [_head(snapshot, name, alive)]
-    best, gain = snapshot.best, snapshot.gain
+    lines = [_head(state, name, alive)]
+    best, gain = state.best, state.gain
     if best is not None and best.value is not None:
         over = f", {wording.signed(gain)} against the default" if gain is not None else ""
         score = wording.score(best.value)
         lines.append(f"The best score is {score}, in trial {best.number}{over}.")
         lines.append(f"Its configuration: {plain(wording.configuration(best.config))}.")
-    for row in arrange.rows(snapshot, arrange.Order())[-_LATEST:]:
+    for row in arrange.rows(state, arrange.Order())[-_LATEST:]:
         if isinstance(row, int):
-            lines.append(_trial(snapshot.trials[row], snapshot))
+            lines.append(_trial(state.trials[row], state))
         elif isinstance(row, arrange.RerunLine):
-            lines.append(_again(snapshot.trials[row.trial]))
+            lines.append(_again(state.trials[row.trial]))
         else:
             lines.append(f"You: {plain(row.text)}.")
-    if snapshot.conversation:
-        last = snapshot.conversation[-1]
+    if state.conversation:
+        last = state.conversation[-1]
         lines.append(f"You asked: {plain(last.asked)}")
         lines.append(plain(last.text or last.problem) or "The answer is not there yet.")
-    awaiting = snapshot.awaiting
+    awaiting = state.awaiting
     if awaiting is not None:
         lines.append(
             f"Trial {awaiting.number} waits for your approval: space approves, e edits, "
@@ -50,14 +50,14 @@ def tell(snapshot: StudyState, name: str, alive: bool) -> list[str]:
     return lines
 
 
-def _head(snapshot: StudyState, name: str, alive: bool) -> str:
-    opened, finished = snapshot.opened, snapshot.finished
+def _head(state: StudyState, name: str, alive: bool) -> str:
+    opened, finished = state.opened, state.finished
     if finished is None and not alive:
         return f"Study {plain(name)} was interrupted; r resumes it."
-    state = _STATES.get(snapshot.phase, snapshot.phase)
+    doing = _STATES.get(state.phase, state.phase)
     if finished is not None:
-        state = f"is finished: {plain(finished.why)}"
-    text = f"Study {plain(name)} {state}. {snapshot.done_count} trials are done"
+        doing = f"is finished: {plain(finished.why)}"
+    text = f"Study {plain(name)} {doing}. {state.done_count} trials are done"
     if opened is not None and opened.budget_trials:
         text += f" of {opened.budget_trials}"
     if opened is not None:
@@ -65,7 +65,7 @@ def _head(snapshot: StudyState, name: str, alive: bool) -> str:
     return text + "."
 
 
-def _trial(trial: TrialState, snapshot: StudyState) -> str:
+def _trial(trial: TrialState, state: StudyState) -> str:
     by = f"Trial {trial.number} by {plain(trial.proposer)}"
     if trial.state == "proposing":
         words = " ".join(plain(trial.reasoning).split())
@@ -83,7 +83,7 @@ def _trial(trial: TrialState, snapshot: StudyState) -> str:
         return f"{by} is {'waiting' if trial.state == AWAITING else 'in training'}.{changed}{note}"
     spread = f", plus or minus {wording.score(trial.std)}" if trial.std is not None else ""
     best = " It was the best so far." if trial.best_then else ""
-    if trial.number == snapshot.incumbent:
+    if trial.number == state.incumbent:
         best = " It is the best."
     return (
         f"{by}: score {wording.score(trial.value)}{spread}, "

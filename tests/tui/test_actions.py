@@ -26,14 +26,14 @@ from hyperllama.tui.screens.new_study import NewStudy
 from hyperllama.tui.screens.preview import Preview
 from hyperllama.tui.screens.settings import SettingsScreen
 from hyperllama.tui.screens.study import StudyScreen
-from hyperllama.tui.widgets.history import History
 from hyperllama.tui.widgets.keybar import MOST_KEYS
-from hyperllama.tui.widgets.progress import ProgressPlot
-from hyperllama.tui.widgets.reasoning import Reasoning
 from hyperllama.tui.widgets.rows import Rows
 from hyperllama.tui.widgets.space_table import SpaceTable
+from hyperllama.tui.widgets.study.history import History
+from hyperllama.tui.widgets.study.progress import ProgressPlot
+from hyperllama.tui.widgets.study.reasoning import Reasoning
+from hyperllama.tui.widgets.study.talk import Talk
 from hyperllama.tui.widgets.table_look import ColumnList, Files
-from hyperllama.tui.widgets.talk import Talk
 from tests.tui import recorded
 from tests.tui.test_home import put_study
 

@@ -22,10 +22,10 @@ from hyperllama.tui import bridge, layout, sentences, settings
 from hyperllama.tui.dialogs import TextDialog
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
-from hyperllama.tui.widgets.history import History
-from hyperllama.tui.widgets.progress import VIEWS, ProgressPlot
-from hyperllama.tui.widgets.talk import Talk
-from hyperllama.tui.widgets.views import axes_of
+from hyperllama.tui.widgets.study.history import History
+from hyperllama.tui.widgets.study.progress import VIEWS, ProgressPlot
+from hyperllama.tui.widgets.study.talk import Talk
+from hyperllama.tui.widgets.study.views import axes_of
 from tests.tui import recorded
 from tests.tui.conftest import Opened, keep_settings, text_of
 

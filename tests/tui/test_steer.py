@@ -13,7 +13,7 @@ from hyperllama.tui import bounds
 from hyperllama.tui.arrange import Order, RerunLine, parse, rows
 from hyperllama.tui.dialogs import ConfigurationDialog, PickDialog, PromptDialog, TextDialog
 from hyperllama.tui.screens.study.steering import parse_budget
-from hyperllama.tui.widgets.history import History
+from hyperllama.tui.widgets.study.history import History
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
 

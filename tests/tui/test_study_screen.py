@@ -15,7 +15,7 @@ from hyperllama.tui.dialogs import (
 )
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
-from hyperllama.tui.widgets.history import History
+from hyperllama.tui.widgets.study.history import History
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
 

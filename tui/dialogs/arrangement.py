@@ -11,8 +11,8 @@ from textual.app import App
 from hyperllama.tui.arrange import SORTS, Order, parse
 from hyperllama.tui.dialogs.pick import PickDialog
 from hyperllama.tui.dialogs.prompt import PromptDialog
-from hyperllama.tui.widgets.history import COLUMN_HELP
-from hyperllama.tui.widgets.trial_cells import PARAM
+from hyperllama.tui.widgets.study.history import COLUMN_HELP
+from hyperllama.tui.widgets.study.trial_cells import PARAM
 
 
 async def choose_sort(app: App[Any], order: Order, names: Sequence[str]) -> Order:

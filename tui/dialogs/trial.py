@@ -9,11 +9,11 @@ from hyperllama.core.text import plain
 from hyperllama.tui import wording
 
 
-def describe_trial(trial: TrialState, snapshot: StudyState) -> Content:
+def describe_trial(trial: TrialState, state: StudyState) -> Content:
     """Facts in aligned pairs, then the configuration, then the reasoning."""
-    sections = [("Outcome", _pairs(_outcome(trial, snapshot)))]
+    sections = [("Outcome", _pairs(_outcome(trial, state)))]
     if trial.config:
-        sections.append(("Configuration", _configuration(trial, snapshot)))
+        sections.append(("Configuration", _configuration(trial, state)))
     tokens = [
         (str(key), f"{value:,.6g}")
         for key, value in trial.tokens.items()
@@ -29,8 +29,8 @@ def describe_trial(trial: TrialState, snapshot: StudyState) -> Content:
     )
 
 
-def _outcome(trial: TrialState, snapshot: StudyState) -> list[tuple[str, str]]:
-    best = " (the best)" if trial.number == snapshot.incumbent else ""
+def _outcome(trial: TrialState, state: StudyState) -> list[tuple[str, str]]:
+    best = " (the best)" if trial.number == state.incumbent else ""
     score = wording.score
     known = (
         ("proposed by", plain(trial.proposer)),
@@ -51,9 +51,9 @@ def _pairs(pairs: list[tuple[str, str]]) -> list[Content]:
     return [Content.assemble((name.ljust(width) + "  ", "$dim"), value) for name, value in pairs]
 
 
-def _configuration(trial: TrialState, snapshot: StudyState) -> list[Content]:
-    reference = snapshot.best.config if snapshot.best is not None else {}
-    compared = bool(reference) and trial.number != snapshot.incumbent
+def _configuration(trial: TrialState, state: StudyState) -> list[Content]:
+    reference = state.best.config if state.best is not None else {}
+    compared = bool(reference) and trial.number != state.incumbent
     width = max(len(plain(name)) for name in trial.config)
     lines = []
     for name, value in trial.config.items():

@@ -14,9 +14,9 @@ from hyperllama.core.text import plain
 from hyperllama.tui import markdown, wording
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.library import StudyEntry
-from hyperllama.tui.widgets.progress import ProgressPlot
-from hyperllama.tui.widgets.reasoning import split_thinking
 from hyperllama.tui.widgets.sheet import Lines, Sheet, bar, columns, heading, packed, words
+from hyperllama.tui.widgets.study.progress import ProgressPlot
+from hyperllama.tui.widgets.study.reasoning import split_thinking
 
 _ROOM_FOR_PLOT = 18  # lines from which the curve is drawn at all
 

@@ -10,7 +10,7 @@ from hyperllama.core.events import requests
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.tui.bridge import StudyLink
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.widgets.history import History
+from hyperllama.tui.widgets.study.history import History
 
 
 class StudyBase(BaseScreen[None]):
@@ -23,23 +23,23 @@ class StudyBase(BaseScreen[None]):
         self._alive = True  # as it was at the last look
 
     @property
-    def snapshot(self) -> StudyState:
+    def state(self) -> StudyState:
         return self.link.snapshot
 
     @property
     def live(self) -> bool:
         """A process owns the study and reads requests."""
-        return self._alive and self.snapshot.finished is None
+        return self._alive and self.state.finished is None
 
     @property
     def dead(self) -> bool:
         """The process is gone although the study never said that it ended."""
-        return not self._alive and self.snapshot.finished is None
+        return not self._alive and self.state.finished is None
 
     @property
     def resumable(self) -> bool:
         """No process owns the study, and there is something left to do."""
-        finished = self.snapshot.finished
+        finished = self.state.finished
         if finished is None:
             return not self._alive
         return finished.why not in ("budget", "minutes", "exhausted")
@@ -56,9 +56,9 @@ class StudyBase(BaseScreen[None]):
 
     def trial_or_newest(self, number: int | None) -> TrialState | None:
         """The trial of that number; for None the newest."""
-        trials = self.snapshot.trials
+        trials = self.state.trials
         if number is not None:
-            return self.snapshot.trial(number)
+            return self.state.trial(number)
         return trials[-1] if trials else None
 
     def refresh_study(self, look: bool = False) -> None:

@@ -13,8 +13,8 @@ from hyperllama.core.study import TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import layout
 from hyperllama.tui.screens.study.base import StudyBase
-from hyperllama.tui.widgets.history import History
-from hyperllama.tui.widgets.progress import ProgressPlot
+from hyperllama.tui.widgets.study.history import History
+from hyperllama.tui.widgets.study.progress import ProgressPlot
 
 WIDE = (110, 30)  # cells from which all panes have room side by side
 STACK_LINES = 17  # below this, one pane at a time
@@ -138,7 +138,7 @@ class StudyPanes(StudyBase):
 
     def _without_model(self) -> bool:
         """A classical proposer has no context and no beliefs: the plot takes their room."""
-        opened = self.snapshot.opened
+        opened = self.state.opened
         return opened is not None and not opened.model
 
     def show_titles(self, *names: str) -> None:
@@ -176,7 +176,7 @@ class StudyPanes(StudyBase):
         history = self.query_one(History)
         parts = []
         if history.order.text:
-            fits = f"{history.row_count()} of {len(self.snapshot.trials)}"
+            fits = f"{history.row_count()} of {len(self.state.trials)}"
             parts.append(Content(f"filter: {plain(history.order.text)} ({fits})").markup)
         if self.looked is not None and history.order.sort == "number":
             parts.append("f follows the newest")

@@ -19,19 +19,19 @@ class Reviewing(StudyBase):
     """The part of the study screen that decides what is tried."""
 
     def action_review(self) -> None:
-        opened = self.snapshot.opened
+        opened = self.state.opened
         on = opened is None or not opened.review
         said = "Review on: each proposal waits for your approval" if on else "Review off"
         self.send(requests.Review(on), said)
 
     def action_accept(self) -> None:
-        trial = self.snapshot.awaiting
+        trial = self.state.awaiting
         if trial is not None:
             self.send(requests.Approve(trial.number), f"Trial {trial.number} approved")
 
     @work
     async def action_reject(self) -> None:
-        trial = self.snapshot.awaiting
+        trial = self.state.awaiting
         if trial is None:
             return
         reason = await self.app.push_screen_wait(
@@ -46,12 +46,12 @@ class Reviewing(StudyBase):
             self.send(requests.Reject(trial.number, reason), "Rejected; another proposal follows")
 
     def action_another(self) -> None:
-        trial = self.snapshot.awaiting
+        trial = self.state.awaiting
         if trial is not None:
             self.send(requests.Reject(trial.number), "Rejected; another proposal follows")
 
     def action_edit(self) -> None:
-        awaiting, trial = self.snapshot.awaiting, self.looked_at
+        awaiting, trial = self.state.awaiting, self.looked_at
         if awaiting is not None and self.live:
             start = f"the proposal for trial {awaiting.number}"
             self._configure(awaiting.config, start, awaiting.number)
@@ -59,7 +59,7 @@ class Reviewing(StudyBase):
             self._configure(trial.config, f"trial {trial.number}")
 
     def action_queue(self) -> None:
-        best, opened = self.snapshot.best, self.snapshot.opened
+        best, opened = self.state.best, self.state.opened
         if best is not None:
             self._configure(best.config, f"the best so far, trial {best.number}")
         elif opened is not None:
@@ -75,7 +75,7 @@ class Reviewing(StudyBase):
         self, config: Mapping[str, Any], start: str, awaiting: int | None
     ) -> None:
         """Let the user edit a configuration, then queue it, or approve the trial `awaiting` so."""
-        opened = self.snapshot.opened
+        opened = self.state.opened
         if opened is None or not opened.space:
             self.interface.report("warning", "The search space is not known yet.")
             return

@@ -23,15 +23,15 @@ from hyperllama.tui.dialogs.trial import describe_trial
 from hyperllama.tui.screens.study.panes import StudyPanes
 from hyperllama.tui.screens.study.review import Reviewing
 from hyperllama.tui.screens.study.steering import Steering, chat_models
-from hyperllama.tui.widgets.belief import Belief
-from hyperllama.tui.widgets.context import ContextGauge
-from hyperllama.tui.widgets.history import COLUMNS, History
-from hyperllama.tui.widgets.plain_text import PlainText
-from hyperllama.tui.widgets.progress import ProgressPlot
-from hyperllama.tui.widgets.reasoning import Reasoning
 from hyperllama.tui.widgets.rows import Rows
-from hyperllama.tui.widgets.status import StatusLine
-from hyperllama.tui.widgets.talk import Talk
+from hyperllama.tui.widgets.study.belief import Belief
+from hyperllama.tui.widgets.study.context import ContextGauge
+from hyperllama.tui.widgets.study.history import COLUMNS, History
+from hyperllama.tui.widgets.study.plain_text import PlainText
+from hyperllama.tui.widgets.study.progress import ProgressPlot
+from hyperllama.tui.widgets.study.reasoning import Reasoning
+from hyperllama.tui.widgets.study.status import StatusLine
+from hyperllama.tui.widgets.study.talk import Talk
 
 _REFRESH_S = 0.1
 _OLD_NEWS_S = 10.0  # notes older than this when the screen opens are not reported again
@@ -78,7 +78,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
         self.lay_out()
         self.pane("text" if kept.text else kept.maximised or "history").focus()
         self.refresh_study()
-        if self.snapshot.finished is not None:
+        if self.state.finished is not None:
             self.action_best()
         self.set_interval(_REFRESH_S, self.refresh_study, name="study")
         self._catch_up()
@@ -92,7 +92,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
         self._spare_trials()
 
     def _spare_trials(self) -> None:
-        self._spared_trials = len(self.snapshot.trials)
+        self._spared_trials = len(self.state.trials)
         self.interface.keep_for_good()
 
     # Drawing
@@ -107,7 +107,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
             self._alive_checked = now
             alive, self._alive = self._alive, self.link.alive
             changed = changed or alive != self._alive
-        state, trial = self.snapshot, self.trial_beside()
+        state, trial = self.state, self.trial_beside()
         if self.layout_kept.text:
             self.query_one(PlainText).show(state, self.link.name, self._alive)
         self.query_one(StatusLine).show(state, self._alive, now)
@@ -130,7 +130,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
 
     def _report_notes(self) -> None:
         """Report warnings and errors that came since the screen was opened."""
-        for t, note in self.snapshot.notes:
+        for t, note in self.state.notes:
             if t > self._notes_t:
                 self._notes_t = t
                 self.interface.report(note.level, f"{plain(note.text)}\n{plain(note.hint)}")
@@ -139,7 +139,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
         """Say once that the study process is gone."""
         self._gone_told = True
         output = self.link.last_words()
-        if self.snapshot.opened is None or (output and self.link.refused):
+        if self.state.opened is None or (output and self.link.refused):
             text = output or "The study process ended before it began."
         else:
             text = "The study process is gone. Press r to resume; no finished trial is lost."
@@ -169,7 +169,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
     @work
     async def _arrange(self, message: History.DialogRequested) -> None:
         """Let the user choose another order, filter or columns of the history."""
-        history, opened = self.query_one(History), self.snapshot.opened
+        history, opened = self.query_one(History), self.state.opened
         names = [str(p.get("name")) for p in opened.space] if opened is not None else []
         order, shown = history.order, history.shown
         if message.dialog == "sort":
@@ -204,7 +204,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
     def _open_trial(self, message: Rows.Chosen) -> None:
         trial = self.query_one(History).trial
         if trial is not None:
-            content = describe_trial(trial, self.snapshot)
+            content = describe_trial(trial, self.state)
             self.app.push_screen(TextDialog(f"Trial {trial.number}", content))
 
     @on(ProgressPlot.Turned)
@@ -269,8 +269,8 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
         self._rest()
 
     def action_best(self) -> None:
-        if self.snapshot.incumbent is not None:
-            self.query_one(History).select(self.snapshot.incumbent)
+        if self.state.incumbent is not None:
+            self.query_one(History).select(self.state.incumbent)
             self._rest()
 
     def action_back(self) -> None:

@@ -29,7 +29,7 @@ class Steering(StudyBase):
     """The part of the study screen that changes how the study goes on."""
 
     def label_of(self, action: actions.Action) -> str:
-        state, name, label = self.snapshot, action.name, super().label_of(action)
+        state, name, label = self.state, action.name, super().label_of(action)
         if name in REVIEW_ACTIONS:
             return label if self.live and state.awaiting is not None else ""
         if name == "resume":
@@ -45,7 +45,7 @@ class Steering(StudyBase):
     def offered(self) -> list[tuple[actions.Action, str]]:
         """While a proposal waits for approval, the footer has little else than what decides it."""
         found = super().offered()
-        if self.live and self.snapshot.awaiting is not None:
+        if self.live and self.state.awaiting is not None:
             deciding = (*REVIEW_ACTIONS, "edit")
             return [pair for pair in found if pair[0].name in deciding or pair[0].where == "app"]
         talking = "talk" in self.places()  # there escape means something else first
@@ -55,7 +55,7 @@ class Steering(StudyBase):
     # Pausing, stopping, budget
 
     def action_pause(self) -> None:
-        if self.snapshot.phase == "paused":
+        if self.state.phase == "paused":
             self.send(requests.Resume())
         else:
             self.send(requests.Pause(), "Pausing after this trial")
@@ -70,7 +70,7 @@ class Steering(StudyBase):
         self.send(requests.StopNow(), "Stopping now")
 
     def action_undo(self) -> None:
-        self.send(requests.Undo(), f"Undo: {plain(self.snapshot.undo)}")
+        self.send(requests.Undo(), f"Undo: {plain(self.state.undo)}")
 
     @work
     async def action_resume(self) -> None:
@@ -96,7 +96,7 @@ class Steering(StudyBase):
             await self.resume_study()  # the request waits in the study's folder until then
 
     def _budget(self) -> str:
-        opened = self.snapshot.opened
+        opened = self.state.opened
         parts = []
         if opened is not None and opened.budget_trials is not None:
             parts.append(f"{opened.budget_trials} trials")
@@ -108,7 +108,7 @@ class Steering(StudyBase):
 
     @work
     async def action_ranges(self) -> None:
-        opened, best = self.snapshot.opened, self.snapshot.best
+        opened, best = self.state.opened, self.state.best
         if opened is None or not opened.space:
             self.interface.report("warning", "The search space is not known yet.")
             return
@@ -138,7 +138,7 @@ class Steering(StudyBase):
 
     @work
     async def action_hint(self) -> None:
-        hints = "; ".join(plain(h) for h in self.snapshot.hints[-3:])
+        hints = "; ".join(plain(h) for h in self.state.hints[-3:])
         text = await self.app.push_screen_wait(
             PromptDialog(
                 "Hint for the model",
@@ -152,7 +152,7 @@ class Steering(StudyBase):
 
     @work
     async def action_proposer(self) -> None:
-        opened = self.snapshot.opened
+        opened = self.state.opened
         options = [
             (name, name, info.summary) for name, info in proposers().items()
             if name not in ("default", "queue")
@@ -176,7 +176,7 @@ class Steering(StudyBase):
 
     def action_rerun(self) -> None:
         looked = self.looked_at if self.looked is not None else None
-        trial = looked if looked is not None and looked.value is not None else self.snapshot.best
+        trial = looked if looked is not None and looked.value is not None else self.state.best
         if trial is None:
             self.interface.report("info", "No trial has a score yet.")
             return

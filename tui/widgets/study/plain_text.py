@@ -37,9 +37,9 @@ class PlainText(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield Static(id="text-lines")
 
-    def show(self, snapshot: StudyState, name: str, alive: bool) -> None:
-        """Tell that snapshot; nothing is touched where the sentences are the same."""
-        told = sentences.tell(snapshot, name, alive)
+    def show(self, state: StudyState, name: str, alive: bool) -> None:
+        """Tell that state; nothing is touched where the sentences are the same."""
+        told = sentences.tell(state, name, alive)
         if told == self._told:
             return
         self._told = told

@@ -65,7 +65,7 @@ class Talk(Vertical):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.others: list[str] = []  # names of models that can talk
-        self._snapshot = StudyState()
+        self._state = StudyState()
         self._drawn = Content("")
 
     def compose(self) -> ComposeResult:
@@ -73,17 +73,17 @@ class Talk(Vertical):
             yield Static(id="talk-text")
         yield Field(placeholder="ask about the study", id="talk-ask")
 
-    def show(self, snapshot: StudyState) -> None:
+    def show(self, state: StudyState) -> None:
         """Show the questions and answers so far."""
-        before, self._snapshot = self._snapshot, snapshot
-        if (snapshot.conversation, snapshot.opened) != (before.conversation, before.opened):
-            self.draw(len(snapshot.conversation) != len(before.conversation))
+        before, self._state = self._state, state
+        if (state.conversation, state.opened) != (before.conversation, before.opened):
+            self.draw(len(state.conversation) != len(before.conversation))
 
     def draw(self, scroll_end: bool = False) -> None:
         """Draw the newest exchanges; before the first what can be asked, or why nothing can."""
         scroll = self.query_one("#talk-said", VerticalScroll)
         width = max(8, scroll.size.width - 1)
-        drawn = [self._exchange(one, width) for one in self._snapshot.conversation[-_SHOWN:]]
+        drawn = [self._exchange(one, width) for one in self._state.conversation[-_SHOWN:]]
         content = Content("\n\n").join(drawn) if drawn else self._before_first()
         if not self._drawn.is_same(content):
             scroll_end = scroll_end or scroll.is_vertical_scroll_end
@@ -101,19 +101,19 @@ class Talk(Vertical):
     @property
     def suggested(self) -> Mapping[str, Any]:
         """The configuration that the newest answer suggests, or none."""
-        talk = self._snapshot.conversation
+        talk = self._state.conversation
         return talk[-1].config if talk and talk[-1].done else {}
 
     @property
     def answering(self) -> bool:
         """The model is working on an answer."""
-        talk = self._snapshot.conversation
+        talk = self._state.conversation
         return bool(talk) and not talk[-1].done
 
     @property
     def mute(self) -> bool:
         """The study's model is known not to talk."""
-        opened = self._snapshot.opened
+        opened = self._state.opened
         if opened is None:
             return False
         name = wording.model_name(opened.model)
@@ -135,7 +135,7 @@ class Talk(Vertical):
         elif exchange.done and not exchange.text:
             lines.append(Content.styled("no answer", "$dim"))
         if exchange.config:
-            best = self._snapshot.best.config if self._snapshot.best is not None else {}
+            best = self._state.best.config if self._state.best is not None else {}
             changed = {
                 n: v for n, v in exchange.config.items()
                 if wording.setting(best.get(n)) != wording.setting(v)
@@ -151,7 +151,7 @@ class Talk(Vertical):
                 "Trial 7 failed, why?",
                 "$dim",
             )
-        opened = self._snapshot.opened
+        opened = self._state.opened
         name = wording.model_name(opened.model) if opened is not None else ""
         text = f"The {name} model {CANNOT}" if name else "No model proposes here."
         if self.others:

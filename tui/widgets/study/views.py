@@ -1,6 +1,6 @@
 """What the progress pane can draw beside the curve: importance, one or two hyperparameters, all.
 
-Pure functions of a snapshot; each gives lines of at most `width` cells.
+Pure functions of a state; each gives lines of at most `width` cells.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class ParameterAxis:
         return tuple(wording.setting(end) for end in self.ends)
 
 
-def axes_of(snapshot: StudyState) -> list[ParameterAxis]:
+def axes_of(state: StudyState) -> list[ParameterAxis]:
     """The hyperparameters that took more than one value, the most important first."""
-    shares: Mapping[str, float] = snapshot.importance.shares if snapshot.importance else {}
-    scored = _drawn(snapshot, ())
-    opened = snapshot.opened
+    shares: Mapping[str, float] = state.importance.shares if state.importance else {}
+    scored = _drawn(state, ())
+    opened = state.opened
     known = {str(p.get("name")): p for p in opened.space} if opened is not None else {}
     found: list[ParameterAxis] = []
     for name in dict.fromkeys([*known, *(n for t in scored[:1] for n in t.config)]):
@@ -84,9 +84,9 @@ def _same(values: Sequence[Any]) -> bool:
     return len(different) < 50 and len({wording.setting(v) for v in different}) < 2
 
 
-def importance(snapshot: StudyState, width: int, height: int, glyphs: Glyphs) -> list[Content]:
+def importance(state: StudyState, width: int, height: int, glyphs: Glyphs) -> list[Content]:
     """A bar for every hyperparameter, with its share."""
-    found = snapshot.importance
+    found = state.importance
     if found is None or not found.shares:
         return [Content.styled("Importance needs eight scored trials.", "$dim")]
     shares = sorted(found.shares.items(), key=lambda pair: -pair[1])
@@ -107,11 +107,11 @@ def importance(snapshot: StudyState, width: int, height: int, glyphs: Glyphs) ->
 
 
 def one(
-    snapshot: StudyState, axis: ParameterAxis, looked: TrialState | None, width: int, height: int,
+    state: StudyState, axis: ParameterAxis, looked: TrialState | None, width: int, height: int,
     g: Glyphs,
 ) -> list[Content]:
     """One hyperparameter against the score: a dot a trial, newer ones brighter."""
-    trials = _drawn(snapshot, [axis])
+    trials = _drawn(state, [axis])
     if not trials or height < 5 or width < 16:
         return [Content.styled("Nothing to draw yet.", "$dim")]
     values = sorted(t.value for t in trials if t.value is not None)
@@ -129,7 +129,7 @@ def one(
             plot.dot(*at, "$dim" if i < len(trials) // 2 else "$primary", 1 + i // 100)
     if at := spot(looked):
         plot.mark(*at, "●" if g.braille else "@", "bold $primary")
-    if at := spot(snapshot.best):
+    if at := spot(state.best):
         plot.mark(*at, g.best, "bold $best")
     labels = axis.labels()
     if axis.choices:
@@ -146,11 +146,11 @@ def _between(left: str, middle: str, right: str, width: int) -> str:
 
 
 def two(
-    snapshot: StudyState, across: ParameterAxis, up: ParameterAxis, width: int, height: int,
+    state: StudyState, across: ParameterAxis, up: ParameterAxis, width: int, height: int,
     g: Glyphs,
 ) -> list[Content]:
     """A slice for two hyperparameters: the best score seen in each cell of a grid."""
-    trials = _drawn(snapshot, [across, up])
+    trials = _drawn(state, [across, up])
     if not trials or height < 5 or width < 20:
         return [Content.styled("Nothing to draw yet.", "$dim")]
     label = max(len(text) for text in up.labels()) + 1
@@ -188,12 +188,12 @@ def two(
 
 
 def parallel(
-    snapshot: StudyState, axes: Sequence[ParameterAxis], looked: TrialState | None, width: int,
+    state: StudyState, axes: Sequence[ParameterAxis], looked: TrialState | None, width: int,
     height: int, g: Glyphs,
 ) -> list[Content]:
     """Parallel coordinates: a line a trial through its values; the best tenth stands out."""
     axes = list(axes[: max(2, min(len(axes), width // 12))])
-    trials = _drawn(snapshot, axes)[-200:]
+    trials = _drawn(state, axes)[-200:]
     if len(axes) < 2 or not trials or height < 6:
         return [Content.styled("Two hyperparameters have to vary first.", "$dim")]
     canvas = Canvas(width, height - 3, braille=g.braille)
@@ -213,7 +213,7 @@ def parallel(
     for trial in ranked[-top:]:
         draw(trial, "$primary", 2)
     draw(looked, "bold $voice", 4)
-    draw(snapshot.best, "bold $best", 5)
+    draw(state.best, "bold $best", 5)
     for x in at:
         for y in range(0, canvas.dots_y, 2):
             canvas.dot(x, y, "$dim", 1)
@@ -226,10 +226,10 @@ def parallel(
     ]  # fmt: skip
 
 
-def _drawn(snapshot: StudyState, axes: Sequence[ParameterAxis]) -> list[TrialState]:
+def _drawn(state: StudyState, axes: Sequence[ParameterAxis]) -> list[TrialState]:
     """The newest trials that can be drawn, oldest first."""
     fit = (
-        t for t in reversed(snapshot.trials)
+        t for t in reversed(state.trials)
         if t.value is not None and all(a.name in t.config for a in axes)
     )  # fmt: skip
     return list(islice(fit, MOST_DRAWN))[::-1]

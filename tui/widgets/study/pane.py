@@ -10,21 +10,21 @@ from hyperllama.tui.glyphs import UNICODE, Glyphs
 
 
 class Pane(Widget, can_focus=True):
-    """A bordered drawing that is a pure function of a snapshot and the trial looked at."""
+    """A bordered drawing that is a pure function of a state and the trial looked at."""
 
     HELP = ""
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
         self.glyphs = glyphs
-        self.snapshot = StudyState()
+        self.state = StudyState()
         self.trial: TrialState | None = None
 
-    def show(self, snapshot: StudyState, trial: TrialState | None) -> None:
-        """Draw that snapshot; `trial` is the one looked at."""
-        if snapshot is self.snapshot and trial is self.trial:
+    def show(self, state: StudyState, trial: TrialState | None) -> None:
+        """Draw that state; `trial` is the one looked at."""
+        if state is self.state and trial is self.trial:
             return
-        self.snapshot, self.trial = snapshot, trial
+        self.state, self.trial = state, trial
         self.refresh()
 
     def render(self) -> Content:

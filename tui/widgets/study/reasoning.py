@@ -45,7 +45,7 @@ class Reasoning(VerticalScroll, can_focus=True):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.unfolded = False
-        self._snapshot = StudyState()
+        self._state = StudyState()
         self._trial: TrialState | None = None
         self._number: int | None = None
         self._drawn: Content | None = None
@@ -54,10 +54,10 @@ class Reasoning(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield Static(id="reasoning-text")
 
-    def show(self, snapshot: StudyState, trial: TrialState | None) -> None:
+    def show(self, state: StudyState, trial: TrialState | None) -> None:
         """Show that trial's reasoning."""
-        if snapshot is not self._snapshot or trial is not self._trial:
-            self._snapshot, self._trial = snapshot, trial
+        if state is not self._state or trial is not self._trial:
+            self._state, self._trial = state, trial
             self._draw()
 
     def action_unfold(self) -> None:
@@ -88,7 +88,7 @@ class Reasoning(VerticalScroll, can_focus=True):
     def _content(self, width: int) -> Content:
         trial = self._trial
         if trial is None:
-            loading = self._snapshot.phase == "loading"
+            loading = self._state.phase == "loading"
             text = "The model is being loaded." if loading else "The model's text appears here."
             return Content.styled(text, "$dim")
         thinking, answer = split_thinking(plain(trial.reasoning))

@@ -37,15 +37,15 @@ class StatusLine(Widget):
         super().__init__(id=id)
         self.study = name
         self.glyphs = glyphs
-        self.snapshot = StudyState()
+        self.state = StudyState()
         self.alive = True
         self.now = 0.0
         self._drawn: tuple[object, ...] = ()
 
-    def show(self, snapshot: StudyState, alive: bool, now: float) -> None:
+    def show(self, state: StudyState, alive: bool, now: float) -> None:
         """Draw that state; `alive`: the study process is there; `now`: seconds since the epoch."""
-        drawn = (id(snapshot), alive, int(now))
-        self.snapshot, self.alive, self.now = snapshot, alive, now
+        drawn = (id(state), alive, int(now))
+        self.state, self.alive, self.now = state, alive, now
         if drawn != self._drawn:
             self._drawn = drawn
             self.refresh()
@@ -57,11 +57,11 @@ class StatusLine(Widget):
     @property
     def dead(self) -> bool:
         """The process is gone although it never said that the study ended."""
-        return self.snapshot.live and not self.alive
+        return self.state.live and not self.alive
 
-    def _state(self) -> tuple[str, str]:
+    def _phase(self) -> tuple[str, str]:
         """What the study is doing, and the style for it."""
-        state = self.snapshot
+        state = self.state
         if self.dead:
             glyph, text, style = "stopped", "interrupted", "$bad"
         elif state.finished is not None:
@@ -73,7 +73,7 @@ class StatusLine(Widget):
 
     def _study(self, width: int) -> Content:
         """The first line: the study's name and facts, who proposes."""
-        opened, dot = self.snapshot.opened, f" {self.glyphs.dot} "
+        opened, dot = self.state.opened, f" {self.glyphs.dot} "
         facts: list[str] = []
         proposer = ""
         if opened is not None:
@@ -90,10 +90,10 @@ class StatusLine(Widget):
 
     def _progress(self, width: int) -> Content:
         """The second line: state, trials, best score, gain, time."""
-        state, g = self.snapshot, self.glyphs
+        state, g = self.state, self.glyphs
         opened, best, gain, end = state.opened, state.best, state.gain, state.finished
         gap = "   " if width >= 76 else "  "
-        left: list[Content | tuple[str, str]] = [self._state()]
+        left: list[Content | tuple[str, str]] = [self._phase()]
         if opened is not None:
             left.append(self._trials(width))
         elif not self.dead:
@@ -113,7 +113,7 @@ class StatusLine(Widget):
         return _at_both_ends(Content.assemble(*left), self._time(width), width)
 
     def _trials(self, width: int) -> Content:
-        state, g = self.snapshot, self.glyphs
+        state, g = self.state, self.glyphs
         opened, current = state.opened, state.current
         assert opened is not None
         number = state.done_count + (current is not None)
@@ -131,7 +131,7 @@ class StatusLine(Widget):
         return text
 
     def _time(self, width: int) -> Content:
-        state = self.snapshot
+        state = self.state
         if self.dead:
             return Content.assemble(("r", "bold $primary"), (" resumes it", "$dim"))
         elapsed, left = state.elapsed_s(self.now), state.left_s(self.now)

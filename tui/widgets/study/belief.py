@@ -11,8 +11,8 @@ from textual.content import Content
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import sparkline
-from hyperllama.tui.widgets.pane import Pane
 from hyperllama.tui.widgets.sheet import words
+from hyperllama.tui.widgets.study.pane import Pane
 
 Weighted = list[tuple[Any, float]]
 """Values with their probabilities."""

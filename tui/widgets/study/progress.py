@@ -14,10 +14,10 @@ from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
-from hyperllama.tui.widgets import views
-from hyperllama.tui.widgets.pane import Pane
-from hyperllama.tui.widgets.score_curve import ScoreCurve
 from hyperllama.tui.widgets.sheet import words
+from hyperllama.tui.widgets.study import views
+from hyperllama.tui.widgets.study.pane import Pane
+from hyperllama.tui.widgets.study.score_curve import ScoreCurve
 
 Made = TypeVar("Made")
 
@@ -65,15 +65,15 @@ class ProgressPlot(Pane):
         """The view, in words; empty for the usual one."""
         return "" if self.view == "best" else VIEWS.get(self.view, "")
 
-    def show(self, snapshot: StudyState, trial: TrialState | None) -> None:
+    def show(self, state: StudyState, trial: TrialState | None) -> None:
         """Draw that state; text and fold scores that come in change nothing here."""
-        before = self.snapshot
-        fresh = (snapshot.shape, snapshot.started_t) != (before.shape, before.started_t)
+        before = self.state
+        fresh = (state.shape, state.started_t) != (before.shape, before.started_t)
         if fresh:
             self._drawn.clear()
         moved = (trial and trial.number) != (self.trial and self.trial.number)
-        self.snapshot, self.trial = snapshot, trial
-        if fresh or moved or not (snapshot.trials and before.trials):
+        self.state, self.trial = state, trial
+        if fresh or moved or not (state.trials and before.trials):
             self.refresh()
 
     def compare(self, honesty: BaselinePanel | None) -> None:
@@ -98,25 +98,25 @@ class ProgressPlot(Pane):
         return self._once(key, lambda: self._view_lines(width, height))
 
     def _view_lines(self, width: int, height: int) -> list[Content]:
-        snapshot, g = self.snapshot, self.glyphs
+        state, g = self.state, self.glyphs
         if self.view == "importance":
-            return views.importance(snapshot, width, height, g)
+            return views.importance(state, width, height, g)
         axes = self._axes()
         if not axes:
             return words("No hyperparameter took two values yet.", width, "$dim")
         first, second = (axes[i % len(axes)] for i in self._chosen)
         if self.view == "one":
-            return views.one(snapshot, first, self.trial, width, height, g)
+            return views.one(state, first, self.trial, width, height, g)
         if self.view == "all":
-            return views.parallel(snapshot, axes, self.trial, width, height, g)
+            return views.parallel(state, axes, self.trial, width, height, g)
         if len(axes) < 2:
             return words("Two hyperparameters have to vary first.", width, "$dim")
         if first is second:
             second = axes[(self._chosen[1] + 1) % len(axes)]
-        return views.two(snapshot, first, second, width, height, g)
+        return views.two(state, first, second, width, height, g)
 
     def _axes(self) -> list[views.ParameterAxis]:
-        return self._once("axes", lambda: views.axes_of(self.snapshot))
+        return self._once("axes", lambda: views.axes_of(self.state))
 
     # Keys
 
@@ -139,24 +139,24 @@ class ProgressPlot(Pane):
     # The curve
 
     def _curve(self, width: int, height: int) -> list[Content]:
-        snapshot = self.snapshot
-        if not any(t.value is not None for t in snapshot.trials):
+        state = self.state
+        if not any(t.value is not None for t in state.trials):
             return words("The plot begins with the first score.", width, "$dim")
         legend = [self._legend(width)] if height >= 7 else []
         plot_height = height - len(legend)
         if plot_height < 4 or width < 16:
-            best = snapshot.best
+            best = state.best
             return [Content(f"best {wording.score(best.value if best else None)}")]
         found = self.honesty
         lines = found.lines if found is not None else ()
         baselines = {one.name: one.mean for one in lines if one.name != "default" and one.mean}
         noise = (found.noise_floor if found is not None else None) or 0.0
-        curve = ScoreCurve(snapshot, baselines, noise, self.glyphs)
+        curve = ScoreCurve(state, baselines, noise, self.glyphs)
         plot = self._once((width, plot_height), lambda: curve.plot(width, plot_height))
         return [*legend, *curve.lines(plot, self.trial)][:height]
 
     def _legend(self, width: int) -> Content:
-        g, opened = self.glyphs, self.snapshot.opened
+        g, opened = self.glyphs, self.state.opened
         left = Content.assemble(
             ("⠒⠒ " if g.braille else ".. ", "$primary"),
             ("best so far   ", "$dim"),

@@ -10,8 +10,8 @@ from textual.content import Content
 
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
-from hyperllama.tui.widgets.pane import Pane
 from hyperllama.tui.widgets.sheet import Lines, packed, words
+from hyperllama.tui.widgets.study.pane import Pane
 
 PARTS = ("instructions", "task", "history", "reasoning", "reply")
 """Parts of a prompt in their order; a proposer that counts them reports tokens["parts"]."""
@@ -58,7 +58,7 @@ class ContextGauge(Pane):
         """Of the trial looked at; while it is still being proposed, of the one before."""
         if self.trial is not None and (self.trial.tokens or self.trial.done):
             return self.trial.tokens
-        known = (t.tokens for t in reversed(self.snapshot.trials))
+        known = (t.tokens for t in reversed(self.state.trials))
         return next((tokens for tokens in known if tokens.get("context_length")), {})
 
     def _headline(self, used: float, limit: float, width: int) -> Content:
@@ -103,7 +103,7 @@ class ContextGauge(Pane):
             costs.append(("tokens/s ", f"{speed:.1f}"))
         if seconds := _number(tokens, "seconds"):
             costs.append(("proposal ", wording.duration(seconds)))
-        recent = [s for t in self.snapshot.trials[-_RECENT:] if (s := t.proposal_s)]
+        recent = [s for t in self.state.trials[-_RECENT:] if (s := t.proposal_s)]
         if len(recent) > 2:
             costs.append(("median ", wording.duration(median(recent))))
         return [
@@ -113,7 +113,7 @@ class ContextGauge(Pane):
         ]
 
     def _model(self, width: int) -> Lines:
-        model = self.snapshot.model
+        model = self.state.model
         if model is None:
             return []
         facts, name = model.facts, wording.model_name(model.model)
@@ -129,8 +129,8 @@ class ContextGauge(Pane):
         return [Content.styled(text, "$dim").truncate(width, ellipsis=True)]
 
     def _without_prompt(self, width: int) -> Lines:
-        if self.snapshot.phase == "loading":
-            share, cells = self.snapshot.loading, max(8, width - 6)
+        if self.state.phase == "loading":
+            share, cells = self.state.loading, max(8, width - 6)
             done = round(cells * share)
             bar = (self.glyphs.full * done, "$primary")
             rest = (self.glyphs.dot * (cells - done), "$faint")

@@ -17,7 +17,7 @@ from hyperllama.tui import actions, wording
 from hyperllama.tui.arrange import Order, RerunLine, Row, rows
 from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets.rows import Column, Rows, fit
-from hyperllama.tui.widgets.trial_cells import PARAM, TrialCells, failure
+from hyperllama.tui.widgets.study.trial_cells import PARAM, TrialCells, failure
 
 COLUMN_HELP = {
     "by": "who proposed it",
@@ -86,7 +86,7 @@ class History(Rows):
         self.looked: int | None = None  # number of the trial looked at; None: the newest
         self.order = Order()
         self.shown: tuple[str, ...] = COLUMNS  # columns, and hyperparameters with one of their own
-        self._snapshot = StudyState()
+        self._state = StudyState()
         self._cells = TrialCells(glyphs)
         self._rows: list[Row] = []
         self._row_of: dict[int, int] = {}
@@ -95,29 +95,29 @@ class History(Rows):
 
     # State
 
-    def show(self, snapshot: StudyState, now: float) -> None:
-        """Draw the trials of `snapshot`; `now` (seconds since the epoch) ages the running one."""
-        changed = snapshot.trials is not self._snapshot.trials
-        self._snapshot = snapshot
-        self._cells = replace(self._cells, incumbent=snapshot.incumbent, now=now)
-        arranged = (snapshot.shape, snapshot.started_t, len(snapshot.trials), self.order)
+    def show(self, state: StudyState, now: float) -> None:
+        """Draw the trials of `state`; `now` (seconds since the epoch) ages the running one."""
+        changed = state.trials is not self._state.trials
+        self._state = state
+        self._cells = replace(self._cells, incumbent=state.incumbent, now=now)
+        arranged = (state.shape, state.started_t, len(state.trials), self.order)
         if arranged != self._ordered_as:
             self._ordered_as = arranged
             self._put_in_order()
-        elif changed or snapshot.current is not None:
-            row = self._row_of.get(snapshot.trials[-1].number) if snapshot.trials else None
+        elif changed or state.current is not None:
+            row = self._row_of.get(state.trials[-1].number) if state.trials else None
             if row is not None:
                 self.refresh_row(row)
 
     def _put_in_order(self) -> None:
         """Order the rows anew; the cursor stays with its trial, or follows the newest."""
-        trials = self._snapshot.trials
+        trials = self._state.trials
         recent = trials[-_SCALE_TRIALS:]
         scores = sorted(s for t in recent for s in t.fold_scores)
         scale = (scores[len(scores) // 10], scores[-1]) if scores else self._cells.scale
         folds = max((t.folds for t in recent), default=0)
         self._cells = replace(self._cells, scale=scale, fold_cells=min(10, max(5, folds)))
-        self._rows = rows(self._snapshot, self.order)
+        self._rows = rows(self._state, self.order)
         self._row_of = {trials[r].number: i for i, r in enumerate(self._rows) if isinstance(r, int)}
         self.rows_changed()
         if self.following:
@@ -129,7 +129,7 @@ class History(Rows):
 
     def _newest_row(self) -> int:
         """The row of the newest trial; the first where it is filtered out."""
-        trials = self._snapshot.trials
+        trials = self._state.trials
         return self._row_of.get(trials[-1].number, 0) if trials else 0
 
     def row_at(self, index: int) -> Row | None:
@@ -140,7 +140,7 @@ class History(Rows):
         """The trial of a row, None for a steering action."""
         row = self.row_at(index)
         at = row.trial if isinstance(row, RerunLine) else row
-        return self._snapshot.trials[at] if isinstance(at, int) else None
+        return self._state.trials[at] if isinstance(at, int) else None
 
     @property
     def trial(self) -> TrialState | None:
@@ -179,7 +179,7 @@ class History(Rows):
     # Rows
 
     def identity(self, index: int) -> Hashable | None:
-        row, look = self.row_at(index), (self._cells, self.shown, self._snapshot.started_t)
+        row, look = self.row_at(index), (self._cells, self.shown, self._state.started_t)
         if isinstance(row, SteeringAction):
             return row, look
         trial = self.trial_at(index)
@@ -191,7 +191,7 @@ class History(Rows):
         return len(self._rows)
 
     def columns(self) -> Sequence[Column]:
-        count = self._snapshot.trials[-1].number if self._snapshot.trials else 0
+        count = self._state.trials[-1].number if self._state.trials else 0
         g = self.glyphs
         found = [
             Column("mark", "", 1, gap=1),
@@ -251,9 +251,9 @@ class History(Rows):
         return Content("") if trial is None else self._cells.cell(trial, key, width)
 
     def empty(self) -> Content:
-        if self.order.text and self._snapshot.trials:
+        if self.order.text and self._state.trials:
             return Content.styled("No trial fits the filter; / changes it.", "$dim")
-        if self._snapshot.phase == "loading":
+        if self._state.phase == "loading":
             return Content.styled("The model is being loaded. The first trial comes next.", "$dim")
         return Content.styled("No trial yet.", "$dim")
 
@@ -300,6 +300,6 @@ class History(Rows):
         if self.following and order.sort != "number" and self.trial is not None:
             self.following, self._number = False, self.trial.number
         self.order, self.shown = order, tuple(shown)
-        self.show(self._snapshot, self._cells.now)
+        self.show(self._state, self._cells.now)
         self.refresh()
         self.post_message(self.Arranged())
