@@ -1,6 +1,6 @@
 """A task file in the making, as the form holds it: text, table, what is wrong. No widgets.
 
-What is heavy happens in a child (`core.draft.server`); this side only waits for it.
+What is heavy happens in a child (`core.task.draft.server`); this side only waits for it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Draft:
         file: where the text will be saved; paths in it count from there.
         table: the table that was looked at last; look: what it holds, see `core.data.inspect`.
         text: the task file's text; base: the text as it was written for the person.
-        task: the checked task (`core.draft.server.summary`); None while nothing was right yet.
+        task: the checked task (`core.task.draft.server.summary`); None while nothing was right yet.
         faults: what is wrong, each with key, problem, hint, line.
     """
 

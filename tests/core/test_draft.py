@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hyperllama.core.task.draft.edit import changes, line_of, set_key, values
-from hyperllama.core.task.draft.server import Desk
+from hyperllama.core.task.draft.server import DraftServer
 from tests.small import write_task
 
 TEXT = """\
@@ -25,8 +25,8 @@ trials = 20
 """
 
 
-def ask(do: str, desk: Desk | None = None, **fields: object) -> dict[str, Any]:
-    (answer,) = (desk or Desk()).handle({"do": do, **fields})  # type: ignore[arg-type]
+def ask(do: str, desk: DraftServer | None = None, **fields: object) -> dict[str, Any]:
+    (answer,) = (desk or DraftServer()).handle({"do": do, **fields})  # type: ignore[arg-type]
     return answer
 
 
@@ -71,7 +71,7 @@ def test_lines_of_keys() -> None:
 
 def test_a_text_is_written_checked_and_written_anew_with_what_was_changed(tmp_path: Path) -> None:
     table = write_task(tmp_path).with_suffix(".csv")
-    file, desk = tmp_path / "new.toml", Desk()
+    file, desk = tmp_path / "new.toml", DraftServer()
     look = ask("look", desk, table=str(table))["look"]
     assert look["target"]["name"] == "y" and len(look["columns"]) == 4
 

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from hyperllama.core.task.draft.server import Desk
+from hyperllama.core.task.draft.server import DraftServer
 from hyperllama.tui import draft as drafts
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
@@ -32,7 +32,7 @@ class NearDesk:
     """The form's child without a process: the same answers, at once."""
 
     def __init__(self, *_: object) -> None:
-        self.desk = Desk()
+        self.desk = DraftServer()
 
     async def ask(self, do: str, fields: Any, on_event: Any = None) -> dict[str, Any]:
         await asyncio.sleep(0)
