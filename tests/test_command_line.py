@@ -315,8 +315,8 @@ def test_requests_that_make_no_sense(
 ) -> None:
     for words, code, answer in (
         ("pause", 7, "not running"), ("pause now", 2, "nothing more"), ("hint", 2, "more words"),
-        ("queue max_depth", 2, "name=value"), ("extend some", 2, "number of trials"),
-        ("propose oracle", 2, "unknown proposer"), ("range a 1 x", 2, "two numbers"),
+        ("queue max_depth", 2, "name=value"), ("extend some", 2, "whole number"),
+        ("propose oracle", 2, "unknown proposer"), ("range a 1 x", 2, "'x' is not a number"),
         ("freeze a", 2, "does not fit"), ("review maybe", 2, "on, off"), ("rerun x", 2, "whole"),
         ("accept", 7, "not running"), ("extend 3 weeks", 2, "minutes"),
     ):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,26 +26,23 @@ requests:
   extend N [trials|minutes]    add to the budget; a negative number takes away
   propose PROPOSER [MODEL]     another proposer, or model, from here on
   freeze NAME VALUE            hold a hyperparameter;  range NAME LOW HIGH  narrows or widens it;
-  choices NAME A B ...         leaves some choices;    release NAME  gives back what the task says
-  review on|off                proposals wait for you: accept [NAME=VALUE ...], reject [REASON...]
+  choices NAME A B ...         keep some choices;      release NAME  gives the task's range again
+  review on|off                proposals wait: accept [NAME=VALUE ...], reject [REASON...]
   rerun TRIAL [TIMES]          the same configuration on other folds
   note TRIAL WORDS...          a remark on a trial
 
 Most of them also wait for a study that is not running."""
 
-_PLAIN = ("pause", "resume", "step", "stop", "stop-now", "undo")
-_WITH_WORDS = (
-    "hint", "ask", "queue", "extend", "propose", "freeze", "range", "choices", "release", "review",
-    "rerun", "note",
+_NAMES = (
+    "pause", "resume", "step", "stop", "stop-now", "undo", "hint", "ask", "queue", "extend",
+    "propose", "freeze", "range", "choices", "release", "review", "accept", "reject", "rerun",
+    "note",
 )  # fmt: skip
-_OPTIONAL_WORDS = ("accept", "reject")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", metavar="STUDY")
-    parser.add_argument(
-        "request", choices=(*_PLAIN, *_WITH_WORDS, *_OPTIONAL_WORDS), metavar="REQUEST"
-    )
+    parser.add_argument("request", choices=_NAMES, metavar="REQUEST")
     # REMAINDER: a negative number is no option
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...")
 
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _held(folder: Path) -> int:
-    """Number of the trial whose proposal waits for a person's word.
+    """Number of the trial whose proposal waits for approval.
 
     Raises:
         StudyError: none does.
@@ -85,8 +84,50 @@ def _held(folder: Path) -> int:
             elif isinstance(event, ProposalRejected):
                 held = -1
     if held < 0:
-        raise StudyError("no proposal waits for your word", "`review on` lets them wait")
+        raise StudyError("no proposal waits for approval", "`review on` lets them wait")
     return held
+
+
+def _parsers() -> dict[str, Callable[..., Request]]:
+    """Name of a request -> what makes it of the words that follow."""
+    from hyperllama.core.events import requests as r
+
+    def extend(amount: str, unit: str = "trials") -> Request:
+        if unit.startswith("minute"):
+            return r.Extend(minutes=_number(amount))
+        if unit.startswith("trial"):
+            return r.Extend(trials=_whole(amount))
+        raise SpaceError(f"extend by {amount} {unit}", "allowed: N trials, or N minutes")
+
+    def review(on: str) -> Request:
+        if on not in ("on", "off"):
+            raise SpaceError(f"review {on!r}", "allowed: on, off")
+        return r.Review(on == "on")
+
+    def propose(proposer: str, model: str = "") -> Request:
+        from hyperllama.core.propose import needs_model
+
+        needs_model(proposer)  # raises for a name that is unknown
+        return r.SwitchProposer(proposer, model)
+
+    return {
+        "pause": r.Pause, "resume": r.Resume, "step": r.Step, "stop": r.Stop,
+        "stop-now": r.StopNow, "undo": r.Undo,
+        "hint": lambda first, *words: r.Hint(" ".join((first, *words))),
+        "ask": lambda first, *words: r.AskQuestion(" ".join((first, *words))),
+        "queue": lambda first, *words: r.QueueTrial(_config((first, *words))),
+        "extend": extend, "propose": propose, "review": review,
+        "freeze": lambda name, value: r.Freeze(name, _value(value)),
+        "range": lambda name, low, high: r.Range(name, _number(low), _number(high)),
+        "choices": lambda name, first, *words: r.Range(
+            name, choices=tuple(map(_value, (first, *words)))
+        ),
+        "release": lambda name: r.ResetRange(name),
+        "accept": lambda *words: r.Approve(config=_config(words)),
+        "reject": lambda *words: r.Reject(reason=" ".join(words)),
+        "rerun": lambda trial, times="3": r.Rerun(_whole(trial), _whole(times)),
+        "note": lambda trial, *words: r.Note(_whole(trial), " ".join(words)),
+    }  # fmt: skip
 
 
 def _request(name: str, words: list[str]) -> Request:
@@ -95,100 +136,42 @@ def _request(name: str, words: list[str]) -> Request:
     Raises:
         SpaceError: they do not fit it.
     """
-    from hyperllama.core.events import requests
-
-    if name in _PLAIN:
-        if words:
-            raise SpaceError(f"{name} takes nothing more, not {' '.join(words)!r}")
-        kinds: dict[str, Any] = {
-            "pause": requests.Pause,
-            "resume": requests.Resume,
-            "step": requests.Step,
-            "stop": requests.Stop,
-            "stop-now": requests.StopNow,
-            "undo": requests.Undo,
-        }
-        request: Request = kinds[name]()
-        return request
-    if not words and name not in _OPTIONAL_WORDS:
-        raise SpaceError(f"{name} needs more words", "`hyperllama tell --help` has examples")
-    text = " ".join(words)
-    if name == "hint":
-        return requests.Hint(text)
-    if name == "ask":
-        return requests.AskQuestion(text)
-    if name == "queue":
-        return requests.QueueTrial(dict(_pair(word) for word in words))
-    if name == "accept":
-        return requests.Approve(config=dict(_pair(word) for word in words))
-    if name == "reject":
-        return requests.Reject(reason=text)
-    if name == "review":
-        if text not in ("on", "off"):
-            raise SpaceError(f"review {text!r}", "allowed: on, off")
-        return requests.Review(text == "on")
-    if name == "propose":
-        from hyperllama.core.propose import needs_model
-
-        needs_model(words[0])  # raises for a name that is none
-        return requests.SwitchProposer(words[0], words[1] if len(words) > 1 else "")
-    if name == "extend":
-        return _extend(words)
-    if name in ("rerun", "note"):
-        number = _number(words[0])
-        if name == "note":
-            return requests.Note(number, " ".join(words[1:]))
-        return requests.Rerun(number, *(_number(w) for w in words[1:2]))
-    return _space_request(name, words)
-
-
-def _extend(words: list[str]) -> Request:
-    from hyperllama.core.events import requests
-
-    unit = words[1] if len(words) > 1 else "trials"
+    parse = _parsers()[name]
+    expected = inspect.signature(parse)
     try:
-        if unit.startswith("minute"):
-            return requests.Extend(minutes=float(words[0]))
-        if unit.startswith("trial"):
-            return requests.Extend(trials=int(words[0]))
-    except ValueError as error:
-        raise SpaceError(f"{words[0]!r} is no number of {unit}") from error
-    raise SpaceError(f"extend by {' '.join(words)!r}", "allowed: N trials, or N minutes")
+        expected.bind(*words)
+    except TypeError as error:
+        if not expected.parameters:
+            raise SpaceError(f"{name} takes nothing more, not {' '.join(words)!r}") from error
+        given = " ".join((name, *words))
+        wrong = f"{given}: that does not fit" if words else f"{name} needs more words"
+        raise SpaceError(wrong, "`hyperllama tell --help` has examples") from error
+    return parse(*words)
 
 
-def _space_request(name: str, words: list[str]) -> Request:
-    """One about a hyperparameter."""
-    from hyperllama.core.events import requests
-
-    param, values = words[0], [_value(w) for w in words[1:]]
-    wanted = {"release": 0, "freeze": 1, "range": 2}.get(name)
-    if (not values) if wanted is None else len(values) != wanted:
-        raise SpaceError(f"{name} {' '.join(words)}: that does not fit",
-                         "`hyperllama tell --help` has examples")  # fmt: skip
-    if name == "release":
-        return requests.ResetRange(param)
-    if name == "freeze":
-        return requests.Freeze(param, values[0])
-    if name == "choices":
-        return requests.Range(param, choices=tuple(values))
-    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
-        raise SpaceError(f"{' '.join(words[1:])!r} are not two numbers")
-    return requests.Range(param, low=values[0], high=values[1])
-
-
-def _number(word: str) -> int:
+def _whole(word: str) -> int:
     try:
         return int(word)
     except ValueError as error:
-        raise SpaceError(f"{word!r} is no whole number") from error
+        raise SpaceError(f"{word!r} is not a whole number") from error
 
 
-def _pair(word: str) -> tuple[str, Any]:
-    """One `name=value`."""
-    name, equals, text = word.partition("=")
-    if not (name and equals):
-        raise SpaceError(f"{word!r} is not of the form name=value")
-    return name, _value(text)
+def _number(word: str) -> float:
+    value = _value(word)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SpaceError(f"{word!r} is not a number")
+    return value
+
+
+def _config(words: Iterable[str]) -> dict[str, Any]:
+    """Words of the form name=value."""
+    config = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not (name and equals):
+            raise SpaceError(f"{word!r} is not of the form name=value")
+        config[name] = _value(text)
+    return config
 
 
 def _value(text: str) -> Any:
