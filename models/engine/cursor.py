@@ -23,12 +23,12 @@ from hyperllama.models.decode.sampling import (
 )
 from hyperllama.models.engine.context import Row
 from hyperllama.models.engine.generation import (
-    Belief,
     Completion,
     Fixed,
     Free,
     Number,
     OneOf,
+    SegmentBelief,
     Tokens,
 )
 from hyperllama.models.engine.plan import RequestPlan
@@ -74,7 +74,7 @@ class Cursor:
         self.pending: list[int] = []
         self.reply: list[int] = list(plan.leading)
         self.values: dict[str, Any] = {}
-        self.beliefs: dict[str, Belief] = {}
+        self.beliefs: dict[str, SegmentBelief] = {}
         self.logprob = 0.0
         self.stop_reason = "done"
         self.row: Row | None = None
@@ -108,7 +108,7 @@ class Cursor:
                 yield from self._free(i, segment)
 
     def _believe(self, name: str, values: Sequence[Any], shares: Sequence[float]) -> None:
-        self.beliefs[name] = Belief(tuple(values), tuple(round(p, 7) for p in shares))
+        self.beliefs[name] = SegmentBelief(tuple(values), tuple(round(p, 7) for p in shares))
 
     def _push(self, *tokens: int) -> None:
         self.pending += tokens

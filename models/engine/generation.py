@@ -99,7 +99,7 @@ Prompt = Union[str, Sequence[int], Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Belief(Sequence[tuple[Any, float]]):
+class SegmentBelief(Sequence[tuple[Any, float]]):
     """Pairs (value, probability), kept as two columns, which are quicker to send."""
 
     values: tuple[Any, ...]
@@ -167,7 +167,7 @@ class Completion:
 
     values: Mapping[str, Any]
     text: str
-    beliefs: Mapping[str, Belief] = field(default_factory=dict)
+    beliefs: Mapping[str, SegmentBelief] = field(default_factory=dict)
     tokens: tuple[int, ...] = ()
     logprob: float = 0.0
     stop_reason: str = "done"
@@ -208,7 +208,7 @@ class Generated:
         return self.completions[0].text
 
     @property
-    def beliefs(self) -> Mapping[str, Belief]:
+    def beliefs(self) -> Mapping[str, SegmentBelief]:
         return self.completions[0].beliefs
 
     @property
