@@ -15,7 +15,7 @@ EDITS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run open test check lint types imports llama models wheelhouse clean FORCE
+.PHONY: help run open test mutate check lint types imports llama models wheelhouse clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ open: $(READY)/packages $(READY)/llama-$(BACKEND) ## set everything up, then ope
 
 test: $(READY)/dev $(READY)/llama-$(BACKEND) ## the test suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+mutate: $(READY)/dev $(READY)/llama-$(BACKEND) ## do the tests notice wrong code? minutes; ARGS='--only core/space'
+	$(BIN)/python scripts/mutate.py $(ARGS)
 
 check: lint types imports test ## style, types, import contracts, tests: what has to pass before a change goes in
 

@@ -12,7 +12,8 @@ from hyperllama.core.storage.reading import StudyFacts, read_study
 from hyperllama.core.storage.store import StoredTrial
 
 if TYPE_CHECKING:
-    from hyperllama.core.report import TrialRecord
+    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.report import StudyRecord, TrialRecord
 
 
 def export_study(
@@ -39,7 +40,7 @@ def export_study(
         HyperLlamaError: the table is gone, or the last fit failed.
     """
     from hyperllama.core.evaluate.client import TrialRunner
-    from hyperllama.core.report import StudyRecord, export
+    from hyperllama.core.report import export
 
     facts = read_study(study, storage)
     if facts.task_file is None:
@@ -52,32 +53,40 @@ def export_study(
             f"no trial of {study!r} was completed, so there is nothing to export",
             f"`hyperllama show {study}` says why trials failed",
         )
-    settings = facts.attrs.get("settings") or {}
-    seed = int(settings.get("seed") or 0)
     log = facts.task_file.with_name("trials.log")
     with TrialRunner(facts.task_file, log=log, threads=threads) as runner:
         say("reading the table")
-        problem = runner.open()
-        record = StudyRecord(
-            name=facts.study,
-            task=runner.task,
-            problem=problem,
-            trials=[_record(t, seed) for t in facts.trials if t.state in ("COMPLETE", "FAIL")],
-            seed=seed,
-            test_value=_current_test_score(facts),
-            default_test_value=facts.attrs.get("default_test_score"),
-            proposer=str(facts.attrs.get("proposer") or ""),
-            model=str(facts.summary.get("model") or ""),
-            seconds=float(facts.summary.get("seconds") or 0.0),
-            rows=runner.rows,
-            test_rows=runner.test_rows,
-            summary=runner.summary,
-            made_at=facts.best.ended.isoformat(timespec="seconds") if facts.best.ended else "",
-            honesty=read_panel(facts.study),
-        )
+        runner.open()
+        record = _study_record(facts, runner)
         if with_model:
             say("fitting the incumbent on all rows")
         return export(record, folder, runner, with_model=with_model)
+
+
+def _study_record(facts: StudyFacts, runner: TrialRunner) -> StudyRecord:
+    """The study as its storage and its table have it."""
+    from hyperllama.core.report import StudyRecord
+
+    settings = facts.attrs.get("settings") or {}
+    seed = int(settings.get("seed") or 0)
+    ended = facts.best.ended if facts.best else None
+    return StudyRecord(
+        name=facts.study,
+        task=runner.task,
+        problem=runner.open(),
+        trials=[_trial_record(t, seed) for t in facts.trials if t.state in ("COMPLETE", "FAIL")],
+        seed=seed,
+        test_value=_current_test_score(facts),
+        default_test_value=facts.attrs.get("default_test_score"),
+        proposer=str(facts.attrs.get("proposer") or ""),
+        model=str(facts.summary.get("model") or ""),
+        seconds=float(facts.summary.get("seconds") or 0.0),
+        rows=runner.rows,
+        test_rows=runner.test_rows,
+        summary=runner.summary,
+        made_at=ended.isoformat(timespec="seconds") if ended else "",
+        honesty=read_panel(facts.study),
+    )
 
 
 def _current_test_score(facts: StudyFacts) -> float | None:
@@ -88,7 +97,7 @@ def _current_test_score(facts: StudyFacts) -> float | None:
     return None if score is None else float(score)
 
 
-def _record(trial: StoredTrial, seed: int) -> TrialRecord:
+def _trial_record(trial: StoredTrial, seed: int) -> TrialRecord:
     from hyperllama.core.report import TrialRecord
 
     return TrialRecord(

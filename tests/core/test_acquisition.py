@@ -1,0 +1,138 @@
+"""What the Gaussian process proposes, when the model is asked, and which family is next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from hyperllama.core.estimators import CHOICE, Facts, joint_space
+from hyperllama.core.propose.gp.acquisition import expectations, suggest
+from hyperllama.core.propose.gp.surrogate import GaussianProcess
+from hyperllama.core.space import Config, Float, Param, SearchSpace
+from hyperllama.core.trials import AskContext, Observed
+from hyperllama.core.trials.history import TrialHistory
+from tests.core.test_proposers import MAKERS, SMALL
+
+LINE = SearchSpace([Param("x", Float(0.0, 1.0), 0.5)])
+GRID: list[Config] = [{"x": float(u)} for u in np.linspace(0, 1, 101)]
+
+
+def told(xs: list[float], score: Callable[[float], float]) -> TrialHistory:
+    history = TrialHistory()
+    for number, x in enumerate(xs):
+        history.tell(Observed(number, {"x": x}, score(x)))
+    return history
+
+
+def peak(x: float) -> float:
+    """Highest at 0.7."""
+    return -((x - 0.7) ** 2)
+
+
+def spaced(n: int) -> list[float]:
+    return [float(x) for x in np.linspace(0.02, 0.98, n)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_proposes_where_the_expected_improvement_is_largest(seed: int) -> None:
+    for history in (told(spaced(7), peak), told([0.05, 0.1, 0.15, 0.2], lambda x: np.sin(9 * x))):
+        found = suggest(LINE, history, np.random.default_rng(seed))
+        best = max(e.log_ei for e in expectations(LINE, history, GRID))
+        assert found.expected.log_ei >= best - 0.05
+    found = suggest(LINE, told(spaced(7), peak), np.random.default_rng(seed))
+    assert abs(found.config["x"] - 0.7) < 0.1
+
+
+def test_one_disaster_hides_nothing() -> None:
+    history = told(spaced(9), lambda x: -1000.0 if x < 0.03 else peak(x))
+    expected = expectations(LINE, history, [{"x": 0.02}, {"x": 0.7}])
+    assert expected[0].mean > -50 and abs(expected[1].mean) < 0.05
+
+
+def test_the_prior_leads_and_fades_as_trials_come_in() -> None:
+    def prior(u: np.ndarray) -> np.ndarray:
+        return -1000 * (u[:, 0] - 0.1) ** 2
+
+    rng = np.random.default_rng(0)
+    few = suggest(LINE, told(spaced(5), peak), rng, (), prior, 10.0)
+    many = suggest(LINE, told(spaced(60), peak), rng, (), prior, 10.0)
+    without = suggest(LINE, told(spaced(5), peak), rng)
+    assert few.config["x"] < 0.3 < 0.5 < many.config["x"] and without.config["x"] > 0.5
+
+
+def test_of_many_trials_the_best_are_kept() -> None:
+    rng = np.random.default_rng(0)
+    xs = [*rng.uniform(0.6, 0.8, 100), *rng.uniform(0.0, 0.4, 200)]
+    expected = expectations(LINE, told([float(x) for x in xs], peak), [{"x": 0.7}])[0]
+    assert abs(expected.mean) < 0.01 and expected.std < 0.05
+
+
+def test_categories_are_equal_or_different_whatever_their_order() -> None:
+    def at(first: float, second: float, asked: float) -> float:
+        x = np.array([[first], [first], [second], [second]])
+        process = GaussianProcess.fit(x, np.array([1.0, 1.1, 0.0, 0.1]), np.array([True]))
+        return float(process.predict_mean(np.array([[asked]]))[0])
+
+    assert at(1 / 6, 3 / 6, 5 / 6) == pytest.approx(at(1 / 6, 5 / 6, 3 / 6))
+
+
+def test_the_uncertainty_is_in_the_units_of_the_score() -> None:
+    x, at = np.linspace(0, 1, 6)[:, None], np.array([[0.5], [0.33]])
+    y = np.sin(4 * x[:, 0])
+    mean, std = GaussianProcess.fit(x, y).predict(at)
+    larger = GaussianProcess.fit(x, 100 * y + 5).predict(at)
+    assert np.allclose(larger[0], 100 * mean + 5) and np.allclose(larger[1], 100 * std)
+
+
+def test_hybrid_asks_the_model_first_and_then_as_often_as_that_pays() -> None:
+    proposer = MAKERS["hybrid chat"](seed=0)
+    by_model = []
+    for number in range(24):
+        proposal = proposer.ask(SMALL, AskContext(number))
+        by_model += [number] if proposal.proposer == "llama" else []
+        score = 1.0 if number == 10 else 0.01 * (number % 3)
+        proposer.tell(Observed(number, proposal.config, score, proposer=proposal.proposer))
+    assert by_model == [0, 1, 2, 3, 10, 17]  # 10 was a new best, 17 was none
+
+
+def test_the_interval_of_the_model_doubles_where_it_does_not_pay() -> None:
+    proposer = MAKERS["hybrid chat"](seed=0)
+    by_model = []
+    for number in range(25):
+        proposal = proposer.ask(SMALL, AskContext(number))
+        by_model += [number] if proposal.proposer == "llama" else []
+        score = 1.0 if number == 0 else 0.01 * (number % 3)
+        proposer.tell(Observed(number, proposal.config, score, proposer=proposal.proposer))
+    assert by_model == [0, 1, 2, 3, 10, 23]
+
+
+def test_the_embedded_model_follows_the_scores() -> None:
+    space = SearchSpace([Param("learning_rate", Float(1e-4, 1.0, log=True), 0.1)])
+    rates = [space.from_unit(np.array([u])) for u in np.linspace(0.02, 0.98, 9)]
+
+    def proposed(target: float) -> float:
+        found = []
+        for seed in range(8):
+            proposer = MAKERS["llama"](seed=seed, estimators=("xgboost",))
+            for number, config in enumerate(rates):
+                score = -abs(float(space.to_unit(config)[0]) - target)
+                proposer.tell(Observed(number, config, score))
+            found.append(float(space.to_unit(proposer.ask(space, AskContext(9)).config)[0]))
+        return float(np.mean(found))
+
+    assert proposed(0.8) - proposed(0.2) > 0.2
+
+
+def test_the_family_that_scores_best_is_proposed_next() -> None:
+    names = ("decision_tree", "knn")
+    space = joint_space(names, "classification", Facts(500, 8, 2))
+    for good in names:
+        proposer = MAKERS["llama"](seed=0, estimators=names)
+        rng = np.random.default_rng(0)
+        for number in range(12):
+            config = space.complete({**space.sample(rng), CHOICE: names[number % 2]})
+            score = 0.9 if config[CHOICE] == good else 0.1
+            proposer.tell(Observed(number, config, score + 0.001 * number))
+        assert proposer.ask(space, AskContext(12)).config[CHOICE] == good
