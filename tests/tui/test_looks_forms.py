@@ -41,7 +41,7 @@ def short_paths(
     """Started in a folder with one table; temporary folders have no place in a picture."""
     monkeypatch.setenv("HYPERLLAMA_SETTINGS", "settings.toml")
     monkeypatch.setattr(drafts, "JsonChild", NearDesk)
-    monkeypatch.setattr("hyperllama.tui.screens.new_study._CHECK_AFTER_S", 0.0)
+    monkeypatch.setattr("hyperllama.tui.screens.new_study.base._CHECK_AFTER_S", 0.0)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     rng = np.random.default_rng(3)
@@ -90,7 +90,7 @@ def test_new_study(snap_compare: Any, look: tuple[tuple[int, int], str], step: s
 def test_models(snap_compare: Any, look: tuple[tuple[int, int], str]) -> None:
     async def go(pilot: Pilot[None]) -> None:
         await pilot.app.push_screen(Models())
-        while pilot.app.screen.query_one(ModelTable).found is None:
+        while not pilot.app.screen.query_one(ModelTable).searched:
             await pilot.pause(0.02)
         await pilot.press("down")
         await settle(pilot)

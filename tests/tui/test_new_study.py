@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(drafts, "JsonChild", NearDesk)
     monkeypatch.setattr("hyperllama.models.gguf.find_models", list)
-    monkeypatch.setattr("hyperllama.tui.screens.new_study._CHECK_AFTER_S", 0.0)
+    monkeypatch.setattr("hyperllama.tui.screens.new_study.base._CHECK_AFTER_S", 0.0)
     return tmp_path / "here"
 
 
@@ -140,7 +140,7 @@ async def test_target_and_columns_are_chosen_in_the_table(folder: Path) -> None:
         assert screen.draft.task is not None and screen.draft.task["kind"] == "regression"
 
 
-async def test_the_space_is_edited_held_and_reset(folder: Path) -> None:
+async def test_the_space_is_edited_frozen_and_reset(folder: Path) -> None:
     async with app().run_test(size=(140, 45)) as pilot:
         screen = await opened(pilot)
         before = screen.draft.text
@@ -160,7 +160,7 @@ async def test_the_space_is_edited_held_and_reset(folder: Path) -> None:
         await settle(pilot, lambda: screen.draft.text == before)
         await pilot.press("v")
         await settle(pilot, lambda: "\nmax_depth = 6" in screen.draft.text)
-        assert "held" in text_of(pilot, "#space-table")
+        assert "frozen" in text_of(pilot, "#space-table")
         await pilot.press("v")
         await settle(pilot, lambda: screen.draft.text == before)
         assert screen.query_one(SpaceTable).cursor == 2
@@ -230,9 +230,9 @@ async def test_changes_that_come_faster_than_the_file_is_written_are_all_kept(
 ) -> None:
     async with app().run_test(size=(140, 45)) as pilot:
         screen = await opened(pilot)
-        screen._rewrite("b")
-        screen._rewrite(estimators=("decision_tree",))
-        screen._set(("budget", "trials"), 7)
+        screen.rewrite("b")
+        screen.rewrite(estimators=("decision_tree",))
+        screen.set_key(("budget", "trials"), 7)
         screen.action_save()
         await settle(pilot, lambda: bool(screen._saved))
         said = screen.draft.said

@@ -50,15 +50,11 @@ class Compare(BaseScreen[None]):
                 yield Curves(glyphs=g, id="compare-curves")
                 yield Curves(glyphs=g, id="compare-seconds")
             with Container(id="compare-right"):
-                winners = Winners(glyphs=g, id="compare-winners")
-                winners.border_title = "Winners"
                 worth = Sheet(id="compare-worth", classes="page")
                 worth.border_title = "Worth its seconds?"
-                yield winners
+                yield Winners(id="compare-winners")
                 yield worth
-        table = SideTable(glyphs=g, id="compare-table")
-        table.border_title = "Side by side"
-        yield table
+        yield SideTable(id="compare-table")
         yield Static(id="compare-words")
         yield self.key_bar()
 
@@ -84,10 +80,10 @@ class Compare(BaseScreen[None]):
         shown = self.pages[names[self.page]] if names else []
         self._curves(shown)
         self.query_one(SideTable).show(shown)
-        self.query_one(Winners).show(shown)
+        self.query_one(Winners).show_sides(shown)
         glyphs = self.glyphs
         self.query_one("#compare-worth", Sheet).show(lambda w, h: worth_lines(shown, w, glyphs))
-        rows = len(self.query_one(Winners).table)
+        rows = len(self.query_one(Winners).entries)
         self.query_one(Winners).styles.height = min(rows + 3, self._half()) if self.wide else "1fr"
         self.query_one(SideTable).styles.height = min(len(shown) + 3, 12)
         self.query_one("#compare-words", Static).update(

@@ -8,61 +8,49 @@ from textual.content import Content
 
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
-from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.sides import Side, differing
 from hyperllama.tui.widgets.curves import style_of
-from hyperllama.tui.widgets.rows import Column, Rows
+from hyperllama.tui.widgets.listing import Listing
+from hyperllama.tui.widgets.rows import Column
 
 _MB = 2**20
 
 
-class SideTable(Rows):
-    """One line a side: score, gain, costs."""
+class SideTable(Listing[Side]):
+    """One line a study or contender: score, gain, costs."""
 
     NAME = "Side by side"
     HELP = """\
 *score* is the mean of the best score over the seeds, ± its standard deviation over them; *gain* \
 is over the library's default configuration; *test* is measured on rows that no trial saw.
 
-*tokens* and *proposal* are of one proposal; *again* is the share of proposals that were \
-tried before, *invalid* of those that could not be used as the model said them.
+*tokens* and *proposal* are of one proposal; *repeat* is the share of proposals that were \
+tried before, *invalid* of those that could not be used as the model wrote them.
 """
     LEAST = 14
-
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.glyphs = glyphs
-        self.sides: list[Side] = []
-
-    def show(self, sides: list[Side]) -> None:
-        self.sides = sides
-        self.rows_changed()
-
-    def row_count(self) -> int:
-        return len(self.sides)
 
     def columns(self) -> Sequence[Column]:
         return (
             Column("mark", "", 1, gap=1),
-            Column("label", "who", 0),
-            Column("state", "what", 22, drop=9),
+            Column("label", "name", 0),
+            Column("state", "about", 22, drop=9),
             Column("score", "score", 17, right=True),
             Column("gain", "gain", 8, right=True, drop=4),
             Column("test", "test", 8, right=True, drop=5),
             Column("trials", "trials", 6, right=True, drop=8),
             Column("ask", "proposal", 8, right=True, drop=1),
             Column("tokens", "tokens", 6, right=True, drop=3),
-            Column("again", "again", 6, right=True, drop=6),
+            Column("again", "repeat", 6, right=True, drop=6),
             Column("invalid", "invalid", 7, right=True, drop=2),
             Column("memory", "memory", 8, right=True, drop=7),
         )
 
     def cell(self, index: int, key: str, width: int) -> Content:
-        side = self.sides[index]
+        side = self.entries[index]
         if key == "mark":
             return Content.styled(side.mark, f"bold {style_of(index)}")
         if key == "label":
-            best = max((s.final for s in self.sides if s.final is not None), default=None)
+            best = max((s.final for s in self.entries if s.final is not None), default=None)
             star = f" {self.glyphs.best}" if side.final is not None and side.final == best else ""
             return Content.assemble((plain(side.label), "bold"), (star, "$best"))
         if key == "score":
@@ -94,30 +82,21 @@ tried before, *invalid* of those that could not be used as the model said them.
         return Content.styled(" Nothing to compare yet.", "$dim")
 
 
-class Winners(Rows):
-    """The winning configurations: one line a hyperparameter, one column a side."""
+class Winners(Listing[tuple[str, list[object]]]):
+    """The winning configurations: one line a hyperparameter, one column a study or contender."""
 
     NAME = "Winners"
     HELP = """\
-The best configuration of each side. Hyperparameters that differ come first; those that are alike \
-are dimmed. A dash: it does not count there.
+The best configuration of each. Hyperparameters that differ come first; those that are equal are \
+dimmed. A dash: it has no effect there.
 """
     LEAST = 14
 
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.glyphs = glyphs
-        self.sides: list[Side] = []
+    sides: Sequence[Side] = ()
 
-    def show(self, sides: list[Side]) -> None:
+    def show_sides(self, sides: Sequence[Side]) -> None:
         self.sides = sides
-        self.table = differing(sides)
-        self.rows_changed()
-
-    table: Sequence[tuple[str, list[object]]] = ()
-
-    def row_count(self) -> int:
-        return len(self.table)
+        self.show(differing(sides))
 
     def columns(self) -> Sequence[Column]:
         sides = (
@@ -126,8 +105,8 @@ are dimmed. A dash: it does not count there.
         )
         return (Column("name", "winner", 0), *sides)
 
-    def cell(self, index: int, key: str, width: int) -> Content:
-        name, values = self.table[index]
+    def draw(self, entry: tuple[str, list[object]], key: str, width: int) -> Content:
+        name, values = entry
         alike = len(set(map(repr, values))) <= 1
         if key == "name":
             return Content.styled(plain(name), "$dim" if alike else "bold")

@@ -1,4 +1,4 @@
-"""The search space of a task as a table that can be edited, with a small picture of each range."""
+"""The search space of a task as a table to edit, with a small picture of each range."""
 
 from __future__ import annotations
 
@@ -11,43 +11,32 @@ from textual.message import Message
 
 from hyperllama.tui import actions, wording
 from hyperllama.tui.draft import place
-from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.widgets.listing import Listing
 from hyperllama.tui.widgets.rows import Column, Rows
 
 
-class SpaceTable(Rows):
+class SpaceTable(Listing[dict[str, Any]]):
     """One line a hyperparameter: picture, range, default, what it does."""
 
     NAME = "Search space"
     HELP = """\
-What is varied. `↵` changes the marked line: a range (`2 .. 8`, `0.01 .. 0.3 log`), some of the \
-choices (`rbf, poly`), or one value that is held (`6`). `v` holds the default or lets it vary \
-again, `backspace` takes your change back.
+The hyperparameters. `↵` changes the marked one: a range (`2 .. 8`, `0.01 .. 0.3 log`), some of \
+the choices (`rbf, poly`), or one value to freeze it at (`6`). `v` freezes it at the default or \
+lets it vary again, `backspace` resets it.
 
-The picture shows the range within the default one; the diamond is where the first trial starts.
+The picture shows the range within the default one; the diamond is the first trial's value.
 """
     WHERE = "space"
     BINDINGS: ClassVar[list[BindingType]] = [*Rows.BINDINGS, *actions.bindings("space")]
     LEAST = 16
 
-    class Wanted(Message):
-        """A person wants to edit, hold or reset the hyperparameter of a row."""
+    class Changed(Message):
+        """The user wants to edit, freeze ("hold") or reset the hyperparameter of a row."""
 
         def __init__(self, what: str, row: Mapping[str, Any]) -> None:
             super().__init__()
             self.what, self.row = what, row
-
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.glyphs = glyphs
-        self.space: list[dict[str, Any]] = []
-
-    def show(self, space: list[dict[str, Any]]) -> None:
-        self.space = space
-        self.rows_changed()
-
-    def row_count(self) -> int:
-        return len(self.space)
 
     def columns(self) -> Sequence[Column]:
         return (
@@ -59,15 +48,14 @@ The picture shows the range within the default one; the diamond is where the fir
             Column("about", "what it does", 40, drop=3),
         )
 
-    def cell(self, index: int, key: str, width: int) -> Content:
-        row = self.space[index]
+    def draw(self, row: dict[str, Any], key: str, width: int) -> Content:
         now = row.get("now")
-        held = now is None or _held(now)
+        frozen = now is None or _frozen(now)
         g = self.glyphs
         if key == "mark":
             return Content.styled("*" if row.get("changed") else " ", "bold $best")
         if key == "name":
-            return Content.styled(str(row["name"]), "$dim" if held else "bold")
+            return Content.styled(str(row["name"]), "$dim" if frozen else "bold")
         if key == "picture":
             return picture(row, width, g)
         if key == "about":
@@ -76,29 +64,29 @@ The picture shows the range within the default one; the diamond is where the fir
             return Content.styled("has no effect" if key == "text" else "", "$dim")
         if key == "default":
             return Content(wording.setting(now["default"]))
-        if held:
-            return Content.styled("held", "$dim")
+        if frozen:
+            return Content.styled("frozen", "$dim")
         return Content.styled(range_text(now), "" if row.get("changed") else "$dim")
 
     def empty(self) -> Content:
-        return Content.styled(" The space is shown once a table and a target are chosen.", "$dim")
+        return Content.styled(" Choose a table and a target first.", "$dim")
 
-    def _want(self, what: str) -> None:
-        if self.space:
-            self.post_message(self.Wanted(what, self.space[self.cursor]))
+    def _change(self, what: str) -> None:
+        if self.entry is not None:
+            self.post_message(self.Changed(what, self.entry))
 
     def action_edit(self) -> None:
-        self._want("edit")
+        self._change("edit")
 
     def action_hold(self) -> None:
-        self._want("hold")
+        self._change("hold")
 
     def action_reset(self) -> None:
-        self._want("reset")
+        self._change("reset")
 
 
 def range_text(row: Mapping[str, Any]) -> str:
-    """A range as it is also typed: "2 .. 8", "0.01 .. 0.3 log", "rbf, poly"; a held value bare."""
+    """A range as it is typed: "2 .. 8", "0.01 .. 0.3 log", "rbf, poly", or one frozen value."""
     if "choices" in row:
         return ", ".join(wording.setting(c) for c in row["choices"])
     low, high = wording.setting(row["low"]), wording.setting(row["high"])
@@ -107,7 +95,7 @@ def range_text(row: Mapping[str, Any]) -> str:
     return f"{low} .. {high}{' log' if row.get('log') else ''}"
 
 
-def _held(row: Mapping[str, Any]) -> bool:
+def _frozen(row: Mapping[str, Any]) -> bool:
     if "choices" in row:
         return len(row["choices"]) == 1
     return bool(row["low"] == row["high"])

@@ -1,51 +1,45 @@
-"""The first step of the form: files to choose from, the columns of the table that was chosen."""
+"""The first step of the form: files to choose from, and the columns of the chosen table."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events
 from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, wording
-from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.widgets.field import Field
+from hyperllama.tui.widgets.listing import Listing
 from hyperllama.tui.widgets.rows import Column, Rows
 
 
-class Files(Rows):
-    """Folders and tables of one folder, as far as they begin like what was typed."""
+class Files(Listing[Path]):
+    """The folders and tables of one folder whose names begin with the typed text."""
 
     NAME = "Files"
     HELP = """\
 Tables (CSV, Parquet, Feather, Arrow; also .gz and .zst) and folders. Type in the field above to \
-narrow the list, `tab` completes, `↵` opens what is marked.
+narrow the list, `tab` completes, `↵` opens the marked line.
 """
     WHERE = "files"
     BINDINGS: ClassVar[list[BindingType]] = [*Rows.BINDINGS, *actions.bindings("files")]
 
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.glyphs = glyphs
-        self.folder = Path()
-        self.paths: list[Path] = []
+    folder = Path()
 
-    def show(self, folder: Path, paths: list[Path]) -> None:
-        if paths != self.paths:
-            self.folder, self.paths = folder, paths
+    def show_folder(self, folder: Path, paths: Sequence[Path]) -> None:
+        self.border_title = Content(plain(str(folder)))
+        if paths != self.entries:
+            self.folder = folder
             self.set_reactive(Rows.cursor, 0)
-            self.rows_changed()
-
-    @property
-    def path(self) -> Path | None:
-        return self.paths[self.cursor] if 0 <= self.cursor < len(self.paths) else None
-
-    def row_count(self) -> int:
-        return len(self.paths)
+            self.show(paths)
 
     def columns(self) -> Sequence[Column]:
         return (
@@ -54,8 +48,7 @@ narrow the list, `tab` completes, `↵` opens what is marked.
             Column("when", "changed", 12, right=True, drop=2),
         )
 
-    def cell(self, index: int, key: str, width: int) -> Content:
-        path = self.paths[index]
+    def draw(self, path: Path, key: str, width: int) -> Content:
         try:
             stat = path.stat()
             folder = path.is_dir()
@@ -69,7 +62,7 @@ narrow the list, `tab` completes, `↵` opens what is marked.
         return Content.styled(wording.ago(max(0.0, time.time() - stat.st_mtime)), "$dim")
 
     def empty(self) -> Content:
-        return Content.styled(" No table and no folder begins like this.", "$dim")
+        return Content.styled(" No table and no folder begins with this.", "$dim")
 
     def action_open(self) -> None:
         self.post_message(self.Chosen(self, self.cursor))
@@ -78,13 +71,13 @@ narrow the list, `tab` completes, `↵` opens what is marked.
         self.post_message(self.Chosen(self, -1))
 
 
-class ColumnList(Rows):
-    """The columns of a table: type, empty cells, values, what each is used for."""
+class ColumnList(Listing[dict[str, Any]]):
+    """The columns of a table: role, type, empty cells, values."""
 
     NAME = "Columns"
     HELP = """\
-The columns of the table. `t` predicts the marked one, `d` leaves it out or takes it in again: \
-leave out what is not known at the moment when a prediction is needed.
+The columns of the table. `t` makes the marked one the target, `d` leaves it out or includes it \
+again: leave out what is not known yet when a prediction is needed.
 
 *empty* is the share of empty cells; *values* shows the range and median of numbers, the most \
 frequent values of categories with their shares.
@@ -92,28 +85,26 @@ frequent values of categories with their shares.
     WHERE = "columns"
     BINDINGS: ClassVar[list[BindingType]] = [*Rows.BINDINGS, *actions.bindings("columns")]
 
-    class Wanted(Message):
-        """A person wants the column at the cursor as the target, or left out or taken in."""
+    LEAST = 14
 
-        def __init__(self, what: str, name: str) -> None:
+    class Targeted(Message):
+        """The column of that name is to be the target."""
+
+        def __init__(self, name: str) -> None:
             super().__init__()
-            self.what, self.name = what, name
+            self.name = name
 
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.glyphs = glyphs
-        self.look: dict[str, Any] = {}
-        self.found: list[dict[str, Any]] = []
-        self.target = ""
-        self.dropped: set[str] = set()
+    class Dropped(Targeted):
+        """The column of that name is to be left out, or included again."""
 
-    def show(self, look: dict[str, Any], target: str, dropped: set[str]) -> None:
-        self.look, self.target, self.dropped = look, target, dropped
-        self.found = list(look.get("columns", ()))
-        self.rows_changed()
+    target = ""
+    dropped: frozenset[str] = frozenset()
 
-    def row_count(self) -> int:
-        return len(self.found)
+    def show_columns(
+        self, columns: Sequence[dict[str, Any]], target: str, dropped: frozenset[str]
+    ) -> None:
+        self.target, self.dropped = target, dropped
+        self.show(columns)
 
     def columns(self) -> Sequence[Column]:
         return (
@@ -125,10 +116,7 @@ frequent values of categories with their shares.
             Column("values", "values", 34, drop=2),
         )
 
-    LEAST = 14
-
-    def cell(self, index: int, key: str, width: int) -> Content:
-        column = self.found[index]
+    def draw(self, column: dict[str, Any], key: str, width: int) -> Content:
         name = str(column["name"])
         g = self.glyphs
         out = name in self.dropped or column["role"] == "dropped"
@@ -149,9 +137,9 @@ frequent values of categories with their shares.
             return Content.styled(wording.count(column["distinct"]), "$dim")
         if column.get("note"):
             return Content.styled(plain(str(column["note"])), "italic $dim")
-        return self._values(column, width)
+        return self._values(column)
 
-    def _values(self, column: dict[str, Any], width: int) -> Content:
+    def _values(self, column: dict[str, Any]) -> Content:
         ends = column.get("range")
         if ends:
             words = [e if isinstance(e, str) else f"{e:.6g}" for e in ends]
@@ -159,28 +147,24 @@ frequent values of categories with their shares.
             return Content.styled(dots.join(words), "$dim")
         top = column.get("top") or []
         total = sum(n for _, n in top) or 1
-        parts: list[Content | str] = []
+        levels = self.glyphs.levels
+        parts: list[tuple[str, str]] = []
         for label, rows in top[:6]:
-            bar = self.glyphs.levels[
-                min(len(self.glyphs.levels) - 1, int(rows / total * len(self.glyphs.levels)))
-            ]
-            parts += [Content.styled(bar, "$primary"), Content.styled(f" {plain(label)}  ", "$dim")]
+            level = min(len(levels) - 1, int(rows / total * len(levels)))
+            parts += [(levels[level], "$primary"), (f" {plain(label)}  ", "$dim")]
         return Content.assemble(*parts)
 
-    def _marked(self) -> str:
-        return str(self.found[self.cursor]["name"]) if self.found else ""
-
     def action_target(self) -> None:
-        if self.found:
-            self.post_message(self.Wanted("target", self._marked()))
+        if self.entry is not None:
+            self.post_message(self.Targeted(str(self.entry["name"])))
 
     def action_drop(self) -> None:
-        if self.found and self._marked() != self.target:
-            self.post_message(self.Wanted("drop", self._marked()))
+        if self.entry is not None and self.entry["name"] != self.target:
+            self.post_message(self.Dropped(str(self.entry["name"])))
 
 
 def target_picture(look: dict[str, Any], glyphs: Glyphs, width: int) -> Content:
-    """How the target is distributed, in one line."""
+    """The distribution of the target in one line."""
     target = look.get("target")
     if not target:
         return Content.styled("no column was recognised: mark one and press t", "$bad")
@@ -201,3 +185,31 @@ def target_picture(look: dict[str, Any], glyphs: Glyphs, width: int) -> Content:
     if len(classes) > 6:
         parts.append(Content.styled(f"and {len(classes) - 6} more", "$dim"))
     return Content.assemble(*parts)
+
+
+class PathField(Field):
+    """A path to write; tab completes it as far as the names in `Files` agree."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        files = self.screen.query_one(Files)
+        if event.key == "tab" and self.value and files.entries and self._complete(files.entries):
+            event.stop()
+            event.prevent_default()
+        elif event.key in ("down", "up") and files.display:
+            event.stop()
+            event.prevent_default()
+            files.cursor += 1 if event.key == "down" else -1
+        else:
+            await super()._on_key(event)
+
+    def _complete(self, found: Sequence[Path]) -> bool:
+        """Complete what was typed; False where there is nothing to add."""
+        start = self.value.rpartition("/")[2]
+        same = os.path.commonprefix([p.name for p in found])  # noqa: RUF071
+        if len(found) == 1 and found[0].is_dir():
+            same += "/"
+        if len(same) <= len(start):
+            return False
+        self.value = self.value[: len(self.value) - len(start)] + same
+        self.cursor_position = len(self.value)
+        return True

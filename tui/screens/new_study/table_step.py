@@ -1,0 +1,101 @@
+"""The first step of the form: choose a table, its target, and the columns that are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual import events, on, work
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from hyperllama.core.text import plain
+from hyperllama.tui.draft import complete
+from hyperllama.tui.screens.new_study.base import FormScreen, short
+from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.table_look import ColumnList, Files, target_picture
+
+
+class TableStep(FormScreen):
+    """The path, the files that it may mean, and the columns of the table."""
+
+    @property
+    def files(self) -> Files:
+        return self.query_one(Files)
+
+    @property
+    def path_field(self) -> Input:
+        return self.query_one("#table-path", Input)
+
+    def draw_table_step(self) -> None:
+        draft = self.draft
+        self._show_files(not draft.columns)
+        if draft.columns:
+            target = str(draft.said(("data", "target")) or "")
+            dropped = frozenset(str(n) for n in draft.said(("data", "drop")) or ())
+            self.query_one(ColumnList).show_columns(draft.columns, target, dropped)
+            head = f"{draft.look['rows']:,} rows, {len(draft.columns)} columns   target "
+            picture = target_picture(draft.look, self.glyphs, self.size.width)
+            line = Content.assemble((head, "$dim"), picture)
+        elif wrong := self.fault_of("data.path") or self.fault_of("data.target"):
+            line = Content.styled(wrong, "$bad")
+        else:
+            line = Content.styled("type a path, tab completes, enter reads the table", "$dim")
+        self.query_one("#table-told", Static).update(line)
+        warnings = [f"! {plain(str(w))}" for w in draft.look.get("warnings", ())][:6]
+        shown = self.query_one("#table-warnings", Static)
+        shown.display = bool(warnings)
+        shown.update(Content.styled("\n".join(warnings), "$best"))
+
+    def _show_files(self, files: bool) -> None:
+        self.files.display = files
+        self.query_one(ColumnList).display = not files
+
+    @on(events.DescendantFocus)
+    def _focus_moved(self, event: events.DescendantFocus) -> None:
+        """Files are listed while the path is written, columns otherwise."""
+        if self.draft.columns and event.widget.id != "table-files":
+            self._show_files(event.widget.id == "table-path")
+
+    @on(Input.Changed, "#table-path")
+    def list_files(self) -> None:
+        self.files.show_folder(*complete(self.path_field.value))
+
+    @on(Input.Submitted, "#table-path")
+    def _path_entered(self, event: Input.Submitted) -> None:
+        path = Path.cwd() / Path(event.value.strip()).expanduser()
+        if event.value.strip() and path.is_file():
+            self._look(path.resolve())
+        elif self.files.entry is not None:
+            self._open_path(self.files.entry)
+
+    @on(Rows.Chosen, "#table-files")
+    def _file_chosen(self, event: Rows.Chosen) -> None:
+        chosen = self.files.folder.parent if event.index < 0 else self.files.entry
+        if chosen is not None:
+            self._open_path(chosen)
+
+    def _open_path(self, path: Path) -> None:
+        self.path_field.value = short(path) + ("/" if path.is_dir() else "")
+        self.path_field.cursor_position = len(self.path_field.value)
+        if not path.is_dir():
+            self._look(path.resolve())
+
+    @work(group="child", exclusive=True)
+    async def _look(self, table: Path) -> None:
+        self._rewritten = {}
+        if await self.wait_for(f"reading {plain(table.name)}", self.draft.look_at(table)):
+            self._own_faults.clear()
+            self.refresh_form()
+            if self.draft.columns:
+                self.query_one(ColumnList).focus()
+
+    @on(ColumnList.Targeted)
+    def _targeted(self, event: ColumnList.Targeted) -> None:
+        if not isinstance(event, ColumnList.Dropped):
+            self.rewrite(event.name)
+
+    @on(ColumnList.Dropped)
+    def _dropped(self, event: ColumnList.Dropped) -> None:
+        dropped = [str(n) for n in self.draft.said(("data", "drop")) or ()]
+        left = [n for n in dropped if n != event.name]
+        self.set_key(("data", "drop"), left if len(left) < len(dropped) else [*dropped, event.name])
