@@ -13,16 +13,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hyperllama.core.errors import StudyError
+from hyperllama.core.errors import DataError, StudyError
 from hyperllama.core.experiments.contenders import ProposerFactory, parse_method
-from hyperllama.core.experiments.grid import Cell, Contender, ExperimentGrid, add_problem_cells
+from hyperllama.core.experiments.grid import FILE as GRID_FILE
+from hyperllama.core.experiments.grid import (
+    Cell,
+    Contender,
+    ExperimentGrid,
+    add_problem_cells,
+    folder_name,
+)
 from hyperllama.core.experiments.problems.base import BenchProblem
-from hyperllama.core.experiments.reading import CellFacts, cell_file, read_cell
-from hyperllama.core.experiments.results import (
+from hyperllama.core.experiments.reading import (
+    CellFacts,
+    Comparison,
+    cell_file,
+    read_cell,
+    read_comparison,
+)
+from hyperllama.core.experiments.records import (
     EVERY_SEED,
-    BenchResults,
     ProblemRecord,
-    load_results,
     read_records,
     write_records,
 )
@@ -50,8 +61,8 @@ def run_bench(
     fresh: Sequence[str] = (),
     factories: Mapping[str, ProposerFactory] | None = None,
     on_progress: OnProgress = lambda progress: None,
-) -> BenchResults:
-    """Run every method on every problem under every seed, and return all results in `out`.
+) -> Comparison:
+    """Run every method on every problem under every seed, and return what `out` knows of them.
 
     What `out` already holds is not run again; "random" is never run, its mean is computed.
 
@@ -103,7 +114,7 @@ def run_bench(
         records[problem.name] = _described(problem, numbers, budget, records.get(problem.name))
     write_records(folder, records)
     _run(grid, cells, OpenedParts(by_name, factories or {}), jobs, report)
-    return load_results(folder)
+    return read_comparison(grid.name).only(by_name)
 
 
 def _run(
@@ -155,7 +166,6 @@ def _described(
         name=problem.name,
         problem_id=problem.fingerprint,
         suite=problem.suite,
-        group=problem.group,
         loss_name=problem.loss_name,
         best=problem.best,
         median=sum(r.median for r in random.values()) / len(random),
@@ -165,7 +175,21 @@ def _described(
         },
         failed={name: problem.failed_loss(seed) for name, seed in keys.items()},
         spec=dict(problem.spec) if problem.spec else None,
-        family=problem.family,
         evidence=problem.evidence,
     )
 
+
+def load_bench(folder: Path) -> Comparison:
+    """What a bench found, from its folder.
+
+    Raises:
+        DataError: there is nothing, or it was written by version 0.1.0. StudyError: it is damaged.
+    """
+    if (folder / GRID_FILE).is_file():
+        return read_comparison(folder_name(folder))
+    if (folder / "results.jsonl").is_file():
+        raise DataError(
+            f"{folder} holds results of version 0.1.0, which are not read any more",
+            "run the same bench again",
+        )
+    raise DataError(f"{folder} holds no bench results", "name the OUT folder of a bench")

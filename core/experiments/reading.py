@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, median
@@ -21,6 +21,7 @@ from hyperllama.core.experiments.grid import (
     comparison_names,
     load_grid,
 )
+from hyperllama.core.experiments.records import ProblemRecord, read_records
 from hyperllama.core.storage.folder import holder
 
 STATUS = "status.json"
@@ -90,12 +91,14 @@ class Comparison:
     Attributes:
         grid: what was asked for.
         cells: one a cell.
+        problems: the benchmark problems among its tasks, by name.
         pid: of the process that works on it; None where no process does.
     """
 
     grid: ExperimentGrid
     cells: tuple[CellFacts, ...]
     pid: int | None
+    problems: Mapping[str, ProblemRecord] = field(default_factory=dict)
 
     @property
     def trials(self) -> int:
@@ -134,13 +137,55 @@ class Comparison:
                 total += (_needed(self, c) - len(c.trials)) * fmean(like or every)
         return total
 
-    def of(self, contender: str, task: str) -> list[CellFacts]:
-        """The whole cells of a contender on a task, by seed."""
-        found = [
+    def of(
+        self, contender: str, task: str, start: str = "default", at: int = 0
+    ) -> list[CellFacts]:
+        """The whole cells of a contender on a task, by seed.
+
+        Args:
+            at: of cells that differ in their budget, the one with the smallest from here on counts.
+        """
+        found = {
+            c.cell.seed: c
+            for c in self._whole.get((contender, task, start), ())
+            if self.grid.budget_of(c.cell) >= at
+        }
+        return [found[seed] for seed in sorted(found)]
+
+    @cached_property
+    def _whole(self) -> dict[tuple[str, str, str], list[CellFacts]]:
+        """Cells that are done by contender, task and start; the smallest budget last."""
+        found: dict[tuple[str, str, str], list[CellFacts]] = {}
+        for c in sorted(self.cells, key=lambda c: -self.grid.budget_of(c.cell)):
+            if c.state == "done":
+                found.setdefault((c.cell.contender, c.cell.task, c.cell.start), []).append(c)
+        return found
+
+    def only(self, tasks: Collection[str]) -> Comparison:
+        """What is known of some tasks."""
+        problems = {t: p for t, p in self.problems.items() if t in tasks}
+        kept = {t: v for t, v in self.grid.tasks.items() if t in tasks}
+        cells = tuple(c for c in self.cells if c.cell.task in tasks)
+        return replace(self, grid=replace(self.grid, tasks=kept), cells=cells, problems=problems)
+
+    def merged(self, other: Comparison) -> Comparison:
+        """This and another as one; of a task or contender that both have, the other's counts."""
+        mine = [
             c for c in self.cells
-            if c.state == "done" and c.cell.contender == contender and c.cell.task == task
+            if not (c.cell.task in other.problems
+                    and other.problems[c.cell.task] != self.problems.get(c.cell.task))
         ]  # fmt: skip
-        return sorted(found, key=lambda c: c.cell.seed)
+        cells = {
+            (c.cell.contender, c.cell.task, c.cell.start, c.cell.seed, c.cell.budget): c
+            for c in (*mine, *other.cells)
+        }
+        contenders = {c.label: c for c in (*self.grid.contenders, *other.grid.contenders)}
+        grid = replace(
+            self.grid, tasks={**self.grid.tasks, **other.grid.tasks},
+            contenders=tuple(contenders.values()),
+        )  # fmt: skip
+        problems = {**self.problems, **other.problems}
+        return replace(self, grid=grid, cells=tuple(cells.values()), problems=problems)
 
     def seconds_a_proposal(self, contender: str) -> float | None:
         """Median time of a contender's proposals."""
@@ -175,7 +220,7 @@ def read_comparison(name: str) -> Comparison:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # between two cells
     cells = tuple(read_cell(grid, c, c.id in running) for c in grid.cells)
-    return Comparison(grid, cells, pid)
+    return Comparison(grid, cells, pid, read_records(grid.folder))
 
 
 def all_comparisons() -> list[Comparison]:

@@ -18,19 +18,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperllama.core.errors import DataError, HyperLlamaError, SpaceError, StudyError
-from hyperllama.core.experiments.bench import run_bench
+from hyperllama.core.experiments.bench import load_bench, run_bench
 from hyperllama.core.experiments.contenders import ProposerFactory, parse_method
-from hyperllama.core.experiments.figures.bench import bench_figures, compare_methods, limits
-from hyperllama.core.experiments.figures.bench_report import (
-    bench_csv,
-    bench_html,
-    bench_json,
-    bench_text,
-    write_bench,
-)
 from hyperllama.core.experiments.figures.contours import banded, contour_svg, contour_text
 from hyperllama.core.experiments.figures.random_search import RandomSearch
-from hyperllama.core.experiments.grid import Contender
+from hyperllama.core.experiments.figures.report import (
+    report_csv,
+    report_html,
+    report_json,
+    report_text,
+    write_report,
+)
+from hyperllama.core.experiments.figures.rows import ContenderPair
+from hyperllama.core.experiments.figures.table import experiment_figures
+from hyperllama.core.experiments.grid import Cell, Contender, ExperimentGrid
 from hyperllama.core.experiments.problems.base import BenchProblem
 from hyperllama.core.experiments.problems.datasets import load
 from hyperllama.core.experiments.problems.landscapes import (
@@ -46,8 +47,8 @@ from hyperllama.core.experiments.problems.tabular import (
     tabular_problems,
     task_problems,
 )
-from hyperllama.core.experiments.reading import cell_file, read_comparison
-from hyperllama.core.experiments.results import BenchResults, BenchRun, ProblemRecord, load_results
+from hyperllama.core.experiments.reading import CellFacts, Comparison, cell_file
+from hyperllama.core.experiments.records import ProblemRecord
 from hyperllama.core.experiments.rival_proposers import (
     OptunaProposer,
     PortfolioProposer,
@@ -97,13 +98,21 @@ class Rival:
 
 def run(
     problems: Sequence[BenchProblem], methods: Sequence[str | Rival], **named: Any
-) -> BenchResults:
+) -> Comparison:
     rivals = {m.label: m.factory for m in methods if isinstance(m, Rival)}
     chosen = [
         Contender(m.label, m.label, identity=m.label) if isinstance(m, Rival) else m
         for m in methods
     ]
     return run_bench(problems, chosen, factories=rivals, **named)
+
+
+def whole(found: Comparison) -> list[CellFacts]:
+    return [c for c in found.cells if c.state == "done"]
+
+
+def configs(found: Comparison) -> dict[str, list[Config]]:
+    return {c.cell.id: [t["config"] for t in c.trials] for c in found.cells}
 
 
 def counted() -> tuple[Rival, list[int]]:
@@ -181,7 +190,7 @@ def test_random_search_really_run_agrees_with_its_computed_mean(folder: Path) ->
     method, _ = counted()
     results = run([problem], [method], seeds=300, budget=5, starts=["default", "none"])
     for start in ("default", "none"):
-        mean = np.mean([r.curve for r in results.whole() if r.start == start], axis=0)
+        mean = -np.mean([c.curve for c in results.cells if c.cell.start == start], axis=0)
         # random search here never repeats a configuration, but may hit a cell twice
         assert mean == pytest.approx(problem.random_search(0).curve(5, start), abs=0.03)
 
@@ -194,11 +203,9 @@ def test_a_noisy_table_shows_one_repeat_and_judges_by_the_mean(
     seen = [problem.observe(config, s) for s in range(3)]
     assert seen == pytest.approx([0.11, 0.10, 0.09])
     assert problem.judge(config, 0) == pytest.approx(0.1)
-    (found,) = run([problem], [counted()[0]], seeds=1, budget=3, out=tmp_path).whole()
-    (cell,) = read_comparison(str(tmp_path)).cells
-    assert len(cell.trials) == 3 and -cell.trials[0]["value"] == pytest.approx(
-        found.curve[0] + 0.01
-    )
+    (cell,) = run([problem], [counted()[0]], seeds=1, budget=3, out=tmp_path).cells
+    assert len(cell.trials) == 3
+    assert -cell.trials[0]["value"] == pytest.approx(-cell.curve[0] + 0.01)
 
 
 def test_what_a_table_lacks_is_said(folder: Path, tmp_path: Path) -> None:
@@ -252,10 +259,10 @@ def test_seed_0_is_the_papers_own_shift_and_others_differ() -> None:
 def test_unshifted_ackley_is_no_evidence() -> None:
     problems = landscape_problems(["ackley", "branin"], "plain")
     results = run(problems, [counted()[0]], seeds=2, budget=4)
-    figures = bench_figures(results, at=[4])
-    assert figures.problems == ("branin, plain",)
+    figures = experiment_figures(results, at=[4], by="problem", pairs=[])
+    assert figures.tasks == ("branin, plain",)
     assert any("ackley" in n for n in figures.notes)
-    assert "ackley, plain" not in limits(results, 4)
+    assert len(figures.limits["default", 4]) == 1
 
 
 # -- runs --------------------------------------------------------------------------------------
@@ -267,29 +274,27 @@ def test_a_bench_goes_on_where_it_was_stopped(folder: Path, tmp_path: Path) -> N
     method, made = counted()
     first = run(problems, [method], seeds=3, budget=4, out=out)
     assert made == [0, 1, 2]
-    cell = read_comparison(str(out)).cells[-1].cell
-    file = cell_file(out, cell)
-    whole = file.read_text().splitlines()
-    file.write_text("\n".join([*whole[:3], whole[3][:30]]))  # killed in the middle of a line
-    assert len(load_results(out).whole()) == 2
+    file = cell_file(out, first.cells[-1].cell)
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[:3], lines[3][:30]]))  # killed in the middle of a line
+    assert [c.state for c in load_bench(out).cells] == ["done", "done", "broken off"]
     again = run(problems, [method], seeds=4, budget=4, out=out)
     assert made == [0, 1, 2, 2, 3]
-    assert {k: r.configs for k, r in first.runs.items()}.items() <= {
-        k: r.configs for k, r in again.runs.items()
-    }.items()
-    assert len(load_results(out).runs) == 4
+    assert configs(first).items() <= configs(again).items()
+    assert len(whole(load_bench(out))) == 4
     run(problems, [method], seeds=2, budget=4, out=out, fresh=["mine"])
-    assert made[5:] == [0, 1] and len(load_results(out).runs) == 4
+    assert made[5:] == [0, 1] and len(whole(load_bench(out))) == 4
     file.write_text("nonsense\n" + file.read_text())
     with pytest.raises(StudyError, match="line 1"):
-        load_results(out)
+        load_bench(out)
 
 
 def test_results_of_version_0_1_0_are_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_text("{}\n")
     with pytest.raises(DataError, match=r"version 0\.1\.0"):
-        load_results(tmp_path)
-    assert not load_results(tmp_path / "nowhere").runs
+        load_bench(tmp_path)
+    with pytest.raises(DataError, match="no bench results"):
+        load_bench(tmp_path / "nowhere")
 
 
 def test_a_method_whose_model_changed_is_run_again(folder: Path, tmp_path: Path) -> None:
@@ -297,7 +302,8 @@ def test_a_method_whose_model_changed_is_run_again(folder: Path, tmp_path: Path)
     old, new = (Contender("tpe", "tpe", identity=f"tpe@{i}") for i in ("old", "new"))
     for method in (old, new):
         results = run_bench(problems, [method], seeds=2, budget=3, out=tmp_path)
-    assert {r.method_id for r in results.runs.values()} == {"tpe@new"}
+    assert results.grid.contenders == (new,) and len(whole(results)) == 2
+    assert len(list((tmp_path / "cells").iterdir())) == 4
 
 
 def test_a_method_that_breaks_is_named_and_tried_again(folder: Path, tmp_path: Path) -> None:
@@ -323,12 +329,12 @@ def test_a_method_that_breaks_is_named_and_tried_again(folder: Path, tmp_path: P
 
     method = Rival("breaks", Breaks)
     results = run(problems, [method, counted()[0]], seeds=1, budget=4, out=tmp_path)
-    assert [r.method for r in results.whole()] == ["mine"]
-    text = bench_text(results, bench_figures(results, at=[4]))
-    assert "broken off: breaks on small: evaluation 3: ValueError: bad luck" in text
+    assert [c.cell.contender for c in whole(results)] == ["mine"]
+    text = report_text(experiment_figures(results, at=[4], by="problem", pairs=[]))
+    assert "failed: breaks on small, seed 0: evaluation 3: ValueError: bad luck" in text
     broken = False
     again = run(problems, [method], seeds=1, budget=4, out=tmp_path)
-    assert len(again.whole()) == 2
+    assert len(whole(again)) == 2
 
 
 def test_workers_find_the_same_as_this_process(folder: Path, tmp_path: Path) -> None:
@@ -340,9 +346,8 @@ def test_workers_find_the_same_as_this_process(folder: Path, tmp_path: Path) -> 
         on_progress=lambda p: seen.append(p.done),
     )  # fmt: skip
     assert seen == [1, 2, 3, 4]
-    assert {k: (r.curve, r.configs) for k, r in here.runs.items()} == {
-        k: (r.curve, r.configs) for k, r in there.runs.items()
-    }
+    assert configs(here) == configs(there)
+    assert [c.curve for c in here.cells] == [c.curve for c in there.cells]
 
 
 def test_failures_count_as_the_worst_and_nothing_follows_the_last_configuration() -> None:
@@ -363,9 +368,15 @@ def test_failures_count_as_the_worst_and_nothing_follows_the_last_configuration(
         def random_search(self, seed: int) -> RandomSearch:
             return RandomSearch.of(np.array([3.0, 99.0]), default=(99.0, 99.0))
 
-    (found,) = run([Two()], [counted()[0]], seeds=[1], budget=4, starts=["none"]).whole()
-    assert len(found.curve) == 4 and found.curve[-1] == 3.0
-    assert set(found.curve) <= {99.0, 3.0} and len(found.configs) == 2
+    found = run([Two()], [counted()[0]], seeds=[1], budget=4, starts=["none"])
+    assert len(found.cells[0].trials) == 2 and found.cells[0].best_after(4) == -3.0
+    (row, *_) = experiment_figures(found, at=[4], by="problem", pairs=[]).rows
+    assert (row.contender, row.cells) == ("mine", 1) and found.cells[0].end["exhausted"]
+    failed = replace(found.cells[0], trials=[{**t, "value": None} for t in found.cells[0].trials])
+    figures = experiment_figures(replace(found, cells=(failed,)), at=[1], by="problem", pairs=[])
+    mine = next(r for r in figures.rows if r.contender == "mine")
+    assert mine.over_random is not None
+    assert mine.over_random.value == pytest.approx((51 - 99) / 51)
     with pytest.raises(StudyError, match="by hand"):
         run([Two()], [counted()[0]], seeds=2, budget=2, jobs=2)
 
@@ -479,19 +490,41 @@ def test_optunas_own_sampler_learns_from_trials_of_others() -> None:
 # -- figures -----------------------------------------------------------------------------------
 
 
-def handmade(losses: dict[str, list[list[float]]], random: float = 1.0) -> BenchResults:
-    """Results of one evaluation: method -> problem -> seeds."""
-    results = BenchResults()
-    for i in range(len(next(iter(losses.values())))):
-        curves = {"none": {"*": [random]}, "default": {"*": [random]}}
-        results.add(ProblemRecord(f"p{i}", f"id{i}", "tables", f"p{i}", "loss", 0.0, 2.0, curves))
-    for method, problems in losses.items():
-        for i, seeds in enumerate(problems):
-            for seed, loss in enumerate(seeds):
-                results.add(
-                    BenchRun(f"p{i}", f"id{i}", method, method, "default", seed, 1, [loss])
-                )
-    return results
+def handmade(losses: dict[str, list[list[float]]], random: float = 1.0) -> Comparison:
+    """Results of one evaluation: contender -> problem -> seeds."""
+    curves = {"none": {"*": [random]}, "default": {"*": [random]}}
+    problems = {
+        f"p{i}": ProblemRecord(f"p{i}", f"id{i}", "tables", "loss", 0.0, 2.0, curves)
+        for i in range(len(next(iter(losses.values()))))
+    }
+    end = {"finished": True}
+    cells = [
+        CellFacts(Cell(f"{m}{i}{seed}", m, f"p{i}", seed), "done", [trial(loss)], end)
+        for m, every in losses.items()
+        for i, seeds in enumerate(every)
+        for seed, loss in enumerate(seeds)
+    ]
+    grid = ExperimentGrid(
+        "made", 1, tuple(Contender(m, m) for m in losses), dict.fromkeys(problems, ""), {},
+        tuple(c.cell for c in cells), 0.0,
+    )  # fmt: skip
+    return Comparison(grid, tuple(cells), None, problems)
+
+
+def trial(loss: float) -> dict[str, Any]:
+    return {"number": 0, "value": -loss, "config": {}, "ask_s": 0.1, "seconds": 0.0, "replies": 1,
+            "repeated": 0, "invalid": 0, "fallback": ""}  # fmt: skip
+
+
+def figures_of(
+    found: Comparison, by: str = "problem", pairs: Sequence[tuple[str, str]] = ()
+) -> Any:
+    return experiment_figures(found, at=[1], by=by, pairs=pairs)
+
+
+def pair_of(found: Comparison, a: str, b: str) -> ContenderPair:
+    pair: ContenderPair = figures_of(found, pairs=[(a, b)]).pairs[0]
+    return pair
 
 
 def test_the_papers_figures() -> None:
@@ -499,45 +532,55 @@ def test_the_papers_figures() -> None:
         "a": [[0.4, 0.6], [1.0, 1.4], [0.8, 0.8]],
         "b": [[0.5], [1.1], [0.9]],
     })  # fmt: skip
-    rows = {r.method: r for r in bench_figures(results, at=[1]).rows}
+    found = figures_of(results)
+    rows = {r.contender: r for r in found.rows}
     assert rows["a"].better.value == pytest.approx(2 / 3)
-    assert rows["a"].median.value == pytest.approx(-0.2)
-    assert rows["a"].mean.value == pytest.approx((-0.5 + 0.2 - 0.2) / 3)
-    assert rows["a"].mean.low == pytest.approx(-0.5) and rows["a"].mean.high == pytest.approx(0.2)
+    assert rows["a"].median_gain.value == pytest.approx(0.2)
+    gain = rows["a"].over_random
+    assert gain.value == pytest.approx((0.5 - 0.2 + 0.2) / 3)
+    assert gain.low == pytest.approx(-0.2) and gain.high == pytest.approx(0.5)
     assert rows["a"].regret is not None and rows["a"].regret.value == pytest.approx(2.5 / 6)
-    assert (rows["a"].runs, rows["b"].runs, rows["random"].runs) == (6, 3, 0)
+    assert (rows["a"].cells, rows["b"].cells, rows["random"].cells) == (6, 3, 0)
     ranks = {m: r.rank.value for m, r in rows.items() if r.rank}
     assert ranks == pytest.approx({"a": (1.5 + 3 + 1) / 3, "b": (1.5 + 2 + 2) / 3,
                                    "random": (3 + 1 + 3) / 3})  # fmt: skip
-    assert limits(results, 1) == {"p0": -1.0, "p1": -1.0, "p2": -1.0}
+    assert found.limits["default", 1] == [1.0, 1.0, 1.0]
 
 
 def test_two_methods_are_compared_on_what_both_have() -> None:
     better = [[0.5 + 0.01 * i] for i in range(12)]
     results = handmade({"a": better, "b": [[0.9]] * 12})
-    results.runs = {k: r for k, r in results.runs.items() if (r.method, r.problem) != ("b", "p11")}
-    pair = compare_methods(results, "a", "b", at=1)
+    left = [c for c in results.cells if (c.cell.contender, c.cell.task) != ("b", "p11")]
+    results = replace(results, cells=tuple(left))
+    pair = pair_of(results, "a", "b")
     assert (pair.wins, pair.losses, pair.ties, pair.units) == (11, 0, 0, 11)
-    assert pair.p < 0.01 and (pair.change.high or 0) < 0
-    assert compare_methods(results, "a", "a", at=1).p == 1.0
-    assert compare_methods(results, "b", "random", at=1).wins == 11
-    assert compare_methods(results, "a", "nobody", at=1).units == 0
+    assert pair.p < 0.01 and (pair.difference.low or 0) > 0
+    assert pair_of(results, "a", "a").p == 1.0
+    assert pair_of(results, "b", "random").wins == 11
+    assert figures_of(results, pairs=[("a", "nobody")]).pairs == ()
     # b lacks a problem, so it has no rank among the others
-    assert {r.method for r in bench_figures(results, at=[1]).rows if r.rank is None} == {"b"}
+    assert {r.contender for r in figures_of(results).rows if r.rank is None} == {"b"}
 
 
-def test_runs_with_the_budget_asked_for_count_and_old_model_files_do_not() -> None:
+def test_runs_with_the_budget_asked_for_count() -> None:
     results = handmade({"a": [[0.5]]})
-    longer = next(iter(results.runs.values()))
-    results.add(replace(longer, budget=2, curve=[0.1, 0.1]))
-    assert bench_figures(results, at=[1]).rows[0].mean.value == pytest.approx(-0.5)
-    results.add(replace(longer, method_id="a@new", curve=[0.3]))
-    assert bench_figures(results, at=[1]).rows[0].mean.value == pytest.approx(-0.7)
+    (cell,) = results.cells
+    longer = replace(cell, cell=replace(cell.cell, budget=2), trials=[trial(0.1), trial(0.1)])
+    for cells in ((cell, longer), (longer, cell)):
+        (row, _) = figures_of(replace(results, cells=cells)).rows
+        assert row.over_random.value == pytest.approx(0.5)
+
+
+def test_of_two_folders_the_newer_results_count() -> None:
+    old, new = handmade({"a": [[0.5]], "b": [[0.5]]}), handmade({"a": [[0.3]]})
+    rows = {r.contender: r for r in figures_of(old.merged(new)).rows}
+    assert rows["a"].over_random.value == pytest.approx(0.7)
+    assert rows["b"].over_random.value == pytest.approx(0.5)
 
 
 def test_by_run_every_seed_counts() -> None:
     results = handmade({"a": [[0.4, 1.6], [1.0, 1.4]]})
-    row = bench_figures(results, at=[1], by="run").rows[0]
+    row = figures_of(results, by="run").rows[0]
     assert row.units == 4
 
 
@@ -547,22 +590,22 @@ def test_by_run_every_seed_counts() -> None:
 def test_reports_hold_everything_and_nothing_foreign_is_believed(tmp_path: Path) -> None:
     hostile = '<script>alert("x")</script>\x1b[2J'
     results = handmade({hostile: [[0.5], [0.7]], "=b": [[0.6], [0.9]]})
-    pairs = [compare_methods(results, hostile, "=b", at=1)]
-    figures = bench_figures(results, at=[1])
-    text = bench_text(results, figures, pairs)
-    assert "\x1b" not in text and "-40.0" in text and "Wilcoxon" in text
-    page = bench_html(results, figures, pairs)
+    figures = figures_of(results, pairs=[(hostile, "=b")])
+    text = report_text(figures)
+    assert "\x1b" not in text and "+40.0" in text and "Wilcoxon" in text
+    page = report_html(results, figures)
     assert "<script" not in page and "://" not in page
-    lines = list(csv.DictReader(io.StringIO(bench_csv(figures))))
-    assert {row["method"] for row in lines} == {hostile, "'=b", "random"}
-    assert float(lines[0]["mean"]) == pytest.approx(-0.4)
-    assert json.loads(bench_json(figures, pairs))["pairs"][0]["wins"] == 2
-    written = write_bench(results, tmp_path, at=[1], compared=[(hostile, "=b")])
-    assert (tmp_path / "summary.txt").read_text() == written
+    lines = list(csv.DictReader(io.StringIO(report_csv(figures))))
+    assert {row["contender"] for row in lines} == {hostile, "'=b", "random"}
+    assert float(lines[0]["over_random"]) == pytest.approx(0.4)
+    assert json.loads(report_json(figures))["pairs"][0]["wins"] == 2
+    write_report(results, figures, tmp_path)
+    assert (tmp_path / "summary.txt").read_text() == text
     assert {f.name for f in tmp_path.iterdir()} == {
         "report.html", "summary.csv", "summary.json", "summary.txt",
     }  # fmt: skip
-    assert bench_text(BenchResults(), bench_figures(BenchResults())).startswith("no results")
+    empty = replace(results, cells=())
+    assert "no results" in report_text(figures_of(empty))
 
 
 def test_pictures_are_well_formed() -> None:
@@ -603,8 +646,8 @@ def test_a_trained_problem_evaluates_each_configuration_once(tmp_path: Path) -> 
     problems = tabular_problems(which, cache=cache, pool=6)
     assert [p.missing(4) for p in problems] == [[0, 4], [0, 4]]
     results = run(problems, ["random", "cmaes"], seeds=1, budget=3, out=tmp_path, jobs=2)
-    row = bench_figures(results, at=[3]).rows[0]
-    assert row.units == 2 and all(0 <= r.curve[-1] < 1.5 for r in results.whole())
+    row = experiment_figures(results, at=[3], by="problem", pairs=[]).rows[0]
+    assert row.units == 2 and all(0 <= -c.curve[-1] < 1.5 for c in whole(results))
     again = tabular_problems(which, cache=cache, pool=6)
     assert [p.missing(4) for p in again] == [[], []]
     before = [p.evaluated() for p in again]
@@ -640,13 +683,13 @@ def test_the_command_runs_reports_and_goes_on(
     common = ["--seeds", "2", "--budget", "5", "--at", "3,5", "--out", out]
     assert main(["bench", "tables", str(folder), "--methods", "random,cmaes", *common]) == 0
     shown = capsys.readouterr()
-    assert "after 5 evaluations, 1 problem" in shown.out and "2 of 2" in shown.err
+    assert "after 5 evaluations, 1 task" in shown.out and "2 of 2" in shown.err
     assert main(["bench", "report", out, "--at", "5", "--compare", "cmaes,random"]) == 0
     assert "Wilcoxon" in capsys.readouterr().out
     drawn = ["bench", "landscapes", "branin", "--methods", "cmaes", *common]
     assert main(drawn) == 0
     shown = capsys.readouterr()
-    assert "branin, seed 0, cmaes" in shown.out and "1 problem;" in shown.out
+    assert "branin, seed 0, cmaes" in shown.out and "1 task;" in shown.out
     assert main(["bench", "methods"]) == 0
     assert "hybrid" in capsys.readouterr().out
     assert main(["bench", "tables", str(tmp_path), "--methods", "cmaes"]) == 3

@@ -18,14 +18,14 @@ from hyperllama.core.errors import EngineError, ModelFileError, SpaceError, Stud
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.experiments.cache import KeptTrials, default_file
 from hyperllama.core.experiments.contenders import parse_contender
-from hyperllama.core.experiments.figures.comparison import comparison_figures
-from hyperllama.core.experiments.figures.comparison_report import (
-    comparison_csv,
-    comparison_html,
-    comparison_json,
-    comparison_text,
-    write_comparison,
+from hyperllama.core.experiments.figures.report import (
+    report_csv,
+    report_html,
+    report_json,
+    report_text,
+    write_report,
 )
+from hyperllama.core.experiments.figures.table import experiment_figures
 from hyperllama.core.experiments.grid import (
     Cell,
     Contender,
@@ -212,7 +212,9 @@ def test_a_comparison_is_stopped_goes_on_and_trains_nothing_twice(tmp_path: Path
     assert len(trained) == len(set(trained)) < len(keys)  # the default of every cell but one
     model = next(c for c in found.cells if c.cell.contender == "hyperllama-1m")
     assert (model.mean("tokens.prompt") or 0) > 10 and model.trials[1]["engine_mb"] > 10
-    text = comparison_text(write_comparison(found))
+    figures = experiment_figures(found)
+    write_report(found, figures, found.grid.folder)
+    text = report_text(figures)
     assert "hyperllama-1m" in text and "note: 2 seeds" in text
     folder = comparison_folder("one")
     assert {f.name for f in folder.iterdir()} >= {"report.html", "summary.csv", "summary.json"}
@@ -254,14 +256,14 @@ def comparison(*cells: list[CellFacts]) -> Comparison:
 
 def test_gains_ranks_and_noise() -> None:
     random = {0: [0.5, 0.6, 0.5], 1: [0.5, 0.5, 0.6], 2: [0.5, 0.6, 0.6]}
-    found = comparison_figures(comparison(
+    found = experiment_figures(comparison(
         cells_of("random", "t", random),
         cells_of("model-a", "t", {s: [0.5, 0.7, 0.8 + s / 100] for s in range(3)}),
         cells_of("model-b", "t", {0: [0.5, 0.8, 0.7], 1: [0.5, 0.8, 0.9], 2: [0.5, 0.7, 0.7]}),
     ))  # fmt: skip
     rows = {r.contender: r for r in found.rows}
     assert [r.contender for r in found.rows] == ["model-a", "model-b", "random"]
-    assert [r.rank for r in found.rows] == [1.0, 2.0, 3.0]
+    assert [r.rank and r.rank.value for r in found.rows] == [1.0, 2.0, 3.0]
     # two draws of {0.6 four times, 0.5 twice}: both are 0.5 in one case of fifteen
     expected = 0.4 + 0.1 * (1 / 15)
     gain = rows["model-a"].over_random
@@ -270,20 +272,20 @@ def test_gains_ranks_and_noise() -> None:
     assert rows["random"].over_random is None
     over_default = rows["model-a"].over_default
     assert over_default is not None and over_default.value == pytest.approx((0.5 - 0.19) / 0.5)
-    verdicts = {v.b: v for v in found.verdicts}
+    verdicts = {v.b: v for v in found.pairs}
     assert verdicts["model-b"].noise is True and "within noise" in verdicts["model-b"].words()
     assert verdicts["random"].noise is False and "beyond noise" in verdicts["random"].words()
 
 
 def test_errors_are_losses_as_they_are() -> None:
-    found = comparison_figures(comparison(
+    found = experiment_figures(comparison(
         cells_of("random", "t", {0: [-2.0, -1.5, -3.0]}),
         cells_of("model-a", "t", {0: [-2.0, -1.0, -4.0]}),
     ))  # fmt: skip
     row = found.rows[0]
     assert row.contender == "model-a" and row.over_default is not None
     assert row.over_default.value == pytest.approx(0.5) and row.over_default.low is None
-    assert found.verdicts[0].noise is None and "fewer than 3 seeds" in found.verdicts[0].words()
+    assert found.pairs[0].noise is None and "fewer than 3 seeds" in found.pairs[0].words()
 
 
 def test_cells_that_are_missing_or_failed_are_told_of() -> None:
@@ -293,11 +295,11 @@ def test_cells_that_are_missing_or_failed_are_told_of() -> None:
     )
     *kept, last = whole.cells
     failed = replace(last, state="failed", end={"error": "it broke"})
-    found = comparison_figures(replace(whole, cells=(*kept, failed)))
+    found = experiment_figures(replace(whole, cells=(*kept, failed)))
     assert found.failed == (("tpe", "t", 1, "it broke"),)
-    assert "are equal" in found.verdicts[0].words()
+    assert "are equal" in found.pairs[0].words()
     waiting = replace(whole, cells=(*kept, CellFacts(last.cell, "waiting")))
-    assert "1 of 4 cells are not finished" in comparison_figures(waiting).notes
+    assert "1 of 4 cells are not finished" in experiment_figures(waiting).notes
     assert waiting.left_s == pytest.approx(3 * 1.1)
 
 
@@ -307,21 +309,21 @@ def test_reports_hold_the_figures_and_escape_names(tmp_path: Path) -> None:
         cells_of("random", "t", {s: [0.5, 0.6, 0.7] for s in range(3)}),
         cells_of(name, "t", {s: [0.5, 0.6, 0.9] for s in range(3)}),
     )
-    summary = comparison_figures(whole)
-    text = comparison_text(summary)
+    summary = experiment_figures(whole)
+    text = report_text(summary)
     assert "\x1b" not in text and "=model<b>" in text
-    narrow = comparison_text(summary, 60)
+    narrow = report_text(summary, 60)
     assert max(map(len, narrow.split("\n\n")[1].splitlines())) <= 60
-    rows = list(csv.DictReader(io.StringIO(comparison_csv(summary))))
+    rows = list(csv.DictReader(io.StringIO(report_csv(summary))))
     assert rows[0]["contender"].startswith("'=") and float(rows[0]["rank"]) == 1.0
-    told = json.loads(comparison_json(summary))
+    told = json.loads(report_json(summary))
     assert told["rows"][0]["over_default"]["value"] == pytest.approx(0.8)
-    assert "beyond noise" in told["verdicts"][0]["words"]
+    assert "beyond noise" in told["pairs"][0]["words"]
 
     tags: list[str] = []
     parser = html.parser.HTMLParser()
     parser.handle_starttag = lambda tag, attrs: tags.append(tag)  # type: ignore[method-assign]
-    parser.feed(comparison_html(whole, summary))
+    parser.feed(report_html(whole, summary))
     assert "b" not in tags and tags.count("svg") == 1 and tags.count("table") == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hyperllama.core.experiments.problems.base import BenchProblem
-    from hyperllama.core.experiments.results import BenchResults
+    from hyperllama.core.experiments.reading import Comparison
     from hyperllama.core.experiments.running.runner import RunProgress
     from hyperllama.tui.cli.progress_line import ProgressLine
 
@@ -178,7 +179,6 @@ def run(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     finally:
         line.end()
-    results = results.only({p.fingerprint for p in problems})
     if arguments.what == "landscapes":
         _draw(results, arguments.picture)
     _write(results, out, arguments)
@@ -235,10 +235,8 @@ def _available() -> tuple[str, ...]:
     return tuple(found)
 
 
-def _draw(results: BenchResults, method: str | None) -> None:
+def _draw(found: Comparison, method: str | None) -> None:
     """The path of one method over each landscape, as wide as the terminal allows."""
-    import shutil
-
     from hyperllama.core.experiments.figures.contours import (
         LandscapePicture,
         contour_text,
@@ -246,40 +244,39 @@ def _draw(results: BenchResults, method: str | None) -> None:
     )
 
     columns = min(64, shutil.get_terminal_size().columns - 2)
-    for problem in results.problems.values():
-        runs = landscape_runs(results, problem)
-        chosen = [r for r in runs if method is None or r.method == method]
+    for task, record in found.problems.items():
+        runs = landscape_runs(found, task)
+        chosen = [r for r in runs if method is None or r.cell.contender == method]
         if not chosen or columns < 16:
             continue
-        run = chosen[0]
-        picture = LandscapePicture(problem, run.seed, 2 * columns)
-        end = run.curve[-1]
-        print(f"{problem.name}, seed {run.seed}, {run.method} ({run.start} start): {end:.4g}")
+        run, cell = chosen[0], chosen[0].cell
+        picture = LandscapePicture(record, cell.seed, 2 * columns)
+        print(f"{task}, seed {cell.seed}, {cell.contender} ({cell.start} start): "
+              f"{-run.curve[-1]:.4g}")  # fmt: skip
         print(contour_text(picture.grid, picture.path(run), picture.optima, columns), "\n")
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from hyperllama.core.errors import DataError
-    from hyperllama.core.experiments.results import load_results
+    from hyperllama.core.experiments.bench import load_bench
 
-    loaded = [load_results(folder) for folder in arguments.folders]
-    for folder, found in zip(arguments.folders, loaded, strict=True):
-        if not found.runs:
-            raise DataError(f"{folder} holds no bench results", "name the OUT folder of a bench")
-    _write(loaded[0].merged(loaded[1:]), arguments.out or arguments.folders[0], arguments)
+    first, *others = map(load_bench, arguments.folders)
+    for other in others:
+        first = first.merged(other)
+    _write(first, arguments.out or arguments.folders[0], arguments)
     return 0
 
 
-def _write(results: BenchResults, out: Path, arguments: argparse.Namespace) -> None:
-    from hyperllama.core.experiments.figures.bench_report import write_bench
+def _write(results: Comparison, out: Path, arguments: argparse.Namespace) -> None:
+    from hyperllama.core.experiments.figures.report import report_text, write_report
+    from hyperllama.core.experiments.figures.table import experiment_figures
     from hyperllama.core.experiments.figures.writing import FILES
 
-    print(
-        write_bench(
-            results, out, at=arguments.at, by=arguments.by, against=arguments.against,
-            compared=arguments.compare,
-        )
+    found = experiment_figures(
+        results, at=arguments.at, by=arguments.by, against=arguments.against,
+        pairs=arguments.compare,
     )  # fmt: skip
+    write_report(results, found, out)
+    print(report_text(found, shutil.get_terminal_size((200, 50)).columns))
     print(f"written to {out}: {FILES}")
 
 

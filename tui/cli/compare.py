@@ -222,20 +222,18 @@ def _standing(found: Comparison) -> str:
 
 
 def _report(name: str, as_json: bool) -> int:
-    from hyperllama.core.experiments.figures.comparison_report import (
-        comparison_json,
-        comparison_text,
-        write_comparison,
-    )
+    from hyperllama.core.experiments.figures.report import report_json, report_text, write_report
+    from hyperllama.core.experiments.figures.table import experiment_figures
     from hyperllama.core.experiments.figures.writing import FILES
     from hyperllama.core.experiments.reading import read_comparison
 
     found = read_comparison(name)
-    figures = write_comparison(found)
+    figures = experiment_figures(found)
+    write_report(found, figures, found.grid.folder)
     if as_json:
-        print(comparison_json(figures), end="")
+        print(report_json(figures), end="")
     else:
-        print(comparison_text(figures, shutil.get_terminal_size((200, 50)).columns))
+        print(report_text(figures, shutil.get_terminal_size((200, 50)).columns))
         print(f"written to {found.grid.folder}: {FILES}")
     return 0
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.experiments.problems.landscapes import Landscape
-from hyperllama.core.experiments.results import BenchResults, BenchRun, ProblemRecord
+from hyperllama.core.experiments.reading import CellFacts, Comparison
+from hyperllama.core.experiments.records import ProblemRecord
 
 Floats = NDArray[np.float64]
 Points = Sequence[tuple[float, float]]
@@ -18,16 +19,16 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _MARKS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def landscape_runs(results: BenchResults, problem: ProblemRecord) -> list[BenchRun]:
-    """One run a method on a landscape: the lowest seed, "default" before "none"; else nothing."""
-    if problem.suite != "landscapes":
+def landscape_runs(comparison: Comparison, task: str) -> list[CellFacts]:
+    """A cell each contender: the lowest seed, "default" before "none"; none of other tasks."""
+    if comparison.problems[task].suite != "landscapes":
         return []
-    runs = [r for r in results.whole() if r.problem_id == problem.problem_id]
-    seed = min((r.seed for r in runs), default=0)
-    chosen: dict[str, BenchRun] = {}
-    for run in sorted(runs, key=lambda r: (r.start, -r.budget)):
-        if run.seed == seed:
-            chosen.setdefault(run.method, run)
+    runs = [c for c in comparison.cells if c.cell.task == task and c.state == "done"]
+    seed = min((c.cell.seed for c in runs), default=0)
+    chosen: dict[str, CellFacts] = {}
+    for run in sorted(runs, key=lambda c: (c.cell.start, -c.cell.budget)):
+        if run.cell.seed == seed:
+            chosen.setdefault(run.cell.contender, run)
     return [chosen[m] for m in sorted(chosen)]
 
 
@@ -43,9 +44,9 @@ class LandscapePicture:
         inside = (optima - bounds[:, 0]) / (bounds @ [-1, 1])
         self.optima = [(float(a), float(b)) for a, b in inside]
 
-    def path(self, run: BenchRun) -> list[tuple[float, float]]:
-        """What a run evaluated."""
-        units = (self._landscape.space.to_unit(c) for c in run.configs)
+    def path(self, run: CellFacts) -> list[tuple[float, float]]:
+        """What a cell evaluated."""
+        units = (self._landscape.space.to_unit(t["config"]) for t in run.trials)
         return [(float(u[0]), float(u[1])) for u in units]
 
 

@@ -140,7 +140,7 @@ def play(
                 file.end({"exhausted": error.message})
                 return True
             except Exception as error:  # a proposer that breaks must not end the others' cells
-                file.end(_failure(error))
+                file.end(_failure(error, number))
                 return True
             result, known = task.evaluate(config, rules.should_stop)
             if result.state == "cancelled":
@@ -163,10 +163,11 @@ def play(
     return True
 
 
-def _failure(error: Exception) -> dict[str, Any]:
+def _failure(error: Exception, number: int) -> dict[str, Any]:
     if isinstance(error, HyperLlamaError):
         return {"error": error.message, "hint": error.hint}
-    return {"error": f"{type(error).__name__}: {error}"}
+    lines = f"evaluation {number + 1}: {type(error).__name__}: {error}".splitlines()
+    return {"error": lines[0][:300]}
 
 
 def _informed(proposer: Proposer, file: CellFile) -> Proposer:
