@@ -11,17 +11,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hyperllama.core.api.sampler import LlamaSampler
     from hyperllama.core.api.search_cv import LlamaSearchCV
+    from hyperllama.core.api.studies import StudyResult, read_study, resume, run
     from hyperllama.core.space import SearchSpace
     from hyperllama.core.task import load_task
 
 __version__ = "0.1.0"
-__all__ = ["LlamaSampler", "LlamaSearchCV", "SearchSpace", "load_task"]
+__all__ = [
+    "LlamaSampler",
+    "LlamaSearchCV",
+    "SearchSpace",
+    "StudyResult",
+    "load_task",
+    "read_study",
+    "resume",
+    "run",
+]
 
 _MODULES = {
     "LlamaSampler": "core.api.sampler",
     "LlamaSearchCV": "core.api.search_cv",
     "SearchSpace": "core.space",
+    "StudyResult": "core.api.studies",
     "load_task": "core.task",
+    "read_study": "core.api.studies",
+    "resume": "core.api.studies",
+    "run": "core.api.studies",
 }
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hyperllama.core.errors import EngineError, HyperLlamaError
+from hyperllama.core.errors import EngineError, HyperLlamaError, StudyError
 from hyperllama.core.events import Noted
 
 if TYPE_CHECKING:
+    from hyperllama.core.task import Task
     from hyperllama.models.engine import EngineSettings
+
+_UNLIMITED_TRIALS = 100_000  # what a task file's budget in minutes alone means
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Options:
     context_length: int | None = None
     temperature: float | None = None
     prompt: Mapping[str, Any] | None = None
+
+    @property
+    def budget_s(self) -> float | None:
+        """The time limit in seconds."""
+        return None if self.minutes is None else 60 * self.minutes
 
     def over(self, kept: Mapping[str, Any]) -> Options:
         """These options, and what `kept` says where they say nothing."""
@@ -72,6 +80,73 @@ def choose_proposer(wanted: str | None, model: str | None) -> tuple[str, Noted |
     if wanted is not None:
         return wanted, None
     return ("hybrid" if is_embedded else "llama"), None
+
+
+def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
+    """The options of a new study with nothing left open, and what people should know of them.
+
+    Raises:
+        HyperLlamaError: the proposer, the model or the prompt templates cannot be used.
+    """
+    trials, minutes = options.trials, options.minutes
+    if trials is None and minutes is None:
+        trials, minutes = task.budget.trials, task.budget.minutes
+        if minutes is not None and trials >= _UNLIMITED_TRIALS:
+            trials = None
+    proposer, note = choose_proposer(options.proposer, options.model)
+    chosen = replace(
+        options,
+        trials=trials,
+        minutes=minutes,
+        proposer=proposer,
+        model=lasting_model(options.model or "embedded"),
+        seed=task.seed if options.seed is None else options.seed,
+        prompt={**task.prompt, **(options.prompt or {})},
+    )
+    _check_templates(chosen)
+    return chosen, [note] if note is not None else []
+
+
+def over_stored(options: Options, attrs: Mapping[str, Any], study: str, more: int) -> Options:
+    """The options of a resumed study: those given now over those that it has stored.
+
+    Args:
+        attrs: what the storage keeps about the study.
+        more: trials to add to the budget.
+
+    Raises:
+        HyperLlamaError: another seed is given, or the proposer, the model or the prompt templates
+            cannot be used.
+    """
+    stored_s = attrs.get("budget_s")
+    stored = {
+        **attrs["settings"],
+        "trials": attrs.get("budget_trials"),
+        "minutes": None if stored_s is None else stored_s / 60,
+        "proposer": attrs.get("proposer"),
+    }
+    if options.seed not in (None, stored.get("seed")):
+        raise StudyError(
+            f"the study {study!r} was started with seed {stored.get('seed')}",
+            "the seed of a study cannot change; start another study",
+        )
+    options = options.over(stored)
+    _check_templates(options)
+    if more:
+        options = replace(options, trials=(options.trials or 0) + more)
+    if options.proposer is not None and options.proposer != stored["proposer"]:
+        choose_proposer(options.proposer, options.model)
+    return options
+
+
+def _check_templates(options: Options) -> None:
+    """A study does not begin with prompt templates that cannot be used."""
+    from hyperllama.core.prompt.templates import load_templates
+    from hyperllama.core.task.prompt_options import PromptOptions
+
+    folder = PromptOptions.of(options.prompt or {}).templates
+    if folder:
+        load_templates(Path(folder))
 
 
 def lasting_model(model: str) -> str:

@@ -22,7 +22,7 @@ from hyperllama.core.report.study import export_study
 from hyperllama.core.storage.folder import write_summary
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.reading import read_study
-from hyperllama.core.study.launch import start
+from hyperllama.core.study.opening import start
 from hyperllama.core.study.options import Options
 from tests.small import write_task
 

@@ -214,7 +214,7 @@ def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None
     from hyperllama.core.storage import trash
     from hyperllama.core.storage.database import open_storage
     from hyperllama.core.storage.store import Store
-    from hyperllama.core.study.launch import start
+    from hyperllama.core.study.opening import start
     from hyperllama.core.study.options import Options
     from tests.small import write_task
 

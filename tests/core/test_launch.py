@@ -18,7 +18,7 @@ from hyperllama.core.prompt.templates import PromptError
 from hyperllama.core.storage.folder import SUMMARY, TASK, Lock, read_summary
 from hyperllama.core.storage.paths import default_storage, study_dir
 from hyperllama.core.storage.reading import read_study
-from hyperllama.core.study.launch import resume, start
+from hyperllama.core.study.opening import resume, start
 from hyperllama.core.study.options import Options, choose_proposer, gpu_layers
 from hyperllama.core.task import load_task
 from tests.core.fakes import SPACE, FakeRunner, database
@@ -133,7 +133,7 @@ def test_a_name_that_was_just_taken_leads_to_the_next(
     task: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = iter(["quick", "quick-2"])
-    monkeypatch.setattr("hyperllama.core.study.launch.free_name", lambda stem: next(names))
+    monkeypatch.setattr("hyperllama.core.study.opening.free_name", lambda stem: next(names))
     other = Lock(study_dir("quick"))
     other.take()
     start(task, Options(proposer="random", trials=1))
@@ -193,12 +193,12 @@ def test_killed_while_opening(task: Path, moment: str, monkeypatch: pytest.Monke
         raise Stopper
 
     with monkeypatch.context() as patched:
-        patched.setattr("hyperllama.core.study.launch.shutil.rmtree", lambda *a, **k: None)
-        patched.setattr("hyperllama.core.study.launch.Path.unlink", lambda *a, **k: None)
+        patched.setattr("hyperllama.core.study.opening.shutil.rmtree", lambda *a, **k: None)
+        patched.setattr("hyperllama.core.study.opening.Path.unlink", lambda *a, **k: None)
         if moment == "summary":
-            patched.setattr("hyperllama.core.study.launch.write_summary", die)
+            patched.setattr("hyperllama.core.study.opening.write_summary", die)
         elif moment == "task":
-            patched.setattr("hyperllama.core.study.launch.write_atomically", die)
+            patched.setattr("hyperllama.core.study.opening.write_atomically", die)
         elif moment == "table":
             LaunchRunner.troubles = [Stopper()]
         elif moment == "study":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -13,6 +14,7 @@ import pytest
 from hyperllama.core.errors import EngineError, StudyError
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import (
+    Event,
     FoldFinished,
     Noted,
     ProposalMade,
@@ -24,8 +26,10 @@ from hyperllama.core.events import (
 from hyperllama.core.events.requests import (
     Extend,
     Hint,
+    Note,
     Pause,
     QueueTrial,
+    Rerun,
     Resume,
     Step,
     Stop,
@@ -33,8 +37,10 @@ from hyperllama.core.events.requests import (
     SwitchProposer,
 )
 from hyperllama.core.space import Categorical, Config, Integer, Param, SearchSpace
-from hyperllama.core.storage.proposal_log import read_proposals
+from hyperllama.core.storage.proposal_log import read_beliefs, read_proposals
 from hyperllama.core.storage.request_log import send
+from hyperllama.core.study import StateFold, fold
+from hyperllama.core.study.history import stored_events
 from hyperllama.core.trials import AskContext, Cancelled, Proposal
 from tests.core.fakes import SPACE, Bench, Drawn, FakeRunner, quality
 
@@ -491,3 +497,47 @@ def test_killed_while_the_proposer_thinks_uses_the_number_again(bench: Bench) ->
     bench.study().run()
     numbers = [t[0] for t in bench.trials() if t[4] == "drawn"]
     assert numbers == [1, 2, 4, 5] and {t[1] for t in bench.trials()} == {"COMPLETE"}
+
+
+def test_the_storage_holds_the_state_that_the_loop_had(bench: Bench) -> None:
+    def ask(count: int, config: Config) -> None:
+        if count == 3:
+            for request in (Hint("shallow"), Note(0, "odd"), Rerun(1, 2), Extend(1)):
+                send(bench.folder, request)
+
+    bench.runner.before = ask
+    bench.study().run()
+    bench.reopen()
+    here = fold((event, 0.0) for event in bench.events)
+    assert here.opened is not None
+    past = stored_events(bench.store, here.opened, read_beliefs(bench.folder / "proposals.jsonl"))
+    there = fold([(here.opened, 0.0), *past])
+    untimed = {"started_t": 0.0, "ended_t": 0.0}
+    assert [replace(t, **untimed) for t in there.trials] == [  # type: ignore[arg-type]
+        replace(t, **untimed) for t in here.trials  # type: ignore[arg-type]
+    ]
+    assert [a.text for a in there.actions] == [a.text for a in here.actions] and here.actions
+    assert there.incumbent == here.incumbent
+
+
+def test_damaged_attributes_cost_themselves_and_a_note(bench: Bench) -> None:
+    bench.store.set_attrs(
+        {"steered": [[1.0, 0, "paused"], "x"], "talk": [{"asked": 3}], "reruns": {"0": [{}]},
+         "notes": ["x"], "hints": 3, "ranges": {"max_depth": "x"}}
+    )  # fmt: skip
+    assert bench.study().run().why == "budget"
+    lines = (bench.folder / "events.jsonl").read_text("utf8").splitlines()
+    notes = [e[0].text for e in map(from_json, lines) if e and isinstance(e[0], Noted)]
+    assert sum("is damaged and was left out" in text for text in notes) == 3
+
+
+def test_a_long_history_folds_quickly() -> None:
+    events: list[tuple[Event, float]] = []
+    for number in range(10_000):
+        events.append((ProposalMade(number, "tpe", {"a": number}), float(number)))
+        end = TrialFinished(number, "complete", {"a": number}, 0.5, (0.5,), incumbent=number == 7)
+        events.append((end, number + 0.5))
+    folding = StateFold()
+    for event, t in events:
+        folding.apply(event, t)
+    assert folding.state.done_count == 10_000 and folding.state.best == folding.state.trials[7]

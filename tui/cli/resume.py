@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         more = ["--more", str(arguments.more)] if arguments.more else []
         return detach(arguments, folder.name, ["resume", folder.name, *more])
 
-    from hyperllama.core.study.launch import resume
+    from hyperllama.core.study.opening import resume
 
     options = options_from(arguments)
     return run_here(

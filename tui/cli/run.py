@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         name = arguments.study or free_name(load_task(file).name)
         return detach(arguments, check_name(name), ["run", str(file), "--study", name])
 
-    from hyperllama.core.study.launch import start
+    from hyperllama.core.study.opening import start
 
     options = options_from(arguments)
     return run_here(

@@ -1,0 +1,144 @@
+"""`run`, `resume` and `read_study`: studies from a script, as `hyperllama run` runs them.
+
+    >>> import hyperllama
+    >>> result = hyperllama.run("task.toml", proposer="hybrid", trials=20)  # doctest: +SKIP
+    >>> result.best_score, result.default_score  # doctest: +SKIP
+    (0.9312, 0.9187)
+    >>> hyperllama.resume(result.name, more=10).stop_reason  # doctest: +SKIP
+    'budget'
+    >>> hyperllama.read_study(result.name).best.config  # doctest: +SKIP
+    {'max_depth': 4, 'learning_rate': 0.05}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hyperllama.core.errors import StudyError
+from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.text import allowed
+
+if TYPE_CHECKING:
+    from hyperllama.core.study.options import Options
+    from hyperllama.core.task import Task
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """How a study ended.
+
+    Attributes:
+        state: everything that is known of the study.
+        name: of the study, for `resume`, `read_study` and the command line.
+        folder: of the study's logs.
+        stop_reason: "budget", "minutes", "exhausted", "stopped" or "error".
+    """
+
+    state: StudyState
+    name: str
+    folder: Path
+    stop_reason: str
+
+    @property
+    def trials(self) -> tuple[TrialState, ...]:
+        """The finished trials, by number; failed ones included."""
+        return tuple(trial for trial in self.state.trials if trial.done)
+
+    @property
+    def best_params(self) -> Mapping[str, Any] | None:
+        """The configuration of the incumbent; None where every trial failed."""
+        return self.state.best.config if self.state.best is not None else None
+
+    @property
+    def best_score(self) -> float | None:
+        """The incumbent's mean score over the folds; greater is better."""
+        return self.state.best.value if self.state.best is not None else None
+
+    @property
+    def default_score(self) -> float | None:
+        """The score of the library's default configuration."""
+        return self.state.default_value
+
+    @property
+    def test_score(self) -> float | None:
+        """The incumbent's score on the test rows; None without any, or before the end."""
+        return self.state.finished.test_value if self.state.finished is not None else None
+
+
+def run(task: str | Path | Task, *, study: str | None = None, **options: Any) -> StudyResult:
+    """Run a new study to its end.
+
+    Args:
+        task: a task file, or a task from `load_task`.
+        study: its name; without one it gets one after the task's.
+        options: as `hyperllama run` has them: proposer, model, trials, minutes, seed, storage,
+            threads, gpu_layers, context_length, temperature, prompt.
+
+    Raises:
+        HyperLlamaError: an option is unknown, the task, the table, the model or the storage cannot
+            be used, the name is taken, or the study failed for good.
+    """
+    from hyperllama.core.study.opening import start
+
+    chosen = _options(options)
+    given = Path(task).expanduser() if isinstance(task, (str, Path)) else task
+    names: list[str] = []
+
+    def listen(event: Any, t: float) -> None:
+        if not names:  # the first event is `StudyOpened`
+            names.append(event.study)
+
+    start(given, chosen, study=study, listener=listen)
+    return _result(names[0], chosen)
+
+
+def resume(study: str, *, more: int = 0, **options: Any) -> StudyResult:
+    """Go on with a study where it was left.
+
+    Args:
+        more: trials to add to its budget.
+        options: as `run` takes them; they stand over those that the study was started with.
+
+    Raises:
+        HyperLlamaError: there is no such study, another process owns it, or as `run`.
+    """
+    from hyperllama.core.study.opening import resume as go_on
+
+    chosen = _options(options)
+    go_on(study, chosen, more=more)
+    return _result(study, chosen)
+
+
+def read_study(name: str, storage: str | None = None) -> StudyState:
+    """The state of a study, which may be running in another process.
+
+    Args:
+        storage: an Optuna storage URL; default: where the study's folder says it is.
+
+    Raises:
+        StudyError: there is no such study, or its storage cannot be read.
+    """
+    from hyperllama.core.study.history import read_state
+
+    return read_state(name, storage)
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    from hyperllama.core.study.options import Options
+
+    known = [field.name for field in fields(Options)]
+    for name in given:
+        if name not in known:
+            raise StudyError(f"unknown option {name!r}", allowed(known, name))
+    return Options(**given)
+
+
+def _result(study: str, options: Options) -> StudyResult:
+    from hyperllama.core.storage.paths import study_dir
+
+    state = read_study(study, options.storage)
+    reason = state.finished.why if state.finished is not None else ""
+    return StudyResult(state, study, study_dir(study), reason)

@@ -1,0 +1,336 @@
+"""Opens everything a study needs, in the right order, runs it, and closes everything again.
+
+Lock, folder, trial runner (which loads the table), storage, then the loop. What a study was started
+with is kept in its storage, so that `resume` needs nothing but its name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hyperllama.core.errors import ChildDied, StudyError
+from hyperllama.core.events import Noted, StudyFinished
+from hyperllama.core.storage.event_log import EventLog, Listener
+from hyperllama.core.storage.folder import (
+    CACHE,
+    EVENTS,
+    LOG,
+    PROPOSALS,
+    SUMMARY,
+    TASK,
+    Lock,
+    check_name,
+    find_study,
+    free_name,
+    hide_password,
+    read_summary,
+    storage_of,
+    write_atomically,
+    write_summary,
+)
+from hyperllama.core.storage.paths import default_storage, study_dir
+from hyperllama.core.storage.request_log import Inbox, log_bytes
+from hyperllama.core.study.options import (
+    DEFAULTS,
+    Options,
+    absolute_storage,
+    lasting_model,
+    over_stored,
+    settled,
+    without_storage,
+)
+
+if TYPE_CHECKING:
+    from hyperllama.core.storage.store import Store
+    from hyperllama.core.study.problem import OpenProblem
+    from hyperllama.core.task import Task
+    from hyperllama.core.trials import Proposer
+
+_VERSION = 1
+
+
+def start(
+    task: Path | Task,
+    options: Options = DEFAULTS,
+    *,
+    study: str | None = None,
+    listener: Listener | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> StudyFinished:
+    """Run a new study of a task, or of a task file, to its end.
+
+    Without a name it gets one after the task's.
+
+    Raises:
+        HyperLlamaError: the task, the table, the model or the storage cannot be used; the study's
+            name is taken; the study failed for good. In all but the last case nothing is left.
+    """
+    from hyperllama.core.task import load_task, standalone_text
+
+    text = standalone_text(task) if isinstance(task, Path) else _text_of(task)
+    task = load_task(task) if isinstance(task, Path) else task
+    claim = _claim(study, task.name)
+    try:
+        folder, name = claim.folder, claim.folder.name
+        if (folder / SUMMARY).exists() or (folder / TASK).exists():
+            raise StudyError(
+                f"there is a study {name!r} already",
+                f"`hyperllama resume {name}` goes on with it; --study NAME starts another",
+            )
+        url = absolute_storage(options.storage or default_storage())
+        opening = _Opening(claim, replace(options, storage=url), listener, interrupted)
+        try:
+            opening.create(task, text)
+        except BaseException:
+            opening.close()
+            if claim.fresh:
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                for file in (SUMMARY, TASK):
+                    (folder / file).unlink(missing_ok=True)
+            raise
+        return opening.run()
+    finally:
+        claim.lock.release()
+
+
+def resume(
+    study: str,
+    options: Options = DEFAULTS,
+    *,
+    more: int = 0,
+    listener: Listener | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> StudyFinished:
+    """Go on with a study where it was left; `more` adds trials to its budget.
+
+    Raises:
+        HyperLlamaError: there is no such study, another process owns it, or as `start`.
+    """
+    folder = study_dir(study) if options.storage else find_study(study)
+    claim = _Claim(folder, False, log_bytes(folder), Lock(folder))
+    claim.lock.take()
+    try:
+        url = absolute_storage(options.storage or storage_of(folder))
+        opening = _Opening(claim, replace(options, storage=url), listener, interrupted)
+        try:
+            opening.reopen(more)
+        except BaseException:
+            opening.close()
+            raise
+        return opening.run()
+    finally:
+        claim.lock.release()
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A study's folder, whether it is new, what was asked of it before (bytes), and its lock."""
+
+    folder: Path
+    fresh: bool
+    unowned_bytes: int
+    lock: Lock
+
+
+def _claim(wanted: str | None, task: str) -> _Claim:
+    """The folder of a new study, its lock taken."""
+    while True:
+        folder = study_dir(check_name(wanted) if wanted is not None else free_name(task))
+        claim = _Claim(folder, not folder.exists(), log_bytes(folder), Lock(folder))
+        try:
+            claim.lock.take(1.0 if wanted is not None else 0.0)
+        except StudyError:
+            if wanted is None and folder.exists():
+                continue  # another process was quicker; the next free name is another one
+            raise
+        return claim
+
+
+def _text_of(task: Task) -> str:
+    """A task as the text of a task file."""
+    import tomlkit
+
+    return tomlkit.dumps(task.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+
+
+class _Opening:
+    """A study that is being opened, and then run; whatever was opened is closed by `close`."""
+
+    def __init__(
+        self,
+        claim: _Claim,
+        options: Options,
+        listener: Listener | None,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._folder, self._name = claim.folder, claim.folder.name
+        self._unowned_bytes = claim.unowned_bytes
+        self._options = options
+        self._interrupted = interrupted
+        self._events = EventLog(self._folder / EVENTS)
+        if listener is not None:
+            self._events.listen(listener)
+        self._store: Store | None = None
+        self._problem: OpenProblem | None = None
+        self._notes: list[Noted] = []
+        self._created_t = time.time()
+
+    def create(self, task: Task, text: str) -> None:
+        """Load the table, then make the study in the storage. `text`: of the task file."""
+        self._options, self._notes = settled(self._options, task)
+        begun = {"options": without_storage(self._options), "task": text}
+        # A study that is killed before the storage knows of it is begun again from this file.
+        self._save({"task": task.name, "data": str(task.data.path), "state": "running",
+                    "begun": begun})  # fmt: skip
+        write_atomically(self._folder / TASK, text)
+        # The child reads the table; meanwhile Optuna is imported here, which takes as long.
+        threading.Thread(target=_import_loop, daemon=True).start()
+        problem = self._open_problem()
+
+        from hyperllama.core.storage.database import open_storage
+        from hyperllama.core.storage.store import Store
+
+        storage = open_storage(str(self._options.storage))
+        self._store = Store.create(storage, self._name, problem.problem.metric, self._attrs())
+
+    def reopen(self, more: int) -> None:
+        """Find the study in the storage, with what it was started with; load the table."""
+        from hyperllama.core.storage.database import open_storage
+        from hyperllama.core.storage.store import Store
+        from hyperllama.core.task import load_task
+
+        begun = (read_summary(self._folder) or {}).get("begun")
+        storage = open_storage(str(self._options.storage), create=begun is not None)
+        if begun is not None:
+            write_atomically(self._folder / TASK, begun["task"])
+            if not Store.exists(storage, self._name):
+                self._options = self._options.over(begun["options"])
+                return self.create(load_task(self._folder / TASK), begun["task"])
+        self._store = store = Store.open(storage, self._name)
+        attrs = store.attrs()
+        if "settings" not in attrs:
+            if begun is None or store.trials():
+                raise StudyError(
+                    f"the study {self._name!r} was not made by HyperLlama",
+                    "its trials can be read with Optuna, not resumed here",
+                )
+            self._options = self._options.over(begun["options"])
+            store.set_attrs(self._attrs())
+            attrs = store.attrs()
+        if not (self._folder / TASK).exists():
+            write_atomically(self._folder / TASK, str(attrs["task"]))
+        load_task(self._folder / TASK)
+        self._created_t = float(attrs.get("created_t") or self._created_t)
+        self._options = over_stored(self._options, attrs, self._name, more)
+        store.set_attrs(self._attrs())
+        self._open_problem()
+
+    def run(self) -> StudyFinished:
+        """Run the opened study to its end, and close everything."""
+        from hyperllama.core.storage.proposal_log import ProposalLog
+        from hyperllama.core.study.loop import Study
+        from hyperllama.core.study.parts import StudyParts
+
+        assert self._store is not None and self._problem is not None
+        parts = StudyParts(
+            self._store,
+            self._problem.runner,
+            self._make_proposer,
+            self._problem.problem.space,
+            self._problem.opened(self._name, self._options),
+            self._events,
+            Inbox(self._folder, self._unowned_bytes),
+            ProposalLog(self._folder / PROPOSALS),
+            save=self._save,
+            notes=tuple(self._notes),
+            use_model=self._use_model,
+            log=self._log,
+            interrupted=self._interrupted,
+        )
+        try:
+            end = Study(parts).run()
+            if end.why in ("budget", "minutes", "exhausted"):  # there is little left to resume
+                for name in (CACHE, f"{CACHE}.json"):
+                    (self._folder / name).unlink(missing_ok=True)
+            return end
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for opened in (self._problem, self._store, self._events):
+            if opened is not None:
+                opened.close()
+
+    def _open_problem(self) -> OpenProblem:
+        from hyperllama.core.study.problem import OpenProblem
+
+        self._problem = problem = OpenProblem(self._folder, self._options.threads or 0)
+        try:
+            problem.load(self._interrupted)
+        except ChildDied:
+            # Once more: what killed it (a person, the kernel) may have meant another process.
+            problem.load(self._interrupted)
+        return problem
+
+    def _make_proposer(self, name: str) -> Proposer:
+        assert self._problem is not None
+        return self._problem.make_proposer(name, self._options, self._events.emit)
+
+    def _use_model(self, model: str) -> str:
+        """Take another model for proposers that are opened from now on; it stays on a resume."""
+        from hyperllama.models.gguf import check_model, resolve_model
+
+        assert self._store is not None
+        check_model(resolve_model(model))
+        self._options = replace(self._options, model=lasting_model(model))
+        self._store.set_attrs({"settings": without_storage(self._options)})
+        return str(self._options.model)
+
+    def _attrs(self) -> dict[str, Any]:
+        """What is kept in the storage; the settings last, so that they stand for all of it."""
+        options = self._options
+        return {
+            "version": _VERSION,
+            "task": (self._folder / TASK).read_text("utf8"),
+            "created_t": self._created_t,
+            "budget_trials": options.trials,
+            "budget_s": options.budget_s,
+            "proposer": options.proposer,
+            "settings": without_storage(options),
+        }
+
+    def _log(self, text: str) -> None:
+        with (self._folder / LOG).open("a", encoding="utf8") as file:
+            file.write(text)
+
+    def _save(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary, with what is known of the problem and of this process."""
+        from hyperllama.core.propose import needs_model
+
+        facts = self._problem.facts(self._options) if self._problem is not None else {}
+        head = {
+            "study": self._name,
+            "storage": hide_password(str(self._options.storage)),
+            "created_t": round(self._created_t, 3),
+            "updated_t": round(time.time(), 3),
+            "pid": os.getpid(),
+        }
+        if "proposer" in summary:
+            asks = needs_model(str(summary["proposer"]))
+            facts["model"] = str(self._options.model) if asks else ""
+        write_summary(self._folder, {**head, **summary, **facts})
+
+
+def _import_loop() -> None:
+    for module in ("hyperllama.core.storage.store", "hyperllama.core.study.loop"):
+        importlib.import_module(module)

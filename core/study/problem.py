@@ -1,0 +1,108 @@
+"""The task of a study with its table loaded, and what events, summary and proposers know of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hyperllama.core.evaluate.client import TrialRunner
+from hyperllama.core.events import Event, StudyOpened
+from hyperllama.core.propose import make_proposer, needs_model
+from hyperllama.core.space.describe import describe_space
+from hyperllama.core.storage.folder import CACHE, TASK
+from hyperllama.core.study.options import Options, engine_settings
+from hyperllama.core.task import Problem
+from hyperllama.core.task.prompt_options import PromptOptions
+from hyperllama.core.trials import Proposer, ProposerSetting
+
+
+class OpenProblem:
+    """A task resolved against its table, with the trial runner that loaded it."""
+
+    problem: Problem
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self._folder = folder
+        log = folder / "trials.log"
+        self.runner = TrialRunner(folder / TASK, log=log, threads=threads)
+
+    def load(self, interrupted: Callable[[], bool]) -> None:
+        """Start the trial runner and let it read the table.
+
+        Raises:
+            HyperLlamaError: the table cannot be used, or the runner died.
+        """
+        self.problem = self.runner.open(interrupted)
+
+    def close(self) -> None:
+        """End the trial runner."""
+        self.runner.close()
+
+    def opened(self, study: str, options: Options) -> StudyOpened:
+        """The facts that others are told first."""
+        problem, proposer = self.problem, str(options.proposer)
+        return StudyOpened(
+            study=study,
+            task=problem.task.name,
+            kind=problem.kind,
+            metric=problem.metric,
+            estimators=problem.estimators,
+            proposer=proposer,
+            model=str(options.model) if needs_model(proposer) else "",
+            seed=int(options.seed or 0),
+            budget_trials=options.trials,
+            budget_s=options.budget_s,
+            rows=self.runner.rows,
+            features=len(problem.columns),
+            folds=self.runner.folds,
+            space=describe_space(problem.space),
+            warnings=problem.warnings,
+            pid=os.getpid(),
+        )
+
+    def facts(self, options: Options) -> dict[str, Any]:
+        """What the summary says of the task and its table."""
+        problem = self.problem
+        return {
+            "task": problem.task.name,
+            "data": str(problem.task.data.path),
+            "kind": problem.kind,
+            "metric": problem.metric,
+            "estimators": list(problem.estimators),
+            "seed": options.seed,
+            "rows": self.runner.rows,
+            "features": len(problem.columns),
+        }
+
+    def make_proposer(
+        self, name: str, options: Options, report: Callable[[Event], None]
+    ) -> Proposer:
+        """Open a proposer for this problem.
+
+        Raises:
+            HyperLlamaError: there is none of this name, or its model cannot be used.
+        """
+        problem, task = self.problem, self.problem.task
+        return make_proposer(
+            name,
+            setting=ProposerSetting(
+                seed=int(options.seed or 0),
+                task=task.name,
+                kind=problem.kind,
+                metric=problem.metric,
+                estimators=problem.estimators,
+                facts=problem.facts,
+                dataset="\n".join(self.runner.summary),
+                notes=task.notes,
+                folds=self.runner.folds,
+                model=str(options.model),
+                engine=engine_settings(options) if needs_model(name) else None,
+                temperature=options.temperature,
+                prompt=PromptOptions.of(options.prompt or {}),
+                log=self._folder / "engine.log",
+                cache=self._folder / CACHE,
+                report=report,
+            ),
+        )

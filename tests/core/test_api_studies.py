@@ -1,0 +1,45 @@
+"""Studies from a script: `run`, `resume`, `read_study`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import hyperllama
+from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.storage.paths import study_dir
+from tests.small import write_task
+
+
+def test_a_study_is_run_resumed_and_read(tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    result = hyperllama.run(task, proposer="random", trials=2, seed=5)
+    assert (result.name, result.stop_reason) == ("quick", "budget")
+    assert result.folder == study_dir("quick") and len(result.trials) == 2
+    best = max(result.trials, key=lambda t: t.value or 0.0)
+    assert result.best_params == best.config and result.best_score == best.value
+    assert result.default_score == result.trials[0].value and result.test_score is not None
+    again = hyperllama.resume("quick", more=1)
+    assert [t.config for t in again.trials[:2]] == [t.config for t in result.trials]
+    assert len(again.trials) == 3
+    state = hyperllama.read_study("quick")
+    assert state == again.state and state.phase == "finished"
+    assert state.opened is not None and state.opened.estimators == ("decision_tree",)
+    assert (state.opened.rows, state.opened.seed, state.opened.budget_trials) == (80, 5, 3)
+
+
+def test_a_loaded_task_runs(tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    result = hyperllama.run(hyperllama.load_task(task), study="other", proposer="random", trials=1)
+    assert result.name == "other" and result.default_score is not None
+
+
+def test_what_cannot_be_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="unknown option 'trails'") as caught:
+        hyperllama.run(write_task(tmp_path), trails=3)
+    assert "did you mean 'trials'" in caught.value.hint
+    with pytest.raises(HyperLlamaError):
+        hyperllama.run(tmp_path / "none.toml")
+    with pytest.raises(StudyError, match="no study 'none'"):
+        hyperllama.read_study("none")
