@@ -78,7 +78,7 @@ def _is_value(tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def batches(source: Source, batch: int, start: int, stride: int, offset: int) -> Iterator[Batch]:
-    """Batches for ever, from step `start`: every `stride`-th group of 8 steps from `offset` on.
+    """Batches without end, from step `start`: every `stride`-th group of 8 steps from `offset` on.
 
     Within a group sequences are sorted by length, so that little is padded.
     """

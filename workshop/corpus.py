@@ -35,7 +35,7 @@ SCORED_ROWS = 1000
 
 FAMILY = {"sgd": "linear"}
 """What is evaluated beside the project's own estimators -> the family by whose name it goes: linear
-models fitted by gradient descent, whose step size (eta0) is spoken of as learning_rate."""
+models fitted by gradient descent, whose step size (eta0) is called learning_rate."""
 
 _TREE = [
     Param("max_depth", Integer(1, 50, log=True), 50),
@@ -130,7 +130,7 @@ class Surface:
 
 
 def facts_of(data: Dataset) -> Facts:
-    """The facts that proposers are told."""
+    """The facts that proposers get."""
     share = 0.0
     if data.classes:
         share = float(np.bincount(data.y.astype(int), minlength=data.classes).min() / len(data.y))

@@ -99,7 +99,7 @@ def _percentile(
 
 @torch.no_grad()
 def propose(
-    network: Network, axes: list[dialect.DialectParam], prompt: list[int], told: bool,
+    network: Network, axes: list[dialect.DialectParam], prompt: list[int], has_incumbent: bool,
     generator: torch.Generator | None, device: str = "cpu",
 ) -> dict[int, int]:
     """A configuration (axis -> value index): sampled, or greedy without a generator."""
@@ -117,7 +117,7 @@ def propose(
         tokens.append(allowed[chosen])
         return allowed[chosen]
 
-    for allowed in dialect.plan_tokens(axes, told):
+    for allowed in dialect.plan_tokens(axes, has_incumbent):
         pick(allowed)
     tokens.append(dialect.INDEX["<config>"])
     result = {}

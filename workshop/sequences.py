@@ -51,15 +51,15 @@ def sequence(rng: Rng, task: Task) -> Example:
     n = min(n, dialect.most_trials(task.axes))
     chosen, scores = _history(rng, task, u, losses, n)
     points = [task.point(row) for row in task.bins(chosen)] if n else []
-    told: list[float | None] = list(scores)
+    reported: list[float | None] = list(scores)
     if n > 2 and rng.random() < 0.1:
         worst = int(np.argmax(scores))
-        told[worst] = None
+        reported[worst] = None
     prompt = dialect.header(task.estimator, task.facts, task.axes)
     incumbent = None
     if n:
-        prompt += dialect.history(task.axes, points, told)
-        known = [i for i in range(n) if told[i] is not None]
+        prompt += dialect.history(task.axes, points, reported)
+        known = [i for i in range(n) if reported[i] is not None]
         incumbent = points[min(known, key=lambda i: scores[i])]
     prompt.append(dialect.INDEX["<propose>"])
     continuations = []
@@ -114,7 +114,7 @@ WEIGHTS = {"xgboost": 2.0, "mlp": 2.5, "svm": 1.2, "decision_tree": 1.2, "random
 
 
 class Source:
-    """Draws training sequences for ever; sequence number i is a pure function of (seed, i)."""
+    """Draws training sequences without end; sequence number i is a pure function of (seed, i)."""
 
     def __init__(self, surfaces: Sequence[FittedSurface], seed: int, synthetic: float) -> None:
         self.by_family: dict[str, list[FittedSurface]] = {}

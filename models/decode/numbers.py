@@ -31,7 +31,7 @@ _EXACT = decimal.Context(prec=800)
 
 @functools.lru_cache(maxsize=256)
 def number_grammar(low: float, high: float, integer: bool, digits: int) -> NumberGrammar:
-    """The grammar of a range; remembered, so that its prefixes are decided once."""
+    """The grammar of a range; cached, so that each prefix is decided once."""
     return NumberGrammar(low, high, integer, digits)
 
 

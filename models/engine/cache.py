@@ -20,7 +20,7 @@ import numpy as np
 from hyperllama.models.engine.context import SCRATCH, Context
 
 FEWEST_TOKENS = 128
-"""Fewer are read again as quickly."""
+"""Fewer tokens are evaluated again as quickly as read from a file."""
 _EDGE_BYTES = 1 << 20
 
 

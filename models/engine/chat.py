@@ -66,7 +66,7 @@ def render(
     for attempt in (clean, merged(clean)):
         try:
             text = _run(template, attempt, names)
-        except Exception as e:  # whatever an untrusted program does
+        except Exception as e:  # an untrusted program may raise anything
             complaint = f"{type(e).__name__}: {e}"
             continue
         if all(m["content"].strip() in text for m in attempt if m["role"] == "system"):
@@ -99,7 +99,7 @@ def _run(source: str, messages: Sequence[Message], names: Mapping[str, Any]) -> 
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class GenerationTag(Extension):
-        """{% generation %} marks what a trainer learns from; here it marks nothing."""
+        """{% generation %} marks what training learns from; it is ignored here."""
 
         tags = {"generation"}  # noqa: RUF012
 

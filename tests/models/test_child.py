@@ -109,7 +109,7 @@ def test_answers_requests_and_keeps_stray_prints_out(start: Callable[[], Child])
     child.stop()
 
 
-def test_errors_of_the_handler_come_back_and_the_child_lives_on(start: Callable[[], Child]) -> None:
+def test_an_error_of_the_handler_does_not_end_the_child(start: Callable[[], Child]) -> None:
     child = start()
     with pytest.raises(ChildError) as known:
         child.call("bad")
@@ -131,7 +131,7 @@ def test_death_names_signal_exit_code_and_last_lines(start: Callable[[], Child])
         Child(["/no/such/program"], name="it", log=Path(died.value.hint[9:]))
 
 
-def test_cancel_is_obeyed_or_enforced(start: Callable[[], Child]) -> None:
+def test_a_child_that_does_not_cancel_in_time_is_killed(start: Callable[[], Child]) -> None:
     child = start()
     assert child.call("wait", should_stop=lambda: True)["cancelled"] is True
     assert child.call("echo", {"text": "a"})["text"] == "a"
@@ -141,7 +141,7 @@ def test_cancel_is_obeyed_or_enforced(start: Callable[[], Child]) -> None:
     assert time.monotonic() - begin < 2 and not child.alive
 
 
-def test_a_hang_is_noticed_and_silent_work_is_not_a_hang(start: Callable[[], Child]) -> None:
+def test_a_hanging_child_is_killed_and_a_busy_one_is_not(start: Callable[[], Child]) -> None:
     child = start()
     child.call("spin", {"s": 1.0}, silence_s=0.4)
     with pytest.raises(ChildDied, match="no sign of life"):
@@ -149,14 +149,14 @@ def test_a_hang_is_noticed_and_silent_work_is_not_a_hang(start: Callable[[], Chi
     assert not child.alive
 
 
-def test_a_stopped_child_takes_what_it_started_along(start: Callable[[], Child]) -> None:
+def test_stopping_a_child_ends_what_it_started(start: Callable[[], Child]) -> None:
     child = start()
     grandchild = int(child.call("grandchild")["pid"])
     child.stop()
     assert _gone(grandchild)
 
 
-def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     (tmp_path / "server.py").write_text(SERVER)
     parent_code = textwrap.dedent(
         f"""

@@ -1,4 +1,4 @@
-"""Constrained decoding: whatever is drawn, what comes out is allowed; what is allowed can come."""
+"""Constrained decoding: what is drawn is allowed, and what is allowed can be drawn."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_vocabulary_without_digits_is_refused() -> None:
 OPTIONS = ("rbf", "r", "linear", "poly", 'a"b', "zü", "züri", "日本", "日", "None", "\n", "x\\")
 
 
-def test_options_are_spelled_exactly_also_without_a_tokenizers_help() -> None:
+def test_options_are_spelled_exactly_with_and_without_a_tokenizer() -> None:
     def useless(text: str) -> list[int]:
         return [1]
 
@@ -140,7 +140,7 @@ def test_spelling_takes_no_more_tokens_than_bytes(text: bytes) -> None:
     assert b"".join(pieces.pieces[i] for i in ids) == text
 
 
-def test_probabilities_bear_what_is_not_finite() -> None:
+def test_logits_that_are_not_finite_are_impossible() -> None:
     assert probabilities([math.nan, -math.inf]).tolist() == [0.5, 0.5]
     assert probabilities([math.nan, 3.0]).tolist() == [0.0, 1.0]
     assert log_sum_exp(np.zeros(0, np.float32)) == -math.inf

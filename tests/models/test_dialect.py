@@ -22,7 +22,7 @@ def test_tokens_are_distinct() -> None:
     assert len(set(VOCABULARY)) == len(VOCABULARY)
 
 
-def test_header_names_what_is_known_and_says_where_nothing_is() -> None:
+def test_the_header_names_what_is_known_and_marks_the_unknown() -> None:
     known = words(dialect.header("svm", dialect.TableFacts("binary", 500, 8, 0.5, 0.0, 0.0), AXES))
     assert known[:3] == ["<study>", "<est:svm>", "<binary>"]
     assert "<c:rbf>" in known and "~1e-3" in known
@@ -67,7 +67,7 @@ def test_when_trials_are_left_out_the_best_stay() -> None:
 @given(
     st.integers(0, 99), st.integers(0, 1), st.integers(0, 99), st.integers(0, 1)
 )
-def test_a_plan_says_what_moves_most(a: int, b: int, c: int, d: int) -> None:
+def test_a_plan_names_the_hyperparameter_that_moves_most(a: int, b: int, c: int, d: int) -> None:
     size, which, move = words(dialect.plan(AXES, {0: a, 1: b}, {0: c, 1: d}))
     if b != d:
         assert (which, move) == ("<p:kernel>", "<switch>")

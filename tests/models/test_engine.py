@@ -1,4 +1,4 @@
-"""The engine: what comes out is inside its constraints, the same every time, whatever happens."""
+"""The engine: replies are inside their constraints and reproducible, also after a crash."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ PROGRAMME: list[Segment] = [
 PROMPT = "the study of the rbf kernel, trial 100: " * 4
 
 
-def test_loading_tells_what_was_loaded(folder: Path, tiny: Path) -> None:
+def test_loading_returns_what_was_loaded(folder: Path, tiny: Path) -> None:
     shares: list[float] = []
     with Engine(log=folder / "load.log") as engine:
         with pytest.raises(EngineError, match="no model is loaded"):
@@ -285,7 +285,7 @@ def test_free_text_streams_and_stops(engine: Engine) -> None:
     assert free.text.startswith(short.text.rstrip("\ufffd"))
 
 
-def test_the_context_has_an_end(engine: Engine) -> None:
+def test_what_exceeds_the_context_is_refused_or_cut(engine: Engine) -> None:
     with pytest.raises(EngineError, match="the context holds 1024") as full:
         engine.generate(Generation(list(range(2, 200)) * 6, [Free("t", 5)]))
     assert "context length" in full.value.hint
@@ -311,7 +311,7 @@ def test_cancelling_returns_what_there_is(engine: Engine) -> None:
     assert engine.generate(Generation("x", [Tokens("t", (9,))])).values == {"t": 9}
 
 
-def test_the_cache_is_kept_for_another_process(folder: Path, tiny: Path) -> None:
+def test_a_saved_cache_is_used_by_another_process(folder: Path, tiny: Path) -> None:
     """What is read back answers the same, and is used only where it is right; the files are gone
     afterwards."""
     cache = folder / "engine.cache"
@@ -361,7 +361,7 @@ def cache_bytes(tokens: int) -> int:
     return tokens * 2 * 2 * 64 * 2
 
 
-def test_death_of_the_child_is_mended(folder: Path, tiny: Path) -> None:
+def test_a_process_that_died_is_started_again(folder: Path, tiny: Path) -> None:
     with Engine(log=folder / "death.log") as engine:
         engine.load(tiny, ONE_THREAD)
         before = engine.generate(Generation(PROMPT, PROGRAMME))
@@ -389,7 +389,7 @@ def test_a_native_abort_is_an_ordinary_error(folder: Path, tiny: Path) -> None:
         assert engine.generate(Generation("x", [Tokens("t", (9,))])).values == {"t": 9}
 
 
-def test_a_hang_is_noticed_and_ended(folder: Path, tiny: Path) -> None:
+def test_a_hanging_process_is_killed(folder: Path, tiny: Path) -> None:
     with Engine(log=folder / "hang.log", silence_s=0.5) as engine:
         engine.load(tiny, ONE_THREAD)
         stopping = True
@@ -437,7 +437,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_tried(
     engine.load(tiny, ONE_THREAD)
 
 
-def test_foreign_models(engine: Engine, tiny: Path, shared: Path) -> None:
+def test_models_of_other_makers(engine: Engine, tiny: Path, shared: Path) -> None:
     for name in ("stories260K.gguf", "llama-2-tiny-random.gguf"):
         info = engine.load(shared / "gguf" / name, ONE_THREAD)
         assert not info.has_chat_template
@@ -500,7 +500,7 @@ def test_hostile_templates_are_replaced(template: str, monkeypatch: pytest.Monke
     assert render(template, CHAT).startswith("<|im_start|>system")
 
 
-def test_messages_have_a_shape() -> None:
+def test_a_message_without_a_role_is_refused() -> None:
     with pytest.raises(EngineError, match="role"):
         render("", [{"content": "x"}])
 
@@ -530,7 +530,7 @@ def damaged(whole: bytes, header_end: int, rng: random.Random) -> bytes:
     return bytes(content)
 
 
-def test_damaged_files_never_hurt_this_process(folder: Path, tiny: Path) -> None:
+def test_damaged_files_raise_errors_and_never_end_this_process(folder: Path, tiny: Path) -> None:
     from hyperllama.models.gguf.header import read_header
 
     rng = random.Random(11)

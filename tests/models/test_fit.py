@@ -47,13 +47,13 @@ def test_layers_go_to_the_gpu_as_far_as_there_is_room(gpu_mb: float, layers: int
     assert placed.ram_mb + placed.gpu_mb == pytest.approx(placed.needed_mb)
 
 
-def test_a_gpu_is_of_no_use_to_a_build_for_the_processor() -> None:
+def test_a_build_for_the_processor_uses_no_gpu() -> None:
     here = Machine(32_000, (Gpu("one", 80_000, 80_000),))
     assert fit(SEVEN_B, 2048, here).gpu_layers == 0
     assert fit(SEVEN_B, 2048, replace(here, backends=("CUDA",))).gpu_layers == 33
 
 
-def test_gpus_as_the_driver_tells_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_read_from_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text('#!/bin/sh\necho "NVIDIA H200, 140000, 143771"\necho "odd, [N/A], [N/A]"\n')
     program.chmod(program.stat().st_mode | stat.S_IEXEC)

@@ -1,4 +1,4 @@
-"""Children of a process that gives way give way too."""
+"""Children have the niceness of their parent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from hyperllama.models.process import Child, hand_on_niceness, python_argv, set_niceness
 
 
-def test_a_process_is_made_nicer_and_a_gone_one_does_no_harm() -> None:
+def test_niceness_is_set_and_a_process_that_ended_is_ignored() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
     )
@@ -26,7 +26,7 @@ def test_a_process_is_made_nicer_and_a_gone_one_does_no_harm() -> None:
     hand_on_niceness(process.pid)
 
 
-def test_an_ordinary_child_is_as_it_was(tmp_path: Path) -> None:
+def test_a_child_keeps_an_ordinary_niceness(tmp_path: Path) -> None:
     child = Child(python_argv("hyperllama.models.engine.server"), name="it", log=tmp_path / "log")
     try:
         mine = os.getpriority(os.PRIO_PROCESS, 0)

@@ -53,7 +53,7 @@ def test_memory_grows_with_context_and_shrinks_with_the_cache_type(tiny: Path) -
     assert gguf.default_context(model) == 1024 and gguf.default_context(model, 77) == 77
 
 
-def test_foreign_files(shared: Path) -> None:
+def test_files_of_other_makers(shared: Path) -> None:
     stories = gguf.read_metadata(shared / "gguf" / "stories260K.gguf")
     assert (stories.vocabulary, stories.trained_context, stories.problem) == (512, 2048, "")
     assert not stories.has_chat_template
@@ -188,7 +188,7 @@ def test_embedded_models_have_names(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "embedded-4m" in miss.value.hint
 
 
-def test_parts_of_a_split_model_are_missed(tmp_path: Path, tiny: Path) -> None:
+def test_missing_parts_of_a_split_model_are_reported(tmp_path: Path, tiny: Path) -> None:
     from gguf import GGUFWriter
 
     path = tmp_path / "big-00001-of-00002.gguf"

@@ -18,7 +18,7 @@ def test_generated_data_sets_are_functions_of_their_seed() -> None:
     assert kinds == {"classification", "regression"}
 
 
-def test_a_corpus_survives_a_cut(tmp_path: Path) -> None:
+def test_a_corpus_that_is_cut_short_keeps_its_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl.gz"
     for seed in (3, 4):
         surface = corpus.evaluate_surface(datasets.generate(seed), "decision_tree", 6, seed)
