@@ -1,55 +1,288 @@
-"""What happens in a study (events) and what people ask of it (requests)."""
+"""What happens in a study: frozen values in the past tense, the only thing others see of it.
 
-from hyperllama.core.events.events import (
-    AnswerText,
-    Event,
-    FoldFinished,
-    ImportanceFound,
-    ModelLoaded,
-    ModelLoading,
-    Noted,
-    ProposalMade,
-    ProposalRejected,
-    ProposalStarted,
-    ProposalText,
-    QuestionAnswered,
-    QuestionAsked,
-    RerunFinished,
-    RerunStarted,
-    StudyFinished,
-    StudyOpened,
-    StudyPaused,
-    StudyResumed,
-    StudySteered,
-    TrialFinished,
-    TrialNoted,
-    from_json,
-    to_json,
-)
+One JSON object a line in the study's `events.jsonl`, with `t`, seconds since the epoch, when it was
+written. Fields are only ever added, and have defaults. `requests` holds what people ask of a study.
+"""
 
-__all__ = [
-    "Event",
-    "FoldFinished",
-    "ImportanceFound",
-    "ModelLoaded",
-    "ModelLoading",
-    "Noted",
-    "ProposalMade",
-    "ProposalStarted",
-    "ProposalText",
-    "ProposalRejected",
-    "RerunFinished",
-    "RerunStarted",
-    "StudySteered",
-    "StudyFinished",
-    "StudyOpened",
-    "StudyPaused",
-    "StudyResumed",
-    "QuestionAnswered",
-    "QuestionAsked",
-    "AnswerText",
-    "TrialFinished",
-    "TrialNoted",
-    "from_json",
-    "to_json",
-]
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union, get_args
+
+from hyperllama.core.events.codec import decode, encode
+
+
+@dataclass(frozen=True)
+class StudyOpened:
+    """The study process holds the lock, knows the task, and is about to start or resume."""
+
+    study: str
+    task: str
+    kind: str
+    metric: str
+    estimators: tuple[str, ...]
+    proposer: str
+    model: str
+    seed: int
+    budget_trials: int | None
+    budget_s: float | None
+    rows: int
+    features: int
+    folds: int
+    space: tuple[Mapping[str, Any], ...] = ()  # name, text (domain in words), description, default
+    warnings: tuple[str, ...] = ()
+    pid: int = 0
+    review: bool = False
+    hints: tuple[str, ...] = ()
+    ranges: Mapping[str, Any] = field(default_factory=dict)  # changed ranges, as `Ranges.kept`
+
+
+@dataclass(frozen=True)
+class ModelLoading:
+    """A model file is being loaded; fraction in [0, 1]."""
+
+    model: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class ModelLoaded:
+    """The engine is ready; `facts`: architecture, parameters, quantisation, context_length,
+    gpu_layers, threads, file_mb, memory_mb, sha256, backend."""
+
+    model: str
+    seconds: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProposalStarted:
+    number: int
+    proposer: str
+
+
+@dataclass(frozen=True)
+class ProposalText:
+    """A piece of reasoning, at most ten times a second."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class ProposalMade:
+    """A configuration was proposed. `tokens`: prompt, cached, generated, context_used,
+    context_length, per_s, seconds, how the prompt was planned (see `core.study.proposals.counts`).
+    `awaits_approval`: it is evaluated once a person approves it."""
+
+    number: int
+    proposer: str
+    config: Mapping[str, Any]
+    reasoning: str = ""
+    fallback: str = ""
+    tokens: Mapping[str, Any] = field(default_factory=dict)
+    beliefs: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)  # name -> [incumbent's, new]
+    awaits_approval: bool = False
+
+
+@dataclass(frozen=True)
+class FoldFinished:
+    number: int
+    fold: int
+    folds: int
+    score: float
+    train_score: float | None
+    fit_s: float
+
+
+@dataclass(frozen=True)
+class TrialFinished:
+    """A trial ended and is in the storage. `state`: "complete" or "fail"."""
+
+    number: int
+    state: str
+    config: Mapping[str, Any]
+    value: float | None
+    fold_scores: tuple[float, ...] = ()
+    std: float | None = None
+    train_value: float | None = None
+    seconds: float = 0.0
+    proposer: str = ""
+    reason: str = ""
+    reasoning: str = ""
+    fallback: str = ""
+    incumbent: bool = False
+    tokens: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # as `Result.facts`
+    peak_memory_mb: float = 0.0
+
+
+@dataclass(frozen=True)
+class StudyPaused:
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StudyResumed:
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ProposalRejected:
+    """A person rejected a proposal; the trial of that number gets another one."""
+
+    number: int
+    config: Mapping[str, Any]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StudySteered:
+    """A person changed the course of the study.
+
+    `text` says what in one line, `after` is the number of the last trial begun before it (-1:
+    none). `settings` holds what is different from here on: proposer, model, budget_trials,
+    budget_s, review, and `space` as in `StudyOpened`. `undo`: what an undo would take back next.
+    """
+
+    after: int
+    text: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    undo: str = ""
+
+
+@dataclass(frozen=True)
+class TrialNoted:
+    """A person's note on a trial; an empty text takes it away."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class RerunStarted:
+    """A trial's configuration is evaluated again, on other folds; the `index`-th of `count`."""
+
+    number: int
+    seed: int
+    index: int
+    count: int
+
+
+@dataclass(frozen=True)
+class RerunFinished:
+    """How a trial's configuration did on other folds; `value` is None where it failed."""
+
+    number: int
+    seed: int
+    value: float | None
+    seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ImportanceFound:
+    """How much each hyperparameter mattered so far: shares that add up to 1, and of how many
+    scored trials. `method` names the evaluator."""
+
+    shares: Mapping[str, float]
+    trials: int
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class QuestionAsked:
+    """A person asked the model something about the study; `number` counts the questions."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class AnswerText:
+    """A piece of an answer, at most ten times a second."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class QuestionAnswered:
+    """An answer is whole. `config`: a configuration that it suggests, checked, or empty.
+    `problem`: why there is no answer, with a `hint`."""
+
+    number: int
+    text: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    hint: str = ""
+    model: str = ""
+    seconds: float = 0.0
+    tokens: Mapping[str, float] = field(default_factory=dict)
+    asked: str = ""
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something that people should read: a warning, an error, a process that was restarted."""
+
+    level: str  # "info", "warning", "error"
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class StudyFinished:
+    """The study process is done. `why`: "budget", "stopped", "minutes", "error", "exhausted"."""
+
+    why: str
+    best_number: int | None
+    best_value: float | None
+    default_value: float | None
+    test_value: float | None = None
+    seconds: float = 0.0
+    message: str = ""
+    default_test_value: float | None = None
+
+
+Event = Union[
+    StudyOpened, ModelLoading, ModelLoaded, ProposalStarted, ProposalText, ProposalMade,
+    ProposalRejected, FoldFinished, TrialFinished, StudyPaused, StudyResumed, StudySteered,
+    TrialNoted, RerunStarted, RerunFinished, ImportanceFound, QuestionAsked, AnswerText,
+    QuestionAnswered, Noted, StudyFinished,
+]  # fmt: skip
+
+_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
+_TYPES |= {  # names that version 0.1.0 wrote: finished studies keep their files
+    "ProposalTurnedDown": ProposalRejected,
+    "Steered": StudySteered,
+    "TalkAsked": QuestionAsked,
+    "TalkText": AnswerText,
+    "TalkAnswered": QuestionAnswered,
+}
+
+
+def to_json(event: Event, t: float) -> str:
+    """One line, without the newline. Strings keep their characters; NaN is written as null."""
+    payload = {"event": type(event).__name__, "t": round(t, 3), **encode(event)}
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(line: str) -> tuple[Event, float] | None:
+    """The event and its time; None for an unknown one (a newer version wrote it).
+
+    A damaged line is read as a warning that one was left out.
+    """
+    try:
+        payload = json.loads(line)
+        kind = _TYPES.get(str(payload.get("event")))
+        if kind is None:
+            return None
+        if "held" in payload:  # as version 0.1.0 called it
+            payload["awaits_approval"] = payload.pop("held")
+        return decode(kind, payload), float(payload.get("t", 0.0))
+    except (ValueError, TypeError, AttributeError) as error:
+        return Noted("warning", "a damaged event was left out", str(error)[:200]), 0.0

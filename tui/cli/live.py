@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hyperllama.core.events import (
     Event,
-    FoldFinished,
     ModelLoaded,
-    ModelLoading,
     Noted,
-    ProposalMade,
     ProposalRejected,
-    ProposalStarted,
-    ProposalText,
     QuestionAnswered,
     RerunFinished,
     StudyFinished,
     StudyOpened,
-    StudyPaused,
-    StudyResumed,
     StudySteered,
     TrialFinished,
     TrialNoted,
     to_json,
 )
+from hyperllama.core.study import StateFold, StudyState
 from hyperllama.core.text import plain
 
 if TYPE_CHECKING:
@@ -36,209 +30,149 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _REASONING_LINES = 8
+_STYLES = {"error": "red", "warning": "yellow"}
 
 
-class Output(Protocol):
-    def hear(self, event: Event, t: float) -> None: ...
+class OutputLine(NamedTuple):
+    """A line to print: its style on a terminal, and how far its further lines are indented."""
 
-    def __enter__(self) -> Output: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None: ...
+    text: str
+    style: str = ""
+    indent: int = 0
 
 
-def make_output(as_json: bool) -> Output:
-    """The fitting output: live only on a terminal that can move its cursor."""
-    if as_json:
-        return JsonOutput()
-    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", ""):
-        return LiveOutput()
-    return PlainOutput(print_line)
-
-
-def print_line(text: str) -> None:
-    print(text, flush=True)
-
-
-class _Quiet:
-    """Nothing to open, nothing to close."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        pass
-
-
-class JsonOutput(_Quiet):
+class JsonOutput:
     """The events, one JSON object a line."""
 
     def __enter__(self) -> JsonOutput:
         return self
 
+    def __exit__(self, *exception: object) -> None:
+        """Nothing was opened."""
+
     def hear(self, event: Event, t: float) -> None:
+        """Print an event that happened at `t`, seconds since the epoch."""
         print(to_json(event, t), flush=True)
 
 
-class PlainOutput(_Quiet):
+class PlainOutput(JsonOutput):
     """A line for everything that is over; for logs, pipes and terminals that only scroll."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
-        self._study = ""
-        self._changes: Mapping[str, Any] = {}
-
-    def __enter__(self) -> PlainOutput:
-        return self
+    def __init__(self) -> None:
+        self._fold = StateFold()
 
     def hear(self, event: Event, t: float) -> None:
-        if isinstance(event, StudyOpened):
-            self._study = event.study
-            for line in (*heading(event), TABLE_HEAD):
-                self._write(line)
-        elif isinstance(event, ModelLoaded):
-            self._write(f"model {plain(event.model)} loaded in {event.seconds:.1f} s")
-        elif isinstance(event, ProposalMade):
-            self._changes = event.changes
-            if event.proposer != "default":
-                for line in _lines(event.reasoning):
-                    self._write(f"      {line}")
-        elif isinstance(event, TrialFinished):
-            self._write(trial_line(event, self._changes))
-        elif isinstance(event, Noted):
-            self._write(note_line(event))
-        elif line := steering_line(event):
-            self._write(line)
-        elif isinstance(event, StudyPaused):
-            self._write(f"paused {plain(event.reason)}".rstrip())
-        elif isinstance(event, StudyResumed):
-            self._write("goes on")
-        elif isinstance(event, StudyFinished):
-            for line in ending(event, self._study):
-                self._write(line)
+        self._fold.apply(event, t)
+        for line in lines_of(event, self._fold.state):
+            self.write(line)
+
+    def write(self, line: OutputLine) -> None:
+        print(line.text, flush=True)
 
 
-class LiveOutput:
+class LiveOutput(PlainOutput):
     """Finished trials scroll up; below them what happens now: reasoning, folds, best, progress."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.live import Live
 
+        super().__init__()
         self._console: Console = Console(highlight=False)
         self._live = Live(
             self, console=self._console, refresh_per_second=8, transient=True,
             redirect_stderr=False, redirect_stdout=False,
         )
-        self._opened: StudyOpened | None = None
-        self._doing = "opening the table"
-        self._reasoning = ""
-        self._folds: list[float] = []
-        self._of_folds = 0
-        self._changes: Mapping[str, Any] = {}
-        self._done = 0
-        self._best: TrialFinished | None = None
 
     def __enter__(self) -> LiveOutput:
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
     def hear(self, event: Event, t: float) -> None:
-        if isinstance(event, StudyOpened):
-            self._opened = event
-            self._doing = "begins"
-            for i, line in enumerate((*heading(event), TABLE_HEAD)):
-                self._console.print(line, style="bold" if i == 0 else "dim", markup=False)
-        elif isinstance(event, ModelLoading):
-            self._doing = f"loading {plain(event.model)} {event.fraction:.0%}"
-        elif isinstance(event, ModelLoaded):
-            line = f"model {plain(event.model)} loaded in {event.seconds:.1f} s"
-            self._console.print(line, style="dim", markup=False)
-        elif isinstance(event, ProposalStarted):
-            self._doing = f"trial {event.number}: {event.proposer} proposes"
-            self._reasoning, self._folds, self._of_folds = "", [], 0
-        elif isinstance(event, ProposalText):
-            self._reasoning += event.text
-        elif isinstance(event, ProposalMade):
-            self._reasoning = event.reasoning or self._reasoning
-            self._changes = event.changes
-            self._doing = f"trial {event.number} trains: {settings(event.config)}"
-        elif isinstance(event, FoldFinished):
-            self._folds.append(event.score)
-            self._of_folds = event.folds
-        elif isinstance(event, TrialFinished):
-            self._finished(event)
-        elif isinstance(event, Noted):
-            style = {"error": "red", "warning": "yellow"}.get(event.level, "cyan")
-            self._console.print(note_line(event), style=style, markup=False)
-        elif line := steering_line(event):
-            self._print(line, 2, "cyan")
-        elif isinstance(event, StudyPaused):
-            self._doing = "paused"
-        elif isinstance(event, StudyResumed):
-            self._doing = "goes on"
-        elif isinstance(event, StudyFinished):
+        if isinstance(event, StudyFinished):
             self._live.stop()
-            study = self._opened.study if self._opened else ""
-            for i, line in enumerate(ending(event, study)):
-                self._console.print(line, style="bold" if i == 0 else "", markup=False)
+        super().hear(event, t)
 
-    def _finished(self, event: TrialFinished) -> None:
-        self._done += 1
-        if event.proposer != "default":
-            for line in _lines(event.reasoning):
-                self._print(f"      {line}", 8, "dim italic")
-        style = "red" if event.state == "fail" else "bold green" if event.incumbent else ""
-        self._print(trial_line(event, self._changes), len(TABLE_HEAD) + 3, style)
-        if event.incumbent:
-            self._best = event
-        self._folds, self._reasoning, self._doing = [], "", ""
-
-    def _print(self, line: str, indent: int, style: str) -> None:
-        """A line wrapped to the terminal, its further lines indented."""
-        import textwrap
-
+    def write(self, line: OutputLine) -> None:
+        """Print a line wrapped to the terminal."""
         width = max(40, self._console.width - 1)
-        indent = indent if indent < width // 2 else 6
-        wrapped = textwrap.wrap(line, width, subsequent_indent=" " * indent) or [""]
-        for part in wrapped:
-            self._console.print(part, style=style, markup=False)
+        indent = line.indent if line.indent < width // 2 else 6
+        wrapped = textwrap.wrap(line.text, width, subsequent_indent=" " * indent) or [""]
+        for part in wrapped if line.indent else [line.text]:
+            self._console.print(part, style=line.style, markup=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
-        width = options.max_width
-        for line in _tail(self._reasoning, width - 4):
+        state, width = self._fold.state, options.max_width
+        reasoning = state.current.reasoning if state.current is not None else ""
+        for line in _tail(reasoning, width - 4):
             yield Text(f"  {line}", style="italic dim", no_wrap=True, overflow="ellipsis")
-        yield self._status(width)
+        yield _status(state, width)
 
-    def _status(self, width: int) -> Text:
-        from rich.text import Text
 
-        text = Text(no_wrap=True, overflow="ellipsis")
-        budget = self._opened.budget_trials if self._opened else None
-        text.append(f"{self._done}{'' if budget is None else f'/{budget}'}  ", style="bold")
-        if self._best is not None:
-            text.append(f"best {score(self._best.value)} (trial {self._best.number})  ", "green")
-        if self._folds:
-            text.append(f"folds {' '.join(score(s) for s in self._folds)} of {self._of_folds}  ")
-        text.append(self._doing, style="dim")
-        text.truncate(width, overflow="ellipsis")
-        return text
+def make_output(as_json: bool) -> JsonOutput:
+    """The fitting output: live only on a terminal that can move its cursor."""
+    if as_json:
+        return JsonOutput()
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", ""):
+        return LiveOutput()
+    return PlainOutput()
+
+
+def lines_of(event: Event, state: StudyState) -> Iterator[OutputLine]:
+    """What is printed for an event; `state` is the study after it."""
+    if isinstance(event, StudyOpened):
+        for i, line in enumerate((*heading(event), TABLE_HEAD)):
+            yield OutputLine(line, "dim" if i else "bold")
+    elif isinstance(event, ModelLoaded):
+        yield OutputLine(f"model {plain(event.model)} loaded in {event.seconds:.1f} s", "dim")
+    elif isinstance(event, TrialFinished):
+        trial = state.trial(event.number)
+        if event.proposer != "default":
+            for line in _lines(event.reasoning):
+                yield OutputLine(f"      {line}", "dim italic", 8)
+        style = "red" if event.state == "fail" else "bold green" if event.incumbent else ""
+        text = trial_line(event, trial.changes if trial is not None else {})
+        yield OutputLine(text, style, len(TABLE_HEAD) + 3)
+    elif isinstance(event, Noted):
+        yield OutputLine(note_line(event), _STYLES.get(event.level, "cyan"))
+    elif line := steering_line(event):
+        yield OutputLine(line, "cyan", 2)
+    elif isinstance(event, StudyFinished):
+        study = state.opened.study if state.opened is not None else ""
+        for i, line in enumerate(ending(event, study)):
+            yield OutputLine(line, "" if i else "bold")
+
+
+def _status(state: StudyState, width: int) -> Text:
+    """Progress, incumbent, folds, and what the study is doing, in one line."""
+    from rich.text import Text
+
+    text = Text(no_wrap=True, overflow="ellipsis")
+    budget = state.opened.budget_trials if state.opened is not None else None
+    text.append(f"{state.done_count}{'' if budget is None else f'/{budget}'}  ", style="bold")
+    if state.best is not None:
+        text.append(f"best {score(state.best.value)} (trial {state.best.number})  ", "green")
+    current, doing = state.current, state.phase
+    if current is not None:
+        if current.fold_scores:
+            scores = " ".join(score(s) for s in current.fold_scores)
+            text.append(f"folds {scores} of {current.folds}  ")
+        training = f"trial {current.number} trains: {settings(current.config)}"
+        words = {
+            "proposing": f"trial {current.number}: {current.proposer} proposes",
+            "training": training,
+        }
+        doing = words.get(state.phase, doing)
+    if state.phase == "loading":
+        doing = f"loading the model {state.loading:.0%}"
+    text.append("opening the table" if state.opened is None else doing, style="dim")
+    text.truncate(width, overflow="ellipsis")
+    return text
 
 
 def heading(event: StudyOpened) -> list[str]:
@@ -297,7 +231,7 @@ def steering_line(event: Event) -> str:
         return f"- {one_line(event.text)}"
     if isinstance(event, ProposalRejected):
         reason = f": {one_line(event.reason)}" if event.reason else ""
-        return f"- a proposal for trial {event.number} was turned down{reason}"
+        return f"- a proposal for trial {event.number} was rejected{reason}"
     if isinstance(event, RerunFinished):
         result = f"failed: {one_line(event.reason)}" if event.value is None else score(event.value)
         return f"- trial {event.number} on other folds: {result}"
@@ -312,7 +246,7 @@ def ending(event: StudyFinished, study: str) -> list[str]:
     """How a study ended and what to do next."""
     why = {
         "budget": "the budget is used",
-        "minutes": "the time is over",
+        "minutes": "time limit reached",
         "stopped": "stopped",
         "exhausted": "every configuration was tried",
         "error": "the study ended early",
@@ -324,7 +258,7 @@ def ending(event: StudyFinished, study: str) -> list[str]:
             gain = f", the default {score(event.default_value)}"
         lines.append(f"  best {score(event.best_value)} in trial {event.best_number}{gain}")
     if event.test_value is not None:
-        lines.append(f"  on the rows kept for the end: {score(event.test_value)}")
+        lines.append(f"  on the test rows: {score(event.test_value)}")
     if event.why in ("stopped", "error"):
         lines.append(f"  go on with: hyperllama resume {study}")
     elif event.best_value is not None:
@@ -354,8 +288,6 @@ def _lines(text: str) -> list[str]:
 
 def _tail(text: str, width: int) -> list[str]:
     """The last lines of streaming text, wrapped."""
-    import textwrap
-
     lines: list[str] = []
     for paragraph in plain(text[-4000:]).splitlines():
         lines += textwrap.wrap(paragraph, max(20, width)) or [""]
