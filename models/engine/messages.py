@@ -23,6 +23,7 @@ from hyperllama.models.engine.generation import (
     Tokens,
 )
 from hyperllama.models.engine.settings import EngineSettings, ModelInfo
+from hyperllama.models.errors import EngineError
 
 Answer = TypeVar("Answer")
 
@@ -142,23 +143,33 @@ def request_of(message: Mapping[str, Any]) -> EngineRequest[Any]:
 
 
 def answer_of(request: EngineRequest[Answer], message: Mapping[str, Any]) -> Answer:
-    """The answer that a message holds, checked.
+    """The answer that a message holds.
 
     Raises:
-        pydantic.ValidationError: it is not of the request's type.
+        EngineError: it is not of the request's type.
     """
-    answer: Answer = _checked(get_args(type(request).__orig_bases__[0])[0])(message["done"])  # type: ignore[attr-defined]
+    bases: Any = type(request).__orig_bases__  # type: ignore[attr-defined]
+    answer: Answer = _reader(get_args(bases[0])[0])(message["done"])
     return answer
 
 
 def event_of(message: Mapping[str, Any]) -> EngineEvent:
-    """The event that a message holds, checked like an answer."""
-    event: EngineEvent = _checked(EngineEvent)(message)
+    """The event that a message holds; raises like `answer_of`."""
+    event: EngineEvent = _reader(EngineEvent)(message)
     return event
 
 
 @functools.cache
-def _checked(kind: Any) -> Any:
-    from pydantic import TypeAdapter
+def _reader(kind: Any) -> Callable[[object], Any]:
+    from pydantic import TypeAdapter, ValidationError
 
-    return TypeAdapter(kind).validate_python
+    validate = TypeAdapter(kind).validate_python
+
+    def read(value: object) -> Any:
+        try:
+            return validate(value)
+        except ValidationError as error:
+            name = getattr(kind, "__name__", kind)
+            raise EngineError(f"the engine sent something that is no {name}") from error
+
+    return read
