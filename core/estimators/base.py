@@ -7,9 +7,10 @@ fraction of the features stands for `max_features`.
 
 from __future__ import annotations
 
-import importlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from typing import Any
 
@@ -124,7 +125,7 @@ class Family:
     @property
     def package(self) -> str:
         """The import name of its library, for example "sklearn"."""
-        return next(iter(self.classes.values())).partition(".")[0].partition(":")[0]
+        return re.split("[.:]", next(iter(self.classes.values())))[0]
 
     @property
     def install_hint(self) -> str:
@@ -148,8 +149,7 @@ class Family:
         Raises:
             ImportError: the library is not installed.
         """
-        module, _, name = self.classes[kind].partition(":")
-        return getattr(importlib.import_module(module), name)
+        return EntryPoint("", self.classes[kind], "").load()
 
     def build(self, kind: str, config: Config, seed: int, threads: int) -> Any:
         """An unfitted estimator.
@@ -158,3 +158,8 @@ class Family:
             TypeError: the class has no such argument.
         """
         return self.estimator_class(kind)(**self.arguments(kind, config, seed, threads))
+
+
+def both(stem: str) -> dict[str, str]:
+    """`Family.classes` of a library that calls its classes `stem` + Classifier and Regressor."""
+    return {"classification": f"{stem}Classifier", "regression": f"{stem}Regressor"}

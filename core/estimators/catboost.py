@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperllama.core.estimators.base import Curve, Facts, Family
+from hyperllama.core.estimators.base import Curve, Facts, Family, both
 from hyperllama.core.estimators.boosting import checkpoint_curve
 from hyperllama.core.space import Config, Float, Integer, Param
 
@@ -55,10 +55,7 @@ def catboost_curve(model: Any, x: Any, y: Any) -> Curve:
 FAMILY = Family(
     name="catboost",
     label="CatBoost",
-    classes={
-        "classification": "catboost:CatBoostClassifier",
-        "regression": "catboost:CatBoostRegressor",
-    },
+    classes=both("catboost:CatBoost"),
     params=_params,
     arguments=_arguments,
     cost=4,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.estimators.base import Facts, Family, both
 from hyperllama.core.estimators.trees import grown_tree, tree_arguments
 from hyperllama.core.space import Float, Param
 
@@ -16,10 +16,7 @@ def _params(kind: str, facts: Facts) -> list[Param]:
 FAMILY = Family(
     name="decision_tree",
     label="decision tree",
-    classes={
-        "classification": "sklearn.tree:DecisionTreeClassifier",
-        "regression": "sklearn.tree:DecisionTreeRegressor",
-    },
+    classes=both("sklearn.tree:DecisionTree"),
     params=_params,
     arguments=lambda kind, config, seed, threads: tree_arguments(config, seed),
     cost=1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.estimators.base import Facts, Family, both
 from hyperllama.core.space import Float, Integer, Param
 
 
@@ -36,10 +36,7 @@ def fit_hist_gradient_boosting(
 FAMILY = Family(
     name="hist_gradient_boosting",
     label="histogram gradient boosting",
-    classes={
-        "classification": "sklearn.ensemble:HistGradientBoostingClassifier",
-        "regression": "sklearn.ensemble:HistGradientBoostingRegressor",
-    },
+    classes=both("sklearn.ensemble:HistGradientBoosting"),
     params=_params,
     arguments=lambda kind, config, seed, threads: {
         "early_stopping": False, **config, "random_state": seed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.estimators.base import Facts, Family, both
 from hyperllama.core.space import Categorical, Integer, Param
 
 
@@ -19,10 +19,7 @@ def _params(kind: str, facts: Facts) -> list[Param]:
 FAMILY = Family(
     name="knn",
     label="k-nearest neighbours",
-    classes={
-        "classification": "sklearn.neighbors:KNeighborsClassifier",
-        "regression": "sklearn.neighbors:KNeighborsRegressor",
-    },
+    classes=both("sklearn.neighbors:KNeighbors"),
     params=_params,
     arguments=lambda kind, config, seed, threads: {**config, "n_jobs": threads},
     cost=2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperllama.core.estimators.base import Curve, Facts, Family
+from hyperllama.core.estimators.base import Curve, Facts, Family, both
 from hyperllama.core.estimators.boosting import checkpoint_curve
 from hyperllama.core.space import Config, Float, Integer, Param
 
@@ -55,7 +55,7 @@ def lightgbm_curve(model: Any, x: Any, y: Any) -> Curve:
 FAMILY = Family(
     name="lightgbm",
     label="LightGBM",
-    classes={"classification": "lightgbm:LGBMClassifier", "regression": "lightgbm:LGBMRegressor"},
+    classes=both("lightgbm:LGBM"),
     params=_params,
     arguments=_arguments,
     order=10,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.estimators.base import Facts, Family, both
 from hyperllama.core.space import Config, Float, Integer, Param
 
 
@@ -30,10 +30,7 @@ def _arguments(kind: str, config: Config, seed: int, threads: int) -> dict[str, 
 FAMILY = Family(
     name="mlp",
     label="multi-layer perceptron",
-    classes={
-        "classification": "sklearn.neural_network:MLPClassifier",
-        "regression": "sklearn.neural_network:MLPRegressor",
-    },
+    classes=both("sklearn.neural_network:MLP"),
     params=_params,
     arguments=_arguments,
     cost=5,

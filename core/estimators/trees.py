@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hyperllama.core.estimators.base import Facts, Family
+from hyperllama.core.estimators.base import Facts, Family, both
 from hyperllama.core.space import Config, Float, Integer, Param
 
 DEPTH_LIMIT = 50
@@ -49,10 +49,7 @@ def forest(name: str, label: str, class_stem: str, order: int, short: str) -> Fa
     return Family(
         name=name,
         label=label,
-        classes={
-            "classification": f"sklearn.ensemble:{class_stem}Classifier",
-            "regression": f"sklearn.ensemble:{class_stem}Regressor",
-        },
+        classes=both(f"sklearn.ensemble:{class_stem}"),
         params=params,
         arguments=lambda kind, config, seed, threads: {
             **tree_arguments(config, seed), "n_jobs": threads

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from hyperllama.core.estimators.base import Curve, Facts, Family
+from hyperllama.core.estimators.base import Curve, Facts, Family, both
 from hyperllama.core.estimators.boosting import checkpoint_curve
 from hyperllama.core.space import Config, Float, Integer, Param
 
@@ -70,7 +70,7 @@ def xgboost_curve(model: Any, x: Any, y: Any) -> Curve:
 FAMILY = Family(
     name="xgboost",
     label="XGBoost",
-    classes={"classification": "xgboost:XGBClassifier", "regression": "xgboost:XGBRegressor"},
+    classes=both("xgboost:XGB"),
     params=_params,
     arguments=_arguments,
     order=1,

@@ -7,6 +7,7 @@ class codes or numbers.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 import warnings
@@ -19,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.errors import TaskError
-from hyperllama.core.estimators import family, split
+from hyperllama.core.estimators import Family, family, split
 from hyperllama.core.evaluate.fitting import fit_watched
 from hyperllama.core.evaluate.pipeline import build_pipeline
 from hyperllama.core.evaluate.results import FoldResult
-from hyperllama.core.evaluate.splits import Rows, evenly, make_folds, part_off
+from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
 from hyperllama.core.space import Config
 from hyperllama.core.text import one_line
 
@@ -74,6 +75,11 @@ class Data:
     groups: NDArray[Any] | None = None
     times: NDArray[Any] | None = None
 
+    def labels(self, rows: Rows) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
+        """y, groups and times of some rows."""
+        groups = None if self.groups is None else self.groups[rows]
+        return self.y[rows], groups, None if self.times is None else self.times[rows]
+
 
 @dataclass
 class Tally:
@@ -112,7 +118,7 @@ class Evaluator:
         self._classification = data.kind == "classification"
         self._scorer = get_scorer(data.metric)
         self.response = str(self._scorer._response_method)
-        self.tune_rows, self.test_rows = part_off(
+        self.tune_rows, self.test_rows = hold_out(
             data.method, data.y, data.groups, data.times,
             data.test_share, data.seed, self._classification,
         )
@@ -149,22 +155,15 @@ class Evaluator:
         if seed not in self._folds:
             d, rows = self.data, self.tune_rows
             try:
-                pairs = make_folds(
-                    d.method, d.y[rows],
-                    None if d.groups is None else d.groups[rows],
-                    None if d.times is None else d.times[rows],
-                    d.folds, d.repeats, d.share, seed, self._classification,
-                )
+                pairs = make_folds(d.method, *d.labels(rows), d.folds, d.repeats, d.share, seed,
+                                   self._classification)
+                if any(len(a) < 2 or len(b) < 1 for a, b in pairs):
+                    raise ValueError("a fold would be empty")
             except ValueError as error:
                 raise TaskError(
                     f"the table cannot be split: {one_line(error)}",
                     "ask for fewer folds in [validation], or for another method",
                 ) from error
-            if any(len(a) < 2 or len(b) < 1 for a, b in pairs):
-                raise TaskError(
-                    "the table cannot be split: a fold would be empty",
-                    "ask for fewer folds in [validation], or for another method",
-                )
             self._folds[seed] = [(rows[a], rows[b]) for a, b in pairs]
         return self._folds[seed]
 
@@ -182,23 +181,19 @@ class Evaluator:
         Raises:
             TrialFailed: a fold raised, or its score is not finite.
         """
-        tally = tally if tally is not None else Tally()
+        tally = tally or Tally()
         pairs = self.folds(self.data.seed if fold_seed is None else fold_seed)
         for number, (train, scored) in enumerate(pairs):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
+                where = f"fold {number + 1} of {len(pairs)}"
                 try:
                     result = self._fold(config, seed, number, len(pairs), train, scored, tally)
                 except Exception as error:
-                    raise TrialFailed(
-                        f"fold {number + 1} of {len(pairs)}: {described(error)}"
-                    ) from error
+                    raise TrialFailed(f"{where}: {described(error)}") from error
             if not math.isfinite(result.score):
                 why = one_line(caught[-1].message) if caught else "no finite value"
-                raise TrialFailed(
-                    f"fold {number + 1} of {len(pairs)}: "
-                    f"{self.data.metric} is {result.score}: {why}"
-                )
+                raise TrialFailed(f"{where}: {self.data.metric} is {result.score}: {why}")
             for line in {f"{w.category.__name__}: {one_line(w.message)}" for w in caught}:
                 tally.warned[line] += 1
             yield result
@@ -211,12 +206,11 @@ class Evaluator:
         x_scored, y_scored = d.x[scored], d.y[scored]
         started = time.perf_counter()
         watch = (x_scored, y_scored) if number == 0 else None
-        name, pipeline, curve = self._fitted(config, seed, train, watch)
+        f, pipeline, curve = self._fitted(config, seed, train, watch)
         fitted = time.perf_counter()
         score = float(self._scorer(pipeline, x_scored, y_scored))
         predicted = time.perf_counter()
         rounds = list(range(len(curve)))
-        f = family(name)
         if number == 0 and not curve and f.curve is not None:
             prepared = x_scored
             for _, step in pipeline.steps[:-1]:
@@ -232,9 +226,7 @@ class Evaluator:
             fold=number,
             folds=folds,
             score=score,
-            train_score=(
-                self._train_score(name, pipeline, train, len(scored)) if number == 0 else None
-            ),
+            train_score=self._train_score(f, pipeline, train, len(scored)) if number == 0 else None,
             fit_s=fitted - started,
             predict_s=predicted - fitted,
             curve=thinned(curve),
@@ -244,7 +236,7 @@ class Evaluator:
     def _fitted(
         self, config: Config, seed: int, train: Rows,
         watch: tuple[NDArray[np.float64], NDArray[Any]] | None = None,
-    ) -> tuple[str, Any, list[float]]:
+    ) -> tuple[Family, Any, list[float]]:
         """Family, fitted pipeline, score per iteration. `watch`: rows whose loss to follow where
         the estimator can; not looked at by anything that decides."""
         d = self.data
@@ -261,27 +253,23 @@ class Evaluator:
             curve = fit_watched(
                 f.fit_watched, pipeline, d.x[train], d.y[train], *watch, d.rounds
             )
-            return name, pipeline, curve
+            return f, pipeline, curve
         pipeline.fit(d.x[train], d.y[train])
         model = pipeline.steps[-1][1]
         losses = getattr(getattr(model, "regressor_", model), f.losses, []) if f.losses else []
-        return name, pipeline, [-float(loss) for loss in losses]
+        return f, pipeline, [-float(loss) for loss in losses]
 
     def _set_apart(self, train: Rows) -> tuple[Rows, Rows]:
         """The part of a fold's training rows that is fitted, and the part that stops the fit."""
         d = self.data
-        rest, apart = part_off(
-            d.method, d.y[train],
-            None if d.groups is None else d.groups[train],
-            None if d.times is None else d.times[train],
-            WATCHED_SHARE, d.seed, self._classification,
+        rest, apart = hold_out(
+            d.method, *d.labels(train), WATCHED_SHARE, d.seed, self._classification
         )
         return train[rest], train[apart]
 
-    def _train_score(self, name: str, pipeline: Any, train: Rows, scored: int) -> float | None:
+    def _train_score(self, f: Family, pipeline: Any, train: Rows, scored: int) -> float | None:
         """Score of a fixed sample of the training rows, in proportion over classes or target."""
-        share = family(name).train_share
-        wanted = TRAIN_ROWS if share is None else max(50, round(share * scored))
+        wanted = TRAIN_ROWS if f.train_share is None else max(50, round(f.train_share * scored))
         y = self.data.y[train]
         if len(train) > wanted:
             train = train[evenly(y, min(wanted, TRAIN_ROWS), np.random.default_rng(0))]
@@ -299,14 +287,10 @@ class Evaluator:
         """
         if not len(self.test_rows):
             return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                _, pipeline, _ = self._fitted(config, seed, self.tune_rows)
-                x, y = self.data.x[self.test_rows], self.data.y[self.test_rows]
-                return float(self._scorer(pipeline, x, y))
-            except Exception as error:
-                raise TrialFailed(f"on the test part: {described(error)}") from error
+        with _one_failure("on the test rows"):
+            _, pipeline, _ = self._fitted(config, seed, self.tune_rows)
+            x, y = self.data.x[self.test_rows], self.data.y[self.test_rows]
+            return float(self._scorer(pipeline, x, y))
 
     def fit_final(self, config: Config, seed: int) -> Any:
         """The pipeline of a configuration fitted on all rows, the test part included.
@@ -314,12 +298,19 @@ class Evaluator:
         Raises:
             TrialFailed: the fit raised.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                return self._fitted(config, seed, np.arange(len(self.data.y)))[1]
-            except Exception as error:
-                raise TrialFailed(f"on all rows: {described(error)}") from error
+        with _one_failure("on all rows"):
+            return self._fitted(config, seed, np.arange(len(self.data.y)))[1]
+
+
+@contextlib.contextmanager
+def _one_failure(where: str) -> Iterator[None]:
+    """Without warnings; whatever is raised becomes a `TrialFailed`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except Exception as error:
+            raise TrialFailed(f"{where}: {described(error)}") from error
 
 
 def thinned(curve: Sequence[float]) -> tuple[float, ...]:

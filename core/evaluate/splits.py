@@ -30,7 +30,7 @@ def alone(y: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(counts[inverse] < 2)
 
 
-def part_off(
+def hold_out(
     method: str,
     y: NDArray[Any],
     groups: NDArray[Any] | None,
@@ -102,7 +102,7 @@ def make_folds(
     for repeat in range(max(repeats, 1)):
         again = seed + 1000 * repeat
         if method == "split":
-            pairs.append(part_off(method, y, None, None, share, again, classification))
+            pairs.append(hold_out(method, y, None, None, share, again, classification))
         elif method == "group" and groups is not None:
             kind = StratifiedGroupKFold if classification else GroupKFold
             splitter = kind(folds, shuffle=True, random_state=again)

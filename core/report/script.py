@@ -30,7 +30,7 @@ def train_script(study: StudyRecord, best: TrialRecord) -> str:
     stopping = study.task.early_stopping_rounds
     fit = family(name).fit_watched if stopping else None
     functions: list[Callable[..., object]] = [
-        splits.evenly, splits.alone, splits.part_off, splits.make_folds,
+        splits.evenly, splits.alone, splits.hold_out, splits.make_folds,
     ]
     constants = {
         "METRIC": p.metric, "EXPECTED": best.value, "METHOD": v.method, "FOLDS": v.folds,
@@ -51,7 +51,7 @@ def train_script(study: StudyRecord, best: TrialRecord) -> str:
         pipeline=source(tree, "    "),
         constants={k: repr(c) for k, c in constants.items()},
         functions=[inspect.getsource(f).strip() + "\n" for f in functions],
-        part_off=splits.part_off.__name__,
+        hold_out=splits.hold_out.__name__,
         make_folds=splits.make_folds.__name__,
         fit_watched=fitting.fit_watched.__name__,
         fit=fit.__name__ if fit else "",

@@ -14,7 +14,7 @@ from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import Facts, canonical_name, families, family, likely_family
 from hyperllama.core.evaluate.crossval import Data, Evaluator, Tally, TrialFailed, thinned
 from hyperllama.core.evaluate.pipeline import build_pipeline, built, imports, recipe, source
-from hyperllama.core.evaluate.splits import make_folds, part_off
+from hyperllama.core.evaluate.splits import hold_out, make_folds
 
 ROWS = 240
 CATEGORICAL = (False, False, True, False)
@@ -218,7 +218,7 @@ def test_splits_keep_their_promises(
     classification = classes > 1
 
     def split() -> tuple[Any, Any, Any]:
-        tune, test = part_off(method, y, groups, times, share, seed, classification)
+        tune, test = hold_out(method, y, groups, times, share, seed, classification)
         pairs = make_folds(method, y[tune], groups[tune], times[tune], folds, 1, 0.25, seed,
                            classification)
         return tune, test, [(tune[a], tune[b]) for a, b in pairs]
