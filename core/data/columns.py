@@ -90,7 +90,7 @@ def read_column(
 
 
 def clean_text(series: pl.Series) -> pl.Series:
-    """Text cells without blanks around them; null where one of `MISSING` stands."""
+    """Text cells without blanks around them; null for those in `MISSING`."""
     stripped = series.str.strip_chars()
     missing = stripped.is_in(list(MISSING))
     return stripped.set(missing.fill_null(True), None)

@@ -24,16 +24,16 @@ def find_leaks(
     if len(y) > _ROWS:
         rows = np.sort(np.random.default_rng(0).permutation(len(y))[:_ROWS])
         x, y = x[rows], y[rows]
-    told = []
+    found = []
     for j, column in enumerate(columns):
         known = ~np.isnan(x[:, j])
         if known.mean() < 0.5 or known.sum() < 20:
             continue
         how = _how(x[known, j], y[known], column, kind)
         if how:
-            told.append(f"column {shown(column.source or column.name)} {how} the target "
+            found.append(f"column {shown(column.source or column.name)} {how} the target "
                         f"{shown(target)}: if it is not known beforehand, add it to `drop`")
-    return list(dict.fromkeys(told))
+    return list(dict.fromkeys(found))
 
 
 def _how(x: NDArray[np.float64], y: NDArray[Any], column: Column, kind: str) -> str:

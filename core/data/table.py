@@ -98,7 +98,7 @@ class Table:
         return tuple(np.bincount(self.y, minlength=len(self.classes)).tolist())
 
     def facts(self, rows: int | None = None) -> Facts:
-        """What estimators and models are told; `rows` where fewer are used for tuning."""
+        """What default spaces and models depend on; `rows` where fewer are used for tuning."""
         counts, p = self.class_counts, self.n_features
         missing = [c.missing_share for c in self.columns]
         return Facts(

@@ -280,7 +280,7 @@ class Evaluator:
         return score if math.isfinite(score) else None
 
     def test_score(self, config: Config, seed: int) -> float | None:
-        """Score on the untouched rows after a fit on all others; None without a test part.
+        """Score on the test rows after a fit on all others; None without a test part.
 
         Raises:
             TrialFailed: the fit raised.

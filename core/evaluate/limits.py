@@ -31,7 +31,7 @@ def memory_limit(limit_mb: float) -> Iterator[None]:
     """Let allocations far beyond `limit_mb` of resident memory fail with a MemoryError (Unix)."""
     try:
         import resource
-    except ImportError:  # not on Windows: there the parent's watch stands alone
+    except ImportError:  # Windows has no such limit: the parent's watch has to do
         yield
         return
     now = psutil.Process().memory_info()

@@ -104,10 +104,10 @@ class Ranges:
 
 
 def _domain(param: Param, entry: Mapping[str, Any]) -> Domain:
-    """The domain that an entry of `Ranges.kept` stands for.
+    """The domain that an entry of `Ranges.kept` describes.
 
     Raises:
-        SpaceError: it stands for none.
+        SpaceError: it describes none.
     """
     domain = param.domain
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from hyperllama.core.errors import SpaceError, TaskError
 from hyperllama.core.task import metrics
 from hyperllama.core.task.overrides import check_without_table
 from hyperllama.core.task.spec import Budget, Limits, Override, Task, Validation
-from hyperllama.core.text import allowed, plain, shown
+from hyperllama.core.text import allowed, one_line, plain, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,7 +53,7 @@ def parse_task(text: str, file: Path) -> Task:
     try:
         task = Task.model_validate(raw)
     except ValidationError as error:
-        raise _told(file, raw, error) from error
+        raise _as_task_error(file, raw, error) from error
     folder = file.resolve().parent
     task = task.model_copy(
         update={"data": task.data.model_copy(update={"path": folder / task.data.path})}
@@ -97,7 +98,7 @@ def standalone_text(path: str | Path) -> str:
 
 
 def _text(file: Path) -> str:
-    """What stands in the file."""
+    """The file's text."""
     hint = "a task file is a small TOML text; `hyperllama new TABLE` writes one from a table"
     try:
         if file.is_file() and (
@@ -116,28 +117,26 @@ def _text(file: Path) -> str:
 
 
 def _toml(text: str, file: Path) -> dict[str, Any]:
-    """The text as plain dicts and lists."""
+    """The text as plain dicts and lists.
+
+    Raises:
+        TaskError: it is no TOML; the message names the line, the hint shows it.
+    """
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise TaskError(*_syntax(file, text, error)) from error
-
-
-def _syntax(file: Path, text: str, error: Exception) -> tuple[str, str]:
-    """Message with the line a TOML error is at, and the line itself as the hint."""
-    import re
-
-    found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-    lines = text.splitlines()
-    number = int(found.group(1)) if found else len(lines)
-    what = plain(re.sub(r"\s*\(at .*\)$", "", str(error))) or "nested too deeply"
-    line = lines[number - 1] if 0 < number <= len(lines) else ""
-    shown_line = " ".join(plain(line).split())[:100]
-    message = f"{plain(file.name)}, line {number}: not valid TOML: {what}"
-    hint = f"the line reads: {shown_line}" if shown_line else "the file ends too soon"
-    if line and not found:
-        hint = ""
-    return message, hint + '; text goes in quotes: path = "data.csv"'
+        found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+        lines = text.splitlines()
+        number = int(found[1]) if found else len(lines)
+        what = plain(re.sub(r"\s*\(at .*\)$", "", str(error))) or "nested too deeply"
+        line = one_line(lines[number - 1] if 0 < number <= len(lines) else "", 100)
+        at = "the file ends too soon"
+        if line:
+            at = f"the line reads: {line}" if found else ""
+        raise TaskError(
+            f"{plain(file.name)}, line {number}: not valid TOML: {what}",
+            at + '; text goes in quotes: path = "data.csv"',
+        ) from error
 
 
 def _estimators(file: Path, raw: dict[str, Any]) -> None:
@@ -145,7 +144,7 @@ def _estimators(file: Path, raw: dict[str, Any]) -> None:
     from hyperllama.core.estimators import canonical_name, families, unknown
 
     if "estimator" in raw and "estimators" in raw:
-        raise wrong(file, "estimator", "stands beside `estimators`", "keep one of the two")
+        raise wrong(file, "estimator", "excludes `estimators`", "keep one of the two")
     key = "estimator" if "estimator" in raw else "estimators"
     given = raw.pop(key, ["xgboost"])
     listed = [given] if isinstance(given, str) else given
@@ -157,7 +156,7 @@ def _estimators(file: Path, raw: dict[str, Any]) -> None:
         if known is None:
             raise wrong(file, key, *unknown(name))
         if known in names:
-            raise wrong(file, key, f"{shown(known)} stands there twice", "name each family once")
+            raise wrong(file, key, f"{shown(known)} is listed twice", "name each family once")
         names.append(known)
     raw["estimators"] = names
 
@@ -193,10 +192,10 @@ def _space(file: Path, raw: dict[str, Any]) -> None:
         elif len(names) == 1:
             put(names[0], key, value, path)
         elif key == "estimator":
-            raise wrong(file, path, "which models are tried is said elsewhere",
+            raise wrong(file, path, "the choice of models is no key of [space]",
                         'set the key estimators = ["..."] above the tables')
         else:
-            raise wrong(file, path, "with several estimators it has to say whose it is",
+            raise wrong(file, path, "with several estimators it has to name one of them",
                         f"allowed: tables like [space.{names[0]}]")
     raw["space"] = {joint: value for joint, (_, value) in flat.items()}
 
@@ -218,23 +217,20 @@ def _metric(task: Task) -> None:
                          allowed(metrics.known(task.kind)))
 
 
-def _told(file: Path, raw: Mapping[str, Any], error: ValidationError) -> TaskError:
+def _as_task_error(file: Path, raw: Mapping[str, Any], error: ValidationError) -> TaskError:
     """Everything pydantic found, the first in the message, the others in the hint."""
-    told = []
-    seen: set[str] = set()
+    faults: dict[str, tuple[str, str]] = {}
     for e in error.errors(include_url=False):
-        key, problem, hint = _one(raw, e)
-        if key not in seen:
-            seen.add(key)
-            told.append((key, problem, hint))
-    key, problem, hint = told[0]
-    others = [f"also {plain(k)}: {p}" + (f" ({h})" if h else "") for k, p, h in told[1:6]]
-    found = wrong(file, key, problem, "\n  ".join([part for part in (hint, *others) if part]))
-    found.faults = tuple(told)
+        key, problem, hint = _fault(raw, e)
+        faults.setdefault(key, (problem, hint))
+    (key, (problem, hint)), *others = faults.items()
+    more = [f"also {plain(k)}: {p}" + (f" ({h})" if h else "") for k, (p, h) in others[:5]]
+    found = wrong(file, key, problem, "\n  ".join(part for part in (hint, *more) if part))
+    found.faults = tuple((k, p, h) for k, (p, h) in faults.items())
     return found
 
 
-def _one(raw: Mapping[str, Any], e: Any) -> tuple[str, str, str]:
+def _fault(raw: Mapping[str, Any], e: Any) -> tuple[str, str, str]:
     """Dotted key, what is wrong, what is allowed."""
     kind, loc, context = e["type"], list(e["loc"]), e.get("ctx", {})
     path: list[str] = []
@@ -269,6 +265,7 @@ def _one(raw: Mapping[str, Any], e: Any) -> tuple[str, str, str]:
 
 
 def _wanted(kind: str, context: Mapping[str, Any], message: str) -> str:
+    """What pydantic wants instead of a value, in plain words."""
     if kind.startswith("int"):
         return "allowed: a whole number"
     if kind.startswith("float") or kind == "finite_number":

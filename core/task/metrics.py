@@ -87,7 +87,7 @@ def exists(metric: str) -> bool:
 
 
 def suggestion(metric: str, classes: int = 0) -> str:
-    """The scorer somebody may have meant: another name for it, or its form for several classes."""
+    """The scorer that is probably meant: another name for it, or its form for several classes."""
     if classes > 2 and metric in _INSTEAD:
         return _INSTEAD[metric]
     return _OTHER_NAMES.get(metric.strip().lower().replace("-", "_").replace(" ", "_"), "")

@@ -1,4 +1,4 @@
-"""Writes a task file for a table: everything decided stands in it, with the reason beside it."""
+"""Writes a task file for a table: everything that was decided, each with its reason."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _rest(found: dict[str, Any], kind: str) -> list[str]:
         f'method = "{method}"  # also: split, group (with group = "column"), time',
         *(f'# time = {_toml(d)}  # with method "time": learn from the past' for d in dates[:1]),
         f"folds = {folds}",
-        "test_share = 0.2  # kept apart until the study is over",
+        "test_share = 0.2  # test rows, set aside until the end",
         "",
         "[budget]",
         "trials = 20",

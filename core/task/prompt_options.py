@@ -24,7 +24,7 @@ class PromptOptions:
         thinking_tokens: most tokens that a reasoning model may think before it is brought to the
             answer.
         train_scores, fold_spread, curve_facts: which facts of a trial are shown. How far scores
-            spread over the folds is told once above the table, without `fold_spread`.
+            spread over the folds is said once above the table, without `fold_spread`.
         seconds: show how long a trial took. Off, because it differs from run to run: a study with
             the same seed would not be the same again.
         descriptions: what each hyperparameter does.

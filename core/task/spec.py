@@ -37,7 +37,7 @@ class Validation(TomlTable):
     time: str | None = None
     """The column that orders the rows."""
     test_share: float = Field(default=0.2, ge=0.0, le=0.8)
-    """Share of the rows that nobody sees until the study is over; 0 for none."""
+    """Share of the rows that are set aside as test rows until the end; 0 for none."""
     validation_share: float = Field(default=0.25, gt=0.0, le=0.8)
     """With the method "split": share of the other rows that is scored."""
 
@@ -82,7 +82,7 @@ class Limits(TomlTable):
 class Override(TomlTable):
     """What a task says about one hyperparameter: hold it, change its bounds, or add it.
 
-    In strings, "none" stands for Python's None.
+    In strings, "none" means Python's None.
     """
 
     value: Scalar | None = None

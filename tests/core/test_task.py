@@ -138,7 +138,7 @@ assert not heavy, heavy
     ("estimator = 'xgbost'", "estimator", "unknown estimator 'xgbost'", "did you mean 'xgboost'?"),
     ("estimators = []", "estimators", "no list of names", "xgboost"),
     ("estimators = ['svm', 'svc']", "estimators", "twice", "once"),
-    ("estimator = 'svm'\nestimators = ['svm']", "estimator", "beside", "keep one"),
+    ("estimator = 'svm'\nestimators = ['svm']", "estimator", "excludes `estimators`", "keep one"),
     ("metric = 'acuracy'", "metric", "no scorer 'acuracy'", "did you mean 'accuracy'?"),
     ("metric = 'rmse'", "metric", "no scorer 'rmse'", "'neg_root_mean_squared_error'"),
     ("kind = 'regression'\nmetric = 'roc_auc'", "metric", "does not fit regression", "r2"),
@@ -166,7 +166,7 @@ assert not heavy, heavy
      "space.gamma.when", "unknown hyperparameter 'boster'", "allowed"),
     ("estimator = 'svm'\n[space]\nkernel = 'rfb'", "space.kernel", "'rfb'", "did you mean 'rbf'?"),
     ("estimator = 'svm'\n[space]\nkernel = 'linear'\ndegree = 3", "space.degree", "no effect", ""),
-    ("estimators = ['svm', 'knn']\n[space]\nC = 1", "space.C", "whose", "[space.svm]"),
+    ("estimators = ['svm', 'knn']\n[space]\nC = 1", "space.C", "has to name one of them", "[space.svm]"),
 ])
 def test_errors_name_file_key_problem_and_what_is_allowed(
     folder: Path, text: str, key: str, problem: str, hint: str

@@ -41,7 +41,7 @@ def value_at(table: Mapping[str, Any], path: Path) -> Any:
 def set_key(text: str, path: Path, value: Any, instead: str = "") -> str:
     """The text with the key at `path` set, or taken away where `value` is None.
 
-    A line that stands there as a comment (`# folds = 5`) is the place of a key that is missing.
+    A missing key takes the place of a comment with its name (`# folds = 5`).
 
     Args:
         instead: a line, say a comment, that takes the place of a key that is taken away.
@@ -115,7 +115,7 @@ def _of_space(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[
 
 
 def line_of(text: str, key: str) -> int:
-    """The line, from 0, where a dotted key stands, or its table; -1 where neither does."""
+    """The line, from 0, of a dotted key, or of its table; -1 where neither is in the text."""
     wanted = key.split(".")
     table = ""
     best = -1

@@ -142,7 +142,7 @@ def _write(asked: Write) -> dict[str, Any]:
 def _space_path(
     path: tuple[str, ...], before: Sequence[str], now: Sequence[str]
 ) -> tuple[str, ...]:
-    """Where a hyperparameter stands when there are one, or several, estimators instead."""
+    """The path of a hyperparameter when there are one, or several, estimators instead."""
     if len(path) == 2 and len(now) > 1 and len(before) == 1:
         return ("space", before[0], path[1])
     if len(path) == 3 and len(now) == 1 and path[1] == now[0]:
