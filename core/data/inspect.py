@@ -147,13 +147,13 @@ def _suggestions(table: Table) -> list[str]:
     """What the names and types of columns suggest about validation."""
     found = []
     for c in _repeated_ids(table.columns, table.n_rows):
-        found.append(f"column {shown(c.name)} repeats: if rows with the same value belong together, "
-                    f"set `group = {shown(c.name)}` in [validation]")
+        found.append(f"column {shown(c.name)} repeats: if rows with the same value belong "
+                     f"together, set `group = {shown(c.name)}` in [validation]")
     for j, c in enumerate(table.columns):
         named = c.part == "day" or c.name.lower() in ("year", "date", "time", "timestamp", "t")
         if named and _rises(table.x[:, j]):
             found.append(f"the rows are in the order of {shown(c.source)}: if later rows are to be "
-                        f"predicted from earlier ones, set `time` in [validation]")
+                         f"predicted from earlier ones, set `time` in [validation]")
     if table.n_rows < 200:
         found.append(f"{table.n_rows} rows make noisy scores: consider `repeats` in [validation]")
     return found

@@ -34,7 +34,7 @@ def _with_domain(param: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedTable:
     """What the task means for its table: everything of a `Problem` but its task, and the rows."""
 
     kind: str
@@ -54,7 +54,7 @@ class Opened:
     summary: tuple[str, ...]
 
     @classmethod
-    def of(cls, problem: Problem, table: Table, test_rows: int, folds: int) -> Opened:
+    def of(cls, problem: Problem, table: Table, test_rows: int, folds: int) -> OpenedTable:
         """The message about a problem."""
         return cls(
             **{n: getattr(problem, n) for n in _SHARED}, params=problem.space.params,
@@ -67,7 +67,7 @@ class Opened:
         return Problem(task=task, space=SearchSpace(self.params), **shared)
 
 
-_SHARED = {f.name for f in fields(Opened)} & {f.name for f in fields(Problem)}
+_SHARED = {f.name for f in fields(OpenedTable)} & {f.name for f in fields(Problem)}
 
 
 class RunnerRequest(Generic[Answer]):
@@ -75,7 +75,7 @@ class RunnerRequest(Generic[Answer]):
 
 
 @dataclass(frozen=True)
-class Open(RunnerRequest[Opened]):
+class Open(RunnerRequest[OpenedTable]):
     """Read the table of a task."""
 
     task: str
@@ -153,7 +153,7 @@ class Failed:
 
 Reply = Union[FoldDone, Done, Failed]
 _REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
-_OPENED = TypeAdapter(Opened)
+_OPENED = TypeAdapter(OpenedTable)
 _REQUEST: TypeAdapter[Any] = TypeAdapter(Annotated[
     Union[Open, Evaluate, ScoreTest, FitFinal, SaveTable], Field(discriminator="do")
 ])
@@ -169,7 +169,7 @@ def read_reply(message: Mapping[str, Any]) -> Reply:
     return _REPLY.validate_python(dict(message))
 
 
-def read_opened(answer: Any) -> Opened:
+def read_opened(answer: Any) -> OpenedTable:
     """The answer to `Open`."""
     return _OPENED.validate_python(answer)
 

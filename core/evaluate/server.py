@@ -15,7 +15,7 @@ from hyperllama.core.evaluate.messages import (
     Evaluate,
     FitFinal,
     Open,
-    Opened,
+    OpenedTable,
     SaveTable,
     ScoreTest,
     read_request,
@@ -61,7 +61,7 @@ class TrialServer:
                 return evaluator.test_score(request.config, request.seed)
             return _fit_final(request, task, problem, evaluator)
 
-    def _open(self, request: Open) -> Opened:
+    def _open(self, request: Open) -> OpenedTable:
         from hyperllama.core.data import load_table
         from hyperllama.core.evaluate.crossval import Evaluator
         from hyperllama.core.evaluate.pipeline import build_pipeline
@@ -75,7 +75,7 @@ class TrialServer:
             build_pipeline(name, problem.kind, {}, table.categorical, 0)
         self._opened = task, problem, evaluator
         test_rows, folds = len(evaluator.test_rows), len(evaluator.folds(task.seed))
-        return Opened.of(problem, table, test_rows, folds)
+        return OpenedTable.of(problem, table, test_rows, folds)
 
 
 def _evaluate(request: Evaluate, message: ChildRequest, evaluator: Evaluator) -> dict[str, Any]:
