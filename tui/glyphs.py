@@ -100,7 +100,7 @@ def sparkline(
     )
 
 
-class PlainText(LineFilter):
+class AsciiFilter(LineFilter):
     """Leaves nothing but ASCII on the screen: the last word for terminals without Unicode."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:

@@ -6,7 +6,7 @@
     "study.pause" = "f7"
 
     [models]
-    "/home/me/models/qwen.gguf" = {context_length = 4096, threads = 4}
+    "/models/qwen.gguf" = {context_length = 4096, threads = 4}
 
     [layout]
     left = 60
