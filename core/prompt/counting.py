@@ -1,18 +1,18 @@
-"""How many tokens texts have, remembered."""
+"""How many tokens texts have, by the model's own tokenizer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
+from hyperllama.core.prompt.plan import LEVELS
 from hyperllama.core.prompt.wording import CUT
 
 Message = Mapping[str, str]
-_MOST_TEXTS = 50_000
-_MOST_CHATS = 12
 
 
 class TokenCounter:
-    """Counts tokens by the model's own tokenizer.
+    """Counts tokens, and remembers the counts of the latest texts and conversations.
 
     Args:
         count: tokens of a piece of text.
@@ -22,24 +22,18 @@ class TokenCounter:
     def __init__(
         self, count: Callable[[str], int], chat: Callable[[Sequence[Message]], str]
     ) -> None:
-        self._count_now, self._chat = count, chat
-        self._texts: dict[str, int] = {}
-        self._chats: dict[tuple[tuple[str, str], ...], int] = {}
+        @lru_cache(maxsize=50_000)
+        def text(text: str) -> int:
+            """Tokens of a text."""
+            return count(text.replace(CUT, ""))
 
-    def text(self, text: str) -> int:
-        """Tokens of a text."""
-        text = text.replace(CUT, "")
-        if text not in self._texts:
-            if len(self._texts) >= _MOST_TEXTS:
-                self._texts.clear()
-            self._texts[text] = self._count_now(text)
-        return self._texts[text]
+        @lru_cache(maxsize=2 * len(LEVELS))
+        def conversation(turns: tuple[tuple[str, str], ...]) -> int:
+            messages = [{"role": role, "content": content} for role, content in turns]
+            return count(chat(messages).replace(CUT, ""))
+
+        self.text, self._conversation = text, conversation
 
     def chat(self, messages: Sequence[Message]) -> int:
         """Tokens of a conversation in the model's layout."""
-        key = tuple((m["role"], m["content"]) for m in messages)
-        if key not in self._chats:
-            if len(self._chats) >= _MOST_CHATS:
-                self._chats.clear()
-            self._chats[key] = self._count_now(self._chat(messages).replace(CUT, ""))
-        return self._chats[key]
+        return self._conversation(tuple((m["role"], m["content"]) for m in messages))

@@ -13,45 +13,39 @@ class Marks:
         opening: starts it.
         closing: ends it and starts the answer.
         stop: what the model writes at the end of its reasoning; the beginning of `closing`.
+        sign: what to look for in a template.
     """
 
     opening: str
     closing: str
     stop: str
+    sign: str
 
 
-# What to look for in a template, and the marks. The first one found counts.
+def _marks(opening: str, closing: str, stop: str = "", sign: str = "") -> Marks:
+    return Marks(opening, closing, stop or closing.strip(), sign or opening.strip())
+
+
+# The first that is found counts.
 _KNOWN = (
-    (
-        "[BEGIN FINAL RESPONSE]",
-        Marks(
-            "Here are my reasoning steps:\n",
-            "\n[BEGIN FINAL RESPONSE]\n",
-            "[BEGIN FINAL RESPONSE]",
-        ),
-    ),
-    ("<think>", Marks("<think>\n", "\n</think>\n\n", "</think>")),
-    (
-        "<|channel|>",
-        Marks(
-            "<|channel|>analysis<|message|>",
-            "<|end|><|start|>assistant<|channel|>final<|message|>",
-            "<|end|>",
-        ),
-    ),
-    ("[THINK]", Marks("[THINK]", "[/THINK]", "[/THINK]")),
-    ("<|START_THINKING|>", Marks("<|START_THINKING|>", "<|END_THINKING|>", "<|END_THINKING|>")),
-    ("<seed:think>", Marks("<seed:think>", "</seed:think>", "</seed:think>")),
-    ("<|channel>thought", Marks("<|channel>thought\n", "<channel|>", "<channel|>")),
-    ("<mm:think>", Marks("<mm:think>", "</mm:think>", "</mm:think>")),
-    ("◁think▷", Marks("◁think▷", "◁/think▷", "◁/think▷")),
-    ("<thinking>", Marks("<thinking>\n", "\n</thinking>\n\n", "</thinking>")),
-)
+    _marks("Here are my reasoning steps:\n", "\n[BEGIN FINAL RESPONSE]\n",
+           sign="[BEGIN FINAL RESPONSE]"),
+    _marks("<think>\n", "\n</think>\n\n"),
+    _marks("<|channel|>analysis<|message|>",
+           "<|end|><|start|>assistant<|channel|>final<|message|>", "<|end|>", "<|channel|>"),
+    _marks("[THINK]", "[/THINK]"),
+    _marks("<|START_THINKING|>", "<|END_THINKING|>"),
+    _marks("<seed:think>", "</seed:think>"),
+    _marks("<|channel>thought\n", "<channel|>"),
+    _marks("<mm:think>", "</mm:think>"),
+    _marks("◁think▷", "◁/think▷"),
+    _marks("<thinking>\n", "\n</thinking>\n\n"),
+)  # fmt: skip
 
 
 def marks_of(template: str) -> Marks | None:
     """The marks of a chat template; None for a model that is no reasoning model."""
-    return next((marks for sign, marks in _KNOWN if sign in template), None)
+    return next((marks for marks in _KNOWN if marks.sign in template), None)
 
 
 def opened(prompt: str, marks: Marks) -> bool:
@@ -66,7 +60,7 @@ def closed(prompt: str, marks: Marks) -> bool:
 
 def unclosed(text: str) -> Marks | None:
     """The marks of reasoning that a text opens and does not close; None where there is none."""
-    for sign, marks in _KNOWN:
-        if sign in text and marks.stop not in text.rsplit(sign, 1)[1]:
+    for marks in _KNOWN:
+        if marks.sign in text and marks.stop not in text.rsplit(marks.sign, 1)[1]:
             return marks
     return None

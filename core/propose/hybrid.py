@@ -97,8 +97,8 @@ class HybridProposer:
         record: dict[str, Any] = {}
         # a chat model takes seconds, so it is asked for its own proposals only
         if knows and isinstance(self._model, EmbeddedProposer):
-            draws, fixed = self._model.draw(space, context.number, context.attempt)
-            candidates = [space.complete({**fixed, **c}) for c in draws.configs]
+            draws = self._model.draw(space, context.number, context.attempt)
+            candidates = list(draws.configs)
             prior, beliefs = _log_prior(space, draws.beliefs), draws.beliefs
             record = {**draws.record, "prior_weight": self._weight}
         rng = rng_for(self._seed, context.number, context.attempt)

@@ -18,7 +18,6 @@ from hyperllama.core.estimators import CHOICE
 from hyperllama.core.prompt.thinking import Marks, marks_of
 from hyperllama.core.prompt.wording import metric_words, number_text, untrusted
 from hyperllama.core.propose.chat.decoding import lead_segments
-from hyperllama.core.propose.embedded import family_space
 from hyperllama.core.propose.embedded.model import EmbeddedModel
 from hyperllama.core.propose.engine_session import EngineSession
 from hyperllama.core.space import (
@@ -114,7 +113,7 @@ def propose_space(
         for name in setting.estimators if several else (setting.estimators or ("",))[:1]:
             if should_stop():
                 raise Cancelled
-            part = family_space(space, name) if several else space
+            part = _family_space(space, name) if several else space
             found = model.ask(name, part, on_text, should_stop)
             domains |= {f"{name}.{n}" if several else n: d for n, d in found.domains.items()}
             reasons.append(found.reasoning)
@@ -124,6 +123,20 @@ def propose_space(
     reasoning = "\n\n".join(filter(None, reasons))
     record = {"questions": records}
     return SpaceProposal(space, space.with_domains(domains), reasoning, file.path.stem, record)
+
+
+def _family_space(space: SearchSpace, estimator: str) -> SearchSpace:
+    """One family's part of a space that chooses among families, under the family's own names."""
+    prefix = f"{estimator}."
+    params: list[Param] = []
+    for p in space.params:
+        if p.name.startswith(prefix):
+            when = p.when
+            if when is not None:
+                inner = when.parent.removeprefix(prefix)
+                when = None if when.parent == CHOICE else replace(when, parent=inner)
+            params.append(replace(p, name=p.name.removeprefix(prefix), when=when))
+    return SearchSpace(params)
 
 
 @dataclass(frozen=True)

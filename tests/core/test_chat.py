@@ -16,7 +16,7 @@ from hyperllama.core.prompt.wording import Names
 from hyperllama.core.propose import make_proposer
 from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.propose.chat.decoding import lead_segments
-from hyperllama.core.propose.chat.reply import Slot, Text, stage
+from hyperllama.core.propose.chat.reply import Slot, stage
 from hyperllama.core.space import (
     Categorical,
     Condition,
@@ -369,7 +369,7 @@ def test_replies_cover_any_space_in_its_order() -> None:
             pieces, fixed, at = stage(space, names, config, at)
             stages += 1
             for piece in pieces:
-                if isinstance(piece, Text):
+                if isinstance(piece, Fixed):
                     text += piece.text
                 else:
                     assert isinstance(piece, Slot)

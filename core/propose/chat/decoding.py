@@ -11,10 +11,9 @@ from typing import Any
 from hyperllama.core.prompt.build import ProposalPrompt
 from hyperllama.core.prompt.sections import ANSWER
 from hyperllama.core.prompt.thinking import Marks, closed, opened
-from hyperllama.core.prompt.wording import digits_of
-from hyperllama.core.propose.chat.reply import Piece, Text, beliefs_of, stage, values_of
+from hyperllama.core.propose.chat.reply import VALUE, Piece, Slot, stage
 from hyperllama.core.propose.engine_session import EngineSession
-from hyperllama.core.space import Categorical, Config, Integer, SearchSpace
+from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.text import plain
 from hyperllama.core.trials import AskContext, Cancelled
 from hyperllama.models.engine import (
@@ -23,14 +22,11 @@ from hyperllama.models.engine import (
     Free,
     Generated,
     Generation,
-    Number,
-    OneOf,
     Segment,
 )
 
 TOP_P = 0.95
 _REASONING = "reasoning"
-_VALUE = "value "
 
 
 @dataclass
@@ -67,10 +63,12 @@ class Reply:
         """Add what a run of the engine generated."""
         self.text += made.text
         self.reasoning = plain(str(made.values.get(_REASONING, self.reasoning))).strip()
-        values = {n.removeprefix(_VALUE): v for n, v in made.values.items()}
-        self.config = {**self.config, **fixed, **values_of(pieces, values)}
-        beliefs = {n.removeprefix(_VALUE): b for n, b in made.beliefs.items()}
-        self.beliefs = {**self.beliefs, **beliefs_of(pieces, beliefs)}
+        self.config = {**self.config, **fixed}
+        for slot in pieces:
+            if isinstance(slot, Slot):
+                name = slot.param.name
+                self.config[name] = slot.value(made.values[VALUE + name])
+                self.beliefs = {**self.beliefs, name: slot.belief(made.beliefs[VALUE + name])}
 
 
 def decoded(
@@ -93,9 +91,9 @@ def decoded(
         pieces, fixed, at = stage(
             space, prompt.names, reply.config, at, prompt.plan.numbers_at_once, prompt.row
         )
-        segments = _merged([*lead, *map(_segment, pieces)])
+        segments = _merged([*lead, *(p if isinstance(p, Fixed) else p.segment for p in pieces)])
         if all(isinstance(s, Fixed) for s in segments):
-            reply.text += "".join(p.text for p in pieces if isinstance(p, Text))
+            reply.text += "".join(s.text for s in segments if isinstance(s, Fixed))
             reply.config.update(fixed)
             continue
         if at == len(space.params) and not reply.made:
@@ -136,17 +134,6 @@ def lead_segments(marks: Marks | None, tokens: int, prompt: str) -> list[Segment
     before = [] if opened(prompt, marks) else [Fixed(marks.opening, special=True)]
     thinking = [Free(_REASONING, tokens, (marks.stop,))] if tokens else []
     return [*before, *thinking, Fixed(marks.closing, special=True)]
-
-
-def _segment(piece: Piece) -> Segment:
-    if isinstance(piece, Text):
-        return Fixed(piece.text)
-    name, domain = f"{_VALUE}{piece.param.name}", piece.param.domain
-    if piece.options or isinstance(domain, Categorical):
-        return OneOf(name, piece.options, belief=True)
-    if isinstance(domain, Integer):
-        return Number(name, domain.low, domain.high, integer=True, belief=True)
-    return Number(name, domain.low, domain.high, digits=digits_of(domain), belief=True)
 
 
 def _merged(segments: Sequence[Segment]) -> list[Segment]:

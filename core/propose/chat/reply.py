@@ -7,21 +7,24 @@ ends before the first one whose parent is decided in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
-from hyperllama.core.prompt.wording import Names
-from hyperllama.core.space import Categorical, Config, Float, Param, SearchSpace, Value
+from hyperllama.core.prompt.wording import Names, digits_of
+from hyperllama.core.space import (
+    Categorical,
+    Config,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+    Value,
+)
+from hyperllama.models.engine import Fixed, Number, OneOf, Segment
 
+VALUE = "value "
 _MOST_OPTIONS = 64  # values with a step that are offered one by one
-
-
-@dataclass(frozen=True)
-class Text:
-    """Fixed text of the reply."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,28 @@ class Slot:
     options: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
 
+    @property
+    def segment(self) -> Segment:
+        """What the engine decodes; it has the hyperparameter's name, after `VALUE`."""
+        name, domain = f"{VALUE}{self.param.name}", self.param.domain
+        if self.options or isinstance(domain, Categorical):
+            return OneOf(name, self.options, belief=True)
+        if isinstance(domain, Integer):
+            return Number(name, domain.low, domain.high, integer=True, belief=True)
+        return Number(name, domain.low, domain.high, digits=digits_of(domain), belief=True)
 
-Piece = Union[Text, Slot]
+    def value(self, decoded: Any) -> Value:
+        """The value that was decoded, inside the domain."""
+        found = self.values[self.options.index(str(decoded))] if self.options else decoded
+        return self.param.domain.cast(found)
+
+    def belief(self, pairs: Sequence[tuple[Any, float]]) -> list[tuple[Any, float]]:
+        """(value, probability) pairs from those of what was decoded."""
+        known = dict(zip(self.options, self.values, strict=True))
+        return [(known.get(str(v), v), float(p)) for v, p in pairs]
+
+
+Piece = Union[Fixed, Slot]
 
 
 def stage(
@@ -76,47 +99,20 @@ def stage(
         if not space.is_active(p.name, {**config, **fixed}):
             continue
         if row:
-            pieces.append(Text(row if first else ","))
+            pieces.append(Fixed(row if first else ","))
         else:
-            pieces.append(Text(f"{'{' if first else ', '}{names.key(p.name)}: "))
+            pieces.append(Fixed(f"{'{' if first else ', '}{names.key(p.name)}: "))
         first = False
         if p.frozen:
             fixed[p.name] = p.start
             shown = names.bare if row else names.literal
-            pieces.append(Text(shown(p.name, p.start)))
+            pieces.append(Fixed(shown(p.name, p.start)))
         else:
             undecided.add(p.name)
             pieces.append(_slot(p, names, bool(row)))
     if at == len(space.params) and not row:
-        pieces.append(Text("{}" if first else "}"))
-    return _merged(pieces), fixed, at
-
-
-def values_of(pieces: Sequence[Piece], values: Mapping[str, Any]) -> Config:
-    """The decided values by hyperparameter, from what was decoded for each slot."""
-    config: Config = {}
-    for piece in pieces:
-        if isinstance(piece, Slot):
-            value = values[piece.param.name]
-            if piece.options:
-                value = piece.values[piece.options.index(str(value))]
-            config[piece.param.name] = piece.param.domain.cast(value)
-    return config
-
-
-def beliefs_of(
-    pieces: Sequence[Piece], beliefs: Mapping[str, Sequence[tuple[Any, float]]]
-) -> dict[str, list[tuple[Any, float]]]:
-    """Beliefs by hyperparameter, with values in place of literals."""
-    found: dict[str, list[tuple[Any, float]]] = {}
-    for piece in pieces:
-        if isinstance(piece, Slot) and piece.param.name in beliefs:
-            known = dict(zip(piece.options, piece.values, strict=True))
-            found[piece.param.name] = [
-                (known.get(str(v), v) if known else v, float(p))
-                for v, p in beliefs[piece.param.name]
-            ]
-    return found
+        pieces.append(Fixed("{}" if first else "}"))
+    return pieces, fixed, at
 
 
 def _slot(p: Param, names: Names, in_row: bool) -> Slot:
@@ -132,14 +128,3 @@ def _slot(p: Param, names: Names, in_row: bool) -> Slot:
         return Slot(p)
     values = tuple(domain.cast(domain.low + i * step) for i in range(steps + 1))
     return Slot(p, tuple(f"{v:.10g}" for v in values), values)
-
-
-def _merged(pieces: Sequence[Piece]) -> list[Piece]:
-    """Neighbouring texts as one."""
-    merged: list[Piece] = []
-    for piece in pieces:
-        if merged and isinstance(piece, Text) and isinstance(merged[-1], Text):
-            merged[-1] = Text(merged[-1].text + piece.text)
-        else:
-            merged.append(piece)
-    return merged

@@ -6,6 +6,6 @@ Gives out `EmbeddedProposer`, and `knows` for what the model was trained on.
 from __future__ import annotations
 
 from hyperllama.core.propose.embedded.encoding import knows
-from hyperllama.core.propose.embedded.proposer import EmbeddedProposer, family_space
+from hyperllama.core.propose.embedded.proposer import EmbeddedProposer
 
-__all__ = ["EmbeddedProposer", "family_space", "knows"]
+__all__ = ["EmbeddedProposer", "knows"]

@@ -60,8 +60,8 @@ def knows(family_name: str) -> bool:
     return canonical_name(family_name) in dialect.ESTIMATORS
 
 
-def encoded(space: SearchSpace, estimator: str) -> list[EncodedParam]:
-    """The free hyperparameters of a space, in its order.
+def encoded(space: SearchSpace, estimator: str, prefix: str = "") -> list[EncodedParam]:
+    """The free hyperparameters of a space whose names have the prefix, in its order.
 
     Args:
         estimator: the family's name; "" if unknown.
@@ -69,7 +69,10 @@ def encoded(space: SearchSpace, estimator: str) -> list[EncodedParam]:
     known = canonical_name(estimator) if estimator else None
     aliases = {**family(known).aliases, **family(known).embedded_names} if known else {}
     taken: set[int] = set()
-    return [_encoded(p, aliases, taken) for p in space.free]
+    names = {p: p.name.removeprefix(prefix) for p in space.free if p.name.startswith(prefix)}
+    return [
+        _encoded(p, dialect.identity(aliases.get(name, name), taken)) for p, name in names.items()
+    ]
 
 
 def header(estimator: str, setting: ProposerSetting, params: Sequence[EncodedParam]) -> list[int]:
@@ -98,8 +101,7 @@ def _kind(kind: str, classes: int) -> str:
     return "regression" if kind == "regression" else "?"
 
 
-def _encoded(p: Param, aliases: Mapping[str, str], taken: set[int]) -> EncodedParam:
-    token = dialect.identity(aliases.get(p.name, p.name), taken)
+def _encoded(p: Param, token: int) -> EncodedParam:
     d = p.domain
     if isinstance(d, Categorical):
         numbers = _rising(d)

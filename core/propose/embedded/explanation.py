@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hyperllama.core.estimators import CHOICE
 from hyperllama.core.propose.embedded.model import Draws
 from hyperllama.core.space import Value
 
@@ -14,14 +15,12 @@ _MOVES = {"up": "raise", "down": "lower", "switch": "switch", "keep": "keep"}
 _SURE = 0.6
 
 
-def explained(draws: Draws, i: int, estimator: str) -> str:
-    """Completion `i` as Markdown: its plan, what it changes, how sure the model is of each value.
-
-    Args:
-        estimator: the family that the configuration is for, where there are several; else "".
-    """
-    lines = [f"For **{estimator}**."] if estimator else []
-    config, incumbent, plan = draws.configs[i], draws.incumbent, draws.plans[i]
+def explained(draws: Draws, i: int) -> str:
+    """Completion `i` as Markdown: its plan, what it changes, the belief in each value."""
+    lines = [f"For **{draws.family}**."] if draws.family else []
+    config, incumbent, plan = dict(draws.configs[i]), draws.incumbent, draws.plans[i]
+    if draws.family:
+        del config[CHOICE]
     if incumbent is None:
         lines.append("Opens with what did well on other tables.")
         lines += [f"- {name} = {_show(v)}{_belief(draws, name)}" for name, v in config.items()]

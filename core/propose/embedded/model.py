@@ -5,11 +5,11 @@ It holds the engine and nothing else, so that the same question always has the s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hyperllama.core.estimators import CHOICE
 from hyperllama.core.propose.embedded import encoding
 from hyperllama.core.propose.embedded.encoding import EncodedParam
 from hyperllama.core.propose.engine_session import EngineSession, token_counts
@@ -60,6 +60,7 @@ class Draws:
         shares: per hyperparameter, the probability below, at, and above the incumbent's value;
             absent for categories and without an incumbent.
         incumbent: the best configuration of the history shown, or None.
+        family: the one that they are for, where the space chooses among several; else "".
         record: what makes the question replayable, JSON-able.
     """
 
@@ -68,22 +69,8 @@ class Draws:
     beliefs: Mapping[str, Sequence[tuple[Value, float]]]
     shares: Mapping[str, tuple[float, float, float]]
     incumbent: Config | None
+    family: str
     record: Mapping[str, Any]
-
-    def prefixed(self, prefix: str) -> Draws:
-        """The same with `prefix` before each hyperparameter's name."""
-
-        def named(values: Mapping[str, Any]) -> dict[str, Any]:
-            return {prefix + name: value for name, value in values.items()}
-
-        return replace(
-            self,
-            configs=tuple(map(named, self.configs)),
-            plans=tuple(replace(p, name=prefix + p.name) if p.name else p for p in self.plans),
-            beliefs=named(self.beliefs),
-            shares=named(self.shares),
-            incumbent=self.incumbent and named(self.incumbent),
-        )
 
 
 class EmbeddedModel:
@@ -106,13 +93,19 @@ class EmbeddedModel:
         history: Sequence[Scored],
         seed: int,
         samples: int = 1,
+        chosen: bool = False,
     ) -> Draws:
         """Configurations of `space`, drawn at the setting's temperature, 1 by default.
+
+        Args:
+            estimator: the family's name; "" if unknown.
+            chosen: whether the space chooses among families, and this one is to be chosen.
 
         Raises:
             EngineError: the engine died twice, or the model cannot be loaded.
         """
-        params = encoding.encoded(space, estimator)
+        params = encoding.encoded(space, estimator, f"{estimator}." if chosen else "")
+        fixed: Config = {CHOICE: estimator} if chosen else {}
         axes = [p.axis for p in params]
         losses = [loss for _, loss in history]
         scored = [(loss, config) for config, loss in history if loss is not None]
@@ -127,7 +120,10 @@ class EmbeddedModel:
         completions = [c for run in runs for c in run.completions]
         beliefs = completions[0].beliefs
         return Draws(
-            tuple(_config(space, params, c.values, seed + i) for i, c in enumerate(completions)),
+            tuple(
+                space.complete({**fixed, **_values(params, c.values, seed + i)})
+                for i, c in enumerate(completions)
+            ),
             tuple(_plan(params, c.values, len(plan)) for c in completions),
             {
                 p.param.name: [
@@ -138,6 +134,7 @@ class EmbeddedModel:
             },
             _shares(params, incumbent, beliefs) if incumbent else {},
             incumbent,
+            estimator if chosen else "",
             self._record(prompt, completions, runs[-1], seed),
         )
 
@@ -200,15 +197,14 @@ def _segments(axes: Sequence[dialect.DialectParam], plan: Sequence[Sequence[int]
     return segments
 
 
-def _config(
-    space: SearchSpace, params: Sequence[EncodedParam], values: Mapping[str, Any], seed: int
-) -> Config:
-    """The configuration of a completion; values within a bin are spread evenly, by the seed."""
-    chosen = {}
-    for i, p in enumerate(params):
-        index = p.axis.index_of(int(values[f"value{i}"]))
-        chosen[p.param.name] = p.value(index, math.modf((seed * 0.618 + i * 0.7548) % 1.0)[0])
-    return space.complete(chosen)
+def _values(params: Sequence[EncodedParam], values: Mapping[str, Any], seed: int) -> Config:
+    """The values of a completion; within a bin they are spread evenly, by the seed."""
+    return {
+        p.param.name: p.value(
+            p.axis.index_of(int(values[f"value{i}"])), (seed * 0.618 + i * 0.7548) % 1.0
+        )
+        for i, p in enumerate(params)
+    }
 
 
 def _plan(params: Sequence[EncodedParam], values: Mapping[str, Any], length: int) -> MovePlan:

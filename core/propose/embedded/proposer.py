@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from hyperllama.core.propose.embedded.coverage import most_covering
 from hyperllama.core.propose.embedded.encoding import knows
 from hyperllama.core.propose.embedded.explanation import explained
 from hyperllama.core.propose.embedded.model import Draws, EmbeddedModel
-from hyperllama.core.space import Config, Param, SearchSpace
+from hyperllama.core.space import SearchSpace
 from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, ProposerSetting
 from hyperllama.core.trials.history import TrialHistory, rng_for, seed_for, succeeded
 from hyperllama.models.embedded.dialect import KNOWN
@@ -44,7 +43,7 @@ class EmbeddedProposer:
     def __init__(self, setting: ProposerSetting) -> None:
         self._setting = setting
         self._model = EmbeddedModel(setting)
-        self._opening_draws: tuple[SearchSpace, str, Draws, Config] | None = None
+        self._opening_draws: tuple[tuple[SearchSpace, str], Draws] | None = None
         self._history = TrialHistory()
         unknown = [e for e in setting.estimators if not knows(e)]
         if unknown:
@@ -57,17 +56,15 @@ class EmbeddedProposer:
         opens = context.number <= OPENING
         if context.should_stop():
             raise Cancelled
-        if opens and space.free and not context.attempt:
-            opening = self._opening(space)
-            if opening is not None:
-                context.on_text(opening.reasoning)
-                return opening
+        proposal = self._opening(space) if opens and space.free and not context.attempt else None
         first = context.attempt * len(_SAMPLES)
         for attempt, samples in enumerate(_SAMPLES, first):
-            draws, fixed = self.draw(space, context.number, attempt, samples, blind=opens)
-            for proposal in self._untried(space, draws, fixed):
-                context.on_text(proposal.reasoning)
-                return proposal
+            if proposal is None:
+                draws = self.draw(space, context.number, attempt, samples, blind=opens)
+                proposal = next(iter(self._untried(space, draws)), None)
+        if proposal is not None:
+            context.on_text(proposal.reasoning)
+            return proposal
         rng = rng_for(self._setting.seed, context.number, first + 9)
         why = "the model only repeats what was tried; an untried configuration was drawn"
         return Proposal(self._history.unseen(space, rng), "random", fallback=why,
@@ -75,8 +72,8 @@ class EmbeddedProposer:
 
     def several(self, space: SearchSpace, context: AskContext, count: int) -> list[Proposal]:
         """Different untried configurations out of `count` samples; one by `ask` if all repeat."""
-        draws, fixed = self.draw(space, context.number, context.attempt, count)
-        return self._untried(space, draws, fixed) or [self.ask(space, context)]
+        draws = self.draw(space, context.number, context.attempt, count)
+        return self._untried(space, draws) or [self.ask(space, context)]
 
     def knows(self, space: SearchSpace) -> bool:
         """Whether the model was trained on one of the families or hyperparameters."""
@@ -85,30 +82,19 @@ class EmbeddedProposer:
     def draw(
         self, space: SearchSpace, number: int, attempt: int = 0, samples: int = 1,
         blind: bool = False,
-    ) -> tuple[Draws, Config]:  # fmt: skip
-        """What the model generates for trial `number`, and what is fixed beside it (the family).
-
-        Args:
-            blind: show it no trial.
-        """
+    ) -> Draws:  # fmt: skip
+        """What the model generates for trial `number`; `blind`: without any trial shown."""
         if not space.free and len(self._history):
             self._history.unseen(space, rng_for(self._setting.seed, number))  # raises Exhausted
-        estimator = self._estimator(space)
-        part, prefix, fixed = space, "", {}
-        if estimator and CHOICE in space:
-            prefix, fixed = f"{estimator}.", {CHOICE: estimator}
-            part = family_space(space, estimator)
-        shown = []
-        for t in () if blind else self._history.trials:
-            if fixed and t.config.get(CHOICE) != estimator:
-                continue
-            config = {k.removeprefix(prefix): v for k, v in t.config.items() if k != CHOICE}
-            if part.contains(config):
-                shown.append((config, -(t.value or 0.0) if succeeded(t) else None))
-        only = self._setting.estimators[0] if self._setting.estimators else ""
+        chosen = self._family(space)
+        shown = [
+            (t.config, -(t.value or 0.0) if succeeded(t) else None)
+            for t in (() if blind else self._history.trials)
+            if space.contains(t.config) and chosen in ("", t.config.get(CHOICE))
+        ]
+        estimator = chosen or next(iter(self._setting.estimators), "")
         seed = seed_for(self._setting.seed, number, attempt)
-        draws = self._model.draw(part, estimator or only, shown, seed, samples)
-        return draws.prefixed(prefix) if prefix else draws, fixed
+        return self._model.draw(space, estimator, shown, seed, samples, bool(chosen))
 
     def tell(self, trial: Observed) -> None:
         self._history.tell(trial)
@@ -121,40 +107,36 @@ class EmbeddedProposer:
 
         All openings of a study choose from the same samples. None where all of them were tried.
         """
-        estimator = self._estimator(space)
-        if self._opening_draws is None or self._opening_draws[:2] != (space, estimator):
-            drawn = self.draw(space, 0, samples=DRAWS, blind=True)
-            self._opening_draws = space, estimator, *drawn
-        draws, fixed = self._opening_draws[2:]
-        configs = [space.validate({**fixed, **c}) for c in draws.configs]
-        allowed = np.array([self._history.is_new(space, c) for c in configs])
+        key = space, self._family(space)
+        if self._opening_draws is None or self._opening_draws[0] != key:
+            self._opening_draws = key, self.draw(space, 0, samples=DRAWS, blind=True)
+        draws = self._opening_draws[1]
+        allowed = np.array([self._history.is_new(space, c) for c in draws.configs])
         if not allowed.any():
             return None
         tried = [
             t.config
             for t in self._history.trials
-            if space.contains(t.config) and t.config.items() >= fixed.items()
+            if space.contains(t.config) and draws.family in ("", t.config.get(CHOICE))
         ]
-        drawn_params = [any(p.name in c for c in draws.configs) for p in space.free]
-        points = np.array([space.to_unit(c) for c in (*configs, *tried)])[:, drawn_params]
-        best = most_covering(points[: len(configs)], allowed, points[len(configs) :])
-        return self._proposal(draws, best, fixed, configs[best])
+        drawn = [p.name in draws.beliefs and any(p.name in c for c in draws.configs)
+                 for p in space.free]  # fmt: skip
+        points = np.array([space.to_unit(c) for c in (*draws.configs, *tried)])[:, drawn]
+        count = len(draws.configs)
+        return self._proposal(draws, most_covering(points[:count], allowed, points[count:]))
 
-    def _untried(self, space: SearchSpace, draws: Draws, fixed: Config) -> list[Proposal]:
+    def _untried(self, space: SearchSpace, draws: Draws) -> list[Proposal]:
         """The different configurations among the draws that were not tried yet."""
-        found: dict[object, Proposal] = {}
-        for i, config in enumerate(draws.configs):
-            whole = space.validate({**fixed, **config})
-            if self._history.is_new(space, whole):
-                found.setdefault(space.key(whole), self._proposal(draws, i, fixed, whole))
-        return list(found.values())
+        new = {space.key(c): i for i, c in reversed(list(enumerate(draws.configs)))
+               if self._history.is_new(space, c)}  # fmt: skip
+        return [self._proposal(draws, i) for i in sorted(new.values())]
 
-    def _proposal(self, draws: Draws, i: int, fixed: Config, config: Config) -> Proposal:
-        words = explained(draws, i, str(fixed.get(CHOICE, "")))
-        return Proposal(config, self.name, words, beliefs=draws.beliefs, record=draws.record)
+    def _proposal(self, draws: Draws, i: int) -> Proposal:
+        return Proposal(draws.configs[i], self.name, explained(draws, i), beliefs=draws.beliefs,
+                        record=draws.record)  # fmt: skip
 
-    def _estimator(self, space: SearchSpace) -> str:
-        """The family to propose for, where there is a choice."""
+    def _family(self, space: SearchSpace) -> str:
+        """The family to propose for, where the space chooses among several; else ""."""
         if CHOICE not in space or len(self._setting.estimators) < 2:
             return ""
         names = [str(c) for c in space[CHOICE].domain.choices]  # type: ignore[union-attr]
@@ -187,17 +169,3 @@ def _most_promising(
         return best + 0.5 * spread * math.sqrt(math.log(trials + 1) / tried)
 
     return max(values, key=promise)
-
-
-def family_space(space: SearchSpace, estimator: str) -> SearchSpace:
-    """One family's part of a space that chooses among families, under the family's own names."""
-    prefix = f"{estimator}."
-    params: list[Param] = []
-    for p in space.params:
-        if p.name.startswith(prefix):
-            when = p.when
-            if when is not None:
-                inner = when.parent.removeprefix(prefix)
-                when = None if when.parent == CHOICE else replace(when, parent=inner)
-            params.append(replace(p, name=p.name.removeprefix(prefix), when=when))
-    return SearchSpace(params)
