@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hyperllama.models.engine.connection import Connection
+from hyperllama.models.engine.connection import Connection, EngineDied
 from hyperllama.models.engine.generation import Completion, Generated, Generation
 from hyperllama.models.engine.messages import (
     Answer,
@@ -27,7 +27,7 @@ from hyperllama.models.engine.messages import (
     Tokenize,
 )
 from hyperllama.models.engine.settings import EngineSettings, ModelInfo
-from hyperllama.models.errors import ChildDied, EngineError
+from hyperllama.models.errors import EngineError
 from hyperllama.models.gguf import check_model
 
 SILENCE_S = 60.0
@@ -89,19 +89,16 @@ class Engine(Connection):
                 on_progress(event.share)
 
         try:
-            try:
-                self.info = self.ask(request, event, should_stop)
-            except ChildDied as death:
-                crashed = any(name in death.message for name in _CRASHES)
-                stopped = should_stop is not None and should_stop()
-                if stopped or not (crashed and request.settings.repack):
-                    raise
-                # kernels for repacked weights are the likeliest to be built wrongly for a processor
-                note = f"loaded without repacked weights, because at first {death.message}"
-                request = Load(str(path), replace(request.settings, repack=False), (note,))
-                self.info = self.ask(request, event, should_stop)
-        except ChildDied as death:
-            raise EngineError(death.message, death.hint) from death
+            self.info = self.ask(request, event, should_stop)
+        except EngineDied as death:
+            crashed = any(name in death.message for name in _CRASHES)
+            stopped = should_stop is not None and should_stop()
+            if stopped or not (crashed and request.settings.repack):
+                raise
+            # kernels for repacked weights are the likeliest to be built wrongly for a processor
+            note = f"loaded without repacked weights, because at first {death.message}"
+            request = Load(str(path), replace(request.settings, repack=False), (note,))
+            self.info = self.ask(request, event, should_stop)
         self._loaded = request
         return self.info
 
@@ -168,9 +165,18 @@ class Engine(Connection):
             if on_text is not None and event.text:
                 on_text(event.text)
 
+        stopped = False
+
+        def stop() -> bool:
+            nonlocal stopped
+            stopped = stopped or (should_stop is not None and should_stop())
+            return stopped
+
         try:
-            return self._ask_again(Generate(request), event, should_stop)
-        except _Stopped:
+            return self._ask_again(Generate(request), event, should_stop and stop)
+        except EngineDied:
+            if not stopped:
+                raise
             nothing = Completion(values={}, text="", stop_reason="cancelled")
             context = self.info.context_length if self.info else 0
             return Generated((nothing,) * request.samples, context_length=context)
@@ -212,33 +218,26 @@ class Engine(Connection):
         """Ask; if the process dies of it, load again and ask once more."""
         if self._loaded is None:
             raise EngineError("no model is loaded", "load one first")
-        stopped = False
+        try:
+            return self._ask_loaded(request, on_event, should_stop)
+        except EngineDied:
+            if should_stop is not None and should_stop():
+                raise
+            return self._ask_loaded(request, on_event, should_stop)
 
-        def stop() -> bool:
-            nonlocal stopped
-            stopped = stopped or (should_stop is not None and should_stop())
-            return stopped
-
-        polled = should_stop and stop
-        for attempt in (1, 2):
-            try:
-                if self.pid is None:
-                    self.info = self.ask(self._loaded, None, polled)
-                return self.ask(request, on_event, polled)
-            except ChildDied as death:
-                if stopped:
-                    raise _Stopped from death
-                if attempt == 2:
-                    raise EngineError(death.message, death.hint) from death
-        raise AssertionError
+    def _ask_loaded(
+        self,
+        request: EngineRequest[Answer],
+        on_event: Callable[[EngineEvent], None] | None,
+        should_stop: ShouldStop | None,
+    ) -> Answer:
+        if self.pid is None and self._loaded is not None:
+            self.info = self.ask(self._loaded, None, should_stop)
+        return self.ask(request, on_event, should_stop)
 
     def _ask_living(self, request: EngineRequest[Answer]) -> Answer | None:
         """Ask what nothing depends on: no process is started for it."""
         if self._loaded is not None and self.pid is not None:
-            with contextlib.suppress(ChildDied):
+            with contextlib.suppress(EngineDied):
                 return self.ask(request)
         return None
-
-
-class _Stopped(Exception):
-    """The process had to be killed to stop a request."""

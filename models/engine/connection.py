@@ -18,6 +18,10 @@ from hyperllama.models.process import Child, ChildError, python_argv
 _ENVIRONMENT = {"GGML_NO_BACKTRACE": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+class EngineDied(EngineError):
+    """The engine's process ended while an answer was expected."""
+
+
 class Connection:
     """Starts the engine's process and asks it.
 
@@ -55,7 +59,7 @@ class Connection:
 
         Raises:
             ModelFileError, EngineError: what the engine raised.
-            ChildDied: the process ended, hung, or had to be killed to stop it.
+            EngineDied: the process ended, hung, or had to be killed to stop it.
         """
         if self._child is None or not self._child.alive:
             self.kill()
@@ -74,9 +78,9 @@ class Connection:
         except ChildError as error:
             kind = ModelFileError if error.kind == "ModelFileError" else EngineError
             raise kind(error.message, error.hint) from None
-        except ChildDied:
+        except ChildDied as death:
             self.kill()
-            raise
+            raise EngineDied(death.message, death.hint) from death
         except HyperLlamaError:
             raise
         except BaseException:
