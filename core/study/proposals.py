@@ -55,7 +55,6 @@ def trial_finished(
 ) -> TrialFinished:
     """The event of a trial's end, with numbers as a resumed study would read them back."""
     value, reason = outcome(result)
-    best = state.best
     return TrialFinished(
         number=number,
         state="fail" if value is None else "complete",
@@ -69,11 +68,18 @@ def trial_finished(
         reason=reason,
         reasoning=proposal.reasoning,
         fallback=proposal.fallback,
-        incumbent=value is not None and (best is None or value > (best.value or -math.inf)),
+        incumbent=value is not None and value > _score_of(state.best),
         tokens=counts(proposal.record),
         facts=jsonable(result.facts),
         peak_memory_mb=round(result.peak_memory_mb, 1),
     )
+
+
+def _score_of(incumbent: TrialState | None) -> float:
+    """What a trial has to exceed to become the incumbent."""
+    if incumbent is None or incumbent.value is None:
+        return -math.inf
+    return incumbent.value
 
 
 def observed(trial: TrialState) -> Observed:
