@@ -18,7 +18,7 @@ from hyperllama.tui.dialogs.help import keys_table
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.screens.compare import Compare
-from hyperllama.tui.screens.comparisons import Comparisons, Queue
+from hyperllama.tui.screens.comparisons import Comparisons
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.models import Models
 from hyperllama.tui.screens.new_comparison import NewComparison
@@ -26,6 +26,7 @@ from hyperllama.tui.screens.new_study import NewStudy
 from hyperllama.tui.screens.preview import Preview
 from hyperllama.tui.screens.settings import SettingsScreen
 from hyperllama.tui.screens.study import StudyScreen
+from hyperllama.tui.widgets.comparison_lists import CellQueue
 from hyperllama.tui.widgets.keybar import MOST_KEYS
 from hyperllama.tui.widgets.rows import Rows
 from hyperllama.tui.widgets.space_table import SpaceTable
@@ -47,7 +48,7 @@ OWNERS = {
     "settings": SettingsScreen,
     "compare": Compare,
     "comparisons": Comparisons,
-    "queue": Queue,
+    "queue": CellQueue,
     "new_comparison": NewComparison,
     "files": Files,
     "columns": ColumnList,

@@ -24,10 +24,11 @@ from hyperllama.tui import bridge, sides
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.compare import Compare
-from hyperllama.tui.screens.comparisons import Comparisons, Queue
+from hyperllama.tui.screens.comparisons import Comparisons
 from hyperllama.tui.screens.new_comparison import NewComparison
 from hyperllama.tui.sides import Side
 from hyperllama.tui.widgets.choice import Choice
+from hyperllama.tui.widgets.comparison_lists import CellQueue
 from tests.small import TASK, write_task
 from tests.tui import recorded
 from tests.tui.conftest import text_of
@@ -144,7 +145,7 @@ async def test_the_queue_is_reordered_and_kept(sizes: str, tasks: list[TaskEntry
         await pilot.pause()
         await pilot.press("tab", "J")
         await pilot.pause()
-        queue = pilot.app.screen.query_one(Queue)
+        queue = pilot.app.screen.query_one(CellQueue)
         assert queued()[:2] == [before[1], before[0]] and queue.cursor == 1
         await pilot.press("K")
         await pilot.pause()

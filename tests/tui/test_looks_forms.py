@@ -67,8 +67,8 @@ async def table(pilot: Pilot[None]) -> None:
     screen.query_one("#table-path").value = "customers.csv"  # type: ignore[attr-defined]
     await pilot.press("enter")
     await settled(pilot, lambda: bool(screen.draft.task))
-    screen._set(("space", "max_depth"), {"high": 8})
-    screen._set(("space", "subsample"), 0.8)
+    screen.set_key(("space", "max_depth"), {"high": 8})
+    screen.set_key(("space", "subsample"), 0.8)
     await settled(pilot)
     await pilot.pause(0.1)
 
@@ -79,7 +79,7 @@ def test_new_study(snap_compare: Any, look: tuple[tuple[int, int], str], step: s
         await table(pilot)
         form(pilot).go(step)
         if step == "task":
-            form(pilot)._set(("validation", "folds"), 1)
+            form(pilot).set_key(("validation", "folds"), 1)
             await settled(pilot, lambda: bool(form(pilot).draft.faults))
         await pilot.pause(0.1)
 

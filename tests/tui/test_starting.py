@@ -130,7 +130,7 @@ async def test_leaving_waits_until_the_study_was_told(
         await pilot.press("q")
         await until(pilot, lambda: isinstance(pilot.app.screen, AnswerDialog))
         await pilot.press("s")
-        await until(pilot, lambda: told(pilot, "waits for it to begin"))
+        await until(pilot, lambda: told(pilot, "wait for the study to begin"))
         assert not pilot.app._exit
         slow("go")
         await until(pilot, lambda: pilot.app._exit)
@@ -147,7 +147,7 @@ async def test_leaving_twice_leaves_at_once(
         await pilot.press("p", "q")
         await until(pilot, lambda: isinstance(pilot.app.screen, AnswerDialog))
         await pilot.press("l")
-        await until(pilot, lambda: told(pilot, "waits for it to begin"))
+        await until(pilot, lambda: told(pilot, "wait for the study to begin"))
         await pilot.press("q")
         await until(pilot, lambda: pilot.app._exit)
         slow("go")

@@ -1,10 +1,10 @@
-"""Settings: the look, and the key of every action; both are kept in files for people, too."""
+"""Settings: the look, and the key of every action; both are kept in the settings file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -18,13 +18,14 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, keymap, settings, themes
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.widgets.field import Field
+from hyperllama.tui.widgets.filter_line import FilterLine
+from hyperllama.tui.widgets.listing import Listing
 from hyperllama.tui.widgets.rows import Column, Rows
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One line: a setting of the look (`name`), or an action's key (`action`)."""
+class SettingLine:
+    """One line: a setting of the look, or the key of an action."""
 
     name: str
     value: str
@@ -33,33 +34,19 @@ class Setting:
     changed: bool = False
 
 
-class SettingList(Rows):
-    """Looks first, then every action by place."""
+class SettingList(Listing[SettingLine]):
+    """The look first, then every action by place."""
 
     NAME = "Settings"
+    TITLE = "Look and keys"
     HELP = """\
-`↵` changes the marked line: the theme goes to the next one, a switch turns, and for an action the \
-next key you press becomes its key. `backspace` restores the default. `/` filters the list.
+`↵` changes the marked line: the next theme, on or off, and for an action the next key you press \
+becomes its key. `backspace` restores the default. `/` filters the list.
 
 All settings are in one file, `settings.toml`; its path is below the list. A line of its section \
 `[keys]` reads `"study.pause" = "space"`, several keys `"list.down" = "down,j,ctrl+j"`.
 """
     LEAST = 16
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.listed: list[Setting] = []
-
-    def show(self, listed: list[Setting]) -> None:
-        self.listed = listed
-        self.rows_changed()
-
-    @property
-    def setting(self) -> Setting | None:
-        return self.listed[self.cursor] if 0 <= self.cursor < len(self.listed) else None
-
-    def row_count(self) -> int:
-        return len(self.listed)
 
     def columns(self) -> Sequence[Column]:
         return (
@@ -69,112 +56,115 @@ All settings are in one file, `settings.toml`; its path is below the list. A lin
             Column("about", "what it does", 0),
         )
 
-    def cell(self, index: int, key: str, width: int) -> Content:
-        one = self.listed[index]
+    def draw(self, entry: SettingLine, key: str, width: int) -> Content:
         if key == "changed":
-            return Content.styled("*" if one.changed else " ", "bold $best")
+            return Content.styled("*" if entry.changed else " ", "bold $best")
         if key == "value":
-            return Content.styled(one.value, "bold")
+            return Content.styled(entry.value, "bold")
         if key == "name":
-            return Content.styled(one.name, "$dim" if one.action else "bold")
-        return Content.styled(one.about, "$dim" if one.action else "")
+            return Content.styled(entry.name, "$dim" if entry.action else "bold")
+        return Content.styled(entry.about, "$dim" if entry.action else "")
 
     def empty(self) -> Content:
-        return Content.styled(" No setting has all these words.", "$dim")
+        return Content.styled(" No setting contains all these words.", "$dim")
 
 
 class SettingsScreen(BaseScreen[None]):
-    """One list, a line to filter it, and where the files are."""
+    """One list, a line to filter it, and the path of the file."""
 
     WHERE = "settings"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("settings")]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._words = ""
-
     def compose(self) -> ComposeResult:
         yield Static(Content.styled("Settings", "bold $primary"), id="compare-title")
-        found = SettingList(id="settings-list")
-        found.border_title = "Look and keys"
-        yield found
-        yield Field(id="filter", placeholder="words of a setting or an action", compact=True)
-        yield Static(id="settings-files")
+        yield SettingList(id="settings-list")
+        yield FilterLine("#settings-list", "words of a setting or an action")
+        yield Static(Content.styled(plain(str(settings.file())), "$dim"), id="settings-files")
         yield self.key_bar()
 
     def on_mount(self) -> None:
-        self.query_one("#filter").display = False
         self.query_one(SettingList).focus()
-        where = Content.styled(plain(str(settings.file())), "$dim")
-        self.query_one("#settings-files", Static).update(where)
         self.refresh_settings()
 
+    @on(Input.Changed, "#filter")
     def refresh_settings(self) -> None:
-        """Draw the settings as they are now."""
-        app = self.interface
-        listed = [
-            Setting("theme", self.app.theme, "colours; terminal: your terminal's own",
-                    changed=self.app.theme != themes.DARK.name),
-            Setting("animations", _switch(app.settings.animations), "things glide; off is faster",
-                    changed=app.settings.animations),
-            Setting("plain characters", _switch(app.settings.plain_characters),
-                    "no Unicode in pictures and frames; from the next start on",
-                    changed=app.settings.plain_characters),
-        ]  # fmt: skip
-        for place, title in actions.PLACES.items():
-            for action in actions.of(place):
-                keys = "  ".join(actions.shown(k) for k in actions.keys_of(action, app.keys))
-                about = f"{title}: {action.help}"
-                listed.append(Setting(action.id, keys, about, action, action.id in app.keys))
-        words = self._words.casefold().split()
-        listed = [
-            s for s in listed if all(w in f"{s.name} {s.value} {s.about}".casefold() for w in words)
+        """Show the settings that contain the words."""
+        words = self.query_one(FilterLine).value.casefold().split()
+        lines = [*self._look(), *self._keys()]
+        texts = [f"{line.name} {line.value} {line.about}".casefold() for line in lines]
+        self.query_one(SettingList).show(
+            [x for x, text in zip(lines, texts, strict=True) if all(w in text for w in words)]
+        )
+
+    def _look(self) -> list[SettingLine]:
+        """The settings of the look; the theme shown now, whoever chose it."""
+        now = self.interface.settings
+        about = {field.name: field.metadata["about"] for field in fields(now) if field.metadata}
+        theme = self.app.theme
+        lines = [SettingLine("theme", theme, about["theme"], changed=theme != themes.DARK.name)]
+        for name in ("animations", "plain_characters"):
+            on_ = getattr(now, name)
+            shown = name.replace("_", " ")
+            value = "on" if on_ else "off"
+            lines.append(SettingLine(shown, value, about[name], changed=on_))
+        return lines
+
+    def _keys(self) -> list[SettingLine]:
+        changed = self.interface.keys
+        return [
+            SettingLine(
+                action.id,
+                "  ".join(actions.shown(key) for key in actions.keys_of(action, changed)),
+                f"{title}: {action.help}",
+                action,
+                action.id in changed,
+            )
+            for place, title in actions.PLACES.items()
+            for action in actions.of(place)
         ]
-        self.query_one(SettingList).show(listed)
 
     @on(Rows.Chosen)
     def action_change(self) -> None:
-        one = self.query_one(SettingList).setting
-        app = self.interface
-        if one is None:
+        line = self.query_one(SettingList).entry
+        if line is None:
             return
-        if one.action is not None:
-            self._rebind(one.action)
-        elif one.name == "theme":
-            names = [theme.name for theme in themes.THEMES]
-            app.use_theme(names[(names.index(self.app.theme) + 1) % len(names)])
-        elif one.name == "animations":
-            app.set_up(animations=not app.settings.animations)
+        if line.action is not None:
+            self._assign(line.action)
+        elif line.name == "theme":
+            names = settings.THEMES
+            self.interface.use_theme(names[(names.index(self.app.theme) + 1) % len(names)])
         else:
-            app.set_up(plain_characters=not app.settings.plain_characters)
+            name = line.name.replace(" ", "_")
+            self.interface.set_up(**{name: not getattr(self.interface.settings, name)})
         self.refresh_settings()
 
     def action_usual(self) -> None:
-        one = self.query_one(SettingList).setting
-        if one is None:
+        line = self.query_one(SettingList).entry
+        if line is None:
             return
-        if one.action is not None:
-            self._keep(one.action.id, None)
-        elif one.name == "theme":
+        if line.action is not None:
+            self._keep_key(line.action.id, None)
+        elif line.name == "theme":
             self.interface.use_theme(themes.DARK.name)
         else:
-            self.interface.set_up(**{one.name.replace(" ", "_"): False})
+            self.interface.set_up(**{line.name.replace(" ", "_"): False})
         self.refresh_settings()
 
     @work(group="rebind", exclusive=True)
-    async def _rebind(self, action: actions.Action) -> None:
+    async def _assign(self, action: actions.Action) -> None:
+        """Let the next key that is pressed be the action's."""
         key = await self.app.push_screen_wait(PressKey(action))
         if not key:
             return
-        other = keymap.clash(action.id, {**self.interface.keys, action.id: key})
-        if other:
-            taken = actions.BY_ID[other].help
-            told = f"{actions.shown(key)} is already the key of {other}: {taken}"
-            self.interface.report("warning", told)
-            return
-        self._keep(action.id, key)
+        keys: Mapping[str, Any] = {**self.interface.keys, action.id: key}
+        if other := keymap.clash(action.id, keys):
+            taken = f"{other}: {actions.BY_ID[other].help}"
+            message = f"{actions.shown(key)} is already the key of {taken}"
+            self.interface.report("warning", message)
+        else:
+            self._keep_key(action.id, key)
 
-    def _keep(self, name: str, key: str | None) -> None:
+    def _keep_key(self, name: str, key: str | None) -> None:
         try:
             settings.write({("keys", name): key})
         except StudyError as error:
@@ -183,32 +173,15 @@ class SettingsScreen(BaseScreen[None]):
         self.refresh_settings()
 
     def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.focus()
-
-    @on(Input.Changed, "#filter")
-    def _filtered(self, event: Input.Changed) -> None:
-        self._words = event.value
-        self.refresh_settings()
-
-    @on(Input.Submitted, "#filter")
-    def _filter_done(self) -> None:
-        self.query_one("#filter").display = bool(self._words.strip())
-        self.query_one(SettingList).focus()
+        self.query_one(FilterLine).open()
 
     def action_back(self) -> None:
-        field = self.query_one("#filter", Input)
-        if field.display:
-            field.value = ""
-            field.display = False
-            self.query_one(SettingList).focus()
-        else:
+        if not self.query_one(FilterLine).clear_words():
             self.dismiss(None)
 
 
 class PressKey(ModalScreen[str]):
-    """The next key that is pressed is the answer; escape gives up."""
+    """Returns the next key that is pressed; empty where escape cancelled it."""
 
     def __init__(self, action: actions.Action) -> None:
         super().__init__()
@@ -217,14 +190,10 @@ class PressKey(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = "Press the new key"
-            box.border_subtitle = "[bold]esc[/] give up"
+            box.border_subtitle = "[bold]esc[/] cancel"
             yield Static(Content(self._action.help))
 
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
         self.dismiss("" if event.key == "escape" else event.key)
-
-
-def _switch(on: bool) -> str:
-    return "on" if on else "off"
