@@ -62,7 +62,7 @@ class StudyLink(Protocol):
 
     @property
     def refused(self) -> bool:
-        """The process that was started from here ended at once; `last_words` say why."""
+        """The process that was started from here ended at once; `last_output` say why."""
 
     def send(self, request: Request) -> None:
         """Ask the study process for something, once it is there to hear it.
@@ -71,19 +71,19 @@ class StudyLink(Protocol):
             StudyError: it cannot be written.
         """
 
-    def go_on_from(self, other: StudyLink) -> None:
+    def continue_from(self, other: StudyLink) -> None:
         """Show what another link knew until the new process tells more."""
 
     async def delivered(self) -> None:
         """Wait until all that was asked for is where the study process reads it."""
 
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         """What the process wrote before it died without saying so in its events; may be empty."""
 
     def records(self, number: int) -> list[dict[str, Any]]:
         """The whole records of a trial's proposals: prompt, raw reply, settings. Reads a file."""
 
-    def honesty(self) -> BaselinePanel | None:
+    def baselines(self) -> BaselinePanel | None:
         """What simpler ways reach with the study's budget, where it was run. Reads a small file."""
 
 
@@ -211,7 +211,7 @@ class FolderLink:
         if isinstance(request, Note) and not self.alive:
             self._fold.apply(TrialNoted(request.number, request.text), time.time())
 
-    def go_on_from(self, other: StudyLink) -> None:
+    def continue_from(self, other: StudyLink) -> None:
         if isinstance(other, FolderLink):
             self._tail, self._fold = other._tail, other._fold
             self._fold.restart()
@@ -236,13 +236,13 @@ class FolderLink:
         path = self.folder / PROPOSALS
         return [r for r in read_proposals(path, number) if r.get("number") == number]
 
-    def honesty(self) -> BaselinePanel | None:
+    def baselines(self) -> BaselinePanel | None:
         try:
             return read_panel(self.name)
         except StudyError:
             return None
 
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         logs = (start_log(self.name), self.folder / LOG)
         return next(filter(None, map(_tail, logs if self.refused else reversed(logs))), "")
 

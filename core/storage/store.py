@@ -201,7 +201,7 @@ class Store:
         return next((t.number for t in running if _is_reserved(t)), None)
 
     def release(self, number: int) -> None:
-        """End a reserved trial that nothing will be proposed for; it counts for nobody as one."""
+        """End a reserved trial that nothing will be proposed for; it does not count as a trial."""
         with storage_errors():
             self._storage.set_trial_state_values(self._id(number), TrialState.FAIL)
 

@@ -3,7 +3,7 @@
 A title and the archive mark stand in a file of their own beside the summary, which belongs to the
 study's process. A deleted study lies in the trash for a week: its folder is moved there and back.
 Emptying the trash removes its trials from the storage too, which imports Optuna; so it is done in a
-process of its own: `python -m core.shelf`.
+process of its own: `python -m hyperllama.core.storage.trash`.
 """
 
 from __future__ import annotations

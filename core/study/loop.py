@@ -268,10 +268,10 @@ class Study:
     def _tell_importance(self) -> None:
         """How much each hyperparameter mattered, after each of the first trials, then now and
         then: what it takes grows with the trials."""
-        trials = observed_trials(self._record.state)
-        scored = sum(trial.value is not None for trial in trials)
+        state = self._record.state
+        scored = sum(trial.value is not None for trial in state.trials)
         if scored < 40 or scored % 10 == 0:
-            shares = importance(self._record.ranges.base, trials)
+            shares = importance(self._record.ranges.base, observed_trials(state))
             if shares:
                 self._record.emit(ImportanceFound(shares, scored, METHOD))
 

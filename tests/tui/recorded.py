@@ -262,16 +262,16 @@ class Replay:
     def send(self, request: Request) -> None:
         self.sent.append(request)
 
-    def go_on_from(self, other: object) -> None:
+    def continue_from(self, other: object) -> None:
         pass
 
     async def delivered(self) -> None:
         pass
 
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         return self.words
 
-    def honesty(self) -> BaselinePanel | None:
+    def baselines(self) -> BaselinePanel | None:
         return self.panel
 
     def records(self, number: int) -> list[dict[str, Any]]:

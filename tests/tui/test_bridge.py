@@ -121,7 +121,7 @@ async def test_a_study_that_cannot_start_leaves_its_words(
     link = await bridge.start(tmp_path / "broken.toml")
     assert link.process is not None
     await link.process.wait()
-    assert not link.alive and "no column 'y'" in link.last_words()
+    assert not link.alive and "no column 'y'" in link.last_output()
 
 
 def test_choices_become_flags() -> None:

@@ -255,7 +255,7 @@ def test_until_the_next_process_speaks_the_past_stays(home: Path) -> None:
     while before.poll():
         pass
     assert before.snapshot.current is not None
-    after.go_on_from(before)
+    after.continue_from(before)
     assert after.snapshot.done_count == len(after.snapshot.trials) == 9
     assert after.snapshot.phase == "waiting" and after.snapshot.opened is not None
 

@@ -126,7 +126,7 @@ class About(Vertical):
         state = link.snapshot if link is not None else None
         problem = ""
         if link is not None and state is not None and entry.state == "error":
-            problem = plain(state.finished.message if state.finished else "") or link.last_words()
+            problem = plain(state.finished.message if state.finished else "") or link.last_output()
         page.show(entry, state, self._now, problem)
         if not pages:
             self.mount(page)

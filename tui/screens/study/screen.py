@@ -118,7 +118,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
             self.query_one(pane).show(state, trial)
         if abs(now - self._baselines_looked) >= _BASELINES_S:
             self._baselines_looked = now
-            self.query_one(ProgressPlot).compare(self.link.honesty())
+            self.query_one(ProgressPlot).compare(self.link.baselines())
         if changed:
             if len(state.trials) > 1.25 * self._spared_trials + 100:
                 self._spare_trials()
@@ -138,7 +138,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
     def _report_end(self) -> None:
         """Say once that the study process is gone."""
         self._gone_told = True
-        output = self.link.last_words()
+        output = self.link.last_output()
         if self.state.opened is None or (output and self.link.refused):
             text = output or "The study process ended before it began."
         else:
@@ -149,7 +149,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
         link = await self.interface.resume_study(self.link.name)
         if link is None or link is self.link:
             return  # it could not be started, or that was requested twice
-        link.go_on_from(self.link)
+        link.continue_from(self.link)
         self.link = link
         self._alive, self._gone_told = True, False
         self.app.clear_notifications()
