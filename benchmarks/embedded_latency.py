@@ -3,7 +3,7 @@
     python benchmarks/embedded_latency.py [--trials 10] [--repeats 30] [--json]
 
 XGBoost's space with 10 hyperparameters, `--trials` trials in the history, the same for all; every
-repeat is another seed. One thread for llama.cpp. `hybrid` is asked for a turn of the process, which
+repeat is another seed. One thread for llama.cpp. `hybrid` is asked for a proposal of the GP, which
 also asks the model; `opening` is the first proposal, for which the model is sampled many times,
 once a study. The rivals: `study.ask` of Optuna's samplers with the same history; GPSampler needs
 PyTorch and is left out without it. With --json the last line is one object.

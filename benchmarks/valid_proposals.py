@@ -69,7 +69,7 @@ def tried(model: Path, proposals: int, log: Path) -> Counter[str]:
             proposer.tell(Observed(number, space.sample(rng), float(rng.random())))
         try:
             proposal = proposer.ask(space, AskContext(9))
-        except Exhausted:  # a space of few configurations, all of them told
+        except Exhausted:  # a space of few configurations, all of them tried
             outcomes["valid"] += 1
             continue
         rejections = proposal.record.get("rejections", [])

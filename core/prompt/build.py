@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hyperllama.core.prompt import history, sections
 from hyperllama.core.prompt.counting import Message, TokenCounter
 from hyperllama.core.prompt.plan import LEVELS, Level, TokenPlan, checkpoint, least_history, rounded
-from hyperllama.core.prompt.sections import MOST_HINTS, Draft
+from hyperllama.core.prompt.sections import MOST_HINTS, PromptDraft
 from hyperllama.core.prompt.templates import PromptError, Templates
 from hyperllama.core.prompt.wording import CUT, Names
 from hyperllama.core.space import SearchSpace
@@ -107,7 +107,7 @@ class PromptBuilder:
             PromptError: task, space and reply alone do not fit the context.
         """
         in_rows = self._setting.prompt.reply == "row" and not lead.tokens
-        draft = Draft(self._setting, self._templates, self._counter, space, trials, context,
+        draft = PromptDraft(self._setting, self._templates, self._counter, space, trials, context,
                       lead.analysis, in_rows)  # fmt: skip
         margin = 8 + self._context_length // 128
         for _ in range(4):
@@ -136,17 +136,17 @@ class PromptBuilder:
 
         Empty where it depends on that trial's score.
         """
-        history_then = sorted([*trials, running], key=lambda t: t.number)
+        later_trials = sorted([*trials, running], key=lambda t: t.number)
         left = context.trials_left
         later = AskContext(context.number + 1, left and left - 1, context.hints)
         try:
-            prompt = self.build(space, history_then, later, lead)
+            prompt = self.build(space, later_trials, later, lead)
         except PromptError:
             return ()
-        listed = history_then[-1] is running and prompt.plan.checkpoint < len(history_then)
+        listed = later_trials[-1] is running and prompt.plan.checkpoint < len(later_trials)
         return prompt.parts[:-2] if listed else ()
 
-    def _planned(self, draft: Draft, wanted: int, margin: int) -> tuple[TokenPlan, Level]:
+    def _planned(self, draft: PromptDraft, wanted: int, margin: int) -> tuple[TokenPlan, Level]:
         """The tokens shared out, with as little given up as leaves enough for the history."""
         length, setting, options = self._context_length, draft.setting, draft.options
         step = min(128, length // 16)
@@ -178,7 +178,7 @@ class PromptBuilder:
         return plan, level
 
     def _messages(
-        self, draft: Draft, plan: TokenPlan, level: Level, rejected: Sequence[str]
+        self, draft: PromptDraft, plan: TokenPlan, level: Level, rejected: Sequence[str]
     ) -> tuple[list[Message], TokenPlan]:
         """The conversation, and the plan with what became of the history."""
         trials, task = draft.trials, sections.task_text(draft, level)
@@ -186,12 +186,12 @@ class PromptBuilder:
         early, form = 0, "whole" if trials else "none"
         selected: Sequence[Observed] = ()
         if len(sizes) == len(trials) and sum(sizes) <= plan.history:
-            told = draft.fill("history", **sections.table_values(draft, trials))
+            text = draft.fill("history", **sections.table_values(draft, trials))
         else:
             form = "digest"
             early = checkpoint(sizes, len(trials), plan.history, history.usual_size(draft))
             summary = self._summed_up(draft, early, plan.history)
-            told, selected = history.digest_text(draft, summary, early), summary.selected
+            text, selected = history.digest_text(draft, summary, early), summary.selected
             plan = replace(plan, facts=len(summary.facts), facts_left_out=summary.left_out)
         listed = tuple(sorted({t.number for t in (*selected, *trials[early:])}))
         question = sections.question_text(draft, rejected)
@@ -201,12 +201,12 @@ class PromptBuilder:
         )  # fmt: skip
         system = sections.system_message(draft, plan.reasoning)
         if draft.whole_chat:
-            lead = sections.joined(task, told) if form == "digest" else task
+            lead = sections.joined(task, text) if form == "digest" else task
             return [system, *history.turns(draft, lead, trials[early:], question)], plan
-        told += f"{CUT}\n\n{question}" if question else CUT
-        return [system, sections.user_message(task, told)], plan
+        text += f"{CUT}\n\n{question}" if question else CUT
+        return [system, sections.user_message(task, text)], plan
 
-    def _summed_up(self, draft: Draft, early: int, history_tokens: int) -> history.Summary:
+    def _summed_up(self, draft: PromptDraft, early: int, history_tokens: int) -> history.Summary:
         """The first `early` trials in short; the last summary is remembered."""
         tokens, trials = history.digest_tokens(draft, history_tokens), list(draft.trials[:early])
         key = (draft.space, tokens, draft.names.neutral, trials)

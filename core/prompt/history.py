@@ -12,7 +12,7 @@ from hyperllama.core.prompt.counting import Message
 from hyperllama.core.prompt.facts import facts_of
 from hyperllama.core.prompt.plan import DIGEST_SHARE, FACTS_SHARE, stride
 from hyperllama.core.prompt.rows import by_worth
-from hyperllama.core.prompt.sections import ANSWER, Draft, table_values, user_message
+from hyperllama.core.prompt.sections import ANSWER, PromptDraft, table_values, user_message
 from hyperllama.core.prompt.wording import CUT, failure_text, untrusted
 from hyperllama.core.trials import Observed
 from hyperllama.core.trials.history import succeeded
@@ -36,7 +36,7 @@ class Summary:
     selected: tuple[Observed, ...]
 
 
-def sizes(draft: Draft, most_tokens: int) -> list[int]:
+def sizes(draft: PromptDraft, most_tokens: int) -> list[int]:
     """Tokens of the trials' lines or turns, newest first, until they exceed `most_tokens`."""
     found: list[int] = []
     total = 0
@@ -48,7 +48,7 @@ def sizes(draft: Draft, most_tokens: int) -> list[int]:
     return found
 
 
-def usual_size(draft: Draft) -> int:
+def usual_size(draft: PromptDraft) -> int:
     """Tokens of a line as the space suggests it; the same for the whole study."""
     usual = Observed(
         100, draft.space.default(), 0.12345, fold_scores=(0.1, 0.2), train_value=0.12345,
@@ -59,13 +59,13 @@ def usual_size(draft: Draft) -> int:
     return int(1.2 * _size(draft, usual)) + extra
 
 
-def digest_tokens(draft: Draft, history_tokens: int) -> int:
+def digest_tokens(draft: PromptDraft, history_tokens: int) -> int:
     """Tokens for early trials in short, out of those for the history."""
     whole = stride(history_tokens, usual_size(draft)) == 1
     return (history_tokens if whole else int(DIGEST_SHARE * history_tokens)) - _HEADINGS
 
 
-def summed_up(draft: Draft, trials: Sequence[Observed], tokens: int) -> Summary:
+def summed_up(draft: PromptDraft, trials: Sequence[Observed], tokens: int) -> Summary:
     """Trials in short, in so many tokens at most."""
     facts: list[str] = []
     used = left_out = 0
@@ -86,7 +86,7 @@ def summed_up(draft: Draft, trials: Sequence[Observed], tokens: int) -> Summary:
     return Summary(tuple(facts), left_out, tuple(selected))
 
 
-def digest_text(draft: Draft, summary: Summary, early: int) -> str:
+def digest_text(draft: PromptDraft, summary: Summary, early: int) -> str:
     """The first `early` trials in short, and where each trial is a row, the others in full."""
     return draft.fill(
         "digest",
@@ -101,7 +101,9 @@ def digest_text(draft: Draft, summary: Summary, early: int) -> str:
     )
 
 
-def turns(draft: Draft, lead: str, trials: Sequence[Observed], question: str) -> list[Message]:
+def turns(
+    draft: PromptDraft, lead: str, trials: Sequence[Observed], question: str
+) -> list[Message]:
     """The conversation with each trial as a turn, between `lead` and the question."""
     messages: list[Message] = []
     pending, between = lead, f"{CUT}\n\n"
@@ -119,21 +121,21 @@ def turns(draft: Draft, lead: str, trials: Sequence[Observed], question: str) ->
     return [*messages, user_message(f"{pending}{between}{question}")]
 
 
-def _size(draft: Draft, trial: Observed) -> int:
+def _size(draft: PromptDraft, trial: Observed) -> int:
     if not draft.whole_chat:
         return draft.counter.text("\n" + draft.table.line(trial))
     asked = draft.fill("turn", number=trial.number)
     return draft.counter.text(f"{asked}\n{_reply(draft, trial)}\n{_result(draft, trial)}") + 16
 
 
-def _reply(draft: Draft, trial: Observed) -> str:
+def _reply(draft: PromptDraft, trial: Observed) -> str:
     config = draft.names.config(trial.config)
     if not draft.analysis:
         return config
     return f"{untrusted(trial.reasoning, 4000)}\n{ANSWER}{config}".strip()
 
 
-def _result(draft: Draft, trial: Observed) -> str:
+def _result(draft: PromptDraft, trial: Observed) -> str:
     table = draft.table
     if not succeeded(trial):
         why = "" if draft.names.neutral else f": {failure_text(trial)}"

@@ -78,7 +78,7 @@ class TokenPlan:
         history: tokens left for the history.
         form: "none" (no trial yet), "whole", or "digest".
         checkpoint: how many of the trials are summed up; 0 unless a digest.
-        listed: numbers of the trials that stand in the prompt with their configuration.
+        listed: numbers of the trials in the prompt with their configuration.
         left_out: how many do not; they count in the facts.
         facts: sentences of facts in the prompt.
         facts_left_out: sentences for which there was no room.

@@ -31,7 +31,7 @@ NUMBER_TOKENS = 40  # tokens that the engine keeps free for a number (models.eng
 
 
 @dataclass(frozen=True)
-class Draft:
+class PromptDraft:
     """What all parts of one prompt are made from.
 
     Attributes:
@@ -77,7 +77,7 @@ class Draft:
         return self.templates.fill(name, values)
 
 
-def system_text(draft: Draft, reasoning: int) -> str:
+def system_text(draft: PromptDraft, reasoning: int) -> str:
     """The instructions, for an analysis of so many tokens at most."""
     return draft.fill(
         "system",
@@ -87,7 +87,7 @@ def system_text(draft: Draft, reasoning: int) -> str:
     )
 
 
-def task_text(draft: Draft, level: Level) -> str:
+def task_text(draft: PromptDraft, level: Level) -> str:
     """The task and the search space."""
     s, o = draft.setting, draft.options
     known = not o.neutral_names
@@ -106,13 +106,13 @@ def task_text(draft: Draft, level: Level) -> str:
     )
 
 
-def frame(draft: Draft, level: Level, reasoning: int) -> list[Message]:
+def frame(draft: PromptDraft, level: Level, reasoning: int) -> list[Message]:
     """The conversation without history and question."""
     empty = "" if draft.whole_chat else draft.fill("history", **table_values(draft, []))
     return [system_message(draft, reasoning), user_message(task_text(draft, level), empty, "")]
 
 
-def question_text(draft: Draft, rejected: Sequence[str]) -> str:
+def question_text(draft: PromptDraft, rejected: Sequence[str]) -> str:
     """What is asked now, with the reasons for which earlier replies were rejected."""
     context, left = draft.context, draft.context.trials_left
     scored = [t for t in draft.trials if succeeded(t)]
@@ -134,14 +134,14 @@ def question_text(draft: Draft, rejected: Sequence[str]) -> str:
     )
 
 
-def table_values(draft: Draft, trials: Sequence[Observed]) -> dict[str, object]:
+def table_values(draft: PromptDraft, trials: Sequence[Observed]) -> dict[str, object]:
     """The values of a template with a table: its columns, its rows, the spread over folds."""
     table = draft.table
     rows = "".join(f"{CUT}\n{table.configured(t)}{CUT}{table.resulted(t)}" for t in trials)
     return {"columns": table.columns, "rows": rows, "spread": table.spread(draft.trials)}
 
 
-def reply_tokens(draft: Draft, numbers_at_once: int) -> int:
+def reply_tokens(draft: PromptDraft, numbers_at_once: int) -> int:
     """Tokens kept for the longest reply, with the room that the engine wants for numbers."""
     names = draft.names
 
@@ -161,7 +161,7 @@ def reply_tokens(draft: Draft, numbers_at_once: int) -> int:
     return most + 16
 
 
-def system_message(draft: Draft, reasoning: int) -> Message:
+def system_message(draft: PromptDraft, reasoning: int) -> Message:
     return {"role": "system", "content": system_text(draft, reasoning)}
 
 

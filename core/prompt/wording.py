@@ -21,7 +21,7 @@ from hyperllama.core.text import plain
 from hyperllama.core.trials import Observed
 
 CUT = "\ue000"
-"""Stands in a prompt in the making between two parts; never sent to a model."""
+"""Separates two parts of a prompt while it is built; never sent to a model."""
 _STEPS = 25
 """A linear range is written with as many decimals as divide it into so many steps at least, a
 logarithmic one with two digits: finer than scores can tell apart, and each digit is a step of
@@ -106,10 +106,10 @@ def score_text(value: float | None, spread: float = 0.0) -> str:
 
 
 class Names:
-    """What hyperparameters and their categories are called towards the model.
+    """What hyperparameters and their categories are called in prompts and replies.
 
-    With `neutral` they are x1, x2, ... and "v1", "v2", ...: it is then seen whether a model does
-    well with their real names only.
+    With `neutral` they are x1, x2, ... and "v1", "v2", ..., to find out whether a model does well
+    with their real names only.
     """
 
     def __init__(self, space: SearchSpace, neutral: bool = False) -> None:
@@ -140,7 +140,7 @@ class Names:
         return self._literals[param]
 
     def literal(self, param: str, value: Any) -> str:
-        """A value as the JSON literal that stands for it."""
+        """A value as a JSON literal."""
         domain = self._space[param].domain if param in self._space else None
         if isinstance(domain, Categorical):
             index = domain.index(value)
@@ -159,7 +159,7 @@ class Names:
         return "{" + inner + "}"
 
     def cells(self, param: str) -> list[str]:
-        """The categories as they stand in a table, all different, in the domain's order."""
+        """The categories as they are in a table, all different, in the domain's order."""
         return self._cells[param]
 
     def bare(self, param: str, value: Any) -> str:
@@ -228,7 +228,7 @@ def _when(when: Condition | None, names: Names) -> str:
 
 
 def failure_text(trial: Observed, most: int = 80) -> str:
-    """Why a trial has no usable score, in one line; "failed" where nobody said why."""
+    """Why a trial has no usable score, in one line; "failed" where there is no reason."""
     if trial.value is not None:
         return "the score was not a finite number"
     return untrusted(trial.reason, most) or "failed"

@@ -1,4 +1,4 @@
-"""What a proposer was told, seen from the space it is asked for; configurations nobody tried."""
+"""The trials that a proposer knows, within the space it is asked for; untried configurations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DRAWS = 64  # random draws before the space is searched systematically for an u
 
 
 class TrialHistory:
-    """Every trial told, sorted by number; a number told twice counts as told the second time."""
+    """Every known trial, by rising number; a number that is told again replaces the first."""
 
     def __init__(self) -> None:
         self._told: dict[int, Observed] = {}
@@ -44,7 +44,7 @@ class TrialHistory:
         """Configurations of `space` with a finite value, greater is better, by rising number.
 
         Trials outside the space (it was narrowed) are left out; hyperparameters that are new in the
-        space stand at their default.
+        space are at their default.
         """
         result = []
         for trial in self.trials:
@@ -61,7 +61,7 @@ class TrialHistory:
         return max(scored, key=lambda pair: pair[1])[0] if scored else None
 
     def taken(self, space: SearchSpace) -> set[object]:
-        """Keys (`space.key`) of every configuration told, failed ones included."""
+        """Keys (`space.key`) of every configuration tried, failed ones included."""
         if self._keys is None or self._space != space:
             configs = (project(space, t.config) for t in self._told.values())
             self._keys = {space.key(c) for c in configs if c is not None}
@@ -69,14 +69,14 @@ class TrialHistory:
         return self._keys
 
     def is_new(self, space: SearchSpace, config: Config) -> bool:
-        """Whether `config` was never told."""
+        """Whether `config` was not tried yet."""
         return space.key(config) not in self.taken(space)
 
     def unseen(self, space: SearchSpace, rng: np.random.Generator) -> Config:
-        """A configuration that was never told: a random one if that succeeds, else any.
+        """A configuration that was not tried yet: a random one if that succeeds, else any.
 
         Raises:
-            Exhausted: every configuration was told.
+            Exhausted: every configuration was tried.
         """
         taken = self.taken(space)
         for _ in range(_DRAWS):
@@ -93,12 +93,12 @@ class TrialHistory:
 
 
 def succeeded(trial: Observed) -> bool:
-    """Whether the trial has a value that an optimiser can use."""
+    """Whether the trial has a finite value."""
     return trial.value is not None and math.isfinite(trial.value)
 
 
 def project(space: SearchSpace, config: Config) -> Config | None:
-    """A told configuration as one of `space`, what is new there at its default; None outside."""
+    """A configuration as one of `space`, what is new there at its default; None outside."""
     result: Config = {}
     for p in space.params:
         if space.is_active(p.name, result):

@@ -1,4 +1,4 @@
-"""The protocol of proposers: asked for the next configuration, told how each trial went.
+"""The protocol of proposers: asked for the next configuration, told of each finished trial.
 
 A proposer keeps no state that the history does not determine: opened with a seed and told every
 earlier trial in order, it proposes the same as one that never stopped.

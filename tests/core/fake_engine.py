@@ -1,4 +1,4 @@
-"""An engine without a model: runs programmes of segments with dice, as the real one answers."""
+"""An engine without a model: fills in segments at random, and answers as the real one does."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FakeEngine:
     """Draws every value by (seed, prompt); `script` decides instead where it returns a value.
 
     Args:
-        script: (segment's name, prompt) -> value, or None for the dice.
+        script: (segment's name, prompt) -> value, or None for a random one.
         context_length: of the model that it pretends to load.
         die_at: calls of `generate`, counted from 1, at which it dies and starts again.
         dead: from the first call on it dies and stays so.
@@ -60,7 +60,7 @@ class FakeEngine:
         if on_progress is not None:
             on_progress(1.0)
         return ModelInfo(
-            name="fake", architecture="dice", quantisation="F16", parameters=6, path=str(path),
+            name="fake", architecture="random", quantisation="F16", parameters=6, path=str(path),
             size_mb=0.1, sha256="0" * 64, context_length=self._context_length,
             trained_context=self._context_length, layers=1, gpu_layers=0, threads=1, kv_type="f16",
             flash_attention="off", memory_mb=1.0, load_s=0.0, has_chat_template=True,
@@ -110,7 +110,7 @@ class FakeEngine:
     def _completed(
         self, request: Generation, prompt: str, n: int, on_text: Callable[[str], None] | None
     ) -> Completion:
-        dice = random.Random(f"{request.seed} {prompt}" + (f" {n}" if n else ""))
+        rng = random.Random(f"{request.seed} {prompt}" + (f" {n}" if n else ""))
         values: dict[str, Any] = {}
         beliefs: dict[str, tuple[tuple[Any, float], ...]] = {}
         text = ""
@@ -120,18 +120,18 @@ class FakeEngine:
                 continue
             chosen = self._script(segment.name, prompt) if self._script else None
             if isinstance(segment, Free):
-                said = " ".join(dice.choices(_TEXT.split(), k=12))
+                said = " ".join(rng.choices(_TEXT.split(), k=12))
                 value: Any = said if chosen is None else chosen
                 if on_text is not None and n == 0:
                     on_text(value)
                 shown = value
             elif isinstance(segment, OneOf):
-                value = dice.choice(segment.options) if chosen is None else chosen
+                value = rng.choice(segment.options) if chosen is None else chosen
                 shown = value
                 beliefs[segment.name] = tuple((o, 1 / len(segment.options))
                                               for o in segment.options)
             elif isinstance(segment, Number):
-                value = self._number(segment, dice) if chosen is None else chosen
+                value = self._number(segment, rng) if chosen is None else chosen
                 shown = f"{value}"
                 beliefs[segment.name] = ((value, 0.6), (segment.low, 0.4))
             else:
@@ -153,8 +153,8 @@ class FakeEngine:
         self.closes += 1
 
     @staticmethod
-    def _number(segment: Number, dice: random.Random) -> float | int:
+    def _number(segment: Number, rng: random.Random) -> float | int:
         if segment.integer:
-            return dice.randint(math.ceil(segment.low), math.floor(segment.high))
-        value = float(f"{dice.uniform(segment.low, segment.high):.{segment.digits}g}")
+            return rng.randint(math.ceil(segment.low), math.floor(segment.high))
+        value = float(f"{rng.uniform(segment.low, segment.high):.{segment.digits}g}")
         return min(max(value, segment.low), segment.high)

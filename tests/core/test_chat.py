@@ -1,4 +1,4 @@
-"""The proposer that asks a chat model, with an engine that throws dice."""
+"""The proposer that asks a chat model, with an engine that draws at random."""
 
 from __future__ import annotations
 
@@ -116,20 +116,20 @@ def test_the_record_makes_a_proposal_replayable(model: Path) -> None:
         record["tokens"]
     )
     assert record["prompt_version"]
-    told = counts(record)
-    parts = told["parts"]
+    shown = counts(record)
+    parts = shown["parts"]
     assert list(parts) == ["instructions", "task", "history", "reasoning", "reply"]
-    assert sum(parts.values()) == told["context_used"] and min(parts.values()) >= 0
+    assert sum(parts.values()) == shown["context_used"] and min(parts.values()) >= 0
     assert parts["task"] > 50 and parts["reasoning"] == engine.count_tokens([proposal.reasoning])[0]
-    assert (told["left_out"], told["listed"], told["dropped"]) == (0, 0, [])
-    assert told["reserve"] == record["plan"]["reasoning"] + record["plan"]["reply"]
+    assert (shown["left_out"], shown["listed"], shown["dropped"]) == (0, 0, [])
+    assert shown["reserve"] == record["plan"]["reasoning"] + record["plan"]["reply"]
     kinds = [type(e) for e in events]
     assert kinds[0] is ModelLoading and kinds[-1] is ModelLoaded
     assert proposal.beliefs["kernel"] == [("rbf", 0.5), ("poly", 0.5)]
     assert sum(p for _, p in proposal.beliefs["lr"]) <= 1.0 + 1e-9
 
 
-def test_a_repeat_is_asked_again_with_the_reason_and_more_heat(model: Path) -> None:
+def test_a_repeat_is_asked_again_with_the_reason_and_a_higher_temperature(model: Path) -> None:
     same = {"value lr": 0.5, "value kernel": '"rbf"', "value share": "1"}
     known = SPACE.validate({"lr": 0.5, "kernel": "rbf", "share": 1.0, "seed": 7})
 
@@ -143,11 +143,11 @@ def test_a_repeat_is_asked_again_with_the_reason_and_more_heat(model: Path) -> N
     assert proposal.config != known
     assert proposal.proposer == "llama" and not proposal.fallback
     assert proposal.record["rejections"] == ["it repeats trial 0 (score 0.9)."]
-    heats = sorted({r.temperature for r in engine.requests})
-    assert heats == pytest.approx([0.7, 1.0])
+    temperatures = sorted({r.temperature for r in engine.requests})
+    assert temperatures == pytest.approx([0.7, 1.0])
 
 
-def test_after_three_repeats_tpe_steps_in_and_says_so(model: Path) -> None:
+def test_after_three_repeats_tpe_proposes_and_says_so(model: Path) -> None:
     same = {"value lr": 0.5, "value kernel": '"rbf"', "value share": "1"}
     proposer = chat(model, FakeEngine(always(same)))
     known = {"lr": 0.5, "kernel": "rbf", "share": 1.0, "seed": 7}
@@ -223,7 +223,7 @@ def test_a_reasoning_model_thinks_up_to_its_budget_and_is_brought_to_the_answer(
     assert engine.requests[0].segments[1] == Fixed("\n</think>\n\n", special=True)
 
 
-def test_thoughts_that_the_template_does_not_tell_of_are_noticed(model: Path) -> None:
+def test_reasoning_that_the_template_does_not_mark_is_noticed(model: Path) -> None:
     def script(name: str, prompt: str) -> Any:
         return "<think> hm" if name == "reasoning" and "analysis" in prompt else None
 
@@ -236,7 +236,7 @@ def test_thoughts_that_the_template_does_not_tell_of_are_noticed(model: Path) ->
     assert engine.requests[before].segments[0] == Fixed("<think>\n", special=True)
 
 
-def test_marks_of_thoughts() -> None:
+def test_marks_of_reasoning() -> None:
     assert marks_of("{{ messages }}") is None
     think = marks_of("... <think> ...")
     assert think is not None
@@ -262,8 +262,8 @@ GEMMA = (
     "{% for m in messages %}<|turn>{{ m.role }}\n{{ m.content }}<turn|>\n{% endfor %}<|turn>model\n"
     "{% if not enable_thinking %}<|channel>thought\n<channel|>{% endif %}"
 )
-THOUGHTS = [
-    # template, before the thoughts, after them; before the answer without thoughts
+REASONING = [
+    # template, before the reasoning, after it; before the answer without reasoning
     (QWEN, ["<think>\n"], "\n</think>\n\n", []),
     (DEEPSEEK, [], "\n</think>\n\n", []),
     (GEMMA, ["<|channel>thought\n"], "<channel|>", []),
@@ -273,7 +273,7 @@ THOUGHTS = [
 
 
 class Rendering(FakeEngine):
-    """Dice behind a real chat template."""
+    """Random replies behind a real chat template."""
 
     def __init__(self, template: str) -> None:
         super().__init__()
@@ -283,7 +283,7 @@ class Rendering(FakeEngine):
         return render(self.template, messages, variables=variables)
 
 
-@pytest.mark.parametrize(("template", "before", "after", "without"), THOUGHTS)
+@pytest.mark.parametrize(("template", "before", "after", "without"), REASONING)
 def test_templates_are_told_whether_to_think(
     tmp_path: Path, template: str, before: list[str], after: str, without: list[str]
 ) -> None:
@@ -392,8 +392,8 @@ def test_trials_of_a_long_study_keep_the_prompt_inside_the_context(model: Path) 
     assert proposal.record["plan"]["form"] == "digest"
     assert proposal.record["tokens"]["context_used"] <= 2048
     assert proposal.record["plan"]["left_out"] > 900
-    told = counts(proposal.record)
-    assert told["parts"]["history"] > 400 and told["left_out"] + told["listed"] == 1000
+    shown = counts(proposal.record)
+    assert shown["parts"]["history"] > 400 and shown["left_out"] + shown["listed"] == 1000
 
 
 def test_it_answers_questions_from_as_many_facts_as_fit(model: Path) -> None:
@@ -416,7 +416,7 @@ def test_it_answers_questions_from_as_many_facts_as_fit(model: Path) -> None:
         proposer.answer(Question("why? " * 400, facts))
 
 
-def test_a_reasoning_model_answers_without_thoughts(tmp_path: Path) -> None:
+def test_a_reasoning_model_answers_without_reasoning_first(tmp_path: Path) -> None:
     thinking = write_tiny(tmp_path / "t.gguf", template=CHAT_TEMPLATE + "{# <think> #}")
     engine = FakeEngine(always({"answer": "Because."}))
     proposer = chat(thinking, engine)

@@ -222,7 +222,7 @@ def test_asking_twice_gives_the_same_and_changes_nothing(make: Maker) -> None:
     assert proposer.ask(SMALL, context).config == proposer.ask(SMALL, context).config
 
 
-def test_failed_and_foreign_trials_are_welcome(make: Maker) -> None:
+def test_failed_trials_and_those_of_others_are_taken_in(make: Maker) -> None:
     proposer = make(seed=0)
     proposer.tell(Observed(0, SMALL.default(), 0.5, proposer="default"))
     for number in range(1, 5):
@@ -290,14 +290,14 @@ def test_all_categorical(make: Maker) -> None:
     assert len({ODD_CHOICES.key(t.config) for t in told}) == 36
 
 
-def test_who_made_it_is_said(make: Maker) -> None:
+def test_a_proposal_names_its_proposer(make: Maker) -> None:
     proposer = make(seed=0)
     proposal = proposer.ask(SMALL, AskContext(0))
     assert isinstance(proposal, Proposal)
     assert isinstance(proposer, Proposer)
     assert proposer.name
-    turns = {"hybrid": ("llama", "gp", "chat")}.get(proposer.name, (proposer.name,))
-    assert proposal.proposer in turns or proposal.fallback
+    makers = {"hybrid": ("llama", "gp", "chat")}.get(proposer.name, (proposer.name,))
+    assert proposal.proposer in makers or proposal.fallback
 
 
 def test_a_stop_is_obeyed(make: Maker) -> None:
@@ -325,8 +325,8 @@ TWO = SearchSpace(
 )
 
 
-def test_failures_do_not_poison_the_optimiser() -> None:
-    """A region where everything fails leaves TPE's proposals good elsewhere."""
+def test_failures_change_no_sampler() -> None:
+    """A failed trial leaves the next proposal as it is."""
     for name in ("tpe", "cmaes"):
         clean = play(MAKERS[name](seed=1), TWO, 20)
         failing = MAKERS[name](seed=1)

@@ -85,7 +85,7 @@ def test_unknown_strategy_and_direction_say_what_is_allowed() -> None:
         LlamaSampler({}, direction="up")
 
 
-def test_what_the_model_knows_nothing_of_is_left_to_the_process() -> None:
+def test_what_the_model_knows_nothing_of_is_left_to_the_gp() -> None:
     space: dict[str, BaseDistribution] = {n: FloatDistribution(-5.0, 5.0) for n in ("x1", "x2")}
 
     def bowl(trial: optuna.Trial) -> float:

@@ -1,4 +1,4 @@
-"""The Gaussian process: its gradient, its fit, its uncertainty, and taming of losses."""
+"""The Gaussian process: its gradient, fit and uncertainty; and the compressed tail of losses."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_gradient_of_the_posterior_is_right() -> None:
 def test_finds_the_coordinate_that_matters() -> None:
     rng = np.random.default_rng(1)
     x = rng.random((25, 4))
-    process = GaussianProcess.fit(x, np.sin(5 * x[:, 2]))
-    assert int(np.argmin(process.length)) == 2
+    gp = GaussianProcess.fit(x, np.sin(5 * x[:, 2]))
+    assert int(np.argmin(gp.length)) == 2
     at = rng.random((200, 4))
-    mean, std = process.predict(at)
+    mean, std = gp.predict(at)
     assert np.corrcoef(mean, np.sin(5 * at[:, 2]))[0, 1] > 0.95
-    assert np.all(process.predict(x)[1] < std.mean())
-    assert np.allclose(process.predict_mean(at), mean)
+    assert np.all(gp.predict(x)[1] < std.mean())
+    assert np.allclose(gp.predict_mean(at), mean)
 
 
 def test_constant_targets_are_no_accident() -> None:
@@ -65,10 +65,10 @@ def test_expected_improvement_against_its_definition(z: float) -> None:
 
 
 @given(st.lists(st.floats(-1e3, 1e6), min_size=2, max_size=40))
-def test_taming_keeps_the_order_and_the_better_half(losses: list[float]) -> None:
+def test_a_compressed_tail_keeps_the_order_and_the_better_half(losses: list[float]) -> None:
     given_ = np.array(losses)
-    tamed = compress_tail(given_)
+    compressed = compress_tail(given_)
     better = given_ <= np.median(given_)
-    assert np.allclose(tamed[better], given_[better])
+    assert np.allclose(compressed[better], given_[better])
     order = np.argsort(given_, kind="stable")
-    assert np.all(np.diff(tamed[order]) >= -1e-6 * (1 + np.abs(tamed[order][:-1])))
+    assert np.all(np.diff(compressed[order]) >= -1e-6 * (1 + np.abs(compressed[order][:-1])))

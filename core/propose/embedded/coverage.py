@@ -1,4 +1,4 @@
-"""Which of a model's samples to try first: the one that stands for most of what it believes in.
+"""Which of a model's samples to try first: the one that covers most of what it believes in.
 
 Samples are draws of where the optimum may lie. A trial covers what lies near it; the sample whose
 trial would add most coverage is next. One after the other, that is the greedy solution of a

@@ -47,7 +47,7 @@ class EncodedParam:
         return _bin(d.to_unit(value))
 
     def value(self, index: int, fraction: float) -> Value:
-        """A value that the index stands for; `fraction` in [0, 1) chooses within its bin."""
+        """A value of the index's bin; `fraction` in [0, 1) chooses within it."""
         if self.values is not None:
             return self.values[index]
         d = self.param.domain
