@@ -49,6 +49,16 @@ def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), **extra}
 
 
+def with_plug_in(site: Path, module: str, text: str, entry_points: str) -> dict[str, str]:
+    """The environment in which a package of one module is installed, with its entry points."""
+    metadata = site / f"{module}-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (site / f"{module}.py").write_text(text)
+    (metadata / "METADATA").write_text(f"Name: {module}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(entry_points)
+    return environment({"PYTHONPATH": f"{ROOT}{os.pathsep}{site}"})
+
+
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "hyperllama", *map(str, arguments)]
 

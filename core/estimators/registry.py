@@ -8,44 +8,25 @@ A package of its own adds a family with
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.estimators.base import Facts, Family
-from hyperllama.core.text import allowed, one_line, shown
+from hyperllama.core.plug_ins import PlugIns
 
-GROUP = "hyperllama.estimators"
-
-
-@cache
-def _found() -> tuple[dict[str, Family], dict[str, str]]:
-    """The families by name, in their order; and why entry points could not be loaded, by name."""
-    families: list[Family] = []
-    broken: dict[str, str] = {}
-    for point in entry_points(group=GROUP):
-        try:
-            made = point.load()
-            if not isinstance(made, Family):
-                raise TypeError(f"{point.value} is no Family")
-            if made.name != point.name:
-                raise ValueError(f"{point.value} is called {made.name!r}")
-            families.append(made)
-        except Exception as error:
-            broken[point.name] = f"{type(error).__name__}: {one_line(error)}"
-    return {f.name: f for f in sorted(families, key=lambda f: (f.order, f.name))}, broken
+_FAMILIES = PlugIns("hyperllama.estimators", Family, "estimator")
 
 
 def families(kind: str | None = None) -> tuple[str, ...]:
     """The names of all families, or of those that can do a kind of task; imports no library."""
-    return tuple(f.name for f in _found()[0].values() if kind is None or kind in f.kinds)
+    return tuple(f.name for f in _FAMILIES.usable.values() if kind is None or kind in f.kinds)
 
 
-def broken_families() -> dict[str, str]:
+def broken_families() -> Mapping[str, str]:
     """The entry points that could not be loaded: name -> why, in one line."""
-    return dict(_found()[1])
+    return _FAMILIES.broken
 
 
 def family(name: str) -> Family:
@@ -56,18 +37,13 @@ def family(name: str) -> Family:
     """
     known = canonical_name(name)
     if known is None:
-        raise SpaceError(*unknown(name))
-    return _found()[0][known]
+        raise unknown(name)
+    return _FAMILIES.usable[known]
 
 
-def unknown(name: str) -> tuple[str, str]:
-    """What is wrong with the name of a family that is none, and a hint what is allowed."""
-    loaded, broken = _found()
-    if name in broken:
-        problem = f"estimator {shown(name)} cannot be loaded: {broken[name]}"
-        return problem, "repair or remove the package that it comes from"
-    more = "".join(f"; {n} cannot be loaded: {why}" for n, why in broken.items())
-    return f"unknown estimator {shown(name)}", allowed(list(loaded), name) + more
+def unknown(name: str) -> SpaceError:
+    """The error about the name of a family that is unknown or broken."""
+    return _FAMILIES.unknown(name)
 
 
 def canonical_name(name: str) -> str | None:
@@ -82,7 +58,7 @@ def canonical_name(name: str) -> str | None:
 def _names() -> dict[str, str]:
     """Every plain name -> the family's own name; the first family of its order keeps a name."""
     names: dict[str, str] = {}
-    for f in _found()[0].values():
+    for f in _FAMILIES.usable.values():
         classes = (_plain(path.partition(":")[2]) for path in f.classes.values())
         for name in (f.name.replace("_", ""), *classes, *f.names):
             names.setdefault(name, f.name)
@@ -100,7 +76,7 @@ def family_of(estimator: Any) -> Family | None:
     A subclass belongs to no family: what it does with the hyperparameters is its own affair.
     """
     cls = estimator if isinstance(estimator, type) else type(estimator)
-    for f in _found()[0].values():
+    for f in _FAMILIES.usable.values():
         for kind, path in f.classes.items():
             same_name = path.partition(":")[2] == cls.__name__
             same_package = cls.__module__.partition(".")[0] == f.package
@@ -115,7 +91,7 @@ def likely_family(names: Collection[str]) -> str | None:
     None where fewer than two belong to it, or fewer than half of them.
     """
     common = {f.name: sum(n in _hyperparameters(f.name) for n in names)
-              for f in _found()[0].values()}
+              for f in _FAMILIES.usable.values()}
     best = max(common, key=lambda f: common[f], default="")
     return best if best and common[best] >= 2 and 2 * common[best] >= len(names) else None
 

@@ -6,20 +6,16 @@ proposer's name, its object a `ProposerInfo`.
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hyperllama.core.errors import SpaceError
-from hyperllama.core.text import allowed, one_line, shown
+from hyperllama.core.plug_ins import PlugIns
 
 if TYPE_CHECKING:
     from hyperllama.core.trials import Proposer, ProposerSetting
 
-GROUP = "hyperllama.proposers"
 _HERE = "hyperllama.core.propose"
 
 
@@ -73,30 +69,17 @@ RANDOM = ProposerInfo("random search", f"{_HERE}.classical:RandomProposer", orde
 QUEUE = ProposerInfo("your own configurations, in order", f"{_HERE}.queue:QueueProposer", order=8)
 
 
-@functools.cache
-def _found() -> tuple[Mapping[str, ProposerInfo], Mapping[str, str]]:
-    """Proposers by name, in the order of lists; and why entry points could not be loaded."""
-    usable: dict[str, ProposerInfo] = {}
-    broken: dict[str, str] = {}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        try:
-            info = point.load()
-            if not isinstance(info, ProposerInfo):
-                raise TypeError(f"{point.value} is no ProposerInfo")
-            usable[point.name] = info
-        except Exception as error:  # whatever a plug-in raises, the others work without it
-            broken[point.name] = f"{type(error).__name__}: {one_line(error)}"
-    return dict(sorted(usable.items(), key=lambda pair: (pair[1].order, pair[0]))), broken
+_PROPOSERS = PlugIns("hyperllama.proposers", ProposerInfo, "proposer")
 
 
 def proposers() -> Mapping[str, ProposerInfo]:
     """All usable proposers by name."""
-    return _found()[0]
+    return _PROPOSERS.usable
 
 
 def broken_proposers() -> Mapping[str, str]:
     """The entry points that could not be loaded: name -> why, in one line."""
-    return _found()[1]
+    return _PROPOSERS.broken
 
 
 def proposer_info(name: str) -> ProposerInfo:
@@ -105,11 +88,6 @@ def proposer_info(name: str) -> ProposerInfo:
     Raises:
         SpaceError: there is none, or its plug-in is broken.
     """
-    usable, broken = _found()
-    if name in broken:
-        raise SpaceError(f"proposer {shown(name)} cannot be loaded: {broken[name]}",
-                         "repair or remove the package that it comes from")  # fmt: skip
-    if name not in usable:
-        more = "".join(f"; {n} cannot be loaded: {why}" for n, why in broken.items())
-        raise SpaceError(f"unknown proposer {shown(name)}", allowed(list(usable), name) + more)
-    return usable[name]
+    if name not in _PROPOSERS.usable:
+        raise _PROPOSERS.unknown(name)
+    return _PROPOSERS.usable[name]

@@ -154,7 +154,8 @@ def _estimators(file: Path, raw: dict[str, Any]) -> None:
     for name in listed:
         known = canonical_name(name)
         if known is None:
-            raise wrong(file, key, *unknown(name))
+            error = unknown(name)
+            raise wrong(file, key, error.message, error.hint)
         if known in names:
             raise wrong(file, key, f"{shown(known)} is listed twice", "name each family once")
         names.append(known)

@@ -99,7 +99,8 @@ def _template() -> Template:
 def _estimator(name: str) -> str:
     found = canonical_name(name)
     if found is None:
-        raise TaskError(*unknown(name))
+        error = unknown(name)
+        raise TaskError(error.message, error.hint)
     return found
 
 

@@ -18,7 +18,7 @@ from hyperllama.core.evaluate.crossval import Data, Evaluator
 from hyperllama.core.space import Float, Param
 from hyperllama.core.task import DataSpec, Task
 from hyperllama.core.task.overrides import check_installed
-from tests.small import ROOT, environment, hyperllama, write_task
+from tests.small import environment, hyperllama, with_plug_in, write_task
 
 NAIVE_BAYES = '''
 from hyperllama.core.estimators import Family
@@ -46,13 +46,7 @@ impostor = json:dumps
 @pytest.fixture
 def plug_ins(tmp_path: Path) -> dict[str, str]:
     """An environment with a package that adds a classifier, and two broken entry points."""
-    site = tmp_path / "site"
-    metadata = site / "naive_bayes_family-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (site / "naive_bayes_family.py").write_text(NAIVE_BAYES)
-    (metadata / "METADATA").write_text("Name: naive-bayes-family\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
-    return environment({"PYTHONPATH": f"{ROOT}:{site}"})
+    return with_plug_in(tmp_path / "site", "naive_bayes_family", NAIVE_BAYES, ENTRY_POINTS)
 
 
 def test_a_foreign_classifier_is_written_resolved_and_tuned(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hyperllama.core.propose import proposers
-from tests.small import ROOT, environment, hyperllama, write_task
+from tests.small import hyperllama, with_plug_in, write_task
 
 CORNERS = """
 from hyperllama.core.propose import ProposerInfo
@@ -46,13 +46,7 @@ impostor = json:dumps
 @pytest.fixture
 def plug_ins(tmp_path: Path) -> dict[str, str]:
     """An environment with a package that adds a proposer, and two broken entry points."""
-    site = tmp_path / "site"
-    metadata = site / "corners-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (site / "corners.py").write_text(CORNERS)
-    (metadata / "METADATA").write_text("Name: corners\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
-    return environment({"PYTHONPATH": f"{ROOT}:{site}"})
+    return with_plug_in(tmp_path / "site", "corners", CORNERS, ENTRY_POINTS)
 
 
 def test_a_foreign_proposer_runs_a_study(tmp_path: Path, plug_ins: dict[str, str]) -> None:
