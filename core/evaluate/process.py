@@ -15,7 +15,7 @@ from hyperllama.core.evaluate.messages import (
     as_message,
     read_reply,
 )
-from hyperllama.models.process import Child, python_argv
+from hyperllama.models.process import RestartableChild
 
 POLL_S = 0.1
 CANCEL_S = 0.5
@@ -32,7 +32,7 @@ class RequestStopped(Exception):
         self.state = state
 
 
-class RunnerProcess:
+class RunnerProcess(RestartableChild):
     """One child at a time. Limits are kept from outside, also while it is inside a C call.
 
     Args:
@@ -42,39 +42,17 @@ class RunnerProcess:
     """
 
     def __init__(self, log: Path, threads: int, memory_mb: float | None) -> None:
+        env = {f"{n}_NUM_THREADS": str(threads) for n in ("OMP", "OPENBLAS", "MKL")}
+        super().__init__("hyperllama.core.evaluate.server", "the trial runner", log, env)
         self.memory_mb = memory_mb or free_mb() * SYSTEM_SHARE
-        self.starts = 0
-        """How often a child was started; every one after the first is a restart."""
         self.peak_mb = 0.0
         """Largest resident memory during the latest request."""
-        self._log = log
-        self._env = {f"{n}_NUM_THREADS": str(threads) for n in ("OMP", "OPENBLAS", "MKL")}
-        self._child: Child | None = None
         self._requests = 0
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the living child."""
-        return self._child.pid if self._child is not None and self._child.alive else None
 
     def start(self) -> None:
         """A fresh child, whatever became of the last one."""
         self.kill()
-        argv = python_argv("hyperllama.core.evaluate.server")
-        self._child = Child(argv, name="the trial runner", log=self._log, env=self._env)
-        self.starts += 1
-
-    def stop(self) -> None:
-        """End the child. Idempotent."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
-
-    def kill(self) -> None:
-        """Kill the child, whatever it is doing."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+        self.living()
 
     def ask(
         self, request: RunnerRequest[Any], limit_s: float,

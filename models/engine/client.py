@@ -108,7 +108,7 @@ class Engine(Connection):
 
     def close(self) -> None:
         """End the process. Idempotent; `load` starts another."""
-        super().close()
+        self.stop()
         self._loaded = self.info = None
 
     # -- text ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hyperllama.models.engine.messages import (
     event_of,
 )
 from hyperllama.models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileError
-from hyperllama.models.process import Child, ChildError, python_argv
+from hyperllama.models.process import ChildError, RestartableChild
 
 _ENVIRONMENT = {"GGML_NO_BACKTRACE": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -22,32 +22,17 @@ class EngineDied(EngineError):
     """The engine's process ended while an answer was expected."""
 
 
-class Connection:
+class Connection(RestartableChild):
     """Starts the engine's process and asks it.
 
     Args:
         log: file that the process's stderr is appended to.
         silence_s: without a sign of life for so long the process hangs and is killed.
-
-    Attributes:
-        starts: how often a process was started.
     """
 
     def __init__(self, log: Path, silence_s: float) -> None:
-        self.log = log
+        super().__init__("hyperllama.models.engine.server", "the engine", log, _ENVIRONMENT)
         self.silence_s = silence_s
-        self.starts = 0
-        self._child: Child | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the living process."""
-        return self._child.pid if self._child is not None and self._child.alive else None
-
-    @property
-    def memory_mb(self) -> float:
-        """Resident memory of the process, MiB; 0 without one."""
-        return self._child.rss_mb if self._child is not None else 0.0
 
     def ask(
         self,
@@ -61,13 +46,8 @@ class Connection:
             ModelFileError, EngineError: what the engine raised.
             EngineDied: the process ended, hung, or had to be killed to stop it.
         """
-        if self._child is None or not self._child.alive:
-            self.kill()
-            argv = python_argv("hyperllama.models.engine.server")
-            self._child = Child(argv, name="the engine", log=self.log, env=_ENVIRONMENT)
-            self.starts += 1
         try:
-            message = self._child.call(
+            message = self.living().call(
                 type(request).__name__,
                 vars(request),
                 on_event=on_event and (lambda message: on_event(event_of(message))),
@@ -86,15 +66,3 @@ class Connection:
         except BaseException:
             self.kill()  # an answer may be under way: the next request would read it
             raise
-
-    def close(self) -> None:
-        """End the process. Idempotent; `ask` starts another."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
-
-    def kill(self) -> None:
-        """End the process at once. Idempotent."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None

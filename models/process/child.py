@@ -101,18 +101,11 @@ class Child:
         return self._process.poll() is None
 
     @property
-    def rss_mb(self) -> float:
-        """Resident memory of the child and everything it started, in MiB; 0 when it is gone."""
-        from hyperllama.models.process.usage import family_usage
-
-        return family_usage(self.pid)[0]
-
-    @property
     def cpu_s(self) -> float:
         """CPU seconds used by the child and everything it started; 0 when it is gone."""
-        from hyperllama.models.process.usage import family_usage
+        from hyperllama.models.process.usage import family_cpu_s
 
-        return family_usage(self.pid)[1]
+        return family_cpu_s(self.pid)
 
     # -- messages ------------------------------------------------------------------------------
 

@@ -30,16 +30,15 @@ def peak_memory_mb(pid: int | None) -> float:
         return 0.0
 
 
-def family_usage(pid: int) -> tuple[float, float]:
-    """Resident memory (MiB) and CPU seconds of a process and all it started; 0 when it is gone."""
-    rss_bytes, cpu_s = 0, 0.0
+def family_cpu_s(pid: int) -> float:
+    """CPU seconds of a process and all that it started; 0 when it is gone."""
+    cpu_s = 0.0
     with contextlib.suppress(psutil.Error):
         parent = psutil.Process(pid)
         for process in (parent, *parent.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
-                rss_bytes += process.memory_info().rss
                 cpu_s += sum(process.cpu_times()[:2])
-    return rss_bytes / 2**20, cpu_s
+    return cpu_s
 
 
 class EnergyMeter:

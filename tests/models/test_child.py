@@ -103,7 +103,7 @@ def test_answers_requests_and_keeps_stray_prints_out(start: Callable[[], Child])
     child.call("events", {"n": 3}, on_event=lambda m: ticks.append(m["i"]))
     assert ticks == [0, 1, 2, -1]
     assert "native noise" in child.log.read_text()
-    assert child.rss_mb > 1 and child.alive
+    assert child.alive
     child.stop()
     assert not child.alive
     child.stop()
