@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,6 @@ from hyperllama.core.experiments.running.study_task import KeptRunner
 from hyperllama.core.storage.folder import Lock, all_summaries, holder
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.reading import StudyFacts, read_study
-from hyperllama.core.storage.store import StoredTrial
 from hyperllama.models.process import program_argv
 
 SEEDS = 3
@@ -114,7 +113,7 @@ def run_baselines(
         )
     lock = Lock(lock_folder(folder))
     lock.take()
-    work = _Work(facts, folder, should_stop, on_progress, _Spare(busy or _busy, sleep))
+    work = _Work(facts, folder, should_stop, on_progress, busy or _busy, sleep)
     kept = KeptTrials(default_file())
     try:
         work.begin(proposers, seeds, foldings)
@@ -128,23 +127,9 @@ def run_baselines(
                 work.with_runner(runner)
     finally:
         kept.close()
-        work.end()
+        work.report("finished" if work.over else "stopped")
         lock.release()
     return work.found
-
-
-class _Spare:
-    """Whether there is time to spare; looked at once a second."""
-
-    def __init__(self, busy: Callable[[], bool], sleep: Callable[[float], None]) -> None:
-        self._busy, self.sleep = busy, sleep
-        self._looked_s, self._was = -POLL_S, False
-
-    def busy(self) -> bool:
-        now = time.monotonic()
-        if now - self._looked_s >= POLL_S:
-            self._looked_s, self._was = now, self._busy()
-        return self._was
 
 
 def _busy() -> bool:
@@ -157,24 +142,31 @@ class _Work:
 
     def __init__(
         self, facts: StudyFacts, folder: Path, should_stop: Callable[[], bool],
-        on_progress: Callable[[BaselinePanel], None], spare: _Spare,
+        on_progress: Callable[[BaselinePanel], None], busy: Callable[[], bool],
+        sleep: Callable[[float], None],
     ) -> None:  # fmt: skip
         self._facts, self._folder = facts, folder
-        self._should_stop, self._on_progress, self._spare = should_stop, on_progress, spare
+        self._should_stop, self._on_progress = should_stop, on_progress
+        self._is_busy, self._sleep = busy, sleep
+        self._looked_s, self._was_busy = -POLL_S, False
         self._name = str(folder / FOLDER)
-        self._foldings = self._cells = self._tests = 0
+        self._foldings = self._cells = 0
         self.over = False
         self.seed = int((facts.attrs.get("settings") or {}).get("seed") or 0)
-        finished = [t for t in facts.trials if t.state in ("COMPLETE", "FAIL") and not t.rejected]
-        best, curve = -np.inf, []
-        for t in finished:
-            best = max(best, -np.inf if t.value is None else t.value)
-            curve.append(float(best))
-        self._trials = finished
+        self._trials = [
+            t for t in facts.trials if t.state in ("COMPLETE", "FAIL") and not t.rejected
+        ]
+        values = [-np.inf if t.value is None else t.value for t in self._trials]
+        curve = [float(v) for v in np.maximum.accumulate(values)]
+        steps = zip(self._trials, values, [-np.inf, *curve[:-1]], strict=True)
+        self._incumbents = [t for t, value, before in steps if value > before]
+        self._tests = len(self._incumbents)
+        noisy = {t.number: t for t in (facts.best, facts.default) if t is not None}
+        self._noisy = list(noisy.values())
         self.found = BaselinePanel(
             facts.study,
             metric=str(facts.attrs.get("metric") or ""),
-            budget=len(finished),
+            budget=len(self._trials),
             curve=tuple(v for v in curve if np.isfinite(v)),
             proposer=str(facts.attrs.get("proposer") or ""),
             state="waiting",
@@ -191,91 +183,75 @@ class _Work:
             range(seeds), max(len(self._trials), 1), {"seed": self.seed},
         )  # fmt: skip
         self._cells = len(proposers) * seeds
-        self._tests = len(self._incumbents())
-        self._tell(state="waiting")
+        self.report("waiting")
 
     def wait(self) -> None:
         """Until there is time to spare."""
-        while self._spare.busy() and not self._should_stop():
-            self._tell(state="waiting")
-            self._spare.sleep(POLL_S)
+        while self._busy() and not self._should_stop():
+            self.report("waiting")
+            self._sleep(POLL_S)
         if not self._should_stop():
-            self._tell()
+            self.report()
 
     def with_runner(self, runner: KeptRunner) -> None:
         """Work until nothing is left, or a study needs the machine."""
         self._take_over(runner)
         self._measure_noise(runner)
-        if self._free():
-            self._test(runner)
+        self._test(runner)
         if self._free():
             run_comparison(
                 self._name, should_stop=lambda: not self._free(),
-                on_progress=lambda progress: self._tell(),
+                on_progress=lambda progress: self.report(),
                 opened=OpenedParts({runner.problem.task.name: runner}),
             )  # fmt: skip
-        self._tell()
+        self.report()
         self.over = self._free() and read_comparison(self._name).finished
 
-    def end(self) -> None:
-        state = "finished" if self.over else "stopped"
-        self._tell(state=state)
+    def _busy(self) -> bool:
+        """Whether a study needs the machine; looked at once a second."""
+        now = time.monotonic()
+        if now - self._looked_s >= POLL_S:
+            self._looked_s, self._was_busy = now, self._is_busy()
+        return self._was_busy
 
     def _free(self) -> bool:
-        return not (self._should_stop() or self._spare.busy())
+        return not (self._should_stop() or self._busy())
 
     def _take_over(self, runner: KeptRunner) -> None:
         """What the study trained itself, so that no baseline trains it again."""
         for t in self._trials:
             if t.state == "COMPLETE" and t.value is not None and not runner.known(t.config):
+                n = len(t.fold_scores)
                 folds = tuple(
-                    FoldResult(i, len(t.fold_scores), s, t.train_value)
-                    for i, s in enumerate(t.fold_scores)
+                    FoldResult(i, n, s, t.train_value) for i, s in enumerate(t.fold_scores)
                 )
-                runner.remember(
-                    t.config,
-                    Result("complete", t.value, folds, seconds=t.seconds, facts=dict(t.facts)),
-                )
-
-    def _chosen(self) -> list[StoredTrial]:
-        """The trials whose noise is measured: the incumbent and the default."""
-        best, default = self._facts.best, self._facts.default
-        found = [t for t in (best, default) if t is not None]
-        return found[:1] if best is default else found
-
-    def _incumbents(self) -> list[StoredTrial]:
-        """The study's successive incumbents."""
-        found: list[StoredTrial] = []
-        best = -np.inf
-        for t in self._trials:
-            if t.value is not None and t.value > best:
-                best = t.value
-                found.append(t)
-        return found
+                facts = dict(t.facts)
+                result = Result("complete", t.value, folds, seconds=t.seconds, facts=facts)
+                runner.remember(t.config, result)
 
     def _measure_noise(self, runner: KeptRunner) -> None:
-        noise: list[FoldNoise] = []
-        for trial in self._chosen():
+        """The incumbent and the default on other folds."""
+        noise: dict[int, FoldNoise] = {}
+        for trial in self._noisy:
             values: list[float] = []
             for k in range(self._foldings):
                 if not self._free():
                     return
-                fold_seed = runner.problem.task.seed + 1 + k
                 result, _ = runner.evaluate(
-                    trial.config, lambda: not self._free(), fold_seed=fold_seed
-                )
-                if result.value is not None:
-                    values.append(result.value)
-                self._tell(noise=(*noise, FoldNoise(trial.number, tuple(values))))
-            noise.append(FoldNoise(trial.number, tuple(values)))
+                    trial.config, lambda: not self._free(),
+                    fold_seed=runner.problem.task.seed + 1 + k,
+                )  # fmt: skip
+                values += [] if result.value is None else [result.value]
+                noise[trial.number] = FoldNoise(trial.number, tuple(values))
+                self.report(noise=tuple(noise.values()))
 
     def _test(self, runner: KeptRunner) -> None:
         """The study's incumbents on the rows that no trial saw; only once the study is over."""
         if holder(self._folder) is not None:
             return
         tested: list[UnseenScore] = []
-        for t in self._incumbents():
-            if not self._free() or t.value is None:
+        for t in self._incumbents:
+            if not self._free():
                 return
             try:
                 value = runner.test_score(t.config, lambda: not self._free())
@@ -284,52 +260,45 @@ class _Work:
             if value is None:
                 self._tests = 0
                 return
-            tested.append(UnseenScore(t.number, float(t.value), value))
-            self._tell(tested=tuple(tested))
+            tested.append(UnseenScore(t.number, float(t.value or 0.0), value))
+            self.report(tested=tuple(tested))
 
-    def _tell(self, state: str = "running", **changed: Any) -> None:
+    def report(self, state: str = "running", **changed: Any) -> None:
+        """Write the panel with what is known now."""
         comparison = read_comparison(self._name)
-        lines = tuple(_lines(comparison, self.found.curve, self._facts))
-        total = self._cells + len(self._chosen()) * self._foldings + self._tests
-        self.found = replace(self.found, state=state, lines=lines, total=total, **changed)
+        found = replace(self.found, **changed)
         done = sum(c.state in ("done", "failed") for c in comparison.cells)
-        done += sum(len(n.values) for n in self.found.noise) + len(self.found.tested)
-        self.found = replace(self.found, done=done)
+        self.found = replace(
+            found, state=state, lines=tuple(_curves(comparison, self._facts)),
+            total=self._cells + len(self._noisy) * self._foldings + self._tests,
+            done=done + sum(len(n.values) for n in found.noise) + len(found.tested),
+        )  # fmt: skip
         write_panel(self._folder, self.found)
         self._on_progress(self.found)
 
 
-def _lines(
-    comparison: Comparison, curve: Sequence[float], facts: StudyFacts
-) -> list[BaselineCurve]:
+def _curves(comparison: Comparison, facts: StudyFacts) -> Iterator[BaselineCurve]:
     """The default, and each baseline as far as it was run."""
-    lines: list[BaselineCurve] = []
     count = comparison.grid.budget
     default = facts.default.value if facts.default is not None else None
     if default is not None:
         flat = (float(default),) * count
-        source = "the library's default configuration"
-        lines.append(BaselineCurve("default", flat, flat, flat, source))
-    for contender in comparison.grid.contenders:
-        cells = [c for c in comparison.cells if c.cell.contender == contender.label and c.trials]
-        if contender.proposer == "random":
-            found = _random_line([t["value"] for c in cells for t in c.asked], default, count)
-            if found is not None:
-                lines.append(found)
-            continue
+        yield BaselineCurve("default", flat, flat, flat, "the library's default configuration")
+    for label in (c.label for c in comparison.grid.contenders):
+        cells = [c for c in comparison.cells if c.cell.contender == label and c.trials]
         curves = [c.curve for c in cells if c.state == "done"]
-        if curves:
+        if label == "random":
+            found = random_curve([t["value"] for c in cells for t in c.asked], default, count)
+            if found is not None:
+                yield found
+        elif curves:
             table = np.array([c + [c[-1]] * (count - len(c)) for c in curves])
-            lines.append(
-                BaselineCurve(
-                    contender.label, tuple(table.mean(0).tolist()), tuple(table.min(0).tolist()),
-                    tuple(table.max(0).tolist()), f"{len(curves)} seeds",
-                )
-            )  # fmt: skip
-    return lines
+            mean, low, high = table.mean(0), table.min(0), table.max(0)
+            bands = tuple(mean.tolist()), tuple(low.tolist()), tuple(high.tolist())
+            yield BaselineCurve(label, *bands, f"{len(curves)} seeds")
 
 
-def _random_line(
+def random_curve(
     values: Sequence[float | None], default: float | None, count: int
 ) -> BaselineCurve | None:
     """Random search that begins with the default: its exact expectation over the pool of draws.

@@ -3,12 +3,11 @@
     from hyperllama.core.experiments.bench import run_bench
     from hyperllama.core.experiments.problems.tables import table_problems
 
-    results = run_bench(table_problems(folder), ["tpe", "hybrid"], seeds=20, budget=30, out="out")
+    found = run_bench(table_problems(folder), ["tpe", "hybrid"], "out", seeds=20, budget=30)
 """
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -52,11 +51,11 @@ OnProgress = Callable[[RunProgress], None]
 def run_bench(
     problems: Sequence[BenchProblem],
     methods: Sequence[str | Contender],
+    out: str | Path,
     *,
     seeds: int | Sequence[int] = 20,
     budget: int = 30,
     starts: Sequence[str] = ("default",),
-    out: str | Path | None = None,
     jobs: int = 1,
     fresh: Sequence[str] = (),
     factories: Mapping[str, ProposerFactory] | None = None,
@@ -69,10 +68,10 @@ def run_bench(
     Args:
         problems: see `landscape_problems`, `table_problems`, `tabular_problems`.
         methods: see `contenders.ABOUT`.
+        out: folder of the results.
         seeds: how many (0, 1, ...), or which.
         budget: evaluations of one run.
         starts: "default" and/or "none".
-        out: folder; None keeps no results.
         jobs: processes; 1 runs everything in this one.
         fresh: labels of methods to run again, because their code has changed; their new results
             replace the old ones.
@@ -83,12 +82,6 @@ def run_bench(
             works on `out`.
         SpaceError, ModelFileError, DataError: an unknown method, a missing model or table.
     """
-    if out is None:
-        with tempfile.TemporaryDirectory() as unkept:
-            return run_bench(
-                problems, methods, seeds=seeds, budget=budget, starts=starts, out=unkept, jobs=jobs,
-                factories=factories, on_progress=on_progress,
-            )  # fmt: skip
     contenders = [m if isinstance(m, Contender) else parse_method(m) for m in methods]
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     by_name = {p.name: p for p in problems}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.experiments.baselines import _random_line, run_baselines, switch
+from hyperllama.core.experiments.baselines import random_curve, run_baselines, switch
 from hyperllama.core.experiments.panel import (
     BaselineCurve,
     BaselinePanel,
@@ -97,15 +97,15 @@ def all_draws(values: list[float], count: int) -> Iterator[tuple[float, ...]]:
 
 def test_random_search_is_computed_not_sampled() -> None:
     values = [0.1, 0.9, 0.4, 0.7]
-    line = _random_line(values, 0.5, 4)
+    line = random_curve(values, 0.5, 4)
     assert line is not None
     for k in range(1, 4):
         best = [max(0.5, *draw) for draw in all_draws(values, k)]
         assert line.mean[k] == pytest.approx(sum(best) / len(best))
     assert line.mean[0] == line.low[0] == line.high[0] == 0.5
     assert line.low[3] <= line.mean[3] <= line.high[3] == 0.9
-    assert _random_line([None], 0.5, 4) is None
-    failed = _random_line([0.6, None], None, 3)
+    assert random_curve([None], 0.5, 4) is None
+    failed = random_curve([0.6, None], None, 3)
     assert failed is not None and failed.mean[0] == 0.6
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +105,9 @@ def run(
         Contender(m.label, m.label, identity=m.label) if isinstance(m, Rival) else m
         for m in methods
     ]
-    return run_bench(problems, chosen, factories=rivals, **named)
+    with tempfile.TemporaryDirectory() as unkept:
+        out = named.pop("out", unkept)
+        return run_bench(problems, chosen, out, factories=rivals, **named)
 
 
 def whole(found: Comparison) -> list[CellFacts]:
@@ -301,7 +304,7 @@ def test_a_method_whose_model_changed_is_run_again(folder: Path, tmp_path: Path)
     problems = table_problems(folder)
     old, new = (Contender("tpe", "tpe", identity=f"tpe@{i}") for i in ("old", "new"))
     for method in (old, new):
-        results = run_bench(problems, [method], seeds=2, budget=3, out=tmp_path)
+        results = run_bench(problems, [method], tmp_path, seeds=2, budget=3)
     assert results.grid.contenders == (new,) and len(whole(results)) == 2
     assert len(list((tmp_path / "cells").iterdir())) == 4
 

@@ -173,8 +173,8 @@ def run(arguments: argparse.Namespace) -> int:
     line = ProgressLine()
     try:
         results = run_bench(
-            problems, methods, seeds=arguments.seeds, budget=arguments.budget, starts=starts,
-            out=out, jobs=arguments.jobs, fresh=arguments.fresh,
+            problems, methods, out, seeds=arguments.seeds, budget=arguments.budget,
+            starts=starts, jobs=arguments.jobs, fresh=arguments.fresh,
             on_progress=functools.partial(_show, line),
         )  # fmt: skip
     finally:

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -79,24 +79,19 @@ def to_csv(kind: type, rows: Sequence[Any], names: Mapping[str, str]) -> str:
     Args:
         names: of columns that are not called like their field.
     """
+    head: dict[str, str] = {}
+    for f in fields(kind):
+        ends = ("", "_low", "_high") if "Estimate" in str(f.type) else ("",)
+        head |= {f.name + end: names.get(f.name, f.name) + end for end in ends}
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    columns = {f.name: "Estimate" in str(f.type) for f in fields(kind)}
-    head: list[str] = []
-    for name, estimate in columns.items():
-        name = names.get(name, name)
-        head += [name, f"{name}_low", f"{name}_high"] if estimate else [name]
+    writer = csv.DictWriter(out, head, lineterminator="\n")
     writer.writerow(head)
     for row in rows:
-        cells: list[object] = []
-        for name, estimate in columns.items():
-            value = getattr(row, name)
-            if estimate:
-                e = value or Estimate(math.nan)
-                cells += [e.value, e.low, e.high] if value is not None else [None] * 3
-            else:
-                cells.append(value)
-        writer.writerow(map(_cell, cells))
+        cells = asdict(row)
+        for name, e in asdict(row).items():
+            if isinstance(e, dict):
+                cells |= {name: e["value"], f"{name}_low": e["low"], f"{name}_high": e["high"]}
+        writer.writerow({name: _cell(value) for name, value in cells.items()})
     return out.getvalue()
 
 
