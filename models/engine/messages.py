@@ -12,16 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, get_args
 
-from hyperllama.models.engine.generation import (
-    Fixed,
-    Free,
-    Generated,
-    Generation,
-    Number,
-    OneOf,
-    Segment,
-    Tokens,
-)
+from hyperllama.models.engine.generation import Generated, Generation, Segment
 from hyperllama.models.engine.settings import EngineSettings, ModelInfo
 from hyperllama.models.errors import EngineError
 
@@ -121,9 +112,7 @@ class EngineEvent:
 
 
 _REQUESTS = {c.__name__: c for c in EngineRequest.__subclasses__()}
-_SEGMENTS: dict[str, Callable[..., Segment]] = {
-    c.__name__: c for c in (Fixed, Free, Number, OneOf, Tokens)
-}
+_SEGMENTS: dict[str, Callable[..., Segment]] = {c.__name__: c for c in get_args(Segment)}
 
 
 def request_of(message: Mapping[str, Any]) -> EngineRequest[Any]:
