@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.events import Event, Noted, TrialNoted, from_json
+from hyperllama.core.events import Noted, TrialNoted
 from hyperllama.core.events.requests import Note, Request
 from hyperllama.core.experiments.panel import BaselinePanel, read_panel
+from hyperllama.core.storage.event_log import EventTail
 from hyperllama.core.storage.folder import EVENTS, LOG, PROPOSALS, free_name, holder
 from hyperllama.core.storage.paths import home, study_dir
 from hyperllama.core.storage.proposal_log import read_proposals
@@ -32,7 +33,6 @@ from hyperllama.models.process import STUDY_NICENESS, program_argv, set_niceness
 from hyperllama.tui import settings
 
 _LOOK_S = 0.05  # between two looks whether a process is there, or gone
-_CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
 NOWHERE = subprocess.DEVNULL
 COMMAND: tuple[str, ...] = tuple(program_argv())
 
@@ -85,38 +85,6 @@ class StudyLink(Protocol):
 
     def baselines(self) -> BaselinePanel | None:
         """What simpler ways reach with the study's budget, where it was run. Reads a small file."""
-
-
-class EventTail:
-    """Reads a growing file of events; starts again when the file was replaced or cut."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._inode = -1
-        self._offset = 0
-        self._rest = b""
-        self.behind = False  # the last read left something
-
-    def read(self, most_bytes: int = _CHUNK_BYTES) -> tuple[list[tuple[Event, float]], bool]:
-        """(the next events, True if they are the first of a new file)."""
-        try:
-            with self._path.open("rb") as file:
-                stat = os.fstat(file.fileno())
-                fresh = stat.st_ino != self._inode or stat.st_size < self._offset
-                if fresh:
-                    self._inode, self._offset, self._rest = stat.st_ino, 0, b""
-                if stat.st_size == self._offset:
-                    self.behind = False
-                    return [], fresh
-                file.seek(self._offset)
-                data = file.read(most_bytes)
-        except FileNotFoundError:
-            return [], False
-        self._offset += len(data)
-        self.behind = self._offset < stat.st_size
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        parsed = (from_json(line.decode("utf8", "replace")) for line in lines if line.strip())
-        return [event for event in parsed if event is not None], fresh
 
 
 class Started:

@@ -1,24 +1,27 @@
-"""Writes a study's `events.jsonl`, which others follow, and calls listeners in this process."""
+"""The file of a study's events: the study process appends to it, others follow it as it grows."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from hyperllama.core.events import Event, to_json
+from hyperllama.core.events import Event, from_json, to_json
 
+_CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
 Listener = Callable[[Event, float], None]
 
 
 class EventLog:
-    """Appends events with the time they happened; each is in the file before `emit` returns.
+    """Appends events with the time they happened, and calls listeners in this process.
+
+    An event is in the file before `emit` returns.
 
     The file is made anew whenever a study process starts, from what the storage holds, and put in
-    the place of the old one: watchers see another inode and begin again.
+    the place of the old one: readers see another inode and begin again.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -62,6 +65,45 @@ class EventLog:
     def _tell(self, event: Event, t: float) -> None:
         for listener in self._listeners:
             listener(event, t)
+
+
+class EventTail:
+    """Reads a growing file of events; starts again when the file was replaced or cut."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode = -1
+        self._offset = 0
+        self._rest = b""
+        self.behind = False  # the last read left something
+
+    def read(self, most_bytes: int = _CHUNK_BYTES) -> tuple[list[tuple[Event, float]], bool]:
+        """(the next events, True if they are the first of a new file)."""
+        try:
+            with self._path.open("rb") as file:
+                stat = os.fstat(file.fileno())
+                fresh = stat.st_ino != self._inode or stat.st_size < self._offset
+                if fresh:
+                    self._inode, self._offset, self._rest = stat.st_ino, 0, b""
+                if stat.st_size == self._offset:
+                    self.behind = False
+                    return [], fresh
+                file.seek(self._offset)
+                data = file.read(most_bytes)
+        except FileNotFoundError:
+            return [], False
+        self._offset += len(data)
+        self.behind = self._offset < stat.st_size
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        parsed = (from_json(line.decode("utf8", "replace")) for line in lines if line.strip())
+        return [event for event in parsed if event is not None], fresh
+
+
+def read_events(path: Path) -> Iterator[tuple[Event, float]]:
+    """The events of a file, each with the time it happened; none where there is no file."""
+    tail = EventTail(path)
+    while events := tail.read()[0]:
+        yield from events
 
 
 def _line(event: Event, t: float) -> bytes:

@@ -12,8 +12,8 @@ from hyperllama.core.space import Config
 from hyperllama.core.storage.proposal_log import ProposalLog
 from hyperllama.core.study.proposals import in_words, proposal_made
 from hyperllama.core.study.proposing import Proposing
-from hyperllama.core.study.record import StudyRecord
-from hyperllama.core.study.steering import Decision, Steering
+from hyperllama.core.study.record import EventRecord
+from hyperllama.core.study.steering import Decision, RequestHandler
 from hyperllama.core.trials import AskContext, Proposal
 
 
@@ -21,7 +21,7 @@ class Approval:
     """Asks for proposals until one may be evaluated; logs that one and those rejected before it."""
 
     def __init__(
-        self, record: StudyRecord, proposing: Proposing, steering: Steering, log: ProposalLog
+        self, record: EventRecord, proposing: Proposing, steering: RequestHandler, log: ProposalLog
     ) -> None:
         self._record = record
         self._proposing = proposing

@@ -14,7 +14,7 @@ from hyperllama.core.study.budget import describe_budget
 from hyperllama.core.study.conversation import Conversation
 from hyperllama.core.study.proposals import in_words
 from hyperllama.core.study.proposing import Proposing
-from hyperllama.core.study.record import StudyRecord
+from hyperllama.core.study.record import EventRecord
 from hyperllama.core.study.state import AWAITING
 
 _UNDO_KEPT = 50  # changes
@@ -31,7 +31,7 @@ class Changes:
 
     def __init__(
         self,
-        record: StudyRecord,
+        record: EventRecord,
         proposing: Proposing,
         conversation: Conversation,
         use_model: Callable[[str], str],

@@ -19,7 +19,7 @@ from hyperllama.core.events import AnswerText, QuestionAnswered, QuestionAsked
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.question_facts import facts_for
-from hyperllama.core.study.record import StudyRecord
+from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import Answer, AnswersQuestions, Cancelled, Question
 
 _EARLIER = 3  # exchanges that the model is reminded of
@@ -29,7 +29,7 @@ _TEXT_EVERY_S = 0.1
 class Conversation:
     """Answers questions one after the other."""
 
-    def __init__(self, record: StudyRecord, proposing: Proposing) -> None:
+    def __init__(self, record: EventRecord, proposing: Proposing) -> None:
         self._record, self._proposing = record, proposing
         self._questions: list[str] = []
         self._asked: QuestionAsked | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.events import StudyFinished
 from hyperllama.core.study.parts import Runner
-from hyperllama.core.study.record import StudyRecord
+from hyperllama.core.study.record import EventRecord
 from hyperllama.core.study.state import StudyState, TrialState
 
 FINISHED = ("budget", "minutes", "exhausted")
@@ -18,7 +18,7 @@ TestScores = tuple["float | None", "float | None"]
 
 
 def rate_on_test_rows(
-    record: StudyRecord, runner: Runner, should_stop: Callable[[], bool]
+    record: EventRecord, runner: Runner, should_stop: Callable[[], bool]
 ) -> TestScores:
     """The scores of the incumbent, and of the default to compare, on rows that no trial saw."""
     best, default, found = record.state.best, record.state.default, None

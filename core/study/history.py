@@ -8,7 +8,7 @@ with a warning.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hyperllama.core.events import (
@@ -26,10 +26,10 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.events.codec import decode, encode
 from hyperllama.core.space import SearchSpace
-from hyperllama.core.storage.database import open_storage
-from hyperllama.core.storage.folder import PROPOSALS, find_study, read_summary, storage_of
+from hyperllama.core.storage.folder import PROPOSALS
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.proposal_log import read_beliefs
+from hyperllama.core.storage.reading import StudyFacts, read_study
 from hyperllama.core.storage.store import Store, StoredTrial
 from hyperllama.core.study.folding import fold
 from hyperllama.core.study.proposals import differences, std
@@ -94,16 +94,20 @@ def _attributes(store: Store, event: Event) -> dict[str, Any]:
 
 
 def stored_events(
-    store: Store, opened: StudyOpened, beliefs: Mapping[int, Mapping[str, Any]] = {}
+    trials: Sequence[StoredTrial],
+    attrs: Mapping[str, Any],
+    opened: StudyOpened,
+    beliefs: Mapping[int, Mapping[str, Any]],
 ) -> list[tuple[Event, float]]:
     """What happened in a stored study, oldest first, each with seconds since the epoch.
 
     Args:
+        attrs: what the storage keeps about the study.
         opened: the facts of the study; trials of other programs that name hyperparameters unknown
             to it are left out.
         beliefs: what the model believed at each trial's proposal, by number.
     """
-    trials = [t for t in store.trials() if t.state in ("COMPLETE", "FAIL") and not t.rejected]
+    trials = [t for t in trials if t.state in ("COMPLETE", "FAIL") and not t.rejected]
     known = {str(row.get("name")) for row in opened.space}
     known = known.union(*(t.config for t in trials if t.ours))
     events: list[tuple[Event, float]] = []
@@ -117,7 +121,6 @@ def stored_events(
         started = trial.started.timestamp() if trial.started else 0.0
         ended = trial.ended.timestamp() if trial.ended else started
         events += [(made, started), (finished, ended)]
-    attrs = store.attrs()
     events += [*_actions(attrs), *_exchanges(attrs)]
     events.sort(key=lambda pair: pair[1])
     end = events[-1][1] if events else 0.0
@@ -144,19 +147,14 @@ def read_state(study: str, storage: str | None = None) -> StudyState:
     Raises:
         StudyError: there is no such study, or its storage cannot be read.
     """
-    folder = study_dir(study) if storage else find_study(study)
-    name = study if storage else folder.name
-    store = Store.open(open_storage(storage or storage_of(folder), create=False), name)
-    try:
-        attrs, summary = store.attrs(), read_summary(folder) or {}
-        opened = _opened(name, attrs, summary)
-        past = stored_events(store, opened, read_beliefs(folder / PROPOSALS))
-    finally:
-        store.close()
-    finished = _finished(attrs, summary)
+    facts = read_study(study, storage)
+    opened = _opened(facts)
+    beliefs = read_beliefs(study_dir(facts.study) / PROPOSALS)
+    past = stored_events(facts.trials, facts.attrs, opened, beliefs)
+    finished = _finished(facts)
     end = past[-1][1] if past else 0.0
     last = [(finished, end)] if finished is not None else []
-    return fold([(opened, float(attrs.get("created_t") or 0.0)), *past, *last])
+    return fold([(opened, float(facts.attrs.get("created_t") or 0.0)), *past, *last])
 
 
 def trial_events(
@@ -224,23 +222,23 @@ def _reruns(attrs: Mapping[str, Any]) -> Iterator[Event]:
                 yield _damaged(f"a rerun of trial {number}")
 
 
-def _opened(study: str, attrs: Mapping[str, Any], summary: Mapping[str, Any]) -> StudyOpened:
+def _opened(facts: StudyFacts) -> StudyOpened:
     """The facts of a stored study; what version 0.1.0 did not store comes from its summary."""
-    least = StudyOpened(study, "", "", "", (), "", "", 0, None, None, 0, 0, 0)
-    stored = attrs.get("opened")
+    attrs, stored = facts.attrs, facts.attrs.get("opened")
+    least = StudyOpened(facts.study, "", "", "", (), "", "", 0, None, None, 0, 0, 0)
     names = ("metric", "proposer", "budget_trials", "budget_s")
     now = {name: attrs[name] for name in names if name in attrs} | stored_settings(attrs)
-    facts = {**summary, **(stored if isinstance(stored, dict) else {}), **now, "study": study}
+    known = {**facts.summary, **(stored if isinstance(stored, dict) else {}), **now}
     try:
-        return decode(StudyOpened, {**encode(least), **facts})
+        return decode(StudyOpened, {**encode(least), **known, "study": facts.study})
     except ValueError:
         return least
 
 
-def _finished(attrs: Mapping[str, Any], summary: Mapping[str, Any]) -> StudyFinished | None:
+def _finished(facts: StudyFacts) -> StudyFinished | None:
     """How a stored study ended; None while it runs, and where its process was killed."""
     try:
-        event = decode(StudyFinished, attrs.get("finished", summary))
+        event = decode(StudyFinished, facts.attrs.get("finished", facts.summary))
     except ValueError:
         return None
     return event if event.why else None

@@ -40,9 +40,9 @@ from hyperllama.core.study.proposals import (
     trial_finished,
 )
 from hyperllama.core.study.proposing import Proposing
-from hyperllama.core.study.record import StudyRecord
+from hyperllama.core.study.record import EventRecord
 from hyperllama.core.study.reruns import rerun
-from hyperllama.core.study.steering import POLL_S, Steering
+from hyperllama.core.study.steering import POLL_S, RequestHandler
 from hyperllama.core.study.wider_ranges import RangeSuggestions
 from hyperllama.core.trials import Exhausted, Proposal
 
@@ -55,14 +55,14 @@ class Study:
     def __init__(self, parts: StudyParts) -> None:
         self._parts = parts
         self._store, self._runner, self._sleep = parts.store, parts.runner, parts.sleep
-        self._record = StudyRecord(parts.store, parts.events, parts.space)
+        self._record = EventRecord(parts.store, parts.events, parts.space)
         self._work = WorkClock(parts.clock)
         self._proposing = Proposing(self._record, parts.make_proposer, parts.clock, parts.log)
         self._conversation = Conversation(self._record, self._proposing)
         self._changes = Changes(
             self._record, self._proposing, self._conversation, parts.use_model
         )
-        self._steering = Steering(
+        self._steering = RequestHandler(
             self._record, self._proposing, self._conversation, self._changes, self._work,
             parts.inbox, parts.interrupted,
         )  # fmt: skip
@@ -92,7 +92,8 @@ class Study:
 
     def _begin(self) -> None:
         """Read from the storage how far the study is, and what people changed in it."""
-        parts, settings = self._parts, stored_settings(self._store.attrs())
+        parts, attrs, trials = self._parts, self._store.attrs(), self._store.trials()
+        settings = stored_settings(attrs)
         ranges = Ranges(parts.space, settings.get("ranges"))
         opened = replace(
             parts.opened,
@@ -100,11 +101,11 @@ class Study:
             space=describe_space(ranges.space, ranges.base),
         )
         beliefs = read_beliefs(parts.proposals.path)
-        self._record.begin(opened, stored_events(self._store, opened, beliefs))
+        self._record.begin(opened, stored_events(trials, attrs, opened, beliefs))
         for trial in self._record.state.trials:
             self._work.add(trial.seconds + trial.proposal_s)
             self._proposing.tell(observed(trial))
-        self._unfinished = [t for t in self._store.trials() if t.state == "RUNNING" and t.ours]
+        self._unfinished = [t for t in trials if t.state == "RUNNING" and t.ours]
         for note in parts.notes:
             self._record.emit(note)
         self._tell_importance()

@@ -13,7 +13,7 @@ from hyperllama.core.errors import HyperLlamaError, SpaceError
 from hyperllama.core.events import Noted, ProposalStarted, ProposalText
 from hyperllama.core.space import Config
 from hyperllama.core.study.proposals import observed_trials
-from hyperllama.core.study.record import StudyRecord
+from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import (
     AnswersQuestions,
     AskContext,
@@ -44,7 +44,7 @@ class Proposing:
 
     def __init__(
         self,
-        record: StudyRecord,
+        record: EventRecord,
         make_proposer: Callable[[str], Proposer],
         clock: Callable[[], float],
         log: Callable[[str], None],
@@ -206,7 +206,7 @@ class _Unusable(Exception):
 class _ReasoningText:
     """Reasoning as it is written, passed on at most ten times a second."""
 
-    def __init__(self, number: int, record: StudyRecord, clock: Callable[[], float]) -> None:
+    def __init__(self, number: int, record: EventRecord, clock: Callable[[], float]) -> None:
         self._number, self._record, self._clock = number, record, clock
         self._text = ""
         self._sent_s = -math.inf

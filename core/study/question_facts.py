@@ -8,7 +8,7 @@ from hyperllama.core.prompt.facts import facts_of
 from hyperllama.core.prompt.wording import Names, score_text, space_lines, untrusted
 from hyperllama.core.study.budget import describe_budget
 from hyperllama.core.study.proposals import observed_trials
-from hyperllama.core.study.record import StudyRecord
+from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import Observed
 
 _BEST = 8  # trials that are listed whatever is asked
@@ -16,7 +16,7 @@ _LATEST = 6
 _MENTIONED = 6
 
 
-def facts_for(question: str, record: StudyRecord) -> list[str]:
+def facts_for(question: str, record: EventRecord) -> list[str]:
     """The study, the trials that a question is about, then the best, the findings, the latest."""
     space, trials = record.space, observed_trials(record.state)
     names = Names(space)
@@ -46,7 +46,7 @@ def facts_for(question: str, record: StudyRecord) -> list[str]:
     return lines
 
 
-def _about(record: StudyRecord) -> list[str]:
+def _about(record: EventRecord) -> list[str]:
     """The study beyond its trials: task, metric, budget, hints."""
     opened, state = record.opened, record.state
     failed = sum(t.state == "fail" for t in state.trials)

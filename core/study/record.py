@@ -19,7 +19,7 @@ from hyperllama.core.study.history import store_event
 from hyperllama.core.study.state import StudyState
 
 
-class StudyRecord:
+class EventRecord:
     """The state of a running study, and the only way to change it: `emit`.
 
     Args:

@@ -12,10 +12,10 @@ from hyperllama.core.events import RerunFinished, RerunStarted
 from hyperllama.core.events.requests import Rerun
 from hyperllama.core.space import Config
 from hyperllama.core.study.proposals import outcome
-from hyperllama.core.study.record import StudyRecord
+from hyperllama.core.study.record import EventRecord
 
 
-def rerun(record: StudyRecord, request: Rerun, evaluate: Callable[[Config, int], Result]) -> None:
+def rerun(record: EventRecord, request: Rerun, evaluate: Callable[[Config, int], Result]) -> None:
     """Evaluate a trial's configuration so often; run k takes the study's seed + k.
 
     Args:

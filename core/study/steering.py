@@ -14,7 +14,7 @@ from hyperllama.core.study.budget import WorkClock
 from hyperllama.core.study.changes import Changes
 from hyperllama.core.study.conversation import Conversation
 from hyperllama.core.study.proposing import Proposing
-from hyperllama.core.study.record import StudyRecord
+from hyperllama.core.study.record import EventRecord
 
 POLL_S = 0.1
 _INTERRUPTING = (
@@ -37,7 +37,7 @@ class Decision:
     reason: str = ""
 
 
-class Steering:
+class RequestHandler:
     """Reads requests, and knows whether to rest, to go on, or to end.
 
     Args:
@@ -46,7 +46,7 @@ class Steering:
 
     def __init__(
         self,
-        record: StudyRecord,
+        record: EventRecord,
         proposing: Proposing,
         conversation: Conversation,
         changes: Changes,

@@ -510,7 +510,8 @@ def test_the_storage_holds_the_state_that_the_loop_had(bench: Bench) -> None:
     bench.reopen()
     here = fold((event, 0.0) for event in bench.events)
     assert here.opened is not None
-    past = stored_events(bench.store, here.opened, read_beliefs(bench.folder / "proposals.jsonl"))
+    beliefs = read_beliefs(bench.folder / "proposals.jsonl")
+    past = stored_events(bench.store.trials(), bench.store.attrs(), here.opened, beliefs)
     there = fold([(here.opened, 0.0), *past])
     untimed = {"started_t": 0.0, "ended_t": 0.0}
     assert [replace(t, **untimed) for t in there.trials] == [  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import pytest
 
 from hyperllama.core.events import Noted, to_json
 from hyperllama.core.events.requests import Hint, Pause
+from hyperllama.core.storage.event_log import EventTail
 from hyperllama.core.storage.folder import Lock
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.tui import bridge
@@ -24,14 +25,14 @@ def line(text: str) -> str:
     return to_json(Noted("info", text), 1.0) + "\n"
 
 
-def texts(tail: bridge.EventTail) -> list[str]:
+def texts(tail: EventTail) -> list[str]:
     events, _ = tail.read()
     return [event.text for event, _ in events if isinstance(event, Noted)]
 
 
 def test_a_torn_last_line_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    tail = bridge.EventTail(path)
+    tail = EventTail(path)
     assert tail.read() == ([], False)
     whole = line("größer")
     path.write_bytes(line("one").encode() + whole.encode()[:-9])
@@ -45,7 +46,7 @@ def test_a_torn_last_line_waits_for_its_end(tmp_path: Path) -> None:
 def test_a_replaced_file_is_read_from_its_start(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text(line("old") * 3, "utf8")
-    tail = bridge.EventTail(path)
+    tail = EventTail(path)
     assert texts(tail) == ["old"] * 3
     other = tmp_path / "part"
     other.write_text(line("new"), "utf8")
@@ -57,7 +58,7 @@ def test_a_replaced_file_is_read_from_its_start(tmp_path: Path) -> None:
 def test_a_large_file_is_read_in_pieces(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text("".join(line(str(i)) for i in range(500)), "utf8")
-    tail = bridge.EventTail(path)
+    tail = EventTail(path)
     found: list[str] = []
     for _ in range(500):
         events, _ = tail.read(1000)

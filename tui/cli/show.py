@@ -180,8 +180,8 @@ def _likeliest(pairs: Sequence[tuple[Any, float]]) -> str:
 def _follow(arguments: argparse.Namespace) -> int:
     """Print a running study's events until it ends; Ctrl-C ends the watching alone."""
     from hyperllama.core.events import StudyFinished
+    from hyperllama.core.storage.event_log import EventTail
     from hyperllama.core.storage.folder import EVENTS, find_study, holder
-    from hyperllama.tui.bridge import EventTail
     from hyperllama.tui.cli.live import make_output
 
     folder = find_study(arguments.study)

@@ -60,32 +60,26 @@ def run(arguments: argparse.Namespace) -> int:
             f"the study {folder.name!r} is not running", f"`hyperllama resume {folder.name}`"
         )
     if isinstance(request, (Approve, Reject)):
-        request = replace(request, number=_held(folder))
+        request = replace(request, number=_awaiting(folder))
     send(folder, request)
     return 0
 
 
-def _held(folder: Path) -> int:
+def _awaiting(folder: Path) -> int:
     """Number of the trial whose proposal waits for approval.
 
     Raises:
         StudyError: none does.
     """
     from hyperllama.core.errors import StudyError
-    from hyperllama.core.events import ProposalMade, ProposalRejected
+    from hyperllama.core.storage.event_log import read_events
     from hyperllama.core.storage.folder import EVENTS
-    from hyperllama.tui.bridge import EventTail
+    from hyperllama.core.study import fold
 
-    held, tail = -1, EventTail(folder / EVENTS)
-    while found := tail.read()[0]:
-        for event, _ in found:
-            if isinstance(event, ProposalMade):
-                held = event.number if event.awaits_approval else -1
-            elif isinstance(event, ProposalRejected):
-                held = -1
-    if held < 0:
+    awaiting = fold(read_events(folder / EVENTS)).awaiting
+    if awaiting is None:
         raise StudyError("no proposal waits for approval", "`review on` lets them wait")
-    return held
+    return awaiting.number
 
 
 def _parsers() -> dict[str, Callable[..., Request]]:
