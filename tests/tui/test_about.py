@@ -62,9 +62,9 @@ async def test_the_marked_study_is_told_about(tasks: list[TaskEntry]) -> None:
         text = text_of(pilot, "#about")
         assert "8,000 rows" in text and "+0.0300 over the default" in text and "test 0.8571" in text
         assert "default 0.3" in text and "best so far" in text
-        assert "Last words" in text and "small learning rate" in text
+        assert "Last reasoning" in text and "small learning rate" in text
         await pilot.press("down")
-        await until(pilot, "Nothing was tried yet")
+        await until(pilot, "No trial yet")
         assert "Best configuration" not in text_of(pilot, "#about")
 
 
@@ -72,12 +72,12 @@ async def test_a_study_that_runs_is_followed(tasks: list[TaskEntry]) -> None:
     put_study("mine", "finished")
     put_events("mine", recorded.live(3, 1.0))
     async with app().run_test(size=(140, 45)) as pilot:
-        await until(pilot, "Last words, trial 3")
+        await until(pilot, "Last reasoning, trial 3")
         put_events("mine", recorded.live(9, 1.0))
         home = pilot.app.screen
         assert isinstance(home, Home)
         home.refresh_home()
-        await until(pilot, "Last words, trial 9")
+        await until(pilot, "Last reasoning, trial 9")
 
 
 async def test_a_study_that_ended_with_an_error_says_why(tasks: list[TaskEntry]) -> None:

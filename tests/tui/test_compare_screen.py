@@ -202,7 +202,7 @@ async def test_a_new_comparison_says_how_long_it_takes(
         screen.query_one("#f-tasks", Choice).choose((str(task),))
         await pilot.pause()
         told = "6 cells, 120 trials   about"
-        assert told in text_of(pilot) and "judged by earlier comparisons" in text_of(pilot)
+        assert told in text_of(pilot) and "estimated from earlier comparisons" in text_of(pilot)
         screen.query_one("#f-seeds", Input).value = "0"
         await pilot.pause()
         assert "a whole number from 1 to 100" in text_of(pilot)

@@ -15,7 +15,7 @@ from hyperllama.core.events import ImportanceFound
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.preview import Preview
-from hyperllama.tui.widgets.about import About
+from hyperllama.tui.widgets.about import AboutPane
 from hyperllama.tui.widgets.home_lists import ModelList
 from tests.tui import recorded
 from tests.tui.test_home import NOW, put_events, put_study
@@ -59,7 +59,7 @@ async def settle(pilot: Pilot[None]) -> None:
         if all(m.searched for m in lists):
             break
         await pilot.pause(0.02)
-    for about in (a for screen in pilot.app.screen_stack for a in screen.query(About)):
+    for about in (a for screen in pilot.app.screen_stack for a in screen.query(AboutPane)):
         while about.reading:
             await pilot.pause(0.02)
     await pilot.pause(0.15)

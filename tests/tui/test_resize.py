@@ -11,7 +11,7 @@ from hyperllama.models.gguf import ModelFile
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.settings import SettingsScreen
-from hyperllama.tui.widgets.about import About
+from hyperllama.tui.widgets.about import AboutPane
 from hyperllama.tui.widgets.model_table import ModelTable
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
@@ -26,9 +26,9 @@ async def settle(pilot: Pilot[None]) -> None:
     """Nothing is left to read or to draw."""
     await pilot.pause()
     for _ in range(100):
-        abouts = list(pilot.app.screen.query(About))
+        abouts = list(pilot.app.screen.query(AboutPane))
         tables = list(pilot.app.screen.query(ModelTable))
-        if not any(a.reading for a in abouts) and all(t.found is not None for t in tables):
+        if not any(a.reading for a in abouts) and all(t.searched for t in tables):
             break
         await pilot.pause(0.02)
     await pilot.pause()

@@ -132,17 +132,17 @@ class Comparisons(BaseScreen[None]):
 
     @work(group="new", exclusive=True)
     async def action_new(self) -> None:
-        wanted = await self.interface.ask_screen("new comparison")
-        if wanted is None:
+        plan = await self.interface.ask_screen("new comparison")
+        if plan is None:
             return
         try:
-            made = await asyncio.to_thread(wanted.make)
+            made = await asyncio.to_thread(plan.make)
         except HyperLlamaError as error:
             self.interface.report_error(error)
             return
         self.query_one(ComparisonList).set_reactive(Rows.cursor, 0)
         self.refresh_comparisons()
-        if wanted.start:
+        if plan.start:
             await self._run(made.name)
 
     def action_back(self) -> None:

@@ -22,7 +22,7 @@ from hyperllama.tui import actions, library, settings
 from hyperllama.tui.dialogs import PromptDialog
 from hyperllama.tui.library import TaskEntry
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.widgets.about import About
+from hyperllama.tui.widgets.about import AboutPane
 from hyperllama.tui.widgets.filter_line import FilterLine
 from hyperllama.tui.widgets.home_lists import ORDERS, ModelList, StudyList, TaskList
 from hyperllama.tui.widgets.rows import Rows
@@ -155,7 +155,7 @@ class Home(_StudyActions):
                 yield FilterLine("#studies", "words that a study must contain")
                 yield TaskList(id="tasks")
                 yield ModelList(id="models")
-            yield About(glyphs=self.glyphs, id="about")
+            yield AboutPane(glyphs=self.glyphs, id="about")
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -200,7 +200,7 @@ class Home(_StudyActions):
     def _arrange(self) -> None:
         """Distribute the room: lists, and beside or below them the page about the marked line."""
         studies, tasks = self.studies, self.query_one(TaskList)
-        models, about = self.query_one(ModelList), self.query_one(About)
+        models, about = self.query_one(ModelList), self.query_one(AboutPane)
         height, wide, empty = self.size.height - 2, self.size.width >= _WIDE, not studies.all
         below = not wide and (empty if self._about_shown is None else self._about_shown)
         about.display = below or (wide and self._about_shown is not False)
@@ -232,7 +232,7 @@ class Home(_StudyActions):
 
     def _show_about(self) -> None:
         """Show the page about the marked line of the focused list."""
-        about, models, task = self.query_one(About), self.query_one(ModelList), self.marked_task
+        about, models, task = self.query_one(AboutPane), self.query_one(ModelList), self.marked_task
         if not about.display:
             return
         if models.has_focus and models.entry is not None and self._machine is not None:
@@ -284,7 +284,7 @@ class Home(_StudyActions):
         there.focus()
 
     def action_about(self) -> None:
-        self._about_shown = not self.query_one(About).display
+        self._about_shown = not self.query_one(AboutPane).display
         self._arrange()
         self._show_about()
 

@@ -71,7 +71,7 @@ class Models(BaseScreen[None]):
 
     def on_mount(self) -> None:
         with contextlib.suppress(HyperLlamaError):
-            self._embedded = str(resolve_model("embedded"))
+            self._embedded = str(resolve_model("embedded").resolve())
         self.table.focus()
         self.action_refresh()
 

@@ -26,15 +26,15 @@ from hyperllama.tui.widgets.sheet import bar
 
 _BASELINES = ("random", "tpe", "gp", "cmaes")
 _HOW = (
-    ("hybrid", "hybrid", "the model opens, a Gaussian process goes on"),
+    ("hybrid", "hybrid", "the model begins, a Gaussian process continues"),
     ("llama", "llama", "the model alone makes every proposal"),
 )
 _FIELDS = (
-    FormField(("models",), "models", "choices", "the contenders that are asked", "none"),
-    FormField(("how",), "asked as", "choice", "what a model does"),
+    FormField(("models",), "models", "choices", "contenders with a language model", "none"),
+    FormField(("how",), "used as", "choice", "what a model does"),
     FormField(("baselines",), "baselines", "choices", "proposers without a model", "none"),
     FormField(("tasks",), "tasks", "choices", "what they are compared on", "none"),
-    FormField(("seeds",), "seeds", "integer", "each shuffles the folds anew", "3"),
+    FormField(("seeds",), "seeds", "integer", "each shuffles the folds differently", "3"),
     FormField(("budget",), "trials", "integer", "of each cell", "20"),
     FormField(("name",), "name", "text", "of the comparison"),
 )
@@ -42,8 +42,8 @@ _PROMPT_TOKENS, _REPLY_TOKENS = 600, 60  # of a proposal, when nothing was measu
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A comparison as it was asked for; `start`: at once."""
+class ComparisonPlan:
+    """A comparison to be made; `start`: at once."""
 
     name: str
     contenders: tuple[str, ...]
@@ -66,8 +66,8 @@ class Wanted:
         return make_grid(self.name, contenders, self.tasks, range(self.seeds), self.budget)
 
 
-class NewComparison(BaseScreen["Wanted | None"]):
-    """Seven fields and the time they come to."""
+class NewComparison(BaseScreen["ComparisonPlan | None"]):
+    """Seven fields, and an estimate of the time."""
 
     WHERE = "new_comparison"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("new_comparison")]
@@ -123,20 +123,20 @@ of the models; nothing that was trained before on the same folds is trained agai
     @on(Choice.Changed)
     @on(Input.Changed)
     def refresh_told(self) -> None:
-        """Say what it comes to, or what is missing."""
-        wanted, wrong = self._wanted(False)
+        """Show the number of trials and the time, or what is missing."""
+        plan, wrong = self._plan(False)
         for line in self.query(FormLine):
             line.note(wrong.get(line.field.key, ""), self.glyphs.failed)
         told = Content.styled("Mark contenders and tasks; enter lists them.", "$dim")
-        if wanted is not None and wanted.trials:
-            cells = len(wanted.contenders) * len(wanted.tasks) * wanted.seeds
-            seconds, how = self._estimate(wanted)
+        if plan is not None and plan.trials:
+            cells = len(plan.contenders) * len(plan.tasks) * plan.seeds
+            seconds, how = self._estimate(plan)
             total = sum(seconds.values())
             time = f"about {wording.duration(total)}, {how}" if total else how
             told = Content("\n").join(
                 [
                     Content.assemble(
-                        (f"{cells} cells, {wanted.trials:,} trials", "bold"), (f"   {time}", "$dim")
+                        (f"{cells} cells, {plan.trials:,} trials", "bold"), (f"   {time}", "$dim")
                     ),
                     Content(""),
                     *self._shares(seconds),
@@ -144,7 +144,7 @@ of the models; nothing that was trained before on the same folds is trained agai
             )
         self.query_one("#comparison-told", Static).update(told)
 
-    def _wanted(self, start: bool) -> tuple[Wanted | None, dict[str, str]]:
+    def _plan(self, start: bool) -> tuple[ComparisonPlan | None, dict[str, str]]:
         """What the fields say, or what is wrong with each."""
         wrong: dict[str, str] = {}
         numbers: dict[str, int] = {}
@@ -163,7 +163,7 @@ of the models; nothing that was trained before on the same folds is trained agai
         baselines = [v for v in self._choice("baselines").value if v]
         tasks = [Path(v) for v in self._choice("tasks").value if v]
         how = (self._choice("how").value or ("hybrid",))[0]
-        wanted = Wanted(
+        plan = ComparisonPlan(
             name,
             (*baselines, *models),
             how,
@@ -172,23 +172,23 @@ of the models; nothing that was trained before on the same folds is trained agai
             numbers["budget"],
             start,
         )
-        return wanted, {}
+        return plan, {}
 
-    def _estimate(self, wanted: Wanted) -> tuple[dict[str, float], str]:
+    def _estimate(self, plan: ComparisonPlan) -> tuple[dict[str, float], str]:
         """(seconds by contender, what the estimate is from)."""
         trained = self._speeds.get("train")
         seconds: dict[str, float] = {}
-        for contender in wanted.contenders:
+        for contender in plan.contenders:
             ask: float | None = self._speeds.get(f"ask {Path(contender).stem}")
             if ask is None and "/" in contender:
                 speed = settings.of_model(contender).speed
                 if speed:
                     ask = _PROMPT_TOKENS / speed["read"] + _REPLY_TOKENS / speed["write"]
-            trials = len(wanted.tasks) * wanted.seeds * wanted.budget
+            trials = len(plan.tasks) * plan.seeds * plan.budget
             seconds[contender] = trials * ((ask or 0.1) + (trained or 1.0))
         if trained is None:
-            return seconds, "a guess: one second a trial; nothing was compared yet"
-        return seconds, "judged by earlier comparisons"
+            return seconds, "a guess: one second per trial; no comparison was run yet"
+        return seconds, "estimated from earlier comparisons"
 
     def _shares(self, seconds: dict[str, float]) -> list[Content]:
         """A bar a contender: its part of the time."""
@@ -213,17 +213,17 @@ of the models; nothing that was trained before on the same folds is trained agai
         self._end(False)
 
     def _end(self, start: bool) -> None:
-        wanted, wrong = self._wanted(start)
-        if wanted is None:
+        plan, wrong = self._plan(start)
+        if plan is None:
             key, said = next(iter(wrong.items()))
             self.interface.report("warning", f"{key}: {said}")
             self.query_one(f"#f-{key}").focus()
-        elif not wanted.contenders or not wanted.tasks:
-            missing = "models" if not wanted.contenders else "tasks"
+        elif not plan.contenders or not plan.tasks:
+            missing = "models" if not plan.contenders else "tasks"
             self.interface.report("warning", f"Mark at least one of the {missing} first.")
             self._choice(missing).focus()
         else:
-            self.dismiss(wanted)
+            self.dismiss(plan)
 
     @on(Input.Submitted)
     def _next_field(self) -> None:

@@ -25,7 +25,7 @@ _BETWEEN_S = 0.03  # between two pieces of a long study's events, so that keys a
 _KEPT = 6  # studies whose events are kept
 
 
-class About(Vertical):
+class AboutPane(Vertical):
     """One page; a study's events are read in small pieces, and only what is new."""
 
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:

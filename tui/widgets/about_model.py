@@ -68,7 +68,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
 
 def _place(path: Path) -> str:
     """The folder, by the program that it belongs to."""
-    if path.parent == EMBEDDED:
+    if path.parent == EMBEDDED.resolve():
         return "comes with HyperLlama"
     text = str(path).casefold()
     for mark, program in (
@@ -92,7 +92,7 @@ def _talk(model: ModelFile) -> str:
 def _used(studies: Sequence[StudyEntry], model: ModelFile) -> Lines:
     """The studies with this model, the most recent first."""
     names = {str(model.path), model.path.name, model.path.stem}
-    if model.path.parent == EMBEDDED:
+    if model.path.parent == EMBEDDED.resolve():
         names.add("embedded")
     with_it = [s for s in studies if s.model in names or Path(s.model).name in names]
     if not with_it:

@@ -1,4 +1,4 @@
-"""A study on the first screen: how far it is, its curve, its best configuration, its last words."""
+"""A study on the first screen: progress, curve, best configuration, last reasoning."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StudyPage(Vertical):
 
         Args:
             snapshot: None while nothing of it was read.
-            problem: what its process said before it ended unwell.
+            problem: the last message of its process when it ended with an error.
         """
         self._shown = (entry, snapshot, now, problem)
         if self.is_mounted and self.size.height:
@@ -69,7 +69,7 @@ class StudyPage(Vertical):
         plot.styles.height = max(7, min(16, (height - len(lines)) * 2 // 5))
         plot.show(snapshot, None)
         glyphs = self.glyphs
-        told = "Its trials cannot be read." if entry.trials else "Nothing was tried yet."
+        told = "Its trials cannot be read." if entry.trials else "No trial yet."
         nothing = words(told if read else "", width, "$dim")
         rest.show(lambda w, h: rest_lines(snapshot, problem, w, h, glyphs) or nothing)
 
@@ -122,7 +122,7 @@ def head_lines(
 def rest_lines(
     snapshot: StudyState, problem: str, width: int, height: int, glyphs: Glyphs
 ) -> Lines:
-    """The incumbent against the default, then what was said last, as far as there is room."""
+    """The incumbent against the default, then the last reasoning, as far as there is room."""
     lines: Lines = []
     if problem:
         lines += [heading("It ended with"), *words(problem, width, "$bad"), Content("")]
@@ -135,13 +135,13 @@ def rest_lines(
         if lines:
             lines.append(Content(""))
         answer = split_thinking(said.reasoning)[1] or said.reasoning
-        lines += [heading(f"Last words, trial {said.number}")]
+        lines += [heading(f"Last reasoning, trial {said.number}")]
         lines += markdown.lines(plain(answer), width)
     return _cut(lines, height, glyphs)
 
 
 def _defaults(snapshot: StudyState) -> Mapping[str, Any]:
-    """The library's default configuration: as it was tried, else as the space has it."""
+    """The library's default configuration: as it was scored, else as the space has it."""
     tried = next((t.config for t in snapshot.trials if t.proposer == "default" and t.config), None)
     if tried is not None or snapshot.opened is None:
         return tried or {}
@@ -170,7 +170,7 @@ def _configuration(
 
 
 def _cut(lines: Lines, height: int, glyphs: Glyphs) -> Lines:
-    """The lines as far as there is room; the last says that more was said."""
+    """The lines as far as there is room; an ellipsis stands for the rest."""
     if len(lines) <= height or height < 1:
         return lines
     return [*lines[: height - 1], Content.styled(glyphs.ellipsis, "$dim")]

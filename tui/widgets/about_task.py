@@ -1,4 +1,4 @@
-"""A task on the first screen: what its table is, how it is scored, what was reached on it."""
+"""A task on the first screen: what its table is, how it is scored, the scores reached on it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def task_lines(
     height: int,
     glyphs: Glyphs,
 ) -> Lines:
-    """The task in order of what a person asks first; the file itself where room is left."""
+    """The task's facts, its studies, and the file itself where room is left."""
     if entry.problem:
         return words(f"The file cannot be read: {entry.problem}", width, "$bad")
     lines = words(entry.about, width, "bold")
@@ -47,12 +47,12 @@ def task_lines(
 
 
 def _facts(entry: TaskEntry, told: TaskFacts, width: int) -> Lines:
-    size = f", {wording.size(told.data_bytes)}" if told.data_bytes else ", not there"
+    size = f", {wording.size(told.data_bytes)}" if told.data_bytes else ", missing"
     return facts(
         (
             ("table", told.data + (size if told.data else "")),
             ("target", told.target + (f", {told.kind}" if told.kind else "")),
-            ("metric", told.metric or "the usual one"),
+            ("metric", told.metric or "the default one"),
             ("estimators", ", ".join(entry.estimators)),
             ("validation", told.validation),
             ("budget", told.budget.replace("_", " ")),

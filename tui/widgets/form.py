@@ -69,26 +69,26 @@ FIELDS = (
     FormField(("data", "target"), "target", "choice", "what is predicted", section="What"),
     FormField(("kind",), "kind", "choice", "of the target"),
     FormField(("metric",), "metric", "choice", "greater is better"),
-    FormField(("estimators",), "estimators", "choices", "of several the best is found"),
+    FormField(("estimators",), "estimators", "choices", "of several, the best is found"),
     FormField(("notes",), "notes", "text", "what the model should know"),
-    FormField(("validation", "method"), "method", "choice", "how rows are shared out",
+    FormField(("validation", "method"), "method", "choice", "how rows are split into folds",
               section="Validation"),
     FormField(("validation", "group"), "group", "choice", "equal values stay together", "none"),
     FormField(("validation", "time"), "time", "choice", "learn from the past", "none"),
     FormField(("validation", "folds"), "folds", "integer", "2 to 50", "5"),
     FormField(("validation", "repeats"), "repeats", "integer", "steadier scores, more time", "1"),
-    FormField(("validation", "test_share"), "test share", "number", "kept apart to the end", "0.2"),
+    FormField(("validation", "test_share"), "test share", "number", "rows kept for the end", "0.2"),
     FormField(("budget", "trials"), "trials", "integer", "configurations to try", "20",
               section="Budget"),
     FormField(("budget", "minutes"), "minutes", "number", "whichever is reached first", "no limit"),
-    FormField(("limits", "trial_seconds"), "trial seconds", "number", "then a trial is stopped",
+    FormField(("limits", "trial_seconds"), "trial seconds", "number", "a longer trial is stopped",
               "300", section="Limits"),
     FormField(("limits", "trial_memory_mb"), "trial MB", "number", "of one trial", "no limit"),
     FormField(("limits", "threads"), "threads", "integer", "for training", "all but one"),
     FormField(("run", "proposer"), "proposer", "choice", "who suggests the next trial", "default",
               section="This study"),
     FormField(("run", "model"), "model", "choice", "the language model", "default"),
-    FormField(("seed",), "seed", "integer", "same seed, same study", "0"),
+    FormField(("seed",), "seed", "integer", "the same seed repeats a study", "0"),
     FormField(("run", "file"), "save as", "text", "the task file"),
 )  # fmt: skip
 BY_ID = {field.id: field for field in FIELDS}
@@ -117,7 +117,7 @@ class FormLine(Horizontal):
         return self.query_one(Choice)
 
     def show(self, value: Any) -> None:
-        """Show what the file says, unless somebody is writing here."""
+        """Show what the file says, unless the field has the focus."""
         if self.field.kind in ("choice", "choices"):
             values: Sequence[Any] = value if isinstance(value, (list, tuple)) else [value or ""]
             self.choice.show([str(v) for v in values])

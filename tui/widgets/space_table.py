@@ -31,7 +31,7 @@ The picture shows the range within the default one; the diamond is the first tri
     BINDINGS: ClassVar[list[BindingType]] = [*Rows.BINDINGS, *actions.bindings("space")]
     LEAST = 16
 
-    class Changed(Message):
+    class EditRequested(Message):
         """The user wants to edit, freeze ("hold") or reset the hyperparameter of a row."""
 
         def __init__(self, what: str, row: Mapping[str, Any]) -> None:
@@ -73,7 +73,7 @@ The picture shows the range within the default one; the diamond is the first tri
 
     def _change(self, what: str) -> None:
         if self.entry is not None:
-            self.post_message(self.Changed(what, self.entry))
+            self.post_message(self.EditRequested(what, self.entry))
 
     def action_edit(self) -> None:
         self._change("edit")

@@ -37,8 +37,8 @@ class SpaceStep(FormScreen):
             about = Content.assemble((str(row["name"]), "bold"), description, (before, "$dim"))
         self.query_one("#space-about", Static).update(about)
 
-    @on(SpaceTable.Changed)
-    def _space_changed(self, event: SpaceTable.Changed) -> None:
+    @on(SpaceTable.EditRequested)
+    def _space_changed(self, event: SpaceTable.EditRequested) -> None:
         row = event.row
         path = tuple(row["path"])
         if event.what == "edit":
