@@ -164,29 +164,30 @@ def by_worth(space: SearchSpace, trials: Sequence[Observed], recent: int) -> Ite
             inside.append(t)
             points.append(space.to_unit(config))
     x = np.array(points).reshape(len(inside), -1)
-    at = next((i for i, t in enumerate(inside) if t is ranked[0]), None)
-    if at is not None:
-        near = np.argsort(np.square(x - x[at]).sum(1), kind="stable")
+    index = {t.number: i for i, t in enumerate(inside)}
+    if ranked[0].number in index:
+        near = np.argsort(np.square(x - x[index[ranked[0].number]]).sum(1), kind="stable")
         yield from fresh([inside[int(i)] for i in near[1:4]])
     yield from fresh(ranked[:5])
     yield from fresh(list(trials)[-recent:] if recent else [])
     yield from fresh(ranked[-1:])
-    nearest = np.full(len(inside), np.inf)
-    for i, t in enumerate(inside):
+    nearest = np.full(len(inside), np.inf)  # squared distance to a trial given before
+
+    def measure(trial: Observed) -> None:
+        if trial.number in index:
+            distances = np.square(x - x[index[trial.number]]).sum(1)
+            np.minimum(nearest, distances, out=nearest)
+
+    for t in inside:
         if t.number in taken:
-            nearest = np.minimum(nearest, np.square(x - x[i]).sum(1))
-    ahead = iter(ranked)
-    while len(taken) < len(trials):
-        more = next((t for t in ahead if t.number not in taken), None)
-        if more is None:
-            break
-        yield from fresh([more])
-        place = next((i for i, t in enumerate(inside) if t is more), None)
-        if place is not None:
-            nearest = np.minimum(nearest, np.square(x - x[place]).sum(1))
-        if len(inside):
-            far = int(nearest.argmax())
-            if inside[far].number not in taken:
-                yield from fresh([inside[far]])
-                nearest = np.minimum(nearest, np.square(x - x[far]).sum(1))
+            measure(t)
+    for t in ranked:
+        if t.number in taken:
+            continue
+        yield from fresh([t])
+        measure(t)
+        far = inside[int(nearest.argmax())] if inside else t
+        if far.number not in taken:
+            yield from fresh([far])
+            measure(far)
     yield from fresh(list(reversed(trials)))
