@@ -101,7 +101,7 @@ def sparkline(
 
 
 class AsciiFilter(LineFilter):
-    """Leaves nothing but ASCII on the screen: the last word for terminals without Unicode."""
+    """Leaves nothing but ASCII on the screen: for terminals without Unicode."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Every other character becomes one that resembles it, or a question mark."""

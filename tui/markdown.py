@@ -1,7 +1,7 @@
 """Markdown as lines of styled text: one drawing, cheap enough to be made anew ten times a second.
 
 Textual's own widget mounts a widget a block and lays the screen out for each of them; that took a
-tenth of a second for every trial that was looked at.
+tenth of a second for every selected trial.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from hyperllama.core.study import AWAITING, StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import arrange, wording
 
-_LATEST = 60  # rows of the history that are told
+_LATEST = 60  # rows of the history that are described
 
 _STATES = {
     "waiting": "is starting",
@@ -21,7 +21,7 @@ _STATES = {
 }
 
 
-def tell(state: StudyState, name: str, alive: bool) -> list[str]:
+def describe(state: StudyState, name: str, alive: bool) -> list[str]:
     """The study from its head to what happens now, one sentence or two a line."""
     lines = [_head(state, name, alive)]
     best, gain = state.best, state.gain

@@ -250,12 +250,12 @@ def test_sentences_tell_what_the_panes_show() -> None:
     watch = StateFold()
     for event, t in [*recorded.held()]:
         watch.apply(event, t)
-    told = sentences.tell(watch.state, "s", True)
+    told = sentences.describe(watch.state, "s", True)
     assert "waits for your approval" in told[0]
     assert told[-1].startswith("Trial 9 waits for your approval: space")
     assert any("It sets n_est" in line and ", was " in line for line in told)
     assert any(line == "You: each proposal waits for a word." for line in told)
-    assert "interrupted; r resumes it" in sentences.tell(watch.state, "s", False)[0]
+    assert "interrupted; r resumes it" in sentences.describe(watch.state, "s", False)[0]
 
 
 async def test_prompt_and_raw_reply_are_shown(opened: Opened, flown: recorded.Replay) -> None:

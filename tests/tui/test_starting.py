@@ -296,7 +296,7 @@ async def test_a_note_goes_to_the_trial_that_was_chosen_a_moment_ago(opened: Ope
         screen = pilot.app.screen
         assert isinstance(screen, StudyScreen)
         screen.action_best()
-        assert screen.looked == link.snapshot.incumbent
+        assert screen.selected == link.snapshot.incumbent
 
 
 async def test_a_text_typed_faster_than_it_is_drawn_narrows_a_list(tasks: list[TaskEntry]) -> None:

@@ -140,16 +140,16 @@ async def test_moving_in_the_history_shows_that_trial(
     async with opened(link) as pilot:
         await pilot.press("k", "k")
         screen = pilot.app.screen
-        assert isinstance(screen, StudyScreen) and screen.looked == 7
+        assert isinstance(screen, StudyScreen) and screen.selected == 7
         for pane, said in (("#reasoning", "Trial 7"), ("#context", "trial 7")):
             while said not in text_of(pilot, pane):
                 await pilot.pause(0.01)
         await pilot.press("f")
         await pilot.pause()
-        assert screen.looked is None and "Trial 9" in text_of(pilot, "#reasoning")
+        assert screen.selected is None and "Trial 9" in text_of(pilot, "#reasoning")
         await pilot.press("b")
         await pilot.pause()
-        assert screen.looked == 8 and "best so far" in text_of(pilot, "#reasoning")
+        assert screen.selected == 8 and "best so far" in text_of(pilot, "#reasoning")
 
 
 async def test_history_keys(opened: Opened) -> None:
@@ -285,7 +285,7 @@ async def test_a_finished_study_opens_at_its_best(opened: Opened) -> None:
     link.alive = False
     async with opened(link) as pilot:
         screen = pilot.app.screen
-        assert isinstance(screen, StudyScreen) and screen.looked == link.snapshot.incumbent
+        assert isinstance(screen, StudyScreen) and screen.selected == link.snapshot.incumbent
         text = text_of(pilot)
         assert "finished" in text and "test 0.8571" in text and "r resume" not in text
 

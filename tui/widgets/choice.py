@@ -24,7 +24,7 @@ class Choice(Widget, can_focus=True):
     ]
     value: reactive[tuple[str, ...]] = reactive(())
 
-    class About(Message):
+    class ChoiceMessage(Message):
         """Something happened to a choice."""
 
         def __init__(self, choice: Choice) -> None:
@@ -35,10 +35,10 @@ class Choice(Widget, can_focus=True):
         def control(self) -> Choice:
             return self.choice
 
-    class Changed(About):
+    class Changed(ChoiceMessage):
         """The user chose another value."""
 
-    class Opened(About):
+    class Opened(ChoiceMessage):
         """The user wants to see all options in a dialog."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Choice(Widget, can_focus=True):
             self.refresh()
 
     def show(self, value: Sequence[str]) -> None:
-        """Show a value that stands already."""
+        """Show a value without a message."""
         self.value = tuple(value)
 
     def render(self) -> Content:

@@ -1,4 +1,4 @@
-"""A table that draws only the lines in sight: the base of the lists and of the history.
+"""A table that draws only the visible lines: the base of the lists and of the history.
 
 It keeps no rows of its own. A subclass says how many there are and what stands in a cell, so ten
 thousand rows cost as much as ten, and nothing is ever added or removed.
@@ -71,7 +71,7 @@ class Rows(ScrollView, can_focus=True):
 
     cursor: reactive[int] = reactive(0)
 
-    class AboutRow(Message):
+    class RowMessage(Message):
         """A message about a row."""
 
         def __init__(self, rows: Rows, index: int) -> None:
@@ -83,10 +83,10 @@ class Rows(ScrollView, can_focus=True):
         def control(self) -> Rows:
             return self.rows
 
-    class Moved(AboutRow):
+    class Moved(RowMessage):
         """The cursor stands on another row."""
 
-    class Chosen(AboutRow):
+    class Chosen(RowMessage):
         """Enter or a double click on a row."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -196,7 +196,7 @@ class Rows(ScrollView, can_focus=True):
             self.post_message(self.Moved(self, new))
 
     def _reveal(self) -> None:
-        """Scroll so that the row of the cursor is in sight."""
+        """Scroll so that the row of the cursor is visible."""
         height = self.scrollable_content_region.height - self.header_lines
         if height <= 0:
             return

@@ -1,4 +1,4 @@
-"""A screen over one study: its state, the trial looked at, requests to its process."""
+"""A screen over one study: its state, the selected trial, requests to its process."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class StudyBase(BaseScreen[None]):
         return finished.why not in ("budget", "minutes", "exhausted")
 
     @property
-    def looked(self) -> int | None:
-        """Number of the trial looked at; None: the newest, whatever it is."""
-        return self.query_one(History).looked
+    def selected(self) -> int | None:
+        """Number of the selected trial; None: the newest, whatever it is."""
+        return self.query_one(History).selected
 
     @property
-    def looked_at(self) -> TrialState | None:
+    def selected_trial(self) -> TrialState | None:
         """The trial under the history's cursor."""
-        return self.trial_or_newest(self.looked)
+        return self.trial_or_newest(self.selected)
 
     def trial_or_newest(self, number: int | None) -> TrialState | None:
         """The trial of that number; for None the newest."""
@@ -69,8 +69,8 @@ class StudyBase(BaseScreen[None]):
         """Start a process for the study again."""
         raise NotImplementedError
 
-    def send(self, request: requests.Request, said: str = "") -> bool:
-        """Send a request and notify the user with `said`; False, and reported, if that failed."""
+    def send(self, request: requests.Request, message: str = "") -> bool:
+        """Send a request and show `message`; False, and reported, if that failed."""
         if not self.link.alive and not isinstance(request, requests.LASTING):
             self.refresh_study(look=True)  # its process ended a moment ago
             return False
@@ -79,6 +79,6 @@ class StudyBase(BaseScreen[None]):
         except StudyError as error:
             self.interface.report_error(error)
             return False
-        if said:
-            self.notify(said, timeout=3, markup=False)
+        if message:
+            self.notify(message, timeout=3, markup=False)
         return True

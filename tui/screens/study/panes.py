@@ -41,7 +41,7 @@ class StudyPanes(StudyBase):
         self.layout_kept = layout.read()
         self._laid_out: object = None
         self._labels: dict[str, tuple[str, str]] = {}
-        self._rested_at: int | None = None  # the trial looked at when the cursor last stood still
+        self._rested_at: int | None = None  # the selected trial when the cursor last rested
 
     @property
     def maximised(self) -> str:
@@ -178,7 +178,7 @@ class StudyPanes(StudyBase):
         if history.order.text:
             fits = f"{history.row_count()} of {len(self.state.trials)}"
             parts.append(Content(f"filter: {plain(history.order.text)} ({fits})").markup)
-        if self.looked is not None and history.order.sort == "number":
+        if self.selected is not None and history.order.sort == "number":
             parts.append("f follows the newest")
         return f"[$dim]{'   '.join(parts)}[/]" if parts else ""
 

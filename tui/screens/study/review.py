@@ -15,14 +15,14 @@ from hyperllama.tui.screens.study.base import StudyBase
 REVIEW_ACTIONS = ("accept", "reject", "another")
 
 
-class Reviewing(StudyBase):
+class ReviewActions(StudyBase):
     """The part of the study screen that decides what is tried."""
 
     def action_review(self) -> None:
         opened = self.state.opened
         on = opened is None or not opened.review
-        said = "Review on: each proposal waits for your approval" if on else "Review off"
-        self.send(requests.Review(on), said)
+        message = "Review on: each proposal waits for your approval" if on else "Review off"
+        self.send(requests.Review(on), message)
 
     def action_accept(self) -> None:
         trial = self.state.awaiting
@@ -51,7 +51,7 @@ class Reviewing(StudyBase):
             self.send(requests.Reject(trial.number), "Rejected; another proposal follows")
 
     def action_edit(self) -> None:
-        awaiting, trial = self.state.awaiting, self.looked_at
+        awaiting, trial = self.state.awaiting, self.selected_trial
         if awaiting is not None and self.live:
             start = f"the proposal for trial {awaiting.number}"
             self._configure(awaiting.config, start, awaiting.number)
@@ -87,8 +87,8 @@ class Reviewing(StudyBase):
         if edited is None:
             return
         if awaiting is not None:
-            said = f"Trial {awaiting} approved as edited"
-            self.send(requests.Approve(awaiting, edited), said)
+            message = f"Trial {awaiting} approved as edited"
+            self.send(requests.Approve(awaiting, edited), message)
         else:
             self.queue_trial(edited)
 

@@ -16,13 +16,13 @@ from textual.timer import Timer
 from hyperllama.core.events import requests
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, layout
-from hyperllama.tui.dialogs import AnswerDialog, TextDialog
+from hyperllama.tui.dialogs import TextDialog
 from hyperllama.tui.dialogs.arrangement import choose_columns, choose_filter, choose_sort
 from hyperllama.tui.dialogs.record import describe_records
 from hyperllama.tui.dialogs.trial import describe_trial
 from hyperllama.tui.screens.study.panes import StudyPanes
-from hyperllama.tui.screens.study.review import Reviewing
-from hyperllama.tui.screens.study.steering import Steering, chat_models
+from hyperllama.tui.screens.study.review import ReviewActions
+from hyperllama.tui.screens.study.steering import SteeringActions, chat_models
 from hyperllama.tui.widgets.rows import Rows
 from hyperllama.tui.widgets.study.belief import Belief
 from hyperllama.tui.widgets.study.context import ContextGauge
@@ -35,11 +35,11 @@ from hyperllama.tui.widgets.study.talk import Talk
 
 _REFRESH_S = 0.1
 _OLD_NEWS_S = 10.0  # notes older than this when the screen opens are not reported again
-_REST_S = 0.1  # the cursor stands still for so long before the panes beside follow it
+_REST_S = 0.1  # until the panes beside follow the cursor
 _BASELINES_S = 3.0  # between two looks at the baselines
 
 
-class StudyScreen(Reviewing, Steering, StudyPanes):
+class StudyScreen(ReviewActions, SteeringActions, StudyPanes):
     """One study, live or finished."""
 
     WHERE = "study"
@@ -48,12 +48,12 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._baselines_looked = -_BASELINES_S
-        self._gone_told = False  # that the process is gone
+        self._baselines_read = -_BASELINES_S
+        self._end_reported = False  # that the process is gone
         self._notes_t = self.clock() - _OLD_NEWS_S  # of the newest note that was reported
         self._alive_checked = -1.0
-        self._look_timer: Timer | None = None
-        self._spared_trials = 0  # those that the garbage collector does not look at
+        self._rest_timer: Timer | None = None
+        self._spared_trials = 0  # those that the garbage collector skips
 
     def compose(self) -> ComposeResult:
         g = self.glyphs
@@ -116,8 +116,8 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
         self.query_one(Reasoning).show(state, trial)
         for pane in (ProgressPlot, ContextGauge, Belief):
             self.query_one(pane).show(state, trial)
-        if abs(now - self._baselines_looked) >= _BASELINES_S:
-            self._baselines_looked = now
+        if abs(now - self._baselines_read) >= _BASELINES_S:
+            self._baselines_read = now
             self.query_one(ProgressPlot).compare(self.link.baselines())
         if changed:
             if len(state.trials) > 1.25 * self._spared_trials + 100:
@@ -125,7 +125,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
             self._report_notes()
             self.lay_out()
             self.refresh_keys()
-        if (self.dead or (not self._alive and self.link.refused)) and not self._gone_told:
+        if (self.dead or (not self._alive and self.link.refused)) and not self._end_reported:
             self._report_end()
 
     def _report_notes(self) -> None:
@@ -137,7 +137,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
 
     def _report_end(self) -> None:
         """Say once that the study process is gone."""
-        self._gone_told = True
+        self._end_reported = True
         output = self.link.last_output()
         if self.state.opened is None or (output and self.link.refused):
             text = output or "The study process ended before it began."
@@ -151,7 +151,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
             return  # it could not be started, or that was requested twice
         link.continue_from(self.link)
         self.link = link
-        self._alive, self._gone_told = True, False
+        self._alive, self._end_reported = True, False
         self.app.clear_notifications()
         self.refresh_study()
         self._catch_up()
@@ -183,15 +183,15 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
 
     @on(History.Selected)
     def _selected(self) -> None:
-        """Drawing all panes for every line that a held key passes would hold that key up."""
+        """Draw the other panes once the cursor rests: for every line a held key would lag."""
         self.show_titles("history")
-        if self._look_timer is not None:
-            self._look_timer.stop()
-        self._look_timer = self.set_timer(_REST_S, self._rest)
+        if self._rest_timer is not None:
+            self._rest_timer.stop()
+        self._rest_timer = self.set_timer(_REST_S, self._rest)
 
     def _rest(self) -> None:
-        """The cursor stands still: the panes beside follow it."""
-        self._rested_at = self.looked
+        """The cursor rests: the panes beside follow it."""
+        self._rested_at = self.selected
         self.refresh_study()
         self.show_titles()
 
@@ -252,7 +252,7 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
 
     @work
     async def action_record(self) -> None:
-        trial = self.looked_at
+        trial = self.selected_trial
         if trial is not None:
             records = await asyncio.to_thread(self.link.records, trial.number)
             title = f"Trial {trial.number}: prompt and reply"
@@ -278,22 +278,3 @@ class StudyScreen(Reviewing, Steering, StudyPanes):
             self.action_maximise()
         else:
             self.interface.go_home()
-
-    async def ask_to_leave(self) -> str:
-        """What becomes of the study: "leave", "stop" or "" (stay)."""
-        if not self.live:
-            return "leave"
-        choice = await self.app.push_screen_wait(
-            AnswerDialog(
-                "The study is running",
-                "It has a process of its own and needs no window.",
-                (
-                    ("leave", "l", "Leave; the study goes on"),
-                    ("stop", "s", "Stop it after this trial, and leave"),
-                    ("", "escape", "Stay"),
-                ),
-            )
-        )
-        if choice == "stop" and not self.send(requests.Stop()):
-            return ""
-        return choice or ""

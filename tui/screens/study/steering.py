@@ -14,7 +14,7 @@ from hyperllama.core.propose import needs_model, proposers
 from hyperllama.core.study import TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, bounds, wording
-from hyperllama.tui.dialogs import PickDialog, PromptDialog
+from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
 from hyperllama.tui.screens.study.base import StudyBase
 from hyperllama.tui.screens.study.review import REVIEW_ACTIONS
 
@@ -25,7 +25,7 @@ _NEED_PROCESS = (
 )  # fmt: skip
 
 
-class Steering(StudyBase):
+class SteeringActions(StudyBase):
     """The part of the study screen that changes how the study goes on."""
 
     def label_of(self, action: actions.Action) -> str:
@@ -75,6 +75,25 @@ class Steering(StudyBase):
     @work
     async def action_resume(self) -> None:
         await self.resume_study()
+
+    async def ask_to_leave(self) -> str:
+        """What becomes of the study: "leave", "stop" or "" (stay)."""
+        if not self.live:
+            return "leave"
+        choice = await self.app.push_screen_wait(
+            AnswerDialog(
+                "The study is running",
+                "It has a process of its own and needs no window.",
+                (
+                    ("leave", "l", "Leave; the study goes on"),
+                    ("stop", "s", "Stop it after this trial, and leave"),
+                    ("", "escape", "Stay"),
+                ),
+            )
+        )
+        if choice == "stop" and not self.send(requests.Stop()):
+            return ""
+        return choice or ""
 
     @work
     async def action_more(self) -> None:
@@ -175,17 +194,17 @@ class Steering(StudyBase):
     # Reruns and notes
 
     def action_rerun(self) -> None:
-        looked = self.looked_at if self.looked is not None else None
-        trial = looked if looked is not None and looked.value is not None else self.state.best
+        selected = self.selected_trial if self.selected is not None else None
+        trial = selected if selected is not None and selected.value is not None else self.state.best
         if trial is None:
             self.interface.report("info", "No trial has a score yet.")
             return
-        said = f"Trial {trial.number} is rerun on {RERUNS} other folds"
-        self.send(requests.Rerun(trial.number, RERUNS), said)
+        message = f"Trial {trial.number} is rerun on {RERUNS} other folds"
+        self.send(requests.Rerun(trial.number, RERUNS), message)
 
     @work
     async def action_note(self) -> None:
-        trial = self.looked_at
+        trial = self.selected_trial
         if trial is None:
             return
         text = await self.app.push_screen_wait(

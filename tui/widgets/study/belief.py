@@ -25,7 +25,7 @@ means that the model is sure; a flat line that it has no preference.
 
 
 class Belief(Pane):
-    """The model's distributions for the trial looked at."""
+    """The model's distributions for the selected trial."""
 
     NAME = "Belief"
     HELP = HELP

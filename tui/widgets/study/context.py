@@ -18,7 +18,7 @@ PARTS = ("instructions", "task", "history", "reasoning", "reply")
 _RECENT = 100  # trials that the median looks back on
 
 HELP = """\
-How much of the model's context the proposal that is looked at used. What does not fit is summed \
+How much of the model's context the selected trial's proposal used. What does not fit is summed \
 up in facts, oldest and worst trials first; then descriptions and notes are left out.
 
 *in* counts the prompt's tokens, *cached* those of them that were still in memory from the last \
@@ -55,7 +55,7 @@ class ContextGauge(Pane):
         return out[:height]
 
     def _tokens(self) -> Mapping[str, Any]:
-        """Of the trial looked at; while it is still being proposed, of the one before."""
+        """Of the selected trial; while it is still being proposed, of the one before."""
         if self.trial is not None and (self.trial.tokens or self.trial.done):
             return self.trial.tokens
         known = (t.tokens for t in reversed(self.state.trials))

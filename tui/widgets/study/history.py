@@ -45,7 +45,7 @@ configuration on other folds: how much of the score is luck.
 Moving in the history shows that trial's reasoning, tokens and beliefs in the other panes; `f` \
 returns to the newest. `↵` shows everything about a trial, `e` queues its configuration changed.
 
-`o` sorts, `c` chooses the columns, `/` filters: words that a trial has to hold, `failed`, `best`, \
+`o` sorts, `c` chooses the columns, `/` filters: words that a trial contains, `failed`, `best`, \
 `noted`, and comparisons such as `score>0.85 max_depth<=4 by=tpe`; `-tpe` is everything but.
 """
 
@@ -60,7 +60,7 @@ class History(Rows):
     LEAST = 26
 
     class Selected(Message):
-        """Another trial is looked at; see `History.looked`."""
+        """Another trial was selected; see `History.selected`."""
 
     class DialogRequested(Message):
         """The user wants to choose; `dialog`: "sort", "filter" or "columns"."""
@@ -83,7 +83,7 @@ class History(Rows):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.following = True
-        self.looked: int | None = None  # number of the trial looked at; None: the newest
+        self.selected: int | None = None  # number of the selected trial; None: the newest
         self.order = Order()
         self.shown: tuple[str, ...] = COLUMNS  # columns, and hyperparameters with one of their own
         self._state = StudyState()
@@ -154,7 +154,7 @@ class History(Rows):
             self.cursor = self._newest_row()
         elif number in self._row_of:
             self.cursor = self._row_of[number]
-        self._look_at(number)
+        self._select(number)
 
     def watch_cursor(self, old: int, new: int) -> None:
         super().watch_cursor(old, new)
@@ -169,11 +169,11 @@ class History(Rows):
         if isinstance(row, SteeringAction):
             number = row.after
         self._number = number
-        self._look_at(None if newest or number is None else max(0, number))
+        self._select(None if newest or number is None else max(0, number))
 
-    def _look_at(self, number: int | None) -> None:
+    def _select(self, number: int | None) -> None:
         """Set at once, so that the next key is about that trial; drawn a little later."""
-        self.looked = number
+        self.selected = number
         self.post_message(self.Selected())
 
     # Rows
@@ -262,13 +262,7 @@ class History(Rows):
     def action_last(self) -> None:
         self.select(None)
 
-    def action_wider(self) -> None:
-        self._scroll(1)
-
-    def action_narrower(self) -> None:
-        self._scroll(-1)
-
-    def _scroll(self, by: int) -> None:
+    def action_shift(self, by: int) -> None:
         """Scroll the changed values by that many."""
         self._cells = replace(self._cells, shift=max(0, self._cells.shift + by))
         self.refresh()

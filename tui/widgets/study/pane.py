@@ -10,7 +10,7 @@ from hyperllama.tui.glyphs import UNICODE, Glyphs
 
 
 class Pane(Widget, can_focus=True):
-    """A bordered drawing that is a pure function of a state and the trial looked at."""
+    """A bordered drawing that is a pure function of a state and the selected trial."""
 
     HELP = ""
 
@@ -21,7 +21,7 @@ class Pane(Widget, can_focus=True):
         self.trial: TrialState | None = None
 
     def show(self, state: StudyState, trial: TrialState | None) -> None:
-        """Draw that state; `trial` is the one looked at."""
+        """Draw that state; `trial` is the selected one."""
         if state is self.state and trial is self.trial:
             return
         self.state, self.trial = state, trial

@@ -21,7 +21,7 @@ to them.
 
 
 class PlainText(VerticalScroll, can_focus=True):
-    """What `tui.sentences` tells of a study."""
+    """What `tui.sentences` says about a study."""
 
     NAME = "Text"
     HELP = HELP
@@ -32,18 +32,18 @@ class PlainText(VerticalScroll, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._told: list[str] = []
+        self._shown: list[str] = []
 
     def compose(self) -> ComposeResult:
         yield Static(id="text-lines")
 
     def show(self, state: StudyState, name: str, alive: bool) -> None:
-        """Tell that state; nothing is touched where the sentences are the same."""
-        told = sentences.tell(state, name, alive)
-        if told == self._told:
+        """Show that state; nothing is drawn where the sentences are the same."""
+        lines = sentences.describe(state, name, alive)
+        if lines == self._shown:
             return
-        self._told = told
+        self._shown = lines
         stay = self.is_vertical_scroll_end
-        self.query_one("#text-lines", Static).update(Content("\n").join(map(Content, told)))
+        self.query_one("#text-lines", Static).update(Content("\n").join(map(Content, lines)))
         if stay:
             self.scroll_end(animate=False)

@@ -93,8 +93,8 @@ class ProgressPlot(Pane):
     def lines(self, width: int, height: int) -> list[Content]:
         if self.view == "best":
             return self._curve(width, height)
-        looked = self.trial.number if self.trial and self.view in ("one", "all") else None
-        key = (self.view, width, height, *self._chosen, looked)
+        selected = self.trial.number if self.trial and self.view in ("one", "all") else None
+        key = (self.view, width, height, *self._chosen, selected)
         return self._once(key, lambda: self._view_lines(width, height))
 
     def _view_lines(self, width: int, height: int) -> list[Content]:

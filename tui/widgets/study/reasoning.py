@@ -17,7 +17,7 @@ from hyperllama.tui import actions, markdown, wording
 from hyperllama.tui.glyphs import UNICODE, Glyphs
 
 HELP = """\
-What the model wrote about the trial that is looked at, as it writes it. Its thinking is folded: \
+What the model wrote about the selected trial, as it writes it. Its thinking is folded: \
 `x` unfolds it. Below stands the configuration it led to, against the best one of that moment.
 
 Scroll with the arrow keys; the end is followed until you scroll up. Move in the history to read \
@@ -34,7 +34,7 @@ def split_thinking(text: str) -> tuple[str, str]:
 
 
 class Reasoning(VerticalScroll, can_focus=True):
-    """The reasoning of one trial; a pure function of the trial looked at."""
+    """The reasoning of one trial; a pure function of the selected trial."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("reasoning")]
     NAME = "Reasoning"

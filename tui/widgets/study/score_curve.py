@@ -39,7 +39,7 @@ class ScoreCurve:
         return max(shown, budget - 1 if budget is not None and near else 1, 1)
 
     def plot(self, width: int, height: int) -> Plot:
-        """The plot, but for the mark of the trial looked at; width and height in cells."""
+        """The plot, but for the mark of the selected trial; width and height in cells."""
         done = [t for t in self.state.trials if t.value is not None]
         low, high = self._range(done)
         plot = Plot(width, height, low, high, braille=self.glyphs.braille)
@@ -61,11 +61,11 @@ class ScoreCurve:
             self.mark(plot, best, self.glyphs.best, "bold $best")
         return plot
 
-    def lines(self, plot: Plot, looked: TrialState | None) -> list[Content]:
-        """The plot with its axes and a mark at the trial looked at."""
-        if looked is not None and looked.done and looked is not self.state.best:
+    def lines(self, plot: Plot, selected: TrialState | None) -> list[Content]:
+        """The plot with its axes and a mark at the selected trial."""
+        if selected is not None and selected.done and selected is not self.state.best:
             plot = plot.copy()
-            self.mark(plot, looked, "●" if plot.braille else "@", "bold $primary", 8)
+            self.mark(plot, selected, "●" if plot.braille else "@", "bold $primary", 8)
         labels = [" "] * (plot.width + 4)
         columns, free = [], 0
         for number in nice_ticks(0, self.last, max(2, plot.width // 8)):

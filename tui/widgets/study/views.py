@@ -107,7 +107,7 @@ def importance(state: StudyState, width: int, height: int, glyphs: Glyphs) -> li
 
 
 def one(
-    state: StudyState, axis: ParameterAxis, looked: TrialState | None, width: int, height: int,
+    state: StudyState, axis: ParameterAxis, selected: TrialState | None, width: int, height: int,
     g: Glyphs,
 ) -> list[Content]:
     """One hyperparameter against the score: a dot a trial, newer ones brighter."""
@@ -127,7 +127,7 @@ def one(
     for i, trial in enumerate(trials):
         if at := spot(trial):
             plot.dot(*at, "$dim" if i < len(trials) // 2 else "$primary", 1 + i // 100)
-    if at := spot(looked):
+    if at := spot(selected):
         plot.mark(*at, "●" if g.braille else "@", "bold $primary")
     if at := spot(state.best):
         plot.mark(*at, g.best, "bold $best")
@@ -188,7 +188,7 @@ def two(
 
 
 def parallel(
-    state: StudyState, axes: Sequence[ParameterAxis], looked: TrialState | None, width: int,
+    state: StudyState, axes: Sequence[ParameterAxis], selected: TrialState | None, width: int,
     height: int, g: Glyphs,
 ) -> list[Content]:
     """Parallel coordinates: a line a trial through its values; the best tenth stands out."""
@@ -212,7 +212,7 @@ def parallel(
         draw(trial, "$faint", 0)
     for trial in ranked[-top:]:
         draw(trial, "$primary", 2)
-    draw(looked, "bold $voice", 4)
+    draw(selected, "bold $voice", 4)
     draw(state.best, "bold $best", 5)
     for x in at:
         for y in range(0, canvas.dots_y, 2):
