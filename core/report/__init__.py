@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hyperllama.core.report.record import StudyRecord, TrialRecord
+from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.report.write import export
 
-__all__ = ["StudyRecord", "TrialRecord", "export"]
+__all__ = ["ReportedStudy", "export"]

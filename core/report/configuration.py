@@ -7,14 +7,15 @@ from typing import Any
 
 from hyperllama.core.estimators import split
 from hyperllama.core.evaluate.saving import versions
-from hyperllama.core.report.record import StudyRecord, TrialRecord
+from hyperllama.core.report.record import ReportedStudy
+from hyperllama.core.study import TrialState
 from hyperllama.core.text import plain
 
 
-def best_facts(study: StudyRecord, best: TrialRecord) -> dict[str, Any]:
+def best_facts(study: ReportedStudy, best: TrialState) -> dict[str, Any]:
     """What is worth keeping of the incumbent, JSON-able."""
-    name, params = split(best.config, study.problem.estimators)
-    default = study.default
+    name, params = split(dict(best.config), study.problem.estimators)
+    default = study.state.default
     return {
         "study": study.name,
         "task": study.task.name,
@@ -30,7 +31,7 @@ def best_facts(study: StudyRecord, best: TrialRecord) -> dict[str, Any]:
         "test_value": study.test_value,
         "default_value": default.value if default else None,
         "default_test_value": study.default_test_value,
-        "seed": best.seed,
+        "seed": study.seed,
         "study_seed": study.seed,
         "split_seed": study.task.seed,
         "config": dict(best.config),
@@ -42,12 +43,12 @@ def best_facts(study: StudyRecord, best: TrialRecord) -> dict[str, Any]:
     }
 
 
-def best_json(study: StudyRecord, best: TrialRecord) -> str:
+def best_json(study: ReportedStudy, best: TrialState) -> str:
     """`best.json`: UTF-8, indented, floats in full precision."""
     return json.dumps(best_facts(study, best), indent=2, ensure_ascii=False) + "\n"
 
 
-def best_toml(study: StudyRecord, best: TrialRecord) -> str:
+def best_toml(study: ReportedStudy, best: TrialState) -> str:
     """`best.toml`: what people need of it. None is written "none", as in task files."""
     import tomlkit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from hyperllama.core.charts import (
@@ -21,24 +22,25 @@ from hyperllama.core.charts import (
     to_markdown,
 )
 from hyperllama.core.evaluate.saving import versions
-from hyperllama.core.report.record import StudyRecord, TrialRecord
+from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
+from hyperllama.core.study import TrialState
 
 
-def report_html(study: StudyRecord) -> str:
+def report_html(study: ReportedStudy) -> str:
     """One self-contained page."""
     return to_html(f"{study.name}: report", report_blocks(study))
 
 
-def report_markdown(study: StudyRecord) -> str:
+def report_markdown(study: ReportedStudy) -> str:
     """The same in Markdown, the curve in words."""
     return to_markdown(report_blocks(study))
 
 
-def report_blocks(study: StudyRecord) -> list[Block]:
+def report_blocks(study: ReportedStudy) -> list[Block]:
     """The report in the order of reading."""
     blocks: list[Block] = [Heading(f"Report: {study.name}", 1), *_summary(study)]
-    best = study.incumbent
+    best = study.state.best
     if best is not None:
         blocks += [Heading("Progress"), progress(study)]
         blocks += _configuration(study, best)
@@ -49,7 +51,7 @@ def report_blocks(study: StudyRecord) -> list[Block]:
                 Paragraph(f"What {who} wrote before trial {best.number} was run:"),
                 Quote(best.reasoning),
             ]
-        blocks += _honesty(study, best)
+        blocks += _validation_and_test(study, best)
         blocks += _baselines(study)
     blocks += [Heading("All trials"), _trials(study, best), *_data(study), *_measured(study)]
     if best is not None:
@@ -57,8 +59,8 @@ def report_blocks(study: StudyRecord) -> list[Block]:
     return blocks
 
 
-def _summary(study: StudyRecord) -> list[Block]:
-    p, best, default = study.problem, study.incumbent, study.default
+def _summary(study: ReportedStudy) -> list[Block]:
+    p, best, default = study.problem, study.state.best, study.state.default
     failed = len(study.trials) - len(study.complete)
     line = f"{len(study.trials)} trials"
     if failed:
@@ -66,8 +68,8 @@ def _summary(study: StudyRecord) -> list[Block]:
     if study.seconds:
         line += f", in {duration(study.seconds)}"
     line += f". Metric: {p.metric} (greater is better); target: {p.target}."
-    if study.model:
-        line += f" Language model: {study.model}."
+    if study.opened.model:
+        line += f" Language model: {study.opened.model}."
     if best is None:
         return [Paragraph(line), Paragraph("No trial was completed: there is nothing to export.")]
     found = f"Best: trial {best.number}, {with_spread(best)}"
@@ -85,7 +87,7 @@ def _summary(study: StudyRecord) -> list[Block]:
     return [Paragraph(found), Paragraph(line)]
 
 
-def progress(study: StudyRecord) -> Charts:
+def progress(study: ReportedStudy) -> Charts:
     """Every trial as a mark and the best score so far as a line; the improvements in words.
 
     The axis begins at three times the distance from the median to the best below the best, so that
@@ -113,7 +115,7 @@ def progress(study: StudyRecord) -> Charts:
     return Charts([chart], words)
 
 
-def _configuration(study: StudyRecord, best: TrialRecord) -> list[Block]:
+def _configuration(study: ReportedStudy, best: TrialState) -> list[Block]:
     space = study.problem.space
     default = space.default()
     rows = []
@@ -128,8 +130,8 @@ def _configuration(study: StudyRecord, best: TrialRecord) -> list[Block]:
     return [Heading("The configuration"), TableBlock(header, rows, right=(1, 2))]
 
 
-def _honesty(study: StudyRecord, best: TrialRecord) -> list[Block]:
-    default = study.default
+def _validation_and_test(study: ReportedStudy, best: TrialState) -> list[Block]:
+    default = study.state.default
     rows = [["best", show(best.train_value), with_spread(best), show(study.test_value)]]
     if default is not None and default.number != best.number:
         rows.append(
@@ -154,9 +156,9 @@ def _honesty(study: StudyRecord, best: TrialRecord) -> list[Block]:
     ]
 
 
-def _baselines(study: StudyRecord) -> list[Block]:
+def _baselines(study: ReportedStudy) -> list[Block]:
     """What simpler ways found with the same budget, where that was looked at."""
-    found = study.honesty
+    found = study.panel
     if found is None or not found.lines or not found.curve:
         return []
     rows = [["this study", show(found.curve[-1]), "", found.proposer]]
@@ -173,7 +175,7 @@ def _baselines(study: StudyRecord) -> list[Block]:
     ]
 
 
-def _trials(study: StudyRecord, best: TrialRecord | None) -> Block:
+def _trials(study: ReportedStudy, best: TrialState | None) -> Block:
     rows: list[list[str]] = []
     marked = -1
     for t in study.trials:
@@ -193,19 +195,19 @@ def _trials(study: StudyRecord, best: TrialRecord | None) -> Block:
     return TableBlock(header, rows, right=(0, 2, 3, 4), marked=marked)
 
 
-def _data(study: StudyRecord) -> list[Block]:
+def _data(study: ReportedStudy) -> list[Block]:
     blocks: list[Block] = [Heading("The data")]
     lines = list(study.summary) or [
         f"{study.problem.facts.rows} rows for tuning, {study.problem.facts.features} features"
     ]
     blocks.append(Bullets([f"table: {study.task.data.path}", *lines]))
-    warnings = list(dict.fromkeys([*study.problem.warnings, *study.warnings]))
+    warnings = list(dict.fromkeys([*study.problem.warnings, *study.opened.warnings]))
     if warnings:
         blocks += [Heading("Warnings", 3), Bullets(warnings)]
     return blocks
 
 
-def _measured(study: StudyRecord) -> list[Block]:
+def _measured(study: ReportedStudy) -> list[Block]:
     p, v = study.problem, study.problem.validation
     how = {
         "kfold": f"{v.folds}-fold cross-validation",
@@ -227,8 +229,10 @@ def _measured(study: StudyRecord) -> list[Block]:
         rounds = study.task.early_stopping_rounds
         lines.insert(2, f"boosters stop after {rounds} rounds without gain on a part of the "
                         "training rows, never on the scored ones")
-    if study.made_at:
-        lines.append(f"ended {study.made_at}")
+    best = study.state.best
+    if best is not None and best.ended_t:
+        ended = datetime.fromtimestamp(best.ended_t).isoformat(timespec="seconds")
+        lines.append(f"the best trial ended {ended}")
     return [Heading("How it was measured"), Bullets(lines)]
 
 
@@ -241,7 +245,7 @@ def show(value: Any) -> str:
     return str(value)
 
 
-def with_spread(trial: TrialRecord) -> str:
+def with_spread(trial: TrialState) -> str:
     """A score, and its standard deviation over the folds."""
     if trial.value is None:
         return "–"

@@ -14,18 +14,19 @@ from hyperllama.core.estimators import family, split
 from hyperllama.core.evaluate import fitting, splits
 from hyperllama.core.evaluate.crossval import WATCHED_SHARE
 from hyperllama.core.evaluate.pipeline import imports, recipe, source
-from hyperllama.core.report.record import StudyRecord, TrialRecord
+from hyperllama.core.report.record import ReportedStudy
+from hyperllama.core.study import TrialState
 from hyperllama.core.text import plain
 
 
-def train_script(study: StudyRecord, best: TrialRecord) -> str:
+def train_script(study: ReportedStudy, best: TrialState) -> str:
     """The text of the script."""
     from jinja2 import StrictUndefined, Template
 
     p, v = study.problem, study.problem.validation
-    name, params = split(best.config, p.estimators)
+    name, params = split(dict(best.config), p.estimators)
     categorical = [c.kind == "category" for c in p.columns]
-    tree = recipe(name, p.kind, params, categorical, best.seed, response=response_of(p.metric))
+    tree = recipe(name, p.kind, params, categorical, study.seed, response=response_of(p.metric))
     lines = imports(tree)
     stopping = study.task.early_stopping_rounds
     fit = family(name).fit_watched if stopping else None

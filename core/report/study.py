@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from hyperllama.core.errors import StudyError
 from hyperllama.core.experiments.panel import read_panel
 from hyperllama.core.storage.reading import StudyFacts, read_study
-from hyperllama.core.storage.store import StoredTrial
 
 if TYPE_CHECKING:
     from hyperllama.core.evaluate.client import TrialRunner
-    from hyperllama.core.report import StudyRecord, TrialRecord
+    from hyperllama.core.report import ReportedStudy
+    from hyperllama.core.study import StudyState
 
 
 def export_study(
@@ -41,6 +41,7 @@ def export_study(
     """
     from hyperllama.core.evaluate.client import TrialRunner
     from hyperllama.core.report import export
+    from hyperllama.core.study.history import read_state
 
     facts = read_study(study, storage)
     if facts.task_file is None:
@@ -57,35 +58,26 @@ def export_study(
     with TrialRunner(facts.task_file, log=log, threads=threads) as runner:
         say("reading the table")
         runner.open()
-        record = _study_record(facts, runner)
+        record = _reported(facts, read_state(study, storage), runner)
         if with_model:
             say("fitting the incumbent on all rows")
         return export(record, folder, runner, with_model=with_model)
 
 
-def _study_record(facts: StudyFacts, runner: TrialRunner) -> StudyRecord:
+def _reported(facts: StudyFacts, state: StudyState, runner: TrialRunner) -> ReportedStudy:
     """The study as its storage and its table have it."""
-    from hyperllama.core.report import StudyRecord
+    from hyperllama.core.report import ReportedStudy
 
-    settings = facts.attrs.get("settings") or {}
-    seed = int(settings.get("seed") or 0)
-    ended = facts.best.ended if facts.best else None
-    return StudyRecord(
-        name=facts.study,
+    return ReportedStudy(
+        state=state,
         task=runner.task,
         problem=runner.open(),
-        trials=[_trial_record(t, seed) for t in facts.trials if t.state in ("COMPLETE", "FAIL")],
-        seed=seed,
+        seed=int((facts.attrs.get("settings") or {}).get("seed") or 0),
         test_value=_current_test_score(facts),
         default_test_value=facts.attrs.get("default_test_score"),
-        proposer=str(facts.attrs.get("proposer") or ""),
-        model=str(facts.summary.get("model") or ""),
         seconds=float(facts.summary.get("seconds") or 0.0),
-        rows=runner.rows,
-        test_rows=runner.test_rows,
         summary=runner.summary,
-        made_at=ended.isoformat(timespec="seconds") if ended else "",
-        honesty=read_panel(facts.study),
+        panel=read_panel(facts.study),
     )
 
 
@@ -95,23 +87,3 @@ def _current_test_score(facts: StudyFacts) -> float | None:
         return None
     score = facts.attrs.get("test_score")
     return None if score is None else float(score)
-
-
-def _trial_record(trial: StoredTrial, seed: int) -> TrialRecord:
-    from hyperllama.core.report import TrialRecord
-
-    return TrialRecord(
-        number=trial.number,
-        state="complete" if trial.state == "COMPLETE" else "fail",
-        config=trial.config,
-        value=trial.value if trial.state == "COMPLETE" else None,
-        fold_scores=trial.fold_scores,
-        train_value=trial.train_value,
-        seconds=trial.seconds,
-        seed=seed,
-        proposer=trial.proposer,
-        reason=trial.reason,
-        reasoning=trial.reasoning,
-        fallback=trial.fallback,
-        facts=trial.facts,
-    )

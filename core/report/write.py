@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.report.configuration import best_json, best_toml
-from hyperllama.core.report.record import StudyRecord
+from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.report.report import report_html, report_markdown
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def export(
-    study: StudyRecord, folder: Path, runner: TrialRunner | None = None, *, with_model: bool = True
+    study: ReportedStudy, folder: Path, runner: TrialRunner | None = None, *,
+    with_model: bool = True,
 ) -> list[Path]:
     """Write everything a study leaves behind; the files written, in the order of their use.
 
@@ -33,7 +34,11 @@ def export(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        best, first = study.incumbent, []
+        reports = [
+            _put(folder / "report.html", report_html(study)),
+            _put(folder / "report.md", report_markdown(study)),
+        ]
+        best, first = study.state.best, []
         if best is not None:
             first = [
                 _put(folder / "best.toml", best_toml(study, best)),
@@ -47,13 +52,9 @@ def export(
         if best is not None and runner is not None and with_model:
             pipeline = folder / "pipeline.joblib"
             facts = {"study": study.name, "trial": best.number, "value": best.value}
-            runner.fit_final(best.config, pipeline, seed=best.seed, facts=facts)
+            runner.fit_final(dict(best.config), pipeline, seed=study.seed, facts=facts)
             first += [pipeline, pipeline.with_suffix(".json")]
-        return [
-            *first,
-            _put(folder / "report.html", report_html(study)),
-            _put(folder / "report.md", report_markdown(study)),
-        ]
+        return first + reports
     except OSError as error:
         raise StudyError(
             f"{folder}: {error.strerror or error}", "name another folder with -o"

@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ from hyperllama.core.charts import to_html, to_markdown
 from hyperllama.core.data import load_table
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.crossval import Evaluator
-from hyperllama.core.report import StudyRecord, TrialRecord, export
+from hyperllama.core.events import StudyOpened
+from hyperllama.core.report import ReportedStudy, export
 from hyperllama.core.report.report import report_blocks, report_html, report_markdown
 from hyperllama.core.report.script import train_script
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.task import load_task, resolve
 
 if sys.version_info >= (3, 11):
@@ -26,6 +30,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+SEED = 70
 EVIL = '<script>alert("x")</script> | [a](javascript:b) \x1b[31m `c` **d**'
 
 
@@ -57,8 +62,10 @@ def task_file(folder: Path, table: Path, target: str, top: str = "", rest: str =
     return path
 
 
-def study(task: Path, *, trials: int = 2, **changes: Any) -> tuple[StudyRecord, Evaluator]:
-    """A study as the runner would have made it, run in this process."""
+def study(
+    task: Path, *, trials: int = 2, facts: Mapping[str, Any] = {}, **changes: Any
+) -> tuple[ReportedStudy, Evaluator]:
+    """A study as the loop would have made it, run in this process."""
     made = load_task(task)
     table = load_table(made)
     problem = resolve(made, table)
@@ -70,14 +77,34 @@ def study(task: Path, *, trials: int = 2, **changes: Any) -> tuple[StudyRecord, 
         for key, most in (("n_estimators", 15), ("max_iter", 15)):
             if key in config:
                 config[key] = most
-        folds = list(evaluator.evaluate(config, 70 + n))
-        scores = [f.score for f in folds]
+        scores = [f.score for f in evaluator.evaluate(config, SEED)]
         records.append(
-            TrialRecord(n, "complete", config, sum(scores) / len(scores), scores, 0.9, 1.5, 70 + n,
-                        "default" if n == 0 else "llama", reasoning=f"trial {n}: {EVIL}")
+            TrialState(
+                n, "default" if n == 0 else "llama", "complete", config,
+                sum(scores) / len(scores), tuple(scores), len(scores), float(np.std(scores)), 0.9,
+                1.5, reasoning=f"trial {n}: {EVIL}",
+            )
         )
-    record = StudyRecord("study", made, problem, records, summary=table.summary(), **changes)
+    opened = StudyOpened(
+        "study", "t", problem.kind, problem.metric, problem.estimators, "llama", "", SEED,
+        trials, None, 0, 0, 0,
+    )
+    record = ReportedStudy(
+        state_of(replace(opened, **facts), *records), made, problem, SEED,
+        summary=table.summary(), **changes,
+    )
     return record, evaluator
+
+
+def state_of(opened: StudyOpened, *trials: TrialState) -> StudyState:
+    """The state after these trials."""
+    scored = [t for t in trials if t.value is not None]
+    best = max(scored, key=lambda t: (t.value, -t.number), default=None)
+    return StudyState(opened, trials=trials, incumbent=best.number if best else None)
+
+
+def with_trials(record: ReportedStudy, trials: Sequence[TrialState]) -> ReportedStudy:
+    return replace(record, state=state_of(record.opened, *trials))
 
 
 def run_script(script: Path) -> float:
@@ -114,7 +141,7 @@ def test_the_script_reproduces_the_score(
 
     task = task_file(tmp_path, messy_csv(tmp_path), target, top, rest)
     record, evaluator = study(task)
-    best = record.incumbent
+    best = record.state.best
     assert best is not None and best.value is not None
     script = tmp_path / "train.py"
     script.write_text(train_script(record, best), encoding="utf-8")
@@ -143,7 +170,7 @@ def test_export_writes_everything_and_the_script_needs_no_hyperllama(tmp_path: P
         "best.toml", "best.json", "train.py", "table.npz", "pipeline.joblib", "pipeline.json",
         "report.html", "report.md",
     }
-    best = record.incumbent
+    best = record.state.best
     assert best is not None and best.value is not None
     assert run_script(folder / "train.py") == pytest.approx(best.value, abs=1e-9)
     as_json = json.loads((folder / "best.json").read_text())
@@ -167,21 +194,22 @@ def test_the_script_reproduces_the_score_of_a_parquet_table(tmp_path: Path) -> N
     with TrialRunner(tmp_path / "task.toml", log=tmp_path / "log", threads=1) as runner:
         written = export(record, tmp_path / "out", runner)
     assert "table.npz" in {p.name for p in written}
-    best = record.incumbent
+    best = record.state.best
     assert best is not None
     assert run_script(tmp_path / "out" / "train.py") == pytest.approx(best.value, abs=1e-9)
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> StudyRecord:
+def told(tmp_path: Path) -> ReportedStudy:
     """A study whose every foreign text is hostile."""
     task = task_file(tmp_path, messy_csv(tmp_path), "label", 'estimators = ["decision_tree"]')
-    record, _ = study(task, trials=3, model=EVIL, warnings=[EVIL], test_value=0.75)
-    failed = TrialRecord(3, "fail", {"max_depth": 3}, reason=EVIL, proposer=EVIL, fallback=EVIL)
-    return StudyRecord(**{**record.__dict__, "name": EVIL, "trials": [*record.trials, failed]})
+    evil = {"model": EVIL, "warnings": (EVIL,), "study": EVIL}
+    record, _ = study(task, trials=3, facts=evil, test_value=0.75)
+    failed = TrialState(3, EVIL, "fail", {"max_depth": 3}, reason=EVIL, fallback=EVIL)
+    return with_trials(record, [*record.trials, failed])
 
 
-def test_reports_escape_what_others_wrote(told: StudyRecord) -> None:
+def test_reports_escape_what_others_wrote(told: ReportedStudy) -> None:
     page = report_html(told)
     assert "<script" not in page and "\x1b" not in page and "&lt;script&gt;" in page
     text = report_markdown(told)
@@ -190,7 +218,7 @@ def test_reports_escape_what_others_wrote(told: StudyRecord) -> None:
     assert {len(re.findall(r"(?<!\\)\|", r)) for r in rows if "fallback" in r} == {8}
 
 
-def test_the_page_loads_nothing_and_is_well_formed(told: StudyRecord) -> None:
+def test_the_page_loads_nothing_and_is_well_formed(told: ReportedStudy) -> None:
     from xml.etree import ElementTree
 
     page = report_html(told)
@@ -201,23 +229,26 @@ def test_the_page_loads_nothing_and_is_well_formed(told: StudyRecord) -> None:
     ElementTree.fromstring(page[page.index("<body>") : page.index("</html>")])
 
 
-def test_the_report_says_what_matters(told: StudyRecord) -> None:
-    best = told.incumbent
+def test_the_report_says_what_matters(told: ReportedStudy) -> None:
+    best = told.state.best
     assert best is not None
     for text in (report_html(told), report_markdown(told)):
-        for wanted in (f"trial {best.number}", "0.75", "1 of them failed", "5-fold", "max\\_depth"
-                       if text.startswith("#") else "max_depth", "flatters", "seeds: study 0"):
+        for wanted in (f"trial {best.number}", "0.75", "1 of them failed", "5-fold", "flatters",
+                       "max\\_depth" if text.startswith("#") else "max_depth",
+                       f"seeds: study {SEED}"):
             assert wanted in text
 
 
-def test_without_a_complete_trial_there_is_a_report_only(tmp_path: Path, told: StudyRecord) -> None:
-    empty = StudyRecord(**{**told.__dict__, "trials": told.trials[-1:]})
+def test_without_a_complete_trial_there_is_a_report_only(
+    tmp_path: Path, told: ReportedStudy
+) -> None:
+    empty = with_trials(told, told.trials[-1:])
     assert [p.name for p in export(empty, tmp_path / "o")] == ["report.html", "report.md"]
     assert "No trial was completed" in (tmp_path / "o" / "report.md").read_text()
 
 
-def test_an_incumbent_that_is_not_better_is_said_plainly(told: StudyRecord) -> None:
-    same = StudyRecord(**{**told.__dict__, "trials": told.trials[:1]})
+def test_an_incumbent_that_is_not_better_is_said_plainly(told: ReportedStudy) -> None:
+    same = with_trials(told, told.trials[:1])
     blocks = report_blocks(same)
     assert "nothing better was found" in to_markdown(blocks)
     assert "nothing better was found" in to_html("t", blocks)
