@@ -20,7 +20,6 @@ from hyperllama.core.text import nearest, plain, shown
 if TYPE_CHECKING:
     import polars as pl
 
-SEPARATORS = (",", ";", "\t", "|")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _CHUNK = 1 << 24
 _BATCH_BYTES = 400_000_000
@@ -135,18 +134,13 @@ def _csv(path: Path, magic: bytes, separator: str | None, encoding: str | None) 
     chosen = separator or _separator(sample)
     if separator is None and chosen != ",":
         notes.append(f"the cells are separated by {_NAMES[chosen]}s")
-    options: dict[str, Any] = {
-        "separator": chosen,
-        "infer_schema": False,
-        "encoding": "utf8-lossy",
-        "raise_if_empty": False,
-    }
-    if isinstance(source, Path):
-        options["glob"] = False
-    if "\r" in sample and "\n" not in sample:
-        options["eol_char"] = "\r"
+    options: dict[str, Any] = {"glob": False} if isinstance(source, Path) else {}
+    old_mac = "\r" in sample and "\n" not in sample
     try:
-        frame = pl.scan_csv(source, **options)
+        frame = pl.scan_csv(
+            source, separator=chosen, infer_schema=False, encoding="utf8-lossy",
+            raise_if_empty=False, eol_char="\r" if old_mac else "\n", **options,
+        )
         raw = frame.collect_schema().names()
         # Reading a few columns passes over rows with too many cells, so all are looked at once.
         every = pl.all().null_count().name.prefix("empty:")
@@ -159,8 +153,7 @@ def _csv(path: Path, magic: bytes, separator: str | None, encoding: str | None) 
     names = _clean_names(raw)
     if len(set(raw)) == len(raw) and names != raw:
         frame = frame.rename(dict(zip(raw, names, strict=True)))
-    numeric = [n for n in raw if _is_number(n)]
-    if len(raw) > 1 and len(numeric) == len(raw):
+    if len(raw) > 1 and all(map(_is_number, raw)):
         notes.append("the first row is taken as the header, but it holds numbers only")
     return File(path, "csv", tuple(names), frame, rows, chosen, found, tuple(notes))
 
@@ -220,24 +213,18 @@ def _encoding(path: Path, packed: str) -> str:
             if head.count(0) > len(head) // 4:
                 return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
             decoder = codecs.getincrementaldecoder("utf-8")()
-            undefined = False
-            bad = False
-            part = head
+            utf8, undefined, part = True, False, head
             while part:
-                if not bad and not part.isascii():
-                    try:
+                try:
+                    if utf8:
                         decoder.decode(part)
-                    except UnicodeDecodeError:
-                        bad = True
-                elif not bad and decoder.getstate()[0]:
-                    bad = True
+                except UnicodeDecodeError:
+                    utf8 = False
                 undefined = undefined or any(b in part for b in b"\x81\x8d\x8f\x90\x9d")
                 part = f.read(_CHUNK)
     except (OSError, EOFError, gzip.BadGzipFile) as error:
         raise _unreadable(path, error) from error
-    if not bad:
-        return "utf8"
-    return "latin-1" if undefined else "cp1252"
+    return "utf8" if utf8 else "latin-1" if undefined else "cp1252"
 
 
 def _first_text(path: Path, source: Path | io.BytesIO, packed: str) -> str:
@@ -265,20 +252,18 @@ def _separator(sample: str) -> str:
     """The character that splits the most first lines into the same number (> 1) of cells."""
     lines = sample.splitlines()
     text = "\n".join(lines[: max(1, min(60, len(lines) - 1))])
-    best, best_score = ",", (0.0, 0)
-    for candidate in (",", "\t", ";", "|"):
+
+    def evenness(candidate: str) -> tuple[float, int]:
         try:
             rows = [r for r in csv.reader(io.StringIO(text), delimiter=candidate) if r]
         except csv.Error:
-            continue
+            rows = []
         width = len(rows[0]) if rows else 0
         if width < 2:
-            continue
-        same = sum(len(r) == width for r in rows) / len(rows)
-        score = (round(same, 2), width)
-        if score > best_score:
-            best, best_score = candidate, score
-    return best
+            return 0.0, 0
+        return round(sum(len(r) == width for r in rows) / len(rows), 2), width
+
+    return max((",", "\t", ";", "|"), key=evenness)
 
 
 def _is_number(text: str) -> bool:

@@ -59,9 +59,11 @@ def new_task_file(
                         f"{found['warnings'][-1]}",
                         "name it with --target; " + allowed([c["name"] for c in found["columns"]]))
     found_kind = found["target"]["kind"]
-    for name in names:
-        if found_kind not in family(name).kinds:
-            raise TaskError(f"{name} cannot do {found_kind}", allowed(families(found_kind)))
+    for f in map(family, names):
+        if found_kind not in f.kinds:
+            raise TaskError(f"{f.name} cannot do {found_kind}", allowed(families(found_kind)))
+        if f.install_hint:
+            raise TaskError(f"{f.label} is not installed", f.install_hint)
     classes = [c["label"] for c in found["target"].get("classes", [])]
     facts = Facts(rows=found["rows"], features=found["features"], classes=len(classes))
     spaces = {n: [space_line(p.name, p) for p in joint_space([n], found_kind, facts)]
@@ -74,7 +76,7 @@ def new_task_file(
         kind=found_kind,
         metrics=[metric, *(m for m in _METRICS if m in fitting and m != metric)],
         estimators=names,
-        others=[f for f in families(found_kind) if f not in names],
+        others=[f for f in families(found_kind) if f not in names and not family(f).install_hint],
         path=_relative(table, task_file),
         positive=classes[1] if len(classes) == 2 and not _number_like(classes) else "",
         separator=found["separator"] if separator or found["separator"] != "," else "",
