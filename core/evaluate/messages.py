@@ -12,12 +12,11 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from hyperllama.core.data.table import Column, Table
-from hyperllama.core.estimators import Facts
+from hyperllama.core.data import Table
 from hyperllama.core.evaluate.results import FoldResult
 from hyperllama.core.space import Categorical, Config, Float, Integer, Param, SearchSpace
-from hyperllama.core.task.resolve import Problem
-from hyperllama.core.task.spec import Task, Validation
+from hyperllama.core.task import Problem, Task
+from hyperllama.core.task.resolve import Decided
 
 Answer = TypeVar("Answer")
 
@@ -34,20 +33,10 @@ def _with_domain(param: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class OpenedTable:
-    """What the task means for its table: everything of a `Problem` but its task, and the rows."""
+class OpenedTable(Decided):
+    """What the task means for its table, and the rows."""
 
-    kind: str
-    metric: str
     params: tuple[Annotated[Param, BeforeValidator(_with_domain)], ...]
-    facts: Facts
-    estimators: tuple[str, ...]
-    columns: tuple[Column, ...]
-    target: str
-    classes: tuple[str, ...]
-    validation: Validation
-    fingerprint: str
-    warnings: tuple[str, ...]
     rows: int
     test_rows: int
     folds: int
@@ -57,17 +46,17 @@ class OpenedTable:
     def of(cls, problem: Problem, table: Table, test_rows: int, folds: int) -> OpenedTable:
         """The message about a problem."""
         return cls(
-            **{n: getattr(problem, n) for n in _SHARED}, params=problem.space.params,
-            rows=table.n_rows, test_rows=test_rows, folds=folds, summary=tuple(table.summary()),
+            **_decided(problem), params=problem.space.params, rows=table.n_rows,
+            test_rows=test_rows, folds=folds, summary=tuple(table.summary()),
         )
 
     def problem(self, task: Task) -> Problem:
         """The problem that this is about."""
-        shared = {n: getattr(self, n) for n in _SHARED}
-        return Problem(task=task, space=SearchSpace(self.params), **shared)
+        return Problem(task=task, space=SearchSpace(self.params), **_decided(self))
 
 
-_SHARED = {f.name for f in fields(OpenedTable)} & {f.name for f in fields(Problem)}
+def _decided(it: Decided) -> dict[str, Any]:
+    return {f.name: getattr(it, f.name) for f in fields(Decided)}
 
 
 class RunnerRequest(Generic[Answer]):

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hyperllama.core.data import Column
 from hyperllama.core.estimators import Facts, family
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.task import metrics
@@ -19,42 +20,52 @@ from hyperllama.core.task.spec import Task, Validation
 from hyperllama.core.text import allowed, shown
 
 if TYPE_CHECKING:
-    from hyperllama.core.data import Column, Table
+    from hyperllama.core.data import Table
 
 _FEWEST_ROWS = 20
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A task with everything decided; small, holds no table.
+class Decided:
+    """What a task leaves open, decided with its table; small, holds no table.
 
     Attributes:
-        task: as it was read.
         kind: "classification" or "regression".
         metric: name of a scikit-learn scorer; greater is better.
-        space: what is tuned.
         facts: of the rows used for tuning, the test part left out.
-        estimators: names of the families.
         columns: the features, in the order of the table's X.
-        target: name of the target column.
         classes: class labels, the code is the position; empty for regression.
         validation: `method` is set, `folds` is possible with this table.
         fingerprint: of the table.
         warnings: for people, plain text.
     """
 
-    task: Task
     kind: str
     metric: str
-    space: SearchSpace
     facts: Facts
-    estimators: tuple[str, ...]
     columns: tuple[Column, ...]
-    target: str
     classes: tuple[str, ...]
     validation: Validation
     fingerprint: str
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Problem(Decided):
+    """A task with everything decided: the task as it was read, and the space that is tuned."""
+
+    task: Task
+    space: SearchSpace
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """Names of the families."""
+        return self.task.estimators
+
+    @property
+    def target(self) -> str:
+        """Name of the target column."""
+        return self.task.data.target
 
 
 def resolve(task: Task, table: Table) -> Problem:
@@ -88,9 +99,7 @@ def resolve(task: Task, table: Table) -> Problem:
         metric=metric,
         space=space,
         facts=facts,
-        estimators=task.estimators,
         columns=table.columns,
-        target=table.target.name,
         classes=table.classes,
         validation=validation,
         fingerprint=table.fingerprint,
