@@ -24,7 +24,6 @@ from optuna.trial import FrozenTrial, TrialState
 from hyperllama.core.errors import StudyError
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.storage.database import storage_errors
-from hyperllama.core.trials import Observed
 
 PREFIX = "hyperllama:"
 _RESERVED = PREFIX + "reserved"
@@ -39,7 +38,6 @@ class StoredTrial:
     Attributes:
         state: as Optuna names it: "COMPLETE", "FAIL", "RUNNING", "WAITING", "PRUNED".
         ours: proposed by HyperLlama (or taken from the queue by it), not by some other program.
-        proposal_s: seconds the proposal took.
         started, ended: local time; None where it did not happen.
     """
 
@@ -62,29 +60,6 @@ class StoredTrial:
     rejected: bool = False
     started: datetime | None = None
     ended: datetime | None = None
-
-    @property
-    def finished(self) -> bool:
-        return self.state in ("COMPLETE", "FAIL", "PRUNED")
-
-    @property
-    def proposal_s(self) -> float:
-        return float(self.tokens.get("seconds", 0.0))
-
-    def observed(self) -> Observed:
-        """The trial as proposers are told it."""
-        return Observed(
-            number=self.number,
-            config=self.config,
-            value=self.value if self.state == "COMPLETE" else None,
-            reason=self.reason,
-            proposer=self.proposer,
-            fold_scores=self.fold_scores,
-            train_value=self.train_value,
-            seconds=self.seconds,
-            facts=self.facts,
-            reasoning=self.reasoning,
-        )
 
 
 class Store:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from hyperllama.core.events import (
     AnswerText,
@@ -177,40 +177,19 @@ def _study_event(now: StudyState, event: Event, t: float) -> StudyState:
 
 def _proposed(trial: TrialState, event: ProposalMade) -> TrialState:
     state = AWAITING if event.awaits_approval else "training"
+    names = ("proposer", "config", "fallback", "tokens", "beliefs", "changes")
     return replace(
         trial,
-        proposer=event.proposer,
+        **{name: getattr(event, name) for name in names},
         state=trial.state if trial.done else state,
-        config=event.config,
         reasoning=event.reasoning or trial.reasoning,
-        fallback=event.fallback,
-        tokens=event.tokens,
-        beliefs=event.beliefs,
-        changes=event.changes,
     )
 
 
 def _ended(trial: TrialState, event: TrialFinished, t: float) -> TrialState:
-    return replace(
-        trial,
-        proposer=event.proposer,
-        state=event.state,
-        config=event.config,
-        value=event.value,
-        fold_scores=event.fold_scores,
-        folds=len(event.fold_scores) or trial.folds,
-        std=event.std,
-        train_value=event.train_value,
-        seconds=event.seconds,
-        reason=event.reason,
-        reasoning=event.reasoning,
-        fallback=event.fallback,
-        tokens=event.tokens,
-        facts=event.facts,
-        peak_memory_mb=event.peak_memory_mb,
-        best_then=event.incumbent,
-        ended_t=t,
-    )
+    copied = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "incumbent"}
+    folds = len(event.fold_scores) or trial.folds
+    return replace(trial, **copied, folds=folds, best_then=event.incumbent, ended_t=t)
 
 
 def _steered(now: StudyState, event: StudySteered, t: float) -> StudyState:

@@ -42,8 +42,7 @@ def test_a_result_ends_it_and_stays(bench: Bench) -> None:
     bench.reopen()
     trial = bench.store.trials()[number]
     assert (trial.state, trial.value, trial.fold_scores) == ("COMPLETE", 0.75, (0.7, 0.8))
-    seen = trial.observed()
-    assert (seen.value, seen.seconds, seen.proposer) == (0.75, 1.5, "llama")
+    assert (trial.seconds, trial.proposer) == (1.5, "llama")
     with pytest.raises(Exception, match="finished"):
         bench.store.finish(number, 0.9, {})
 
@@ -53,8 +52,8 @@ def test_without_a_finite_value_it_failed(bench: Bench, value: float | None) -> 
     number = started(bench.store)
     bench.store.finish(number, value, {"reason": "no memory"})
     trial = bench.store.trials()[number]
-    assert trial.state == "FAIL" and trial.observed().value is None
-    assert trial.observed().reason == "no memory"
+    assert trial.state == "FAIL" and trial.value is None
+    assert trial.reason == "no memory"
 
 
 def test_values_come_back_exactly(bench: Bench) -> None:

@@ -85,7 +85,7 @@ def test_tells_proposers_everything_and_closes_them(bench: Bench) -> None:
     assert drawn.told[1].fold_scores and drawn.told[1].train_value is not None
     assert "Smaller" in drawn.told[1].reasoning
     bench.reopen()
-    again = [t.observed().reasoning for t in bench.store.trials()]
+    again = [t.reasoning for t in bench.store.trials()]
     assert again == [t.reasoning for t in drawn.told]
     assert [c.number for c in drawn.contexts] == [1, 2, 3, 4, 5]
     assert [c.trials_left for c in drawn.contexts] == [5, 4, 3, 2, 1]
