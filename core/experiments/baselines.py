@@ -21,7 +21,6 @@ import numpy as np
 from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.experiments.cache import KeptTrials, default_file
-from hyperllama.core.experiments.figures.random_search import RandomSearch
 from hyperllama.core.experiments.grid import BASELINES, FILE, Contender, make_grid
 from hyperllama.core.experiments.panel import (
     FOLDER,
@@ -33,6 +32,7 @@ from hyperllama.core.experiments.panel import (
     read_panel,
     write_panel,
 )
+from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.experiments.reading import Comparison, read_comparison
 from hyperllama.core.experiments.running.comparison import run_comparison
 from hyperllama.core.experiments.running.runner import OpenedParts
@@ -44,7 +44,7 @@ from hyperllama.models.process import program_argv
 
 SEEDS = 3
 FOLDINGS = 5
-"""Other foldings that the noise is measured on."""
+"""Other splits into folds that the noise is measured on."""
 POLL_S = 1.0
 _QUANTILES = (0.1, 0.9)
 
@@ -92,7 +92,7 @@ def run_baselines(
 
     Args:
         seeds: of each baseline.
-        foldings: other foldings for the noise; 0 leaves it out.
+        foldings: other splits into folds to measure the noise on; 0 leaves it out.
         busy: whether to wait; by default, while any study is running on this machine.
         sleep: waits so many seconds.
 

@@ -322,7 +322,7 @@ def _hashed(label: str, task: str, seed: int, depends: Sequence[Any]) -> str:
 
 
 def _stamp(file: Path) -> list[Any]:
-    """A file as far as it can be told without reading it: large models take minutes to read."""
+    """What identifies a file without reading it: large models take minutes to read."""
     try:
         stat = file.stat()
     except OSError:

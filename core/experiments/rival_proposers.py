@@ -32,17 +32,17 @@ class PortfolioProposer:
         known: dict[str, list[Config]] = json.loads(portfolio_file().read_text(encoding="utf-8"))
         self._waiting = list(known.get(family, ()))
         self._rest = make_proposer("random", setting=setting)
-        self._told: set[object] = set()
+        self._seen: set[object] = set()
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         while self._waiting:
             config = _moved_into(space, self._waiting.pop(0))
-            if space.key(config) not in self._told:
+            if space.key(config) not in self._seen:
                 return Proposal(config, self.name)
         return self._rest.ask(space, context)
 
     def tell(self, trial: Observed) -> None:
-        self._told.add(SearchSpace(()).key(trial.config))
+        self._seen.add(SearchSpace(()).key(trial.config))
         self._rest.tell(trial)
 
     def close(self) -> None:
@@ -61,8 +61,8 @@ def _moved_into(space: SearchSpace, config: Config) -> Config:
 
 
 class WithoutHistory:
-    """A proposer that is never told a score. It knows what was tried all the same, so that a
-    comparison shows what reading the scores is worth, and not what avoiding repeats is worth."""
+    """A proposer that gets no scores. It still knows what was tried, so that a comparison shows the
+    effect of reading scores and not the effect of avoiding repeats."""
 
     def __init__(self, inner: Proposer) -> None:
         self._inner = inner
@@ -79,7 +79,7 @@ class WithoutHistory:
 
 
 class OptunaProposer:
-    """One of Optuna's own samplers, asked and told as Optuna's users do; 3 startup trials.
+    """One of Optuna's own samplers, used as Optuna's users do; 3 startup trials.
 
     Args:
         which: "optuna-tpe", "optuna-gp" (imports PyTorch) or "optuna-cmaes".
@@ -113,14 +113,14 @@ class OptunaProposer:
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         self._space = space
-        for told in self._early:
-            self._add(told, space)
+        for trial in self._early:
+            self._add(trial, space)
         self._early = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            trial = self._study.ask()
-            config = self._suggested(trial, space)
-        self._pending = trial, config
+            asked = self._study.ask()
+            config = self._suggested(asked, space)
+        self._pending = asked, config
         return Proposal(config, self.name)
 
     def _suggested(self, trial: Any, space: SearchSpace) -> Config:

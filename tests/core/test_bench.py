@@ -22,7 +22,6 @@ from hyperllama.core.errors import DataError, HyperLlamaError, SpaceError, Study
 from hyperllama.core.experiments.bench import load_bench, run_bench
 from hyperllama.core.experiments.contenders import ProposerFactory, parse_method
 from hyperllama.core.experiments.figures.contours import banded, contour_svg, contour_text
-from hyperllama.core.experiments.figures.random_search import RandomSearch
 from hyperllama.core.experiments.figures.report import (
     report_csv,
     report_html,
@@ -41,6 +40,7 @@ from hyperllama.core.experiments.problems.landscapes import (
     landscape_problems,
     place,
 )
+from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.experiments.problems.tables import GridAxis, TableProblem, table_problems
 from hyperllama.core.experiments.problems.tabular import (
     PROBLEMS,

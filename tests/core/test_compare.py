@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hyperllama.core.data import load_table
@@ -24,6 +25,13 @@ from hyperllama.core.experiments.figures.report import (
     report_json,
     report_text,
     write_report,
+)
+from hyperllama.core.experiments.figures.statistics import (
+    gain,
+    mean_with_other_seeds,
+    over_units,
+    ranks,
+    std,
 )
 from hyperllama.core.experiments.figures.table import experiment_figures
 from hyperllama.core.experiments.grid import (
@@ -151,6 +159,7 @@ def test_contenders_by_their_names() -> None:
     assert asked.label == "hybrid:hyperllama-1m?opening=2,blind=false"
     assert asked.model.endswith("hyperllama-1m.gguf")
     assert parse_contender("embedded-1m", "hybrid").label == "hyperllama-1m"
+    assert parse_contender("portfolio") == Contender("portfolio", "portfolio")
     for wrong, error in (("tpe:x.gguf", SpaceError), ("queue", SpaceError),
                          ("nowhere.gguf", ModelFileError)):  # fmt: skip
         with pytest.raises(error):
@@ -275,6 +284,33 @@ def test_gains_ranks_and_noise() -> None:
     verdicts = {v.b: v for v in found.pairs}
     assert verdicts["model-b"].noise is True and "within noise" in verdicts["model-b"].words()
     assert verdicts["random"].noise is False and "beyond noise" in verdicts["random"].words()
+
+
+def test_two_contenders_are_paired_by_seed() -> None:
+    """Seeds differ much more than the contenders, but each seed says the same of the two."""
+    scores = {s: 0.5 + 0.1 * s for s in range(5)}
+    found = experiment_figures(comparison(
+        cells_of("model-a", "t", {s: [0.5, v, v + 0.02] for s, v in scores.items()}),
+        cells_of("model-b", "t", {s: [0.5, v, v + 0.01] for s, v in scores.items()}),
+    ))  # fmt: skip
+    assert found.pairs[0].noise is False and "beyond noise" in found.pairs[0].words()
+
+
+def test_the_statistics_are_what_their_docstrings_say() -> None:
+    assert gain(0.3, 0.4) == pytest.approx(0.25) and gain(-1.0, -2.0) == pytest.approx(-0.5)
+    assert gain(0.0, 0.0) == 0.0 and gain(0.2, 0.0) == -1.0
+    many = gain(np.array([0.3, 0.0, 0.2]), np.array([0.4, 0.0, 0.0]))
+    assert many == pytest.approx([0.25, 0.0, -1.0])
+    assert std([1.0, 3.0]) == pytest.approx(2**0.5) and std([1.0]) == 0.0
+    resampled = mean_with_other_seeds(np.array([1.0, 3.0]), np.array([[0, 0], [0, 1]]))
+    assert resampled == pytest.approx([2 - 2**0.5, 2.0])
+    table = ranks(np.array([[0.1, 0.5, 0.3], [0.2, 0.5, 0.1], [0.3, 0.4, 0.2]]))
+    assert table.tolist() == [[1, 2.5, 3], [2, 2.5, 1], [3, 1, 2]]
+    values = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    found = over_units(values, np.mean)
+    assert found.value == 2.0 and found.low is not None and found.high is not None
+    assert found.low == pytest.approx(0.8, abs=0.21) and found.high == pytest.approx(3.2, abs=0.21)
+    assert found.within_noise is False and over_units(values - 2.0, np.mean).within_noise is True
 
 
 def test_errors_are_losses_as_they_are() -> None:

@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=positive, default=3, metavar="N",
                         help="of each baseline (default: 3)")  # fmt: skip
     parser.add_argument("--foldings", type=non_negative, default=5, metavar="N",
-                        help="other foldings for the noise (default: 5; 0: none)")  # fmt: skip
+                        help="other splits into folds to measure the noise (default: 5; 0: none)")  # fmt: skip
     parser.add_argument("--proposers", metavar="A,B", default="random,tpe,gp",
                         help="(default: random,tpe,gp)")  # fmt: skip
     parser.add_argument("--now", action="store_true", help="do not wait for other studies")
@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         from hyperllama.core.experiments.baselines import spawn
 
         read_panel(arguments.study)  # raises where there is no such study
-        print(f"process {spawn(arguments.study, arguments.storage)} works on it when there is time")
+        pid = spawn(arguments.study, arguments.storage)
+        print(f"process {pid} runs them while no study is running")
         return 0
     return _run(arguments)
 
@@ -106,9 +107,9 @@ def _give_way() -> None:
 
 def _print(found: BaselinePanel, as_json: bool) -> None:
     if as_json:
-        told = {**asdict(found), "noise_floor": found.noise_floor, "overtuning": found.overtuning,
+        shown = {**asdict(found), "noise_floor": found.noise_floor, "overtuning": found.overtuning,
                 "words": found.words()}  # fmt: skip
-        print(json.dumps(told, ensure_ascii=False, indent=1))
+        print(json.dumps(shown, ensure_ascii=False, indent=1))
         return
     if not found.curve:
         print(f"nothing yet; begin with: hyperllama baselines {found.study}")

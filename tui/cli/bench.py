@@ -96,7 +96,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--start", choices=("default", "none", "both"), default="default",
                        help="whether all begin with the default configuration")  # fmt: skip
     group.add_argument("--known", choices=("all", "family", "nothing"), default="all",
-                       help="what methods are told beside the space")  # fmt: skip
+                       help="what methods know beside the space")  # fmt: skip
     group.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
     group.add_argument("--out", type=Path, metavar="DIR", help="(default: in the data folder)")
     group.add_argument("--fresh", type=_names, default=(), metavar="A,B",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.experiments.figures.random_search import RandomSearch
 from hyperllama.core.experiments.figures.statistics import loss_of
+from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.experiments.reading import CellFacts, Comparison
 from hyperllama.core.experiments.records import ProblemRecord
 

@@ -17,10 +17,10 @@ from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.trials import ProposerSetting
 
 if TYPE_CHECKING:
-    from hyperllama.core.experiments.figures.random_search import RandomSearch
+    from hyperllama.core.experiments.problems.random_search import RandomSearch
 
 KNOWN = ("all", "family", "nothing")
-"""What contenders are told beside the space: family, kind and facts; family and kind; nothing."""
+"""What contenders know beside the space: family, kind and facts; family and kind; nothing."""
 
 
 class BenchProblem(ABC):
@@ -31,7 +31,7 @@ class BenchProblem(ABC):
         suite: "landscapes", "tables" or "tabular".
         group: what the report draws together, e.g. a data set.
         space: what may be proposed.
-        family: estimator family, or None where there is none or contenders are not told.
+        family: estimator family, or None where there is none or contenders may not know it.
         kind: "classification", "regression", or "".
         facts: of the table behind the losses, or None.
         loss_name: what is measured, for people.

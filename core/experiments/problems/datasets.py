@@ -52,7 +52,7 @@ class Dataset:
 
     @property
     def facts(self) -> Facts:
-        """What methods are told."""
+        """What contenders know of it."""
         shares = np.unique(self.y, return_counts=True)[1] / len(self.y) if self.classes else [0.0]
         return Facts(
             rows=len(self.y),

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.experiments.figures.random_search import RandomSearch
 from hyperllama.core.experiments.problems.base import BenchProblem
+from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.space import Config, Float, Param, SearchSpace
 
 Floats = NDArray[np.float64]

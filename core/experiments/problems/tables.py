@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 
 from hyperllama.core.errors import DataError
 from hyperllama.core.estimators import Facts, canonical_name, family
-from hyperllama.core.experiments.figures.random_search import RandomSearch
 from hyperllama.core.experiments.problems.base import BenchProblem
+from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.space import (
     Categorical,
     Config,
@@ -235,7 +235,7 @@ class TableProblem(BenchProblem):
 def table_problems(
     folder: str | Path, noise: bool = False, known: str = "all"
 ) -> list[TableProblem]:
-    """Every table in `folder`, by name; `known`: what methods are told, see `problem.KNOWN`.
+    """Every table in `folder`, by name; `known`: what contenders know, see `base.KNOWN`.
 
     Raises:
         DataError: the folder holds none, or one that cannot be read.

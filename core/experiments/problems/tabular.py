@@ -20,8 +20,8 @@ import numpy as np
 from hyperllama.core.errors import DataError
 from hyperllama.core.estimators import family
 from hyperllama.core.experiments.cache import KeptTrials, config_key, default_file
-from hyperllama.core.experiments.figures.random_search import RandomSearch
 from hyperllama.core.experiments.problems.base import BenchProblem
+from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.space import Config, Float, Integer, SearchSpace
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def tabular_problems(
         which: (data set, family, metric) each.
         cache: file of evaluations; None for the usual place.
         pool: random configurations a problem.
-        known: what methods are told; see `problem.KNOWN`.
+        known: what contenders know; see `base.KNOWN`.
     """
     file = None if cache is None else str(cache)
     return [

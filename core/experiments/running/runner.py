@@ -99,7 +99,7 @@ def run_cells(
     Cells that failed in an earlier session are tried again, once a session.
 
     Args:
-        jobs: processes; with more than one, `on_trial` is told of no trials.
+        jobs: processes; with more than one, `on_trial` is not called.
 
     Raises:
         StudyError: there is no such experiment, or another process works on it.
