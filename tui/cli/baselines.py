@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=positive, default=3, metavar="N",
                         help="of each baseline (default: 3)")  # fmt: skip
     parser.add_argument("--foldings", type=non_negative, default=5, metavar="N",
-                        help="other splits into folds to measure the noise (default: 5; 0: none)")  # fmt: skip
+                        help="other splits into folds, for the noise (default: 5)")  # fmt: skip
     parser.add_argument("--proposers", metavar="A,B", default="random,tpe,gp",
                         help="(default: random,tpe,gp)")  # fmt: skip
     parser.add_argument("--now", action="store_true", help="do not wait for other studies")
