@@ -1,6 +1,6 @@
-"""A task file in the making, as the form holds it: text, table, what is wrong. No widgets.
+"""The task file that the form edits: text, table, faults. No widgets.
 
-What is heavy happens in a child (`core.task.draft.server`); this side only waits for it.
+Heavy work is done in a child process (`core.task.draft.server`); this side waits for it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Draft:
 
     Attributes:
         file: where the text will be saved; paths in it count from there.
-        table: the table that was looked at last; look: what it holds, see `core.data.inspect`.
-        text: the task file's text; base: the text as it was written for the person.
+        table: the table that was looked at last; look: what it contains, see `core.data.inspect`.
+        text: the task file's text; base: the text as it was written at first.
         task: the checked task (`core.task.draft.server.summary`); None while nothing was right yet.
         faults: what is wrong, each with key, problem, hint, line.
     """
@@ -161,14 +161,14 @@ def free_file(folder: Path, like: Path) -> Path:
 
 
 def _own(file: Path) -> bool:
-    """Whether the file is a person's own, not one that ships."""
+    """Whether the file is the user's own, not one that ships."""
     return Path(__file__).resolve().parents[1] / "sample_tasks" != file.resolve().parent
 
 
 def complete(text: str) -> tuple[Path, list[Path]]:
     """(folder, what in it begins as typed): folders first, then tables; hidden ones on demand.
 
-    `text` is what a person typed: "", "da", "data/", "~/x".
+    `text` is what was typed: "", "da", "data/", "~/x".
     """
     typed = Path(text).expanduser() if text else Path()
     whole = text.endswith("/") or not text or text.rpartition("/")[2] in (".", "..")
@@ -194,9 +194,9 @@ def place(value: float, low: float, high: float, log: bool) -> float:
 
 
 def range_value(text: str, row: Mapping[str, Any]) -> Any:
-    """What a person wrote about a hyperparameter, as the task file says it.
+    """What was typed about a hyperparameter, as the task file says it.
 
-    "6" holds it; "2 .. 8", "0.01..0.3 log" change the range; "a, b" names choices; "" is None:
+    "6" freezes it; "2 .. 8", "0.01..0.3 log" change the range; "a, b" names choices; "" is None:
     the default range.
 
     Raises:
@@ -245,4 +245,4 @@ def _number(text: str) -> int | float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{text or 'nothing'} is no number: write 2 .. 8, or one value") from None
+        raise ValueError(f"{text or 'nothing'} is not a number: try 2 .. 8, or one value") from None

@@ -1,4 +1,4 @@
-"""What is set side by side: studies, or the contenders of a comparison on one task. No widgets."""
+"""Studies, or the contenders of a comparison on one task, to be compared. No widgets."""
 
 from __future__ import annotations
 
@@ -206,26 +206,30 @@ def differing(sides: Sequence[Side]) -> list[tuple[str, list[Any]]]:
     return sorted(rows, key=lambda row: len(set(map(repr, row[1]))) <= 1)
 
 
+def _ranked(sides: Sequence[Side]) -> list[Side]:
+    """Those that have a score, the best first."""
+    return sorted((s for s in sides if s.final is not None), key=lambda s: -(s.final or 0.0))
+
+
 def in_words(sides: Sequence[Side]) -> str:
     """Which one is worth its seconds, in a sentence or two."""
-    scored = [s for s in sides if s.final is not None]
-    if len(scored) < 2:
+    ranked = _ranked(sides)
+    if len(ranked) < 2:
         return "There is nothing to compare yet."
-    best = max(scored, key=lambda s: s.final or 0.0)
-    second = max((s for s in scored if s is not best), key=lambda s: s.final or 0.0)
+    best, second = ranked[:2]
     gap = (best.final or 0.0) - (second.final or 0.0)
     noise = max(best.spread or 0.0, second.spread or 0.0)
-    told = f"{best.mark} {best.label} is ahead of {second.mark} {second.label} by {gap:.4f}"
+    text = f"{_name(best)} is ahead of {_name(second)} by {gap:.4f}"
     if best.spread is None and second.spread is None:
-        told += "; with one seed each that may be luck."
+        text += "; with one seed each that may be luck."
     elif gap <= noise:
-        told += f", which is within the spread over seeds ({noise:.4f})."
+        text += f", which is within the spread over seeds ({noise:.4f})."
     else:
-        told += f", more than the spread over seeds ({noise:.4f})."
+        text += f", more than the spread over seeds ({noise:.4f})."
     if best.ask_s and best.ask_s > 0.5 and best.ask_s > 1.5 * (second.ask_s or 0.0):
         slower = best.ask_s - (second.ask_s or 0.0)
-        told += f" Each of its proposals takes {slower:.1f} s longer."
-    return told
+        text += f" Each of its proposals takes {slower:.1f} s longer."
+    return text
 
 
 def at_times(sides: Sequence[Side]) -> list[tuple[float, list[float | None]]]:
@@ -236,12 +240,10 @@ def at_times(sides: Sequence[Side]) -> list[tuple[float, list[float | None]]]:
 
 def verdict(sides: Sequence[Side]) -> tuple[str, list[str]]:
     """Which one is worth its seconds: the answer in a few words, and what it rests on."""
-    scored = [s for s in sides if s.final is not None]
-    told = [in_words(sides)]
+    scored, told = _ranked(sides), [in_words(sides)]
     if len(scored) < 2:
         return told[0], []
-    ranked = sorted(scored, key=lambda s: -(s.final or 0.0))
-    best, second = ranked[0], ranked[1]
+    best, second = scored[:2]
     gap = (best.final or 0.0) - (second.final or 0.0)
     spreads = [s.spread for s in (best, second) if s.spread is not None]
     if best.asked_s and best.run_s:

@@ -1,4 +1,4 @@
-"""A comparison beside its queue: how far it is, who leads on which task, what a proposal takes."""
+"""A comparison beside its queue: progress, best scores by task, seconds of a proposal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hyperllama.core.experiments.reading import Comparison
 from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.glyphs import Glyphs
-from hyperllama.tui.widgets.sheet import Lines, bar, columns, facts, heading, packed, words
+from hyperllama.tui.widgets.about_sides import score_table
+from hyperllama.tui.widgets.sheet import Lines, bar, facts, heading, packed, words
 
 _NAME = 22  # cells at most
 
@@ -68,32 +69,17 @@ def _mean(found: Comparison, contender: str, task: str) -> float | None:
 
 
 def _matrix(found: Comparison, width: int, glyphs: Glyphs) -> Lines:
-    """A line a contender, a column a task as far as there is room; the best is marked."""
+    """A line a contender, a column a task as far as there is room."""
     labels = [c.label for c in found.grid.contenders]
     name_cells = min(_NAME, max(map(len, labels)))
-    room = max(1, (width - name_cells) // 13)
-    tasks = list(found.grid.tasks)[:room]
-    rows: list[list[tuple[str, str]]] = [
-        [("", ""), *((plain(task)[:11] + "  ", "$dim") for task in tasks)]
+    tasks = list(found.grid.tasks)[: max(1, (width - name_cells) // 13)]
+    rows = [
+        ((plain(label)[:name_cells], "bold"), [_mean(found, label, task) for task in tasks])
+        for label in labels
     ]
-    means = {(label, t): _mean(found, label, t) for label in labels for t in tasks}
-    best = {
-        t: max((v for label in labels if (v := means[label, t]) is not None), default=None)
-        for t in tasks
-    }
-    for label in labels:
-        row = [(plain(label)[:name_cells], "bold")]
-        for task in tasks:
-            value = means[label, task]
-            ahead = value is not None and value == best[task]
-            mark = f" {glyphs.best}" if ahead else "  "
-            row.append((wording.score(value) + mark, "bold $best" if ahead else ""))
-        rows.append(row)
-    lines = columns(rows)
+    lines = score_table([plain(task)[:11] for task in tasks], rows, glyphs)
     missing = len(found.grid.tasks) - len(tasks)
-    if missing:
-        lines.append(Content.styled(f"and {missing} more tasks", "$dim"))
-    return lines
+    return [*lines, Content.styled(f"and {missing} more tasks", "$dim")] if missing else lines
 
 
 def _seconds(found: Comparison, width: int, glyphs: Glyphs) -> Lines:

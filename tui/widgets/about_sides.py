@@ -35,19 +35,33 @@ def worth_lines(found: Sequence[Side], width: int, glyphs: Glyphs) -> Lines:
 def _reached(
     found: Sequence[Side], times: Sequence[tuple[float, list[float | None]]], glyphs: Glyphs
 ) -> Lines:
-    """What each side has after the time that a run of one of them takes; the best is marked."""
-    ahead = [max((v for v in values if v is not None), default=None) for _, values in times]
-    rows: list[list[tuple[str, str]]] = [
-        [("", ""), *((wording.duration(end) + "  ", "$dim") for end, _ in times)]
+    """What each side has after the time that a run of one of them takes."""
+    rows = [
+        ((f"{side.mark} {plain(side.label)}"[: _NAME + 2], style_of(index)),
+         [values[index] for _, values in times])
+        for index, side in enumerate(found)
+    ]  # fmt: skip
+    return score_table([wording.duration(end) for end, _ in times], rows, glyphs)
+
+
+def score_table(
+    titles: Sequence[str],
+    rows: Sequence[tuple[tuple[str, str], Sequence[float | None]]],
+    glyphs: Glyphs,
+) -> Lines:
+    """Rows of (name, style) and scores under their titles; the best of each column is marked."""
+    best = [
+        max((v for v in column if v is not None), default=None)
+        for column in zip(*(values for _, values in rows), strict=True)
     ]
-    for index, side in enumerate(found):
-        row = [(f"{side.mark} {plain(side.label)}"[: _NAME + 2], style_of(index))]
-        for (_, values), best in zip(times, ahead, strict=True):
-            here = values[index] is not None and values[index] == best
-            mark = f" {glyphs.best}" if here else "  "
-            row.append((wording.score(values[index]) + mark, "bold $best" if here else ""))
-        rows.append(row)
-    return columns(rows)
+    table: list[list[tuple[str, str]]] = [[("", ""), *((f"{t}  ", "$dim") for t in titles)]]
+    for name, values in rows:
+        table.append([name])
+        for value, top in zip(values, best, strict=True):
+            ahead = value is not None and value == top
+            mark = f" {glyphs.best}" if ahead else "  "
+            table[-1].append((wording.score(value) + mark, "bold $best" if ahead else ""))
+    return columns(table)
 
 
 def _bars(found: Sequence[Side], width: int, glyphs: Glyphs) -> Lines:
