@@ -16,7 +16,6 @@ from hyperllama.core.plug_ins import PlugIns
 if TYPE_CHECKING:
     from hyperllama.core.trials import Proposer, ProposerSetting
 
-_HERE = "hyperllama.core.propose"
 
 
 @dataclass(frozen=True)
@@ -41,33 +40,24 @@ class ProposerInfo:
         return factory(setting)
 
 
-DEFAULT = ProposerInfo(
-    "the estimator's default configuration, once", f"{_HERE}.default:DefaultProposer", order=0
-)
-LLAMA = ProposerInfo(
-    "a local language model: the embedded one, or any chat GGUF", f"{_HERE}.llama:open_model",
-    needs_model=True, order=1,
-)  # fmt: skip
-HYBRID = ProposerInfo(
-    "the model opens, a Gaussian process goes on", f"{_HERE}.hybrid:HybridProposer",
-    needs_model=True, order=2,
-)  # fmt: skip
-SCREENING = ProposerInfo(
-    "several candidates from the model, the best by a Gaussian process",
-    f"{_HERE}.screening:ScreeningProposer", needs_model=True, order=3,
-)  # fmt: skip
-GP = ProposerInfo(
-    "Gaussian process with expected improvement", f"{_HERE}.gp.proposer:GPProposer", order=4
-)
-TPE = ProposerInfo(
-    "tree-structured Parzen estimator (Optuna)", f"{_HERE}.classical:TPEProposer", order=5
-)
-CMAES = ProposerInfo(
-    "covariance matrix adaptation", f"{_HERE}.classical:CMAESProposer", order=6
-)
-RANDOM = ProposerInfo("random search", f"{_HERE}.classical:RandomProposer", order=7)
-QUEUE = ProposerInfo("your own configurations, in order", f"{_HERE}.queue:QueueProposer", order=8)
+def _own(order: int, summary: str, factory: str, needs_model: bool = False) -> ProposerInfo:
+    return ProposerInfo(summary, f"hyperllama.core.propose.{factory}", needs_model, order)
 
+
+DEFAULT = _own(0, "the estimator's default configuration, once", "default:DefaultProposer")
+LLAMA = _own(
+    1, "a local language model: the embedded one, or any chat GGUF", "llama:open_model", True
+)
+HYBRID = _own(2, "the model opens, a Gaussian process goes on", "hybrid:HybridProposer", True)
+SCREENING = _own(
+    3, "several candidates from the model, the best by a Gaussian process",
+    "screening:ScreeningProposer", True,
+)  # fmt: skip
+GP = _own(4, "Gaussian process with expected improvement", "gp.proposer:GPProposer")
+TPE = _own(5, "tree-structured Parzen estimator (Optuna)", "classical:TPEProposer")
+CMAES = _own(6, "covariance matrix adaptation", "classical:CMAESProposer")
+RANDOM = _own(7, "random search", "classical:RandomProposer")
+QUEUE = _own(8, "your own configurations, in order", "queue:QueueProposer")
 
 _PROPOSERS = PlugIns("hyperllama.proposers", ProposerInfo, "proposer")
 

@@ -20,15 +20,7 @@ from hyperllama.core.prompt.wording import metric_words, number_text, untrusted
 from hyperllama.core.propose.chat.decoding import lead_segments
 from hyperllama.core.propose.embedded.model import EmbeddedModel
 from hyperllama.core.propose.engine_session import EngineSession
-from hyperllama.core.space import (
-    Categorical,
-    Domain,
-    Float,
-    Integer,
-    Param,
-    SearchSpace,
-    Value,
-)
+from hyperllama.core.space import Categorical, Domain, Float, Integer, Param, SearchSpace, Value
 from hyperllama.core.text import plain
 from hyperllama.core.trials import Cancelled, ProposerSetting
 from hyperllama.core.trials.history import seed_for

@@ -6,15 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperllama.core.space import (
-    Categorical,
-    Condition,
-    Domain,
-    Float,
-    Integer,
-    Param,
-    SearchSpace,
-)
+from hyperllama.core.space import Categorical, Condition, Domain, Float, Integer, Param, SearchSpace
 
 _WORDS = (
     "lr", "max_depth", "C", "über groß", "学习率", 'say "hi"', "it's", "a,b", "x{y}", "naïve ☃",

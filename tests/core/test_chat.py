@@ -17,14 +17,7 @@ from hyperllama.core.propose import make_proposer
 from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.propose.chat.decoding import lead_segments
 from hyperllama.core.propose.chat.reply import Slot, stage
-from hyperllama.core.space import (
-    Categorical,
-    Condition,
-    Float,
-    Integer,
-    Param,
-    SearchSpace,
-)
+from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
 from hyperllama.core.study.proposals import counts
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import (

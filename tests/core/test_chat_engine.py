@@ -10,14 +10,7 @@ import pytest
 
 from benchmarks.valid_proposals import tried
 from hyperllama.core.propose.chat import ChatProposer
-from hyperllama.core.space import (
-    Categorical,
-    Condition,
-    Float,
-    Integer,
-    Param,
-    SearchSpace,
-)
+from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.models.engine import Engine, EngineSettings

@@ -11,14 +11,7 @@ import pytest
 from hyperllama.core.estimators import Facts, families, family, joint_space
 from hyperllama.core.propose.search_space import propose_space
 from hyperllama.core.propose.task_space import space_for, with_space
-from hyperllama.core.space import (
-    Categorical,
-    Condition,
-    Float,
-    Integer,
-    Param,
-    SearchSpace,
-)
+from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
 from hyperllama.core.task import parse_task
 from hyperllama.core.task.new import new_task_file
 from hyperllama.core.trials import ProposerSetting

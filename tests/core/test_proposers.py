@@ -17,15 +17,7 @@ from hyperllama.core.errors import ModelFileError, SpaceError
 from hyperllama.core.propose import make_proposer, proposers
 from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.propose.embedded import knows
-from hyperllama.core.space import (
-    Categorical,
-    Condition,
-    Config,
-    Float,
-    Integer,
-    Param,
-    SearchSpace,
-)
+from hyperllama.core.space import Categorical, Condition, Config, Float, Integer, Param, SearchSpace
 from hyperllama.core.trials import (
     AskContext,
     Cancelled,

@@ -16,14 +16,7 @@ from hyperllama.core.propose.engine_session import EngineSession
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.text import plain
 from hyperllama.core.trials import AskContext, Cancelled
-from hyperllama.models.engine import (
-    Completion,
-    Fixed,
-    Free,
-    Generated,
-    Generation,
-    Segment,
-)
+from hyperllama.models.engine import Completion, Fixed, Free, Generated, Generation, Segment
 
 TOP_P = 0.95
 _REASONING = "reasoning"

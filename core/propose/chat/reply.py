@@ -12,15 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Union
 
 from hyperllama.core.prompt.wording import Names, digits_of
-from hyperllama.core.space import (
-    Categorical,
-    Config,
-    Float,
-    Integer,
-    Param,
-    SearchSpace,
-    Value,
-)
+from hyperllama.core.space import Categorical, Config, Float, Integer, Param, SearchSpace, Value
 from hyperllama.models.engine import Fixed, Number, OneOf, Segment
 
 VALUE = "value "
