@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyperllama.core.space import Categorical, Config, Domain, SearchSpace, Value
+from hyperllama.core.space import Categorical, Config, SearchSpace
 from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, ProposerSetting
 from hyperllama.core.trials.history import TrialHistory, project, rng_for, seed_for, succeeded
 
@@ -176,7 +176,11 @@ class _Mirror:
             config = project(space, trial.config) if succeeded(trial) else None
             if config is not None:
                 free = {n: d for n, d in distributions.items() if n in config}
-                params = {n: _mirrored(space[n].domain, config[n]) for n in free}
+                params = {
+                    n: d.index(config[n]) if isinstance(d := space[n].domain, Categorical)
+                    else config[n]
+                    for n in free
+                }  # fmt: skip
                 study.add_trial(
                     optuna.trial.create_trial(
                         params=params, distributions=free, value=trial.value
@@ -229,8 +233,3 @@ def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
         for p in space.free
     }  # fmt: skip
     return {name: d for name, d in found.items() if not d.single()}
-
-
-def _mirrored(domain: Domain, value: Value) -> Any:
-    """A value as the mirror has it."""
-    return domain.index(value) if isinstance(domain, Categorical) else value

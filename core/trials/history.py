@@ -55,11 +55,6 @@ class TrialHistory:
                     result.append((config, trial.value))
         return result
 
-    def incumbent(self, space: SearchSpace) -> Config | None:
-        """The best configuration that lies in `space`; the earliest among equals."""
-        scored = self.scored(space)
-        return max(scored, key=lambda pair: pair[1])[0] if scored else None
-
     def taken(self, space: SearchSpace) -> set[object]:
         """Keys (`space.key`) of every configuration tried, failed ones included."""
         if self._keys is None or self._space != space:
