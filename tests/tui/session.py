@@ -158,7 +158,7 @@ def _new_study(s: Session) -> Iterator[str]:
 
 
 def _review(s: Session) -> Iterator[str]:
-    """Proposals that wait: one is changed, one accepted, one turned down."""
+    """Proposals that wait: one is edited, one approved, one rejected."""
     s.press("v")  # the study's process has hardly begun to start
     s.wait("waiting for your approval")
     yield "study-review"

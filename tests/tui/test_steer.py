@@ -193,7 +193,7 @@ def test_a_line_is_a_budget(text: str, request_: requests.Extend | None) -> None
 # Beside the search
 
 
-async def test_run_again_note_and_undo(opened: Opened, flown: recorded.Replay) -> None:
+async def test_rerun_note_and_undo(opened: Opened, flown: recorded.Replay) -> None:
     flown.add((recorded.steered("hint: shallow", 9, undo="hint: shallow"), flown.last_t))
     async with opened(flown) as pilot:
         best = flown.snapshot.incumbent

@@ -19,26 +19,28 @@ from hyperllama.tui.widgets.field import Field
 
 
 class ConfigurationDialog(ModalScreen["dict[str, Any] | None"]):
-    """Returns a configuration to be queued, without the hyperparameters whose field is empty."""
+    """Returns a configuration, without the hyperparameters whose field is empty."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "cancel"),
-        Binding("ctrl+s,f10", "send", "queue"),
+        Binding("ctrl+s,f10", "send", "send"),
         Binding("up", "app.focus_previous", show=False),
         Binding("down", "app.focus_next", show=False),
     ]
 
     def __init__(
-        self, space: Sequence[bounds.Param], config: Mapping[str, Any], start: str
+        self, space: Sequence[bounds.Param], config: Mapping[str, Any], start: str, send: str
     ) -> None:
-        """`start`: where the values of `config` come from, in words."""
+        """`start`: where the values of `config` come from; `send`: the word for what enter does."""
         super().__init__()
+        self._send = send
         self._space, self._config, self._start = space, config, start
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -large") as box:
-            box.border_title = "Add a trial"
-            box.border_subtitle = "[bold]↑↓[/] fields · [bold]esc[/] cancel · [bold]↵[/] queue"
+            box.border_title = "Configuration"
+            keys = "[bold]↑↓[/] fields · [bold]esc[/] cancel · [bold]↵[/]"
+            box.border_subtitle = f"{keys} {self._send}"
             text = f"Starts from {self._start}. An empty field leaves a hyperparameter out."
             yield Static(Content(text), classes="dialog--text")
             with VerticalScroll(can_focus=False):

@@ -34,8 +34,8 @@ class Preview(BaseScreen["Choices | None"]):
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("preview")]
     NAME = "Task"
     HELP = """\
-The task file as it stands on the disk. The fields below it override the file for this one study; \
-an empty field leaves it as it is. `↵` in a field runs it.
+The task file as it is on the disk. The fields below it override the file for this one study; \
+an empty field leaves the file as it is. `↵` in a field starts the study.
 """
 
     def __init__(self, entry: TaskEntry) -> None:

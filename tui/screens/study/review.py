@@ -81,8 +81,9 @@ class ReviewActions(StudyBase):
             return
         space = {str(p.get("name")): p for p in opened.space if not p.get("off")}
         fits = {k: v for k, v in config.items() if k in space and not bounds.problem(v, space[k])}
+        send = "queue" if awaiting is None else "approve"
         edited = await self.app.push_screen_wait(
-            ConfigurationDialog(list(space.values()), fits, start)
+            ConfigurationDialog(list(space.values()), fits, start, send)
         )
         if edited is None:
             return
