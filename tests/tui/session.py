@@ -151,7 +151,7 @@ def _new_study(s: Session) -> Iterator[str]:
     s.press(_CTRL["n"])
     s.wait("Search space")
     s.press("j", "j", "v")
-    s.wait("held")
+    s.wait("frozen")
     yield "new-space"
     s.press(_CTRL["r"])
     s.wait("1 History")
