@@ -1,4 +1,4 @@
-"""What a column is, and the numbers it becomes. No column sees the target here.
+"""What a column is, and the numbers it becomes. The target is not used here.
 
 Everything is computed from the column's own cells; what has to be learned from training rows only
 (medians, scales, rare categories) is left to the pipeline.
@@ -7,6 +7,7 @@ Everything is computed from the column's own cells; what has to be learned from 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -145,45 +146,49 @@ def as_numbers(cells: pl.Series, semicolon: bool = False) -> tuple[pl.Series | N
     A column in which at least 95 % of the cells are numbers, more than 20 of them different, is a
     number column; the other cells count as empty.
     """
-    import polars as pl
-
-    filled = int(cells.len() - cells.null_count())
-    plain_numbers = cells.cast(pl.Float64, strict=False)
-    if plain_numbers.null_count() == cells.null_count():
-        return plain_numbers, "", ""
-    probe = cells.drop_nulls().head(1000)
-    attempts: list[tuple[pl.Series, str]] = [(plain_numbers, "")]
-    if probe.str.contains(",", literal=True).any():
-        if semicolon or not probe.str.contains(_THOUSANDS).any():
-            matched = cells.set(~cells.str.contains(_COMMA).fill_null(True), None)
-            comma = matched.str.replace_all(r"[. ]", "").str.replace(",", ".", literal=True)
-            attempts.append((comma.cast(pl.Float64, strict=False), "decimal comma"))
-        bare = cells.str.replace_all(",", "", literal=True)
-        grouped = cells.str.contains(_THOUSANDS) | ~cells.str.contains(",", literal=True)
-        attempts.append((bare.set(~grouped.fill_null(True), None).cast(pl.Float64, strict=False),
-                         "thousands separated by commas"))
-    units = {m.group(1) or m.group(2) or "" if (m := _UNIT.match(str(v))) else None
-             for v in probe.unique().to_list()}
-    found_units = {u for u in units if u}
-    if len(found_units) == 1:
-        unit = found_units.pop()
-        bare = cells.str.replace_all(unit, "", literal=True).str.replace_all(",", "", literal=True)
-        attempts.append((bare.str.strip_chars().cast(pl.Float64, strict=False), f"in {unit}"))
-    best, note = max(attempts, key=lambda a: a[0].len() - a[0].null_count())
-    parsed = int(best.len() - best.null_count())
+    best, note = max(_readings(cells, semicolon), key=lambda r: r[0].len() - r[0].null_count())
+    parsed = best.len() - best.null_count()
+    filled = cells.len() - cells.null_count()
     if parsed == filled:
         return best, note, ""
     others = cells.filter(best.is_null() & cells.is_not_null()).unique().to_list()
+    listed = ", ".join(sorted(shown(v, 20) for v in others)[:3])
     soft = all(str(v).lower() in _SOFT_MISSING for v in others)
     if parsed and soft and (parsed >= 0.5 * filled or best.n_unique() > 20):
-        listed = ", ".join(sorted(shown(v, 20) for v in others)[:3])
         return best, "; ".join(n for n in (note, f"{listed} read as empty") if n), ""
     if parsed >= 0.95 * filled and best.n_unique() > 20:
-        listed = ", ".join(sorted(shown(v, 20) for v in others)[:3])
         warning = (f"column {shown(cells.name)}: {filled - parsed} cells are no numbers ({listed}) "
                    "and count as empty")
         return best, note, warning
     return None, "", ""
+
+
+def _readings(cells: pl.Series, semicolon: bool) -> Iterator[tuple[pl.Series, str]]:
+    """Text read as numbers in each way that its first cells suggest, and a note about the way."""
+    import polars as pl
+
+    def read(text: pl.Series, note: str = "") -> tuple[pl.Series, str]:
+        return text.cast(pl.Float64, strict=False), note
+
+    plain = read(cells)
+    yield plain
+    if plain[0].null_count() == cells.null_count():
+        return
+    probe = cells.drop_nulls().head(1000)
+    bare = cells.str.replace_all(",", "", literal=True)
+    if probe.str.contains(",", literal=True).any():
+        if semicolon or not probe.str.contains(_THOUSANDS).any():
+            matched = cells.set(~cells.str.contains(_COMMA).fill_null(True), None)
+            comma = matched.str.replace_all(r"[. ]", "").str.replace(",", ".", literal=True)
+            yield read(comma, "decimal comma")
+        grouped = cells.str.contains(_THOUSANDS) | ~cells.str.contains(",", literal=True)
+        groups = bare.set(~grouped.fill_null(True), None)
+        yield read(groups, "thousands separated by commas")
+    found = (_UNIT.match(str(v)) for v in probe.unique().to_list())
+    units = {m[1] or m[2] for m in found if m} - {None}
+    if len(units) == 1:
+        unit = units.pop()
+        yield read(bare.str.replace_all(unit, "", literal=True).str.strip_chars(), f"in {unit}")
 
 
 def _number(series: pl.Series, keep: bool, categorical: bool, note: str = "") -> Values:

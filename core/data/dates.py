@@ -45,24 +45,19 @@ def date_format(filled: pl.Series) -> DateFormat | None:
     probe = filled.head(_PROBE)
     if not probe.str.contains(r"^\D{0,9}\d[\d:./, TZ+a-zA-Z-]{3,34}$").all():
         return None
-    fitting = []
-    for style in _candidates(probe[0]):
-        good = len(probe) - _parsed(probe, style).null_count()
-        if good >= 0.95 * len(probe):
-            fitting.append(style)
-    best, best_good = None, 0
-    for style in fitting:
-        good = len(filled) - _parsed(filled, style).null_count()
-        if good > best_good and good >= 0.99 * len(filled):
-            best, best_good = style, good
-    if best is None:
+
+    def good(cells: pl.Series, style: DateFormat) -> float:
+        return 1 - parse_dates(cells, style).null_count() / len(cells)
+
+    fitting = {s: good(filled, s) for s in _candidates(probe[0]) if good(probe, s) >= 0.95}
+    best = max(fitting, key=lambda s: fitting[s], default=None)
+    if best is None or fitting[best] < 0.99:
         return None
-    rivals = [s for s in fitting if s.pattern != best.pattern]
     note = f"dates as {best.pattern}"
-    if any({s.pattern[:2], best.pattern[:2]} == {"%m", "%d"} for s in rivals):
-        other = next(s for s in rivals if s.pattern[:2] in ("%m", "%d"))
-        if len(filled) - _parsed(filled, other).null_count() == best_good:
+    for other, share in fitting.items():
+        if {other.pattern[:2], best.pattern[:2]} == {"%m", "%d"} and share == fitting[best]:
             note += f", which could as well be {other.pattern}"
+            break
     return DateFormat(best.pattern, best.timed, note)
 
 
@@ -77,10 +72,6 @@ def parse_dates(cells: pl.Series, style: DateFormat) -> pl.Series:
 
     Moments with an offset are moved to UTC, so that two of them compare.
     """
-    return _parsed(cells, style)
-
-
-def _parsed(cells: pl.Series, style: DateFormat) -> pl.Series:
     import polars as pl
 
     pattern = style.pattern

@@ -1,4 +1,8 @@
-"""Task files: what is tuned on which table. `load_task` needs neither polars nor scikit-learn."""
+"""Task files: what is tuned on which table; read, checked, resolved against the table, written.
+
+It gives `load_task`, `resolve` and the values that they make. Neither polars nor scikit-learn is
+loaded before a table is read.
+"""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from hyperllama.core.errors import DataError, StudyError, TaskError
+from hyperllama.core.estimators import Facts
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.results import FoldResult
 
@@ -52,6 +53,26 @@ def test_what_the_child_knows_of_the_table_reaches_the_parent(runner: TrialRunne
     assert problem == resolve(runner.task, load_table(runner.task))
     assert (runner.rows, runner.test_rows, runner.folds) == (200, 40, 3)
     assert "200 rows" in runner.summary[0]
+
+
+def test_every_kind_of_domain_reaches_the_parent(tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    task.write_text(task.read_text() + """
+[space.decision_tree]
+min_impurity_decrease = { low = 0, high = 2, step = 1, type = "float" }
+max_leaf_nodes = { low = 2, high = 8, step = 2 }
+splitter = { choices = ["best", "random"] }
+max_features = { choices = [1, 0.5, "sqrt", "none"], default = "sqrt" }
+criterion = { choices = ["gini"], when = { splitter = ["best"] } }
+""")
+    with TrialRunner(task, log=tmp_path / "log", threads=1) as runner:
+        space = runner.open().space
+    from hyperllama.core.task import load_task
+    from hyperllama.core.task.overrides import make_space
+
+    expected = make_space(load_task(task), "classification", Facts(160, 3, 2))
+    for name in ("min_impurity_decrease", "max_leaf_nodes", "max_features", "criterion"):
+        assert repr(space[f"decision_tree.{name}"]) == repr(expected[f"decision_tree.{name}"])
 
 
 def test_folds_arrive_as_they_finish_and_make_the_value(runner: TrialRunner) -> None:
