@@ -43,10 +43,10 @@ class StudyLink(Protocol):
     name: str
 
     def poll(self) -> bool:
-        """Read what is new; True if the snapshot changed."""
+        """Read what is new; True if the state changed."""
 
     @property
-    def snapshot(self) -> StudyState: ...
+    def state(self) -> StudyState: ...
 
     @property
     def alive(self) -> bool:
@@ -150,7 +150,7 @@ class FolderLink:
         return self._tail.behind
 
     @property
-    def snapshot(self) -> StudyState:
+    def state(self) -> StudyState:
         return self._fold.state
 
     @property

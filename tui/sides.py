@@ -98,9 +98,9 @@ class Side:
         return reached
 
 
-def of_study(name: str, snapshot: StudyState, mark: str) -> Side:
+def of_study(name: str, state: StudyState, mark: str) -> Side:
     """A study as one side."""
-    done = [t for t in snapshot.trials if t.done]
+    done = [t for t in state.trials if t.done]
     asked = [t for t in done if t.proposer not in ("default", "queue", "")]
     best, curve = math.nan, []
     for trial in done:
@@ -109,17 +109,17 @@ def of_study(name: str, snapshot: StudyState, mark: str) -> Side:
         curve.append(best)
     keys = [repr(sorted(t.config.items(), key=str)) for t in done]
     seen = len(keys) - len(set(keys))
-    incumbent = snapshot.best
+    incumbent = state.best
     tokens = [t.tokens.get("prompt", 0) + t.tokens.get("generated", 0) for t in asked if t.tokens]
     asks = [float(t.tokens["seconds"]) for t in asked if "seconds" in t.tokens]
     trained = [t.seconds for t in done if t.seconds > 0]
     took = [t.seconds + float(t.tokens.get("seconds") or 0.0) for t in done]
-    opened, finished = snapshot.opened, snapshot.finished
+    opened, finished = state.opened, state.finished
     return Side(
         label=name,
         mark=mark,
         curves=(tuple(curve),),
-        default=snapshot.default_value,
+        default=state.default_value,
         test=finished.test_value if finished is not None else None,
         trials=len(done),
         tokens=fmean(tokens) if tokens else None,
@@ -129,7 +129,7 @@ def of_study(name: str, snapshot: StudyState, mark: str) -> Side:
         train_s=fmean(trained) if trained else None,
         repeated=seen / len(done) if done else None,
         invalid=sum(bool(t.fallback) for t in asked) / len(asked) if asked else None,
-        memory_mb=_number(snapshot.model.facts.get("memory_mb")) if snapshot.model else None,
+        memory_mb=_number(state.model.facts.get("memory_mb")) if state.model else None,
         config=incumbent.config if incumbent is not None else {},
         state=f"{opened.task}, {opened.proposer}" if opened is not None else "",
         metric=opened.metric if opened is not None else "",

@@ -256,7 +256,7 @@ class Replay:
         return bool(new)
 
     @property
-    def snapshot(self) -> StudyState:
+    def state(self) -> StudyState:
         return self._fold.state
 
     def send(self, request: Request) -> None:

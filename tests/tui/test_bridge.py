@@ -74,7 +74,7 @@ def test_a_link_folds_what_is_on_the_disk(home: Path) -> None:
     link = bridge.FolderLink("mine")
     while link.poll():
         pass
-    assert link.snapshot.done_count == 6 and link.snapshot.finished is not None
+    assert link.state.done_count == 6 and link.state.finished is not None
     assert not link.alive
 
 
@@ -102,17 +102,17 @@ async def test_a_started_study_is_followed_and_survives_in_its_own_session(
     link = await bridge.start(tmp_path / "task.toml")
     assert link.name == "task" and link.process is not None
     assert os.getsid(link.process.pid) != os.getsid(0)
-    while link.snapshot.done_count < 1:
+    while link.state.done_count < 1:
         link.poll()
         await asyncio.sleep(0.01)
     link.send(Pause())
-    while link.snapshot.phase != "paused":
+    while link.state.phase != "paused":
         link.poll()
         await asyncio.sleep(0.01)
     assert link.alive
     link.process.kill()
     await link.process.wait()
-    assert not link.alive and link.snapshot.finished is None
+    assert not link.alive and link.state.finished is None
 
 
 async def test_a_study_that_cannot_start_leaves_its_words(

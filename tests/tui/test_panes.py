@@ -35,9 +35,9 @@ def flown() -> recorded.Replay:
     return recorded.Replay(recorded.flown())
 
 
-def snapshot_of(link: recorded.Replay) -> StudyState:
+def state_of(link: recorded.Replay) -> StudyState:
     link.poll()
-    return link.snapshot
+    return link.state
 
 
 # Talk
@@ -148,7 +148,7 @@ async def test_baselines_are_drawn_beside_the_study(opened: Opened, flown: recor
 
 
 def test_axes_know_their_scales() -> None:
-    axes = {a.name: a for a in axes_of(snapshot_of(recorded.Replay(recorded.finished(20))))}
+    axes = {a.name: a for a in axes_of(state_of(recorded.Replay(recorded.finished(20))))}
     assert next(iter(axes)) == "n_estimators" and "booster" not in axes
     depth = axes["max_depth"]
     assert depth.at(depth.ends[0]) == 0.0 and depth.at(depth.ends[1]) == 1.0

@@ -254,10 +254,10 @@ def test_until_the_next_process_speaks_the_past_stays(home: Path) -> None:
     before, after = bridge.FolderLink("mine"), bridge.FolderLink("mine")
     while before.poll():
         pass
-    assert before.snapshot.current is not None
+    assert before.state.current is not None
     after.continue_from(before)
-    assert after.snapshot.done_count == len(after.snapshot.trials) == 9
-    assert after.snapshot.phase == "waiting" and after.snapshot.opened is not None
+    assert after.state.done_count == len(after.state.trials) == 9
+    assert after.state.phase == "waiting" and after.state.opened is not None
 
 
 async def test_enter_takes_a_line_before_the_keys_after_it(tasks: list[TaskEntry]) -> None:
@@ -285,9 +285,9 @@ async def test_a_long_past_is_read_at_once_after_resuming(
     link.alive = False
     async with opened(link) as pilot:
         await pilot.press("r")
-        await until(pilot, lambda: again.snapshot.done_count == 60)
+        await until(pilot, lambda: again.state.done_count == 60)
         again.add(*list(recorded.events(90))[-400:])  # its process wrote all events anew
-        await until(pilot, lambda: again.snapshot.done_count > 85)
+        await until(pilot, lambda: again.state.done_count > 85)
 
 
 async def test_a_note_goes_to_the_trial_that_was_chosen_a_moment_ago(opened: Opened) -> None:
@@ -296,7 +296,7 @@ async def test_a_note_goes_to_the_trial_that_was_chosen_a_moment_ago(opened: Ope
         screen = pilot.app.screen
         assert isinstance(screen, StudyScreen)
         screen.action_best()
-        assert screen.selected == link.snapshot.incumbent
+        assert screen.selected == link.state.incumbent
 
 
 async def test_a_text_typed_faster_than_it_is_drawn_narrows_a_list(tasks: list[TaskEntry]) -> None:

@@ -28,7 +28,7 @@ def flown() -> recorded.Replay:
     return recorded.Replay(recorded.flown())
 
 
-def snapshot_of(events: list[Any]) -> StudyState:
+def state_of(events: list[Any]) -> StudyState:
     watch = StateFold()
     for event, t in events:
         watch.apply(event, t)
@@ -196,7 +196,7 @@ def test_a_line_is_a_budget(text: str, request_: requests.Extend | None) -> None
 async def test_rerun_note_and_undo(opened: Opened, flown: recorded.Replay) -> None:
     flown.add((recorded.steered("hint: shallow", 9, undo="hint: shallow"), flown.last_t))
     async with opened(flown) as pilot:
-        best = flown.snapshot.incumbent
+        best = flown.state.incumbent
         await pilot.press("R")
         await pilot.press("g", "j", "R", "N")
         await pilot.pause()
@@ -293,20 +293,20 @@ async def test_a_filter_shows_what_fits(opened: Opened, flown: recorded.Replay) 
     ],
 )  # fmt: skip
 def test_filters(text: str, numbers: list[int]) -> None:
-    snapshot = snapshot_of(recorded.flown())
-    found = rows(snapshot, Order(text=text))
-    assert [snapshot.trials[r].number for r in found if isinstance(r, int)] == numbers
+    state = state_of(recorded.flown())
+    found = rows(state, Order(text=text))
+    assert [state.trials[r].number for r in found if isinstance(r, int)] == numbers
 
 
 def test_lines_stand_where_they_were_done() -> None:
-    snapshot = snapshot_of(recorded.flown())
-    found = rows(snapshot, Order())
+    state = state_of(recorded.flown())
+    found = rows(state, Order())
     at = next(i for i, r in enumerate(found) if isinstance(r, SteeringAction))
     assert found[at - 1] == 3 and found[at + 1] == 4
     assert found[found.index(7) + 1] == RerunLine(7)
     assert isinstance(parse("score>high"), str)
-    failed_last = rows(snapshot, Order("score", True))
-    assert snapshot.trials[failed_last[-1]].value is None  # type: ignore[index]
+    failed_last = rows(state, Order("score", True))
+    assert state.trials[failed_last[-1]].value is None  # type: ignore[index]
 
 
 def test_a_note_on_a_study_at_rest_is_seen_and_waits(
@@ -329,6 +329,6 @@ def test_a_note_on_a_study_at_rest_is_seen_and_waits(
     while again.poll():
         pass
     for seen in (link, again):
-        trial = seen.snapshot.trial(1)
+        trial = seen.state.trial(1)
         assert trial is not None and trial.note == "look again"
     assert Inbox(folder).read() == [requests.Note(1, "look again")]

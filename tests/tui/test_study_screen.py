@@ -285,7 +285,7 @@ async def test_a_finished_study_opens_at_its_best(opened: Opened) -> None:
     link.alive = False
     async with opened(link) as pilot:
         screen = pilot.app.screen
-        assert isinstance(screen, StudyScreen) and screen.selected == link.snapshot.incumbent
+        assert isinstance(screen, StudyScreen) and screen.selected == link.state.incumbent
         text = text_of(pilot)
         assert "finished" in text and "test 0.8571" in text and "r resume" not in text
 

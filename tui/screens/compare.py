@@ -170,7 +170,7 @@ def of_studies(names: Sequence[str]) -> Compare:
             for _ in range(64):
                 if not link.poll():
                     break
-            found.append(sides.of_study(link.name, link.snapshot, chr(65 + number)))
+            found.append(sides.of_study(link.name, link.state, chr(65 + number)))
         return {"": found}
 
     return Compare(f"{len(links)} studies", read)

@@ -123,7 +123,7 @@ class AboutPane(Vertical):
         pages = self.query(StudyPage)
         page = pages.first() if pages else StudyPage(glyphs=self.glyphs, id="about-study")
         link = self._links.get(entry.name)
-        state = link.snapshot if link is not None else None
+        state = link.state if link is not None else None
         problem = ""
         if link is not None and state is not None and entry.state == "error":
             problem = plain(state.finished.message if state.finished else "") or link.last_output()

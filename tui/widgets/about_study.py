@@ -37,15 +37,15 @@ class StudyPage(Vertical):
         yield Sheet(classes="page-rest")
 
     def show(
-        self, entry: StudyEntry, snapshot: StudyState | None, now: float, problem: str = ""
+        self, entry: StudyEntry, state: StudyState | None, now: float, problem: str = ""
     ) -> None:
         """Draw the study.
 
         Args:
-            snapshot: None while nothing of it was read.
+            state: None while nothing of it was read.
             problem: the last message of its process when it ended with an error.
         """
-        self._shown = (entry, snapshot, now, problem)
+        self._shown = (entry, state, now, problem)
         if self.is_mounted and self.size.height:
             self._draw()
 
@@ -56,29 +56,29 @@ class StudyPage(Vertical):
         if self._shown is None or not self.query(Sheet):
             return
         entry, found, now, problem = self._shown
-        read, snapshot = found is not None, found or StudyState()
+        read, state = found is not None, found or StudyState()
         width, height = self.size.width, self.size.height
         head, rest = self.query_one(".page-head", Sheet), self.query_one(".page-rest", Sheet)
-        lines = head_lines(entry, snapshot, now, width, self.glyphs)
+        lines = head_lines(entry, state, now, width, self.glyphs)
         head.styles.height = len(lines)
         head.show(lambda w, h: lines)
         plot = self.query_one(ProgressPlot)
         plot.display = height >= _ROOM_FOR_PLOT and any(
-            t.value is not None for t in snapshot.trials
+            t.value is not None for t in state.trials
         )
         plot.styles.height = max(7, min(16, (height - len(lines)) * 2 // 5))
-        plot.show(snapshot, None)
+        plot.show(state, None)
         glyphs = self.glyphs
         told = "Its trials cannot be read." if entry.trials else "No trial yet."
         nothing = words(told if read else "", width, "$dim")
-        rest.show(lambda w, h: rest_lines(snapshot, problem, w, h, glyphs) or nothing)
+        rest.show(lambda w, h: rest_lines(state, problem, w, h, glyphs) or nothing)
 
 
 def head_lines(
-    entry: StudyEntry, snapshot: StudyState, now: float, width: int, glyphs: Glyphs
+    entry: StudyEntry, state: StudyState, now: float, width: int, glyphs: Glyphs
 ) -> Lines:
     """What was asked for, how far it is, what was reached."""
-    opened, dot = snapshot.opened, f" {glyphs.dot} "
+    opened, dot = state.opened, f" {glyphs.dot} "
     asked = [plain(", ".join(opened.estimators)) if opened else "", entry.metric]
     if opened is not None:
         asked += [f"{opened.rows:,} rows × {opened.features}", f"{opened.folds} folds"]
@@ -87,9 +87,9 @@ def head_lines(
         Content.styled(dot.join(filter(None, asked)), ""),
         Content.styled(dot.join(filter(None, (entry.proposer, model))), "$voice"),
     ]
-    took = snapshot.elapsed_s(now if entry.state == "running" else snapshot.last_t)
+    took = state.elapsed_s(now if entry.state == "running" else state.last_t)
     time = wording.duration(took) if took else ""
-    left = snapshot.left_s(now) if entry.state == "running" else None
+    left = state.left_s(now) if entry.state == "running" else None
     time += f", {wording.duration(left)} left" if left else ""
     told = f" {entry.trials}" + (f" of {entry.budget}" if entry.budget else "") + " trials"
     if entry.budget:
@@ -101,11 +101,11 @@ def head_lines(
         )
     else:
         lines.append(Content.assemble(told.strip(), ("   " + time, "$dim")))
-    best = snapshot.best
+    best = state.best
     if entry.best is not None:
         spread = f" {glyphs.plus_minus} {wording.score(best.std)}" if best and best.std else ""
         gain = "$good" if (entry.gain or 0) > 0 else "$dim"
-        end = snapshot.finished
+        end = state.finished
         test = end.test_value if end is not None else None
         parts = [
             Content.assemble(
@@ -120,16 +120,16 @@ def head_lines(
 
 
 def rest_lines(
-    snapshot: StudyState, problem: str, width: int, height: int, glyphs: Glyphs
+    state: StudyState, problem: str, width: int, height: int, glyphs: Glyphs
 ) -> Lines:
     """The incumbent against the default, then the last reasoning, as far as there is room."""
     lines: Lines = []
     if problem:
         lines += [heading("It ended with"), *words(problem, width, "$bad"), Content("")]
-    best = snapshot.best
+    best = state.best
     if best is not None and best.config:
-        lines += _configuration(best, _defaults(snapshot), width, max(3, height * 2 // 3), glyphs)
-    asked = (t for t in reversed(snapshot.trials) if t.proposer not in ("default", "queue"))
+        lines += _configuration(best, _defaults(state), width, max(3, height * 2 // 3), glyphs)
+    asked = (t for t in reversed(state.trials) if t.proposer not in ("default", "queue"))
     said = next((t for t in asked if t.reasoning.strip()), None)
     if said is not None:
         if lines:
@@ -140,12 +140,12 @@ def rest_lines(
     return _cut(lines, height, glyphs)
 
 
-def _defaults(snapshot: StudyState) -> Mapping[str, Any]:
+def _defaults(state: StudyState) -> Mapping[str, Any]:
     """The library's default configuration: as it was scored, else as the space has it."""
-    tried = next((t.config for t in snapshot.trials if t.proposer == "default" and t.config), None)
-    if tried is not None or snapshot.opened is None:
+    tried = next((t.config for t in state.trials if t.proposer == "default" and t.config), None)
+    if tried is not None or state.opened is None:
         return tried or {}
-    return {str(p.get("name")): p.get("default") for p in snapshot.opened.space}
+    return {str(p.get("name")): p.get("default") for p in state.opened.space}
 
 
 def _configuration(

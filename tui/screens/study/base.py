@@ -24,7 +24,7 @@ class StudyBase(BaseScreen[None]):
 
     @property
     def state(self) -> StudyState:
-        return self.link.snapshot
+        return self.link.state
 
     @property
     def live(self) -> bool:
