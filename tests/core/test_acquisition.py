@@ -56,8 +56,9 @@ def test_the_prior_leads_and_fades_as_trials_come_in() -> None:
         return -1000 * (u[:, 0] - 0.1) ** 2
 
     rng = np.random.default_rng(0)
+    noisy = told(spaced(60), lambda x: peak(x) + 0.05 * rng.normal())
     few = suggest(LINE, told(spaced(5), peak), rng, (), prior, 10.0)
-    many = suggest(LINE, told(spaced(60), peak), rng, (), prior, 10.0)
+    many = suggest(LINE, noisy, rng, (), prior, 10.0)
     without = suggest(LINE, told(spaced(5), peak), rng)
     assert few.config["x"] < 0.3 < 0.5 < many.config["x"] and without.config["x"] > 0.5
 

@@ -12,6 +12,7 @@ from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.evaluate.fitting import fit_watched
 from hyperllama.core.evaluate.pipeline import build_pipeline
 from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.evaluate.splits import make_folds
 from tests.core.test_pipeline import ROWS, data
 
 
@@ -40,6 +41,13 @@ def test_the_test_rows_are_the_last_ones_in_time() -> None:
     times = np.random.default_rng(0).permutation(ROWS).astype(float)
     evaluator = Evaluator(data(method="time", times=times))
     assert times[evaluator.test_rows].min() > times[evaluator.tune_rows].max()
+
+
+def test_folds_in_time_are_scored_on_what_comes_later() -> None:
+    times = np.random.default_rng(0).permutation(40).astype(float)
+    folds = make_folds("time", np.zeros(40), None, times, 4, 1, 0.0, 0, False)
+    assert len(folds) == 4
+    assert all(times[train].max() < times[scored].min() for train, scored in folds)
 
 
 def test_the_test_part_has_the_classes_in_their_shares() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,16 @@ def test_only_a_higher_score_makes_another_incumbent(
     bench.reopen()
     bench.budget = 4
     assert bench.study().run().best_number == best
+
+
+def test_a_score_that_is_no_number_is_a_failure(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, budget=3, runner=scored(math.nan, 0.5, math.inf))
+    end = bench.study().run()
+    finished = [e for e in bench.events if isinstance(e, TrialFinished)]
+    assert [(e.state, e.value) for e in finished] == [
+        ("fail", None), ("complete", 0.5), ("fail", None),
+    ]
+    assert end.best_number == 1 and "finite" in finished[0].reason
 
 
 def test_a_stored_tie_is_no_new_incumbent() -> None:
