@@ -10,11 +10,11 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.experiments.cache import KeptTrials, default_file
@@ -42,6 +42,7 @@ from hyperllama.core.storage.folder import Lock, holder, write_atomically
 from hyperllama.core.study.options import Options, engine_settings
 from hyperllama.core.trials import Proposer
 
+T = TypeVar("T")
 OnTrial = Callable[[Cell, "Mapping[str, Any] | None"], None]
 OnCell = Callable[[CellFacts], None]
 
@@ -114,24 +115,20 @@ def run_cells(
     lock = Lock(folder)
     lock.take()
     opened = opened or OpenedParts()
-    queue = _Queue(name, wanted, should_stop)
+    queue, player = _Queue(name, wanted, should_stop), CellPlayer(name, opened)
+    kept = None if opened.kept is None else str(opened.kept)
+    pieces = ((c, {"name": name, "cell": c.id, "kept": kept}) for c in iter(queue.take, None))
+
+    def here(cell: Cell) -> None:
+        player.play(queue.grid, cell, should_stop, on_trial)
+
     try:
-        if jobs > 1:
-            workers: Workers[Cell] = Workers(jobs, folder / "workers.log")
-            with workers:
-                for done, _ in workers.map(_messages(name, queue, opened)):
-                    on_cell(queue.finished(done))
-            return
-        player = CellPlayer(name, opened)
-        try:
-            while (cell := queue.take()) is not None:
-                player.play(queue.grid, cell, should_stop, on_trial)
-                on_cell(queue.finished(cell))
-        finally:
-            player.close()
+        for cell in _done(pieces, jobs, folder, here):
+            on_cell(queue.finished(cell))
         if not should_stop():
             on_end()
     finally:
+        player.close()
         (folder / STATUS).unlink(missing_ok=True)
         lock.release()
 
@@ -141,28 +138,32 @@ def fill_pools(
     on_piece: Callable[[str, int, int], None],
 ) -> None:  # fmt: skip
     """Evaluate the random pools of problems, as far as they are missing."""
-    pieces = [
+    missing = [
         (task, first, first + chunk) for task, p in problems.items() for first in p.missing(chunk)
     ]
-    if jobs > 1 and len(pieces) > 1:
-        messages = ((p, {"name": name, "fill": list(p)}) for p in pieces)
-        log = comparison_folder(name) / "workers.log"
-        workers: Workers[tuple[str, int, int]] = Workers(min(jobs, len(pieces)), log)
+    pieces = ((piece, {"name": name, "fill": list(piece)}) for piece in missing)
+
+    def here(piece: tuple[str, int, int]) -> None:
+        problems[piece[0]].fill(*piece[1:])
+
+    folder = comparison_folder(name)
+    for done, piece in enumerate(_done(pieces, min(jobs, len(missing)), folder, here), 1):
+        on_piece(f"{piece[0]}: random pool {piece[2]}", done, len(missing))
+
+
+def _done(
+    pieces: Iterable[tuple[T, Mapping[str, object]]], jobs: int, folder: Path,
+    here: Callable[[T], None],
+) -> Iterator[T]:  # fmt: skip
+    """Pieces of work as they finish: by `here` in this process, or by their messages in workers."""
+    if jobs > 1:
+        workers: Workers[T] = Workers(jobs, folder / "workers.log")
         with workers:
-            for done, ((task, _, last), _) in enumerate(workers.map(messages), 1):
-                on_piece(f"{task}: random pool {last}", done, len(pieces))
+            yield from (piece for piece, _ in workers.map(pieces))
         return
-    for done, (task, first, last) in enumerate(pieces, 1):
-        problems[task].fill(first, last)
-        on_piece(f"{task}: random pool {last}", done, len(pieces))
-
-
-def _messages(
-    name: str, queue: _Queue, opened: OpenedParts
-) -> Iterator[tuple[Cell, dict[str, Any]]]:
-    kept = None if opened.kept is None else str(opened.kept)
-    while (cell := queue.take()) is not None:
-        yield cell, {"name": name, "cell": cell.id, "kept": kept}
+    for piece, _ in pieces:
+        here(piece)
+        yield piece
 
 
 class _Queue:
