@@ -1,4 +1,4 @@
-"""A search space as plain values, for events, forms and other watchers that hold no space."""
+"""A search space as plain values, for events and forms, which hold no space."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Ranges:
         return whole
 
     def freeze(self, name: str, value: Any) -> Ranges:
-        """Hold a hyperparameter at `value`, which may lie outside its present range.
+        """Freeze a hyperparameter at `value`, which may lie outside its present range.
 
         Raises:
             SpaceError: there is no such hyperparameter, the value is of another kind, or nothing
@@ -98,7 +98,7 @@ class Ranges:
         changed = Ranges(self.base, {**self.kept, name: entry})
         if not changed.space.free:
             raise SpaceError(
-                "every hyperparameter would be held", "leave at least one of them free to vary"
+                "every hyperparameter would be frozen", "leave at least one of them free to vary"
             )
         return changed
 

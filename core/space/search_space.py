@@ -176,7 +176,7 @@ class SearchSpace:
         return SearchSpace({**self._by_name, param.name: param}.values())
 
     def freeze(self, name: str, value: Value) -> SearchSpace:
-        """The space with `name` held at `value`, which has to lie in its domain."""
+        """The space with `name` frozen at `value`, which has to lie in its domain."""
         p = self._by_name[name]
         if not p.domain.contains(value):
             raise SpaceError(f"{name} = {value!r} is outside {p.domain.describe()}")

@@ -1,4 +1,4 @@
-"""What a task's [space] does to the default search space: hold, change, add, condition."""
+"""What a task's [space] does to the default search space: freeze, change, add, condition."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def make_space(task: Task, kind: str, facts: Facts) -> SearchSpace:
     except SpaceError as error:
         raise task.wrong("space", error.message, error.hint) from error
     if not space.free:
-        raise task.wrong("space", "every hyperparameter is held, so there is nothing to tune",
+        raise task.wrong("space", "every hyperparameter is frozen, so there is nothing to tune",
                          "leave at least one of them free")
     return space
 
@@ -92,7 +92,7 @@ def check_installed(task: Task) -> None:
 
 
 def check_additions(task: Task, kind: str, facts: Facts) -> None:
-    """Check added hyperparameters and held values against the library's own classes.
+    """Check added hyperparameters against the library's own classes.
 
     Imports a learning library, but only for a task that leaves the default space.
 
@@ -144,7 +144,7 @@ def _changed(task: Task, name: str, old: Param | None, change: Override) -> Para
     elif old is None and len(task.estimators) > 1:
         when = Condition(CHOICE, (name.partition(".")[0],))
     try:
-        domain = _domain(task, key, old, change)
+        domain = _domain(task, key, old.domain if old is not None else None, change)
     except SpaceError as error:
         raise task.wrong(key, error.message, error.hint) from error
     default = old.default if old is not None else None
@@ -159,13 +159,12 @@ def _changed(task: Task, name: str, old: Param | None, change: Override) -> Para
     return Param(name, domain, default, description, when)
 
 
-def _domain(task: Task, key: str, old: Param | None, change: Override) -> Domain:
-    """The new domain of one parameter; `old` is None for one that is added."""
+def _domain(task: Task, key: str, was: Domain | None, change: Override) -> Domain:
+    """The new domain of one parameter; `was` is None for one that is added."""
     if "value" in change.model_fields_set:
-        return _held(task, key, old, _none(change.value))
+        return _frozen(task, key, was, _none(change.value))
     if change.choices is not None:
         return Categorical(tuple(_none(c) for c in change.choices))
-    was = old.domain if old is not None else None
     if change.low is None and change.high is None and isinstance(was, Categorical):
         if change.log is not None or change.step is not None or change.type is not None:
             raise task.wrong(key, "is a choice, so it has no scale", f"allowed: {was.describe()}")
@@ -201,10 +200,9 @@ def _domain(task: Task, key: str, old: Param | None, change: Override) -> Domain
     return Integer(int(low), int(high), log, 1 if step is None else int(step))
 
 
-def _held(task: Task, key: str, old: Param | None, value: Value) -> Domain:
+def _frozen(task: Task, key: str, was: Domain | None, value: Value) -> Domain:
     """The domain with one value only; a number may lie outside the default bounds."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    was = old.domain if old is not None else None
     if isinstance(was, (Float, Integer)) and isinstance(value, str):
         raise task.wrong(key, f"{shown(value)} is not allowed", f"allowed: {was.describe()}")
     if isinstance(was, Float) and number:

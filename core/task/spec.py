@@ -80,13 +80,13 @@ class Limits(TomlTable):
 
 
 class Override(TomlTable):
-    """What a task says about one hyperparameter: hold it, change its bounds, or add it.
+    """What a task says about one hyperparameter: freeze it, change its bounds, or add it.
 
     In strings, "none" means Python's None.
     """
 
     value: Scalar | None = None
-    """Hold it here. In the file a bare value does the same: `max_depth = 6`."""
+    """Freeze it here. In the file a bare value does the same: `max_depth = 6`."""
     low: int | float | None = None
     high: int | float | None = None
     log: bool | None = None
@@ -107,7 +107,7 @@ class Override(TomlTable):
             raise ValueError(f"`choices` excludes `{ranged[0]}`")
         if self.value is not None and (ranged or self.choices is not None):
             other = ranged[0] if ranged else "choices"
-            raise ValueError(f"`value` holds it, so `{other}` has no effect")
+            raise ValueError(f"`value` freezes it, so `{other}` has no effect")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"low = {self.low!r} is above high = {self.high!r}")
         if self.log and self.low is not None and self.low <= 0:

@@ -146,5 +146,5 @@ def test_changes_of_people_add_up_and_are_taken_back_one_by_one() -> None:
     assert Ranges(SPACE, ranges.kept).space == ranges.space
     assert ranges.release("rate").kept == {"leaf": {"low": 7, "high": 7}}
     one = SearchSpace([Param("x", Float(0.0, 1.0))])
-    with pytest.raises(SpaceError, match="would be held"):
+    with pytest.raises(SpaceError, match="would be frozen"):
         Ranges(one).freeze("x", 0.5)
