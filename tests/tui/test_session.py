@@ -49,7 +49,7 @@ def test_a_study_is_flown_from_the_keyboard(home: Path, session: Session) -> Non
     best = json.loads((winner / "best.json").read_text("utf8"))
     assert best["study"] == session.name and best["config"]
     asked = [json.loads(line)["do"] for line in session.asked.splitlines()]
-    wanted = {"review", "accept", "reject", "freeze", "range", "hint", "note", "pause", "undo"}
+    wanted = {"review", "approve", "reject", "freeze", "range", "hint", "note", "pause", "undo"}
     assert wanted <= set(asked)
     log = (home / "logs" / "interface.log").read_text("utf8")
     errors = [line for line in log.splitlines() if " error: " in line]
