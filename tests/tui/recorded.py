@@ -192,7 +192,7 @@ def held() -> list[tuple[Event, float]]:
     cut = next(i for i, (e, _) in enumerate(whole) if isinstance(e, ProposalMade) and e.number == 9)
     made, t = whole[cut]
     assert isinstance(made, ProposalMade)
-    return [*whole[:cut], (steered("each proposal waits for a word", 8, review=True), t - 0.1),
+    return [*whole[:cut], (steered("each proposal waits for approval", 8, review=True), t - 0.1),
             (replace(made, awaits_approval=True), t)]  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class Session:
 
     @property
     def held(self) -> int | None:
-        """The trial whose proposal waits for a word; None when none does."""
+        """The trial whose proposal waits for approval; None when none does."""
         told = [from_json(line) for line in self.heard.splitlines()]
         last = next((pair[0] for pair in reversed(told) if pair), None)
         return last.number if isinstance(last, ProposalMade) and last.awaits_approval else None
@@ -98,7 +98,7 @@ class Session:
             self.terminal.read(0.1)
 
     def see_proposal(self, number: int) -> None:
-        """Wait until that proposal waits for a word, and is shown."""
+        """Wait until that proposal waits for approval, and is shown."""
         self.until(lambda: self.held == number, f"proposal {number}")
         self.wait(f"? {number:>2}")
 

@@ -254,7 +254,7 @@ def test_sentences_tell_what_the_panes_show() -> None:
     assert "waits for your approval" in told[0]
     assert told[-1].startswith("Trial 9 waits for your approval: space")
     assert any("It sets n_est" in line and ", was " in line for line in told)
-    assert any(line == "You: each proposal waits for a word." for line in told)
+    assert any(line == "You: each proposal waits for approval." for line in told)
     assert "interrupted; r resumes it" in sentences.describe(watch.state, "s", False)[0]
 
 
