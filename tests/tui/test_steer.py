@@ -11,7 +11,8 @@ from hyperllama.core.events import TrialFinished, requests
 from hyperllama.core.study import StateFold, SteeringAction, StudyState
 from hyperllama.tui import bounds
 from hyperllama.tui.arrange import Order, RerunLine, parse, rows
-from hyperllama.tui.dialogs import ConfigurationDialog, PickDialog, PromptDialog, TextDialog
+from hyperllama.tui.dialogs import PickDialog, PromptDialog, TextDialog
+from hyperllama.tui.dialogs.configuration import ConfigurationDialog
 from hyperllama.tui.screens.study.steering import parse_budget
 from hyperllama.tui.widgets.study.history import History
 from tests.tui import recorded

@@ -9,7 +9,8 @@ from textual import work
 
 from hyperllama.core.events import requests
 from hyperllama.tui import bounds
-from hyperllama.tui.dialogs import ConfigurationDialog, PromptDialog
+from hyperllama.tui.dialogs import PromptDialog
+from hyperllama.tui.dialogs.configuration import ConfigurationDialog
 from hyperllama.tui.screens.study.base import StudyBase
 
 REVIEW_ACTIONS = ("accept", "reject", "another")
