@@ -9,10 +9,10 @@ import pytest
 from hyperllama.core.events import ProposalText, StudyFinished, StudyPaused, TrialFinished, requests
 from hyperllama.tui.dialogs import (
     AnswerDialog,
-    ConfigurationDialog,
     PromptDialog,
     TextDialog,
 )
+from hyperllama.tui.dialogs.configuration import ConfigurationDialog
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
 from hyperllama.tui.widgets.study.history import History
