@@ -20,7 +20,7 @@ from hyperllama.tui import actions, keymap, settings, themes
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.filter_line import FilterLine
 from hyperllama.tui.widgets.listing import Listing
-from hyperllama.tui.widgets.rows import Column, Rows
+from hyperllama.tui.widgets.rows import ListColumn, Rows
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ All settings are in one file, `settings.toml`; its path is below the list. A lin
 """
     LEAST = 16
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         return (
-            Column("changed", "", 1, gap=1),
-            Column("name", "setting", 26, drop=1),
-            Column("value", "value", 18),
-            Column("about", "what it does", 0),
+            ListColumn("changed", "", 1, gap=1),
+            ListColumn("name", "setting", 26, drop=1),
+            ListColumn("value", "value", 18),
+            ListColumn("about", "what it does", 0),
         )
 
     def draw(self, entry: SettingLine, key: str, width: int) -> Content:

@@ -13,7 +13,7 @@ from hyperllama.core.experiments.reading import CellFacts, Comparison
 from hyperllama.core.text import plain
 from hyperllama.tui import actions, wording
 from hyperllama.tui.widgets.listing import Listing, state_mark
-from hyperllama.tui.widgets.rows import Column, Rows
+from hyperllama.tui.widgets.rows import ListColumn, Rows
 from hyperllama.tui.widgets.sheet import bar
 
 _WHAT_FOR = """\
@@ -38,13 +38,13 @@ starts or stops it, `↵` shows the figures so far. It is a process of its own: 
 this program is left, and after a restart of the machine `s` continues it.
 """
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         return (
-            Column("state", "state", 10),
-            Column("name", "comparison", 0),
-            Column("what", "size", 34, drop=1),
-            Column("done", "trials", 11, right=True),
-            Column("left", "time left", 10, right=True),
+            ListColumn("state", "state", 10),
+            ListColumn("name", "comparison", 0),
+            ListColumn("what", "size", 34, drop=1),
+            ListColumn("done", "trials", 11, right=True),
+            ListColumn("left", "time left", 10, right=True),
         )
 
     def draw(self, entry: Comparison, key: str, width: int) -> Content:
@@ -88,15 +88,15 @@ first, `x` leaves it out or includes it again; what runs already is not changed.
             self.budget, self.comparison = found.grid.budget, found.grid.name
         self.show(found.cells if found is not None else ())
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         longest = max((len(c.cell.task) for c in self.entries), default=0)
         return (
-            Column("state", "state", 12),
-            Column("contender", "contender", 0),
-            Column("task", "task", max(8, min(20, longest)), drop=2),
-            Column("seed", "seed", 4, right=True, drop=3),
-            Column("bar", "trials", 16, drop=1),
-            Column("best", "best", 8, right=True, drop=4),
+            ListColumn("state", "state", 12),
+            ListColumn("contender", "contender", 0),
+            ListColumn("task", "task", max(8, min(20, longest)), drop=2),
+            ListColumn("seed", "seed", 4, right=True, drop=3),
+            ListColumn("bar", "trials", 16, drop=1),
+            ListColumn("best", "best", 8, right=True, drop=4),
         )
 
     def draw(self, entry: CellFacts, key: str, width: int) -> Content:

@@ -11,7 +11,7 @@ from hyperllama.core.text import plain
 from hyperllama.tui import wording
 from hyperllama.tui.library import StudyEntry, TaskEntry
 from hyperllama.tui.widgets.listing import Listing, state_mark
-from hyperllama.tui.widgets.rows import Column, Rows
+from hyperllama.tui.widgets.rows import ListColumn, Rows
 
 if TYPE_CHECKING:
     from hyperllama.models.gguf import ModelFile
@@ -71,17 +71,17 @@ marks studies that `c` compares.
             self.cursor = at
             self.focus()
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         return (
-            Column("state", "state", 13),
-            Column("name", "study", 0),
-            Column("task", "task", 22, drop=5),
-            Column("by", "proposer", 26, drop=6),
-            Column("metric", "metric", 18, drop=4),
-            Column("best", "best", 8, right=True),
-            Column("gain", "gain", 8, right=True, drop=2),
-            Column("trials", "trials", 7, right=True, drop=1),
-            Column("changed", "changed", 10, right=True, drop=3),
+            ListColumn("state", "state", 13),
+            ListColumn("name", "study", 0),
+            ListColumn("task", "task", 22, drop=5),
+            ListColumn("by", "proposer", 26, drop=6),
+            ListColumn("metric", "metric", 18, drop=4),
+            ListColumn("best", "best", 8, right=True),
+            ListColumn("gain", "gain", 8, right=True, drop=2),
+            ListColumn("trials", "trials", 7, right=True, drop=1),
+            ListColumn("changed", "changed", 10, right=True, drop=3),
         )
 
     def draw(self, entry: StudyEntry, key: str, width: int) -> Content:
@@ -151,19 +151,19 @@ one as it is; `space` shows the file, where model, proposer and budget can be ch
     LEAST = 34
     described = False  # the page beside the list has the description
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         name = max(8, min(20, max((len(e.name) for e in self.entries), default=0)))
         if self.described:
             return (
-                Column("name", "task", name),
-                Column("estimators", "estimators", 0),
-                Column("trials", "trials", 6, right=True),
+                ListColumn("name", "task", name),
+                ListColumn("estimators", "estimators", 0),
+                ListColumn("trials", "trials", 6, right=True),
             )
         return (
-            Column("name", "task", name),
-            Column("estimators", "estimators", 22, drop=3),
-            Column("trials", "trials", 6, right=True, drop=2),
-            Column("about", "about", 0, drop=1),
+            ListColumn("name", "task", name),
+            ListColumn("estimators", "estimators", 22, drop=3),
+            ListColumn("trials", "trials", 6, right=True, drop=2),
+            ListColumn("about", "about", 0, drop=1),
         )
 
     def draw(self, entry: TaskEntry, key: str, width: int) -> Content:
@@ -200,12 +200,12 @@ speed, settings, and which model is the default; ★ marks it.
         self.searched, self.default = True, default
         self.show(models)
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         return (
-            Column("mark", "", 1, gap=1),
-            Column("name", "model", 0),
-            Column("weights", "weights", 7, right=True, drop=2),
-            Column("size", "size", 7, right=True, drop=1),
+            ListColumn("mark", "", 1, gap=1),
+            ListColumn("name", "model", 0),
+            ListColumn("weights", "weights", 7, right=True, drop=2),
+            ListColumn("size", "size", 7, right=True, drop=1),
         )
 
     def draw(self, model: ModelFile, key: str, width: int) -> Content:

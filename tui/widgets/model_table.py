@@ -12,7 +12,7 @@ from hyperllama.models.gguf import Fit, Machine, ModelFile, default_context, fit
 from hyperllama.tui import wording
 from hyperllama.tui.settings import ModelSettings, of_model
 from hyperllama.tui.widgets.listing import Listing
-from hyperllama.tui.widgets.rows import Column
+from hyperllama.tui.widgets.rows import ListColumn
 
 _MB = 2**20
 
@@ -67,20 +67,20 @@ default of new studies, `l` loads it to measure its memory, `b` measures its spe
         self.default: Callable[[ModelFile], bool] = lambda model: False
         self.state: Callable[[ModelFile], str] = lambda model: ""
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         fits = max((self._fits(row).cell_length for row in self.entries), default=0)
         return (
-            Column("mark", "", 1, gap=1),
-            Column("name", "model", 0),
-            Column("architecture", "kind", 9, drop=4),
-            Column("weights", "weights", 7, right=True, drop=3),
-            Column("quant", "quant", 7, drop=6),
-            Column("size", "file", 7, right=True, drop=5),
-            Column("trained", "context", 7, right=True, drop=7),
-            Column("talks", "chat", 8, drop=2),
-            Column("memory", "memory", 16, drop=1),
-            Column("fits", "fits", max(8, min(25, fits))),
-            Column("speed", "speed", 10, right=True, drop=8),
+            ListColumn("mark", "", 1, gap=1),
+            ListColumn("name", "model", 0),
+            ListColumn("architecture", "kind", 9, drop=4),
+            ListColumn("weights", "weights", 7, right=True, drop=3),
+            ListColumn("quant", "quant", 7, drop=6),
+            ListColumn("size", "file", 7, right=True, drop=5),
+            ListColumn("trained", "context", 7, right=True, drop=7),
+            ListColumn("talks", "chat", 8, drop=2),
+            ListColumn("memory", "memory", 16, drop=1),
+            ListColumn("fits", "fits", max(8, min(25, fits))),
+            ListColumn("speed", "speed", 10, right=True, drop=8),
         )
 
     def draw(self, row: ModelRow, key: str, width: int) -> Content:

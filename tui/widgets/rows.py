@@ -27,7 +27,7 @@ _KEPT_ROWS = 400
 
 
 @dataclass(frozen=True)
-class Column:
+class ListColumn:
     """One column.
 
     Attributes:
@@ -45,7 +45,7 @@ class Column:
     gap: int = _GAP
 
 
-def fit(columns: Sequence[Column], width: int, least: int = 12) -> list[tuple[Column, int]]:
+def fit(columns: Sequence[ListColumn], width: int, least: int = 12) -> list[tuple[ListColumn, int]]:
     """The columns that find room in `width` cells, each with its width."""
     kept = list(columns)
 
@@ -95,7 +95,7 @@ class Rows(ScrollView, can_focus=True):
 
     # What a subclass provides
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         """The columns, left to right."""
         raise NotImplementedError
 
@@ -173,7 +173,9 @@ class Rows(ScrollView, can_focus=True):
         mark = ("▌" if self.has_focus else "▏") if index == self.cursor else " "
         return self._aligned(mark, width, lambda column, cells: self.cell(index, column.key, cells))
 
-    def _aligned(self, mark: str, width: int, text: Callable[[Column, int], Content]) -> Content:
+    def _aligned(
+        self, mark: str, width: int, text: Callable[[ListColumn, int], Content]
+    ) -> Content:
         """A line of the texts of all columns that have room."""
         parts = [Content.styled(mark, "$primary")]
         for column, cells in fit(self.columns(), width - 2, self.LEAST):

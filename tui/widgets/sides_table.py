@@ -11,7 +11,7 @@ from hyperllama.tui import wording
 from hyperllama.tui.sides import Side, differing
 from hyperllama.tui.widgets.curves import style_of
 from hyperllama.tui.widgets.listing import Listing
-from hyperllama.tui.widgets.rows import Column
+from hyperllama.tui.widgets.rows import ListColumn
 
 _MB = 2**20
 
@@ -29,20 +29,20 @@ tried before, *invalid* of those that could not be used as the model wrote them.
 """
     LEAST = 14
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         return (
-            Column("mark", "", 1, gap=1),
-            Column("label", "name", 0),
-            Column("state", "about", 22, drop=9),
-            Column("score", "score", 17, right=True),
-            Column("gain", "gain", 8, right=True, drop=4),
-            Column("test", "test", 8, right=True, drop=5),
-            Column("trials", "trials", 6, right=True, drop=8),
-            Column("ask", "proposal", 8, right=True, drop=1),
-            Column("tokens", "tokens", 6, right=True, drop=3),
-            Column("again", "repeat", 6, right=True, drop=6),
-            Column("invalid", "invalid", 7, right=True, drop=2),
-            Column("memory", "memory", 8, right=True, drop=7),
+            ListColumn("mark", "", 1, gap=1),
+            ListColumn("label", "name", 0),
+            ListColumn("state", "about", 22, drop=9),
+            ListColumn("score", "score", 17, right=True),
+            ListColumn("gain", "gain", 8, right=True, drop=4),
+            ListColumn("test", "test", 8, right=True, drop=5),
+            ListColumn("trials", "trials", 6, right=True, drop=8),
+            ListColumn("ask", "proposal", 8, right=True, drop=1),
+            ListColumn("tokens", "tokens", 6, right=True, drop=3),
+            ListColumn("again", "repeat", 6, right=True, drop=6),
+            ListColumn("invalid", "invalid", 7, right=True, drop=2),
+            ListColumn("memory", "memory", 8, right=True, drop=7),
         )
 
     def cell(self, index: int, key: str, width: int) -> Content:
@@ -98,12 +98,12 @@ dimmed. A dash: it has no effect there.
         self.sides = sides
         self.show(differing(sides))
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         sides = (
-            Column(str(i), s.mark, 11, right=True, drop=len(self.sides) - i)
+            ListColumn(str(i), s.mark, 11, right=True, drop=len(self.sides) - i)
             for i, s in enumerate(self.sides)
         )
-        return (Column("name", "winner", 0), *sides)
+        return (ListColumn("name", "winner", 0), *sides)
 
     def draw(self, entry: tuple[str, list[object]], key: str, width: int) -> Content:
         name, values = entry

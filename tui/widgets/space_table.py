@@ -13,7 +13,7 @@ from hyperllama.tui import actions, wording
 from hyperllama.tui.draft import place
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.widgets.listing import Listing
-from hyperllama.tui.widgets.rows import Column, Rows
+from hyperllama.tui.widgets.rows import ListColumn, Rows
 
 
 class SpaceTable(Listing[dict[str, Any]]):
@@ -38,14 +38,14 @@ The picture shows the range within the default one; the diamond is the first tri
             super().__init__()
             self.what, self.row = what, row
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         return (
-            Column("mark", "", 1, gap=1),
-            Column("name", "hyperparameter", 0),
-            Column("picture", "range", 18),
-            Column("text", "", 26, drop=1),
-            Column("default", "start", 9, right=True, drop=2),
-            Column("about", "what it does", 40, drop=3),
+            ListColumn("mark", "", 1, gap=1),
+            ListColumn("name", "hyperparameter", 0),
+            ListColumn("picture", "range", 18),
+            ListColumn("text", "", 26, drop=1),
+            ListColumn("default", "start", 9, right=True, drop=2),
+            ListColumn("about", "what it does", 40, drop=3),
         )
 
     def draw(self, row: dict[str, Any], key: str, width: int) -> Content:

@@ -18,7 +18,7 @@ from hyperllama.tui import actions, wording
 from hyperllama.tui.glyphs import Glyphs
 from hyperllama.tui.widgets.field import Field
 from hyperllama.tui.widgets.listing import Listing
-from hyperllama.tui.widgets.rows import Column, Rows
+from hyperllama.tui.widgets.rows import ListColumn, Rows
 
 
 class Files(Listing[Path]):
@@ -41,11 +41,11 @@ narrow the list, `tab` completes, `↵` opens the marked line.
             self.set_reactive(Rows.cursor, 0)
             self.show(paths)
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         return (
-            Column("name", "name", 0),
-            Column("size", "size", 9, right=True, drop=1),
-            Column("when", "changed", 12, right=True, drop=2),
+            ListColumn("name", "name", 0),
+            ListColumn("size", "size", 9, right=True, drop=1),
+            ListColumn("when", "changed", 12, right=True, drop=2),
         )
 
     def draw(self, path: Path, key: str, width: int) -> Content:
@@ -106,14 +106,14 @@ frequent values of categories with their shares.
         self.target, self.dropped = target, dropped
         self.show(columns)
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         return (
-            Column("use", "", 2),
-            Column("name", "column", 0),
-            Column("kind", "type", 9),
-            Column("empty", "empty", 6, right=True, drop=1),
-            Column("distinct", "distinct", 8, right=True, drop=3),
-            Column("values", "values", 34, drop=2),
+            ListColumn("use", "", 2),
+            ListColumn("name", "column", 0),
+            ListColumn("kind", "type", 9),
+            ListColumn("empty", "empty", 6, right=True, drop=1),
+            ListColumn("distinct", "distinct", 8, right=True, drop=3),
+            ListColumn("values", "values", 34, drop=2),
         )
 
     def draw(self, column: dict[str, Any], key: str, width: int) -> Content:

@@ -16,7 +16,7 @@ from hyperllama.core.text import plain
 from hyperllama.tui import actions, wording
 from hyperllama.tui.arrange import Order, RerunLine, Row, rows
 from hyperllama.tui.glyphs import UNICODE, Glyphs
-from hyperllama.tui.widgets.rows import Column, Rows, fit
+from hyperllama.tui.widgets.rows import ListColumn, Rows, fit
 from hyperllama.tui.widgets.study.trial_cells import PARAM, TrialCells, failure
 
 COLUMN_HELP = {
@@ -190,24 +190,25 @@ class History(Rows):
     def row_count(self) -> int:
         return len(self._rows)
 
-    def columns(self) -> Sequence[Column]:
+    def columns(self) -> Sequence[ListColumn]:
         count = self._state.trials[-1].number if self._state.trials else 0
         g = self.glyphs
         found = [
-            Column("mark", "", 1, gap=1),
-            Column("number", "#", max(2, len(str(count))), right=True),
-            Column("by", "by", 7, drop=2),
-            Column("score", "score", 7, right=True, gap=1),
-            Column("std", g.plus_minus + " std", 5 + len(g.plus_minus), drop=3),
-            Column("folds", "folds", self._cells.fold_cells, drop=4),
-            Column("train", "train", 7, right=True, drop=6),
-            Column("time", "time", 5, right=True, drop=5),
+            ListColumn("mark", "", 1, gap=1),
+            ListColumn("number", "#", max(2, len(str(count))), right=True),
+            ListColumn("by", "by", 7, drop=2),
+            ListColumn("score", "score", 7, right=True, gap=1),
+            ListColumn("std", g.plus_minus + " std", 5 + len(g.plus_minus), drop=3),
+            ListColumn("folds", "folds", self._cells.fold_cells, drop=4),
+            ListColumn("train", "train", 7, right=True, drop=6),
+            ListColumn("time", "time", 5, right=True, drop=5),
         ]
         for name in self.shown:
             if name.startswith(PARAM):
                 short = plain(wording.short_name(name.removeprefix(PARAM)))
-                found.append(Column(name, short, max(8, min(12, len(short))), right=True, drop=1))
-        found.append(Column("what", "changed vs best", 0))
+                cells = max(8, min(12, len(short)))
+                found.append(ListColumn(name, short, cells, right=True, drop=1))
+        found.append(ListColumn("what", "changed vs best", 0))
         found = [c for c in found if c.key in ("mark", "number", *self.shown)]
         if self.order.plain:
             return found
