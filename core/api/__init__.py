@@ -1,1 +1,1 @@
-"""The Python interface for scripts: HyperLlama as an Optuna sampler."""
+"""The Python interface for scripts: an Optuna sampler, a search estimator of scikit-learn."""

@@ -42,7 +42,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Quote:
-    """Text by somebody else; each line becomes a paragraph."""
+    """Text that was not written by HyperLlama; each line becomes a paragraph."""
 
     text: str
 

@@ -140,7 +140,7 @@ def _validation_and_test(study: ReportedStudy, best: TrialState) -> list[Block]:
         )
     said = (
         "The validation score chose this configuration among "
-        f"{len(study.complete)}, so it flatters it a little."
+        f"{len(study.complete)}, so it is likely a little too high."
     )
     if study.test_value is not None:
         said += (
@@ -157,7 +157,7 @@ def _validation_and_test(study: ReportedStudy, best: TrialState) -> list[Block]:
 
 
 def _baselines(study: ReportedStudy) -> list[Block]:
-    """What simpler ways found with the same budget, where that was looked at."""
+    """What baselines found with the same budget, where they were run."""
     found = study.panel
     if found is None or not found.lines or not found.curve:
         return []
@@ -169,8 +169,8 @@ def _baselines(study: ReportedStudy) -> list[Block]:
         rows.append([line.name, show(line.mean[-1]), band, line.source])
     said = "; ".join(found.words())
     return [
-        Heading("Beside simpler ways"),
-        TableBlock(["way", "best score", "band", "source"], rows, right=(1, 2)),
+        Heading("Baselines"),
+        TableBlock(["baseline", "best score", "band", "source"], rows, right=(1, 2)),
         Paragraph(f"{said[:1].upper()}{said[1:]}."),
     ]
 

@@ -69,7 +69,7 @@ def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
     assert [(t.config, t.value) for t in read_study(study).trials] == before
     report = tmp_path / "out" / "report.md"
     assert report in export_study(study, report.parent, with_model=False)
-    assert "Beside simpler ways" in report.read_text() and "exact expectation" in report.read_text()
+    assert "Baselines" in report.read_text() and "exact expectation" in report.read_text()
     switch(study, False)
     with pytest.raises(StudyError, match="switched off"):
         run_baselines(study)
