@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import collections
 import re
 import subprocess
 import sys
@@ -103,3 +105,33 @@ def test_every_requirement_is_pinned() -> None:
 def test_the_changelog_knows_this_version() -> None:
     """A version is released with a few words for its users."""
     assert f"\n## {project()['version']}\n" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def sources() -> dict[Path, str]:
+    """Every module of the package, by its path."""
+    folders = ("core", "models", "tui")
+    return {p: p.read_text("utf8") for f in folders for p in sorted((ROOT / f).rglob("*.py"))}
+
+
+def test_modules_classes_and_functions_stay_small() -> None:
+    """400, 250 and 60 lines: where one grows beyond that, it does two things."""
+    limits = {ast.ClassDef: 250, ast.FunctionDef: 60, ast.AsyncFunctionDef: 60}
+    too_long = []
+    for path, text in sources().items():
+        if text.count("\n") > 400:
+            too_long.append(path.name)
+        for node in ast.walk(ast.parse(text)):
+            limit = limits.get(type(node))
+            if limit and node.end_lineno - node.lineno + 1 > limit:
+                too_long.append(f"{path.name}: {node.name}")
+    assert too_long == []
+
+
+def test_one_class_one_name() -> None:
+    found = collections.Counter(
+        node.name
+        for text in sources().values()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in found.items() if count > 1] == []
