@@ -6,7 +6,6 @@ cancels, the child is killed, also in the middle of a C call, and the next trial
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from hyperllama.core.evaluate.process import RequestStopped, RunnerProcess
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.space import Config
 from hyperllama.core.task import Problem, Task, load_task
+from hyperllama.models.process.processors import usable_processors
 
 OPEN_LIMIT_S = 1800.0
 Stop = Callable[[], bool]
@@ -49,7 +49,7 @@ class TrialRunner:
     def __init__(self, task_file: Path, *, log: Path, threads: int = 0) -> None:
         self.task: Task = load_task(task_file)
         limits = self.task.limits
-        self.threads = threads or limits.threads or max(1, (os.cpu_count() or 2) - 1)
+        self.threads = threads or limits.threads or max(1, usable_processors() - 1)
         self.rows = self.test_rows = self.folds = 0
         self.summary: tuple[str, ...] = ()
         """The table in a few plain lines."""

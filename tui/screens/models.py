@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +25,7 @@ from hyperllama.models.gguf import (
     resolve_model,
     usual_folders,
 )
+from hyperllama.models.process.processors import usable_processors
 from hyperllama.tui import actions, library, settings, wording
 from hyperllama.tui.dialogs import PromptDialog
 from hyperllama.tui.model_work import ModelWork
@@ -204,7 +204,7 @@ class Models(BaseScreen[None]):
 
     def action_threads(self) -> None:
         if (row := self.row) is not None:
-            cores = os.cpu_count() or 1
+            cores = usable_processors()
             about = f"Threads of llama.cpp, up to {cores}. Empty: all cores but one."
             self._set(row, "threads", "Threads", about, range(1, cores + 1))
 
