@@ -136,10 +136,11 @@ class StateFold:
 def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
     """What an event changes in the study as a whole: names of its state's fields -> values."""
     if isinstance(event, StudyOpened):
-        return dict(  # noqa: C408
-            opened=event, doing="between", paused=False, finished=None, started_t=t,
-            hints=event.hints, resting_t=0.0, rested_s=0.0, undo="", rerun=None,
-        )  # fmt: skip
+        return {
+            "opened": event, "doing": "between", "paused": False, "finished": None,
+            "started_t": t, "hints": event.hints, "resting_t": 0.0, "rested_s": 0.0,
+            "undo": "", "rerun": None,
+        }  # fmt: skip
     if isinstance(event, ModelLoading):
         return {"doing": "loading", "loading": event.fraction}
     if isinstance(event, ModelLoaded):
