@@ -231,6 +231,13 @@ def test_a_comparison_is_stopped_goes_on_and_trains_nothing_twice(tmp_path: Path
     assert kept.get("nothing", "of this") is None
 
 
+def test_cells_that_are_skipped_are_not_run(tmp_path: Path) -> None:
+    kept = next(c for c in grid(tmp_path).cells if c.contender == "random")
+    skip("one", lambda cell: cell.id != kept.id)
+    found = run_comparison("one")
+    assert [c.cell.id for c in found.cells if c.trials] == [kept.id]
+
+
 # -- figures -----------------------------------------------------------------------------------
 
 

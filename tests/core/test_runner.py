@@ -129,6 +129,7 @@ def test_cancelling_between_folds_keeps_the_child(runner: TrialRunner) -> None:
     pid, seen = runner.pid, []
     result = runner.evaluate(QUICK, seed=0, on_fold=seen.append, should_stop=lambda: bool(seen))
     assert result.state in ("cancelled", "complete") and runner.pid == pid
+    assert (result.value is None) == (result.state == "cancelled")
 
 
 def test_a_child_that_dies_costs_no_trial(runner: TrialRunner) -> None:

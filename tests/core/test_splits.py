@@ -79,6 +79,13 @@ def test_the_seed_reaches_the_estimator() -> None:
     assert scores[0] == scores[1] != scores[2]
 
 
+def test_the_best_iteration_is_the_one_with_the_highest_score() -> None:
+    evaluator = Evaluator(data(estimators=["xgboost"], rounds=4))
+    fold = next(evaluator.evaluate({"n_estimators": 200, "learning_rate": 0.5}, 0))
+    assert len(fold.curve) < 50 and fold.best_iteration == int(np.argmax(fold.curve))
+    assert fold.best_iteration == len(fold.curve) - 1 - 4
+
+
 def test_watched_rows_are_prepared_as_the_training_rows_are() -> None:
     x = np.array([[0.0], [2.0], [4.0]])
     seen = []
