@@ -59,7 +59,7 @@ class LaunchRunner(FakeRunner):
 @pytest.fixture(autouse=True)
 def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     LaunchRunner.troubles = []
-    monkeypatch.setattr("hyperllama.core.evaluate.client.TrialRunner", LaunchRunner)
+    monkeypatch.setattr("hyperllama.core.study.problem.TrialRunner", LaunchRunner)
 
 
 @pytest.fixture
