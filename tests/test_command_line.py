@@ -92,7 +92,7 @@ def test_show_for_people(there: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert run_command_line(["show", "quick", "--trial", "9"]) == 7
     assert "no trial 9" in capsys.readouterr().err
     assert run_command_line(["show", "quick", "--follow"]) == 0
-    assert "the budget is used" in capsys.readouterr().out
+    assert "trial budget used" in capsys.readouterr().out
 
 
 def test_studies(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +118,7 @@ def test_the_same_command_makes_the_same_study(
     """Another folder, another process, stopped in the middle: the same trials."""
     part = hyperllama("run", task, "--proposer", "random", "--seed", "5", "--budget", "2")
     assert part.returncode == 0, part.stderr
-    assert "the budget is used" in part.stdout and "\x1b" not in part.stdout
+    assert "trial budget used" in part.stdout and "\x1b" not in part.stdout
     rest = hyperllama("resume", "quick", "--budget", "4", "--json")
     assert rest.returncode == 0, rest.stderr
     told = [json.loads(line) for line in rest.stdout.splitlines()]
@@ -238,7 +238,7 @@ def test_ctrl_c_ends_politely_and_resume_goes_on(tmp_path: Path) -> None:
     assert "RUNNING" not in {t.state.name for t in study.trials}
     assert holder(study_dir("quick")) is None
     again = hyperllama("resume", "quick", "--budget", str(len(study.trials) + 1))
-    assert again.returncode == 0 and "the budget is used" in again.stdout
+    assert again.returncode == 0 and "trial budget used" in again.stdout
 
 
 def test_sigterm_in_the_middle_of_a_long_fit(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_a_running_study_has_one_process_and_is_told_what_to_do(
         for words, answer in (
             ("hint keep it small", "hint: keep it small"),
             ("freeze max_features 0.5", "max_features"),
-            ("undo", "taken back"),
+            ("undo", "undone"),
             ("review on", '"awaits_approval":true'),
             ("accept", '"awaits_approval":true'),
             ("reject too deep", '"awaits_approval":true'),
@@ -330,7 +330,7 @@ def test_detached_goes_on_alone(task: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "away runs in the background" in done.stdout
     followed = hyperllama("show", "away", "--follow")
-    assert followed.returncode == 0 and "the budget is used" in followed.stdout
+    assert followed.returncode == 0 and "trial budget used" in followed.stdout
     summary = read_summary(study_dir("away"))
     assert summary is not None and summary["state"] == "finished" and not summary["live"]
     refused = hyperllama("run", task, "--study", "away", "--detached")
@@ -339,9 +339,9 @@ def test_detached_goes_on_alone(task: Path) -> None:
 
 def test_on_a_terminal_the_view_is_live_and_colours_can_be_off(task: Path) -> None:
     shown = _on_terminal(command("run", task, "--proposer", "random", "--budget", "2"), {})
-    assert "\x1b[" in shown and "the budget is used" in shown
+    assert "\x1b[" in shown and "trial budget used" in shown
     plain = _on_terminal(command("show", "quick", "--follow"), {"TERM": "dumb"})
-    assert "\x1b[" not in plain and "the budget is used" in plain
+    assert "\x1b[" not in plain and "trial budget used" in plain
 
 
 def _on_terminal(line: list[str], env: dict[str, str]) -> str:

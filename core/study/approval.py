@@ -105,7 +105,7 @@ class Approval:
         if config is None or key(config) == key(proposal.config):
             return proposal
         words = in_words(config, self._record.state)
-        self._steering.write(f"changed the proposal for trial {number}: {words}")
+        self._steering.write(f"edited the proposal for trial {number}: {words}")
         record = {**proposal.record, "proposed": proposal.config, "proposed_by": proposal.proposer}
         return replace(proposal, config=config, proposer="edited", record=record)
 

@@ -97,12 +97,15 @@ class Changes:
         elif isinstance(request, requests.Review):
             self._review(request.on)
         elif isinstance(request, requests.Freeze):
-            self._change(request.name, "frozen", ranges.freeze(request.name, request.value))
+            frozen = ranges.freeze(request.name, request.value)
+            self._change(request.name, f"frozen at {request.value}", frozen)
         elif isinstance(request, requests.Range):
             low, high, choices = request.low, request.high, request.choices
-            self._change(request.name, "now", ranges.limit(request.name, low, high, choices))
+            changed = ranges.limit(request.name, low, high, choices)
+            self._change(request.name, f"range {_described(changed, request.name)}", changed)
         elif isinstance(request, requests.ResetRange):
-            self._change(request.name, "again", ranges.release(request.name))
+            reset = ranges.release(request.name)
+            self._change(request.name, f"range reset: {_described(reset, request.name)}", reset)
         elif isinstance(request, requests.Undo):
             self._undo_newest()
         elif isinstance(request, requests.Rerun):
@@ -119,7 +122,7 @@ class Changes:
         number = store.queue(config)
 
         def undo() -> _Settings:
-            refusal = {"proposer": "queue", "rejected": True, "reason": "taken back"}
+            refusal = {"proposer": "queue", "rejected": True, "reason": "undone"}
             if any(trial.number == number for trial in store.waiting()):
                 store.finish(number, None, refusal)
             return {}
@@ -183,18 +186,16 @@ class Changes:
             text = "each proposal waits for approval" if on else "review mode is off"
             self.write(text, lambda: {"review": not on}, review=on)
 
-    def _change(self, name: str, word: str, after: Ranges) -> None:
+    def _change(self, name: str, what: str, after: Ranges) -> None:
         before = self._record.ranges
-        domain = after.space[name].domain if name in after.space else after.base[name].domain
-        text = f"{name} {word}: {domain.describe()}"
-        self.write(text, lambda: _range_settings(before), **_range_settings(after))
+        self.write(f"{name} {what}", lambda: _range_settings(before), **_range_settings(after))
 
     def _undo_newest(self) -> None:
         if not self._undo:
-            self._record.note("info", "there is nothing to take back")
+            self._record.note("info", "there is nothing to undo")
             return
         text, undo = self._undo.pop()
-        self.write(f"taken back: {text}", **undo())
+        self.write(f"undone: {text}", **undo())
 
     def _rerun(self, request: requests.Rerun) -> None:
         state = self._record.state
@@ -222,6 +223,12 @@ class Changes:
 
         self._record.emit(TrialNoted(number, text))
         self.write(f"note on trial {number}: {text or '(removed)'}", undo)
+
+
+def _described(ranges: Ranges, name: str) -> str:
+    """The range of a hyperparameter in words."""
+    space = ranges.space if name in ranges.space else ranges.base
+    return space[name].domain.describe()
 
 
 def _range_settings(ranges: Ranges) -> dict[str, Any]:

@@ -167,10 +167,10 @@ class RequestHandler:
     def _resume(self) -> None:
         if self._stopping:
             self._stopping = False
-            self._changes.write("goes on: the stop was taken back")
+            self._changes.write("the stop was undone")
         if self._record.state.paused:
             self._record.emit(StudyResumed())
-            self._changes.write("went on")
+            self._changes.write("resumed")
 
     def _go_on(self) -> dict[str, Any]:
         self._stopping = False

@@ -280,8 +280,8 @@ def test_changes_are_taken_back_newest_first(bench: Bench) -> None:
     said = lines(bench)
     for part in ("hint: shallow", "max_depth frozen", "budget is now 11", "queued:", "random"):
         assert any(part in text for text in said)
-        assert any(text.startswith("taken back") and part in text for text in said)
-    assert "there is nothing to take back" in " ".join(warned(bench))
+        assert any(text.startswith("undone") and part in text for text in said)
+    assert "there is nothing to undo" in " ".join(warned(bench))
     bench.reopen()
     bench.study().run()
     again = [e.text for e in retold(bench) if isinstance(e, StudySteered)]

@@ -221,7 +221,7 @@ def _rest_and_crash(s: Session) -> Iterator[str]:
     s.until(lambda: s.process not in (None, pid), "another process")
     s.wait("hint: not this")
     s.press("u")
-    s.until(lambda: "taken back: hint: not this" in s.heard, "the undoing")
+    s.until(lambda: "undone: hint: not this" in s.heard, "the undoing")
 
 
 def _end(s: Session) -> Iterator[str]:

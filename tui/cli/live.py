@@ -245,7 +245,7 @@ def steering_line(event: Event) -> str:
 def ending(event: StudyFinished, study: str) -> list[str]:
     """How a study ended and what to do next."""
     why = {
-        "budget": "the budget is used",
+        "budget": "trial budget used",
         "minutes": "time limit reached",
         "stopped": "stopped",
         "exhausted": "every configuration was tried",
