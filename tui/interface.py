@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # nothing of this is loaded before the first screen is drawn
     from hyperllama.core.errors import HyperLlamaError
-    from hyperllama.tui import bridge
-    from hyperllama.tui.glyphs import Glyphs
-    from hyperllama.tui.settings import Settings
+    from hyperllama.tui.preferences.settings import Settings
+    from hyperllama.tui.processes import bridge
+    from hyperllama.tui.text.glyphs import Glyphs
 
 
 class Interface(Protocol):

@@ -24,13 +24,12 @@ from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
 from hyperllama.core.storage.proposal_log import read_beliefs
 from hyperllama.core.storage.store import StoredTrial
-from hyperllama.core.study.approval import Approval
 from hyperllama.core.study.budget import WorkClock
-from hyperllama.core.study.changes import Changes
-from hyperllama.core.study.conversation import Conversation
-from hyperllama.core.study.ending import FINISHED, finished, rate_on_test_rows, summary
+from hyperllama.core.study.findings.ending import FINISHED, finished, rate_on_test_rows, summary
+from hyperllama.core.study.findings.importance import METHOD, importance
+from hyperllama.core.study.findings.reruns import rerun
+from hyperllama.core.study.findings.wider_ranges import RangeSuggestions
 from hyperllama.core.study.history import stored_events, stored_settings
-from hyperllama.core.study.importance import METHOD, importance
 from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.study.proposals import (
     observed,
@@ -41,9 +40,10 @@ from hyperllama.core.study.proposals import (
 )
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
-from hyperllama.core.study.reruns import rerun
-from hyperllama.core.study.steering import POLL_S, RequestHandler
-from hyperllama.core.study.wider_ranges import RangeSuggestions
+from hyperllama.core.study.steering.approval import Approval
+from hyperllama.core.study.steering.changes import Changes
+from hyperllama.core.study.steering.conversation import Conversation
+from hyperllama.core.study.steering.requests import POLL_S, RequestHandler
 from hyperllama.core.trials import Exhausted, Proposal
 
 HOPELESS_AFTER = 5  # failed trials, when none ever completed

@@ -38,8 +38,8 @@ from hyperllama.core.space import (
 from hyperllama.core.space.ranges import Ranges
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.request_log import send
-from hyperllama.core.study.conversation import suggested
-from hyperllama.core.study.importance import importance
+from hyperllama.core.study.findings.importance import importance
+from hyperllama.core.study.steering.conversation import suggested
 from hyperllama.core.trials import Answer, Observed, Proposer, Question
 from tests.core.fakes import SPACE, Bench, Drawn, quality
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
-from hyperllama.core.study.wider_ranges import FEWEST, RangeSuggestions, WiderRange, wider_ranges
+from hyperllama.core.study.findings.wider_ranges import (
+    FEWEST,
+    RangeSuggestions,
+    WiderRange,
+    wider_ranges,
+)
 from hyperllama.core.trials import Observed
 
 SPACE = SearchSpace(

@@ -11,9 +11,10 @@ import pytest
 from textual.pilot import Pilot
 
 from hyperllama.models.gguf import Machine, ModelFile
-from hyperllama.tui import library, settings
 from hyperllama.tui.app import HyperLlama
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.content import library
+from hyperllama.tui.content.library import TaskEntry
+from hyperllama.tui.preferences import settings
 from hyperllama.tui.screens.study import StudyScreen
 from tests.tui import recorded
 

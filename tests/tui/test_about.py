@@ -9,10 +9,10 @@ from textual.pilot import Pilot
 
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.models.gguf import ModelFile
-from hyperllama.tui import task_facts
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.content import task_facts
+from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.screens.home import Home
-from hyperllama.tui.widgets.home_lists import StudyList
+from hyperllama.tui.widgets.lists.home import StudyList
 from tests.tui import recorded
 from tests.tui.conftest import text_of
 from tests.tui.test_home import app, put_events, put_study

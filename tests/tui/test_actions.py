@@ -12,10 +12,11 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from hyperllama.core.events import Event
-from hyperllama.tui import actions, keymap
+from hyperllama.tui import actions
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.dialogs.help import keys_table
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.preferences import keymap
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.screens.compare import Compare
 from hyperllama.tui.screens.comparisons import Comparisons
@@ -26,15 +27,15 @@ from hyperllama.tui.screens.new_study import NewStudy
 from hyperllama.tui.screens.preview import Preview
 from hyperllama.tui.screens.settings import SettingsScreen
 from hyperllama.tui.screens.study import StudyScreen
-from hyperllama.tui.widgets.comparison_lists import CellQueue
+from hyperllama.tui.widgets.form.space_table import SpaceTable
+from hyperllama.tui.widgets.form.table_look import ColumnList, Files
 from hyperllama.tui.widgets.keybar import MOST_KEYS
-from hyperllama.tui.widgets.rows import Rows
-from hyperllama.tui.widgets.space_table import SpaceTable
+from hyperllama.tui.widgets.lists.comparisons import CellQueue
+from hyperllama.tui.widgets.lists.rows import Rows
 from hyperllama.tui.widgets.study.history import History
 from hyperllama.tui.widgets.study.progress import ProgressPlot
 from hyperllama.tui.widgets.study.reasoning import Reasoning
 from hyperllama.tui.widgets.study.talk import Talk
-from hyperllama.tui.widgets.table_look import ColumnList, Files
 from tests.tui import recorded
 from tests.tui.test_home import put_study
 

@@ -15,7 +15,7 @@ from hyperllama.core.events.requests import Hint, Pause
 from hyperllama.core.storage.event_log import EventTail
 from hyperllama.core.storage.folder import Lock
 from hyperllama.core.storage.paths import study_dir
-from hyperllama.tui import bridge
+from hyperllama.tui.processes import bridge
 from tests.tui import recorded
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_study.py")))

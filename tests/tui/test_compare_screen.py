@@ -20,15 +20,16 @@ from hyperllama.core.experiments.grid import (
 from hyperllama.core.experiments.reading import cell_file
 from hyperllama.core.storage.folder import EVENTS
 from hyperllama.core.storage.paths import study_dir
-from hyperllama.tui import bridge, sides
 from hyperllama.tui.app import HyperLlama
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.content import sides
+from hyperllama.tui.content.library import TaskEntry
+from hyperllama.tui.content.sides import Side
+from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.compare import Compare
 from hyperllama.tui.screens.comparisons import Comparisons
 from hyperllama.tui.screens.new_comparison import NewComparison
-from hyperllama.tui.sides import Side
-from hyperllama.tui.widgets.choice import Choice
-from hyperllama.tui.widgets.comparison_lists import CellQueue
+from hyperllama.tui.widgets.form.choice import Choice
+from hyperllama.tui.widgets.lists.comparisons import CellQueue
 from tests.small import TASK, write_task
 from tests.tui import recorded
 from tests.tui.conftest import text_of

@@ -14,11 +14,12 @@ from hyperllama.core.storage import trash
 from hyperllama.core.storage.database import open_storage
 from hyperllama.core.storage.folder import EVENTS, Lock, free_name, write_summary
 from hyperllama.core.storage.paths import study_dir
-from hyperllama.tui import bridge, library
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.content import library
+from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.dialogs import AnswerDialog
 from hyperllama.tui.dialogs.help import HelpDialog
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home, StudyList
 from hyperllama.tui.screens.preview import Preview
 from hyperllama.tui.screens.study import StudyScreen

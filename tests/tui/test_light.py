@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.tui import glyphs, themes
 from hyperllama.tui.app import HyperLlama, run
+from hyperllama.tui.preferences import themes
+from hyperllama.tui.text import glyphs
 
 HEAVY = (
     "optuna sklearn xgboost polars llama_cpp joblib numpy scipy pandas pydantic torch sqlalchemy "

@@ -13,10 +13,10 @@ from textual.pilot import Pilot
 
 from hyperllama.core.events import ImportanceFound
 from hyperllama.tui.app import HyperLlama
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.screens.preview import Preview
-from hyperllama.tui.widgets.about import AboutPane
-from hyperllama.tui.widgets.home_lists import ModelList
+from hyperllama.tui.widgets.about.page import AboutPane
+from hyperllama.tui.widgets.lists.home import ModelList
 from tests.tui import recorded
 from tests.tui.test_home import NOW, put_events, put_study
 

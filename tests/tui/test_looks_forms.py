@@ -15,11 +15,11 @@ from textual.pilot import Pilot
 
 from hyperllama.core.experiments.grid import Contender, make_grid
 from hyperllama.core.experiments.reading import cell_file
-from hyperllama.tui import draft as drafts
 from hyperllama.tui.app import HyperLlama
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.content import draft as drafts
+from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.screens.models import Models
-from hyperllama.tui.widgets.model_table import ModelTable
+from hyperllama.tui.widgets.lists.models import ModelTable
 from tests.small import TASK, write_task
 from tests.tui.test_compare_screen import trial
 from tests.tui.test_home import NOW

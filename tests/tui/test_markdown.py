@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hyperllama.tui import markdown
+from hyperllama.tui.text import markdown
 
 
 def shown(text: str, width: int = 40) -> list[str]:

@@ -9,12 +9,13 @@ import pytest
 from textual.pilot import Pilot
 
 from hyperllama.models.gguf import Gpu, Machine
-from hyperllama.tui import bridge, settings
 from hyperllama.tui.app import HyperLlama
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.content.library import TaskEntry
+from hyperllama.tui.preferences import settings
+from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.models import Models
-from hyperllama.tui.widgets.model_table import ModelTable
+from hyperllama.tui.widgets.lists.models import ModelTable
 from tests.models.tiny_gguf import write_tiny
 from tests.tui.conftest import text_of
 from tests.tui.test_home import NOW

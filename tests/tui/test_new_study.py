@@ -12,15 +12,15 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from hyperllama.core.task.draft.server import DraftServer
-from hyperllama.tui import draft as drafts
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.content import draft as drafts
+from hyperllama.tui.content.draft import complete, range_value
 from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
-from hyperllama.tui.draft import complete, range_value
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.new_study import NewStudy
-from hyperllama.tui.widgets.form import BY_ID
-from hyperllama.tui.widgets.space_table import SpaceTable
-from hyperllama.tui.widgets.table_look import Files
+from hyperllama.tui.widgets.form.lines import BY_ID
+from hyperllama.tui.widgets.form.space_table import SpaceTable
+from hyperllama.tui.widgets.form.table_look import Files
 from tests.small import write_task
 from tests.tui.conftest import text_of
 from tests.tui.test_home import NOW

@@ -18,8 +18,10 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.experiments.panel import BaselineCurve, BaselinePanel
 from hyperllama.core.study import StateFold, StudyState
-from hyperllama.tui import bridge, layout, sentences, settings
+from hyperllama.tui.content import layout, sentences
 from hyperllama.tui.dialogs import TextDialog
+from hyperllama.tui.preferences import settings
+from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
 from hyperllama.tui.widgets.study.history import History

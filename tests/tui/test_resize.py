@@ -9,10 +9,10 @@ from textual.pilot import Pilot
 
 from hyperllama.models.gguf import ModelFile
 from hyperllama.tui.app import HyperLlama
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.screens.settings import SettingsScreen
-from hyperllama.tui.widgets.about import AboutPane
-from hyperllama.tui.widgets.model_table import ModelTable
+from hyperllama.tui.widgets.about.page import AboutPane
+from hyperllama.tui.widgets.lists.models import ModelTable
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
 from tests.tui.test_compare_screen import sizes as sizes

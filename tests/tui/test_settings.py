@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from hyperllama.core.storage.paths import home
-from hyperllama.tui import settings, themes
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.dialogs.help import HelpDialog
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.preferences import settings, themes
 from hyperllama.tui.screens.models import Models
 from hyperllama.tui.screens.settings import PressKey, SettingsScreen
 from tests.tui.conftest import keep_settings, text_of

@@ -19,10 +19,10 @@ from hyperllama.core.events.requests import Hint, Pause, Stop
 from hyperllama.core.storage.folder import EVENTS, Lock
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.request_log import Inbox
-from hyperllama.tui import bridge
 from hyperllama.tui.app import HyperLlama
+from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
 from tests.tui import recorded

@@ -9,11 +9,11 @@ import pytest
 
 from hyperllama.core.events import TrialFinished, requests
 from hyperllama.core.study import StateFold, SteeringAction, StudyState
-from hyperllama.tui import bounds
-from hyperllama.tui.arrange import Order, RerunLine, parse, rows
+from hyperllama.tui.content.arrange import Order, RerunLine, parse, rows
 from hyperllama.tui.dialogs import PickDialog, PromptDialog, TextDialog
 from hyperllama.tui.dialogs.configuration import ConfigurationDialog
 from hyperllama.tui.screens.study.steering import parse_budget
+from hyperllama.tui.text import bounds
 from hyperllama.tui.widgets.study.history import History
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
@@ -316,7 +316,7 @@ def test_a_note_on_a_study_at_rest_is_seen_and_waits(
     from hyperllama.core.events import to_json
     from hyperllama.core.storage.paths import study_dir
     from hyperllama.core.storage.request_log import Inbox
-    from hyperllama.tui.bridge import FolderLink
+    from hyperllama.tui.processes.bridge import FolderLink
 
     folder = study_dir("bank-churn")
     folder.mkdir(parents=True)

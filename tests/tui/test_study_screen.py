@@ -259,7 +259,7 @@ async def test_a_dead_study_says_so_and_offers_to_go_on(
         resumed.append(name)
         return recorded.Replay(recorded.live(10, 0.2))
 
-    monkeypatch.setattr("hyperllama.tui.bridge.resume", resume)
+    monkeypatch.setattr("hyperllama.tui.processes.bridge.resume", resume)
     link.alive = False
     async with opened(link) as pilot:
         assert "interrupted" in text_of(pilot, "#status") and "r resume" in text_of(pilot, "#keys")
@@ -296,7 +296,7 @@ async def test_more_trials_for_a_finished_study_go_on_with_it(
     async def resume(name: str) -> recorded.Replay:
         return recorded.Replay(recorded.live(20, 0.2))
 
-    monkeypatch.setattr("hyperllama.tui.bridge.resume", resume)
+    monkeypatch.setattr("hyperllama.tui.processes.bridge.resume", resume)
     link = recorded.Replay(recorded.finished(20))
     link.alive = False
     async with opened(link) as pilot:

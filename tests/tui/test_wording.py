@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperllama.tui import wording
-from hyperllama.tui.glyphs import ASCII, UNICODE, sparkline
-from hyperllama.tui.widgets.canvas import nice_ticks, tick_labels
+from hyperllama.tui.text import wording
+from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
+from hyperllama.tui.widgets.plots.canvas import nice_ticks, tick_labels
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.storage.paths import home
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, glyphs, keymap, old_settings, settings, themes
+from hyperllama.tui import actions
+from hyperllama.tui.preferences import keymap, old_settings, settings, themes
+from hyperllama.tui.text import glyphs
 
 _NO_COLOR = NoColor()
 _REPORTS_KEPT = 500

@@ -17,10 +17,11 @@ from textual.content import Content
 from textual.screen import Screen
 
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, themes
+from hyperllama.tui import actions
 from hyperllama.tui.app.palette import ActionCommands
 from hyperllama.tui.app.studies import StudiesApp
 from hyperllama.tui.dialogs import TextDialog
+from hyperllama.tui.preferences import themes
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.screens.home import Home
 

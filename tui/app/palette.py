@@ -12,8 +12,9 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 
-from hyperllama.tui import actions, themes
+from hyperllama.tui import actions
 from hyperllama.tui.app.look import LookApp
+from hyperllama.tui.preferences import themes
 from hyperllama.tui.screens.base import BaseScreen
 
 

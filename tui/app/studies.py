@@ -17,7 +17,7 @@ from hyperllama.tui.dialogs import AnswerDialog
 from hyperllama.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
-    from hyperllama.tui import bridge
+    from hyperllama.tui.processes import bridge
 
 
 class StudiesApp(LookApp):
@@ -47,13 +47,13 @@ class StudiesApp(LookApp):
 
     async def start_study(self, task: Path, choices: bridge.Choices) -> bridge.StudyLink | None:
         """Start a new study; None, and reported, where that failed."""
-        from hyperllama.tui import bridge
+        from hyperllama.tui.processes import bridge
 
         return await self._started(bridge.start(task, choices))
 
     async def resume_study(self, name: str) -> bridge.StudyLink | None:
         """Resume a study, once however often that is asked; None, and reported: it failed."""
-        from hyperllama.tui import bridge
+        from hyperllama.tui.processes import bridge
 
         link = self.links.get(name)
         if link is not None and link.alive:
@@ -67,7 +67,7 @@ class StudiesApp(LookApp):
 
     def open_study(self, name: str) -> None:
         """Show a study that is on the disk."""
-        from hyperllama.tui import bridge
+        from hyperllama.tui.processes import bridge
 
         self.show_study(self.links.get(name) or bridge.FolderLink(name))
 
@@ -77,7 +77,7 @@ class StudiesApp(LookApp):
 
     @work(group="export")
     async def write_report(self, name: str) -> None:
-        from hyperllama.tui import bridge
+        from hyperllama.tui.processes import bridge
 
         self.notify("Writing the report", timeout=3)
         try:
@@ -88,7 +88,7 @@ class StudiesApp(LookApp):
     @work(group="export")
     async def write_winner(self, name: str) -> None:
         """The last fit, on all rows, takes about as long as a trial."""
-        from hyperllama.tui import bridge
+        from hyperllama.tui.processes import bridge
 
         self.notify("Writing the winner: configuration, script, fitted pipeline", timeout=4)
         try:
@@ -105,7 +105,7 @@ class StudiesApp(LookApp):
         if not trash.overdue(self.clock()):
             return
         from hyperllama.models.process import python_argv
-        from hyperllama.tui import bridge
+        from hyperllama.tui.processes import bridge
 
         with contextlib.suppress(OSError):  # it is tried again at the next start
             argv = python_argv("hyperllama.core.storage.trash")

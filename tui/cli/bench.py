@@ -283,7 +283,7 @@ def _write(results: Comparison, out: Path, arguments: argparse.Namespace) -> Non
 def _show(line: ProgressLine, progress: RunProgress) -> None:
     """How far the bench is, and which run failed."""
     from hyperllama.core.text import plain
-    from hyperllama.tui.wording import duration
+    from hyperllama.tui.text.wording import duration
 
     if progress.error:
         line.say(f"{plain(progress.label)}: {plain(progress.error)}")

@@ -211,7 +211,7 @@ def _list(as_json: bool) -> int:
 
 def _standing(found: Comparison) -> str:
     """How far it is, in one line."""
-    from hyperllama.tui.wording import duration
+    from hyperllama.tui.text.wording import duration
 
     if found.finished:
         return f"finished, {found.done_trials} trials"
@@ -262,7 +262,7 @@ def _run(name: str, as_json: bool) -> int:
 def _show(line: ProgressLine, progress: RunProgress) -> None:
     """How far the comparison is, and which cell failed."""
     from hyperllama.core.text import plain
-    from hyperllama.tui.wording import duration
+    from hyperllama.tui.text.wording import duration
 
     cell = "" if progress.cell is None else plain(describe(progress.cell))
     if progress.error:

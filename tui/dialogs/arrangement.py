@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.app import App
 
-from hyperllama.tui.arrange import SORTS, Order, parse
+from hyperllama.tui.content.arrange import SORTS, Order, parse
 from hyperllama.tui.dialogs.pick import PickDialog
 from hyperllama.tui.dialogs.prompt import PromptDialog
 from hyperllama.tui.widgets.study.history import COLUMN_HELP

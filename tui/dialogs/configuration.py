@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
 from hyperllama.core.text import plain
-from hyperllama.tui import bounds
+from hyperllama.tui.text import bounds
 from hyperllama.tui.widgets.field import Field
 
 

@@ -8,8 +8,9 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Markdown
 
-from hyperllama.tui import actions, settings
+from hyperllama.tui import actions
 from hyperllama.tui.dialogs.text import TextDialog
+from hyperllama.tui.preferences import settings
 
 
 class HelpDialog(TextDialog):

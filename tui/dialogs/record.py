@@ -9,7 +9,7 @@ from typing import Any
 from textual.content import Content
 
 from hyperllama.core.text import plain
-from hyperllama.tui import wording
+from hyperllama.tui.text import wording
 
 _TEXTS = {
     "prompt": "Prompt", "raw": "Raw reply", "reply": "Raw reply", "reasoning": "Reasoning",

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui import wording
+from hyperllama.tui.text import wording
 
 
 def describe_trial(trial: TrialState, state: StudyState) -> Content:

@@ -10,11 +10,11 @@ from textual.widget import Widget
 
 from hyperllama.tui import actions
 from hyperllama.tui.dialogs import PickDialog
-from hyperllama.tui.glyphs import UNICODE, Glyphs
 from hyperllama.tui.interface import Interface
-from hyperllama.tui.widgets.choice import Choice
+from hyperllama.tui.text.glyphs import UNICODE, Glyphs
+from hyperllama.tui.widgets.form.choice import Choice
 from hyperllama.tui.widgets.keybar import KeyBar
-from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.lists.rows import Rows
 
 Result = TypeVar("Result")
 

@@ -14,13 +14,15 @@ from textual.widgets import Static
 from hyperllama.core.errors import StudyError
 from hyperllama.core.experiments.reading import read_comparison
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, bridge, sides
+from hyperllama.tui import actions
+from hyperllama.tui.content import sides
+from hyperllama.tui.content.sides import Side
+from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.sides import Side
-from hyperllama.tui.widgets.about_sides import worth_lines
-from hyperllama.tui.widgets.curves import Curves
+from hyperllama.tui.widgets.about.sides import worth_lines
+from hyperllama.tui.widgets.lists.sides import SideTable, Winners
+from hyperllama.tui.widgets.plots.curves import Curves
 from hyperllama.tui.widgets.sheet import Sheet
-from hyperllama.tui.widgets.sides_table import SideTable, Winners
 
 REFRESH_S = 1.0
 _WIDE, _TALL = 110, 34  # cells from which panes stand beside, and plots below each other

@@ -18,11 +18,12 @@ from textual.widgets import Static
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.experiments import grid
 from hyperllama.core.experiments.reading import Comparison, all_comparisons
-from hyperllama.tui import actions, bridge
+from hyperllama.tui import actions
+from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.widgets.about_comparison import standing_lines
-from hyperllama.tui.widgets.comparison_lists import CellQueue, ComparisonList
-from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.about.comparison import standing_lines
+from hyperllama.tui.widgets.lists.comparisons import CellQueue, ComparisonList
+from hyperllama.tui.widgets.lists.rows import Rows
 from hyperllama.tui.widgets.sheet import Lines, Sheet
 
 REFRESH_S = 1.0

@@ -18,18 +18,20 @@ from textual.widgets import Input
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.storage import trash
-from hyperllama.tui import actions, library, settings
+from hyperllama.tui import actions
+from hyperllama.tui.content import library
+from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.dialogs import PromptDialog
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.preferences import settings
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.widgets.about import AboutPane
-from hyperllama.tui.widgets.filter_line import FilterLine
-from hyperllama.tui.widgets.home_lists import ORDERS, ModelList, StudyList, TaskList
-from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.about.page import AboutPane
+from hyperllama.tui.widgets.lists.filter_line import FilterLine
+from hyperllama.tui.widgets.lists.home import ORDERS, ModelList, StudyList, TaskList
+from hyperllama.tui.widgets.lists.rows import Rows
 
 if TYPE_CHECKING:  # loaded when a study is opened, after the first screen is drawn
     from hyperllama.models.gguf import Machine
-    from hyperllama.tui import bridge
+    from hyperllama.tui.processes import bridge
 
 REFRESH_S = 1.0
 _WIDE, _TALL = 110, 30  # cells from which there is room beside the lists, and for three of them
@@ -344,7 +346,7 @@ class Home(_StudyActions):
 
     @work
     async def _run(self, entry: TaskEntry, choices: bridge.Choices | None) -> None:
-        from hyperllama.tui.bridge import Choices
+        from hyperllama.tui.processes.bridge import Choices
 
         try:
             link = await self.interface.start_study(entry.path, choices or Choices())

@@ -26,14 +26,17 @@ from hyperllama.models.gguf import (
     usual_folders,
 )
 from hyperllama.models.process.processors import usable_processors
-from hyperllama.tui import actions, library, settings, wording
+from hyperllama.tui import actions
+from hyperllama.tui.content import library
 from hyperllama.tui.dialogs import PromptDialog
-from hyperllama.tui.model_work import ModelWork
+from hyperllama.tui.preferences import settings
+from hyperllama.tui.processes.model_work import ModelWork
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.widgets.about_model import about_lines, folder_lines, name_lines
-from hyperllama.tui.widgets.model_cost import beside_lines, cost_lines
-from hyperllama.tui.widgets.model_table import ModelRow, ModelTable, row_of
-from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.text import wording
+from hyperllama.tui.widgets.about.model import about_lines, folder_lines, name_lines
+from hyperllama.tui.widgets.about.model_cost import beside_lines, cost_lines
+from hyperllama.tui.widgets.lists.models import ModelRow, ModelTable, row_of
+from hyperllama.tui.widgets.lists.rows import Rows
 from hyperllama.tui.widgets.sheet import Lines, Sheet
 
 _MB = 2**20

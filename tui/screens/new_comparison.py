@@ -18,10 +18,13 @@ from textual.widgets import Input, Static
 from hyperllama.core.experiments.grid import ExperimentGrid, comparison_names
 from hyperllama.core.experiments.reading import all_comparisons
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, library, settings, wording
+from hyperllama.tui import actions
+from hyperllama.tui.content import library
+from hyperllama.tui.preferences import settings
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.widgets.choice import Choice
-from hyperllama.tui.widgets.form import FormField, FormLine
+from hyperllama.tui.text import wording
+from hyperllama.tui.widgets.form.choice import Choice
+from hyperllama.tui.widgets.form.lines import FormField, FormLine
 from hyperllama.tui.widgets.sheet import bar
 
 _BASELINES = ("random", "tpe", "gp", "cmaes")

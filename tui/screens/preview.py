@@ -13,11 +13,11 @@ from textual.widgets import Input, Label, Static
 
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
-from hyperllama.tui.bridge import Choices
-from hyperllama.tui.library import TaskEntry
+from hyperllama.tui.content.library import TaskEntry
+from hyperllama.tui.processes.bridge import Choices
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.field import Field
-from hyperllama.tui.widgets.task_file import file_lines
+from hyperllama.tui.widgets.form.task_file import file_lines
 
 _FIELDS = (
     ("model", "model", "as in the task; a name or a path to a GGUF file"),

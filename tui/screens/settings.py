@@ -16,11 +16,12 @@ from textual.widgets import Input, Static
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, keymap, settings, themes
+from hyperllama.tui import actions
+from hyperllama.tui.preferences import keymap, settings, themes
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.widgets.filter_line import FilterLine
-from hyperllama.tui.widgets.listing import Listing
-from hyperllama.tui.widgets.rows import ListColumn, Rows
+from hyperllama.tui.widgets.lists.filter_line import FilterLine
+from hyperllama.tui.widgets.lists.listing import Listing
+from hyperllama.tui.widgets.lists.rows import ListColumn, Rows
 
 
 @dataclass(frozen=True)

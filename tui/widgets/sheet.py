@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from hyperllama.core.text import plain
-from hyperllama.tui.glyphs import Glyphs
+from hyperllama.tui.text.glyphs import Glyphs
 
 Lines = list[Content]
 Draw = Callable[[int, int], Lines]

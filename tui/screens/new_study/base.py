@@ -11,10 +11,10 @@ from textual import work
 
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.text import plain
-from hyperllama.tui import bridge
-from hyperllama.tui.draft import Draft
+from hyperllama.tui.content.draft import Draft
+from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.base import BaseScreen
-from hyperllama.tui.widgets.task_text import TaskText
+from hyperllama.tui.widgets.form.task_text import TaskText
 
 _CHECK_AFTER_S = 0.2
 TABLE_FIRST = "Choose a table first: type its path, or mark it."

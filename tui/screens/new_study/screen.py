@@ -21,10 +21,10 @@ from hyperllama.tui.screens.new_study.base import TABLE_FIRST, short
 from hyperllama.tui.screens.new_study.space_step import SpaceStep
 from hyperllama.tui.screens.new_study.table_step import TableStep
 from hyperllama.tui.screens.new_study.task_step import TaskStep
-from hyperllama.tui.widgets.form import FIELDS, FormLine
-from hyperllama.tui.widgets.space_table import SpaceTable
-from hyperllama.tui.widgets.table_look import ColumnList, Files, PathField
-from hyperllama.tui.widgets.task_text import TaskText
+from hyperllama.tui.widgets.form.lines import FIELDS, FormLine
+from hyperllama.tui.widgets.form.space_table import SpaceTable
+from hyperllama.tui.widgets.form.table_look import ColumnList, Files, PathField
+from hyperllama.tui.widgets.form.task_text import TaskText
 
 _WIDE = 118  # cells from which the task file is shown beside the form
 STEPS = {"table": "Table", "task": "Task", "space": "Space", "text": "File"}

@@ -10,11 +10,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hyperllama.core.text import plain
+from hyperllama.tui.content.draft import range_value
 from hyperllama.tui.dialogs import PromptDialog
-from hyperllama.tui.draft import range_value
 from hyperllama.tui.screens.new_study.base import FormScreen
-from hyperllama.tui.widgets.rows import Rows
-from hyperllama.tui.widgets.space_table import SpaceTable, range_text
+from hyperllama.tui.widgets.form.space_table import SpaceTable, range_text
+from hyperllama.tui.widgets.lists.rows import Rows
 
 
 class SpaceStep(FormScreen):

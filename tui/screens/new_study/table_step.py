@@ -9,10 +9,10 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from hyperllama.core.text import plain
-from hyperllama.tui.draft import complete
+from hyperllama.tui.content.draft import complete
 from hyperllama.tui.screens.new_study.base import FormScreen, short
-from hyperllama.tui.widgets.rows import Rows
-from hyperllama.tui.widgets.table_look import ColumnList, Files, target_picture
+from hyperllama.tui.widgets.form.table_look import ColumnList, Files, target_picture
+from hyperllama.tui.widgets.lists.rows import Rows
 
 
 class TableStep(FormScreen):

@@ -11,10 +11,10 @@ from textual import on, work
 from textual.widgets import Input
 
 from hyperllama.core.text import plain
-from hyperllama.tui import wording
 from hyperllama.tui.screens.new_study.base import FormScreen, short
-from hyperllama.tui.widgets.choice import Choice
-from hyperllama.tui.widgets.form import BY_ID, FormField, FormLine
+from hyperllama.tui.text import wording
+from hyperllama.tui.widgets.form.choice import Choice
+from hyperllama.tui.widgets.form.lines import BY_ID, FormField, FormLine
 
 _METHODS = (
     ("kfold", "kfold", "rows at random"),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import requests
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.tui.bridge import StudyLink
+from hyperllama.tui.processes.bridge import StudyLink
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.study.history import History
 

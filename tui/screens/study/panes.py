@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from hyperllama.core.study import TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui import layout
+from hyperllama.tui.content import layout
 from hyperllama.tui.screens.study.base import StudyBase
 from hyperllama.tui.widgets.study.history import History
 from hyperllama.tui.widgets.study.progress import ProgressPlot

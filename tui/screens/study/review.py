@@ -8,10 +8,10 @@ from typing import Any
 from textual import work
 
 from hyperllama.core.events import requests
-from hyperllama.tui import bounds
 from hyperllama.tui.dialogs import PromptDialog
 from hyperllama.tui.dialogs.configuration import ConfigurationDialog
 from hyperllama.tui.screens.study.base import StudyBase
+from hyperllama.tui.text import bounds
 
 REVIEW_ACTIONS = ("accept", "reject", "another")
 

@@ -15,7 +15,8 @@ from textual.timer import Timer
 
 from hyperllama.core.events import requests
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, layout
+from hyperllama.tui import actions
+from hyperllama.tui.content import layout
 from hyperllama.tui.dialogs import TextDialog
 from hyperllama.tui.dialogs.arrangement import choose_columns, choose_filter, choose_sort
 from hyperllama.tui.dialogs.record import describe_records
@@ -23,7 +24,7 @@ from hyperllama.tui.dialogs.trial import describe_trial
 from hyperllama.tui.screens.study.panes import StudyPanes
 from hyperllama.tui.screens.study.review import ReviewActions
 from hyperllama.tui.screens.study.steering import SteeringActions, chat_models
-from hyperllama.tui.widgets.rows import Rows
+from hyperllama.tui.widgets.lists.rows import Rows
 from hyperllama.tui.widgets.study.belief import Belief
 from hyperllama.tui.widgets.study.context import ContextGauge
 from hyperllama.tui.widgets.study.history import COLUMNS, History

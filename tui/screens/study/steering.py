@@ -13,10 +13,11 @@ from hyperllama.core.events import requests
 from hyperllama.core.propose import needs_model, proposers
 from hyperllama.core.study import TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, bounds, wording
+from hyperllama.tui import actions
 from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
 from hyperllama.tui.screens.study.base import StudyBase
 from hyperllama.tui.screens.study.review import REVIEW_ACTIONS
+from hyperllama.tui.text import bounds, wording
 
 RERUNS = 3
 _NEED_PROCESS = (

@@ -9,8 +9,8 @@ from typing import Any
 from textual.content import Content
 
 from hyperllama.core.text import plain
-from hyperllama.tui import wording
-from hyperllama.tui.glyphs import sparkline
+from hyperllama.tui.text import wording
+from hyperllama.tui.text.glyphs import sparkline
 from hyperllama.tui.widgets.sheet import words
 from hyperllama.tui.widgets.study.pane import Pane
 

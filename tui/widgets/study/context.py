@@ -9,7 +9,7 @@ from typing import Any
 from textual.content import Content
 
 from hyperllama.core.text import plain
-from hyperllama.tui import wording
+from hyperllama.tui.text import wording
 from hyperllama.tui.widgets.sheet import Lines, packed, words
 from hyperllama.tui.widgets.study.pane import Pane
 

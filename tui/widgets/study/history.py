@@ -13,10 +13,11 @@ from textual.message import Message
 
 from hyperllama.core.study import SteeringAction, StudyState, TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, wording
-from hyperllama.tui.arrange import Order, RerunLine, Row, rows
-from hyperllama.tui.glyphs import UNICODE, Glyphs
-from hyperllama.tui.widgets.rows import ListColumn, Rows, fit
+from hyperllama.tui import actions
+from hyperllama.tui.content.arrange import Order, RerunLine, Row, rows
+from hyperllama.tui.text import wording
+from hyperllama.tui.text.glyphs import UNICODE, Glyphs
+from hyperllama.tui.widgets.lists.rows import ListColumn, Rows, fit
 from hyperllama.tui.widgets.study.trial_cells import PARAM, TrialCells, failure
 
 COLUMN_HELP = {

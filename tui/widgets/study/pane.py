@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 
 
 class Pane(Widget, can_focus=True):

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hyperllama.core.study import StudyState
-from hyperllama.tui import sentences
+from hyperllama.tui.content import sentences
 
 HELP = """\
 The study as sentences, for screen readers. Lines are added at the end as trials finish; what the \

@@ -12,8 +12,9 @@ from textual.message import Message
 from hyperllama.core.experiments.panel import BaselinePanel
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, wording
-from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui import actions
+from hyperllama.tui.text import wording
+from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets.sheet import words
 from hyperllama.tui.widgets.study import views
 from hyperllama.tui.widgets.study.pane import Pane

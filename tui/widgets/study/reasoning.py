@@ -13,8 +13,9 @@ from textual.widgets import Static
 
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, markdown, wording
-from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui import actions
+from hyperllama.tui.text import markdown, wording
+from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 
 HELP = """\
 What the model wrote about the selected trial, as it writes it. Its thinking is folded: \

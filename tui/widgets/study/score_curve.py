@@ -9,8 +9,8 @@ from textual.content import Content
 
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui.glyphs import Glyphs
-from hyperllama.tui.widgets.canvas import Plot, nice_ticks, padded
+from hyperllama.tui.text.glyphs import Glyphs
+from hyperllama.tui.widgets.plots.canvas import Plot, nice_ticks, padded
 
 _MOST_DRAWN = 2000  # trials; more would only paint over each other
 

@@ -7,8 +7,8 @@ from textual.widget import Widget
 
 from hyperllama.core.study import AWAITING, StudyState
 from hyperllama.core.text import plain
-from hyperllama.tui import wording
-from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui.text import wording
+from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 
 _PHASES = {
     "waiting": ("waiting", "starting", "$dim"),

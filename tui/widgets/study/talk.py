@@ -15,8 +15,9 @@ from textual.widgets import Input, Static
 
 from hyperllama.core.study import Exchange, StudyState
 from hyperllama.core.text import plain
-from hyperllama.tui import actions, markdown, wording
-from hyperllama.tui.glyphs import UNICODE, Glyphs
+from hyperllama.tui import actions
+from hyperllama.tui.text import markdown, wording
+from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets.field import Field
 
 _SHOWN = 12  # exchanges; earlier ones stay in the study's storage

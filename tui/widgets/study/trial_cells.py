@@ -11,8 +11,8 @@ from textual.content import Content
 
 from hyperllama.core.study import AWAITING, SteeringAction, TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui import wording
-from hyperllama.tui.glyphs import UNICODE, Glyphs, sparkline
+from hyperllama.tui.text import wording
+from hyperllama.tui.text.glyphs import UNICODE, Glyphs, sparkline
 
 PARAM = "param:"
 """Begins the key of a column that shows one hyperparameter."""

@@ -16,9 +16,9 @@ from textual.content import Content
 
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui import wording
-from hyperllama.tui.glyphs import Glyphs
-from hyperllama.tui.widgets.canvas import Canvas, Plot, padded
+from hyperllama.tui.text import wording
+from hyperllama.tui.text.glyphs import Glyphs
+from hyperllama.tui.widgets.plots.canvas import Canvas, Plot, padded
 from hyperllama.tui.widgets.sheet import bar
 
 MOST_DRAWN = 1500  # trials; more would only paint over each other

@@ -1,0 +1,1 @@
+"""What is computed from the trials so far: importance, reruns, wider ranges, the summary."""

@@ -1,0 +1,1 @@
+"""What people ask of a running study: requests, decisions on proposals, changes, questions."""

@@ -1,0 +1,1 @@
+"""What a person chose for the interface: the settings file, keys, colours. No widgets."""

@@ -1,0 +1,1 @@
+"""Child processes of the interface: studies, the form's checks, work on models. No widgets."""

@@ -1,0 +1,1 @@
+"""Pages about one thing: a study, a task, a model, a comparison."""

@@ -1,0 +1,1 @@
+"""Tables with a cursor: their base, and the lists of the screens."""
