@@ -1,0 +1,171 @@
+"""What a program is: a text with `build`, a line on what it tries, and the numbers it exposes.
+
+    \"\"\"Boosted trees on ranks.\"\"\"
+    SPACE = {"depth": {"low": 2, "high": 10, "default": 6}}
+
+    def build(columns, task, depth):
+        return XGBClassifier(max_depth=depth)
+
+`columns` are the facts of each column of X (name, kind, missing_share, distinct, position), never
+rows; `task` has kind, metric, n_classes and n_rows. `build` returns a scikit-learn estimator.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hyperllama.core.errors import HyperLlamaError, SpaceError
+from hyperllama.core.programs.policy import violations
+from hyperllama.core.space import Categorical, Domain, Float, Integer, Param, SearchSpace
+from hyperllama.core.text import one_line
+
+MOST_CHARACTERS = 20_000
+MOST_HYPERPARAMETERS = 12
+_KEYS = {"low", "high", "log", "default", "choices"}
+
+
+class ProgramError(HyperLlamaError):
+    """A program's text cannot be used; nothing of it was run.
+
+    Attributes:
+        line: of the program, where known; from 1.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        where = f"line {line}: " if line else ""
+        super().__init__(f"the program cannot be used: {where}{message}")
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that keeps the contract and the policy.
+
+    Attributes:
+        text: as it was written.
+        summary: the first line of its docstring; foreign text.
+        space: the numbers and choices that it exposes, with their defaults.
+    """
+
+    text: str
+    summary: str
+    space: SearchSpace
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for programs that differ in comments, blank space and docstrings only."""
+        tree = ast.parse(self.text)
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and _is_text(body[0]):
+                body[:] = body[1:] or [ast.Pass()]
+        return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def parse_program(text: str) -> Program:
+    """Check a program's text without running any of it.
+
+    Raises:
+        ProgramError: it does not parse, breaks the policy, or does not keep the contract.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise ProgramError(f"it has {len(text)} characters; at most {MOST_CHARACTERS} are allowed")
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        raise ProgramError(one_line(getattr(error, "msg", error)), line) from error
+    found = violations(tree)
+    if found:
+        raise ProgramError(found[0].message, found[0].line)
+    build = next(
+        (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "build"), None
+    )
+    if build is None:
+        raise ProgramError("there is no function build(columns, task)")
+    space = _space(tree)
+    _check_arguments(build, space)
+    summary = one_line(ast.get_docstring(tree) or ast.get_docstring(build) or "")
+    return Program(text, summary, space)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _check_arguments(build: ast.FunctionDef, space: SearchSpace) -> None:
+    arguments = build.args
+    names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    if len(names) < 2:
+        raise ProgramError("build takes columns and task first", build.lineno)
+    accepted = {*names[2:], *(a.arg for a in arguments.kwonlyargs)}
+    if arguments.kwarg is None:
+        for name in space.names:
+            if name not in accepted:
+                raise ProgramError(f"build does not take {name!r} of SPACE", build.lineno)
+    without = names[2 : len(names) - len(arguments.defaults)]
+    without += [
+        a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None
+    ]
+    for name in without:
+        if name not in space:
+            raise ProgramError(f"SPACE says nothing about {name!r} of build", build.lineno)
+
+
+def _space(tree: ast.Module) -> SearchSpace:
+    """The literal SPACE of a program; empty where there is none."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "SPACE" for t in node.targets
+        ):
+            try:
+                value = ast.literal_eval(node.value)
+            except (ValueError, TypeError, RecursionError, MemoryError) as error:
+                raise ProgramError("SPACE is not a literal", node.lineno) from error
+            return _read_space(value, node.lineno)
+    return SearchSpace(())
+
+
+def _read_space(value: object, line: int) -> SearchSpace:
+    if not isinstance(value, dict) or len(value) > MOST_HYPERPARAMETERS:
+        raise ProgramError(f"SPACE is a dict of at most {MOST_HYPERPARAMETERS} entries", line)
+    params = []
+    for name, facts in value.items():
+        if not (isinstance(name, str) and name.isidentifier() and isinstance(facts, dict)):
+            raise ProgramError("SPACE maps names to dicts", line)
+        if unknown := sorted(set(map(str, facts)) - _KEYS):
+            raise ProgramError(f"SPACE[{name!r}] has unknown keys: {', '.join(unknown)}", line)
+        try:
+            params.append(Param(name, _domain(facts), default=facts.get("default")))
+        except (SpaceError, TypeError, ValueError, KeyError) as error:
+            raise ProgramError(f"SPACE[{name!r}]: {one_line(error)}", line) from error
+    try:
+        return SearchSpace(params)
+    except SpaceError as error:
+        raise ProgramError(f"SPACE: {error.message}", line) from error
+
+
+def _domain(facts: Mapping[str, Any]) -> Domain:
+    if "choices" in facts:
+        return Categorical(tuple(facts["choices"]))
+    low, high, log = facts["low"], facts["high"], bool(facts.get("log", False))
+    for bound in (low, high):
+        if isinstance(bound, bool) or not isinstance(bound, (int, float)):
+            raise TypeError(f"{bound!r} is no number")
+        if not math.isfinite(bound):
+            raise ValueError(f"{bound!r} is not finite")
+    if isinstance(low, int) and isinstance(high, int):
+        return Integer(low, high, log=log)
+    return Float(float(low), float(high), log=log)

@@ -1,0 +1,345 @@
+"""The parent's end of the sandbox: starts it, sends a program with rows, and checks the answer.
+
+Linux: bubblewrap, with no network, no home, an empty environment and a read-only view of Python
+and its packages; `inside.py` adds namespaces and limits for each fit. An answer is untrusted: it
+is bounded, parsed without pickle, and checked for shape, finiteness and classes. Targets of the
+rows to predict never enter the sandbox, so a program can be wrong but cannot forge a score.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import select
+import shutil
+import site
+import struct
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperllama.core.errors import StudyError
+from hyperllama.core.text import one_line
+
+INSTALL_HINT = "install bubblewrap: `apt install bubblewrap`, or `dnf install bubblewrap`"
+_INSIDE = Path(__file__).with_name("inside.py")
+_WARM = ("sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing", "sklearn.impute",
+         "sklearn.ensemble", "sklearn.linear_model", "sklearn.feature_selection", "scipy.stats",
+         "xgboost")  # fmt: skip
+_START_S = 60.0
+_GRACE_S = 5.0
+_MOST_ANSWER = 1 << 30
+
+
+@dataclass(frozen=True)
+class SandboxLimits:
+    """What one fit may use: seconds of clock, MB of main memory and of temporary files, processes
+    and threads in all."""
+
+    seconds: float = 300.0
+    memory_mb: float = 4096.0
+    disk_mb: float = 64.0
+    processes: int = 64
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A program with everything it gets to see.
+
+    Attributes:
+        program: its text.
+        values: of its hyperparameters, passed to `build` by name.
+        columns: facts of each column of x, as plain values.
+        task: facts of the task, as plain values.
+        x: shape (n_rows, n_features), the training rows; y: shape (n_rows,), their targets.
+        new: shape (n_new, n_features), the rows to predict.
+        wants: "predict", "predict_proba" or "decision_function".
+        train: also predict the training rows.
+        classes: codes that may be predicted; empty for regression.
+    """
+
+    program: str
+    values: Mapping[str, Any]
+    columns: Sequence[Mapping[str, Any]]
+    task: Mapping[str, Any]
+    x: NDArray[np.float64]
+    y: NDArray[Any]
+    new: NDArray[np.float64]
+    wants: str = "predict"
+    train: bool = False
+    classes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a program predicted, checked: shape (n_new,), or (n_new, n_classes)."""
+
+    predictions: NDArray[Any]
+    train_predictions: NDArray[Any] | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FitFailed(Exception):
+    """A program failed. `kind`: "error", "time", "memory", "died" or "answer" (predictions that
+    are none); `line`: of the program, where known."""
+
+    kind: str
+    message: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message} (line {self.line})" if self.line else self.message
+
+
+class Sandbox:
+    """A sandbox that stays open for many fits.
+
+    Args:
+        log: file that the sandbox's standard error is appended to.
+        threads: for the libraries inside.
+
+    Raises:
+        StudyError: no sandbox can be had on this machine; the hint says how to get one.
+    """
+
+    def __init__(self, log: Path, threads: int = 1) -> None:
+        self._log = log
+        self._threads = threads
+        self._process: subprocess.Popen[bytes] | None = None
+        self._separate = True
+        self._start()
+
+    def fit(
+        self, fit: Fit, limits: SandboxLimits, should_stop: Callable[[], bool] = lambda: False
+    ) -> Fitted:
+        """Fit a program on its rows and predict the new ones.
+
+        Raises:
+            FitFailed: the program failed, or what it predicted are no predictions.
+            StudyError: the sandbox itself cannot be started.
+        """
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+        head = {
+            "program": fit.program, "values": dict(fit.values), "task": dict(fit.task),
+            "columns": [dict(c) for c in fit.columns], "wants": fit.wants, "train": fit.train,
+            "limits": asdict(limits),
+        }  # fmt: skip
+        try:
+            self._send(_frame(head, fit.x, fit.y, fit.new))
+            answer = self._receive(limits.seconds + _GRACE_S, should_stop)
+        except (OSError, EOFError, TimeoutError) as error:
+            self.close()
+            raise FitFailed("died", f"the sandbox died: {error or type(error).__name__}") from error
+        if not self._separate:
+            self.close()  # nothing of this fit may be seen by the next
+        return _checked(answer, fit)
+
+    def close(self) -> None:
+        """End the sandbox and everything in it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process = None
+
+    def _start(self) -> None:
+        self.close()
+        argv = _bubblewrap(self._threads)
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env={},
+                bufsize=0, start_new_session=True,
+            )  # fmt: skip
+        try:
+            ready, _ = _parsed(self._receive(_START_S, lambda: False))
+        except (OSError, EOFError, TimeoutError, ValueError) as error:
+            self.close()
+            raise StudyError(
+                "the sandbox for programs could not be started", f"its messages: {self._log}"
+            ) from error
+        self._separate = bool(ready.get("separate"))
+
+    def _send(self, data: bytes) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(data) if len(data) < 1 << 16 else self._send_long(data)
+
+    def _send_long(self, data: bytes) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._process.stdin.fileno(), view) :]
+
+    def _receive(self, seconds: float, should_stop: Callable[[], bool]) -> bytes:
+        deadline = time.monotonic() + seconds
+        (length,) = struct.unpack("<Q", self._read(8, deadline, should_stop))
+        if length > _MOST_ANSWER:
+            raise EOFError("its answer is too large")
+        return self._read(length, deadline, should_stop)
+
+    def _read(self, count: int, deadline: float, should_stop: Callable[[], bool]) -> bytes:
+        assert self._process is not None and self._process.stdout is not None
+        fd, parts = self._process.stdout.fileno(), []
+        while count:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or should_stop():
+                raise TimeoutError("stopped" if left_s > 0 else "no answer")
+            if not select.select([fd], [], [], min(0.1, left_s))[0]:
+                continue
+            part = os.read(fd, min(count, 1 << 20))
+            if not part:
+                raise EOFError("it ended")
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+
+def sandbox_problem() -> str:
+    """Why there can be no sandbox here; empty where there can."""
+    if sys.platform != "linux":
+        return f"there is no sandbox for {sys.platform}"
+    return "" if shutil.which("bwrap") else "bubblewrap is not installed"
+
+
+def _bubblewrap(threads: int) -> list[str]:
+    """The command that runs `inside.py` boxed: read-only Python and packages, nothing else."""
+    if problem := sandbox_problem():
+        raise StudyError(f"programs need a sandbox, and {problem}", INSTALL_HINT)
+    argv = ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session",
+            "--clearenv", "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000"]  # fmt: skip
+    for system in ("/usr", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives"):
+        argv += ["--ro-bind-try", system, system]
+    for folder in _python_folders():
+        argv += ["--ro-bind", folder, folder]
+    argv += ["--ro-bind", str(_INSIDE.resolve()), "/sandbox/inside.py"]
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        argv += ["--setenv", name, str(threads)]
+    argv += ["--setenv", "PYTHONHASHSEED", "0", "--setenv", "PYTHONPATH", _packages()]
+    argv += ["--dir", "/tmp", "--proc", "/proc", "--dev", "/dev", "--chdir", "/"]
+    argv += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    return [*argv, "--", sys.executable, "-s", "-B", "/sandbox/inside.py", *_WARM]
+
+
+def _python_folders() -> list[str]:
+    """Where this Python and its packages lie, outside the system's own folders."""
+    wanted = [sys.prefix, sys.base_prefix, *_packages().split(os.pathsep)]
+    interpreter = Path(sys.executable)
+    wanted += [str(interpreter.parent), str(interpreter.resolve().parent)]
+    found: list[str] = []
+    for folder in sorted({str(Path(w)) for w in wanted if w}):
+        inside = any(folder == f or folder.startswith(f"{f}/") for f in ("/usr", *found))
+        if not inside and Path(folder).is_dir() and folder != "/":
+            found.append(folder)
+    return found
+
+
+def _packages() -> str:
+    """The folders of installed packages, as PYTHONPATH takes them."""
+    own = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    beside = [p for p in sys.path if p.endswith("site-packages") and p not in own]
+    user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    return os.pathsep.join(dict.fromkeys([*own, *beside, *(u for u in user if Path(u).is_dir())]))
+
+
+# -- frames -------------------------------------------------------------------------------------
+
+
+def _frame(head: Mapping[str, Any], *arrays: NDArray[Any]) -> bytes:
+    """A frame as `inside.py` reads it."""
+    packed = []
+    for array in arrays:
+        out = io.BytesIO()
+        np.lib.format.write_array(out, np.ascontiguousarray(array), allow_pickle=False)
+        packed.append(out.getvalue())
+    text = json.dumps({**head, "arrays": [len(p) for p in packed]}).encode()
+    return b"".join([struct.pack("<I", len(text)), text, *packed])
+
+
+def _parsed(data: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    """An answer's head and arrays.
+
+    Raises:
+        ValueError: it is not a frame.
+    """
+    if len(data) < 4:
+        raise ValueError("an answer is too short")
+    (length,) = struct.unpack("<I", data[:4])
+    head = json.loads(data[4 : 4 + length])
+    if not isinstance(head, dict):
+        raise ValueError("the head of an answer is no object")
+    arrays, at = [], 4 + length
+    sizes = head.get("arrays")
+    for size in sizes if isinstance(sizes, list) else ():
+        if not isinstance(size, int) or size < 0 or at + size > len(data):
+            raise ValueError("an array is longer than the answer")
+        arrays.append(np.lib.format.read_array(io.BytesIO(data[at : at + size])))
+        at += size
+    return head, arrays
+
+
+def _checked(answer: bytes, fit: Fit) -> Fitted:
+    """The predictions of an answer.
+
+    Raises:
+        FitFailed: the program failed, or these are no predictions.
+    """
+    try:
+        head, arrays = _parsed(answer)
+    except (ValueError, KeyError, TypeError, RecursionError, MemoryError, EOFError) as error:
+        raise FitFailed("answer", f"its answer cannot be read: {one_line(error)}") from error
+    if head.get("ok") is not True:
+        line = head.get("line")
+        kind = str(head.get("kind"))
+        named = one_line(head.get("error") or "")
+        message = one_line(head.get("message") or "no message", 500)
+        raise FitFailed(
+            kind if kind in ("error", "time", "memory", "died") else "error",
+            f"{named}: {message}" if named else message,
+            line if isinstance(line, int) else None,
+        )
+    if len(arrays) != 1 + fit.train:
+        raise FitFailed("answer", "it returned no predictions")
+    classes = head.get("classes")
+    predictions = _predictions(arrays[0], len(fit.new), classes, fit)
+    train = _predictions(arrays[1], len(fit.x), classes, fit) if fit.train else None
+    seconds = head.get("seconds")
+    return Fitted(predictions, train, float(seconds) if isinstance(seconds, (int, float)) else 0.0)
+
+
+def _predictions(found: NDArray[Any], rows: int, classes: object, fit: Fit) -> NDArray[Any]:
+    if found.dtype.kind not in "fiub" or found.ndim not in (1, 2) or len(found) != rows:
+        raise FitFailed("answer", f"its predictions have shape {found.shape}, not ({rows}, ...)")
+    found = found.astype(np.float64)
+    if not np.isfinite(found).all():
+        raise FitFailed("answer", "its predictions are not all finite")
+    if not fit.classes:
+        if found.ndim != 1:
+            raise FitFailed("answer", f"its predictions have shape {found.shape}, not ({rows},)")
+        return found
+    if fit.wants == "predict":
+        if found.ndim != 1 or not np.isin(found, fit.classes).all():
+            raise FitFailed("answer", "it predicts classes that are none")
+        return found.astype(np.int64)
+    wide = len(fit.classes)
+    if fit.wants == "decision_function" and wide == 2 and found.ndim == 1:
+        return found
+    if found.shape != (rows, wide) or classes != list(fit.classes):
+        raise FitFailed("answer", f"its predictions have shape {found.shape}, not ({rows}, {wide})")
+    if fit.wants == "predict_proba":
+        sums = found.sum(axis=1)
+        if (found < -1e-9).any() or not np.allclose(sums, 1.0, atol=1e-3):
+            raise FitFailed("answer", "its probabilities do not add up to 1")
+    return found

@@ -1,0 +1,126 @@
+"""Programs that try to get out, to look at targets, to forge a score, or never to end."""
+
+# ruff: noqa: E501 - a program stands on one line
+
+_BUILD = "def build(columns, task):\n"
+_MODEL = "    from sklearn.dummy import DummyClassifier\n    return DummyClassifier()\n"
+
+
+def _in_build(*lines: str) -> str:
+    return _BUILD + "".join(f"    {line}\n" for line in lines) + _MODEL
+
+
+def _liar(*lines: str) -> str:
+    """A model whose predictions are what `lines` return."""
+    body = "".join(f"        {line}\n" for line in lines)
+    return (
+        "import numpy as np\nfrom sklearn.base import BaseEstimator, ClassifierMixin\n"
+        "class Liar(ClassifierMixin, BaseEstimator):\n"
+        "    def fit(self, X, y):\n        self.classes_ = np.unique(y)\n        return self\n"
+        "    def predict_proba(self, X):\n" + body + "def build(columns, task):\n    return Liar()\n"
+    )
+
+
+REACH_OUT = {
+    "socket": _in_build("import socket", "socket.create_connection(('192.0.2.1', 80), 1)"),
+    "dns": _in_build("import socket", "socket.getaddrinfo('example.org', 80)"),
+    "udp": _in_build("import socket", "s = socket.socket(2, 2)", "s.sendto(b'x', ('192.0.2.1', 9))"),
+    "loopback": _in_build("import socket", "socket.create_connection(('127.0.0.1', 22), 1)"),
+    "urllib": _in_build("import urllib.request as u", "u.urlopen('http://192.0.2.1', timeout=1)"),
+    "unix socket": _in_build("import socket", "socket.socket(1).connect('/run/dbus/system_bus_socket')"),
+    "write home": _in_build("open('/root/x', 'w').write('x')"),
+    "write usr": _in_build("open('/usr/x', 'w')"),
+    "write root": _in_build("open('/x', 'w')"),
+    "write own code": _in_build("open('/sandbox/inside.py', 'a')"),
+    "write packages": _in_build("import numpy", "open(numpy.__file__, 'a')"),
+    "write dev": _in_build("open('/dev/x', 'w')"),
+    "make a device": _in_build("import os", "os.mknod('/tmp/d', 0o60666, os.makedev(8, 0))"),
+    "link out": _in_build("import os", "os.link('/usr/bin/env', '/usr/bin/env2')"),
+    "read passwd": _in_build("raise Exception(open('/etc/passwd').read())"),
+    "read shadow": _in_build("raise Exception(open('/etc/shadow').read())"),
+    "read home": _in_build("import os", "raise Exception(*os.listdir(os.path.expanduser('~root/.ssh')))"),
+    "read other processes": _in_build("raise Exception(open('/proc/1/environ').read())"),
+    "kernel settings": _in_build("open('/proc/sys/kernel/core_pattern', 'w').write('|x')"),
+    "kill the parent": _in_build("import os", "os.kill(os.getppid() or 2, 9)"),
+    "mount": _in_build(
+        "import ctypes", "c = ctypes.CDLL(None)", "assert c.mount(b'none', b'/usr', b'tmpfs', 0, None) == 0"
+    ),
+    "unmount": _in_build("import ctypes", "assert ctypes.CDLL(None).umount(b'/tmp') == 0"),
+    "trace": _in_build("import ctypes", "assert ctypes.CDLL(None).ptrace(16, 2, 0, 0) == 0"),
+    "set the clock": _in_build("import time", "time.clock_settime(0, 0)"),
+    "set the host's name": _in_build("import socket", "socket.sethostname('x')"),
+    "change root": _in_build("import os", "os.chroot('/tmp')"),
+    "become root": _in_build("import os", "os.setuid(0)"),
+    "raise limits": _in_build("import resource as r", "r.setrlimit(r.RLIMIT_AS, (r.RLIM_INFINITY,) * 2)"),
+}
+"""Each must fail inside: with an error, and with nothing written or sent."""
+
+SECRETS = {
+    "environment": _in_build("import os", "raise Exception(dict(os.environ))"),
+    "arguments": _in_build("import sys", "raise Exception(sys.argv, sys.orig_argv)"),
+    "mounts": _in_build("raise Exception(open('/proc/self/mountinfo').read())"),
+    "descriptors": _in_build("import os", "raise Exception([os.readlink(f'/proc/self/fd/{f}') for f in os.listdir('/proc/self/fd')])"),
+    "garbage": _in_build("import gc", "raise Exception([o for o in gc.get_objects() if 'SECRET' in repr(type(o))])"),
+}
+"""What they find is told back, and must not hold anything of the parent's."""
+
+BOMBS = {
+    "endless loop": _in_build("while True: pass"),
+    "endless loop without signals": _in_build(
+        "import signal", "for n in (2, 15, 14, 24): signal.signal(n, signal.SIG_IGN)", "while True: pass"
+    ),
+    "endless sleep": _in_build("import time", "time.sleep(10**6)"),
+    "endless import": "import itertools\nfor _ in itertools.count(): pass\n" + _BUILD + _MODEL,
+    "memory": _in_build("a = []", "while True: a.append(bytearray(10**8))"),
+    "memory by numpy": _in_build("import numpy as np", "a = np.ones((10**6, 10**5)); a.sum()"),
+    "memory by files": _in_build("f = open('/tmp/x', 'wb')", "while True: f.write(b'x' * 10**7)"),
+    "memory by shared files": _in_build("f = open('/dev/shm/x', 'wb')", "while True: f.write(b'x' * 10**7)"),
+    "processes": _in_build("import os", "while True: os.fork()"),
+    "sessions": _in_build("import os", "while True:", "    if os.fork() == 0: os.setsid()"),
+    "threads": _in_build("import threading, time", "while True: threading.Thread(target=time.sleep, args=(10**6,)).start()"),
+    "orphans": _in_build("import os, time", "if os.fork() == 0:", "    if os.fork() == 0: time.sleep(10**6)"),
+    "descriptors": _in_build("import os", "while True: os.open('/dev/null', 0)"),
+    "recursion": _in_build("f = lambda f: f(f)", "f(f)"),
+    "crash": _in_build("import ctypes", "ctypes.string_at(0)"),
+    "abort": _in_build("import os", "os.abort()"),
+    "exit": _in_build("import os", "os._exit(0)"),
+    "system exit": _in_build("raise SystemExit(0)"),
+    "keyboard interrupt": _in_build("raise KeyboardInterrupt"),
+    "bad text": _in_build("raise Exception('\\x1b[31m' + '\\ud800' * 10**6)"),
+    "an error that fails": _in_build("class E(Exception):", "    def __str__(self): raise self", "raise E"),
+    "huge integer": _in_build("9 ** 9 ** 9"),
+    "regular expression": _in_build("import re", "re.match('(a+)+$', 'a' * 60 + 'b')"),
+}
+"""Each must end as a failed fit within the limits."""
+
+FORGERS = {
+    "writes into the protocol": _in_build(
+        "import os", "for fd in range(3, 300):", "    try: os.write(fd, b'{\"ok\": true}' * 50)",
+        "    except OSError: pass", "os._exit(0)"
+    ),
+    "an answer of its own": _in_build(
+        "import os, json, struct", "h = json.dumps({'ok': True, 'arrays': [10**12]}).encode()",
+        "for fd in range(3, 300):", "    try: os.write(fd, struct.pack('<I', len(h)) + h)",
+        "    except OSError: pass", "os._exit(0)"
+    ),
+    "patches the metric": _in_build(
+        "import sklearn.metrics as m", "m.log_loss = m.accuracy_score = lambda *a, **k: 1e9"
+    ),
+    "patches numpy": _in_build("import numpy as np", "np.isfinite = lambda a: np.ones(a.shape, bool)"),
+    "pickles": _liar("class P:", "    def __reduce__(self): return (print, ('pickled',))",
+                     "return np.array([P()] * len(X), dtype=object)"),
+    "too few rows": _liar("return np.full((len(X) - 1, 2), 0.5)"),
+    "too many rows": _liar("return np.full((len(X) + 1, 2), 0.5)"),
+    "one column": _liar("return np.full(len(X), 0.5)"),
+    "not finite": _liar("return np.full((len(X), 2), np.nan)"),
+    "infinite": _liar("return np.full((len(X), 2), np.inf)"),
+    "negative": _liar("return np.tile([2.0, -1.0], (len(X), 1))"),
+    "not probabilities": _liar("return np.full((len(X), 2), 1e6)"),
+    "complex": _liar("return np.full((len(X), 2), 0.5j)"),
+    "texts": _liar("return np.full((len(X), 2), '0.5')"),
+    "an object that lies": _liar("class A:", "    shape = (len(X), 2)",
+                                 "    def __array__(self, *a, **k): return np.zeros((3, 3))", "return A()"),
+    "swapped classes": _liar("self.classes_ = self.classes_[::-1]", "return np.full((len(X), 2), 0.5)"),
+    "more classes": _liar("self.classes_ = np.arange(5)", "return np.full((len(X), 5), 0.2)"),
+}
+"""Each must be refused, or give predictions that are scored like any."""
