@@ -61,7 +61,7 @@ def test_a_program_and_its_space() -> None:
     assert program.summary == "Trees on ranks."
     assert program.space.names == ("depth", "rate")
     assert program.space.default() == {"depth": 4, "rate": pytest.approx(0.1)}
-    same = HONEST.replace("Trees on ranks.", "Another text").replace("columns, task", "columns,  task")
+    same = HONEST.replace("Trees on ranks.", "Other").replace("columns, task", "columns,  task")
     assert parse_program(same).key == program.key
     assert parse_program(HONEST.replace("n_estimators=5", "n_estimators=6")).key != program.key
 
