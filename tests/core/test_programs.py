@@ -32,7 +32,7 @@ def build(columns, task, depth, rate=0.1):
     model = GradientBoostingClassifier(max_depth=depth, learning_rate=rate, n_estimators=5)
     return make_pipeline(QuantileTransformer(n_quantiles=20), model)
 '''
-LIMITS = SandboxLimits(seconds=2.0, memory_mb=600.0, disk_mb=8.0, processes=32)
+LIMITS = SandboxLimits(seconds=0.8, memory_mb=600.0, disk_mb=8.0, processes=32)
 _RNG = np.random.default_rng(0)
 X = _RNG.normal(size=(80, 3))
 Y = (X[:, 0] > 0).astype(np.int64)
