@@ -95,6 +95,40 @@ def test_show_for_people(there: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "trial budget used" in capsys.readouterr().out
 
 
+def test_show_a_study_of_another_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'theirs.db'}"
+    theirs = optuna.create_study(study_name="theirs", storage=url)
+    theirs.enqueue_trial({"x": 5.0})
+    space = {"x": optuna.distributions.FloatDistribution(0.0, 9.0)}
+    for name, value in (("COMPLETE", 2.0), ("COMPLETE", 1.0), ("COMPLETE", 3.0), ("PRUNED", None)):
+        theirs.add_trial(
+            optuna.trial.create_trial(
+                state=optuna.trial.TrialState[name], params={"x": value or 0.5},
+                distributions=space, value=value,
+            )
+        )
+    theirs.ask()  # takes the queued one
+    theirs.enqueue_trial({"x": 6.0})
+    assert run_command_line(["show", "theirs", "--storage", url, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [t["state"] for t in shown["trials"]] == [
+        "RUNNING", "COMPLETE", "COMPLETE", "COMPLETE", "PRUNED", "WAITING"
+    ]
+    assert shown["direction"] == "minimize" and shown["best"]["number"] == 2
+    unknown = ("metric", "state", "task", "estimators", "proposer", "model", "seed", "folder")
+    assert {shown[name] for name in unknown} == {None}
+    assert shown["default_value"] is shown["test_value"] is shown["budget_trials"] is None
+    assert run_command_line(["show", "theirs", "--storage", url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("theirs: ") and "minimize" in lines[0]
+    assert lines[6].split() == ["4", "pruned", "x=0.5"]
+    assert lines[7].split() == ["5", "waiting", "x=6"]
+    assert lines[8:] == ["best 1 in trial 2:", "  x = 1.0"]
+    assert [line.endswith("* x=1") for line in lines].count(True) == 1
+
+
 def test_studies(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["studies"]) == 0
     shown = capsys.readouterr().out.splitlines()

@@ -65,7 +65,7 @@ class StudyResult:
     @property
     def test_score(self) -> float | None:
         """The incumbent's score on the test rows; None without any, or before the end."""
-        return self.state.finished.test_value if self.state.finished is not None else None
+        return self.state.test_value
 
 
 def run(task: str | Path | Task, *, study: str | None = None, **options: Any) -> StudyResult:

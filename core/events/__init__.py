@@ -194,6 +194,16 @@ class ImportanceFound:
 
 
 @dataclass(frozen=True)
+class IncumbentTested:
+    """The incumbent of that number was scored on rows that no trial saw; `default_value` is the
+    score of the default configuration there, where it was computed."""
+
+    number: int
+    value: float
+    default_value: float | None = None
+
+
+@dataclass(frozen=True)
 class QuestionAsked:
     """A person asked the model something about the study; `number` counts the questions."""
 
@@ -251,8 +261,8 @@ class StudyFinished:
 Event = Union[
     StudyOpened, ModelLoading, ModelLoaded, ProposalStarted, ProposalText, ProposalMade,
     ProposalRejected, FoldFinished, TrialFinished, StudyPaused, StudyResumed, StudySteered,
-    TrialNoted, RerunStarted, RerunFinished, ImportanceFound, QuestionAsked, AnswerText,
-    QuestionAnswered, Noted, StudyFinished,
+    TrialNoted, RerunStarted, RerunFinished, ImportanceFound, IncumbentTested, QuestionAsked,
+    AnswerText, QuestionAnswered, Noted, StudyFinished,
 ]  # fmt: skip
 
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -37,9 +37,10 @@ from hyperllama.core.experiments.reading import Comparison, read_comparison
 from hyperllama.core.experiments.running.comparison import run_comparison
 from hyperllama.core.experiments.running.runner import OpenedParts
 from hyperllama.core.experiments.running.study_task import KeptRunner
-from hyperllama.core.storage.folder import Lock, all_summaries, holder
+from hyperllama.core.storage.folder import TASK, Lock, all_summaries, holder
 from hyperllama.core.storage.paths import study_dir
-from hyperllama.core.storage.reading import StudyFacts, read_study
+from hyperllama.core.study import StudyState
+from hyperllama.core.study.history import read_state
 from hyperllama.models.process import program_argv
 
 SEEDS = 3
@@ -100,11 +101,11 @@ def run_baselines(
         StudyError: there is no such study, it has no score yet, it is switched off, or another
             process works on it.
     """
-    facts = read_study(study, storage)
-    folder = study_dir(facts.study)
-    if read_panel(facts.study).state == "off":
+    state = read_state(study, storage)
+    folder = study_dir(study)
+    if read_panel(study).state == "off":
         raise StudyError(f"the baselines of {study!r} are switched off", "`--on` switches them on")
-    if facts.best is None or facts.task_file is None:
+    if state.best is None or not (folder / TASK).exists():
         raise StudyError(f"the study {study!r} has no score yet", "run it first")
     pid = holder(lock_folder(folder))
     if pid is not None:
@@ -113,7 +114,7 @@ def run_baselines(
         )
     lock = Lock(lock_folder(folder))
     lock.take()
-    work = _Work(facts, folder, should_stop, on_progress, busy or _busy, sleep)
+    work = _Work(state, folder, should_stop, on_progress, busy or _busy, sleep)
     kept = KeptTrials(default_file())
     try:
         work.begin(proposers, seeds, foldings)
@@ -122,7 +123,7 @@ def run_baselines(
             if should_stop():
                 break
             with KeptRunner(
-                facts.task_file, kept, log=folder / FOLDER / "trials.log", seed=work.seed
+                folder / TASK, kept, log=folder / FOLDER / "trials.log", seed=work.seed
             ) as runner:
                 work.with_runner(runner)
     finally:
@@ -141,45 +142,43 @@ class _Work:
     """What is to be done for one study, piece by piece."""
 
     def __init__(
-        self, facts: StudyFacts, folder: Path, should_stop: Callable[[], bool],
+        self, state: StudyState, folder: Path, should_stop: Callable[[], bool],
         on_progress: Callable[[BaselinePanel], None], busy: Callable[[], bool],
         sleep: Callable[[float], None],
     ) -> None:  # fmt: skip
-        self._facts, self._folder = facts, folder
+        assert state.opened is not None, "a stored study has been opened"
+        self._default_value, self._folder = state.default_value, folder
         self._should_stop, self._on_progress = should_stop, on_progress
         self._is_busy, self._sleep = busy, sleep
         self._looked_s, self._was_busy = -POLL_S, False
         self._name = str(folder / FOLDER)
         self._foldings = self._cells = 0
         self.over = False
-        self.seed = int((facts.attrs.get("settings") or {}).get("seed") or 0)
-        self._trials = [
-            t for t in facts.trials if t.state in ("COMPLETE", "FAIL") and not t.rejected
-        ]
+        self.seed = state.opened.seed
+        self._trials = [t for t in state.trials if t.done]
         values = [-np.inf if t.value is None else t.value for t in self._trials]
         curve = [float(v) for v in np.maximum.accumulate(values)]
         steps = zip(self._trials, values, [-np.inf, *curve[:-1]], strict=True)
         self._incumbents = [t for t, value, before in steps if value > before]
         self._tests = len(self._incumbents)
-        noisy = {t.number: t for t in (facts.best, facts.default) if t is not None}
+        noisy = {t.number: t for t in (state.best, state.default) if t and t.value is not None}
         self._noisy = list(noisy.values())
         self.found = BaselinePanel(
-            facts.study,
-            metric=str(facts.attrs.get("metric") or ""),
+            state.opened.study,
+            metric=state.opened.metric,
             budget=len(self._trials),
             curve=tuple(v for v in curve if np.isfinite(v)),
-            proposer=str(facts.attrs.get("proposer") or ""),
+            proposer=state.opened.proposer,
             state="waiting",
         )
 
     def begin(self, proposers: Sequence[str], seeds: int, foldings: int) -> None:
         """Make the queue of the baselines."""
-        assert self._facts.task_file is not None
         self._foldings = foldings
         grid = Path(self._name) / FILE
         grid.unlink(missing_ok=True)  # the budget may have grown; what was trained is kept
         make_grid(
-            self._name, [Contender(p, p) for p in proposers], [self._facts.task_file],
+            self._name, [Contender(p, p) for p in proposers], [self._folder / TASK],
             range(seeds), max(len(self._trials), 1), {"seed": self.seed},
         )  # fmt: skip
         self._cells = len(proposers) * seeds
@@ -220,14 +219,14 @@ class _Work:
     def _take_over(self, runner: KeptRunner) -> None:
         """What the study trained itself, so that no baseline trains it again."""
         for t in self._trials:
-            if t.state == "COMPLETE" and t.value is not None and not runner.known(t.config):
+            if t.value is not None and not runner.known(dict(t.config)):
                 n = len(t.fold_scores)
                 folds = tuple(
                     FoldResult(i, n, s, t.train_value) for i, s in enumerate(t.fold_scores)
                 )
                 facts = dict(t.facts)
                 result = Result("complete", t.value, folds, seconds=t.seconds, facts=facts)
-                runner.remember(t.config, result)
+                runner.remember(dict(t.config), result)
 
     def _measure_noise(self, runner: KeptRunner) -> None:
         """The incumbent and the default on other folds."""
@@ -238,7 +237,7 @@ class _Work:
                 if not self._free():
                     return
                 result, _ = runner.evaluate(
-                    trial.config, lambda: not self._free(),
+                    dict(trial.config), lambda: not self._free(),
                     fold_seed=runner.problem.task.seed + 1 + k,
                 )  # fmt: skip
                 values += [] if result.value is None else [result.value]
@@ -254,7 +253,7 @@ class _Work:
             if not self._free():
                 return
             try:
-                value = runner.test_score(t.config, lambda: not self._free())
+                value = runner.test_score(dict(t.config), lambda: not self._free())
             except HyperLlamaError:
                 return  # stopped, or there is no such score: the panel does without
             if value is None:
@@ -269,7 +268,7 @@ class _Work:
         found = replace(self.found, **changed)
         done = sum(c.state in ("done", "failed") for c in comparison.cells)
         self.found = replace(
-            found, state=state, lines=tuple(_curves(comparison, self._facts)),
+            found, state=state, lines=tuple(_curves(comparison, self._default_value)),
             total=self._cells + len(self._noisy) * self._foldings + self._tests,
             done=done + sum(len(n.values) for n in found.noise) + len(found.tested),
         )  # fmt: skip
@@ -277,10 +276,9 @@ class _Work:
         self._on_progress(self.found)
 
 
-def _curves(comparison: Comparison, facts: StudyFacts) -> Iterator[BaselineCurve]:
-    """The default, and each baseline as far as it was run."""
+def _curves(comparison: Comparison, default: float | None) -> Iterator[BaselineCurve]:
+    """The default, and each baseline as far as it was run; `default` is the default's score."""
     count = comparison.grid.budget
-    default = facts.default.value if facts.default is not None else None
     if default is not None:
         flat = (float(default),) * count
         yield BaselineCurve("default", flat, flat, flat, "the library's default configuration")

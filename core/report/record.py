@@ -18,9 +18,6 @@ class ReportedStudy:
     Attributes:
         state: of the study, read from its storage.
         task, problem: what was tuned.
-        seed: of the study, its splits apart.
-        test_value: score of the incumbent on the test rows; None when not computed.
-        default_test_value: the same for the default configuration.
         seconds: spent on proposals and trials.
         summary: the table in a few plain lines.
         panel: what baselines found with the same budget; None where they were not run.
@@ -29,9 +26,6 @@ class ReportedStudy:
     state: StudyState
     task: Task
     problem: Problem
-    seed: int = 0
-    test_value: float | None = None
-    default_test_value: float | None = None
     seconds: float = 0.0
     summary: Sequence[str] = ()
     panel: BaselinePanel | None = None
@@ -45,6 +39,11 @@ class ReportedStudy:
     @property
     def name(self) -> str:
         return self.opened.study
+
+    @property
+    def seed(self) -> int:
+        """Of the study; the splits have one of their own."""
+        return self.opened.seed
 
     @property
     def trials(self) -> list[TrialState]:

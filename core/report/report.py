@@ -82,8 +82,8 @@ def _summary(study: ReportedStudy) -> list[Block]:
             found += f" The default configuration scored {with_spread(default)}: {gain:+.4g}."
             if gain < max(best.std or 0.0, default.std or 0.0) / 2:
                 found += " That is small beside the differences between folds."
-    if study.test_value is not None:
-        found += f" On rows that no trial saw it scores {number(study.test_value)}."
+    if study.state.test_value is not None:
+        found += f" On rows that no trial saw it scores {number(study.state.test_value)}."
     return [Paragraph(found), Paragraph(line)]
 
 
@@ -132,17 +132,17 @@ def _configuration(study: ReportedStudy, best: TrialState) -> list[Block]:
 
 def _validation_and_test(study: ReportedStudy, best: TrialState) -> list[Block]:
     default = study.state.default
-    rows = [["best", show(best.train_value), with_spread(best), show(study.test_value)]]
+    rows = [["best", show(best.train_value), with_spread(best), show(study.state.test_value)]]
     if default is not None and default.number != best.number:
         rows.append(
             ["default", show(default.train_value), with_spread(default),
-             show(study.default_test_value)]
+             show(study.state.default_test_value)]
         )
     said = (
         "The validation score chose this configuration among "
         f"{len(study.complete)}, so it is likely a little too high."
     )
-    if study.test_value is not None:
+    if study.state.test_value is not None:
         said += (
             " The test score comes from rows that were set apart before the first trial and looked "
             "at once, at the end: it is the one to expect on new data like these."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.experiments.panel import read_panel
-from hyperllama.core.storage.reading import StudyFacts, read_study
+from hyperllama.core.storage.reading import StoredStudy, read_stored
 
 if TYPE_CHECKING:
     from hyperllama.core.evaluate.client import TrialRunner
@@ -41,30 +41,31 @@ def export_study(
     """
     from hyperllama.core.evaluate.client import TrialRunner
     from hyperllama.core.report import export
-    from hyperllama.core.study.history import read_state
+    from hyperllama.core.study.history import state_of
 
-    facts = read_study(study, storage)
-    if facts.task_file is None:
+    stored = read_stored(study, storage)
+    state = state_of(stored)
+    if stored.task_file is None:
         raise StudyError(
             f"the task file of {study!r} is not on this machine",
             f"`hyperllama resume {study} --storage URL` brings it here",
         )
-    if facts.best is None:
+    if state.best is None:
         raise StudyError(
             f"no trial of {study!r} was completed, so there is nothing to export",
             f"`hyperllama show {study}` says why trials failed",
         )
-    log = facts.task_file.with_name("trials.log")
-    with TrialRunner(facts.task_file, log=log, threads=threads) as runner:
+    log = stored.task_file.with_name("trials.log")
+    with TrialRunner(stored.task_file, log=log, threads=threads) as runner:
         say("reading the table")
         runner.open()
-        record = _reported(facts, read_state(study, storage), runner)
+        record = _reported(stored, state, runner)
         if with_model:
             say("fitting the incumbent on all rows")
         return export(record, folder, runner, with_model=with_model)
 
 
-def _reported(facts: StudyFacts, state: StudyState, runner: TrialRunner) -> ReportedStudy:
+def _reported(stored: StoredStudy, state: StudyState, runner: TrialRunner) -> ReportedStudy:
     """The study as its storage and its table have it."""
     from hyperllama.core.report import ReportedStudy
 
@@ -72,18 +73,7 @@ def _reported(facts: StudyFacts, state: StudyState, runner: TrialRunner) -> Repo
         state=state,
         task=runner.task,
         problem=runner.open(),
-        seed=int((facts.attrs.get("settings") or {}).get("seed") or 0),
-        test_value=_current_test_score(facts),
-        default_test_value=facts.attrs.get("default_test_score"),
-        seconds=float(facts.summary.get("seconds") or 0.0),
+        seconds=float(stored.summary.get("seconds") or 0.0),
         summary=runner.summary,
-        panel=read_panel(facts.study),
+        panel=read_panel(stored.name),
     )
-
-
-def _current_test_score(facts: StudyFacts) -> float | None:
-    """The test score, unless a better trial was found after it was computed."""
-    if facts.best is None or facts.attrs.get("test_of") != facts.best.number:
-        return None
-    score = facts.attrs.get("test_score")
-    return None if score is None else float(score)

@@ -1,4 +1,4 @@
-"""A study read by its name without working on it: for `show`, `export`, and scripts."""
+"""A study read by its name without working on it; `study.history` makes its state of this."""
 
 from __future__ import annotations
 
@@ -14,40 +14,28 @@ from hyperllama.core.storage.store import Store, StoredTrial
 
 
 @dataclass(frozen=True)
-class StudyFacts:
-    """A study as the storage has it now.
+class StoredStudy:
+    """A study as the storage and its folder have it now, made by HyperLlama or another program.
 
     Attributes:
-        study: its name.
         direction: "maximize" for studies of HyperLlama.
-        attrs: what is kept about the study ("metric", "settings", "test_score", ...).
+        attrs: what HyperLlama keeps about the study ("metric", "settings", ...); empty for one of
+            another program.
+        trials: all of them, those that wait, run or were pruned included.
         summary: of its folder; empty where the folder is not on this machine.
         task_file: the copy of its task file; None where there is none.
     """
 
-    study: str
+    name: str
     direction: str
     attrs: dict[str, Any]
     trials: Sequence[StoredTrial]
     summary: dict[str, Any]
     task_file: Path | None
 
-    @property
-    def best(self) -> StoredTrial | None:
-        """The complete trial with the best value, the earliest of equals."""
-        complete = [t for t in self.trials if t.state == "COMPLETE" and t.value is not None]
-        sign = -1.0 if self.direction == "minimize" else 1.0
-        return max(complete, key=lambda t: (sign * (t.value or 0.0), -t.number), default=None)
 
-    @property
-    def default(self) -> StoredTrial | None:
-        """The trial of the library's default configuration."""
-        found = (t for t in self.trials if t.proposer == "default" and t.state == "COMPLETE")
-        return next(found, None)
-
-
-def read_study(study: str, storage: str | None = None) -> StudyFacts:
-    """Everything about a study, read from its storage; it may be running.
+def read_stored(study: str, storage: str | None = None) -> StoredStudy:
+    """Everything that is stored about a study; it may be running.
 
     Args:
         study: its name.
@@ -61,8 +49,8 @@ def read_study(study: str, storage: str | None = None) -> StudyFacts:
     store = Store.open(open_storage(url, create=False), study if storage else folder.name)
     try:
         task_file = folder / TASK
-        return StudyFacts(
-            study=study if storage else folder.name,
+        return StoredStudy(
+            name=study if storage else folder.name,
             direction=store.directions()[0].lower(),
             attrs=store.attrs(),
             trials=store.trials(),

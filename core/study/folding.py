@@ -12,6 +12,7 @@ from hyperllama.core.events import (
     Event,
     FoldFinished,
     ImportanceFound,
+    IncumbentTested,
     ModelLoaded,
     ModelLoading,
     Noted,
@@ -37,7 +38,8 @@ _NOTES_KEPT = 200
 _SETTINGS = ("proposer", "model", "budget_trials", "budget_s", "review", "space", "ranges")
 """What steering changes of the facts that a study was opened with."""
 _SHAPELESS = (
-    ProposalText, FoldFinished, ModelLoading, QuestionAsked, AnswerText, QuestionAnswered, Noted,
+    ProposalText, FoldFinished, IncumbentTested, ModelLoading, QuestionAsked, AnswerText,
+    QuestionAnswered, Noted,
 )  # fmt: skip
 
 
@@ -166,13 +168,18 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
         return {"doing": "between", "rerun": None}
     if isinstance(event, ImportanceFound):
         return {"importance": event}
+    if isinstance(event, IncumbentTested):
+        return {"tested": event}
     if isinstance(event, (QuestionAsked, AnswerText, QuestionAnswered)):
         return {"conversation": _conversed(now.conversation, event)}
     if isinstance(event, Noted):
         return {"notes": (*now.notes, (t, event))[-_NOTES_KEPT:]}
     if isinstance(event, StudyFinished):
         best = now.incumbent if event.best_number is None else event.best_number
-        return {"finished": event, "incumbent": best}
+        tested = now.tested
+        if best is not None and event.test_value is not None:
+            tested = IncumbentTested(best, event.test_value, event.default_test_value)
+        return {"finished": event, "incumbent": best, "tested": tested}
     return {}
 
 

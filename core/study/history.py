@@ -13,6 +13,7 @@ from typing import Any
 
 from hyperllama.core.events import (
     Event,
+    IncumbentTested,
     Noted,
     ProposalMade,
     QuestionAnswered,
@@ -29,7 +30,7 @@ from hyperllama.core.space import SearchSpace
 from hyperllama.core.storage.folder import PROPOSALS
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.proposal_log import read_beliefs
-from hyperllama.core.storage.reading import StudyFacts, read_study
+from hyperllama.core.storage.reading import StoredStudy, read_stored
 from hyperllama.core.storage.store import Store, StoredTrial
 from hyperllama.core.study.folding import fold
 from hyperllama.core.study.proposals import differences, std
@@ -98,33 +99,35 @@ def stored_events(
     attrs: Mapping[str, Any],
     opened: StudyOpened,
     beliefs: Mapping[int, Mapping[str, Any]],
+    direction: str = "maximize",
 ) -> list[tuple[Event, float]]:
     """What happened in a stored study, oldest first, each with seconds since the epoch.
 
     Args:
         attrs: what the storage keeps about the study.
         opened: the facts of the study; trials of other programs that name hyperparameters unknown
-            to it are left out.
+            to it are left out. A study that is all of another program keeps all of its trials.
         beliefs: what the model believed at each trial's proposal, by number.
+        direction: "maximize" for studies of HyperLlama, or "minimize".
     """
     trials = [t for t in trials if t.state in ("COMPLETE", "FAIL") and not t.rejected]
+    trials.sort(key=lambda trial: _ended_t(trial))  # as they became the incumbent
     known = {str(row.get("name")) for row in opened.space}
     known = known.union(*(t.config for t in trials if t.ours))
     events: list[tuple[Event, float]] = []
     best: TrialFinished | None = None
     for trial in trials:
-        if not trial.config or not known.issuperset(trial.config):
+        if known and not (trial.config and known.issuperset(trial.config)):
             continue
-        made, finished = trial_events(trial, best, beliefs.get(trial.number, {}))
+        made, finished = trial_events(trial, best, beliefs.get(trial.number, {}), direction)
         if finished.incumbent:
             best = finished
-        started = trial.started.timestamp() if trial.started else 0.0
-        ended = trial.ended.timestamp() if trial.ended else started
-        events += [(made, started), (finished, ended)]
+        events += [(made, _started_t(trial)), (finished, _ended_t(trial))]
     events += [*_actions(attrs), *_exchanges(attrs)]
     events.sort(key=lambda pair: pair[1])
     end = events[-1][1] if events else 0.0
-    return [*events, *((event, end) for event in (*_notes(attrs), *_reruns(attrs)))]
+    untimed = (*_notes(attrs), *_reruns(attrs), *_tested(attrs))
+    return [*events, *((event, end) for event in untimed)]
 
 
 def stored_settings(attrs: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,18 +150,24 @@ def read_state(study: str, storage: str | None = None) -> StudyState:
     Raises:
         StudyError: there is no such study, or its storage cannot be read.
     """
-    facts = read_study(study, storage)
-    opened = _opened(facts)
-    beliefs = read_beliefs(study_dir(facts.study) / PROPOSALS)
-    past = stored_events(facts.trials, facts.attrs, opened, beliefs)
-    finished = _finished(facts)
+    return state_of(read_stored(study, storage))
+
+
+def state_of(stored: StoredStudy) -> StudyState:
+    """The state of a study that was read from its storage."""
+    opened, finished = _opened(stored), _finished(stored)
+    beliefs = read_beliefs(study_dir(stored.name) / PROPOSALS)
+    past = stored_events(stored.trials, stored.attrs, opened, beliefs, stored.direction)
     end = past[-1][1] if past else 0.0
     last = [(finished, end)] if finished is not None else []
-    return fold([(opened, float(facts.attrs.get("created_t") or 0.0)), *past, *last])
+    return fold([(opened, float(stored.attrs.get("created_t") or 0.0)), *past, *last])
 
 
 def trial_events(
-    trial: StoredTrial, best: TrialFinished | None = None, beliefs: Mapping[str, Any] = {}
+    trial: StoredTrial,
+    best: TrialFinished | None = None,
+    beliefs: Mapping[str, Any] = {},
+    direction: str = "maximize",
 ) -> tuple[ProposalMade, TrialFinished]:
     """The proposal and the end of a finished trial; `best` is the incumbent before it."""
     common: dict[str, Any] = {
@@ -170,7 +179,10 @@ def trial_events(
         "tokens": trial.tokens,
     }
     value = trial.value if trial.state == "COMPLETE" else None
-    improved = value is not None and (best is None or best.value is None or value > best.value)
+    sign = -1 if direction == "minimize" else 1
+    improved = value is not None and (
+        best is None or best.value is None or sign * value > sign * best.value
+    )
     changed = differences(best.config, trial.config) if best is not None else {}
     made = ProposalMade(**common, beliefs=beliefs, changes=changed)
     finished = TrialFinished(
@@ -222,23 +234,46 @@ def _reruns(attrs: Mapping[str, Any]) -> Iterator[Event]:
                 yield _damaged(f"a rerun of trial {number}")
 
 
-def _opened(facts: StudyFacts) -> StudyOpened:
-    """The facts of a stored study; what version 0.1.0 did not store comes from its summary."""
-    attrs, stored = facts.attrs, facts.attrs.get("opened")
-    least = StudyOpened(facts.study, "", "", "", (), "", "", 0, None, None, 0, 0, 0)
+def _tested(attrs: Mapping[str, Any]) -> Iterator[Event]:
+    """The newest test scores: a later end of the study may have computed none."""
+    if isinstance(attrs.get("test_of"), int) and attrs.get("test_score") is not None:
+        scores = {"value": attrs["test_score"], "default_value": attrs.get("default_test_score")}
+        try:
+            yield decode(IncumbentTested, {"number": attrs["test_of"], **scores})
+        except ValueError:
+            yield _damaged("a test score")
+
+
+def _started_t(trial: StoredTrial) -> float:
+    return trial.started.timestamp() if trial.started else 0.0
+
+
+def _ended_t(trial: StoredTrial) -> float:
+    return trial.ended.timestamp() if trial.ended else _started_t(trial)
+
+
+def _opened(study: StoredStudy) -> StudyOpened:
+    """The facts of a stored study; what version 0.1.0 did not store comes from its settings and
+    from its summary."""
+    attrs, stored = study.attrs, study.attrs.get("opened")
+    least = StudyOpened(study.name, "", "", "", (), "", "", 0, None, None, 0, 0, 0)
+    settings = attrs.get("settings")
+    seed = settings.get("seed") if isinstance(settings, dict) else None
     names = ("metric", "proposer", "budget_trials", "budget_s")
     now = {name: attrs[name] for name in names if name in attrs} | stored_settings(attrs)
-    known = {**facts.summary, **(stored if isinstance(stored, dict) else {}), **now}
+    known = {**study.summary, **(stored if isinstance(stored, dict) else {}), **now}
     try:
-        return decode(StudyOpened, {**encode(least), **known, "study": facts.study})
+        return decode(
+            StudyOpened, {**encode(least), "seed": seed or 0, **known, "study": study.name}
+        )
     except ValueError:
         return least
 
 
-def _finished(facts: StudyFacts) -> StudyFinished | None:
+def _finished(study: StoredStudy) -> StudyFinished | None:
     """How a stored study ended; None while it runs, and where its process was killed."""
     try:
-        event = decode(StudyFinished, facts.attrs.get("finished", facts.summary))
+        event = decode(StudyFinished, study.attrs.get("finished", study.summary))
     except ValueError:
         return None
     return event if event.why else None

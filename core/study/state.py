@@ -9,6 +9,7 @@ from typing import Any
 
 from hyperllama.core.events import (
     ImportanceFound,
+    IncumbentTested,
     ModelLoaded,
     Noted,
     RerunStarted,
@@ -113,6 +114,7 @@ class StudyState:
         actions: steering actions, oldest first; `undo` is what an undo takes back, or empty.
         hints: what the model was told in plain words.
         conversation: questions and answers, oldest first.
+        tested: the newest scores on the test rows; a better trial may have been found since.
         shape: another number whenever the history may have other lines, or other scores in them.
     """
 
@@ -135,6 +137,7 @@ class StudyState:
     undo: str = ""
     hints: tuple[str, ...] = ()
     importance: ImportanceFound | None = None
+    tested: IncumbentTested | None = None
     rerun: RerunStarted | None = None
     conversation: tuple[Exchange, ...] = ()
     shape: int = 0
@@ -183,6 +186,17 @@ class StudyState:
         if self.finished is not None and self.finished.default_value is not None:
             return self.finished.default_value
         return self.default.value if self.default is not None else None
+
+    @property
+    def test_value(self) -> float | None:
+        """The incumbent's score on the test rows; None while it is unknown."""
+        tested = self.tested
+        return tested.value if tested is not None and tested.number == self.incumbent else None
+
+    @property
+    def default_test_value(self) -> float | None:
+        """The default configuration's score on the test rows; None while it is unknown."""
+        return self.tested.default_value if self.tested is not None else None
 
     @property
     def gain(self) -> float | None:

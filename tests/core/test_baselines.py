@@ -21,7 +21,7 @@ from hyperllama.core.experiments.panel import (
 from hyperllama.core.report.study import export_study
 from hyperllama.core.storage.folder import write_summary
 from hyperllama.core.storage.paths import study_dir
-from hyperllama.core.storage.reading import read_study
+from hyperllama.core.study.history import read_state
 from hyperllama.core.study.opening import start
 from hyperllama.core.study.options import Options
 from tests.small import write_task
@@ -36,7 +36,7 @@ def study(tmp_path: Path) -> str:
 
 def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
     """Waits while a study runs, keeps apart from it, goes on where it was stopped."""
-    before = [(t.config, t.value) for t in read_study(study).trials]
+    before = [(t.config, t.value) for t in read_state(study).trials]
     told: list[BaselinePanel] = []
     slept: list[float] = []
     half = run_baselines(
@@ -64,9 +64,9 @@ def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
     for line in found.lines:
         assert all(a <= m <= b for a, m, b in zip(line.low, line.mean, line.high, strict=True))
     assert found.curve[0] == found.lines[0].mean[0] and len(found.curve) == 3
-    assert found.noise[0].number == max(read_study(study).trials, key=lambda t: t.value or 0).number
+    assert found.noise[0].number == read_state(study).incumbent
     assert found.tested[0].number == 0 and 0 <= found.tested[0].test_value <= 1
-    assert [(t.config, t.value) for t in read_study(study).trials] == before
+    assert [(t.config, t.value) for t in read_state(study).trials] == before
     report = tmp_path / "out" / "report.md"
     assert report in export_study(study, report.parent, with_model=False)
     assert "Baselines" in report.read_text() and "exact expectation" in report.read_text()

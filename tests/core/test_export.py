@@ -18,7 +18,7 @@ from hyperllama.core.charts import to_html, to_markdown
 from hyperllama.core.data import load_table
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.crossval import Evaluator
-from hyperllama.core.events import StudyOpened
+from hyperllama.core.events import IncumbentTested, StudyOpened
 from hyperllama.core.report import ReportedStudy, export
 from hyperllama.core.report.report import report_blocks, report_html, report_markdown
 from hyperllama.core.report.script import train_script
@@ -63,7 +63,7 @@ def task_file(folder: Path, table: Path, target: str, top: str = "", rest: str =
 
 
 def study(
-    task: Path, *, trials: int = 2, facts: Mapping[str, Any] = {}, **changes: Any
+    task: Path, *, trials: int = 2, facts: Mapping[str, Any] = {}
 ) -> tuple[ReportedStudy, Evaluator]:
     """A study as the loop would have made it, run in this process."""
     made = load_task(task)
@@ -90,8 +90,8 @@ def study(
         trials, None, 0, 0, 0,
     )
     record = ReportedStudy(
-        state_of(replace(opened, **facts), *records), made, problem, SEED,
-        summary=table.summary(), **changes,
+        state_of(replace(opened, **facts), *records), made, problem,
+        summary=table.summary(),
     )
     return record, evaluator
 
@@ -204,9 +204,11 @@ def told(tmp_path: Path) -> ReportedStudy:
     """A study whose every foreign text is hostile."""
     task = task_file(tmp_path, messy_csv(tmp_path), "label", 'estimators = ["decision_tree"]')
     evil = {"model": EVIL, "warnings": (EVIL,), "study": EVIL}
-    record, _ = study(task, trials=3, facts=evil, test_value=0.75)
+    record, _ = study(task, trials=3, facts=evil)
     failed = TrialState(3, EVIL, "fail", {"max_depth": 3}, reason=EVIL, fallback=EVIL)
-    return with_trials(record, [*record.trials, failed])
+    state = state_of(record.opened, *record.trials, failed)
+    assert state.incumbent is not None
+    return replace(record, state=replace(state, tested=IncumbentTested(state.incumbent, 0.75)))
 
 
 def test_reports_escape_what_others_wrote(told: ReportedStudy) -> None:

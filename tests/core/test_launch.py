@@ -17,7 +17,8 @@ from hyperllama.core.events import Event, Noted, StudyOpened
 from hyperllama.core.prompt.templates import PromptError
 from hyperllama.core.storage.folder import SUMMARY, TASK, Lock, read_summary
 from hyperllama.core.storage.paths import default_storage, study_dir
-from hyperllama.core.storage.reading import read_study
+from hyperllama.core.storage.reading import read_stored
+from hyperllama.core.study.history import read_state
 from hyperllama.core.study.opening import resume, start
 from hyperllama.core.study.options import Options, choose_proposer, gpu_layers
 from hyperllama.core.task import load_task
@@ -79,7 +80,7 @@ def test_a_study_keeps_what_it_was_started_with(task: Path) -> None:
     assert (opened.study, opened.seed, opened.rows, opened.folds) == ("quick", 7, 100, 3)
     assert opened.warnings == ("a is odd",) and opened.model == ""
     assert opened.space[1]["type"] == "integer" and opened.space[1]["high"] == 12
-    facts = read_study("quick")
+    facts = read_stored("quick")
     assert facts.attrs["settings"]["threads"] == 2 and facts.attrs["settings"]["seed"] == 7
     assert load_task(study_dir("quick") / TASK).data.path == task.with_name("quick.csv")
     summary = read_summary(study_dir("quick"))
@@ -91,9 +92,9 @@ def test_prompt_options_of_the_command_stand_over_those_of_the_task(task: Path) 
     task.write_text(task.read_text() + '[prompt]\nhistory = "chat"\nrecent = 9\n')
     start(task, Options(proposer="random", trials=1, prompt={"recent": 3}))
     kept = {"history": "chat", "recent": 3}
-    assert read_study("quick").attrs["settings"]["prompt"] == kept
+    assert read_stored("quick").attrs["settings"]["prompt"] == kept
     resume("quick", Options(prompt={"reasoning": False}), more=1)
-    assert read_study("quick").attrs["settings"]["prompt"] == {**kept, "reasoning": False}
+    assert read_stored("quick").attrs["settings"]["prompt"] == {**kept, "reasoning": False}
 
 
 def test_templates_that_cannot_be_used_are_refused_at_once(task: Path) -> None:
@@ -147,7 +148,7 @@ def test_resume_goes_on_with_the_same_settings(task: Path) -> None:
     assert resume("part").why == "budget"
     assert resume("part", more=2).why == "budget"
     assert resume("part", Options(trials=6)).best_value == whole.best_value
-    first, second = (read_study(n).trials for n in ("whole", "part"))
+    first, second = (read_stored(n).trials for n in ("whole", "part"))
     assert [(t.number, t.config, t.value) for t in first] == [
         (t.number, t.config, t.value) for t in second
     ]
@@ -156,13 +157,13 @@ def test_resume_goes_on_with_the_same_settings(task: Path) -> None:
 def test_resume_may_change_the_proposer_but_not_the_seed(task: Path) -> None:
     start(task, Options(proposer="random", trials=2))
     resume("quick", Options(proposer="tpe"), more=2)
-    proposers = [t.proposer for t in read_study("quick").trials]
+    proposers = [t.proposer for t in read_stored("quick").trials]
     assert proposers == ["default", "random", "tpe", "tpe"]
     with pytest.raises(StudyError, match="seed 0"):
         resume("quick", Options(seed=9))
     with pytest.raises(SpaceError, match="unknown proposer"):
         resume("quick", Options(proposer="oracle"))
-    assert read_study("quick").attrs["proposer"] == "tpe"
+    assert read_stored("quick").attrs["proposer"] == "tpe"
 
 
 def test_what_fails_before_the_study_exists_leaves_nothing(task: Path) -> None:
@@ -213,8 +214,8 @@ def test_killed_while_opening(task: Path, moment: str, monkeypatch: pytest.Monke
         assert (read_summary(study_dir("s")) or {})["state"] == "interrupted"
         assert resume("s").why == "budget"
     whole = start(task, Options(proposer="random", trials=3, seed=5), study="whole")
-    assert whole.best_value == read_study("s").best.value  # type: ignore[union-attr]
-    assert read_study("s").attrs["settings"]["seed"] == 5
+    assert whole.best_value == read_state("s").best.value  # type: ignore[union-attr]
+    assert read_stored("s").attrs["settings"]["seed"] == 5
 
 
 def test_budgets_come_from_the_task_unless_given(task: Path) -> None:
@@ -239,7 +240,7 @@ def test_without_a_model_tpe_proposes_and_says_so(
     heard: list[Event] = []
     start(task, Options(trials=2), listener=lambda event, t: heard.append(event))
     assert any(isinstance(e, Noted) and "tpe proposes" in e.text for e in heard)
-    assert [t.proposer for t in read_study("quick").trials] == ["default", "tpe"]
+    assert [t.proposer for t in read_stored("quick").trials] == ["default", "tpe"]
     with pytest.raises(ModelFileError):
         choose_proposer("llama", None)
     with pytest.raises(ModelFileError):
@@ -251,7 +252,7 @@ def test_another_storage_and_a_lost_folder(task: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere' / 'studies.db'}"
     start(task, Options(proposer="random", trials=2, storage=url))
     with pytest.raises(StudyError, match="has no study"):
-        read_study("quick", default_storage())
+        read_stored("quick", default_storage())
     assert resume("quick", more=1).why == "budget"  # the folder knows where
     for file in study_dir("quick").iterdir():
         file.unlink()
@@ -259,7 +260,7 @@ def test_another_storage_and_a_lost_folder(task: Path, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no study 'quick'"):
         resume("quick")
     assert resume("quick", Options(storage=url), more=1).why == "budget"
-    assert len(read_study("quick").trials) == 4
+    assert len(read_stored("quick").trials) == 4
 
 
 def test_a_password_is_not_kept_and_asked_for_again(task: Path) -> None:
@@ -277,7 +278,7 @@ def test_studies_of_other_programs_are_not_resumed(task: Path) -> None:
     optuna.create_study(study_name="theirs", storage=default_storage())
     with pytest.raises(StudyError, match="not made by HyperLlama"):
         resume("theirs", Options(storage=default_storage()))
-    assert read_study("theirs", default_storage()).direction == "minimize"
+    assert read_stored("theirs", default_storage()).direction == "minimize"
 
 
 def test_gpu_layers() -> None:

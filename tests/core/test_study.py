@@ -38,9 +38,10 @@ from hyperllama.core.events.requests import (
 )
 from hyperllama.core.space import Categorical, Config, Integer, Param, SearchSpace
 from hyperllama.core.storage.proposal_log import read_beliefs, read_proposals
+from hyperllama.core.storage.reading import StoredStudy
 from hyperllama.core.storage.request_log import send
-from hyperllama.core.study import StateFold, fold
-from hyperllama.core.study.history import stored_events
+from hyperllama.core.study import StateFold, StudyState, fold
+from hyperllama.core.study.history import state_of, stored_events
 from hyperllama.core.trials import AskContext, Cancelled, Proposal
 from tests.core.fakes import SPACE, Bench, Drawn, FakeRunner, quality
 
@@ -519,6 +520,40 @@ def test_the_storage_holds_the_state_that_the_loop_had(bench: Bench) -> None:
     ]
     assert [a.text for a in there.actions] == [a.text for a in here.actions] and here.actions
     assert there.incumbent == here.incumbent
+    assert there.tested == here.tested and here.test_value == bench.store.attrs()["test_score"]
+    assert here.default_test_value == pytest.approx(quality(SPACE.default()) - 0.01)
+
+
+def test_a_test_score_outlives_a_resume_until_a_better_trial_is_found(bench: Bench) -> None:
+    def now() -> StudyState:
+        return state_of(StoredStudy("s", "maximize", store.attrs(), store.trials(), {}, None))
+
+    bench.study().run()
+    store = bench.store
+    first = now()
+    assert first.test_value is not None and first.finished is not None
+
+    def stop(count: int, config: Config) -> Result:
+        send(bench.folder, Stop())
+        return Result("complete", scores.pop())
+
+    scores = [2.0, -1.0]
+    bench.runner.before = stop
+    for score in (-1.0, 2.0):
+        bench.budget = 9
+        bench.study().run()
+        state = now()
+        assert state.finished is not None and state.finished.why == "stopped"
+        assert state.finished.test_value is None and state.trials[-1].value == score
+        assert state.test_value == (None if score > 1 else first.test_value)
+
+
+def test_a_study_of_version_0_1_0_has_its_seed(bench: Bench) -> None:
+    bench.store.set_attrs({"metric": "accuracy", "settings": {"seed": 7}})
+    attrs = bench.store.attrs()
+    state = state_of(StoredStudy("s", "maximize", attrs, [], {}, None))
+    assert state.opened is not None and state.opened.seed == 7
+
 
 
 def test_damaged_attributes_cost_themselves_and_a_note(bench: Bench) -> None:

@@ -13,8 +13,9 @@ from hyperllama.core.errors import StudyError
 from hyperllama.tui.cli.options import add_storage
 
 if TYPE_CHECKING:
-    from hyperllama.core.storage.reading import StudyFacts
+    from hyperllama.core.storage.reading import StoredStudy
     from hyperllama.core.storage.store import StoredTrial
+    from hyperllama.core.study import StudyState
 
 NAME = "show"
 HELP = "show a study: its trials, the incumbent, one proposal in full, or watch it live"
@@ -34,39 +35,44 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.follow:
         return _follow(arguments)
-    from hyperllama.core.storage.reading import read_study
+    from hyperllama.core.storage.reading import read_stored
+    from hyperllama.core.study.history import state_of
 
-    facts = read_study(arguments.study, arguments.storage)
+    stored = read_stored(arguments.study, arguments.storage)
     if arguments.trial is not None:
-        return _one(facts, arguments.trial, arguments.json)
+        return _one(stored, arguments.trial, arguments.json)
+    state = state_of(stored)
     if arguments.json:
-        print(json.dumps(as_json(facts), ensure_ascii=False, indent=1))
+        print(json.dumps(as_json(stored, state), ensure_ascii=False, indent=1))
         return 0
-    _print(facts)
+    _print(stored, state)
     return 0
 
 
-def as_json(facts: StudyFacts) -> dict[str, Any]:
-    """The study as one object; trial states as Optuna names them."""
-    best = facts.best
-    summary = facts.summary
+def as_json(stored: StoredStudy, state: StudyState) -> dict[str, Any]:
+    """The study as one object; trial states as Optuna names them.
+
+    What only HyperLlama keeps is null for a study of another program.
+    """
+    opened = vars(state.opened) if stored.attrs else {}
+    summary, best = stored.summary, state.incumbent
     return {
-        "study": facts.study,
-        "direction": facts.direction,
-        "metric": facts.attrs.get("metric"),
+        "study": stored.name,
+        "direction": stored.direction,
+        "metric": opened.get("metric"),
         "state": summary.get("state"),
-        "task": summary.get("task"),
-        "estimators": summary.get("estimators"),
-        "proposer": facts.attrs.get("proposer"),
+        "task": opened.get("task"),
+        "estimators": opened.get("estimators"),
+        "proposer": opened.get("proposer"),
         "model": summary.get("model"),
-        "seed": (facts.attrs.get("settings") or {}).get("seed"),
-        "budget_trials": facts.attrs.get("budget_trials"),
-        "budget_seconds": facts.attrs.get("budget_s"),
-        "test_value": facts.attrs.get("test_score"),
-        "default_value": facts.default.value if facts.default else None,
+        "seed": opened.get("seed"),
+        "budget_trials": opened.get("budget_trials"),
+        "budget_seconds": opened.get("budget_s"),
+        "test_value": state.test_value,
+        "default_value": state.default_value,
         "folder": summary.get("folder"),
-        "best": None if best is None else _trial(best),
-        "trials": [_trial(t) for t in facts.trials],
+        "best": next((_trial(t) for t in stored.trials if t.number == best), None),
+        "trials": [_trial(t) for t in stored.trials],
     }
 
 
@@ -90,44 +96,43 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
     }
 
 
-def _print(facts: StudyFacts) -> None:
+def _print(stored: StoredStudy, state: StudyState) -> None:
     from hyperllama.core.study.history import trial_events
     from hyperllama.tui.cli.live import TABLE_HEAD, one_line, score, settings, trial_line
 
-    summary, best = facts.summary, facts.best
-    metric = one_line(str(facts.attrs.get("metric")))
-    state = summary.get("state", "")
-    print(f"{facts.study}: {metric}, {facts.direction}, {state}".rstrip(", "))
+    best, phase = state.best, stored.summary.get("state", "")
+    metric = one_line(str(stored.attrs.get("metric")))
+    print(f"{stored.name}: {metric}, {stored.direction}, {phase}".rstrip(", "))
     print(TABLE_HEAD)
-    for trial in facts.trials:
+    for trial in stored.trials:
         if trial.state in ("COMPLETE", "FAIL"):
             event = trial_events(trial)[1]
-            print(trial_line(replace(event, incumbent=trial is best)))
+            print(trial_line(replace(event, incumbent=trial.number == state.incumbent)))
         else:
             print(f"{trial.number:5d} {trial.state.lower()}  {settings(trial.config)}")
     if best is not None:
         print(f"best {score(best.value)} in trial {best.number}:")
         for name, value in best.config.items():
             print(f"  {one_line(name)} = {one_line(str(value))}")
-    if facts.attrs.get("test_score") is not None:
-        print(f"on the rows kept for the end: {score(facts.attrs['test_score'])}")
-    if state in ("interrupted", "stopped", "error"):
-        print(f"go on with: hyperllama resume {facts.study}")
+    if state.test_value is not None:
+        print(f"on the rows kept for the end: {score(state.test_value)}")
+    if phase in ("interrupted", "stopped", "error"):
+        print(f"go on with: hyperllama resume {stored.name}")
 
 
-def _one(facts: StudyFacts, number: int, as_object: bool) -> int:
+def _one(stored: StoredStudy, number: int, as_object: bool) -> int:
     from hyperllama.core.storage.folder import PROPOSALS
     from hyperllama.core.storage.proposal_log import read_proposals
 
-    trial = next((t for t in facts.trials if t.number == number), None)
+    trial = next((t for t in stored.trials if t.number == number), None)
     if trial is None:
         raise StudyError(
-            f"the study {facts.study!r} has no trial {number}",
-            f"it has trials 0 to {len(facts.trials) - 1}" if facts.trials else "it has none yet",
+            f"the study {stored.name!r} has no trial {number}",
+            f"it has trials 0 to {len(stored.trials) - 1}" if stored.trials else "it has none yet",
         )
     record: dict[str, Any] = {}
-    if facts.task_file is not None:
-        for found in read_proposals(facts.task_file.with_name(PROPOSALS)):
+    if stored.task_file is not None:
+        for found in read_proposals(stored.task_file.with_name(PROPOSALS)):
             if found.get("number") == number:
                 record = found
     if as_object:
