@@ -26,6 +26,11 @@ class TaskError(HyperLlamaError):
     exit_code = 2
     faults: tuple[tuple[str, str, str], ...] = ()
 
+    def about(self, copy: str, file: str) -> None:
+        """Name the task file where the message names the copy that a study keeps of it."""
+        if self.message.startswith(f"{copy}:"):
+            self.message = file + self.message[len(copy) :]
+
 
 class DataError(HyperLlamaError):
     """A table cannot be read, or cannot be used as the task says."""

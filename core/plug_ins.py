@@ -41,7 +41,7 @@ class PlugIns(Generic[Part]):
             try:
                 part = point.load()
                 if not isinstance(part, self._kind):
-                    raise TypeError(f"{point.value} is no {self._kind.__name__}")
+                    raise TypeError(f"{point.value} is not a {self._kind.__name__}")
                 if getattr(part, "name", point.name) != point.name:
                     raise ValueError(f"{point.value} has another name")
                 usable[point.name] = part

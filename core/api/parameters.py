@@ -168,6 +168,8 @@ def _domain(name: str, value: Any) -> tuple[Domain, dict[Any, Any]]:
     if isinstance(value, BaseDistribution):
         return SearchSpace.from_distributions({name: value})[name].domain, {}
     if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) and len(value):
+        if any(v != v for v in value if isinstance(v, float)):
+            raise SpaceError(f"{name}: NaN cannot be searched", "leave it out, or use None")
         objects = {_plain(v): v for v in value}
         plain = {k: v for k, v in objects.items() if v is not k}
         return Categorical(tuple(objects)), plain

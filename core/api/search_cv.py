@@ -127,9 +127,10 @@ class LlamaSearchCV(BaseSearchCV):  # type: ignore[misc]
         self._failed: dict[int, tuple[dict[str, Any], str]] = {}
         self._parts: tuple[Any, ...] | None = None
         results: dict[str, Any] = {}
+        failure: ValueError | None = None
 
         def evaluate(number: int, params: dict[str, Any], proposer: str) -> Observed:
-            nonlocal results
+            nonlocal results, failure
             try:
                 results = evaluate_candidates(
                     [params], cv=folds, more_results={"proposer": [proposer]}
@@ -137,6 +138,7 @@ class LlamaSearchCV(BaseSearchCV):  # type: ignore[misc]
             except ValueError as error:
                 # scikit-learn gives up where all folds of all candidates that it knows of failed
                 self._failed[number] = params, proposer
+                failure = error
                 if not str(error).startswith(_ALL_FAILED) or len(self._failed) == self.n_trials:
                     raise
                 warnings.warn(
@@ -162,6 +164,8 @@ class LlamaSearchCV(BaseSearchCV):  # type: ignore[misc]
                     break
                 trial = evaluate(number, searched.parameters(proposal.config), proposal.proposer)
                 proposer.tell(replace(trial, config=proposal.config))
+        if failure is not None and not results:  # all of a space with fewer than n_trials
+            raise failure
         if self._failed and self._parts:  # the last candidates failed
             results.update(self._format_results(*self._parts))
         del self._failed, self._parts

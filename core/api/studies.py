@@ -13,13 +13,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.core.text import allowed
 
 if TYPE_CHECKING:
     from hyperllama.core.study.options import Options
@@ -78,12 +77,17 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
             threads, gpu_layers, context_length, temperature, prompt.
 
     Raises:
-        HyperLlamaError: an option is unknown, the task, the table, the model or the storage cannot
-            be used, the name is taken, or the study failed for good.
+        TypeError: the task is neither.
+        HyperLlamaError: an option is unknown or out of range, the task, the table, the model or
+            the storage cannot be used, the name is taken, or the study failed for good.
     """
     from hyperllama.core.study.opening import start
+    from hyperllama.core.study.options import checked_options
+    from hyperllama.core.task import Task
 
-    chosen = _options(options)
+    if not isinstance(task, (str, Path, Task)):
+        raise TypeError(f"task is a path or a task from load_task, not {type(task).__name__}")
+    chosen = checked_options(options)
     given = Path(task).expanduser() if isinstance(task, (str, Path)) else task
     names: list[str] = []
 
@@ -106,8 +110,11 @@ def resume(study: str, *, more: int = 0, **options: Any) -> StudyResult:
         HyperLlamaError: there is no such study, another process owns it, or as `run`.
     """
     from hyperllama.core.study.opening import resume as go_on
+    from hyperllama.core.study.options import checked_options
 
-    chosen = _options(options)
+    if not isinstance(more, int) or more < 0:
+        raise StudyError(f"more: {more!r} cannot be used", "a number of trials, 0 or greater")
+    chosen = checked_options(options)
     go_on(study, chosen, more=more)
     return _result(study, chosen)
 
@@ -124,16 +131,6 @@ def read_study(name: str, storage: str | None = None) -> StudyState:
     from hyperllama.core.study.history import read_state
 
     return read_state(name, storage)
-
-
-def _options(given: Mapping[str, Any]) -> Options:
-    from hyperllama.core.study.options import Options
-
-    known = [field.name for field in fields(Options)]
-    for name in given:
-        if name not in known:
-            raise StudyError(f"unknown option {name!r}", allowed(known, name))
-    return Options(**given)
 
 
 def _result(study: str, options: Options) -> StudyResult:

@@ -157,7 +157,7 @@ class Categorical:
         """
         i = self.index(value)
         if i is None:
-            raise SpaceError(f"{value!r} is none of {list(self.choices)!r}")
+            raise SpaceError(f"{value!r} is not one of {list(self.choices)!r}")
         return self.choices[i]
 
     def to_unit(self, value: object) -> float:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hyperllama.core.errors import ChildDied, StudyError
+from hyperllama.core.errors import ChildDied, StudyError, TaskError
 from hyperllama.core.events import Noted, StudyFinished
 from hyperllama.core.storage.event_log import EventLog, Listener
 from hyperllama.core.storage.folder import (
@@ -89,7 +89,9 @@ def start(
         opening = _Opening(claim, replace(options, storage=url), listener, interrupted)
         try:
             opening.create(task, text)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, TaskError) and task.file is not None:
+                error.about(TASK, task.file.name)
             opening.close()
             if claim.fresh:
                 shutil.rmtree(folder, ignore_errors=True)

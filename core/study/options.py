@@ -6,10 +6,13 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from hyperllama.core.errors import EngineError, HyperLlamaError, StudyError
 from hyperllama.core.events import Noted
+from hyperllama.core.text import allowed, one_line, shown
 
 if TYPE_CHECKING:
     from hyperllama.core.task import Task
@@ -35,14 +38,14 @@ class Options:
 
     proposer: str | None = None
     model: str | None = None
-    trials: int | None = None
-    minutes: float | None = None
+    trials: Annotated[int, Field(ge=1)] | None = None
+    minutes: Annotated[float, Field(gt=0, lt=1e9)] | None = None
     seed: int | None = None
     storage: str | None = None
-    threads: int | None = None
-    gpu_layers: str | None = None
-    context_length: int | None = None
-    temperature: float | None = None
+    threads: Annotated[int, Field(ge=0)] | None = None
+    gpu_layers: Annotated[str, Field(pattern=r"^(auto|none|all|\d+)$")] | None = None
+    context_length: Annotated[int, Field(ge=0)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=10)] | None = None
     prompt: Mapping[str, Any] | None = None
 
     @property
@@ -59,6 +62,30 @@ class Options:
 
 
 DEFAULTS = Options()
+
+
+def checked_options(given: Mapping[str, Any]) -> Options:
+    """Options that a script gives, by name; paths and whole numbers may stand for text.
+
+    Raises:
+        StudyError: an option is unknown, or its value cannot be used.
+    """
+    known = [field.name for field in fields(Options)]
+    for name in given:
+        if name not in known:
+            raise StudyError(f"unknown option {name!r}", allowed(known, name))
+    as_text = {
+        k: str(v) for k, v in given.items()
+        if isinstance(v, Path) or (k == "gpu_layers" and isinstance(v, int))
+    }
+    try:
+        return TypeAdapter(Options).validate_python({**given, **as_text})
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0])
+        raise StudyError(
+            f"option {option}: {shown(given[option])} cannot be used", one_line(first["msg"])
+        ) from error
 
 
 def choose_proposer(wanted: str | None, model: str | None) -> tuple[str, Noted | None]:

@@ -43,3 +43,34 @@ def test_what_cannot_be_is_an_error_of_ours(tmp_path: Path) -> None:
         hyperllama.run(tmp_path / "none.toml")
     with pytest.raises(StudyError, match="no study 'none'"):
         hyperllama.read_study("none")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"trials": 0}, {"trials": 2.5}, {"trials": "many"}, {"minutes": -1}, {"seed": "a"},
+     {"proposer": 5}, {"threads": -1}, {"gpu_layers": "some"}, {"context_length": -5},
+     {"temperature": 11}, {"prompt": "reasoning=no"}],
+)  # fmt: skip
+def test_a_bad_option_is_named_before_anything_is_stored(
+    tmp_path: Path, option: dict[str, object]
+) -> None:
+    with pytest.raises(StudyError, match=f"option {next(iter(option))}: .* cannot be used"):
+        hyperllama.run(write_task(tmp_path), study="bad", **option)
+    assert not study_dir("bad").exists()
+
+
+def test_a_study_does_not_shrink_and_a_task_is_a_path_or_a_task() -> None:
+    with pytest.raises(StudyError, match="more: -1 cannot be used"):
+        hyperllama.resume("quick", more=-1)
+    with pytest.raises(TypeError, match="a path or a task from load_task, not NoneType"):
+        hyperllama.run(None)  # type: ignore[arg-type]
+
+
+def test_an_error_of_the_table_names_the_given_task_file(tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    lines = ['target = "nosuch"' if line.startswith("target") else line
+             for line in task.read_text().splitlines()]
+    other = tmp_path / "patients.toml"
+    other.write_text("\n".join(lines))
+    with pytest.raises(HyperLlamaError, match=r"^patients\.toml: data\.target"):
+        hyperllama.run(other)

@@ -86,7 +86,7 @@ def test_a_broken_plug_in_is_named_with_the_reason_and_stops_no_other(
     listed = subprocess.run([sys.executable, "-c", probe], env=plug_ins, text=True,
                             capture_output=True, check=True).stdout.splitlines()
     assert set(listed[0].split()) == {*families(), "naive_bayes"}
-    assert "no_such_module" in listed[1] and "json:dumps is no Family" in listed[2]
+    assert "no_such_module" in listed[1] and "json:dumps is not a Family" in listed[2]
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:

@@ -333,3 +333,23 @@ def test_a_regression_without_a_seed_differs_from_run_to_run() -> None:
     search = LlamaSearchCV(DecisionTreeRegressor(random_state=0), n_trials=4, cv=KFold(2))
     first, second = (search.fit(x, y).cv_results_["params"] for _ in range(2))
     assert first != second
+
+
+class _NeverFits(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    def __init__(self, k: int = 0) -> None:
+        self.k = k
+
+    def fit(self, X: Any, y: Any) -> Any:
+        raise ValueError("k is too large")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_a_space_smaller_than_the_budget_that_fails_everywhere_says_why() -> None:
+    search = LlamaSearchCV(_NeverFits(), {"k": [1, 2]}, n_trials=6, cv=2, random_state=0)
+    with pytest.raises(ValueError, match="k is too large"):
+        search.fit(X, Y)
+
+
+def test_nan_among_choices_is_an_error() -> None:
+    with pytest.raises(SpaceError, match="k: NaN cannot be searched"):
+        given_space(_NeverFits(), {"k": [0.1, float("nan")]})

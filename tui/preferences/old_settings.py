@@ -27,6 +27,8 @@ def take_over() -> list[str]:
             continue
         try:
             _move(path)
+        except FileNotFoundError:
+            continue  # another interface, started at the same moment, has moved it
         except (OSError, ValueError) as error:
             problems.append(f"{path} cannot be moved into {settings.file().name}: {error}")
         except StudyError as error:

@@ -51,7 +51,7 @@ def _choices(text: str, name: str, choices: list[Any]) -> Freeze | Range | str:
     wanted = [part.strip() for part in re.split(r"[,\s]+", text) if part.strip()]
     unknown = [w for w in wanted if w not in by_name]
     if unknown:
-        return f"{unknown[0]} is none of {', '.join(by_name)}"
+        return f"{unknown[0]} is not one of {', '.join(by_name)}"
     if len(wanted) == 1:
         return Freeze(name, by_name[wanted[0]])
     return Range(name, choices=tuple(by_name[w] for w in dict.fromkeys(wanted)))

@@ -102,7 +102,7 @@ def _notes(
     seeds = len(comparison.grid.seeds)
     if seeds < FEWEST_SEEDS:
         count = "one seed" if seeds == 1 else f"{seeds} seeds"
-        notes.append(f"{count}: no intervals, and no telling a difference from noise")
+        notes.append(f"{count}: too few for intervals, and to tell a difference from noise")
     elif seeds < 5:
         notes.append(f"{seeds} seeds: intervals are rough; 5 or more are good")
     lacking = [m for m, tasks in done.items() if tasks and len(tasks) < len(references)]
