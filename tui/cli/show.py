@@ -115,7 +115,7 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
         for name, value in best.config.items():
             print(f"  {one_line(name)} = {one_line(str(value))}")
     if state.test_value is not None:
-        print(f"on the rows kept for the end: {score(state.test_value)}")
+        print(f"on the test rows: {score(state.test_value)}")
     if phase in ("interrupted", "stopped", "error"):
         print(f"go on with: hyperllama resume {stored.name}")
 
