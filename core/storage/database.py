@@ -56,11 +56,20 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
         ) from error
 
 
+class TrialEnded(StudyError):
+    """Another program ended a trial that was to be written to."""
+
+
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Raises StudyError where Optuna or the database fails."""
+    """Raises StudyError where Optuna or the database fails, TrialEnded if a trial has ended."""
     try:
         yield
+    except optuna.exceptions.UpdateFinishedTrialError as error:
+        raise TrialEnded(
+            "a trial was finished by another program before its result was stored",
+            "no other trial is lost; resume the study once that program is done",
+        ) from error
     except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
         raise StudyError(
             f"the storage failed: {first_line(error.__cause__ or error)}",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.space import Config, SearchSpace
-from hyperllama.core.storage.database import storage_errors
+from hyperllama.core.storage.database import TrialEnded, storage_errors
 
 PREFIX = "hyperllama:"
 _RESERVED = PREFIX + "reserved"
@@ -187,6 +188,9 @@ class Store:
 
         The proposer's name, which makes it a trial, is written after the whole configuration and
         before its parameters: until then a crash leaves the number reserved.
+
+        Raises:
+            TrialEnded: another program has ended the trial.
         """
         with storage_errors():
             trial_id = self._id(number)
@@ -202,15 +206,13 @@ class Store:
 
         Everything is written before the state, so that a crash leaves it queued.
         """
-        with storage_errors():
+        with suppress(TrialEnded), storage_errors():
             stored = self._storage.get_trial(trial.trial_id)
             if not trial.ours:
                 self._set(trial.trial_id, {"proposer": "queue"})
             self._set_params(stored, config, space)
-            try:
-                return self._storage.set_trial_state_values(trial.trial_id, TrialState.RUNNING)
-            except optuna.exceptions.UpdateFinishedTrialError:
-                return False
+            return self._storage.set_trial_state_values(trial.trial_id, TrialState.RUNNING)
+        return False
 
     def queue(self, config: Mapping[str, Any]) -> int:
         """Queue a configuration as `optuna.Study.enqueue_trial` does. Returns its number."""

@@ -95,6 +95,8 @@ class StateFold:
     def _apply_to_trial(self, event: Event, t: float) -> None:
         """Add what an event says about one trial."""
         if isinstance(event, ProposalStarted):
+            if self._now.running != event.number:  # that one was given up
+                self._drop_unfinished()
             self._put(TrialState(event.number, event.proposer, started_t=t))
         elif isinstance(event, ProposalMade):
             self._put(_proposed(self._get(event.number, t), event))

@@ -22,6 +22,7 @@ from hyperllama.core.events import (
 from hyperllama.core.space import Config
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
+from hyperllama.core.storage.database import TrialEnded
 from hyperllama.core.storage.proposal_log import read_beliefs
 from hyperllama.core.storage.store import StoredTrial
 from hyperllama.core.study.budget import WorkClock
@@ -207,10 +208,20 @@ class Study:
                 if self._steering.cancelled:
                     return None
             proposal = self._approval.ask(number, self._wait)
-        if proposal is None:
-            return None
-        self._approval.write(number, proposal)  # a stored trial has its record in the log
-        return self._start(number, proposal)
+        return None if proposal is None else self._start_reserved(number, proposal)
+
+    def _start_reserved(self, number: int, proposal: Proposal) -> tuple[int, Proposal]:
+        """Write a proposal into its reserved trial; into a new one if that has ended meanwhile."""
+        begin = False
+        while True:
+            self._approval.write(number, proposal)  # a stored trial has its record in the log
+            try:
+                return self._start(number, proposal, begin)
+            except TrialEnded:
+                ended, number, begin = number, self._store.reserve(), True
+                self._record.note(
+                    "warning", f"another program ended trial {ended}: it is trial {number} now"
+                )
 
     def _take(self, trial: StoredTrial) -> tuple[int, Proposal] | None:
         """A queued trial made a running one; None if it cannot be, or another program took it."""

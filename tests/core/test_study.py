@@ -500,6 +500,33 @@ def test_killed_while_the_proposer_thinks_uses_the_number_again(bench: Bench) ->
     assert numbers == [1, 2, 4, 5] and {t[1] for t in bench.trials()} == {"COMPLETE"}
 
 
+@pytest.mark.parametrize("state", ["FAIL", "COMPLETE"])
+def test_a_reserved_trial_that_another_program_ends_gives_way_to_a_new_one(
+    bench: Bench, state: str
+) -> None:
+    class Disturbed(Drawn):
+        def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+            if context.number == 2:
+                theirs = optuna.load_study(study_name="s", storage=bench.url)
+                values = 1.0 if state == "COMPLETE" else None
+                theirs.tell(2, values, state=optuna.trial.TrialState[state])
+            return super().ask(space, context)
+
+    bench.make = lambda name: Disturbed(3)
+    assert bench.study().run().why == "budget"
+    trials = [(t.number, t.state) for t in bench.store.trials()]
+    assert trials == [(n, "COMPLETE") for n in (0, 1, 3, 4, 5, 6)]
+    asked = bench.made[0].contexts  # type: ignore[attr-defined]
+    assert [c.number for c in asked] == [1, 2, 4, 5, 6]
+    here = fold((event, 0.0) for event in bench.events)
+    assert [t.number for t in here.trials] == [0, 1, 3, 4, 5, 6] and here.running is None
+    notes = [e.text for e in bench.events if isinstance(e, Noted)]
+    assert notes == ["another program ended trial 2: it is trial 3 now"]
+    records = list(read_proposals(bench.folder / "proposals.jsonl"))
+    assert [r["number"] for r in records] == [0, 1, 2, 3, 4, 5, 6]
+    assert records[2]["config"] == records[3]["config"]
+
+
 def test_the_storage_holds_the_state_that_the_loop_had(bench: Bench) -> None:
     def ask(count: int, config: Config) -> None:
         if count == 3:
