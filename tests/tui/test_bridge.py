@@ -113,6 +113,7 @@ async def test_a_started_study_is_followed_and_survives_in_its_own_session(
     link.process.kill()
     await link.process.wait()
     assert not link.alive and link.state.finished is None
+    assert not link.refused  # it began
 
 
 async def test_a_study_that_cannot_start_leaves_its_words(
@@ -122,7 +123,34 @@ async def test_a_study_that_cannot_start_leaves_its_words(
     link = await bridge.start(tmp_path / "broken.toml")
     assert link.process is not None
     await link.process.wait()
-    assert not link.alive and "no column 'y'" in link.last_output()
+    assert link.refused and not link.alive and "no column 'y'" in link.last_output()
+
+
+async def test_only_a_resumption_that_never_began_counts_as_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = study_dir("mine")
+    folder.mkdir(parents=True)
+    text = "".join(to_json(event, t) + "\n" for event, t in recorded.finished(6))
+    (folder / "events.jsonl").write_text(text, "utf8")
+    monkeypatch.setattr(bridge, "COMMAND", (sys.executable, "-c", "raise SystemExit('no table')"))
+    failed = await bridge.resume("mine")
+    assert failed.process is not None
+    await failed.process.wait()
+    while failed.poll():
+        pass
+    assert failed.refused and failed.last_output() == "no table"
+
+    monkeypatch.setattr(bridge, "COMMAND", FAKE)
+    killed = await bridge.resume("mine")
+    killed.continue_from(failed)
+    while not killed.state.live:
+        killed.poll()
+        await asyncio.sleep(0.01)
+    assert killed.process is not None
+    killed.process.kill()
+    await killed.process.wait()
+    assert not killed.alive and not killed.refused
 
 
 def test_choices_become_flags() -> None:

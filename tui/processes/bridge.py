@@ -62,7 +62,8 @@ class StudyLink(Protocol):
 
     @property
     def refused(self) -> bool:
-        """The process that was started from here ended at once; `last_output` say why."""
+        """The process that was started from here failed before it opened the study; `last_output`
+        says why."""
 
     def send(self, request: Request) -> None:
         """Ask the study process for something, once it is there to hear it.
@@ -94,6 +95,7 @@ class Started:
     """
 
     def __init__(self, argv: Sequence[str], output: BinaryIO | int) -> None:
+        self.started_t = time.time()  # seconds since the epoch
         self._process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -167,7 +169,10 @@ class FolderLink:
 
     @property
     def refused(self) -> bool:
-        return self.process is not None and bool(self.process.returncode)
+        process = self.process
+        if process is None or not process.returncode:
+            return False
+        return self.state.started_t < process.started_t  # what was read is of an earlier process
 
     def send(self, request: Request) -> None:
         if self._unsent or self.starting:
