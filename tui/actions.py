@@ -1,7 +1,7 @@
 """All actions of the interface: one table for footer, command palette, help and key bindings.
 
 An action `study.pause` calls `action_pause` of the study screen; those of "app" belong to the app.
-Its key can be changed in the settings file, see `tui.keymap`.
+Its key can be changed in the settings file, see `tui.preferences.keymap`.
 """
 
 from __future__ import annotations

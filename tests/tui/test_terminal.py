@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FAKE = ROOT / "tests" / "tui" / "fake_study.py"
 START = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
-from hyperllama.tui import bridge, app
+from hyperllama.tui import app
+from hyperllama.tui.processes import bridge
 bridge.COMMAND = (sys.executable, {str(FAKE)!r})
 raise SystemExit(app.run())
 """

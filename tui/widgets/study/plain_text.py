@@ -21,7 +21,7 @@ to them.
 
 
 class PlainText(VerticalScroll, can_focus=True):
-    """What `tui.sentences` says about a study."""
+    """What `tui.content.sentences` says about a study."""
 
     NAME = "Text"
     HELP = HELP
