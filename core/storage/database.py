@@ -30,7 +30,7 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
         parsed = make_url(url)
     except ArgumentError as error:
         raise StudyError(
-            f"{url!r} is no storage URL",
+            f"{url!r} is not a storage URL",
             "for example sqlite:///studies.db or postgresql://user:password@host/database",
         ) from error
     shown = parsed.render_as_string(hide_password=True)

@@ -120,10 +120,19 @@ def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
     write_atomically(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 
+_TYPES: dict[str, Any] = {
+    "study": str, "storage": str, "state": str, "metric": str, "proposer": str, "model": str,
+    **dict.fromkeys(
+        ("created_t", "updated_t", "trials", "failed", "budget_trials", "budget_s", "best_value",
+         "default_value", "best_number"), (int, float)),
+}
+
+
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a study, its `state` set to "interrupted" where its process is gone.
 
-    None where there is none, or it cannot be read. Adds `live` (bool) and `folder`.
+    None where there is none, or it cannot be read. Leaves out what is of another type, and adds
+    `live` (bool) and `folder`.
     """
     try:
         summary = json.loads((folder / SUMMARY).read_text("utf8"))
@@ -131,6 +140,9 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(summary, dict):
         return None
+    summary = {k: v for k, v in summary.items()
+               if k not in _TYPES or v is None or isinstance(v, _TYPES[k])}
+    summary.setdefault("study", folder.name)
     pid = holder(folder)
     summary["live"] = pid is not None
     summary["folder"] = str(folder)

@@ -224,3 +224,15 @@ def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None
     assert Store.exists(open_storage(url), "mine")
     assert trash.empty_trash(time.time() + 8 * 86_400) == ["mine"]
     assert not Store.exists(open_storage(url), "mine") and not list(trash.trash().iterdir())
+
+
+def test_a_damaged_summary_does_not_hide_the_other_studies() -> None:
+    for name in ("damaged", "whole"):
+        study_dir(name).mkdir(parents=True)
+        write_summary(study_dir(name), {"study": name, "updated_t": 5.0, "best_value": 0.5})
+    damaged = {"study": 3, "updated_t": "x", "best_value": "b", "storage": 7, "budget_trials": None}
+    write_summary(study_dir("damaged"), damaged)
+    whole, other = all_summaries()
+    assert (whole["study"], whole["best_value"]) == ("whole", 0.5)
+    assert other["study"] == "damaged" and other["budget_trials"] is None
+    assert not {"updated_t", "best_value", "storage"} & set(other)

@@ -123,7 +123,7 @@ def test_names_are_unique_in_a_storage(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("studies.db", "is no storage URL"),
+        ("studies.db", "is not a storage URL"),
         ("nosuchdb://host/x", "needs a driver"),
         ("postgresql+nosuch://user:secret@127.0.0.1/x", "needs a driver"),
         ("sqlite:////proc/nowhere/studies.db", "cannot be opened"),

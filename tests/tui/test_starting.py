@@ -25,6 +25,7 @@ from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
+from hyperllama.tui.widgets.study.history import History
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
 
@@ -244,6 +245,16 @@ async def test_a_key_that_needs_the_process_finds_out_that_it_is_gone(opened: Op
         await pilot.press("p")
         assert link.sent == [] and told(pilot, "process is gone")
         assert "interrupted" in text_of(pilot, "#status")
+
+
+async def test_a_finished_study_with_a_long_log_is_not_called_interrupted(opened: Opened) -> None:
+    link = Drop(list(recorded.finished(20)))
+    link.alive = False
+    async with opened(link) as pilot:
+        await until(pilot, lambda: link.state.finished is not None)
+        assert not told(pilot, "process is gone")
+        history = pilot.app.screen.query_one(History)
+        await until(pilot, lambda: history.selected == link.state.incumbent)
 
 
 def test_until_the_next_process_speaks_the_past_stays(home: Path) -> None:

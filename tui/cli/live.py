@@ -195,7 +195,8 @@ def trial_line(event: TrialFinished, changes: Mapping[str, Any] | None = None) -
     said = settings(event.config) if not changes else differences(changes)
     instead = f"  (instead: {one_line(event.fallback)})" if event.fallback else ""
     if event.state == "fail":
-        return f"{head} failed: {one_line(event.reason)}  {said}{instead}"
+        reason = f": {one_line(event.reason)}" if event.reason else ""
+        return f"{head} failed{reason}  {said}{instead}"
     spread = "" if event.std is None else f"{event.std:.2g}"
     best = " *" if event.incumbent else "  "
     return (

@@ -90,6 +90,8 @@ class StudyScreen(ReviewActions, SteeringActions, StudyPanes):
         link = self.link
         while link.poll() and link is self.link:
             await asyncio.sleep(0)
+        if self.state.finished is not None and self.selected is None:
+            self.action_best()
         self._spare_trials()
 
     def _spare_trials(self) -> None:
@@ -126,7 +128,8 @@ class StudyScreen(ReviewActions, SteeringActions, StudyPanes):
             self._report_notes()
             self.lay_out()
             self.refresh_keys()
-        if (self.dead or (not self._alive and self.link.refused)) and not self._end_reported:
+        ended = self.dead or (not self._alive and self.link.refused)
+        if ended and not self.link.behind and not self._end_reported:
             self._report_end()
 
     def _report_notes(self) -> None:
