@@ -143,12 +143,13 @@ class Store:
         """What is queued, by number; reads only what is new or unfinished."""
         with storage_errors():
             trials = self._storage.get_all_trials(self._study_id, False, (TrialState.WAITING,))
-        return [_stored(t) for t in trials]
+        return [_stored(t) for t in trials if not _is_reserved(t)]
 
     def reserve(self) -> int:
         """The number of the next trial: of one that was reserved and not used, else of a new one.
 
-        Other programs see a RUNNING trial without parameters.
+        Other programs see a RUNNING trial without parameters; once the study has stopped, a WAITING
+        one (see `put_back`).
         """
         template = FrozenTrial(
             number=-1,
@@ -164,17 +165,18 @@ class Store:
             intermediate_values={},
         )
         number = self.reserved()
-        if number is not None:
-            return number
         with storage_errors():
+            if number is not None and self._run(self._id(number)):
+                return number
             trial_id = self._storage.create_new_trial(self._study_id, template)
             return self._storage.get_trial_number_from_id(trial_id)
 
     def reserved(self) -> int | None:
         """The number that is reserved and not used yet; None where there is none."""
         with storage_errors():
-            running = self._storage.get_all_trials(self._study_id, False, (TrialState.RUNNING,))
-        return next((t.number for t in running if _is_reserved(t)), None)
+            states = (TrialState.RUNNING, TrialState.WAITING)
+            unfinished = self._storage.get_all_trials(self._study_id, False, states)
+        return next((t.number for t in unfinished if _is_reserved(t)), None)
 
     def release(self, number: int) -> None:
         """End a reserved trial that nothing will be proposed for; it does not count as a trial."""
@@ -252,6 +254,15 @@ class Store:
             self._storage.set_trial_user_attr(trial_id, key, value)
 
 
+    def _run(self, trial_id: int) -> bool:
+        """Make a reserved trial a running one; False if another program has taken or ended it."""
+        if self._storage.get_trial(trial_id).state == TrialState.RUNNING:
+            return True
+        try:
+            return self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return False
+
     def _set_params(self, stored: FrozenTrial, config: Config, space: SearchSpace) -> None:
         """Write the parameters that a stored trial lacks."""
         distributions = space.to_distributions()
@@ -261,7 +272,9 @@ class Store:
 
 
 def _is_reserved(trial: FrozenTrial) -> bool:
-    return _RESERVED in trial.system_attrs and PREFIX + "proposer" not in trial.user_attrs
+    """Whether nothing was proposed for it, neither by us nor by a program that took it."""
+    marked = _RESERVED in trial.system_attrs and PREFIX + "proposer" not in trial.user_attrs
+    return marked and not trial.params
 
 
 def _prefixed(attrs: Mapping[str, Any]) -> dict[str, Any]:

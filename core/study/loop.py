@@ -289,8 +289,8 @@ class Study:
 
     def _finish(self, why: str, message: str) -> StudyFinished:
         done = why in FINISHED
-        if done and (reserved := self._store.reserved()) is not None:
-            self._store.release(reserved)
+        if (reserved := self._store.reserved()) is not None:
+            self._store.release(reserved) if done else self._store.put_back(reserved)
         stop = self._steering.should_stop_now
         scores = rate_on_test_rows(self._record, self._runner, stop) if done else (None, None)
         event = finished(self._record.state, why, message, scores, self._work.spent_s)

@@ -500,6 +500,37 @@ def test_killed_while_the_proposer_thinks_uses_the_number_again(bench: Bench) ->
     assert numbers == [1, 2, 4, 5] and {t[1] for t in bench.trials()} == {"COMPLETE"}
 
 
+def test_stopped_while_the_proposer_thinks_leaves_no_running_trial(bench: Bench) -> None:
+    class Stopped(Drawn):
+        def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+            if context.number == 2:
+                bench.interrupted = True
+                assert context.should_stop()
+                raise Cancelled
+            return super().ask(space, context)
+
+    bench.make = lambda name: Stopped(3)
+    assert bench.study().run().why == "stopped"
+    theirs = optuna.load_study(study_name="s", storage=bench.url)
+    assert [t.state.name for t in theirs.trials] == ["COMPLETE", "COMPLETE", "WAITING"]
+    bench.reopen()
+    assert bench.store.waiting() == []
+    bench.make, bench.interrupted = None, False
+    bench.study().run()
+    assert [(t[0], t[1]) for t in bench.trials()] == [(n, "COMPLETE") for n in range(6)]
+
+
+def test_a_stopped_studys_number_may_be_taken_by_another_program(bench: Bench) -> None:
+    number = bench.store.reserve()
+    bench.store.put_back(number)
+    theirs = optuna.load_study(study_name="s", storage=bench.url)
+    trial = theirs.ask()
+    assert trial.number == number
+    trial.suggest_float("learning_rate", 1e-3, 1, log=True)
+    bench.reopen()
+    assert bench.store.reserved() is None and bench.store.reserve() == number + 1
+
+
 @pytest.mark.parametrize("state", ["FAIL", "COMPLETE"])
 def test_a_reserved_trial_that_another_program_ends_gives_way_to_a_new_one(
     bench: Bench, state: str
