@@ -272,8 +272,9 @@ def _opened(study: StoredStudy) -> StudyOpened:
 
 def _finished(study: StoredStudy) -> StudyFinished | None:
     """How a stored study ended; None while it runs, and where its process was killed."""
+    kept_by_0_1_0 = {**study.summary, "default_test_value": study.attrs.get("default_test_score")}
     try:
-        event = decode(StudyFinished, study.attrs.get("finished", study.summary))
+        event = decode(StudyFinished, study.attrs.get("finished", kept_by_0_1_0))
     except ValueError:
         return None
     return event if event.why else None

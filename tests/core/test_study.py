@@ -606,11 +606,14 @@ def test_a_test_score_outlives_a_resume_until_a_better_trial_is_found(bench: Ben
         assert state.test_value == (None if score > 1 else first.test_value)
 
 
-def test_a_study_of_version_0_1_0_has_its_seed(bench: Bench) -> None:
-    bench.store.set_attrs({"metric": "accuracy", "settings": {"seed": 7}})
-    attrs = bench.store.attrs()
-    state = state_of(StoredStudy("s", "maximize", attrs, [], {}, None))
+def test_a_study_of_version_0_1_0_has_its_seed_and_test_scores() -> None:
+    scores = {"test_score": 0.8, "test_of": 4, "default_test_score": 0.7}
+    attrs = {"metric": "accuracy", "settings": {"seed": 7}, **scores}
+    summary = {"why": "budget", "best_number": 4, "best_value": 0.9, "default_value": 0.6,
+               "test_value": 0.8}  # fmt: skip
+    state = state_of(StoredStudy("s", "maximize", attrs, [], summary, None))
     assert state.opened is not None and state.opened.seed == 7
+    assert (state.test_value, state.default_test_value) == (0.8, 0.7)
 
 
 
