@@ -76,6 +76,7 @@ def form(pilot: Pilot[None]) -> NewStudy:
 
 async def opened(pilot: Pilot[None]) -> NewStudy:
     """The form with the table looked at."""
+    await pilot.app.workers.wait_for_complete()  # the first screen stands
     await pilot.press("n")
     await pilot.pause()
     await write(pilot, "quick.csv")
