@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.programs.inside import frame
 from hyperllama.core.text import one_line
 
 INSTALL_HINT = "install bubblewrap: `apt install bubblewrap`, or `dnf install bubblewrap`"
@@ -52,7 +53,7 @@ class SandboxLimits:
 
 
 @dataclass(frozen=True)
-class Fit:
+class ProgramFit:
     """A program with everything it gets to see.
 
     Attributes:
@@ -101,7 +102,7 @@ class FitFailed(Exception):
         return f"{self.message} (line {self.line})" if self.line else self.message
 
 
-class Sandbox:
+class ProgramSandbox:
     """A sandbox that stays open for many fits.
 
     Args:
@@ -120,7 +121,10 @@ class Sandbox:
         self._start()
 
     def fit(
-        self, fit: Fit, limits: SandboxLimits, should_stop: Callable[[], bool] = lambda: False
+        self,
+        fit: ProgramFit,
+        limits: SandboxLimits,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Fitted:
         """Fit a program on its rows and predict the new ones.
 
@@ -136,7 +140,7 @@ class Sandbox:
             "limits": asdict(limits),
         }  # fmt: skip
         try:
-            self._send(_frame(head, fit.x, fit.y, fit.new))
+            self._send(frame(head, fit.x, fit.y, fit.new))
             answer = self._receive(limits.seconds + _GRACE_S, should_stop)
         except (OSError, EOFError, TimeoutError) as error:
             self.close()
@@ -257,17 +261,6 @@ def _packages() -> str:
 # -- frames -------------------------------------------------------------------------------------
 
 
-def _frame(head: Mapping[str, Any], *arrays: NDArray[Any]) -> bytes:
-    """A frame as `inside.py` reads it."""
-    packed = []
-    for array in arrays:
-        out = io.BytesIO()
-        np.lib.format.write_array(out, np.ascontiguousarray(array), allow_pickle=False)
-        packed.append(out.getvalue())
-    text = json.dumps({**head, "arrays": [len(p) for p in packed]}).encode()
-    return b"".join([struct.pack("<I", len(text)), text, *packed])
-
-
 def _parsed(data: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     """An answer's head and arrays.
 
@@ -290,7 +283,7 @@ def _parsed(data: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     return head, arrays
 
 
-def _checked(answer: bytes, fit: Fit) -> Fitted:
+def _checked(answer: bytes, fit: ProgramFit) -> Fitted:
     """The predictions of an answer.
 
     Raises:
@@ -319,7 +312,7 @@ def _checked(answer: bytes, fit: Fit) -> Fitted:
     return Fitted(predictions, train, float(seconds) if isinstance(seconds, (int, float)) else 0.0)
 
 
-def _predictions(found: NDArray[Any], rows: int, classes: object, fit: Fit) -> NDArray[Any]:
+def _predictions(found: NDArray[Any], rows: int, classes: object, fit: ProgramFit) -> NDArray[Any]:
     if found.dtype.kind not in "fiub" or found.ndim not in (1, 2) or len(found) != rows:
         raise FitFailed("answer", f"its predictions have shape {found.shape}, not ({rows}, ...)")
     found = found.astype(np.float64)

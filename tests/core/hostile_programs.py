@@ -28,7 +28,7 @@ REACH_OUT = {
     "loopback": _in_build("import socket", "socket.create_connection(('127.0.0.1', 22), 1)"),
     "urllib": _in_build("import urllib.request as u", "u.urlopen('http://192.0.2.1', timeout=1)"),
     "unix socket": _in_build("import socket", "socket.socket(1).connect('/run/dbus/system_bus_socket')"),
-    "write home": _in_build("open('/root/x', 'w').write('x')"),
+    "write home": _in_build("open('/home/x', 'w').write('x')"),
     "write usr": _in_build("open('/usr/x', 'w')"),
     "write root": _in_build("open('/x', 'w')"),
     "write own code": _in_build("open('/sandbox/inside.py', 'a')"),

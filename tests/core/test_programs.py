@@ -11,10 +11,10 @@ import pytest
 
 from hyperllama.core.programs.contract import ProgramError, parse_program
 from hyperllama.core.programs.sandbox import (
-    Fit,
     FitFailed,
     Fitted,
-    Sandbox,
+    ProgramFit,
+    ProgramSandbox,
     SandboxLimits,
     sandbox_problem,
 )
@@ -39,21 +39,22 @@ Y = (X[:, 0] > 0).astype(np.int64)
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProgramSandbox]:
     if problem := sandbox_problem():
         pytest.skip(problem)
-    opened = Sandbox(tmp_path_factory.mktemp("sandbox") / "log")
+    opened = ProgramSandbox(tmp_path_factory.mktemp("sandbox") / "log")
     yield opened
     opened.close()
 
 
-def fit(sandbox: Sandbox, program: str, limits: SandboxLimits = LIMITS, **values: float) -> Fitted:
+def fit(
+    sandbox: ProgramSandbox, program: str, limits: SandboxLimits = LIMITS, **values: float
+) -> Fitted:
     columns = [{"name": f"x{i}", "kind": "number"} for i in range(3)]
     task = {"kind": "classification", "metric": "neg_log_loss"}
-    return sandbox.fit(
-        Fit(program, values, columns, task, X[:60], Y[:60], X[60:], "predict_proba", True, (0, 1)),
-        limits,
-    )
+    rows = (X[:60], Y[:60], X[60:])
+    wanted = ProgramFit(program, values, columns, task, *rows, "predict_proba", True, (0, 1))
+    return sandbox.fit(wanted, limits)
 
 
 def test_a_program_and_its_space() -> None:
@@ -99,7 +100,7 @@ def test_the_policy_refuses_what_reaches_out(name: str) -> None:
         parse_program(hostile.REACH_OUT[name])
 
 
-def test_an_honest_program(sandbox: Sandbox) -> None:
+def test_an_honest_program(sandbox: ProgramSandbox) -> None:
     from sklearn.ensemble import GradientBoostingClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import QuantileTransformer
@@ -113,7 +114,7 @@ def test_an_honest_program(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(hostile.REACH_OUT))
-def test_nothing_is_reached(sandbox: Sandbox, name: str) -> None:
+def test_nothing_is_reached(sandbox: ProgramSandbox, name: str) -> None:
     with pytest.raises(FitFailed) as caught:
         fit(sandbox, hostile.REACH_OUT[name])
     assert caught.value.kind == "error", caught.value
@@ -121,7 +122,7 @@ def test_nothing_is_reached(sandbox: Sandbox, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(hostile.SECRETS))
 def test_nothing_of_the_parent_is_seen(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str
+    sandbox: ProgramSandbox, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     with pytest.raises(FitFailed) as caught:
         fit(sandbox, hostile.SECRETS[name])
@@ -130,7 +131,7 @@ def test_nothing_of_the_parent_is_seen(
 
 
 @pytest.mark.parametrize("name", sorted(hostile.BOMBS))
-def test_a_bomb_is_a_failed_fit(sandbox: Sandbox, name: str) -> None:
+def test_a_bomb_is_a_failed_fit(sandbox: ProgramSandbox, name: str) -> None:
     try:
         fit(sandbox, hostile.BOMBS[name])
     except FitFailed as failed:
@@ -141,7 +142,7 @@ def test_a_bomb_is_a_failed_fit(sandbox: Sandbox, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(hostile.FORGERS))
-def test_no_score_is_forged(sandbox: Sandbox, name: str) -> None:
+def test_no_score_is_forged(sandbox: ProgramSandbox, name: str) -> None:
     try:
         found = fit(sandbox, hostile.FORGERS[name])
     except FitFailed as failed:
@@ -151,7 +152,7 @@ def test_no_score_is_forged(sandbox: Sandbox, name: str) -> None:
         assert found.predictions.shape == (20, 2) and np.allclose(found.predictions.sum(axis=1), 1)
 
 
-def test_one_fit_leaves_nothing_for_the_next(sandbox: Sandbox) -> None:
+def test_one_fit_leaves_nothing_for_the_next(sandbox: ProgramSandbox) -> None:
     """Files, shared memory and processes of one fold could tell the next its targets."""
     leave = hostile._in_build(
         "import os, ctypes, time", "open('/tmp/left', 'w').write('y')",
