@@ -197,7 +197,7 @@ def test_every_classical_proposer_obeys(bench: Bench, proposer: str) -> None:
     [
         (requests.Freeze("depth", 3), "unknown hyperparameter 'depth'"),
         (requests.Freeze("max_depth", 2.5), "whole numbers"),
-        (requests.Freeze("booster", "gblinear"), "none of"),
+        (requests.Freeze("booster", "gblinear"), "not one of"),
         (requests.Range("max_depth", 9, 2), "low 9 is above high 2"),
         (requests.Range("learning_rate", 0.0, 1.0), "log scale"),
         (requests.Range("booster"), "at least one choice"),
