@@ -18,11 +18,16 @@ import optuna
 import pytest
 
 import hyperllama as public
-from hyperllama.core.storage.folder import holder, read_summary
+from hyperllama.core.events import to_json
+from hyperllama.core.events.requests import Approve
+from hyperllama.core.storage.folder import EVENTS, Lock, holder, read_summary, write_summary
 from hyperllama.core.storage.paths import default_storage, study_dir
+from hyperllama.core.storage.request_log import Inbox
+from hyperllama.core.study import fold
 from hyperllama.tui.cli import make_parser, run_command_line
 from tests.models.tiny_gguf import write_tiny
 from tests.small import TASK, command, environment, hyperllama, write_task
+from tests.tui import recorded
 
 
 @pytest.fixture
@@ -357,6 +362,25 @@ def test_requests_that_make_no_sense(
         assert run_command_line(["tell", "quick", *words.split()]) == code
         assert answer in capsys.readouterr().err
     assert not (study_dir("quick") / "commands.jsonl").exists()
+
+
+def test_accept_changes_only_the_values_that_are_named(there: Path) -> None:
+    folder = study_dir("held")
+    folder.mkdir(parents=True)
+    write_summary(folder, {"study": "held"})
+    events = recorded.held()
+    (folder / EVENTS).write_text("".join(to_json(e, t) + "\n" for e, t in events), "utf8")
+    proposed = fold(events).awaiting
+    assert proposed is not None
+    lock = Lock(folder)
+    lock.take()
+    try:
+        assert run_command_line(["tell", "held", "accept", "max_depth=2"]) == 0
+    finally:
+        lock.release()
+    (sent,) = Inbox(folder).read_unowned()
+    assert sent == Approve(proposed.number, {**proposed.config, "max_depth": 2})
+    assert len(proposed.config) > 1
 
 
 def test_detached_goes_on_alone(task: Path) -> None:

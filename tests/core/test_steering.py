@@ -329,7 +329,7 @@ def test_a_rerun_stands_beside_the_trial_and_is_none(bench: Bench) -> None:
     assert found[0].value == pytest.approx(quality(config) - 0.004)
     drawn = bench.made[0]
     assert isinstance(drawn, Drawn) and len(drawn.told) == 6
-    assert any("no scored trial" in text for text in warned(bench))
+    assert any("no scored trial 99" in text for text in warned(bench))
     bench.reopen()
     bench.events.clear()
     bench.study().run()
@@ -346,7 +346,8 @@ def test_a_paused_study_runs_a_trial_again(bench: Bench) -> None:
 
 
 def test_notes_stay_with_their_trials(bench: Bench) -> None:
-    at_trial(bench, {2: [requests.Note(0, "the baseline"), requests.Note(1, "odd")],
+    at_trial(bench, {2: [requests.Note(0, "the baseline"), requests.Note(1, "odd"),
+                         requests.Note(77, "none")],
                      3: [requests.Note(1, "")]})  # fmt: skip
     bench.study().run()
     assert bench.store.attrs()["notes"] == {"0": "the baseline"}

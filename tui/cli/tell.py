@@ -14,6 +14,7 @@ from hyperllama.core.errors import SpaceError
 
 if TYPE_CHECKING:
     from hyperllama.core.events.requests import Request
+    from hyperllama.core.study import TrialState
 
 NAME = "tell"
 HELP = "steer a running study: pause, stop, hint, queue, extend, freeze, range, undo, ask and more"
@@ -27,7 +28,9 @@ requests:
   propose PROPOSER [MODEL]     another proposer, or model, from here on
   freeze NAME VALUE            hold a hyperparameter;  range NAME LOW HIGH  narrows or widens it;
   choices NAME A B ...         keep some choices;      release NAME  gives the task's range again
-  review on|off                proposals wait: accept [NAME=VALUE ...], reject [REASON...]
+  review on|off                proposals wait for accept or reject
+  accept [NAME=VALUE ...]      evaluate the proposal, with these values changed
+  reject [REASON...]           have another proposed; the model is told the reason
   rerun TRIAL [TIMES]          the same configuration on other folds
   note TRIAL WORDS...          a remark on a trial
 
@@ -60,13 +63,16 @@ def run(arguments: argparse.Namespace) -> int:
             f"the study {folder.name!r} is not running", f"`hyperllama resume {folder.name}`"
         )
     if isinstance(request, (Approve, Reject)):
-        request = replace(request, number=_awaiting(folder))
+        awaiting = _awaiting(folder)
+        request = replace(request, number=awaiting.number)
+        if isinstance(request, Approve) and request.config:
+            request = replace(request, config={**(awaiting.config or {}), **request.config})
     send(folder, request)
     return 0
 
 
-def _awaiting(folder: Path) -> int:
-    """Number of the trial whose proposal waits for approval.
+def _awaiting(folder: Path) -> TrialState:
+    """The trial whose proposal waits for approval.
 
     Raises:
         StudyError: none does.
@@ -78,8 +84,9 @@ def _awaiting(folder: Path) -> int:
 
     awaiting = fold(read_events(folder / EVENTS)).awaiting
     if awaiting is None:
-        raise StudyError("no proposal waits for approval", "`review on` lets them wait")
-    return awaiting.number
+        hint = f"`hyperllama tell {folder.name} review on` lets them wait"
+        raise StudyError("no proposal waits for approval", hint)
+    return awaiting
 
 
 def _parsers() -> dict[str, Callable[..., Request]]:

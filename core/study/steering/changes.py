@@ -201,7 +201,8 @@ class Changes:
         state = self._record.state
         trial = state.trial(request.number) if request.number >= 0 else state.best
         if trial is None or trial.value is None:
-            self._record.note("warning", "there is no scored trial to run again")
+            which = f" {request.number}" if request.number >= 0 else ""
+            self._record.note("warning", f"there is no scored trial{which} to run again")
             return
         wanted = requests.Rerun(trial.number, request.times)
         self.reruns.append(wanted)
@@ -215,7 +216,10 @@ class Changes:
 
     def _note(self, number: int, text: str) -> None:
         trial = self._record.state.trial(number)
-        before = trial.note if trial is not None else ""
+        if trial is None:
+            self._record.note("warning", f"there is no trial {number} to write a note on")
+            return
+        before = trial.note
 
         def undo() -> _Settings:
             self._record.emit(TrialNoted(number, before))
