@@ -142,7 +142,7 @@ def test_a_line_is_a_range(text: str, param: dict[str, Any], request_: requests.
     [
         ("2.5", INT, "whole numbers"), ("a", INT, "numbers are needed"), ("1 2 3", INT, "two for"),
         ("5 2", INT, "above"), ("0", REAL, "above 0"), ("0 1", REAL, "above 0"),
-        ("c", WORD, "none of"), ("inf", INT, "two for"),
+        ("c", WORD, "not one of"), ("inf", INT, "two for"),
     ],
 )  # fmt: skip
 def test_what_is_no_range_is_explained(text: str, param: dict[str, Any], said: str) -> None:

@@ -208,26 +208,17 @@ def range_value(text: str, row: Mapping[str, Any]) -> Any:
     usual = row.get("usual") or row.get("now") or {}
     choices = usual.get("choices")
     if choices is not None:
-        kept = [bounds.typed(part.strip(), choices[0]) for part in text.split(",") if part.strip()]
-        if not kept:
-            raise ValueError("name at least one choice")
-        for one in kept:
-            if one not in choices:
-                raise ValueError(f"choose among {', '.join(str(c).lower() for c in choices)}")
-        shown = ["none" if one is None else one for one in kept]
+        shown = ["none" if one is None else one for one in bounds.chosen(text, choices)]
         return shown[0] if len(shown) == 1 else {"choices": shown}
-    words = text.replace("…", "..").replace(" to ", " .. ").split()
     log: bool | None = None
+    words = text.split()
     if words[-1] in ("log", "linear"):
         log = words.pop() == "log"
-    low, dots, high = "".join(words).partition("..")
-    ends = [_number(low), _number(high)] if dots else [_number("".join(words))]
-    if not dots:
+    ends = bounds.numbers(" ".join(words))
+    if len(ends) == 1:
         if log is not None:
             raise ValueError("a scale needs a range: low .. high log")
         return ends[0]
-    if ends[0] > ends[1]:
-        raise ValueError(f"{low} is above {high}")
     change: dict[str, Any] = {}
     for name, end in zip(("low", "high"), ends, strict=True):
         if end != usual.get(name):
@@ -235,14 +226,3 @@ def range_value(text: str, row: Mapping[str, Any]) -> Any:
     if log is not None and log != bool(usual.get("log")):
         change["log"] = log
     return change or None
-
-
-def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text or 'nothing'} is not a number: try 2 .. 8, or one value") from None

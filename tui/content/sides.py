@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from statistics import fmean, median, pstdev
+from statistics import fmean, median
 from typing import Any
 
+from hyperllama.core.experiments.figures.statistics import std
 from hyperllama.core.experiments.reading import CellFacts, Comparison
 from hyperllama.core.study import StudyState
 
@@ -63,7 +64,7 @@ class Side:
     @property
     def spread(self) -> float | None:
         """Standard deviation over the seeds; None for one."""
-        return pstdev(self.finals) if len(self.finals) > 1 else None
+        return std(self.finals) if len(self.finals) > 1 else None
 
     @property
     def run_s(self) -> float | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hyperllama.core.events.requests import Freeze, Range, ResetRange
@@ -15,46 +16,76 @@ Param = Mapping[str, Any]
 
 def parse(text: str, param: Param) -> Freeze | Range | ResetRange | str:
     """The request that a line stands for, or what is wrong with it."""
+    try:
+        return _request(text, param)
+    except ValueError as error:
+        return str(error)
+
+
+def _request(text: str, param: Param) -> Freeze | Range | ResetRange:
     name = str(param.get("name"))
     if text.lower() in ("", "task", "*"):
         return ResetRange(name)
     choices = all_choices(param)
     if choices is not None:
-        return _choices(text, name, choices)
-    bounds = [part for part in re.split(r"\s*(?:\.\.|,|\bto\b|\s)\s*", text.strip()) if part]
-    try:
-        numbers = [float(b) for b in bounds]
-    except ValueError:
-        return "numbers are needed: `2 to 8`, or `4` to freeze it"
-    if any(n != n or abs(n) == float("inf") for n in numbers) or len(numbers) > 2:
-        return "one number to freeze it, two for a range"
+        kept = chosen(text, choices)
+        return Freeze(name, kept[0]) if len(kept) == 1 else Range(name, choices=tuple(kept))
+    ends = numbers(text)
     if param.get("type") == "integer":
-        if any(n != int(n) for n in numbers):
-            return "whole numbers are needed"
-        numbers = [int(n) for n in numbers]
-    low, high = numbers[0], numbers[-1]
-    if low > high:
-        return f"{wording.setting(low)} is above {wording.setting(high)}"
+        if any(n != int(n) for n in ends):
+            raise ValueError("whole numbers are needed")
+        ends = [int(n) for n in ends]
+    else:
+        ends = [float(n) for n in ends]
+    low, high = ends[0], ends[-1]
     if param.get("log") and low <= 0:
-        return "its scale is logarithmic: above 0"
+        raise ValueError("its scale is logarithmic: above 0")
     return Freeze(name, low) if low == high else Range(name, low, high)
+
+
+def numbers(text: str) -> list[int | float]:
+    """One number, or the two ends of a range: `4`, `2 to 8`, `2..8`, `2, 8`, `2 8`.
+
+    Raises:
+        ValueError: with what is wrong, in words.
+    """
+    parts = re.split(r"\s*(?:\.\.|…|,|\bto\b|\s)\s*", text.strip())
+    try:
+        finite = all(math.isfinite(float(part)) for part in parts)
+    except ValueError:
+        raise ValueError("numbers are needed: `2 to 8`, or `4` to freeze it") from None
+    if not finite or len(parts) > 2:
+        raise ValueError("one number to freeze it, two for a range")
+    ends: list[int | float] = [typed(part, 0) for part in parts]
+    if ends[0] > ends[-1]:
+        raise ValueError(f"{wording.setting(ends[0])} is above {wording.setting(ends[-1])}")
+    return ends
+
+
+def chosen(text: str, choices: Sequence[Any]) -> list[Any]:
+    """The choices that are named, each once, as they are in `choices`.
+
+    Raises:
+        ValueError: with what is wrong, in words.
+    """
+    by_name = {wording.setting(c): c for c in choices}
+    parts = [part.strip() for part in text.split(",")]
+    wanted = [w for part in parts for w in ([part] if part in by_name else part.split())]
+    if not wanted:
+        raise ValueError("name at least one choice")
+    kept = []
+    for name in dict.fromkeys(wanted):
+        value = by_name[name] if name in by_name else typed(name, choices[0])
+        if value not in choices:
+            raise ValueError(f"{name} is not one of {', '.join(by_name)}")
+        kept.append(value)
+    return kept
 
 
 def all_choices(param: Param) -> list[Any] | None:
     """All choices that the task allows; None for a number."""
     known = param.get("task_choices") or param.get("choices")
     return None if known is None else list(known)
-
-
-def _choices(text: str, name: str, choices: list[Any]) -> Freeze | Range | str:
-    by_name = {wording.setting(c): c for c in choices}
-    wanted = [part.strip() for part in re.split(r"[,\s]+", text) if part.strip()]
-    unknown = [w for w in wanted if w not in by_name]
-    if unknown:
-        return f"{unknown[0]} is not one of {', '.join(by_name)}"
-    if len(wanted) == 1:
-        return Freeze(name, by_name[wanted[0]])
-    return Range(name, choices=tuple(by_name[w] for w in dict.fromkeys(wanted)))
 
 
 def exact(value: Any) -> str:

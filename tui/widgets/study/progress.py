@@ -57,7 +57,7 @@ class ProgressPlot(Pane):
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(glyphs=glyphs, id=id)
         self.view = "best"
-        self.honesty: BaselinePanel | None = None
+        self.baselines: BaselinePanel | None = None
         self._chosen = [0, 1]  # positions among the hyperparameters, the most important first
         self._drawn: dict[object, Any] = {}  # for the scores shown now; see `_once`
 
@@ -77,10 +77,10 @@ class ProgressPlot(Pane):
         if fresh or moved or not (state.trials and before.trials):
             self.refresh()
 
-    def compare(self, honesty: BaselinePanel | None) -> None:
+    def compare(self, baselines: BaselinePanel | None) -> None:
         """Draw these baselines beside the study."""
-        if honesty != self.honesty:
-            self.honesty = honesty
+        if baselines != self.baselines:
+            self.baselines = baselines
             self._drawn.clear()
             self.refresh()
 
@@ -148,11 +148,11 @@ class ProgressPlot(Pane):
         if plot_height < 4 or width < 16:
             best = state.best
             return [Content(f"best {wording.score(best.value if best else None)}")]
-        found = self.honesty
+        found = self.baselines
         lines = found.lines if found is not None else ()
-        baselines = {one.name: one.mean for one in lines if one.name != "default" and one.mean}
+        means = {one.name: one.mean for one in lines if one.name != "default" and one.mean}
         noise = (found.noise_floor if found is not None else None) or 0.0
-        curve = ScoreCurve(state, baselines, noise, self.glyphs)
+        curve = ScoreCurve(state, means, noise, self.glyphs)
         plot = self._once((width, plot_height), lambda: curve.plot(width, plot_height))
         return [*legend, *curve.lines(plot, self.trial)][:height]
 
