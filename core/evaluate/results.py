@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,14 @@ class FoldResult:
     best_iteration: int | None = None
 
 
+def std(scores: Sequence[float]) -> float | None:
+    """Standard deviation (n in the denominator); None with fewer than two scores."""
+    if len(scores) < 2:
+        return None
+    mean = sum(scores) / len(scores)
+    return float((sum((s - mean) ** 2 for s in scores) / len(scores)) ** 0.5)
+
+
 @dataclass(frozen=True)
 class Result:
     """One trial.
@@ -65,10 +73,7 @@ class Result:
     @property
     def std(self) -> float | None:
         """Standard deviation over the folds (n in the denominator); None with fewer than two."""
-        if len(self.folds) < 2:
-            return None
-        mean = sum(self.fold_scores) / len(self.folds)
-        return float((sum((s - mean) ** 2 for s in self.fold_scores) / len(self.folds)) ** 0.5)
+        return std(self.fold_scores)
 
     @property
     def train_value(self) -> float | None:

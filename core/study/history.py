@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hyperllama.core.evaluate.results import std
 from hyperllama.core.events import (
     Event,
     IncumbentTested,
@@ -33,7 +34,7 @@ from hyperllama.core.storage.proposal_log import read_beliefs
 from hyperllama.core.storage.reading import StoredStudy, read_stored
 from hyperllama.core.storage.store import Store, StoredTrial
 from hyperllama.core.study.folding import fold
-from hyperllama.core.study.proposals import differences, std
+from hyperllama.core.study.proposals import differences
 from hyperllama.core.study.state import StudyState
 
 _ACTIONS_KEPT = 500

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from hyperllama.core.evaluate.results import Result
@@ -146,11 +146,3 @@ def in_words(config: Mapping[str, Any], state: StudyState) -> str:
         f"{name} = {number(v) if isinstance(v, float) else v}"
         for name, v in (changed or config).items()
     )
-
-
-def std(scores: Sequence[float]) -> float | None:
-    """Standard deviation (n in the denominator); None with fewer than two scores."""
-    if len(scores) < 2:
-        return None
-    mean = sum(scores) / len(scores)
-    return math.sqrt(sum((s - mean) ** 2 for s in scores) / len(scores))
