@@ -248,3 +248,10 @@ async def test_a_colon_can_be_typed_in_a_field(tasks: list[TaskEntry]) -> None:
         await pilot.press("slash", "a", "colon", "comma", "question_mark")
         await pilot.pause()
         assert pilot.app.screen.query_one("#filter", Input).value == "a:,?"
+
+
+def test_settings_that_are_not_text_leave_the_default_ones() -> None:
+    settings.file().parent.mkdir(parents=True, exist_ok=True)
+    settings.file().write_bytes(b'theme = "\xff"')
+    (problem,) = settings.read().problems
+    assert problem.endswith("not UTF-8 at byte 9. The default settings apply.")

@@ -122,8 +122,13 @@ def read() -> Settings:
         return _read(path, stat.st_mtime_ns, stat.st_size)
     except FileNotFoundError:
         return Settings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return Settings(problems=(f"{path}: {error}. The default settings apply.",))
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 at byte {error.start}"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    except tomllib.TOMLDecodeError as error:
+        problem = str(error)
+    return Settings(problems=(f"{path}: {problem}. The default settings apply.",))
 
 
 @functools.lru_cache(maxsize=1)
