@@ -71,7 +71,7 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
     """Run a new study to its end.
 
     Args:
-        task: a task file, or a task from `load_task`.
+        task: a task file, the name of a sample task, or a task from `load_task`.
         study: its name; without one it gets one after the task's.
         options: as `hyperllama run` has them: proposer, model, trials, minutes, seed, storage,
             threads, gpu_layers, context_length, temperature, prompt.
@@ -83,12 +83,12 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
     """
     from hyperllama.core.study.opening import start
     from hyperllama.core.study.options import checked_options
-    from hyperllama.core.task import Task
+    from hyperllama.core.task import Task, find_task
 
     if not isinstance(task, (str, Path, Task)):
         raise TypeError(f"task is a path or a task from load_task, not {type(task).__name__}")
     chosen = checked_options(options)
-    given = Path(task).expanduser() if isinstance(task, (str, Path)) else task
+    given = task if isinstance(task, Task) else find_task(task)
     names: list[str] = []
 
     def listen(event: Any, t: float) -> None:

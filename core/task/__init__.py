@@ -7,7 +7,13 @@ loaded before a table is read.
 from __future__ import annotations
 
 from hyperllama.core.data import DataSpec
-from hyperllama.core.task.load import load_task, parse_task, sample_tasks, standalone_text
+from hyperllama.core.task.load import (
+    find_task,
+    load_task,
+    parse_task,
+    sample_tasks,
+    standalone_text,
+)
 from hyperllama.core.task.resolve import Problem, resolve
 from hyperllama.core.task.spec import Budget, Limits, Override, Task, Validation
 
@@ -19,6 +25,7 @@ __all__ = [
     "Problem",
     "Task",
     "Validation",
+    "find_task",
     "load_task",
     "parse_task",
     "resolve",

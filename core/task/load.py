@@ -84,6 +84,25 @@ def sample_tasks() -> tuple[Path, ...]:
     return tuple(sorted(folder.glob("*.toml")))
 
 
+def find_task(given: str | Path) -> Path:
+    """A task file by its path, or a sample task by its name.
+
+    Raises:
+        TaskError: neither is there.
+    """
+    path = Path(given).expanduser()
+    if path.is_file():
+        return path
+    samples = {p.stem: p for p in sample_tasks()}
+    if str(given) in samples:
+        return samples[str(given)]
+    if path.suffix.lower() in (".csv", ".parquet", ".feather") or path.exists():
+        hint = f"write a task file first: `hyperllama new {given}`"
+    else:
+        hint = f"sample tasks: {', '.join(samples)}"
+    raise TaskError(f"{given}: there is no such task file", hint)
+
+
 def standalone_text(path: str | Path) -> str:
     """The text of a task file with the data path made absolute, fit to stand in another folder."""
     import tomlkit

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hyperllama
-from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.errors import HyperLlamaError, StudyError, TaskError
 from hyperllama.core.storage.paths import study_dir
 from tests.small import write_task
 
@@ -74,3 +74,11 @@ def test_an_error_of_the_table_names_the_given_task_file(tmp_path: Path) -> None
     other.write_text("\n".join(lines))
     with pytest.raises(HyperLlamaError, match=r"^patients\.toml: data\.target"):
         hyperllama.run(other)
+
+
+def test_a_sample_task_by_its_name() -> None:
+    result = hyperllama.run("breast_cancer", proposer="random", trials=2, threads=1)
+    assert result.name == "breast_cancer" and len(result.trials) == 2
+    with pytest.raises(TaskError, match="no such task file") as caught:
+        hyperllama.run("breast_cancr")
+    assert "breast_cancer" in caught.value.hint

@@ -95,7 +95,7 @@ def _prepare(arguments: argparse.Namespace) -> str:
         load_grid,
         make_grid,
     )
-    from hyperllama.tui.cli.run import find_task
+    from hyperllama.core.task import find_task
 
     name = arguments.name or arguments.called or _free_name()
     there = (comparison_folder(name) / FILE).exists()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from hyperllama.core.errors import TaskError
 from hyperllama.tui.cli.options import add_study_options, options_from
 
 NAME = "run"
@@ -25,6 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from hyperllama.core.task import find_task
     from hyperllama.tui.cli.session import detach, run_here
 
     file = find_task(arguments.task)
@@ -44,24 +43,3 @@ def run(arguments: argparse.Namespace) -> int:
             file, options, study=arguments.study, listener=listener, interrupted=interrupted
         ),
     )
-
-
-def find_task(given: str) -> Path:
-    """A task file by its path, or a sample task by its name.
-
-    Raises:
-        TaskError: neither is there.
-    """
-    path = Path(given).expanduser()
-    if path.is_file():
-        return path
-    from hyperllama.core.task import sample_tasks
-
-    samples = {p.stem: p for p in sample_tasks()}
-    if given in samples:
-        return samples[given]
-    if path.suffix.lower() in (".csv", ".parquet", ".feather") or path.exists():
-        hint = f"write a task file first: `hyperllama new {given}`"
-    else:
-        hint = f"sample tasks: {', '.join(samples)}"
-    raise TaskError(f"{given}: there is no such task file", hint)
