@@ -69,7 +69,7 @@ def test_a_broken_one_is_named_with_the_reason_and_stops_no_other(
     listed = subprocess.run([sys.executable, "-c", probe], env=plug_ins, text=True,
                             capture_output=True, check=True).stdout.splitlines()
     assert listed[0].split() == [*proposers(), "corners"]
-    assert "no_such_module" in listed[1] and "json:dumps is no ProposerInfo" in listed[2]
+    assert "no_such_module" in listed[1] and "json:dumps is not a ProposerInfo" in listed[2]
 
 
 def test_every_proposer_says_in_one_line_what_it_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def test_no_score_is_forged(sandbox: ProgramSandbox, name: str) -> None:
 def test_one_fit_leaves_nothing_for_the_next(sandbox: ProgramSandbox) -> None:
     """Files, shared memory and processes of one fold could tell the next its targets."""
     leave = hostile._in_build(
-        "import os, ctypes, time", "open('/tmp/left', 'w').write('y')",
+        "import os, ctypes, time", "open('left', 'w').write('y')",
         "open('/dev/shm/left', 'w').write('y')",
         "assert ctypes.CDLL(None).shmget(7777, 4096, 0o1666) >= 0",
         "import sklearn; sklearn.left = 1",
@@ -171,5 +172,4 @@ def test_one_fit_leaves_nothing_for_the_next(sandbox: ProgramSandbox) -> None:
     )
     fit(sandbox, leave)
     fit(sandbox, look)
-    folder = Path("/tmp/left")
-    assert not folder.exists()
+    assert not (Path(tempfile.gettempdir()) / "left").exists()
