@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.programs.inside import frame
+from hyperllama.core.programs.inside import frame, write_all
 from hyperllama.core.text import one_line
 
 INSTALL_HINT = "install bubblewrap: `apt install bubblewrap`, or `dnf install bubblewrap`"
@@ -179,13 +179,7 @@ class ProgramSandbox:
 
     def _send(self, data: bytes) -> None:
         assert self._process is not None and self._process.stdin is not None
-        self._process.stdin.write(data) if len(data) < 1 << 16 else self._send_long(data)
-
-    def _send_long(self, data: bytes) -> None:
-        assert self._process is not None and self._process.stdin is not None
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._process.stdin.fileno(), view) :]
+        write_all(self._process.stdin.fileno(), data)
 
     def _receive(self, seconds: float, should_stop: Callable[[], bool]) -> bytes:
         deadline = time.monotonic() + seconds

@@ -24,6 +24,7 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.study import StateFold, StudyState
 from hyperllama.core.text import plain
+from hyperllama.tui.cli.printing import short
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -156,11 +157,11 @@ def _status(state: StudyState, width: int) -> Text:
     budget = state.opened.budget_trials if state.opened is not None else None
     text.append(f"{state.done_count}{'' if budget is None else f'/{budget}'}  ", style="bold")
     if state.best is not None:
-        text.append(f"best {score(state.best.value)} (trial {state.best.number})  ", "green")
+        text.append(f"best {short(state.best.value)} (trial {state.best.number})  ", "green")
     current, doing = state.current, state.phase
     if current is not None:
         if current.fold_scores:
-            scores = " ".join(score(s) for s in current.fold_scores)
+            scores = " ".join(short(s) for s in current.fold_scores)
             text.append(f"folds {scores} of {current.folds}  ")
         training = f"trial {current.number} trains: {settings(current.config)}"
         words = {
@@ -200,7 +201,7 @@ def trial_line(event: TrialFinished, changes: Mapping[str, Any] | None = None) -
     spread = "" if event.std is None else f"{event.std:.2g}"
     best = " *" if event.incumbent else "  "
     return (
-        f"{head} {score(event.value):>10} {spread:<8} {score(event.train_value):>10} "
+        f"{head} {short(event.value):>10} {spread:<8} {short(event.train_value):>10} "
         f"{event.seconds:6.1f}{best} {said}{instead}"
     )
 
@@ -234,7 +235,7 @@ def steering_line(event: Event) -> str:
         reason = f": {one_line(event.reason)}" if event.reason else ""
         return f"- a proposal for trial {event.number} was rejected{reason}"
     if isinstance(event, RerunFinished):
-        result = f"failed: {one_line(event.reason)}" if event.value is None else score(event.value)
+        result = f"failed: {one_line(event.reason)}" if event.value is None else short(event.value)
         return f"- trial {event.number} on other folds: {result}"
     if isinstance(event, TrialNoted):
         return f"- trial {event.number}: {one_line(event.text)}"
@@ -256,19 +257,15 @@ def ending(event: StudyFinished, study: str) -> list[str]:
     if event.best_value is not None:
         gain = ""
         if event.default_value is not None and event.best_number is not None:
-            gain = f", the default {score(event.default_value)}"
-        lines.append(f"  best {score(event.best_value)} in trial {event.best_number}{gain}")
+            gain = f", the default {short(event.default_value)}"
+        lines.append(f"  best {short(event.best_value)} in trial {event.best_number}{gain}")
     if event.test_value is not None:
-        lines.append(f"  on the test rows: {score(event.test_value)}")
+        lines.append(f"  on the test rows: {short(event.test_value)}")
     if event.why in ("stopped", "error"):
         lines.append(f"  go on with: hyperllama resume {study}")
     elif event.best_value is not None:
         lines.append(f"  next: hyperllama export {study} -o DIR   or   resume {study} --more 20")
     return lines
-
-
-def score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.5g}"
 
 
 def settings(config: object) -> str:

@@ -98,7 +98,8 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
 
 def _print(stored: StoredStudy, state: StudyState) -> None:
     from hyperllama.core.study.history import trial_events
-    from hyperllama.tui.cli.live import TABLE_HEAD, one_line, score, settings, trial_line
+    from hyperllama.tui.cli.live import TABLE_HEAD, one_line, settings, trial_line
+    from hyperllama.tui.cli.printing import short
 
     best, phase = state.best, stored.summary.get("state", "")
     metric = one_line(str(stored.attrs.get("metric")))
@@ -111,11 +112,11 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
         else:
             print(f"{trial.number:5d} {trial.state.lower()}  {settings(trial.config)}")
     if best is not None:
-        print(f"best {score(best.value)} in trial {best.number}:")
+        print(f"best {short(best.value)} in trial {best.number}:")
         for name, value in best.config.items():
             print(f"  {one_line(name)} = {one_line(str(value))}")
     if state.test_value is not None:
-        print(f"on the test rows: {score(state.test_value)}")
+        print(f"on the test rows: {short(state.test_value)}")
     if phase in ("interrupted", "stopped", "error"):
         print(f"go on with: hyperllama resume {stored.name}")
 
