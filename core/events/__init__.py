@@ -37,6 +37,7 @@ class StudyOpened:
     review: bool = False
     hints: tuple[str, ...] = ()
     ranges: Mapping[str, Any] = field(default_factory=dict)  # changed ranges, as `Ranges.kept`
+    confirm: bool = True  # False: --no-confirm, or the task says so
 
 
 @dataclass(frozen=True)
@@ -194,13 +195,74 @@ class ImportanceFound:
 
 
 @dataclass(frozen=True)
+class CandidateStarted:
+    """A confirmation goes on: trial `number` is about to be scored on fresh folds.
+
+    `repeat` counts the sets of fresh folds, from 1; `repeats` is the most there can be.
+    `candidates` are all that were compared, the default first, `racing` those that still are.
+    `seconds` of at most `limit_s` were spent.
+    """
+
+    number: int
+    repeat: int
+    repeats: int
+    candidates: tuple[int, ...] = ()
+    racing: tuple[int, ...] = ()
+    seconds: float = 0.0
+    limit_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class ConfirmedCandidate:
+    """How the configuration of a trial did on fresh folds.
+
+    `value` is its mean score there, `gain` that score minus the default's on the same folds, with
+    its 90 % interval; they are None for the default, and for one that failed. `fits` counts folds.
+    """
+
+    number: int
+    value: float | None
+    gain: float | None = None
+    low: float | None = None
+    high: float | None = None
+    fits: int = 0
+
+
+@dataclass(frozen=True)
+class StudyConfirmed:
+    """The default and the best trials were compared on fresh folds, or could not be.
+
+    `winner` is the trial to use: the default's number where nothing is confirmed to be better.
+    `gain` is the winner's score minus the default's on fresh folds, `gain_low` and `gain_high` its
+    90 % interval, in units of the score; None where the winner is the default, or nothing was
+    scored. `claimed_gain` is the incumbent's gain in the study's own folds. `repeats` sets of fresh
+    folds were used; with 0, nothing was scored, and `why` says why. `trials` had ended before it.
+    """
+
+    winner: int
+    claimed_gain: float | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    repeats: int = 0
+    candidates: tuple[ConfirmedCandidate, ...] = ()
+    seconds: float = 0.0
+    why: str = ""
+    trials: int = 0
+
+
+@dataclass(frozen=True)
 class IncumbentTested:
-    """The incumbent of that number was scored on rows that no trial saw; `default_value` is the
-    score of the default configuration there, where it was computed."""
+    """The winner, a trial of that number, was scored on rows that no trial saw.
+
+    `default_value` is the score of the default configuration there, where it was computed.
+    `earlier_looks`: how often these rows had been scored before, in this study.
+    """
 
     number: int
     value: float
     default_value: float | None = None
+    earlier_looks: int = 0
 
 
 @dataclass(frozen=True)
@@ -256,13 +318,16 @@ class StudyFinished:
     seconds: float = 0.0
     message: str = ""
     default_test_value: float | None = None
+    winner_number: int | None = None  # whom `test_value` is of; None: the incumbent
+    test_rows_used: int = 0  # how often the test rows had been scored before
+
 
 
 Event = Union[
     StudyOpened, ModelLoading, ModelLoaded, ProposalStarted, ProposalText, ProposalMade,
     ProposalRejected, FoldFinished, TrialFinished, StudyPaused, StudyResumed, StudySteered,
-    TrialNoted, RerunStarted, RerunFinished, ImportanceFound, IncumbentTested, QuestionAsked,
-    AnswerText, QuestionAnswered, Noted, StudyFinished,
+    TrialNoted, RerunStarted, RerunFinished, CandidateStarted, StudyConfirmed, ImportanceFound,
+    IncumbentTested, QuestionAsked, AnswerText, QuestionAnswered, Noted, StudyFinished,
 ]  # fmt: skip
 
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}

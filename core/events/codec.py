@@ -85,6 +85,8 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
         return functools.partial(_read_list, _reader(arguments[0]))
     if origin in (dict, Mapping.__mro__[0]):
         return functools.partial(_read, Mapping, Mapping)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return functools.partial(decode, hint)
     if hint is float:
         return _read_number
     if hint in (int, str, bool, type(None)):

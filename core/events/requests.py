@@ -146,6 +146,11 @@ class Rerun:
 
 
 @dataclass(frozen=True)
+class Confirm:
+    """Compare the default and the best trials on fresh folds now, whatever was compared before."""
+
+
+@dataclass(frozen=True)
 class Note:
     """A person's note on a trial; an empty one takes it away."""
 
@@ -167,11 +172,11 @@ class StopAnswer:
 
 Request = Union[
     Pause, Resume, Step, Stop, StopNow, QueueTrial, Hint, Extend, SwitchProposer, Review, Approve,
-    Reject, Freeze, Range, ResetRange, Undo, Rerun, Note, AskQuestion, StopAnswer,
+    Reject, Freeze, Range, ResetRange, Undo, Rerun, Confirm, Note, AskQuestion, StopAnswer,
 ]  # fmt: skip
 LASTING = (
-    QueueTrial, Hint, Extend, SwitchProposer, Review, Freeze, Range, ResetRange, Rerun, Note,
-    AskQuestion,
+    QueueTrial, Hint, Extend, SwitchProposer, Review, Freeze, Range, ResetRange, Rerun, Confirm,
+    Note, AskQuestion,
 )  # fmt: skip
 """Requests that still hold for the next study process when none was running to read them."""
 MOST_RERUNS = 20

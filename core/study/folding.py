@@ -9,6 +9,7 @@ from typing import Any
 
 from hyperllama.core.events import (
     AnswerText,
+    CandidateStarted,
     Event,
     FoldFinished,
     ImportanceFound,
@@ -24,6 +25,7 @@ from hyperllama.core.events import (
     QuestionAsked,
     RerunFinished,
     RerunStarted,
+    StudyConfirmed,
     StudyFinished,
     StudyOpened,
     StudyPaused,
@@ -90,7 +92,8 @@ class StateFold:
             self._state = None
             self._drop_unfinished()
             self._now.shape += 1
-            vars(self._now).update(doing="waiting", paused=False, undo="", rerun=None)
+            fresh = {"paused": False, "undo": "", "rerun": None, "confirming": None}
+            vars(self._now).update(doing="waiting", **fresh)
 
     def _apply_to_trial(self, event: Event, t: float) -> None:
         """Add what an event says about one trial."""
@@ -143,7 +146,7 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
         return {
             "opened": event, "doing": "between", "paused": False, "finished": None,
             "started_t": t, "hints": event.hints, "resting_t": 0.0, "rested_s": 0.0,
-            "undo": "", "rerun": None,
+            "undo": "", "rerun": None, "confirming": None,
         }  # fmt: skip
     if isinstance(event, ModelLoading):
         return {"doing": "loading", "loading": event.fraction}
@@ -157,7 +160,7 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
         return {"doing": "training"} if now.running == event.number else {}
     if isinstance(event, TrialFinished):
         incumbent = event.number if event.incumbent else now.incumbent
-        return {"doing": "between", "incumbent": incumbent}
+        return {"doing": "between", "incumbent": incumbent, "confirmation": None}
     if isinstance(event, StudyPaused):
         return {"paused": True, "pause_reason": event.reason}
     if isinstance(event, StudyResumed):
@@ -168,6 +171,10 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
         return {"doing": "rerunning", "rerun": event}
     if isinstance(event, RerunFinished):
         return {"doing": "between", "rerun": None}
+    if isinstance(event, CandidateStarted):
+        return {"doing": "confirming", "confirming": event}
+    if isinstance(event, StudyConfirmed):
+        return {"doing": "between", "confirming": None, "confirmation": event}
     if isinstance(event, ImportanceFound):
         return {"importance": event}
     if isinstance(event, IncumbentTested):
@@ -178,10 +185,13 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
         return {"notes": (*now.notes, (t, event))[-_NOTES_KEPT:]}
     if isinstance(event, StudyFinished):
         best = now.incumbent if event.best_number is None else event.best_number
-        tested = now.tested
-        if best is not None and event.test_value is not None:
-            tested = IncumbentTested(best, event.test_value, event.default_test_value)
-        return {"finished": event, "incumbent": best, "tested": tested}
+        tested, of = now.tested, event.winner_number
+        of = best if of is None else of
+        if of is not None and event.test_value is not None:
+            tested = IncumbentTested(
+                of, event.test_value, event.default_test_value, event.test_rows_used
+            )
+        return {"finished": event, "incumbent": best, "tested": tested, "confirming": None}
     return {}
 
 

@@ -20,6 +20,7 @@ from hyperllama.core.events import (
     QuestionAnswered,
     QuestionAsked,
     RerunFinished,
+    StudyConfirmed,
     StudyFinished,
     StudyOpened,
     StudySteered,
@@ -73,8 +74,10 @@ def _attributes(store: Store, event: Event) -> dict[str, Any]:
     if isinstance(event, StudyFinished):
         scores: dict[str, Any] = {}
         if event.test_value is not None:
-            scores = {"test_score": event.test_value, "test_of": event.best_number,
-                      "default_test_score": event.default_test_value}  # fmt: skip
+            of = event.best_number if event.winner_number is None else event.winner_number
+            scores = {"test_score": event.test_value, "test_of": of,
+                      "default_test_score": event.default_test_value,
+                      "test_looks": event.test_rows_used + 1}  # fmt: skip
         return {"finished": encode(event), **scores}
     if isinstance(event, StudySteered):
         action = [round(time.time(), 3), event.after, event.text]
@@ -88,6 +91,8 @@ def _attributes(store: Store, event: Event) -> dict[str, Any]:
         reruns, number = _kept(store, "reruns", dict), str(event.number)
         rerun = {k: v for k, v in encode(event).items() if k != "number"}
         return {"reruns": {**reruns, number: [*reruns.get(number, ()), rerun]}}
+    if isinstance(event, StudyConfirmed):
+        return {"confirmed": encode(event)}
     if isinstance(event, QuestionAnswered) and not event.problem:
         asked = {"asked": event.asked, "text": event.text, "config": encode(event.config),
                  "t": round(time.time(), 3)}  # fmt: skip
@@ -127,7 +132,8 @@ def stored_events(
     events += [*_actions(attrs), *_exchanges(attrs)]
     events.sort(key=lambda pair: pair[1])
     end = events[-1][1] if events else 0.0
-    untimed = (*_notes(attrs), *_reruns(attrs), *_tested(attrs))
+    ended = sum(isinstance(event, TrialFinished) for event, _ in events)
+    untimed = (*_notes(attrs), *_reruns(attrs), *_confirmed(attrs, ended), *_tested(attrs))
     return [*events, *((event, end) for event in untimed)]
 
 
@@ -235,10 +241,24 @@ def _reruns(attrs: Mapping[str, Any]) -> Iterator[Event]:
                 yield _damaged(f"a rerun of trial {number}")
 
 
+def _confirmed(attrs: Mapping[str, Any], ended: int) -> Iterator[Event]:
+    """The newest confirmation, unless more than the trials it looked at have `ended`."""
+    if attrs.get("confirmed") is not None:
+        try:
+            found = decode(StudyConfirmed, attrs["confirmed"])
+        except ValueError:
+            yield _damaged("a confirmation")
+        else:
+            if found.trials == ended:
+                yield found
+
+
 def _tested(attrs: Mapping[str, Any]) -> Iterator[Event]:
     """The newest test scores: a later end of the study may have computed none."""
     if isinstance(attrs.get("test_of"), int) and attrs.get("test_score") is not None:
         scores = {"value": attrs["test_score"], "default_value": attrs.get("default_test_score")}
+        looks = attrs.get("test_looks")
+        scores["earlier_looks"] = looks - 1 if isinstance(looks, int) else 0
         try:
             yield decode(IncumbentTested, {"number": attrs["test_of"], **scores})
         except ValueError:

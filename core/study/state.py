@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hyperllama.core.events import (
+    CandidateStarted,
     ImportanceFound,
     IncumbentTested,
     ModelLoaded,
     Noted,
     RerunStarted,
+    StudyConfirmed,
     StudyFinished,
     StudyOpened,
 )
@@ -105,7 +107,7 @@ class StudyState:
     Attributes:
         opened: the facts of the newest opening, with what steering has changed since.
         doing: "waiting" (no event yet), "loading", "proposing", "awaiting approval", "training",
-            "rerunning" or "between" (a trial just ended).
+            "rerunning", "confirming" or "between" (a trial just ended).
         paused: no further trial begins; the one under way ends first.
         trials: by rising number; `running` is the number of the one that is not done.
         started_t, last_t: seconds since the epoch of the newest opening and of the newest event.
@@ -114,6 +116,8 @@ class StudyState:
         actions: steering actions, oldest first; `undo` is what an undo takes back, or empty.
         hints: what the model was told in plain words.
         conversation: questions and answers, oldest first.
+        confirming: how far a confirmation is that is under way.
+        confirmation: how the newest one ended; None once another trial has ended.
         tested: the newest scores on the test rows; a better trial may have been found since.
         shape: another number whenever the history may have other lines, or other scores in them.
     """
@@ -139,6 +143,8 @@ class StudyState:
     importance: ImportanceFound | None = None
     tested: IncumbentTested | None = None
     rerun: RerunStarted | None = None
+    confirming: CandidateStarted | None = None
+    confirmation: StudyConfirmed | None = None
     conversation: tuple[Exchange, ...] = ()
     shape: int = 0
 
@@ -188,15 +194,30 @@ class StudyState:
         return self.default.value if self.default is not None else None
 
     @property
+    def winner_number(self) -> int | None:
+        """The number of the trial to use; None while there is none."""
+        return self.incumbent if self.confirmation is None else self.confirmation.winner
+
+    @property
+    def winner(self) -> TrialState | None:
+        """The trial to use: the confirmed winner; the incumbent where nothing was confirmed."""
+        return self.trial(self.winner_number)
+
+    @property
     def test_value(self) -> float | None:
-        """The incumbent's score on the test rows; None while it is unknown."""
+        """The winner's score on the test rows; None while it is unknown."""
         tested = self.tested
-        return tested.value if tested is not None and tested.number == self.incumbent else None
+        return tested.value if tested is not None and tested.number == self.winner_number else None
 
     @property
     def default_test_value(self) -> float | None:
         """The default configuration's score on the test rows; None while it is unknown."""
         return self.tested.default_value if self.tested is not None else None
+
+    @property
+    def test_rows_used(self) -> int:
+        """How often the test rows had been scored before the newest scores on them."""
+        return self.tested.earlier_looks if self.tested is not None else 0
 
     @property
     def gain(self) -> float | None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hyperllama.core.events import (
+    CandidateStarted,
+    ConfirmedCandidate,
     ProposalText,
+    StudyConfirmed,
     StudyFinished,
     StudyOpened,
     StudyPaused,
     StudyResumed,
     TrialFinished,
+    from_json,
+    to_json,
 )
 from hyperllama.core.study import StateFold, fold
 from tests.tui import recorded
@@ -87,3 +94,26 @@ def test_an_older_snapshot_never_changes() -> None:
     folding.apply(StudyFinished("stopped", 0, 0.8, 0.8), 2e9)
     assert old.trials is trials and old.finished is None
     assert folding.state.finished is not None
+
+
+def test_the_winner_is_the_confirmed_trial_until_another_one_ends() -> None:
+    recording = [*recorded.finished(8)]
+    end = next(e for e, _ in recording if isinstance(e, StudyFinished))
+    t = recording[-1][1]
+    while isinstance(recording[-1][0], StudyFinished):
+        recording.pop()
+    state = fold([*recording, (CandidateStarted(0, 1, 8, (0, 3), (0, 3)), t)])
+    assert state.phase == "confirming" and state.winner == state.best
+    candidates = (ConfirmedCandidate(0, 0.8, fits=5), ConfirmedCandidate(3, 0.82, 0.02, 0, 0.04, 5))
+    confirmed = StudyConfirmed(3, 0.05, 0.02, 0.0, 0.04, 1, candidates, 2.5, "it is", 8)
+    back = from_json(to_json(confirmed, t))
+    assert back is not None and back[0] == confirmed
+    end = replace(end, test_value=0.7, default_test_value=0.6, winner_number=3, test_rows_used=2)
+    state = fold([*recording, (confirmed, t), (end, t)])
+    assert state.confirmation == confirmed and state.confirming is None
+    assert state.winner == state.trial(3) != state.best
+    assert (state.test_value, state.default_test_value, state.test_rows_used) == (0.7, 0.6, 2)
+    more = TrialFinished(8, "complete", {}, 0.5)
+    state = fold([*recording, (confirmed, t), (end, t), (more, t + 1)])
+    assert state.confirmation is None and state.winner == state.best
+    assert state.test_value is None

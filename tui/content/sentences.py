@@ -16,6 +16,7 @@ _STATES = {
     AWAITING: "waits for your approval",
     "training": "is training a trial",
     "rerunning": "is rerunning a trial on other folds",
+    "confirming": "is scoring the best trials on fresh folds",
     "between": "is running",
     "paused": "is paused",
     "finished": "is finished",

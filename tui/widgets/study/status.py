@@ -17,6 +17,7 @@ _PHASES = {
     AWAITING: ("", "waiting for your approval", "$accent"),
     "training": ("running", "training", "$primary"),
     "rerunning": ("running", "rerunning a trial", "$primary"),
+    "confirming": ("running", "confirming on fresh folds", "$primary"),
     "between": ("running", "running", "$primary"),
     "paused": ("paused", "paused", "$best"),
 }
