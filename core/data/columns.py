@@ -14,21 +14,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.data.dates import DateFormat, date_format, date_parts, parse_dates
+from hyperllama.core.data.cells import (
+    DECIMAL_COMMA,
+    LARGEST,
+    PLAIN,
+    SOFT_MISSING,
+    TEXT,
+    THOUSANDS,
+    THOUSANDS_PATTERN,
+    UNIT,
+    clean_text,
+    date_parts,
+    label_codes,
+    parse_dates,
+    text_numbers,
+    typed_numbers,
+    usable,
+)
+from hyperllama.core.data.dates import DateFormat, date_format
 from hyperllama.core.data.table import Column
 from hyperllama.core.text import shown
 
 if TYPE_CHECKING:
     import polars as pl
 
-MISSING = (
-    "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NAN", "null", "NULL", "Null",
-    "?", "NaT", "nil", "#NA", "\\N",
-)
-"""Cells that are empty, whatever the column holds."""
-_SOFT_MISSING = {"-", "--", "---", ".", "..", "none", "unknown", "missing", "n.a.", "na", "#value!",
-                 "#div/0!", "not available", "nd", "n.d."}
-"""Words that count as empty cells in a column of numbers, lower case."""
 TEXT_DISTINCT = 50
 """More different strings than this are text where they cover half the rows."""
 _LONG_TEXT = 60
@@ -38,10 +47,6 @@ _ID_NAME = re.compile(
     r"(?:^|[\s_.-])(?:[iI][dD]x?|index|uuid|guid|key|nr|rownames?|row|ROW|INDEX)$"
     r"|^[uU]nnamed|^column_1$|[a-z](?:ID|Id)$"
 )
-_LARGEST = 3e38
-"""Above this scikit-learn's and XGBoost's 32-bit floats overflow."""
-_COMMA = r"^[+-]?(?:\d{1,3}(?:[. ]\d{3})+|\d*)(?:,\d+)?(?:[eE][+-]?\d+)?$"
-_THOUSANDS = r"^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$"
 _UNIT = re.compile(r"^([$€£¥])?\s*[+-]?[\d.,]+\s*([%$€£¥])?$")
 
 
@@ -74,12 +79,9 @@ def read_column(
     if dtype == pl.Boolean:
         return _two_valued(series.cast(pl.String), ("false", "true"))
     if dtype in (pl.Date, pl.Datetime):
-        return _date(series.cast(pl.Datetime("us")), DateFormat("", dtype == pl.Datetime), "")
-    if dtype in (pl.Duration, pl.Time):
-        series = series.cast(pl.Int64).cast(pl.Float64) / (1e9 if dtype == pl.Time else 1e6)
-        return _number(series.rename(name), keep, categorical)
-    if dtype.is_numeric():
-        return _number(series, keep, categorical)
+        return _date(series.cast(pl.Datetime("us")), DateFormat(""), "")
+    if dtype.is_numeric() or dtype in (pl.Duration, pl.Time):
+        return _number(typed_numbers(series).rename(name), keep, categorical)
     if dtype == pl.Null:
         return _dropped(name, "constant", series, "empty")
     if dtype != pl.String:
@@ -90,22 +92,15 @@ def read_column(
     return _text(clean_text(series), semicolon, keep, categorical)
 
 
-def clean_text(series: pl.Series) -> pl.Series:
-    """Text cells without blanks around them; null for those in `MISSING`."""
-    stripped = series.str.strip_chars()
-    missing = stripped.is_in(list(MISSING))
-    return stripped.set(missing.fill_null(True), None)
-
-
 def _text(cells: pl.Series, semicolon: bool, keep: bool, categorical: bool) -> Values:
     filled = cells.drop_nulls()
     if len(filled) == 0:
         return _dropped(cells.name, "constant", cells, "empty")
-    numbers, note, warning = as_numbers(cells, semicolon)
+    numbers, way, note, warning = as_numbers(cells, semicolon)
     if numbers is not None:
         if categorical and not note:
             return _category(cells)
-        found = _number(numbers, keep, categorical, note)
+        found = _number(numbers, keep, categorical, note, way)
         return replace(found, warning=warning or found.warning)
     distinct = filled.n_unique()
     if distinct == 2:
@@ -116,7 +111,7 @@ def _text(cells: pl.Series, semicolon: bool, keep: bool, categorical: bool) -> V
     if not categorical:
         style = date_format(filled)
         if style is not None:
-            return _date(parse_dates(cells, style), style, style.note)
+            return _date(parse_dates(cells, style.pattern), style, style.note)
     return _strings(cells, filled, distinct, keep, categorical)
 
 
@@ -140,58 +135,51 @@ def _strings(
     return _category(cells)
 
 
-def as_numbers(cells: pl.Series, semicolon: bool = False) -> tuple[pl.Series | None, str, str]:
-    """Cleaned text as Float64, a note how it was read, and a warning; None where it is no number.
+def as_numbers(
+    cells: pl.Series, semicolon: bool = False
+) -> tuple[pl.Series | None, str, str, str]:
+    """Cleaned text as Float64, the way it was read (see `cells`), a note about it, a warning.
 
     A column in which at least 95 % of the cells are numbers, more than 20 of them different, is a
-    number column; the other cells count as empty.
+    number column; the other cells count as empty. None and `TEXT` where it is no number column.
     """
-    best, note = max(_readings(cells, semicolon), key=lambda r: r[0].len() - r[0].null_count())
+    readings = ((text_numbers(cells, way), way) for way in _ways(cells, semicolon))
+    best, way = max(readings, key=lambda r: r[0].len() - r[0].null_count())
     parsed = best.len() - best.null_count()
     filled = cells.len() - cells.null_count()
     if parsed == filled:
-        return best, note, ""
+        return best, way, way, ""
     others = cells.filter(best.is_null() & cells.is_not_null()).unique().to_list()
     listed = ", ".join(sorted(shown(v, 20) for v in others)[:3])
-    soft = all(str(v).lower() in _SOFT_MISSING for v in others)
+    soft = all(str(v).lower() in SOFT_MISSING for v in others)
     if parsed and soft and (parsed >= 0.5 * filled or best.n_unique() > 20):
-        return best, "; ".join(n for n in (note, f"{listed} read as empty") if n), ""
+        return best, way, "; ".join(n for n in (way, f"{listed} read as empty") if n), ""
     if parsed >= 0.95 * filled and best.n_unique() > 20:
         warning = (f"column {shown(cells.name)}: {filled - parsed} cells are no numbers ({listed}) "
                    "and count as empty")
-        return best, note, warning
-    return None, "", ""
+        return best, way, way, warning
+    return None, TEXT, "", ""
 
 
-def _readings(cells: pl.Series, semicolon: bool) -> Iterator[tuple[pl.Series, str]]:
-    """Text read as numbers in each way that its first cells suggest, and a note about the way."""
-    import polars as pl
-
-    def read(text: pl.Series, note: str = "") -> tuple[pl.Series, str]:
-        return text.cast(pl.Float64, strict=False), note
-
-    plain = read(cells)
-    yield plain
-    if plain[0].null_count() == cells.null_count():
+def _ways(cells: pl.Series, semicolon: bool) -> Iterator[str]:
+    """The ways to read text as numbers that its first cells suggest."""
+    yield PLAIN
+    if text_numbers(cells, PLAIN).null_count() == cells.null_count():
         return
     probe = cells.drop_nulls().head(1000)
-    bare = cells.str.replace_all(",", "", literal=True)
     if probe.str.contains(",", literal=True).any():
-        if semicolon or not probe.str.contains(_THOUSANDS).any():
-            matched = cells.set(~cells.str.contains(_COMMA).fill_null(True), None)
-            comma = matched.str.replace_all(r"[. ]", "").str.replace(",", ".", literal=True)
-            yield read(comma, "decimal comma")
-        grouped = cells.str.contains(_THOUSANDS) | ~cells.str.contains(",", literal=True)
-        groups = bare.set(~grouped.fill_null(True), None)
-        yield read(groups, "thousands separated by commas")
+        if semicolon or not probe.str.contains(THOUSANDS_PATTERN).any():
+            yield DECIMAL_COMMA
+        yield THOUSANDS
     found = (_UNIT.match(str(v)) for v in probe.unique().to_list())
     units = {m[1] or m[2] for m in found if m} - {None}
     if len(units) == 1:
-        unit = units.pop()
-        yield read(bare.str.replace_all(unit, "", literal=True).str.strip_chars(), f"in {unit}")
+        yield f"{UNIT}{units.pop()}"
 
 
-def _number(series: pl.Series, keep: bool, categorical: bool, note: str = "") -> Values:
+def _number(
+    series: pl.Series, keep: bool, categorical: bool, note: str = "", way: str = PLAIN
+) -> Values:
     import polars as pl
 
     name, rows = series.name, len(series)
@@ -199,10 +187,10 @@ def _number(series: pl.Series, keep: bool, categorical: bool, note: str = "") ->
         text = series.cast(pl.Float64)
         whole = text.drop_nulls().drop_nans()
         is_whole = bool((whole == whole.round(0)).all())
-        return _category((text.cast(pl.Int64, strict=False) if is_whole else text).cast(pl.String))
-    x = series.cast(pl.Float64).to_numpy().astype(np.float64, copy=True)
-    too_large = int(np.sum(np.abs(x) > _LARGEST))
-    x[~(np.abs(x) <= _LARGEST)] = np.nan
+        whole = text.cast(pl.Int64, strict=False) if is_whole else text
+        return _category(whole.cast(pl.String), way)
+    x = usable(series)
+    too_large = int(np.sum(np.abs(series.cast(pl.Float64).to_numpy()) > LARGEST))
     missing = float(np.isnan(x).mean()) if rows else 0.0
     filled = x[~np.isnan(x)]
     distinct = len(np.unique(filled))
@@ -211,7 +199,7 @@ def _number(series: pl.Series, keep: bool, categorical: bool, note: str = "") ->
     if distinct <= 1:
         what = f"always {filled[0]:g}" if distinct else "empty"
         return replace(_dropped(name, "constant", series, what, distinct), warning=warning)
-    column = Column(name, "number", missing, note=note, source=name, distinct=distinct)
+    column = Column(name, "number", missing, note=note, source=name, distinct=distinct, way=way)
     if not keep and _is_id(name, x, distinct):
         return Values(replace(column, kind="id", role="dropped", note="numbers the rows"))
     return Values(column, ((column, x),), warning)
@@ -245,23 +233,18 @@ def _two_valued(cells: pl.Series, labels: tuple[str, str]) -> Values:
     return Values(column, ((column, x),))
 
 
-def _category(cells: pl.Series) -> Values:
+def _category(cells: pl.Series, way: str = TEXT) -> Values:
     """Codes by sorted label, over the whole table: no order and no target goes into them."""
-    import polars as pl
-
-    labels = cells.drop_nulls().unique().sort().to_list()
-    table = pl.DataFrame({"label": labels, "code": np.arange(len(labels), dtype=np.float64)},
-                         schema={"label": pl.String, "code": pl.Float64})
-    frame = cells.rename("label").to_frame()
-    codes = frame.join(table, on="label", how="left", maintain_order="left")["code"]
-    x = codes.to_numpy().astype(np.float64, copy=True)
+    found = cells.drop_nulls().unique().sort()
+    labels = found.to_list()
+    x = label_codes(cells, found)
     if len(labels) == 0:
         return _dropped(cells.name, "constant", cells, "empty")
     if len(labels) == 1 and not np.isnan(x).any():
         return _dropped(cells.name, "constant", cells, f"always {shown(labels[0], 30)}", 1)
     note = f"{len(labels)} categories" if len(labels) > TEXT_DISTINCT else ""
     column = Column(cells.name, "category", float(np.isnan(x).mean()), tuple(labels), note=note,
-                    source=cells.name, distinct=len(labels))
+                    source=cells.name, distinct=len(labels), way=way)
     return Values(column, ((column, x),))
 
 

@@ -1,12 +1,11 @@
-"""Dates in tables: which format a column of strings is in, and the numbers a date becomes."""
+"""Dates in tables: which format a column of strings is in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from hyperllama.core.data.cells import monthly, parse_dates
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,16 +24,15 @@ _PROBE = 200
 
 @dataclass(frozen=True)
 class DateFormat:
-    """How the dates of a column are written: strptime pattern, whether with a time of day."""
+    """How the dates of a column are written: strptime pattern, empty for dates that came typed."""
 
     pattern: str
-    timed: bool = False
     note: str = ""
 
     @property
     def monthly(self) -> bool:
         """Whether it names a month and no day."""
-        return self.pattern in _MONTHS
+        return monthly(self.pattern)
 
 
 def date_format(filled: pl.Series) -> DateFormat | None:
@@ -47,7 +45,7 @@ def date_format(filled: pl.Series) -> DateFormat | None:
         return None
 
     def good(cells: pl.Series, style: DateFormat) -> float:
-        return 1 - parse_dates(cells, style).null_count() / len(cells)
+        return 1 - parse_dates(cells, style.pattern).null_count() / len(cells)
 
     fitting = {s: good(filled, s) for s in _candidates(probe[0]) if good(probe, s) >= 0.95}
     best = max(fitting, key=lambda s: fitting[s], default=None)
@@ -58,48 +56,10 @@ def date_format(filled: pl.Series) -> DateFormat | None:
         if {other.pattern[:2], best.pattern[:2]} == {"%m", "%d"} and share == fitting[best]:
             note += f", which could as well be {other.pattern}"
             break
-    return DateFormat(best.pattern, best.timed, note)
+    return DateFormat(best.pattern, note)
 
 
 def _candidates(example: str) -> list[DateFormat]:
     if ":" in example:
-        return [DateFormat(d + t + z, True) for d in _DAYS for t in _TIMES for z in _ZONES]
+        return [DateFormat(d + t + z) for d in _DAYS for t in _TIMES for z in _ZONES]
     return [DateFormat(p) for p in (*_DAYS, *_MONTHS)]
-
-
-def parse_dates(cells: pl.Series, style: DateFormat) -> pl.Series:
-    """Text as moments without a time zone (UTC where one was given); null where it does not fit.
-
-    Moments with an offset are moved to UTC, so that two of them compare.
-    """
-    import polars as pl
-
-    pattern = style.pattern
-    if style.monthly:
-        cells = cells + " 01"
-        pattern += " %d"
-    if not style.timed:
-        return cells.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
-    if "%#z" in pattern:
-        zoned = cells.str.to_datetime(pattern, strict=False, time_unit="us", time_zone="UTC")
-        return zoned.dt.replace_time_zone(None)
-    return cells.str.to_datetime(pattern, strict=False, time_unit="us")
-
-
-def date_parts(moments: pl.Series) -> dict[str, NDArray[np.float64]]:
-    """What a moment becomes, each shape (n_rows,), NaN where empty, row by row.
-
-    day: days since 1970-01-01, with the fraction of the day; month: 1 to 12; weekday: 1 (Monday)
-    to 7; hour: 0 to 23.
-    """
-    import polars as pl
-
-    def floats(s: pl.Series) -> NDArray[np.float64]:
-        return s.cast(pl.Float64).to_numpy().astype(np.float64, copy=True)
-
-    return {
-        "day": floats(moments.dt.epoch("us")) / 86_400e6,
-        "month": floats(moments.dt.month()),
-        "weekday": floats(moments.dt.weekday()),
-        "hour": floats(moments.dt.hour()),
-    }

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.data.columns import Values, as_numbers, clean_text, read_column
-from hyperllama.core.data.dates import date_format, parse_dates
+from hyperllama.core.data.cells import clean_text, parse_dates
+from hyperllama.core.data.columns import Values, as_numbers, read_column
+from hyperllama.core.data.dates import date_format
 from hyperllama.core.data.leaks import find_leaks
 from hyperllama.core.data.reader import File, open_file
 from hyperllama.core.data.source import HasSource, TableSource
@@ -44,14 +45,14 @@ def load_table(task: HasSource, *, subsample: bool = True) -> Table:
     file = open_file(data.path, data.separator, data.encoding)
     _check_names(source, file)
     warnings = [f"{plain(data.path.name)}: {note}" for note in file.notes]
-    target = typed(file.read([data.target])[data.target], file.separator == ";")
+    target, way = typed(file.read([data.target])[data.target], file.separator == ";")
     rows, y, kind, classes = _target(source, target, subsample, warnings)
     missing = target.null_count() / max(len(target), 1)
     target_column = Column(data.target, "number" if kind == "regression" else "category", missing,
                            classes, role="target", source=data.target,
-                           distinct=target.drop_nulls().n_unique())
+                           distinct=target.drop_nulls().n_unique(), way=way)
     groups = _groups(source, file, rows)
-    times = _times(source, file, rows)
+    times, time_column = _times(source, file, rows)
     if times is not None and np.isnan(times).any():
         known = ~np.isnan(times)
         out = int((~known).sum())
@@ -64,7 +65,7 @@ def load_table(task: HasSource, *, subsample: bool = True) -> Table:
     return Table(
         x=x, y=y, columns=columns, target=target_column, kind=kind, classes=classes, groups=groups,
         times=times, dropped=tuple(dropped), warnings=tuple(warnings),
-        source_columns=tuple(by_name[n] for n in file.names),
+        source_columns=tuple(by_name[n] for n in file.names), time_column=time_column,
     )
 
 
@@ -173,30 +174,35 @@ def _groups(source: TableSource, file: File, rows: NDArray[np.intp]) -> NDArray[
     return out
 
 
-def _times(source: TableSource, file: File, rows: NDArray[np.intp]) -> Floats | None:
-    """The time column as numbers, shape (n_rows,); NaN where empty."""
+def _times(
+    source: TableSource, file: File, rows: NDArray[np.intp]
+) -> tuple[Floats | None, Column | None]:
+    """The time column as numbers, shape (n_rows,), NaN where empty, and how it was read."""
     import polars as pl
 
     name = source.time
     if name is None:
-        return None
+        return None, None
     cells = file.read([name])[name][rows]
     numbers: pl.Series | None = None
+    column = Column(name, "date", role="time", source=name)
     if cells.dtype in (pl.Date, pl.Datetime):
         numbers = cells.cast(pl.Datetime("us")).dt.epoch("us")
     elif cells.dtype.is_numeric():
-        numbers = cells
+        numbers, column = cells, replace(column, kind="number")
     elif cells.dtype == pl.String:
         cells = clean_text(cells)
-        numbers, _, _ = as_numbers(cells, file.separator == ";")
+        numbers, way, _, _ = as_numbers(cells, file.separator == ";")
+        column = replace(column, kind="number", way=way)
         filled = cells.drop_nulls()
-        if numbers is None and len(filled):
-            style = date_format(filled)
-            numbers = None if style is None else parse_dates(cells, style).dt.epoch("us")
+        style = date_format(filled) if numbers is None and len(filled) else None
+        if style is not None:
+            numbers = parse_dates(cells, style.pattern).dt.epoch("us")
+            column = replace(column, kind="date", way="", date_format=style.pattern)
     if numbers is None:
         raise source.wrong("validation.time", f"{shown(name)} holds neither dates nor numbers",
                          f"it begins with {shown(str(cells.drop_nulls().head(1).to_list()))}")
-    return numbers.cast(pl.Float64).to_numpy().astype(np.float64, copy=True)
+    return numbers.cast(pl.Float64).to_numpy().astype(np.float64, copy=True), column
 
 
 def read_features(

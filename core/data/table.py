@@ -32,6 +32,7 @@ class Column:
         part: "day", "month", "weekday" or "hour" of a date; else empty.
         date_format: strptime format of a date's cells; empty where they came typed.
         distinct: number of different values, empty cells aside.
+        way: how its text is read as numbers, see `cells`; "text" where labels are text.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Column:
     part: str = ""
     date_format: str = ""
     distinct: int = 0
+    way: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,7 @@ class Table:
         dropped: columns of the file that are not features, each with the reason.
         warnings: for people, plain text: how the file was read, leaks, rows left out.
         source_columns: every column of the file, in its order.
+        time_column: how the times were read; None without any.
     """
 
     x: Floats
@@ -76,6 +79,7 @@ class Table:
     dropped: tuple[Column, ...] = ()
     warnings: tuple[str, ...] = ()
     source_columns: tuple[Column, ...] = ()
+    time_column: Column | None = None
 
     @property
     def n_rows(self) -> int:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.data.columns import as_numbers, clean_text
+from hyperllama.core.data.cells import PLAIN, TEXT, clean_text
+from hyperllama.core.data.columns import as_numbers
 from hyperllama.core.data.table import Column
 
 if TYPE_CHECKING:
@@ -33,19 +34,22 @@ _POSITIVE = ("yes", "true", "1", "positive", "pos", "t", "y", "bad", "sick", "il
              "fail", "failed", "failure")
 
 
-def typed(cells: pl.Series, semicolon: bool) -> pl.Series:
-    """Target cells as Float64 where all are numbers, else as cleaned text; null where empty."""
+def typed(cells: pl.Series, semicolon: bool) -> tuple[pl.Series, str]:
+    """Target cells as Float64 where all are numbers, else as cleaned text; null where empty.
+
+    The second value is the way they were read, see `cells`.
+    """
     import polars as pl
 
     if cells.dtype in (pl.Categorical, pl.Enum, pl.Boolean):
         cells = cells.cast(pl.String)
     if cells.dtype == pl.String:
         cells = clean_text(cells)
-        numbers, _, _ = as_numbers(cells, semicolon)
-        return cells if numbers is None else _finite(numbers)
+        numbers, way, _, _ = as_numbers(cells, semicolon)
+        return (cells if numbers is None else _finite(numbers)), way
     if cells.dtype.is_numeric():
-        return _finite(cells.cast(pl.Float64))
-    return cells.cast(pl.String)
+        return _finite(cells.cast(pl.Float64)), PLAIN
+    return cells.cast(pl.String), TEXT
 
 
 def _finite(numbers: pl.Series) -> pl.Series:
