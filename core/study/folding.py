@@ -60,6 +60,8 @@ class StateFold:
         self._now = SimpleNamespace(**vars(StudyState()))  # a `StudyState` to write to
         self._trials: dict[int, TrialState] = {}
         self._state: StudyState | None = None
+        self._begun = -1  # the trial under way, where its beginning was heard
+        self._worked_before_s = 0.0  # until that trial began
 
     @property
     def state(self) -> StudyState:
@@ -79,12 +81,35 @@ class StateFold:
             self._drop_unfinished()
         self._apply_to_trial(event, t)
         vars(now).update(_changes(now, event, t))
-        resting = now.finished is None and (now.paused or now.doing == AWAITING)
-        if resting and not now.resting_t:
-            now.resting_t = t
-        elif now.resting_t and not resting:
-            now.rested_s += t - now.resting_t
-            now.resting_t = 0.0
+        self._count_work(event, t)
+
+    def _count_work(self, event: Event, t: float) -> None:
+        """Count the seconds of proposing and training.
+
+        A trial that was read from the storage has no beginning that was heard: it counts what the
+        storage says of it, as the study process does.
+        """
+        now = self._now
+        if isinstance(event, StudyOpened):
+            self._begun, now.working_t = -1, 0.0
+            now.worked_s = sum(t.work_s for t in self._trials.values())
+        elif isinstance(event, ProposalStarted) and event.number != self._begun:
+            self._begun, self._worked_before_s = event.number, now.worked_s
+        current = self._trials.get(self._begun)
+        working = current is not None and not current.done and current.state != AWAITING
+        if working and not now.working_t:
+            now.working_t = t
+        elif now.working_t and not working:
+            now.worked_s += max(0.0, t - now.working_t)
+            now.working_t = 0.0
+        if isinstance(event, TrialFinished):
+            trial = self._trials[event.number]
+            if event.number == self._begun:
+                work_s, self._begun = now.worked_s - self._worked_before_s, -1
+            else:
+                work_s = trial.seconds + trial.proposal_s
+                now.worked_s += work_s - trial.work_s
+            self._trials[event.number] = replace(trial, work_s=work_s)
 
     def restart(self) -> None:
         """Another process was started for a study that had not ended; no event of it came yet."""
@@ -92,6 +117,7 @@ class StateFold:
             self._state = None
             self._drop_unfinished()
             self._now.shape += 1
+            self._begun, self._now.working_t = -1, 0.0
             fresh = {"paused": False, "undo": "", "rerun": None, "confirming": None}
             vars(self._now).update(doing="waiting", **fresh)
 
@@ -145,8 +171,8 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
     if isinstance(event, StudyOpened):
         return {
             "opened": event, "doing": "between", "paused": False, "finished": None,
-            "started_t": t, "hints": event.hints, "resting_t": 0.0, "rested_s": 0.0,
-            "undo": "", "rerun": None, "confirming": None,
+            "started_t": t, "hints": event.hints, "undo": "", "rerun": None,
+            "confirming": None,
         }  # fmt: skip
     if isinstance(event, ModelLoading):
         return {"doing": "loading", "loading": event.fraction}
@@ -182,7 +208,8 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
     if isinstance(event, (QuestionAsked, AnswerText, QuestionAnswered)):
         return {"conversation": _conversed(now.conversation, event)}
     if isinstance(event, Noted):
-        return {"notes": (*now.notes, (t, event))[-_NOTES_KEPT:]}
+        notes = (*now.notes, (t, event))[-_NOTES_KEPT:]
+        return {"notes": notes, "noted": now.noted + 1}
     if isinstance(event, StudyFinished):
         best = now.incumbent if event.best_number is None else event.best_number
         tested, of = now.tested, event.winner_number

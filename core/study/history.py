@@ -8,6 +8,7 @@ with a warning.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -107,7 +108,8 @@ def stored_events(
     beliefs: Mapping[int, Mapping[str, Any]],
     direction: str = "maximize",
 ) -> list[tuple[Event, float]]:
-    """What happened in a stored study, oldest first, each with seconds since the epoch.
+    """What happened in a stored study, by the numbers of its trials, each with seconds since the
+    epoch.
 
     Args:
         attrs: what the storage keeps about the study.
@@ -117,21 +119,23 @@ def stored_events(
         direction: "maximize" for studies of HyperLlama, or "minimize".
     """
     trials = [t for t in trials if t.state in ("COMPLETE", "FAIL") and not t.rejected]
-    trials.sort(key=lambda trial: _ended_t(trial))  # as they became the incumbent
+    trials.sort(key=lambda trial: trial.number)  # a clock that was set would mix them up
     known = {str(row.get("name")) for row in opened.space}
     known = known.union(*(t.config for t in trials if t.ours))
+    actions = deque(_actions(attrs))
     events: list[tuple[Event, float]] = []
     best: TrialFinished | None = None
     for trial in trials:
+        while actions and actions[0][0] < trial.number:
+            events.append(actions.popleft()[1:])
         if known and not (trial.config and known.issuperset(trial.config)):
             continue
         made, finished = trial_events(trial, best, beliefs.get(trial.number, {}), direction)
         if finished.incumbent:
             best = finished
         events += [(made, _started_t(trial)), (finished, _ended_t(trial))]
-    events += [*_actions(attrs), *_exchanges(attrs)]
-    events.sort(key=lambda pair: pair[1])
-    end = events[-1][1] if events else 0.0
+    events += [*(action[1:] for action in actions), *_exchanges(attrs)]
+    end = max((t for _, t in events), default=0.0)
     ended = sum(isinstance(event, TrialFinished) for event, _ in events)
     untimed = (*_notes(attrs), *_reruns(attrs), *_confirmed(attrs, ended), *_tested(attrs))
     return [*events, *((event, end) for event in untimed)]
@@ -208,13 +212,14 @@ def trial_events(
     return made, finished
 
 
-def _actions(attrs: Mapping[str, Any]) -> Iterator[tuple[Event, float]]:
+def _actions(attrs: Mapping[str, Any]) -> Iterator[tuple[int, Event, float]]:
+    """What people changed, in their order: the last trial begun before it, the event, its time."""
     for entry in _values(attrs, "steered"):
         try:
             t, after, text = entry
-            yield StudySteered(int(after), str(text)), float(t)
+            yield int(after), StudySteered(int(after), str(text)), float(t)
         except (TypeError, ValueError):
-            yield _damaged("a steering action"), 0.0
+            yield -1, _damaged("a steering action"), 0.0
 
 
 def _exchanges(attrs: Mapping[str, Any]) -> Iterator[tuple[Event, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from hyperllama.core.events import (
@@ -21,6 +22,7 @@ from hyperllama.core.events import (
 
 AWAITING = "awaiting approval"
 _RECENT_TRIALS = 8  # how many trials the estimate of the time left looks back on
+_UNASKED = ("default", "queue")  # proposers whose trials cost no proposal
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class TrialState:
         changes: name -> [incumbent's value, this trial's], as they were when it was proposed.
         best_then: it became the incumbent when it finished.
         ended_t: seconds since the epoch; 0.0 while it runs.
+        work_s: seconds that it was proposed and trained; waiting for approval does not count.
         note: a person's remark.
         reruns: its scores on other folds; None for a rerun that failed.
     """
@@ -55,6 +58,7 @@ class TrialState:
     best_then: bool = False
     started_t: float = 0.0
     ended_t: float = 0.0
+    work_s: float = 0.0
     note: str = ""
     reruns: tuple[float | None, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -110,9 +114,11 @@ class StudyState:
             "rerunning", "confirming" or "between" (a trial just ended).
         paused: no further trial begins; the one under way ends first.
         trials: by rising number; `running` is the number of the one that is not done.
+        noted: how many notes there were so far; `notes` has the latest of them.
         started_t, last_t: seconds since the epoch of the newest opening and of the newest event.
-        rested_s: seconds spent paused or awaiting approval, since the newest opening.
-        resting_t: when such a rest began, seconds since the epoch; 0.0 outside of one.
+        worked_s: seconds of proposing and training so far, over all openings.
+        working_t: since when the trial under way is proposed or trained, seconds since the epoch;
+            0.0 where none is, or it waits for approval.
         actions: steering actions, oldest first; `undo` is what an undo takes back, or empty.
         hints: what the model was told in plain words.
         conversation: questions and answers, oldest first.
@@ -132,11 +138,12 @@ class StudyState:
     model: ModelLoaded | None = None
     loading: float = 0.0
     notes: tuple[tuple[float, Noted], ...] = ()
+    noted: int = 0
     finished: StudyFinished | None = None
     started_t: float = 0.0
     last_t: float = 0.0
-    resting_t: float = 0.0
-    rested_s: float = 0.0
+    worked_s: float = 0.0
+    working_t: float = 0.0
     actions: tuple[SteeringAction, ...] = ()
     undo: str = ""
     hints: tuple[str, ...] = ()
@@ -150,9 +157,12 @@ class StudyState:
 
     @property
     def phase(self) -> str:
-        """"finished", "paused", or what the study is doing."""
+        """"finished", "paused", "answering" (between two trials), or what the study is doing."""
         if self.finished is not None:
             return "finished"
+        answering = bool(self.conversation) and not self.conversation[-1].done
+        if self.doing == "between" and answering:
+            return "answering"
         return "paused" if self.paused and self.doing != "loading" else self.doing
 
     def trial(self, number: int | None) -> TrialState | None:
@@ -238,22 +248,29 @@ class StudyState:
         return self.opened is not None and self.finished is None
 
     def elapsed_s(self, now: float) -> float:
-        """Seconds since the newest opening without the rests; up to the end once finished."""
-        if not self.started_t:
-            return 0.0
-        end = self.last_t if self.finished is not None else self.resting_t or now
-        return max(0.0, end - self.started_t - self.rested_s)
+        """Seconds of proposing and training so far, over all openings; what the budget counts.
+
+        Args:
+            now: seconds since the epoch, for the trial under way.
+        """
+        if self.finished is not None and self.finished.seconds > 0:
+            return self.finished.seconds
+        return self.worked_s + (max(0.0, now - self.working_t) if self.working_t else 0.0)
 
     def left_s(self, now: float) -> float | None:
-        """Seconds until the budget is used, from the pace of the last trials; None if unknown."""
+        """Seconds until the budget is used, from the pace of the last trials; None if unknown.
+
+        Trials that nobody was asked for (the default, queued ones) say nothing about the pace.
+        """
         if self.opened is None or self.finished is not None:
             return None
         limits: list[float] = []
         if self.opened.budget_s is not None:
             limits.append(max(0.0, self.opened.budget_s - self.elapsed_s(now)))
         if self.opened.budget_trials is not None:
-            recent = [t for t in self.trials[-_RECENT_TRIALS - 1 :] if t.done][-_RECENT_TRIALS:]
-            if recent:
-                pace = sum(t.seconds + t.proposal_s for t in recent) / len(recent)
-                limits.append(pace * max(0, self.opened.budget_trials - self.done_count))
+            left = self.opened.budget_trials - self.done_count
+            asked = (t for t in reversed(self.trials) if t.done and t.proposer not in _UNASKED)
+            recent = list(islice(asked, _RECENT_TRIALS))
+            if recent and left > 0:
+                limits.append(left * sum(t.work_s for t in recent) / len(recent))
         return min(limits) if limits else None
