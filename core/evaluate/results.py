@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,11 +37,8 @@ class FoldResult:
 
 
 def std(scores: Sequence[float]) -> float | None:
-    """Standard deviation (n in the denominator); None with fewer than two scores."""
-    if len(scores) < 2:
-        return None
-    mean = sum(scores) / len(scores)
-    return float((sum((s - mean) ** 2 for s in scores) / len(scores)) ** 0.5)
+    """Standard deviation, n - 1 in the denominator; None with fewer than two scores."""
+    return statistics.stdev(scores) if len(scores) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Result:
 
     @property
     def std(self) -> float | None:
-        """Standard deviation over the folds (n in the denominator); None with fewer than two."""
+        """Standard deviation over the folds; None with fewer than two."""
         return std(self.fold_scores)
 
     @property

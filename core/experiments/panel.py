@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.experiments.figures.statistics import std
+from hyperllama.core.evaluate.results import std
 from hyperllama.core.storage.folder import find_study, holder, write_atomically
 
 FOLDER = "baselines"
@@ -53,7 +53,7 @@ class FoldNoise:
     @property
     def std(self) -> float:
         """Standard deviation; 0 of fewer than two values."""
-        return std(self.values)
+        return std(self.values) or 0.0
 
 
 @dataclass(frozen=True)

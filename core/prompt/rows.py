@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from hyperllama.core.evaluate.results import std
 from hyperllama.core.prompt.wording import Names, failure_text, score_text
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
@@ -125,7 +126,7 @@ def standing(trials: Sequence[Observed]) -> dict[int, str]:
 
 def _spread(trial: Observed) -> float:
     """Standard deviation over the folds; 0 where there are none."""
-    return float(np.std(trial.fold_scores)) if len(trial.fold_scores) > 1 else 0.0
+    return std(trial.fold_scores) or 0.0
 
 
 def curve_words(trial: Observed) -> str:

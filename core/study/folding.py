@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
+from hyperllama.core.evaluate.results import std
 from hyperllama.core.events import (
     AnswerText,
     CandidateStarted,
@@ -236,6 +237,8 @@ def _proposed(trial: TrialState, event: ProposalMade) -> TrialState:
 def _ended(trial: TrialState, event: TrialFinished, t: float) -> TrialState:
     copied = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "incumbent"}
     folds = len(event.fold_scores) or trial.folds
+    if event.value is not None and len(event.fold_scores) > 1:
+        copied["std"] = std(event.fold_scores)  # up to version 0.2.0 stored with n below
     return replace(trial, **copied, folds=folds, best_then=event.incumbent, ended_t=t)
 
 

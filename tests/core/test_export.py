@@ -81,8 +81,8 @@ def study(
         records.append(
             TrialState(
                 n, "default" if n == 0 else "llama", "complete", config,
-                sum(scores) / len(scores), tuple(scores), len(scores), float(np.std(scores)), 0.9,
-                1.5, reasoning=f"trial {n}: {EVIL}",
+                sum(scores) / len(scores), tuple(scores), len(scores),
+                float(np.std(scores, ddof=1)), 0.9, 1.5, reasoning=f"trial {n}: {EVIL}",
             )
         )
     opened = StudyOpened(

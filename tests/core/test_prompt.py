@@ -246,9 +246,9 @@ def test_flat_scores_the_last_trial_and_rejections_change_the_question() -> None
 
 def test_a_score_is_written_as_finely_as_its_folds_can_tell() -> None:
     cases = {
-        (0.8, 0.9): "0.85,0.05,0.987", (0.851, 0.8524): "0.8517,0.0007,0.98712",
+        (0.8, 0.9): "0.85,0.07,0.987", (0.851, 0.8524): "0.8517,0.001,0.98712",
         (0.85123,) * 2: "0.85123,0,0.98712", (): "0.85123,,0.98712",
-        (-1480.0, -1520.0): "-1500,20,1",
+        (-1480.0, -1520.0): "-1500,30,1",
     }  # fmt: skip
     for folds, expected in cases.items():
         value = float(np.mean(folds)) if folds else 0.85123
@@ -274,7 +274,7 @@ def test_values_are_as_fine_as_their_range_is_divided() -> None:
 def test_how_far_folds_spread_is_told_once() -> None:
     trials = trials_of(TINY, 5)
     text = build(builder(), TINY, trials).text
-    assert text.count("standard deviation is about 0.05") == 1 and "fold_std" not in text
+    assert text.count("standard deviation is about 0.071") == 1 and "fold_std" not in text
     text = build(builder(fold_spread=True), TINY, trials).text
     assert "standard deviation" not in text and ",fold_std," in text
 

@@ -99,5 +99,6 @@ def test_watched_rows_are_prepared_as_the_training_rows_are() -> None:
 def test_mean_and_spread_of_a_result() -> None:
     folds = (FoldResult(0, 3, 0.1, 1.0), FoldResult(1, 3, 0.3), FoldResult(2, 3, 0.8))
     result = Result("complete", 0.4, folds)
-    assert result.std == pytest.approx(np.std([0.1, 0.3, 0.8])) and result.train_value == 1.0
+    assert result.std == pytest.approx(np.std([0.1, 0.3, 0.8], ddof=1))
+    assert result.train_value == 1.0
     assert Result("complete", 0.1, folds[:1]).std is None

@@ -21,10 +21,6 @@ def test_a_gain_is_the_share_of_the_references_loss_that_was_saved() -> None:
     assert s.loss_of(-0.9, negated=True) == 0.9
 
 
-def test_the_standard_deviation_estimates_that_of_the_population() -> None:
-    assert s.std([1.0, 3.0]) == pytest.approx(math.sqrt(2)) and s.std([1.0]) == 0.0
-
-
 def test_losses_that_differ_in_the_tenth_digit_are_a_tie() -> None:
     assert [s.compared(1.0, b) for b in (1.0 + 1e-11, 1.001, 0.999)] == [0, -1, 1]
     ranks = s.ranks(np.array([[0.5, 0.3], [0.5 + 1e-12, 0.2], [0.6, 0.1]]))

@@ -9,7 +9,7 @@ from itertools import accumulate
 from statistics import fmean, median
 from typing import Any
 
-from hyperllama.core.experiments.figures.statistics import std
+from hyperllama.core.evaluate.results import std
 from hyperllama.core.experiments.reading import CellFacts, Comparison
 from hyperllama.core.study import StudyState
 
@@ -64,7 +64,7 @@ class Side:
     @property
     def spread(self) -> float | None:
         """Standard deviation over the seeds; None for one."""
-        return std(self.finals) if len(self.finals) > 1 else None
+        return std(self.finals)
 
     @property
     def run_s(self) -> float | None:

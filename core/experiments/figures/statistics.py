@@ -1,13 +1,12 @@
 """The one place where an experiment's figures are defined: gain, spread, interval, rank, test.
 
-NumPy and SciPy are imported in the functions that need them, so an interface may use `gain` and
-`std`. Losses are lower-is-better. Shapes: n values, R resamples.
+NumPy and SciPy are imported in the functions that need them, so an interface may use `gain`.
+Losses are lower-is-better. Shapes: n values, R resamples.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -71,11 +70,6 @@ def gain(loss: Any, reference: Any) -> Any:
 
     scale = np.where(np.abs(reference) > 0, np.abs(reference), np.abs(loss))
     return np.asarray((reference - loss) / np.where(scale > 0, scale, 1.0))
-
-
-def std(values: Sequence[float]) -> float:
-    """Standard deviation with n - 1 in the denominator; 0 of fewer than two values."""
-    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def compared(a: float, b: float) -> int:
