@@ -214,6 +214,9 @@ async def test_panes_are_reached_and_maximised(opened: Opened, link: recorded.Re
         await pilot.pause()
         assert not screen.query_one("#history").display
         assert screen.query_one("#progress").size.height > 15
+        await pilot.resize_terminal(200, 60)
+        await pilot.pause()
+        assert screen.query_one("#progress").region.width == 200
         await pilot.press("2")
         await pilot.pause()
         assert screen.focused is not None and screen.focused.id == "reasoning"

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperllama.tui.text import wording
+from hyperllama.core.study import TrialState
+from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
 from hyperllama.tui.widgets.plots.canvas import nice_ticks, tick_labels
+from hyperllama.tui.widgets.study.trial_cells import TrialCells
 
 
 @pytest.mark.parametrize(
@@ -33,8 +35,12 @@ def test_durations(seconds: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.86012, "0.8601"), (-23412.2, "-23412"), (123.456, "123.46"), (None, "–"), (math.nan, "–")],
-)
+    [
+        (0.86012, "0.8601"), (-23412.2, "-23412"), (123.456, "123.46"), (None, "–"),
+        (math.nan, "–"), (0.0, "0.0000"), (-0.001234, "-0.00123"), (1.2345e-5, "1.23e-5"),
+        (0.99987, "0.99987"), (0.9999912, "0.999991"), (1.0, "1.0000"),
+    ],
+)  # fmt: skip
 def test_scores(value: float | None, text: str) -> None:
     assert wording.score(value) == text
 
@@ -43,6 +49,44 @@ def test_differences_carry_their_sign() -> None:
     assert wording.signed(0.0123) == "+0.0123"
     assert wording.signed(-0.5) == "−0.5000"
     assert wording.signed(0.0) == "±0.0000"
+    assert wording.signed(0.00052) == "+0.0005" and wording.signed(-3.2e-5) == "−3e-5"
+
+
+def test_spreads_have_the_digits_of_scores() -> None:
+    assert [wording.spread(v) for v in (0.0034, 0.01, 0.00004, 12.34)] == [
+        "0.0034", "0.0100", "4.0e-5", "12.3",
+    ]  # fmt: skip
+
+
+FOREST = [f"random_forest.{n}" for n in ("max_depth", "max_features", "min_samples_leaf")]
+
+
+def test_names_that_do_not_fit_stay_apart() -> None:
+    assert list(names.fitted(FOREST, 40).values()) == FOREST
+    assert list(names.fitted(FOREST, 18).values()) == [n[14:] for n in FOREST]
+    both = [*FOREST, "extra_trees.max_depth", "extra_trees.max_features"]
+    for cells in range(12, 30):
+        shown = list(names.fitted(both, cells).values())
+        assert len(set(shown)) == len(both) and max(map(len, shown)) <= cells
+    assert names.cut_middle("random_forest.max_features", 14) == "random…eatures"
+
+
+def test_the_most_important_change_comes_first() -> None:
+    changes = {"trees": (100, 101), "lr": (0.3, 0.1), "depth": (6, 7), "booster": ("a", "b")}
+    assert [n for n, *_ in names.by_weight(changes, {})][:2] == ["lr", "booster"]
+    shares = {"depth": 0.8, "lr": 0.1, "trees": 0.1}
+    assert names.by_weight(changes, shares)[0] == ("depth", 6, 7)
+    switched = {"forest.depth": (6, None), "estimator": ("forest", "svm"), "svm.C": (None, 2.0)}
+    assert [n for n, *_ in names.by_weight(switched, {})] == ["estimator", "svm.C"]
+
+
+def test_changed_names_what_fits_and_never_only_a_count() -> None:
+    changes = {"xgboost.colsample_bytree": (0.512345, 0.7145), "xgboost.gamma": (1.0, 1.1)}
+    config = {"estimator": "xgboost", **{n: after for n, (_, after) in changes.items()}}
+    trial = TrialState(1, "gp", "complete", config, changes=changes)
+    cells = TrialCells(shares=(("xgboost.colsample_bytree", 0.9),))
+    assert cells.what(trial, 34).plain == "colsample 0.5123→0.7145  +1"
+    assert cells.what(trial, 20).plain == "colsample 0.7145  +1"
 
 
 @pytest.mark.parametrize(

@@ -108,9 +108,8 @@ class LookApp(App[None]):
         _write_log(level, text)
         lasting = level == "error"
         key = actions.shown(actions.keys_of(actions.BY_ID["app.dismiss"], self.keys)[0])
-        self.notify(
-            text,
-            title=f"{key} closes, F12 keeps it" if lasting else "",
+        self.notify(  # what happened comes first: above a dialog there is room for one line
+            f"{text}\n{key} closes this, F12 keeps it" if lasting else text,
             severity=_SEVERITIES.get(level, "information"),  # type: ignore[arg-type]
             timeout=_UNTIL_DISMISSED_S if lasting else 6,
             markup=False,

@@ -83,7 +83,7 @@ def _trial(trial: TrialState, state: StudyState) -> str:
         return f"{by} failed: {plain(trial.reason) or 'no reason given'}.{changed}{note}"
     if trial.value is None:
         return f"{by} is {'waiting' if trial.state == AWAITING else 'in training'}.{changed}{note}"
-    spread = f", plus or minus {wording.score(trial.std)}" if trial.std is not None else ""
+    spread = f", plus or minus {wording.spread(trial.std)}" if trial.std is not None else ""
     best = " It was the best so far." if trial.best_then else ""
     if trial.number == state.incumbent:
         best = " It is the best."

@@ -1,4 +1,4 @@
-"""A configuration of the user's own: one field a hyperparameter."""
+"""A configuration of the user's own: one line with a field a hyperparameter."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
 from hyperllama.core.text import plain
-from hyperllama.tui.text import bounds
+from hyperllama.tui.text import bounds, names
 from hyperllama.tui.widgets.field import Field
+
+_NAME_CELLS = 27
 
 
 class ConfigurationDialog(ModalScreen["dict[str, Any] | None"]):
@@ -44,21 +46,27 @@ class ConfigurationDialog(ModalScreen["dict[str, Any] | None"]):
             text = f"Starts from {self._start}. An empty field leaves a hyperparameter out."
             yield Static(Content(text), classes="dialog--text")
             with VerticalScroll(can_focus=False):
-                for index, param in enumerate(self._space):
-                    yield from self._field(index, param)
+                labels = names.fitted((str(p.get("name")) for p in self._space), _NAME_CELLS)
+                lines = zip(labels.values(), self._space, strict=True)
+                for index, (label, param) in enumerate(lines):
+                    yield from self._field(index, label, param)
 
-    def _field(self, index: int, param: bounds.Param) -> ComposeResult:
-        name = str(param.get("name"))
-        domain = f"  {plain(str(param.get('text', '')))}"
-        value = self._config.get(name)
-        with Vertical(classes="field"):
-            yield Label(Content.assemble((plain(name), "bold"), (domain, "$dim")))
+    def _field(self, index: int, label: str, param: bounds.Param) -> ComposeResult:
+        value = self._config.get(str(param.get("name")))
+        with Horizontal(classes="field"):
+            yield Label(Content(label))
             yield Field(
                 "" if value is None else bounds.exact(value),
                 id=f"field-{index}",
                 tooltip=plain(str(param.get("description", ""))) or None,
             )
-            yield Static(id=f"wrong-{index}", classes="wrong")
+            yield Static(self._about(param), id=f"about-{index}", classes="about")
+
+    @staticmethod
+    def _about(param: bounds.Param, problem: str = "") -> Content:
+        """What may be written, or what is wrong with what was."""
+        text = plain(problem or str(param.get("text", "")))
+        return Content.styled(text, "$bad" if problem else "$dim")
 
     @on(Input.Submitted)
     def action_send(self) -> None:
@@ -69,7 +77,7 @@ class ConfigurationDialog(ModalScreen["dict[str, Any] | None"]):
             text = field.value.strip()
             value = bounds.typed(text, param.get("default"))
             problem = bounds.problem(value, param) if text else ""
-            self.query_one(f"#wrong-{index}", Static).update(Content.styled(problem, "$bad"))
+            self.query_one(f"#about-{index}", Static).update(self._about(param, problem))
             if problem:
                 wrong.append(field)
             elif text:

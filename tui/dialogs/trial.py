@@ -37,7 +37,7 @@ def _outcome(trial: TrialState, state: StudyState) -> list[tuple[str, str]]:
         ("state", trial.state + best),
         ("replaced because", plain(trial.fallback)),
         ("score", "" if trial.value is None else score(trial.value)),
-        ("± over folds", "" if trial.std is None else score(trial.std)),
+        ("± over folds", "" if trial.std is None else wording.spread(trial.std)),
         ("folds", "  ".join(score(s) for s in trial.fold_scores)),
         ("train score", "" if trial.train_value is None else score(trial.train_value)),
         ("took", wording.duration(trial.seconds) if trial.seconds else ""),

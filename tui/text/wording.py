@@ -10,20 +10,29 @@ from hyperllama.core.text import plain
 
 
 def score(value: float | None, width: int = 0) -> str:
-    """A score with four decimals below 10 and fewer above, right-aligned in `width` cells."""
+    """A score with four decimals below 10 and fewer above, right-aligned in `width` cells.
+
+    Small ones have three significant digits, and those just below 1 two after the nines.
+    """
     if value is None or not math.isfinite(value):
         return "–".rjust(width)
     size = abs(value)
     decimals = 4 if size < 9.99995 else 3 if size < 100 else 2 if size < 1000 else 1
     decimals = decimals if size < 10_000 else 0
+    if 0.999 < size < 1:
+        decimals = min(6, 1 - math.floor(math.log10(1 - size)))
     text = f"{value:.{decimals}f}" if size < 1e7 else f"{value:.3e}"
+    if 0 < size < 0.00995:
+        text = f"{value:.5f}" if size >= 0.001 else _exponent(f"{value:.2e}")
     return text.rjust(width)
 
 
 def spread(value: float) -> str:
-    """A standard deviation in five cells."""
-    if value < 10:
-        return f"{value:.3f}"
+    """A standard deviation, to the digits that scores have, in six cells."""
+    if value == 0 or 0.00095 <= value < 9.99995:
+        return f"{value:.4f}"
+    if value < 0.00095:
+        return _exponent(f"{value:.1e}")
     return f"{value:.1f}" if value < 1000 else count(value)
 
 
@@ -31,10 +40,16 @@ def signed(value: float | None) -> str:
     """A difference of scores, with its sign."""
     if value is None or not math.isfinite(value):
         return "–"
-    text = score(abs(value))
-    if float(text) == 0.0:
-        return "±" + text
-    return ("+" if value > 0 else "−") + text
+    size = abs(value)
+    text = score(size) if size >= 0.001 or not size else f"{size:.4f}"
+    if size and float(text) == 0.0:
+        text = _exponent(f"{size:.0e}")
+    return ("+" if value > 0 else "−" if value < 0 else "±") + text
+
+
+def _exponent(text: str) -> str:
+    """A power of ten without the zero in front."""
+    return text.replace("e-0", "e-").replace("e+0", "e+")
 
 
 def duration(seconds: float | None) -> str:
@@ -107,7 +122,7 @@ def setting(value: Any) -> str:
     if isinstance(value, float):
         if not math.isfinite(value):
             return str(value)
-        return f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e+")
+        return _exponent(f"{value:.4g}")
     return plain(str(value)).replace("\n", " ")
 
 

@@ -103,7 +103,7 @@ def head_lines(
         lines.append(Content.assemble(told.strip(), ("   " + time, "$dim")))
     best = state.best
     if entry.best is not None:
-        spread = f" {glyphs.plus_minus} {wording.score(best.std)}" if best and best.std else ""
+        spread = f" {glyphs.plus_minus} {wording.spread(best.std)}" if best and best.std else ""
         gain = "$good" if (entry.gain or 0) > 0 else "$dim"
         end = state.finished
         test = end.test_value if end is not None else None

@@ -8,8 +8,7 @@ from typing import Any
 
 from textual.content import Content
 
-from hyperllama.core.text import plain
-from hyperllama.tui.text import wording
+from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import sparkline
 from hyperllama.tui.widgets.sheet import words
 from hyperllama.tui.widgets.study.pane import Pane
@@ -34,14 +33,14 @@ class Belief(Pane):
         trial = self.trial
         if trial is None or not trial.beliefs:
             return self._nothing(width)
-        name_of = wording.short_name if width < 46 else str
         order = {name: at for at, name in enumerate(trial.config)}
-        names = sorted(trial.beliefs, key=lambda n: order.get(n, len(order)))
-        label = min(18, max(len(plain(name_of(n))) for n in names))
+        ordered = sorted(trial.beliefs, key=lambda n: order.get(n, len(order)))
+        labels = names.fitted(ordered, max(10, min(28, width // 3 + 2)))
+        label = max(map(len, labels.values()))
         drawn = []
-        for name in names:
+        for name in ordered:
             if pairs := _pairs(trial.beliefs[name]):
-                head = plain(name_of(name))[:label].ljust(label) + " "
+                head = labels[name].ljust(label) + " "
                 drawn.append(self._row(head, pairs, trial.config.get(name), width))
         if len(drawn) > height:
             rest = f"{len(drawn) - height + 1} more: z shows the full pane"

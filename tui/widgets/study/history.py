@@ -12,10 +12,9 @@ from textual.content import Content
 from textual.message import Message
 
 from hyperllama.core.study import SteeringAction, StudyState, TrialState
-from hyperllama.core.text import plain
 from hyperllama.tui import actions
 from hyperllama.tui.content.arrange import Order, RerunLine, Row, rows
-from hyperllama.tui.text import wording
+from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets.lists.rows import ListColumn, Rows, fit
 from hyperllama.tui.widgets.study.trial_cells import PARAM, TrialCells, failure
@@ -30,6 +29,7 @@ COLUMN_HELP = {
     "what": "what differs from the best trial of that moment",
 }
 COLUMNS = tuple(COLUMN_HELP)
+_PARAM_CELLS = 12  # of a column that shows one hyperparameter
 _SCALE_TRIALS = 200  # the fold plots share a scale over that many last trials
 
 HELP = """\
@@ -91,6 +91,7 @@ class History(Rows):
         self._cells = TrialCells(glyphs)
         self._rows: list[Row] = []
         self._row_of: dict[int, int] = {}
+        self._score_cells = 7
         self._ordered_as: object = None
         self._number: int | None = None  # of the trial under the cursor, kept when rows move
 
@@ -100,7 +101,8 @@ class History(Rows):
         """Draw the trials of `state`; `now` (seconds since the epoch) ages the running one."""
         changed = state.trials is not self._state.trials
         self._state = state
-        self._cells = replace(self._cells, incumbent=state.incumbent, now=now)
+        shares = tuple(state.importance.shares.items()) if state.importance else ()
+        self._cells = replace(self._cells, incumbent=state.incumbent, shares=shares, now=now)
         arranged = (state.shape, state.started_t, len(state.trials), self.order)
         if arranged != self._ordered_as:
             self._ordered_as = arranged
@@ -118,6 +120,8 @@ class History(Rows):
         scale = (scores[len(scores) // 10], scores[-1]) if scores else self._cells.scale
         folds = max((t.folds for t in recent), default=0)
         self._cells = replace(self._cells, scale=scale, fold_cells=min(10, max(5, folds)))
+        texts = [wording.score(v) for t in recent for v in (t.value, t.train_value)]
+        self._score_cells = max(7, max(map(len, texts), default=0))
         self._rows = rows(self._state, self.order)
         self._row_of = {trials[r].number: i for i, r in enumerate(self._rows) if isinstance(r, int)}
         self.rows_changed()
@@ -198,17 +202,16 @@ class History(Rows):
             ListColumn("mark", "", 1, gap=1),
             ListColumn("number", "#", max(2, len(str(count))), right=True),
             ListColumn("by", "by", 7, drop=2),
-            ListColumn("score", "score", 7, right=True, gap=1),
-            ListColumn("std", g.plus_minus + " std", 5 + len(g.plus_minus), drop=3),
+            ListColumn("score", "score", self._score_cells, right=True, gap=1),
+            ListColumn("std", g.plus_minus + " std", 6 + len(g.plus_minus), drop=3),
             ListColumn("folds", "folds", self._cells.fold_cells, drop=4),
-            ListColumn("train", "train", 7, right=True, drop=6),
+            ListColumn("train", "train", self._score_cells, right=True, drop=6),
             ListColumn("time", "time", 5, right=True, drop=5),
         ]
-        for name in self.shown:
-            if name.startswith(PARAM):
-                short = plain(wording.short_name(name.removeprefix(PARAM)))
-                cells = max(8, min(12, len(short)))
-                found.append(ListColumn(name, short, cells, right=True, drop=1))
+        own = [name.removeprefix(PARAM) for name in self.shown if name.startswith(PARAM)]
+        for name, short in names.fitted(own, _PARAM_CELLS).items():
+            cells = max(8, len(short))
+            found.append(ListColumn(PARAM + name, short, cells, right=True, drop=1))
         found.append(ListColumn("what", "changed vs best", 0))
         found = [c for c in found if c.key in ("mark", "number", *self.shown)]
         if self.order.plain:

@@ -153,7 +153,7 @@ class Reasoning(VerticalScroll, can_focus=True):
             reason = plain(trial.reason) or "no reason given"
             lines += [Content(""), Content.assemble((f"{g.failed} failed: ", "$bad"), reason)]
         elif trial.value is not None:
-            std = f" {g.plus_minus} {wording.score(trial.std)}" if trial.std is not None else ""
+            std = f" {g.plus_minus} {wording.spread(trial.std)}" if trial.std is not None else ""
             score = ((f"{g.arrow} ", "$dim"), (wording.score(trial.value), "bold"), (std, "$dim"))
             best = ("   the best so far" if trial.best_then else "", "$best")
             lines += [Content(""), Content.assemble(*score, best)]

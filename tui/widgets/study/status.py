@@ -102,7 +102,7 @@ class StatusLine(Widget):
         if best is not None and best.value is not None:
             left += [(f"{gap}{g.best} ", "$best"), (wording.score(best.value), "bold $best")]
             if best.std is not None and width >= 100:
-                left.append((f" {g.plus_minus} {wording.score(best.std)}", "$dim"))
+                left.append((f" {g.plus_minus} {wording.spread(best.std)}", "$dim"))
         if opened is not None and opened.review and state.awaiting is None and width >= 64:
             left.append((f"{gap}review", "$accent"))
         if gain is not None:

@@ -11,7 +11,7 @@ from textual.content import Content
 
 from hyperllama.core.study import AWAITING, SteeringAction, TrialState
 from hyperllama.core.text import plain
-from hyperllama.tui.text import wording
+from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs, sparkline
 
 PARAM = "param:"
@@ -28,6 +28,7 @@ class TrialCells:
         fold_cells: the width of the fold plots.
         shift: how many of the changed values are scrolled out at the left.
         incumbent: the best trial's number.
+        shares: importance by hyperparameter, as far as it is known.
         now: seconds since the epoch, for the trial under way.
     """
 
@@ -36,6 +37,7 @@ class TrialCells:
     fold_cells: int = 5
     shift: int = 0
     incumbent: int | None = None
+    shares: tuple[tuple[str, float], ...] = ()
     now: float = field(default=0.0, compare=False)
 
     def cell(self, trial: TrialState, key: str, width: int) -> Content:
@@ -115,14 +117,13 @@ class TrialCells:
             return Content.styled(words[-width:] if words else "thinking", "italic $voice")
         if trial.proposer == "default":
             return Content.styled("the library's default", "$dim")
-        pairs: list[Content] = []
-        changes = wording.visible(trial.changes)
-        for name, value in (changes or trial.config).items():
-            before, after = changes.get(name, (None, value))
+        changes = wording.visible(trial.changes) or {n: (None, v) for n, v in trial.config.items()}
+        pairs = []
+        for name, before, after in names.by_weight(changes, dict(self.shares)):
             was = "" if before is None else wording.setting(before) + self.glyphs.arrow
             now = "off" if after is None else wording.setting(after)
-            name = plain(wording.short_name(name))
-            pairs.append(Content.assemble((f"{name} {was}", "$dim"), now))
+            name = plain(wording.short_name(_without_estimator(name, trial)))
+            pairs.append((name, was, now))
         return _as_many_as_fit(pairs[self.shift :], width)
 
     def rerun(self, trial: TrialState) -> Content:
@@ -175,14 +176,27 @@ def one_line(text: str) -> str:
     return " ".join(plain(text).split())
 
 
-def _as_many_as_fit(pairs: list[Content], width: int) -> Content:
-    """Whole pairs, and how many more there are; a number is never cut in two."""
+def _without_estimator(name: str, trial: TrialState) -> str:
+    """A hyperparameter's name without its estimator, where that is the one of the trial."""
+    prefix, _, rest = name.rpartition(".")
+    return rest if prefix in trial.config.values() else name
+
+
+def _as_many_as_fit(pairs: list[tuple[str, str, str]], width: int) -> Content:
+    """(name, before, now) pairs, and how many more there are; the first is shown in any case.
+
+    Where there is no room for all of the first, its name is cut: a number never is.
+    """
     drawn = Content("")
-    for index, pair in enumerate(pairs):
+    for index, (name, was, now) in enumerate(pairs):
         left = len(pairs) - index
         gap = "  " if index else ""
         room = width - (len(f"  +{left - 1}") if left > 1 else 0)
-        if drawn.cell_length + len(gap) + pair.cell_length > room:
+        if not index and len(name) + len(was) + len(now) + 1 > room:
+            was = was if len(was) + len(now) + 8 <= room else ""
+            name = names.cut_middle(name, max(4, room - len(was) - len(now) - 1))
+        pair = Content.assemble((f"{name} {was}", "$dim"), now)
+        if index and drawn.cell_length + len(gap) + pair.cell_length > room:
             return Content.assemble(drawn, (f"{gap}+{left}", "$dim"))
         drawn = Content.assemble(drawn, gap, pair)
     return drawn
