@@ -51,6 +51,8 @@ class TrialRunner:
         limits = self.task.limits
         self.threads = threads or limits.threads or max(1, usable_processors() - 1)
         self.rows = self.test_rows = self.folds = 0
+        self.other_folds = True
+        """Whether another fold seed gives other folds; False where every group is a fold."""
         self.summary: tuple[str, ...] = ()
         """The table in a few plain lines."""
         self._file = task_file.resolve()
@@ -82,6 +84,7 @@ class TrialRunner:
             )
         self._problem = opened.problem(self.task)
         self.rows, self.test_rows, self.folds = opened.rows, opened.test_rows, opened.folds
+        self.other_folds = opened.other_folds
         self.summary = opened.summary
         return self._problem
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import Family, family, split
+from hyperllama.core.evaluate.few_groups import suited_to_groups
 from hyperllama.core.evaluate.fitting import fit_watched
 from hyperllama.core.evaluate.pipeline import build_pipeline
 from hyperllama.core.evaluate.results import FoldResult
@@ -123,6 +124,10 @@ class Evaluator:
             data.test_share, data.seed, self._classification,
         )
         self._folds: dict[int, list[tuple[Rows, Rows]]] = {}
+        self._own_folds: Sequence[tuple[Rows, Rows]] = ()  # as positions in the tuning part
+        self.warnings: list[str] = []
+        if data.method == "group":
+            self.data, self.warnings = suited_to_groups(self.data, self._groups)
         self.folds(data.seed)
 
     @classmethod
@@ -150,13 +155,39 @@ class Evaluator:
             threads,
         )
 
+    @property
+    def _groups(self) -> int:
+        """The number of groups outside the test rows."""
+        assert self.data.groups is not None
+        return len(np.unique(self.data.groups[self.tune_rows]))
+
+    @property
+    def other_folds(self) -> bool:
+        """Whether another seed gives other folds."""
+        d = self.data
+        if d.method == "group":
+            return self._groups > d.folds
+        return d.method != "time" or len(self.tune_rows) // (d.folds + 1) > 1
+
+    def settled(self, problem: Problem) -> Problem:
+        """The problem with the folds that its table allows."""
+        used = {"folds": self.data.folds, "repeats": self.data.repeats}
+        return replace(
+            problem, validation=problem.validation.model_copy(update=used),
+            warnings=(*problem.warnings, *self.warnings),
+        )
+
     def folds(self, seed: int) -> list[tuple[Rows, Rows]]:
-        """(rows to train on, rows to score) of the tuning part, as positions in the table."""
+        """(rows to train on, rows to score) of the tuning part, as positions in the table.
+
+        Another seed than the study's gives other folds, if there are any; see `other_folds`.
+        """
         if seed not in self._folds:
             d, rows = self.data, self.tune_rows
+            known = () if seed == d.seed else self._own_folds
             try:
                 pairs = make_folds(d.method, *d.labels(rows), d.folds, d.repeats, d.share, seed,
-                                   self._classification)
+                                   self._classification, known)
                 if any(len(a) < 2 or len(b) < 1 for a, b in pairs):
                     raise ValueError("a fold would be empty")
             except ValueError as error:
@@ -164,6 +195,8 @@ class Evaluator:
                     f"the table cannot be split: {one_line(error)}",
                     "ask for fewer folds in [validation], or for another method",
                 ) from error
+            if seed == d.seed:
+                self._own_folds = pairs
             self._folds[seed] = [(rows[a], rows[b]) for a, b in pairs]
         return self._folds[seed]
 
@@ -262,8 +295,9 @@ class Evaluator:
     def _set_apart(self, train: Rows) -> tuple[Rows, Rows]:
         """The part of a fold's training rows that is fitted, and the part that stops the fit."""
         d = self.data
+        share = max(WATCHED_SHARE, 1 / len(train))
         rest, apart = hold_out(
-            d.method, *d.labels(train), WATCHED_SHARE, d.seed, self._classification
+            d.method, *d.labels(train), share, d.seed, self._classification
         )
         return train[rest], train[apart]
 

@@ -1,12 +1,14 @@
 """Fitting the last step of a pipeline while its loss on other rows is followed.
 
-Needs scikit-learn only: the exported script carries the function word for word where a task stops
-boosters early.
+Needs NumPy and scikit-learn only: the exported script carries the function word for word where a
+task stops boosters early.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 
 def fit_watched(
@@ -14,9 +16,19 @@ def fit_watched(
 ) -> list[float]:
     """Fit `pipeline` and return minus the loss on the watched rows after each iteration.
 
-    `fit` is the family's own function for its last step, see `Family.fit_watched`.
+    `fit` is the family's own function for its last step, see `Family.fit_watched`. Watched rows of
+    classes that no fitted row has are left out: their loss is undefined.
+
+    Raises:
+        ValueError: no row is left to watch.
     """
+    model = pipeline.steps[-1][1]
+    if hasattr(model, "predict_proba"):
+        known = np.isin(y_watch, y)
+        x_watch, y_watch = x_watch[known], y_watch[known]
+    if not len(y_watch):
+        raise ValueError("there is no row to watch the loss on: too few rows, or other classes")
     for _, step in pipeline.steps[:-1]:
         x, x_watch = step.fit_transform(x, y), step.transform(x_watch)
-    scores: list[float] = fit(pipeline.steps[-1][1], x, y, x_watch, y_watch, rounds)
+    scores: list[float] = fit(model, x, y, x_watch, y_watch, rounds)
     return scores

@@ -40,14 +40,18 @@ class OpenedTable(Decided):
     rows: int
     test_rows: int
     folds: int
+    other_folds: bool
     summary: tuple[str, ...]
 
     @classmethod
-    def of(cls, problem: Problem, table: Table, test_rows: int, folds: int) -> OpenedTable:
+    def of(
+        cls, problem: Problem, table: Table, *, test_rows: int, folds: int, other_folds: bool
+    ) -> OpenedTable:
         """The message about a problem."""
         return cls(
             **_decided(problem), params=problem.space.params, rows=table.n_rows,
-            test_rows=test_rows, folds=folds, summary=tuple(table.summary()),
+            test_rows=test_rows, folds=folds, other_folds=other_folds,
+            summary=tuple(table.summary()),
         )
 
     def problem(self, task: Task) -> Problem:

@@ -71,11 +71,14 @@ class TrialServer:
         table = load_table(task)
         problem = resolve(task, table)
         evaluator = Evaluator.of(problem, table, request.threads)
+        problem = evaluator.settled(problem)
         for name in problem.estimators:  # imports now what the first trial would wait for
             build_pipeline(name, problem.kind, {}, table.categorical, 0)
         self._opened = task, problem, evaluator
         test_rows, folds = len(evaluator.test_rows), len(evaluator.folds(task.seed))
-        return OpenedTable.of(problem, table, test_rows, folds)
+        return OpenedTable.of(
+            problem, table, test_rows=test_rows, folds=folds, other_folds=evaluator.other_folds
+        )
 
 
 def _evaluate(request: Evaluate, message: ChildRequest, evaluator: Evaluator) -> dict[str, Any]:

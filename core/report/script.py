@@ -31,7 +31,8 @@ def train_script(study: ReportedStudy, best: TrialState) -> str:
     stopping = study.task.early_stopping_rounds
     fit = family(name).fit_watched if stopping else None
     functions: list[Callable[..., object]] = [
-        splits.evenly, splits.alone, splits.hold_out, splits.make_folds,
+        splits.evenly, splits.alone, splits.hold_out, splits.group_folds,
+        splits.folds_once, splits.make_folds,
     ]
     constants = {
         "METRIC": p.metric, "EXPECTED": best.value, "METHOD": v.method, "FOLDS": v.folds,

@@ -29,6 +29,9 @@ def test_another_seed_gives_another_test_part_and_other_folds(method: str) -> No
     assert np.array_equal(first.test_rows, again.test_rows)
     assert not np.array_equal(first.test_rows, other.test_rows)
     assert scored(first, 1) == scored(again, 1) != scored(first, 2)
+    y, groups = first.data.y, first.data.groups
+    one, two = (make_folds(method, y, groups, None, 3, 1, 0.2, s, True)[0][1] for s in (1, 2))
+    assert not np.array_equal(one, two)
 
 
 @pytest.mark.parametrize("method", ["kfold", "stratified", "group", "split"])
