@@ -38,6 +38,7 @@ class StudyOpened:
     hints: tuple[str, ...] = ()
     ranges: Mapping[str, Any] = field(default_factory=dict)  # changed ranges, as `Ranges.kept`
     confirm: bool = True  # False: --no-confirm, or the task says so
+    scored_share: float = 0.0  # of a fold's rows, see `Validation.scored_share`; 0: not known
 
 
 @dataclass(frozen=True)

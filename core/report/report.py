@@ -24,7 +24,8 @@ from hyperllama.core.charts import (
 from hyperllama.core.evaluate.saving import versions
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
-from hyperllama.core.study import TrialState
+from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.study.findings.plateau import advice_to_stop
 
 
 def report_html(study: ReportedStudy) -> str:
@@ -80,11 +81,20 @@ def _summary(study: ReportedStudy) -> list[Block]:
         else:
             gain = best.value - default.value
             found += f" The default configuration scored {with_spread(default)}: {gain:+.4g}."
-            if gain < max(best.std or 0.0, default.std or 0.0) / 2:
-                found += " That is small beside the differences between folds."
+            found += _noise(study.state)
     if study.state.test_value is not None:
         found += f" On rows that no trial saw it scores {number(study.state.test_value)}."
     return [Paragraph(found), Paragraph(line)]
+
+
+def _noise(state: StudyState) -> str:
+    """Whether the gain is within noise, and whether more trials are likely to pay."""
+    noise, told = state.noise, ""
+    if noise is not None and state.confirmation is None:
+        side = "beyond" if state.beyond_noise else "within"
+        told = f" That is {side} noise (±{noise.margin:.2g}, from the differences between folds)."
+    stop = advice_to_stop(state)
+    return f"{told} {stop}" if stop else told
 
 
 def progress(study: ReportedStudy) -> Charts:

@@ -57,6 +57,7 @@ class OpenProblem:
             rows=self.runner.rows,
             features=len(problem.columns),
             folds=self.runner.folds,
+            scored_share=problem.validation.scored_share,
             space=describe_space(problem.space),
             warnings=problem.warnings,
             pid=os.getpid(),

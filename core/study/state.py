@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -19,8 +20,10 @@ from hyperllama.core.events import (
     StudyFinished,
     StudyOpened,
 )
+from hyperllama.core.trials.noise import StudyNoise, study_noise
 
 AWAITING = "awaiting approval"
+_NOISE_TRIALS = 200  # the latest: what the noise takes to compute grows with them
 _RECENT_TRIALS = 8  # how many trials the estimate of the time left looks back on
 _UNASKED = ("default", "queue")  # proposers whose trials cost no proposal
 
@@ -236,6 +239,31 @@ class StudyState:
         if best is None or best.value is None or default is None:
             return None
         return best.value - default
+
+    @cached_property
+    def noise(self) -> StudyNoise | None:
+        """How far a trial may score above the default by luck; None while that is unknown."""
+        default = self.default
+        if default is None or default.value is None:
+            return None
+        scored = [t.fold_scores for t in self.trials if t.value is not None and t is not default]
+        share = self.opened.scored_share if self.opened is not None else 0.0
+        n = len(default.fold_scores)
+        share = share or (1 / n if n > 1 else 0.0)
+        return study_noise(default.fold_scores, scored[-_NOISE_TRIALS:], share)
+
+    @property
+    def beyond_noise(self) -> bool | None:
+        """Whether the winner is better than the default by more than luck; None: cannot tell.
+
+        Fresh folds decide where the best trials were compared on them, else the study's noise.
+        """
+        confirmation, default, gain = self.confirmation, self.default, self.gain
+        if confirmation is not None and confirmation.repeats and default is not None:
+            return confirmation.winner != default.number
+        if gain is None or gain <= 0:
+            return None if gain is None else False
+        return None if self.noise is None else gain > self.noise.margin
 
     @property
     def done_count(self) -> int:

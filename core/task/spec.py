@@ -41,6 +41,14 @@ class Validation(TomlTable):
     validation_share: float = Field(default=0.25, gt=0.0, le=0.8)
     """With the method "split": share of the other rows that is scored."""
 
+    @property
+    def scored_share(self) -> float:
+        """Share of the rows of a fold, trained on or scored, that is scored; of folds by time,
+        which train on ever more, over all of them."""
+        if self.method == "split":
+            return self.validation_share
+        return 2 / (self.folds + 3) if self.method == "time" else 1 / self.folds
+
     @model_validator(mode="after")
     def _agree(self) -> Validation:
         if self.method == "group" and self.group is None:

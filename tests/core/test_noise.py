@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from statistics import fmean
+
 import numpy as np
 import pytest
 from scipy.stats import t as student
 
 from hyperllama.core.evaluate.results import std
+from hyperllama.core.events import StudyConfirmed, StudyOpened
+from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.study.findings.plateau import advice_to_stop, since_rise
+from hyperllama.core.task.spec import Validation
 from hyperllama.core.trials.noise import (
     inflated,
     paired_difference,
     study_noise,
     t_quantile,
 )
+from hyperllama.tui.content.sentences import describe
+from hyperllama.tui.text import wording
+from hyperllama.tui.text.glyphs import UNICODE
+from hyperllama.tui.widgets.study.score_curve import ScoreCurve
 
 
 def test_there_is_one_standard_deviation() -> None:
@@ -84,3 +95,85 @@ def test_a_few_bad_trials_do_not_widen_the_noise() -> None:
     assert calm is not None and wild is not None
     assert wild.error == pytest.approx(calm.error)
     assert inflated(3, 0.0) == pytest.approx(1 / 3)
+
+
+def study_of(*scores: tuple[float, ...]) -> StudyState:
+    """A study whose trial 0 is the default; fold scores of each trial."""
+    trials = tuple(
+        TrialState(
+            i, "default" if i == 0 else "gp", "complete", {"x": i}, fmean(folds), folds, len(folds)
+        )
+        for i, folds in enumerate(scores)
+    )
+    opened = StudyOpened("s", "t", "", "roc_auc", (), "gp", "", 0, 20, None, 100, 3, 5)
+    best = max(trials, key=lambda t: t.value or 0.0).number
+    return StudyState(opened=opened, trials=trials, incumbent=best)
+
+
+def shifted(by: float, *wobble: float) -> tuple[float, ...]:
+    """The default's fold scores, which lie far apart, with something added to each."""
+    return tuple(f + by + w for f, w in zip(DEFAULT, wobble or (0.0,) * 5, strict=True))
+
+
+DEFAULT = (0.80, 0.85, 0.90, 0.83, 0.87)
+WOBBLE = (0.01, -0.02, 0.005, 0.015, -0.01)
+
+
+def test_a_studys_noise_is_that_of_differences_on_its_folds() -> None:
+    alike = study_of(DEFAULT, shifted(0.002, 0.0001, -0.0001, 0.0, 0.0, 0.0))
+    assert alike.noise is not None and alike.noise.margin < 0.0005  # folds differ by 0.1
+    assert alike.beyond_noise is True
+    by_chance = study_of(DEFAULT, shifted(0.0005, *WOBBLE))
+    assert by_chance.gain == pytest.approx(0.0005) and by_chance.beyond_noise is False
+    assert wording.gain_style(by_chance.beyond_noise) == "$dim"  # not green
+    assert wording.within_noise(by_chance.beyond_noise) == "within noise"
+    assert "within noise" in " ".join(describe(by_chance, "s", True))
+
+
+def test_what_cannot_be_told_is_not_claimed() -> None:
+    assert study_of((0.8,), (0.9,)).beyond_noise is None  # one fold
+    assert study_of(DEFAULT).beyond_noise is False  # the default is the best: no gain at all
+    assert wording.gain_style(None) == "$dim" and wording.within_noise(None) == ""
+
+
+def test_fresh_folds_decide_over_the_noise_of_the_study() -> None:
+    by_chance = study_of(DEFAULT, shifted(0.0005, *WOBBLE))
+    better = replace(by_chance, confirmation=StudyConfirmed(1, 0.0005, 0.0004, 0.0001, 0.0007, 3))
+    assert better.beyond_noise is True
+    assert replace(better, confirmation=StudyConfirmed(0, repeats=3)).beyond_noise is False
+    unscored = replace(better, confirmation=StudyConfirmed(1, why="no time"))
+    assert unscored.beyond_noise is False
+
+
+def test_the_share_of_rows_that_a_fold_scores_widens_the_noise() -> None:
+    study = study_of(DEFAULT, shifted(0.01, *WOBBLE))
+    assert study.opened is not None and study.noise is not None
+    half = replace(study, opened=replace(study.opened, scored_share=0.5))
+    assert half.noise is not None
+    assert half.noise.margin / study.noise.margin == pytest.approx((1.2 / 0.45) ** 0.5)
+    shares = {"split": 0.25, "time": 0.25, "group": 0.2, "kfold": 0.2}
+    for method, share in shares.items():
+        given = {"group": "g"} if method == "group" else {"time": "t"} if method == "time" else {}
+        assert Validation(method=method, folds=5, **given).scored_share == share
+
+
+def test_the_band_of_the_plot_is_as_wide_as_the_noise() -> None:
+    study = study_of(DEFAULT, shifted(0.02, *WOBBLE), shifted(-0.1), shifted(0.05, *WOBBLE))
+    plot = ScoreCurve(study, {}, UNICODE).plot(60, 40)
+    shaded = [y for y in range(40) if "row-cursor" in plot.row(y).markup]
+    assert study.best is not None and study.best.value is not None and study.noise is not None
+    ends = (study.best.value + study.noise.margin, study.best.value - study.noise.margin)
+    assert plot.low < ends[1] < ends[0] < plot.high
+    assert [plot.cell_of(0, plot.level(v))[1] for v in ends] == [shaded[0], shaded[-1]]
+
+
+def test_more_trials_are_advised_against_once_none_rises_beyond_noise() -> None:
+    rise = shifted(0.1, *WOBBLE)
+    study = study_of(DEFAULT, rise, *(shifted(0.1 + i / 1e4, *WOBBLE) for i in range(12)))
+    assert since_rise(study) == 12
+    assert study.noise is not None
+    assert "In the last 12 trials" in advice_to_stop(study)
+    assert f"±{study.noise.margin:.2g}" in advice_to_stop(study)
+    rising = study_of(DEFAULT, *(shifted(0.1 * i, *WOBBLE) for i in range(1, 14)))
+    assert since_rise(rising) == 0 and advice_to_stop(rising) == ""
+    assert since_rise(study_of((0.8,), (0.9,))) is None

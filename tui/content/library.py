@@ -24,6 +24,7 @@ class StudyEntry:
         title: given by the user; else its name.
         archived: hidden from the list by the user.
         gain: the incumbent's score minus the default's; None while unknown.
+        beyond_noise: whether that is more than luck; None: cannot tell.
         changed_t: of the last change, seconds since the epoch.
     """
 
@@ -37,6 +38,7 @@ class StudyEntry:
     proposer: str = ""
     best: float | None = None
     gain: float | None = None
+    beyond_noise: bool | None = None
     trials: int = 0
     budget: int | None = None
     changed_t: float = 0.0
@@ -97,6 +99,7 @@ def _first_comment(text: str) -> str:
 def _study(table: Mapping[str, Any]) -> StudyEntry:
     best, default = _number(table, "best_value"), _number(table, "default_value")
     budget = _number(table, "budget_trials")
+    beyond = table.get("beyond_noise")
     label = read_label(Path(str(table.get("folder"))))
     name = plain(str(table.get("study") or ""))
     return StudyEntry(
@@ -110,6 +113,7 @@ def _study(table: Mapping[str, Any]) -> StudyEntry:
         proposer=plain(str(table.get("proposer") or "")),
         best=best,
         gain=best - default if best is not None and default is not None else None,
+        beyond_noise=beyond if isinstance(beyond, bool) else None,
         trials=int(_number(table, "trials") or 0),
         budget=None if budget is None else int(budget),
         changed_t=_number(table, "updated_t") or 0.0,

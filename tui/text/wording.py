@@ -52,6 +52,16 @@ def _exponent(text: str) -> str:
     return text.replace("e-0", "e-").replace("e+0", "e+")
 
 
+def gain_style(beyond_noise: bool | None) -> str:
+    """The colour of a gain: that of something good only where it is more than luck."""
+    return "$good" if beyond_noise else "$dim"
+
+
+def within_noise(beyond_noise: bool | None) -> str:
+    """What a gain is beside the noise; empty where that cannot be told."""
+    return "" if beyond_noise is None else "beyond noise" if beyond_noise else "within noise"
+
+
 def duration(seconds: float | None) -> str:
     """1.2s, 48s, 3m 05s, 2h 10m, 3d 4h."""
     if seconds is None or not math.isfinite(seconds):

@@ -78,6 +78,7 @@ def summary(
         "best_value": best.value if best else None,
         "best_config": best.config if best else None,
         "default_value": state.default_value,
+        "beyond_noise": state.beyond_noise,
         "test_value": event.test_value if event else None,
         "seconds": round(spent_s, 3),
         "updated_t": round(time.time(), 3),

@@ -102,7 +102,7 @@ def _used(studies: Sequence[StudyEntry], model: ModelFile) -> Lines:
             (plain(s.title), "bold"),
             (plain(s.task), "$dim"),
             (wording.score(s.best), ""),
-            (wording.signed(s.gain), "$good" if (s.gain or 0) > 0 else "$dim"),
+            (wording.signed(s.gain), wording.gain_style(s.beyond_noise)),
         )
         for s in with_it[:5]
     ]

@@ -104,14 +104,16 @@ def head_lines(
     best = state.best
     if entry.best is not None:
         spread = f" {glyphs.plus_minus} {wording.spread(best.std)}" if best and best.std else ""
-        gain = "$good" if (entry.gain or 0) > 0 else "$dim"
+        over = " over the default"
+        over += f", {told}" if (told := wording.within_noise(state.beyond_noise)) else ""
+        gain = wording.gain_style(state.beyond_noise)
         end = state.finished
         test = end.test_value if end is not None else None
         parts = [
             Content.assemble(
                 (f"{glyphs.best} {wording.score(entry.best)}", "bold $best"), (spread, "$dim")
             ),
-            Content.assemble((wording.signed(entry.gain), gain), (" over the default", "$dim")),
+            Content.assemble((wording.signed(entry.gain), gain), (over, "$dim")),
         ]
         if test is not None:
             parts.append(Content(f"test {wording.score(test)}"))

@@ -72,7 +72,7 @@ def _reached(studies: Sequence[StudyEntry], glyphs: Glyphs) -> Lines:
         (
             (plain(s.title), "bold"),
             (wording.score(s.best), "$best" if s is best_first[0] else ""),
-            (wording.signed(s.gain), "$good" if (s.gain or 0) > 0 else "$dim"),
+            (wording.signed(s.gain), wording.gain_style(s.beyond_noise)),
             (f"{s.trials} trials", "$dim"),
             (s.proposer, "$voice"),
         )

@@ -102,7 +102,7 @@ marks studies that `c` compares.
         if key == "best":
             return Content(wording.score(entry.best))
         if key == "gain":
-            style = "$good" if (entry.gain or 0) > 0 else "$dim"
+            style = wording.gain_style(entry.beyond_noise)
             return Content.styled(wording.signed(entry.gain), style)
         if key == "trials":
             total = f"/{entry.budget}" if entry.budget else ""

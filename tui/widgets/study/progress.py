@@ -25,7 +25,8 @@ Made = TypeVar("Made")
 HELP = """\
 The stepped line is the best score so far, greater is better; dots are single trials, ★ the best \
 one, ✗ failures. The dashed line is the library's default configuration. The shaded height around \
-the best is its standard error over the folds: gains smaller than that may be luck.
+the best is the noise: trials and defaults within it may be ahead or behind by luck, computed from \
+paired differences between the folds of all trials.
 
 ▾ at the bottom stands for a trial that scored lower than the plot shows. Thin lines are baselines \
 with the same budget (random search, TPE, a Gaussian process), where they were run.
@@ -151,8 +152,7 @@ class ProgressPlot(Pane):
         found = self.baselines
         lines = found.lines if found is not None else ()
         means = {one.name: one.mean for one in lines if one.name != "default" and one.mean}
-        noise = (found.noise_floor if found is not None else None) or 0.0
-        curve = ScoreCurve(state, means, noise, self.glyphs)
+        curve = ScoreCurve(state, means, self.glyphs)
         plot = self._once((width, plot_height), lambda: curve.plot(width, plot_height))
         return [*legend, *curve.lines(plot, self.trial)][:height]
 

@@ -21,12 +21,10 @@ class ScoreCurve:
 
     Attributes:
         baselines: name -> best score after each trial, mean over seeds.
-        noise: the score's standard deviation over the choice of folds, 0.0 where not measured.
     """
 
     state: StudyState
     baselines: Mapping[str, Sequence[float]]
-    noise: float
     glyphs: Glyphs
 
     @property
@@ -93,6 +91,8 @@ class ScoreCurve:
         """The scores shown: where the better half and the default are; the rest is clamped."""
         values = sorted(t.value for t in done[-_MOST_DRAWN:] if t.value is not None)
         default, best = self.state.default_value, self.state.best
+        noise = self.state.noise
+        margin = min(noise.margin, values[-1] - values[0]) if noise is not None else 0.0
         curves = [curve for curve in self.baselines.values() if curve]
         lows = [values[len(values) * 2 // 3], *(curve[-1] for curve in curves)]
         highs = [values[-1], *(max(curve) for curve in curves)]
@@ -100,11 +100,11 @@ class ScoreCurve:
             lows.append(default)
             highs.append(default)
         if best is not None and best.value is not None:
-            highs.append(best.value + _standard_error(best))
+            highs.append(best.value + margin)
         high = max(highs)
         low = max(values[0], min(lows) - 0.75 * (high - min(lows)))
         if best is not None and best.value is not None:
-            low = min(low, best.value - _standard_error(best))
+            low = min(low, best.value - margin)
         return padded(low, high)
 
     def _shade_noise(self, plot: Plot) -> None:
@@ -112,10 +112,11 @@ class ScoreCurve:
         best = self.state.best
         if best is None or best.value is None:
             return
-        error = self.noise or _standard_error(best)  # measured beats estimated
-        if error:
+        noise = self.state.noise
+        if noise is not None:
             top, bottom = (
-                plot.cell_of(0, plot.level(best.value + e))[1] for e in (error, -error)
+                plot.cell_of(0, plot.level(best.value + e))[1]
+                for e in (noise.margin, -noise.margin)
             )
             plot.shade(top, bottom, "$row-cursor-blurred")
 
@@ -153,9 +154,3 @@ class ScoreCurve:
                 self.mark(plot, trial, below if trial.value < plot.low else dot, "$dim", 3)
             else:
                 plot.dot(self._x(plot, trial.number), plot.level(trial.value), "$dim", 2)
-
-
-def _standard_error(trial: TrialState) -> float:
-    if trial.std is None or len(trial.fold_scores) < 2:
-        return 0.0
-    return float(trial.std / len(trial.fold_scores) ** 0.5)
