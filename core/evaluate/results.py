@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +38,10 @@ class FoldResult:
 
 def std(scores: Sequence[float]) -> float | None:
     """Standard deviation, n - 1 in the denominator; None with fewer than two scores."""
-    return statistics.stdev(scores) if len(scores) > 1 else None
+    if len(scores) < 2:
+        return None
+    mean = math.fsum(scores) / len(scores)
+    return math.sqrt(math.fsum((s - mean) ** 2 for s in scores) / (len(scores) - 1))
 
 
 @dataclass(frozen=True)

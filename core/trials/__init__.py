@@ -1,7 +1,13 @@
 """What passes between a study and its proposers: proposals, observed trials, questions, answers.
 
-Plain values and the history of a study; whatever proposes, asks or records trials imports it.
+Plain values and the history of a study; whatever proposes, asks or records trials imports it. An
+interface imports it, too, so `ProposerSetting`, which needs the task's packages, is imported when
+it is used.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.trials.protocol import (
     Answer,
@@ -14,7 +20,9 @@ from hyperllama.core.trials.protocol import (
     Proposer,
     Question,
 )
-from hyperllama.core.trials.setting import ProposerSetting
+
+if TYPE_CHECKING:
+    from hyperllama.core.trials.setting import ProposerSetting
 
 __all__ = [
     "Answer",
@@ -28,3 +36,11 @@ __all__ = [
     "ProposerSetting",
     "Question",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "ProposerSetting":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from hyperllama.core.trials.setting import ProposerSetting
+
+    return ProposerSetting

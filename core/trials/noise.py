@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist, fmean, median
 
 from hyperllama.core.evaluate.results import std
@@ -111,28 +112,40 @@ def inflated(n: int, test_share: float) -> float:
     return 1 / n + test_share / (1 - test_share)
 
 
+@lru_cache(maxsize=1024)
 def t_quantile(p: float, freedom: int) -> float:
-    """Quantile of Student's t, 0 < p < 1.
+    """Quantile of Student's t with whole degrees of freedom, 0 < p < 1.
 
-    Exact for 1 and 2 degrees of freedom, else within 1 % for p from 0.005 to 0.995.
-
-    Abramowitz and Stegun 1964, 26.7.5: the normal quantile and an expansion in 1/freedom.
+    Abramowitz and Stegun 1964, 26.7.3 and 26.7.4, in the angle whose tangent is t / sqrt(freedom),
+    solved by halving; the normal distribution from 1,000 degrees of freedom on (0.2 % off there).
 
     Raises:
         ValueError: no degree of freedom.
     """
     if freedom < 1:
         raise ValueError(f"Student's t needs at least 1 degree of freedom, not {freedom}")
-    if freedom == 1:
-        return math.tan(math.pi * (p - 0.5))
-    if freedom == 2:
-        return (2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p)))
-    z = NormalDist().inv_cdf(p)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return math.fsum(term / freedom**k for k, term in enumerate(terms))
+    if p < 0.5:
+        return -t_quantile(1 - p, freedom)
+    if freedom >= 1000:
+        return NormalDist().inv_cdf(p)
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _share_within(middle, freedom) < 2 * p - 1:
+            low = middle
+        else:
+            high = middle
+    return math.tan(low) * math.sqrt(freedom)
+
+
+def _share_within(angle: float, freedom: int) -> float:
+    """The probability that |t| is at most tan(angle) * sqrt(freedom)."""
+    sine, cosine = math.sin(angle), math.cos(angle)
+    odd = freedom % 2
+    term = total = cosine if odd else 1.0
+    for k in range(2 + odd, freedom, 2):
+        term *= cosine * cosine * (k - 1) / k
+        total += term
+    if odd:
+        return 2 / math.pi * (angle + (sine * total if freedom > 1 else 0.0))
+    return sine * total

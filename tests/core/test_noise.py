@@ -33,7 +33,8 @@ def test_there_is_one_standard_deviation() -> None:
 @pytest.mark.parametrize("p", [0.005, 0.05, 0.3, 0.9, 0.95, 0.99, 0.995])
 def test_quantiles_of_students_t(p: float) -> None:
     for freedom in (1, 2, 3, 4, 5, 10, 40):
-        assert t_quantile(p, freedom) == pytest.approx(student.ppf(p, freedom), rel=0.01)
+        assert t_quantile(p, freedom) == pytest.approx(student.ppf(p, freedom), rel=1e-9)
+    assert t_quantile(p, 2000) == pytest.approx(student.ppf(p, 2000), rel=0.002)
     with pytest.raises(ValueError, match="degree of freedom"):
         t_quantile(p, 0)
 
