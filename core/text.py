@@ -43,3 +43,9 @@ def allowed(known: Sequence[str], name: str = "", most: int = 30) -> str:
     text = f"allowed: {', '.join(listed)}{rest}"
     guess = nearest(name, known) if name else None
     return f"did you mean {shown(guess)}? {text}" if guess else text
+
+
+def percent(share: float) -> str:
+    """A share in percent, with a digit where it is small."""
+    text = f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
+    return "<0.1 %" if text == "0.0 %" else text

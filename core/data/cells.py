@@ -134,3 +134,16 @@ def date_parts(moments: pl.Series) -> dict[str, Floats]:
         "weekday": floats(moments.dt.weekday()),
         "hour": floats(moments.dt.hour()),
     }
+
+
+def group_codes(cells: pl.Series) -> NDArray[np.int64]:
+    """Codes of the groups that cells name, shape (n_rows,); each empty cell is a group of its own.
+    """
+    import polars as pl
+
+    cells = cells.cast(pl.String)
+    codes = cells.rank("dense").cast(pl.Int64).to_numpy()
+    out = np.asarray(np.nan_to_num(codes, nan=0), dtype=np.int64)
+    empty = np.flatnonzero(cells.is_null().to_numpy())
+    out[empty] = out.max(initial=0) + 1 + np.arange(len(empty))
+    return out

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.data.cells import clean_text, parse_dates
+from hyperllama.core.data.cells import clean_text, group_codes, parse_dates
 from hyperllama.core.data.columns import Values, as_numbers, read_column
 from hyperllama.core.data.dates import date_format
 from hyperllama.core.data.leaks import find_leaks
@@ -160,18 +160,9 @@ def _classes(
 
 
 def _groups(source: TableSource, file: File, rows: NDArray[np.intp]) -> NDArray[np.int64] | None:
-    """Codes of the group column, shape (n_rows,); each empty cell is a group of its own."""
-    import polars as pl
-
+    """Codes of the group column, shape (n_rows,)."""
     name = source.group
-    if name is None:
-        return None
-    cells = file.read([name])[name].cast(pl.String)[rows]
-    codes = cells.rank("dense").cast(pl.Int64).to_numpy()
-    out = np.asarray(np.nan_to_num(codes, nan=0), dtype=np.int64)
-    empty = np.flatnonzero(cells.is_null().to_numpy())
-    out[empty] = out.max(initial=0) + 1 + np.arange(len(empty))
-    return out
+    return None if name is None else group_codes(file.read([name])[name][rows])
 
 
 def _times(

@@ -62,6 +62,17 @@ class File:
 
         return self._collected(self.frame.select(pl.col(list(names))))
 
+    def blocks(self, names: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        """The named columns, about so many rows at a time, in order."""
+        import polars as pl
+
+        try:
+            yield from self.frame.select(pl.col(list(names))).collect_batches(
+                chunk_size=rows, maintain_order=True
+            )
+        except pl.exceptions.PolarsError as error:
+            raise _unreadable(self.path, error) from error
+
     def head(self, rows: int) -> pl.DataFrame:
         """All columns, the first rows."""
         return self._collected(self.frame.head(rows))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts
-from hyperllama.core.text import shown
+from hyperllama.core.text import percent, shown
 
 Floats = NDArray[np.float64]
 
@@ -158,12 +158,6 @@ _PLURAL = {"number": "numbers", "category": "categories", "boolean": "booleans"}
 
 def _count(n: int, kind: str) -> str:
     return f"{n} {kind if n == 1 else _PLURAL[kind]}"
-
-
-def percent(share: float) -> str:
-    """A share in percent, with a digit where it is small."""
-    text = f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
-    return "<0.1 %" if text == "0.0 %" else text
 
 
 def spread(y: NDArray[Any], count: int, seed: int, classes: bool) -> NDArray[np.intp]:

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.estimators import families, family
 
 if TYPE_CHECKING:
+    from hyperllama.core.data import Column, Table
     from hyperllama.core.task import Problem
 
-_PACKAGES = ("scikit-learn", "numpy", "scipy", "joblib", "hyperllama")
+_PACKAGES = ("scikit-learn", "numpy", "scipy", "polars", "joblib", "skops", "hyperllama")
 
 
 def versions() -> dict[str, str]:
@@ -29,26 +31,55 @@ def versions() -> dict[str, str]:
     return found
 
 
-def describe_problem(problem: Problem) -> dict[str, Any]:
-    """What has to be known to feed a fitted pipeline, as plain values."""
-    parts = ("name", "kind", "categories", "source", "part", "date_format")
+def describe_model(problem: Problem, table: Table) -> dict[str, Any]:
+    """What has to be known to feed a fitted pipeline, and of its training rows; plain values."""
+    import numpy as np
+
+    columns = []
+    for j, column in enumerate(table.columns):
+        x = table.x[:, j]
+        known = x[~np.isnan(x)]
+        ends = (float(known.min()), float(known.max())) if len(known) else (None, None)
+        columns.append({**_known(column), "low": ends[0], "high": ends[1],
+                        "missing_share": float(np.isnan(x).mean())})
+    target = {**_known(table.target), "categories": list(problem.classes)}
     return {
         "kind": problem.kind,
         "metric": problem.metric,
         "target": problem.target,
         "classes": list(problem.classes),
-        "columns": [{part: getattr(c, part) for part in parts} for c in problem.columns],
+        "columns": columns,
+        "target_column": target,
+        "time_column": None if table.time_column is None else _known(table.time_column),
+        "group_column": problem.task.validation.group,
+        "rows": table.n_rows,
         "data_sha256": problem.fingerprint,
     }
 
 
+def _known(column: Column) -> dict[str, Any]:
+    parts = ("name", "kind", "categories", "source", "part", "date_format", "way")
+    return {part: getattr(column, part) for part in parts}
+
+
 def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write a fitted pipeline with joblib, and `facts` as JSON beside it, each in one step."""
-    import joblib
+    """Write a fitted pipeline in every format that can hold it, and `facts` as JSON beside it.
+
+    Args:
+        path: of the pickle; the others stand beside it, see `core.predict.formats`.
+        facts: completed with the files' names, formats and SHA-256.
+    """
+    from hyperllama.core.predict.formats import model_files
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-    _write(path, lambda p: joblib.dump(pipeline, p, compress=3))
+    with TemporaryDirectory(dir=path.parent, prefix=".pipeline-") as temporary:
+        files = model_files(pipeline, Path(temporary))
+        for file in files:
+            (Path(temporary) / file["name"]).replace(path.with_name(file["name"]))
+    codes = getattr(pipeline, "classes_", None)
+    codes = None if codes is None else [int(c) for c in codes]
+    text = json.dumps({**facts, "class_codes": codes, "files": files}, indent=2,
+                      ensure_ascii=False) + "\n"
     _write(path.with_suffix(".json"), lambda p: p.write_text(text, encoding="utf-8"))
 
 

@@ -23,7 +23,7 @@ from hyperllama.core.evaluate.messages import (
 
 if TYPE_CHECKING:
     from hyperllama.core.evaluate.crossval import Evaluator
-    from hyperllama.core.task import Problem, Task
+    from hyperllama.core.task import Task
     from hyperllama.models.process.serve import ChildRequest
 
 
@@ -31,7 +31,7 @@ class TrialServer:
     """One table and its evaluator; nothing else is kept between requests."""
 
     def __init__(self) -> None:
-        self._opened: tuple[Task, Problem, Evaluator] | None = None
+        self._opened: tuple[Task, Evaluator, dict[str, Any]] | None = None
 
     def handle(self, message: ChildRequest) -> Iterator[dict[str, Any]]:
         """Answer one request with one message; folds are sent as they finish."""
@@ -48,7 +48,7 @@ class TrialServer:
             return self._open(request)
         if self._opened is None:
             raise RuntimeError("no table was opened")
-        task, problem, evaluator = self._opened
+        task, evaluator, described = self._opened
         if isinstance(request, SaveTable):
             from hyperllama.core.evaluate.saving import save_table
 
@@ -59,12 +59,13 @@ class TrialServer:
                 return _evaluate(request, message, evaluator)
             if isinstance(request, ScoreTest):
                 return evaluator.test_score(request.config, request.seed)
-            return _fit_final(request, task, problem, evaluator)
+            return _fit_final(request, task, evaluator, described)
 
     def _open(self, request: Open) -> OpenedTable:
         from hyperllama.core.data import load_table
         from hyperllama.core.evaluate.crossval import Evaluator
         from hyperllama.core.evaluate.pipeline import build_pipeline
+        from hyperllama.core.evaluate.saving import describe_model
         from hyperllama.core.task import load_task, resolve
 
         task = load_task(request.task)
@@ -74,7 +75,7 @@ class TrialServer:
         problem = evaluator.settled(problem)
         for name in problem.estimators:  # imports now what the first trial would wait for
             build_pipeline(name, problem.kind, {}, table.categorical, 0)
-        self._opened = task, problem, evaluator
+        self._opened = task, evaluator, describe_model(problem, table)
         test_rows, folds = len(evaluator.test_rows), len(evaluator.folds(task.seed))
         return OpenedTable.of(
             problem, table, test_rows=test_rows, folds=folds, other_folds=evaluator.other_folds
@@ -93,9 +94,11 @@ def _evaluate(request: Evaluate, message: ChildRequest, evaluator: Evaluator) ->
     return tally.facts()
 
 
-def _fit_final(request: FitFinal, task: Task, problem: Problem, evaluator: Evaluator) -> None:
+def _fit_final(
+    request: FitFinal, task: Task, evaluator: Evaluator, described: dict[str, Any]
+) -> None:
     """Fit on all rows, those included that `subsample_rows` left out, and save the pipeline."""
-    from hyperllama.core.evaluate.saving import describe_problem, save_pipeline, versions
+    from hyperllama.core.evaluate.saving import describe_model, save_pipeline, versions
 
     if task.data.subsample_rows is not None:
         from hyperllama.core.data import load_table
@@ -104,9 +107,10 @@ def _fit_final(request: FitFinal, task: Task, problem: Problem, evaluator: Evalu
         table = load_table(task, subsample=False)
         problem = resolve(task, table)
         evaluator = evaluator.of(problem, table, evaluator.threads)
+        described = describe_model(problem, table)
     facts = {
-        **describe_problem(problem), "config": request.config, "seed": request.seed,
-        "versions": versions(), **request.facts,
+        **described, "config": request.config, "seed": request.seed, "versions": versions(),
+        **request.facts,
     }
     save_pipeline(evaluator.fit_final(request.config, request.seed), Path(request.path), facts)
 

@@ -1,0 +1,216 @@
+"""A fitted pipeline on disk, in its library's own format where that runs no code when it is read.
+
+XGBoost has UBJSON, LightGBM text, CatBoost cbm; scikit-learn's pipelines are written by skops. A
+pickle (joblib) stands beside it for whoever wants the pipeline itself: reading a pickle can run any
+code that somebody put into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperllama.core.errors import DataError
+from hyperllama.core.text import one_line, shown
+
+BOOSTERS = {"xgboost": "pipeline.ubj", "lightgbm": "pipeline.txt", "catboost": "pipeline.cbm"}
+SKOPS, PICKLE = "pipeline.skops", "pipeline.joblib"
+SKLEARN_TYPES = (
+    "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.metrics._dist_metrics.MinkowskiDistance64",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+)
+"""What skops does not allow by itself: containers of numbers. `_checked` looks at those whose
+indices scikit-learn would follow unchecked."""
+
+
+def model_files(pipeline: Any, folder: Path) -> list[dict[str, Any]]:
+    """Write a fitted pipeline in every format that can hold it.
+
+    Returns:
+        For each file "name", "format", "runs_code" and "sha256"; the first is the one to use.
+    """
+    import joblib
+
+    written = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, form in ((_booster_file(pipeline, folder), "booster"),
+                           (_skops_file(pipeline, folder), "skops")):
+            if name:
+                written.append(_entry(folder / name, _library(pipeline) or form, False))
+                break
+    joblib.dump(pipeline, folder / PICKLE, compress=3)
+    return [*written, _entry(folder / PICKLE, "joblib", True)]
+
+
+def _library(pipeline: Any) -> str:
+    """The booster's library, where the pipeline is nothing but a booster."""
+    model = pipeline.steps[-1][1]
+    root = type(model).__module__.split(".")[0]
+    return root if len(pipeline.steps) == 1 and root in BOOSTERS else ""
+
+
+def _booster_file(pipeline: Any, folder: Path) -> str:
+    library = _library(pipeline)
+    if not library:
+        return ""
+    model, path = pipeline.steps[-1][1], folder / BOOSTERS[library]
+    (model.booster_ if library == "lightgbm" else model).save_model(str(path))
+    return path.name
+
+
+def _skops_file(pipeline: Any, folder: Path) -> str:
+    """A file that holds nothing but what is known to run no code; empty where that is impossible.
+    """
+    if _library(pipeline):
+        return ""
+    path = folder / SKOPS
+    try:
+        from skops import io
+
+        io.dump(pipeline, path, compression=8)
+        if set(io.get_untrusted_types(file=path)) <= set(SKLEARN_TYPES):
+            return SKOPS
+    except Exception:  # skops is missing, or the estimator is one that it cannot write
+        pass
+    path.unlink(missing_ok=True)
+    return ""
+
+
+def _entry(path: Path, form: str, runs_code: bool) -> dict[str, Any]:
+    return {"name": path.name, "format": form, "runs_code": runs_code, "sha256": sha256(path)}
+
+
+def sha256(path: Path) -> str:
+    """Of a file, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def read_model(folder: Path, facts: Mapping[str, Any], trusted: bool) -> Any:
+    """The fitted estimator or booster of an export folder.
+
+    Args:
+        facts: `pipeline.json`; names the files with their SHA-256.
+        trusted: whether a pickle may be read, which can run code.
+
+    Raises:
+        DataError: no file can be used; the error says why and what would help.
+    """
+    reasons, hint = [], "export the study again"
+    for entry in facts.get("files", ()):
+        name = Path(str(entry["name"])).name
+        path, form = folder / name, entry["format"]
+        if not path.is_file():
+            reasons.append(f"{name} is missing")
+        elif sha256(path) != entry["sha256"]:
+            reasons.append(f"{name} is not the file that pipeline.json describes")
+            hint = "the folder was changed or damaged after the export: get it again"
+        elif form == "joblib" and not trusted:
+            reasons.append(f"{name} is a pickle, which can run code when it is read")
+            hint = "where you trust whoever made the folder: --trust, in Python trusted=True"
+        else:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    return _read(path, form, str(facts.get("kind")))
+            except ImportError as error:
+                reasons.append(f"{name} needs {error.name}, which is not installed")
+            except Exception as error:
+                reasons.append(f"{name} cannot be read: {type(error).__name__}: {one_line(error)}")
+    listed = "; ".join(reasons) or "pipeline.json names no model file"
+    raise DataError(f"{shown(str(folder))}: the model cannot be loaded: {listed}", hint)
+
+
+def _read(path: Path, form: str, kind: str) -> Any:
+    classifies = kind == "classification"
+    if form == "xgboost":
+        import xgboost
+
+        model = xgboost.XGBClassifier() if classifies else xgboost.XGBRegressor()
+        model.load_model(str(path))
+        return model
+    if form == "lightgbm":
+        import lightgbm
+
+        return lightgbm.Booster(model_file=str(path))
+    if form == "catboost":
+        import catboost
+
+        model = catboost.CatBoostClassifier() if classifies else catboost.CatBoostRegressor()
+        model.load_model(str(path))
+        return model
+    if form == "skops":
+        from skops import io
+
+        return _checked(io.load(path, trusted=list(SKLEARN_TYPES)))
+    if form == "joblib":
+        import joblib
+
+        return joblib.load(path)
+    raise ValueError(f"unknown format {form!r}")
+
+
+def _checked(pipeline: Any) -> Any:
+    """The pipeline, once every tree in it points to nodes and columns that exist.
+
+    Raises:
+        ValueError: an index is out of range, as no fit leaves it.
+    """
+    model = pipeline.steps[-1][1]
+    model = getattr(model, "regressor_", model)
+    for tree in _forest(model):
+        nodes, columns = tree.node_count, tree.n_features
+        inner = tree.children_left != -1
+        left, right = tree.children_left[inner], tree.children_right[inner]
+        _in_range(tree.feature[inner], columns)
+        for side in (left, right):
+            _in_range(side, nodes)
+            _in_range(np.flatnonzero(inner), side)
+    for predictor in np.ravel(getattr(model, "_predictors", [])):
+        nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
+        places = np.flatnonzero(predictor.nodes["is_leaf"] == 0)
+        for side in ("left", "right"):
+            _in_range(nodes[side], len(predictor.nodes))
+            _in_range(places, nodes[side])
+        _in_range(nodes["feature_idx"], model.n_features_in_)
+        if nodes["is_categorical"].any():
+            raise ValueError("a tree splits on categories, as none of HyperLlama's does")
+    neighbours = getattr(model, "_tree", None)
+    if neighbours is not None:
+        data, index, bounds, _ = neighbours.get_arrays()
+        _in_range(index, len(data))
+        _in_range(bounds["idx_start"], len(data))
+        _in_range(bounds["idx_end"], len(data) + 1)
+    return pipeline
+
+
+def _forest(model: Any) -> list[Any]:
+    members = np.ravel(model.estimators_) if hasattr(model, "estimators_") else [model]
+    return [m.tree_ for m in members if hasattr(m, "tree_")]
+
+
+def _in_range(values: Any, limit: Any) -> None:
+    """Raises ValueError where a value is negative or not below the limit."""
+    if np.any(np.asarray(values).astype(np.int64) < 0) or np.any(
+        np.asarray(values).astype(np.int64) >= limit
+    ):
+        raise ValueError("an index in a tree is out of range")
