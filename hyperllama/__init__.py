@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from hyperllama.core.api.sampler import LlamaSampler
     from hyperllama.core.api.search_cv import LlamaSearchCV
     from hyperllama.core.api.studies import StudyResult, read_study, resume, run
+    from hyperllama.core.predict import FittedModel, load
     from hyperllama.core.space import SearchSpace
     from hyperllama.core.task import load_task
 
 __version__ = "0.2.0"
 __all__ = [
+    "FittedModel",
     "LlamaSampler",
     "LlamaSearchCV",
     "SearchSpace",
     "StudyResult",
+    "load",
     "load_task",
     "read_study",
     "resume",
@@ -28,10 +31,12 @@ __all__ = [
 ]
 
 _MODULES = {
+    "FittedModel": "core.predict.model",
     "LlamaSampler": "core.api.sampler",
     "LlamaSearchCV": "core.api.search_cv",
     "SearchSpace": "core.space",
     "StudyResult": "core.api.studies",
+    "load": "core.predict.model",
     "load_task": "core.task",
     "read_study": "core.api.studies",
     "resume": "core.api.studies",

@@ -52,6 +52,8 @@ def describe_model(problem: Problem, table: Table) -> dict[str, Any]:
         "target_column": target,
         "time_column": None if table.time_column is None else _known(table.time_column),
         "group_column": problem.task.validation.group,
+        "other_columns": sorted({c.name for c in table.source_columns}
+                                - {c.source for c in table.columns} - {problem.target}),
         "rows": table.n_rows,
         "data_sha256": problem.fingerprint,
     }
@@ -83,8 +85,10 @@ def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any]) -> None:
     _write(path.with_suffix(".json"), lambda p: p.write_text(text, encoding="utf-8"))
 
 
-def save_table(path: Path, x: Any, y: Any, groups: Any, times: Any) -> None:
-    """Write the arrays of a table that are not None (`.npz`), in one step."""
+def save_table(
+    path: Path, x: Any, y: Any, groups: Any, times: Any, facts: Mapping[str, Any]
+) -> None:
+    """Write the arrays of a table that are not None (`.npz`), and `facts` as JSON beside them."""
     import numpy as np
 
     arrays: dict[str, Any] = {"x": x, "y": y, "groups": groups, "times": times}
@@ -95,6 +99,8 @@ def save_table(path: Path, x: Any, y: Any, groups: Any, times: Any) -> None:
             np.savez_compressed(file, **known)
 
     _write(path, write)
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    _write(path.with_suffix(".json"), lambda p: p.write_text(text, encoding="utf-8"))
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

@@ -53,7 +53,7 @@ class TrialServer:
             from hyperllama.core.evaluate.saving import save_table
 
             d = evaluator.data
-            return save_table(Path(request.path), d.x, d.y, d.groups, d.times)
+            return save_table(Path(request.path), d.x, d.y, d.groups, d.times, described)
         with memory_limit(request.memory_mb):
             if isinstance(request, Evaluate):
                 return _evaluate(request, message, evaluator)

@@ -86,7 +86,7 @@ class FittedModel:
 
     def rows(self, names: Sequence[str]) -> NewRows:
         """What makes X of a table with these columns, block by block."""
-        rows = NewRows(self.known, names, self.target)
+        rows = NewRows(self.known, names, [self.target, *self.facts.get("other_columns", ())])
         if rows.absent:
             self._try_without(rows)
         return rows

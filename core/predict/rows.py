@@ -49,11 +49,11 @@ class NewRows:
     Args:
         columns: of the model.
         names: the columns that the table has.
-        target: a column that is there or not, and not used.
+        others: columns of the training table that are not used, the target among them.
 
     Attributes:
         absent: columns of the model that the table lacks; their cells count as empty.
-        extra: columns of the table that the model does not use.
+        extra: columns of the table that the training table had not.
         shifts: by column of the file.
 
     Raises:
@@ -61,7 +61,7 @@ class NewRows:
     """
 
     def __init__(
-        self, columns: Sequence[KnownColumn], names: Sequence[str], target: str = ""
+        self, columns: Sequence[KnownColumn], names: Sequence[str], others: Sequence[str] = ()
     ) -> None:
         self.columns = tuple(columns)
         self._places: dict[str, list[int]] = {}
@@ -69,7 +69,7 @@ class NewRows:
             self._places.setdefault(column.source, []).append(place)
         self.sources = tuple(self._places)
         self.absent = [s for s in self.sources if s not in names]
-        self.extra = [n for n in names if n not in self._places and n != target]
+        self.extra = [n for n in names if n not in self._places and n not in others]
         self.shifts = {s: Shift() for s in self.sources if s not in self.absent}
         if not self.shifts:
             wanted = ", ".join(shown(s, 30) for s in self.sources[:8])
@@ -100,7 +100,7 @@ class NewRows:
         if self.extra:
             listed = ", ".join(shown(n, 30) for n in self.extra[:6])
             more = f" and {len(self.extra) - 6} more" if len(self.extra) > 6 else ""
-            lines.append(f"not used by the model: {listed}{more}")
+            lines.append(f"not in the training table, so not used: {listed}{more}")
         found = [
             line for source in self.shifts for line in
             _described(source, self.shifts[source], self.columns[self._places[source][0]])
@@ -112,10 +112,9 @@ def _count(shift: Shift, cells: pl.Series, x: Floats, column: KnownColumn) -> No
     held = filled(cells)
     if column.kind == "number" and not column.part:
         held = held & not_soft(cells)
-    strange = held & np.isnan(x)
     shift.rows += len(cells)
     shift.empty += len(cells) - int(held.sum())
-    strangers = cells.filter(strange)
+    strangers = cells[np.flatnonzero(held.to_numpy() & np.isnan(x))]
     shift.unseen_rows += len(strangers)
     if len(strangers) and len(shift.unseen) < MOST_LABELS:
         counts = strangers.alias("cell").value_counts(sort=True).head(MOST_LABELS)

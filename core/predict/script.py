@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hyperllama.core.errors import DataError
-from hyperllama.core.predict.files import add_options, predict_file, wanted_of
+from hyperllama.core.predict.files import predict_file
 from hyperllama.core.predict.model import load
+from hyperllama.core.predict.options import add_options, wanted_of
 from hyperllama.core.text import plain
 
 

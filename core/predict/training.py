@@ -41,7 +41,8 @@ def read_table(
         if name not in file.names:
             raise DataError(f"{plain(path.name)} has no column {shown(name)}",
                             allowed(file.names, name))
-    rows = NewRows([KnownColumn.of(c) for c in facts["columns"]], file.names, target.source)
+    others = [target.source, *facts["other_columns"]]
+    rows = NewRows([KnownColumn.of(c) for c in facts["columns"]], file.names, others)
     truth = read_known(_cells(file.read([target.source])), [target])[0]
     known = ~np.isnan(truth)
     moments = None

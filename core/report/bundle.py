@@ -13,8 +13,8 @@ from hyperllama.core.errors import DataError, HyperLlamaError
 
 PARTS = (
     "data.cells", "data.reader", "predict.known", "predict.rows", "predict.formats",
-    "predict.model", "predict.reasons", "predict.score", "predict.files", "predict.training",
-    "predict.script",
+    "predict.model", "predict.reasons", "predict.score", "predict.options", "predict.files",
+    "predict.training", "predict.script",
 )
 HEAD = '''"""Predict the rows of a file with the model beside this script.
 
@@ -44,7 +44,8 @@ def predict_script() -> str:
     parts = [f"from {m} import {', '.join(sorted(n))}" for m, n in sorted(imports.items())]
     checking = "if TYPE_CHECKING:\n    import polars as pl"
     top = "\n".join([*whole, *parts])
-    return "\n\n\n".join([HEAD.strip(), top, checking, *bodies]) + "\n" + TAIL
+    blocks = [HEAD, top, checking, *bodies]
+    return "\n\n\n".join(block.strip() for block in blocks) + "\n" + TAIL
 
 
 def _parted(module: ModuleType, imports: dict[str, set[str]]) -> str:
@@ -54,7 +55,7 @@ def _parted(module: ModuleType, imports: dict[str, set[str]]) -> str:
     """
     source = inspect.getsource(module)
     kept: list[str] = []
-    lines = source.splitlines()
+    lines, before = source.splitlines(), 0
     for at, node in enumerate(ast.parse(source).body):
         if isinstance(node, ast.ImportFrom):
             origin = str(node.module)
@@ -63,13 +64,16 @@ def _parted(module: ModuleType, imports: dict[str, set[str]]) -> str:
         elif isinstance(node, ast.Import):
             imports.setdefault("", set()).add(ast.unparse(node))
         elif at and not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            kept.append("\n".join(lines[_first_line(node) - 1 : node.end_lineno]))
+            first = _first_line(node)
+            gap = [""] * min(first - 1 - before, 2) if kept else []
+            kept += [*gap, *lines[first - 1 : node.end_lineno]]
+        before = int(node.end_lineno or 0)
     title = " ".join(str(module.__doc__).split("\n\n")[0].split())
     comment = textwrap.fill(title, 96, initial_indent="# ", subsequent_indent="# ")
-    return f"{comment}\n\n" + "\n\n\n".join(kept)
+    return f"{comment}\n\n" + "\n".join(kept)
 
 
 def _first_line(node: ast.stmt) -> int:
     """Where a statement begins, its decorators included."""
     decorators = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(d.lineno for d in decorators)])
+    return min(node.lineno, *(int(d.lineno) for d in decorators), node.lineno)

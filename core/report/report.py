@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.charts import (
     Block,
@@ -26,6 +26,9 @@ from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.study.findings.plateau import advice_to_stop
+
+if TYPE_CHECKING:
+    from hyperllama.core.task import Validation
 
 
 def report_html(study: ReportedStudy) -> str:
@@ -219,16 +222,8 @@ def _data(study: ReportedStudy) -> list[Block]:
 
 def _measured(study: ReportedStudy) -> list[Block]:
     p, v = study.problem, study.problem.validation
-    how = {
-        "kfold": f"{v.folds}-fold cross-validation",
-        "stratified": f"{v.folds}-fold cross-validation, the classes in equal shares",
-        "group": f"{v.folds}-fold cross-validation, each {v.group} in one fold only",
-        "time": f"{v.folds} folds in the order of {v.time}, each scored on what came after it",
-        "split": f"one part of {v.validation_share:.0%} of the rows is scored",
-    }[str(v.method)]
     lines = [
-        how + (f", {v.repeats} times with other folds" if v.repeats > 1 else "")
-        + "; the same folds for every trial",
+        validation_in_words(v) + "; the same folds for every trial",
         f"{v.test_share:.0%} of the rows set apart for the test score"
         if v.test_share else "no rows set apart for a test score",
         "imputation, scaling and encoding are learned anew from the training rows of every fold",
@@ -244,6 +239,18 @@ def _measured(study: ReportedStudy) -> list[Block]:
         ended = datetime.fromtimestamp(best.ended_t).isoformat(timespec="seconds")
         lines.append(f"the best trial ended {ended}")
     return [Heading("How it was measured"), Bullets(lines)]
+
+
+def validation_in_words(v: Validation) -> str:
+    """How trials are scored, without a full stop."""
+    how = {
+        "kfold": f"{v.folds}-fold cross-validation",
+        "stratified": f"{v.folds}-fold cross-validation, the classes in equal shares",
+        "group": f"{v.folds}-fold cross-validation, each {v.group} in one fold only",
+        "time": f"{v.folds} folds in the order of {v.time}, each scored on what came after it",
+        "split": f"one part of {v.validation_share:.0%} of the rows is scored",
+    }[str(v.method)]
+    return how + (f", {v.repeats} times with other folds" if v.repeats > 1 else "")
 
 
 def show(value: Any) -> str:
@@ -270,13 +277,14 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-_USE = """import joblib
+_USE = """import hyperllama
 
-pipeline = joblib.load("pipeline.joblib")  # only open such files from people you trust
-pipeline.predict(x)  # columns and category codes as pipeline.json lists them
+model = hyperllama.load("this_folder")
+model.predict(frame)  # raw rows; columns in any order
 """
 _USE_NOTE = (
-    "train.py scores the configuration again without HyperLlama, on the rows in table.npz. "
-    "best.toml and best.json hold the configuration; pipeline.joblib is fitted on all rows and "
-    "needs the versions above."
+    "predict.py does the same without HyperLlama: python predict.py new.csv -o predictions.csv. "
+    "train.py scores the configuration again, on the rows in table.npz or on those of another "
+    "file. best.toml and best.json hold the configuration; the model is fitted on all rows, "
+    "model_card.md says what it is good for."
 )

@@ -1,7 +1,7 @@
 """`train.py`: a script that scores the best configuration as the study did.
 
 It needs NumPy and scikit-learn (for XGBoost also XGBoost) and reads `table.npz`, the table as the
-trial runner had it, so that it sees the very same numbers.
+trial runner had it, so that it sees the very same numbers; another table through `predict.py`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def export_study(
 
     Args:
         storage: an Optuna storage URL; default: where the study was made.
-        with_model: also fit the incumbent on all rows and save it.
+        with_model: also fit the winner on all rows and save it.
         say: told in a line what is being done.
 
     Returns:
@@ -61,7 +61,7 @@ def export_study(
         runner.open()
         record = _reported(stored, state, runner)
         if with_model:
-            say("fitting the incumbent on all rows")
+            say("fitting the winner on all rows")
         return export(record, folder, runner, with_model=with_model)
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.report.configuration import best_json, best_toml
+from hyperllama.core.report.configuration import best_facts, best_json, best_toml
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.report.report import report_html, report_markdown
 
 if TYPE_CHECKING:
     from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.study import TrialState
+
+_MODEL_FACTS = (
+    "study", "task", "trial", "estimator", "params", "value", "std", "test_value", "default_value",
+    "default_test_value",
+)
+"""What `pipeline.json` repeats of `best.json`."""
 
 
 def export(
@@ -20,12 +28,13 @@ def export(
 ) -> list[Path]:
     """Write everything a study leaves behind; the files written, in the order of their use.
 
-    best.toml, best.json, train.py with its table.npz, pipeline.joblib with pipeline.json (fitted on
-    all rows), report.html, report.md. Without a complete trial there are only the reports.
+    model_card.md, predict.py with the model fitted on all rows (pipeline.json says what each file
+    is), train.py with table.npz and table.json, best.toml, best.json, report.html, report.md.
+    Without a complete trial there are only the reports.
 
     Args:
         runner: of the study's task; writes the table and fits the pipeline. Without it there are
-            neither script nor pipeline.
+            neither scripts nor pipeline.
         with_model: also fit the pipeline.
 
     Raises:
@@ -38,27 +47,52 @@ def export(
             _put(folder / "report.html", report_html(study)),
             _put(folder / "report.md", report_markdown(study)),
         ]
-        best, first = study.state.best, []
+        best, first = study.state.winner, []
         if best is not None:
             first = [
                 _put(folder / "best.toml", best_toml(study, best)),
                 _put(folder / "best.json", best_json(study, best)),
             ]
         if best is not None and runner is not None:
-            from hyperllama.core.report.script import train_script
-
-            first += [_put(folder / "train.py", train_script(study, best)), folder / "table.npz"]
-            runner.save_table(first[-1])
+            first = [*_scripts(study, best, folder, runner), *first]
         if best is not None and runner is not None and with_model:
-            pipeline = folder / "pipeline.joblib"
-            facts = {"study": study.name, "trial": best.number, "value": best.value}
-            runner.fit_final(dict(best.config), pipeline, seed=study.seed, facts=facts)
-            first += [pipeline, pipeline.with_suffix(".json")]
+            first = [*_model(study, best, folder, runner), *first]
         return first + reports
     except OSError as error:
         raise StudyError(
             f"{folder}: {error.strerror or error}", "name another folder with -o"
         ) from error
+
+
+def _scripts(
+    study: ReportedStudy, best: TrialState, folder: Path, runner: TrialRunner
+) -> list[Path]:
+    """predict.py and train.py, and the table that the latter reads."""
+    from hyperllama.core.report.bundle import predict_script
+    from hyperllama.core.report.script import train_script
+
+    table = folder / "table.npz"
+    runner.save_table(table)
+    return [
+        _put(folder / "predict.py", predict_script()),
+        _put(folder / "train.py", train_script(study, best)), table, table.with_suffix(".json"),
+    ]
+
+
+def _model(
+    study: ReportedStudy, best: TrialState, folder: Path, runner: TrialRunner
+) -> list[Path]:
+    """The model fitted on all rows, and its card."""
+    from hyperllama.core.predict.model import FACTS
+    from hyperllama.core.report.card import model_card
+
+    pipeline = folder / "pipeline.joblib"
+    known = best_facts(study, best)
+    facts = {name: known[name] for name in _MODEL_FACTS}
+    runner.fit_final(dict(best.config), pipeline, seed=study.seed, facts=facts)
+    model = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    card = _put(folder / "model_card.md", model_card(study, best, model))
+    return [card, folder / FACTS, *(folder / file["name"] for file in model["files"])]
 
 
 def _put(path: Path, text: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.events import (
     CandidateStarted,
@@ -21,6 +21,9 @@ from hyperllama.core.events import (
     StudyOpened,
 )
 from hyperllama.core.trials.noise import StudyNoise, study_noise
+
+if TYPE_CHECKING:
+    from hyperllama.core.predict import FittedModel
 
 AWAITING = "awaiting approval"
 _NOISE_TRIALS = 200  # the latest: what the noise takes to compute grows with them
@@ -215,6 +218,20 @@ class StudyState:
     def winner(self) -> TrialState | None:
         """The trial to use: the confirmed winner; the incumbent where nothing was confirmed."""
         return self.trial(self.winner_number)
+
+    def fitted(self) -> FittedModel:
+        """The winner's model, fitted on all rows; the first call fits it, later ones load it.
+
+        Raises:
+            HyperLlamaError: as `core.study.fitted.fitted_model`.
+        """
+        from hyperllama.core.study.fitted import fitted_model
+
+        return fitted_model(self.opened.study if self.opened is not None else "")
+
+    def predict(self, frame: Any) -> Any:
+        """The winner's predictions for raw rows, see `FittedModel.predict`."""
+        return self.fitted().predict(frame)
 
     @property
     def test_value(self) -> float | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from hyperllama.core.charts import to_html, to_markdown
@@ -20,6 +21,7 @@ from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.events import IncumbentTested, StudyOpened
 from hyperllama.core.report import ReportedStudy, export
+from hyperllama.core.report.bundle import predict_script
 from hyperllama.core.report.report import report_blocks, report_html, report_markdown
 from hyperllama.core.report.script import train_script
 from hyperllama.core.study import StudyState, TrialState
@@ -152,9 +154,15 @@ def test_the_script_reproduces_the_score(
     d = evaluator.data
     assert np.array_equal(x, d.x, equal_nan=True) and np.array_equal(y, d.y)
     assert (groups is None) == (d.groups is None) and (times is None) == (d.times is None)
-    monkeypatch.setattr(sys, "argv", [str(script)])
-    names["main"]()
-    assert printed(capsys.readouterr().out) == pytest.approx(best.value, abs=1e-9)
+    moved = tmp_path / "moved.csv"
+    cells = pl.read_csv(tmp_path / "messy.csv", separator=";", infer_schema=False)
+    cells.select(sorted(cells.columns)).write_csv(moved, separator=";")
+    (tmp_path / "predict.py").write_text(predict_script(), encoding="utf-8")
+    # the study's own rows, then another file with the columns in another order: by their names
+    for given in [[], [str(moved)]] if "subsample" not in rest else [[]]:
+        monkeypatch.setattr(sys, "argv", [str(script), *given])
+        names["main"]()
+        assert printed(capsys.readouterr().out) == pytest.approx(best.value, abs=1e-9)
 
 
 def test_export_writes_everything_and_the_script_needs_no_hyperllama(tmp_path: Path) -> None:
@@ -167,8 +175,8 @@ def test_export_writes_everything_and_the_script_needs_no_hyperllama(tmp_path: P
         runner.open()
         written = export(record, folder, runner)
     assert {p.name for p in written} == {p.name for p in folder.iterdir()} == {
-        "best.toml", "best.json", "train.py", "table.npz", "pipeline.joblib", "pipeline.json",
-        "report.html", "report.md",
+        "model_card.md", "pipeline.json", "pipeline.ubj", "pipeline.joblib", "predict.py",
+        "train.py", "table.npz", "table.json", "best.toml", "best.json", "report.html", "report.md",
     }
     best = record.state.best
     assert best is not None and best.value is not None
@@ -181,11 +189,19 @@ def test_export_writes_everything_and_the_script_needs_no_hyperllama(tmp_path: P
     assert "n_estimators" in as_json["params"]
     pipeline = joblib.load(folder / "pipeline.joblib")
     assert set(pipeline.predict(evaluator.data.x)) <= {0, 1}
+    command = [sys.executable, "-I", str(folder / "predict.py"), str(tmp_path / "messy.csv")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    labels = done.stdout.split()
+    assert labels[0] == "prediction"
+    classes = record.problem.classes
+    assert labels[1:] == [classes[c] for c in pipeline.predict(evaluator.data.x)]
+    card = (folder / "model_card.md").read_text()
+    for wanted in ("'label'", record.problem.fingerprint, "pipeline.ubj", "pickle", "Limits",
+                   "160 rows", "roc\\_auc"):
+        assert wanted in card
 
 
 def test_the_script_reproduces_the_score_of_a_parquet_table(tmp_path: Path) -> None:
-    import polars as pl
-
     table = tmp_path / "t.parquet"
     rng = np.random.default_rng(0)
     pl.DataFrame({"a": rng.normal(size=80), "b": rng.integers(0, 9, 80), "y": rng.normal(size=80)}

@@ -26,6 +26,7 @@ _COMMANDS = (
     "show",
     "tell",
     "export",
+    "predict",
     "baselines",
     "models",
     "compare",

@@ -9,7 +9,7 @@ from pathlib import Path
 from hyperllama.tui.cli.options import add_storage
 
 NAME = "export"
-HELP = "write the best configuration, a script, the fitted pipeline and a report to a folder"
+HELP = "write the fitted model with its card, scripts, the configuration and a report to a folder"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

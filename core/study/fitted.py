@@ -1,0 +1,69 @@
+"""The fitted model of a study: its winner, trained on all rows; kept in the study's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hyperllama.core.errors import DataError, StudyError
+from hyperllama.core.predict.model import load
+from hyperllama.core.study.history import state_of
+
+if TYPE_CHECKING:
+    from hyperllama.core.predict import FittedModel
+    from hyperllama.core.study.state import TrialState
+
+MODEL = "model"
+"""Its folder inside the study's."""
+
+
+def fitted_model(
+    study: str, *, storage: str | None = None, threads: int = 0,
+    say: Callable[[str], None] = lambda text: None,
+) -> FittedModel:
+    """The model of a study's winner, fitted now unless that was done before.
+
+    Args:
+        storage: an Optuna storage URL; default: where the study was made.
+        threads: for the fit; 0 takes the task's limit.
+        say: told in a line what is being done.
+
+    Raises:
+        StudyError: there is no such study, it has no complete trial, or its task file is elsewhere.
+        HyperLlamaError: the table is gone or changed, or the fit failed.
+    """
+    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.storage.reading import read_stored
+
+    stored = read_stored(study, storage)
+    winner = state_of(stored).winner
+    if stored.task_file is None:
+        raise StudyError(f"the task file of {study!r} is not on this machine",
+                         f"`hyperllama resume {study} --storage URL` brings it here")
+    if winner is None:
+        raise StudyError(f"no trial of {study!r} was completed, so there is no model",
+                         f"`hyperllama show {study}` says why trials failed")
+    folder = stored.task_file.parent / MODEL
+    kept = _kept(folder, winner)
+    if kept is not None:
+        return kept
+    seed = int(stored.attrs.get("seed") or 0)
+    log = stored.task_file.with_name("trials.log")
+    with TrialRunner(stored.task_file, log=log, threads=threads) as runner:
+        say("reading the table")
+        runner.open()
+        say(f"fitting trial {winner.number} on all rows")
+        facts = {"study": stored.name, "trial": winner.number, "value": winner.value}
+        runner.fit_final(dict(winner.config), folder / "pipeline.joblib", seed=seed, facts=facts)
+    return load(folder, trusted=True)
+
+
+def _kept(folder: Path, winner: TrialState) -> FittedModel | None:
+    """The model of an earlier call, where it is the winner's and can be read."""
+    try:
+        model = load(folder, trusted=True)
+    except DataError:
+        return None
+    same = model.facts.get("trial") == winner.number and model.facts.get("config") == winner.config
+    return model if same else None
