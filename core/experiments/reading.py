@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -23,6 +24,11 @@ from hyperllama.core.experiments.grid import (
 )
 from hyperllama.core.experiments.records import ProblemRecord, read_records
 from hyperllama.core.storage.folder import holder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 STATUS = "status.json"
 
@@ -39,7 +45,7 @@ class CellFacts:
             judged (only where the value is noisy: the value without noise), proposer, fallback,
             seconds, known (trained before), ask_s, tokens, replies, repeated, invalid, joules (or
             None), engine_mb.
-        end: test_value and default_test_value, or error, or exhausted.
+        end: test_value, default_test_value and metric, or error, or exhausted.
     """
 
     cell: Cell
@@ -161,6 +167,14 @@ class Comparison:
                 found.setdefault((c.cell.contender, c.cell.task, c.cell.start), []).append(c)
         return found
 
+    def metric_of(self, task: str) -> str:
+        """What the scores of a task are; empty where its file names none and no cell has ended."""
+        if task in self.problems:
+            return self.problems[task].loss_name
+        ends = (str(c.end["metric"]) for c in self.cells
+                if c.cell.task == task and "metric" in c.end)  # fmt: skip
+        return next(ends, "") or _named_metric(self.grid.task_file(task))
+
     def only(self, tasks: Collection[str]) -> Comparison:
         """What is known of some tasks."""
         problems = {t: p for t, p in self.problems.items() if t in tasks}
@@ -193,6 +207,15 @@ class Comparison:
             float(t["ask_s"]) for c in self.cells if c.cell.contender == contender for t in c.asked
         ]
         return median(times) if times else None
+
+
+@lru_cache(maxsize=256)
+def _named_metric(file: Path) -> str:
+    """The metric that a task file names; empty where it names none."""
+    try:
+        return str(tomllib.loads(file.read_text("utf8")).get("metric", ""))
+    except (OSError, ValueError):
+        return ""
 
 
 def _needed(comparison: Comparison, cell: CellFacts) -> int:

@@ -86,6 +86,11 @@ def exists(metric: str) -> bool:
     return metric in get_scorer_names()
 
 
+def is_error(metric: str) -> bool:
+    """Whether the scorer's values are negated errors, 0 at best; those of others are 1 at best."""
+    return metric.startswith("neg_")
+
+
 def suggestion(metric: str, classes: int = 0) -> str:
     """The scorer that is probably meant: another name for it, or its form for several classes."""
     if classes > 2 and metric in _INSTEAD:

@@ -557,7 +557,7 @@ def test_two_methods_are_compared_on_what_both_have() -> None:
     results = replace(results, cells=tuple(left))
     pair = pair_of(results, "a", "b")
     assert (pair.wins, pair.losses, pair.ties, pair.units) == (11, 0, 0, 11)
-    assert pair.p < 0.01 and (pair.difference.low or 0) > 0
+    assert pair.p < 0.01 and (pair.claim.low or 0) > 0 and pair.claim.elsewhere
     assert pair_of(results, "a", "a").p == 1.0
     assert pair_of(results, "b", "random").wins == 11
     assert figures_of(results, pairs=[("a", "nobody")]).pairs == ()

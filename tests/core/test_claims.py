@@ -104,4 +104,5 @@ def test_the_seeds_that_would_be_needed_find_it_in_most_cases() -> None:
     again = rng.normal(0.5, 0.872, (200, told.seeds_needed))  # as they spread there
     found = sum(pair_claim([s.tolist()], 3).verdict == "better" for s in again)
     assert 0.7 * 200 <= found <= 0.9 * 200
-    assert pair_claim([[1.0, -1.0 + 1e-6]], 1).seeds_needed is None
+    assert pair_claim([[1.0, -1.0 + 1e-6]], 1).needed_words.startswith("more than 1,000 seeds")
+    assert told.needed_words.startswith(f"about {told.seeds_needed} seeds")

@@ -240,8 +240,11 @@ def test_cells_that_are_skipped_are_not_run(tmp_path: Path) -> None:
 # -- figures -----------------------------------------------------------------------------------
 
 
-def cells_of(contender: str, task: str, values: Mapping[int, list[float]]) -> list[CellFacts]:
-    """Whole cells with these values by seed, the default's first."""
+def cells_of(
+    contender: str, task: str, values: Mapping[int, list[float]], metric: str = "roc_auc",
+    test: float = 0.0,
+) -> list[CellFacts]:  # fmt: skip
+    """Whole cells with these values by seed, the default's first; `test`: added on test rows."""
     return [
         CellFacts(
             Cell(f"{contender}{task}{seed}", contender, task, seed),
@@ -252,7 +255,7 @@ def cells_of(contender: str, task: str, values: Mapping[int, list[float]]) -> li
                  "replies": 1, "repeated": 0, "invalid": 0, "joules": None, "engine_mb": 40.0}
                 for i, v in enumerate(scores)
             ],
-            {"test_value": scores[-1], "default_test_value": scores[0]},
+            {"test_value": scores[-1] + test, "default_test_value": scores[0], "metric": metric},
         )
         for seed, scores in values.items()
     ]  # fmt: skip
@@ -288,18 +291,54 @@ def test_gains_ranks_and_noise() -> None:
     over_default = rows["model-a"].over_default
     assert over_default is not None and over_default.value == pytest.approx((0.5 - 0.19) / 0.5)
     verdicts = {v.b: v for v in found.pairs}
-    assert verdicts["model-b"].noise is True and "within noise" in verdicts["model-b"].words()
-    assert verdicts["random"].noise is False and "beyond noise" in verdicts["random"].words()
+    assert verdicts["model-b"].claim.verdict == "open"
+    assert "within noise, it cannot be told" in verdicts["model-b"].words()
+    assert "seeds would show a difference of this size" in verdicts["model-b"].words()
+    assert verdicts["random"].claim.verdict == "better"
+    assert "beyond noise" in verdicts["random"].words()
 
 
 def test_two_contenders_are_paired_by_seed() -> None:
     """Seeds differ much more than the contenders, but each seed says the same of the two."""
     scores = {s: 0.5 + 0.1 * s for s in range(5)}
     found = experiment_figures(comparison(
-        cells_of("model-a", "t", {s: [0.5, v, v + 0.02] for s, v in scores.items()}),
+        cells_of("model-a", "t", {s: [0.5, v, v + 0.02 + s / 1e3] for s, v in scores.items()}),
         cells_of("model-b", "t", {s: [0.5, v, v + 0.01] for s, v in scores.items()}),
     ))  # fmt: skip
-    assert found.pairs[0].noise is False and "beyond noise" in found.pairs[0].words()
+    assert found.pairs[0].claim.verdict == "better" and "beyond noise" in found.pairs[0].words()
+
+
+def test_the_test_rows_stand_beside_and_a_disagreement_is_said() -> None:
+    def sentence(test: float) -> str:
+        found = experiment_figures(comparison(
+            cells_of("model-a", "t", {s: [0.5, 0.8 + s / 100] for s in range(4)}, test=test),
+            cells_of("model-b", "t", {s: [0.5, 0.6 + s / 90] for s in range(4)}),
+        ))  # fmt: skip
+        return found.pairs[0].words()
+
+    assert ": beyond noise; on test rows +" in sentence(-0.02)
+    assert "beyond noise. The test rows say the opposite: -" in sentence(-0.4)
+
+
+def test_two_tasks_say_nothing_of_others_where_they_disagree_with_each_other() -> None:
+    found = experiment_figures(comparison(*(
+        cells_of(m, t, {s: [0.5, 0.6 + gap * (m == "model-a") + s / 50 + s * s * gap / 99]
+                        for s in range(5)})
+        for m in ("model-a", "model-b") for t, gap in (("t", 0.2), ("u", 0.02))
+    )))  # fmt: skip
+    assert found.pairs[0].claim.verdict == "better" and not found.pairs[0].claim.elsewhere
+    assert "beyond noise for these tasks" in found.pairs[0].words()
+
+
+def test_direction_and_scale_come_from_the_metric() -> None:
+    """R2 below zero is no error: its loss is 1 - R2."""
+    found = experiment_figures(comparison(
+        cells_of("model-a", "t", {0: [-0.2, -0.1]}, "r2"),
+        cells_of("model-b", "t", {0: [-0.2, -0.2]}, "r2"),
+    ))  # fmt: skip
+    assert found.rows[0].over_default is not None
+    assert found.rows[0].over_default.value == pytest.approx((1.2 - 1.1) / 1.2)
+    assert found.metrics == {"t": "r2"} and "scored by r2" in report_text(found)
 
 
 def test_the_statistics_are_what_their_docstrings_say() -> None:
@@ -315,18 +354,17 @@ def test_the_statistics_are_what_their_docstrings_say() -> None:
     found = over_units(values, np.mean)
     assert found.value == 2.0 and found.low is not None and found.high is not None
     assert found.low == pytest.approx(0.8, abs=0.21) and found.high == pytest.approx(3.2, abs=0.21)
-    assert found.within_noise is False and over_units(values - 2.0, np.mean).within_noise is True
 
 
 def test_errors_are_losses_as_they_are() -> None:
     found = experiment_figures(comparison(
-        cells_of("random", "t", {0: [-2.0, -1.5, -3.0]}),
-        cells_of("model-a", "t", {0: [-2.0, -1.0, -4.0]}),
+        cells_of("random", "t", {0: [-2.0, -1.5, -3.0]}, "neg_mean_squared_error"),
+        cells_of("model-a", "t", {0: [-2.0, -1.0, -4.0]}, "neg_mean_squared_error"),
     ))  # fmt: skip
     row = found.rows[0]
     assert row.contender == "model-a" and row.over_default is not None
     assert row.over_default.value == pytest.approx(0.5) and row.over_default.low is None
-    assert found.pairs[0].noise is None and "fewer than 3 seeds" in found.pairs[0].words()
+    assert found.pairs[0].claim.low is None and "with one seed" in found.pairs[0].words()
 
 
 def test_cells_that_are_missing_or_failed_are_told_of() -> None:
@@ -348,7 +386,7 @@ def test_reports_hold_the_figures_and_escape_names(tmp_path: Path) -> None:
     name = "=model<b>\x1b[31m"
     whole = comparison(
         cells_of("random", "t", {s: [0.5, 0.6, 0.7] for s in range(3)}),
-        cells_of(name, "t", {s: [0.5, 0.6, 0.9] for s in range(3)}),
+        cells_of(name, "t", {s: [0.5, 0.6, 0.9 + s / 100] for s in range(3)}),
     )
     summary = experiment_figures(whole)
     text = report_text(summary)
@@ -358,7 +396,7 @@ def test_reports_hold_the_figures_and_escape_names(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(report_csv(summary))))
     assert rows[0]["contender"].startswith("'=") and float(rows[0]["rank"]) == 1.0
     told = json.loads(report_json(summary))
-    assert told["rows"][0]["over_default"]["value"] == pytest.approx(0.8)
+    assert told["rows"][0]["over_default"]["value"] == pytest.approx(0.82)
     assert "beyond noise" in told["pairs"][0]["words"]
 
     tags: list[str] = []

@@ -27,10 +27,16 @@ def test_losses_that_differ_in_the_tenth_digit_are_a_tie() -> None:
     assert ranks.tolist() == [[1.5, 3.0], [1.5, 2.0], [3.0, 1.0]]
 
 
-def test_an_interval_that_holds_0_is_within_noise() -> None:
-    assert s.Estimate(0.1, -0.1, 0.3).within_noise is True
-    assert s.Estimate(0.1, 0.05, 0.3).within_noise is False
-    assert s.Estimate(0.1).within_noise is None
+def test_holms_correction() -> None:
+    assert s.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert s.holm([]) == [] and s.holm([0.6, 0.7]) == [1.0, 1.0]
+
+
+def test_paired_gains_average_to_the_gain_of_the_means() -> None:
+    losses, references = [0.1, 0.3, 0.5], [0.2, 0.4, 0.5 + 1e-12]
+    gains = s.paired_gains(losses, references)
+    assert np.mean(gains) == pytest.approx(s.gain(np.mean(losses), np.mean(references)))
+    assert gains[2] == 0.0 and s.paired_gains([0.2], [0.0]) == [-1.0]
 
 
 def test_too_few_seeds_have_no_interval() -> None:
@@ -83,4 +89,4 @@ def test_contenders_are_compared_on_the_seeds_that_both_have() -> None:
         cells_of("model-b", "t", {s: [0.5, 0.6 + s / 10] for s in (1, 2, 3)}),
     )
     (pair,) = experiment_figures(made).pairs
-    assert pair.difference.value == 0 and (pair.wins, pair.losses, pair.ties) == (0, 0, 1)
+    assert pair.claim.verdict == "tie" and (pair.wins, pair.losses, pair.ties) == (0, 0, 1)

@@ -16,7 +16,7 @@ from hyperllama.core.trials.noise import t_quantile
 ERROR = 0.05
 """Chance that anything is claimed, in a whole comparison, where no contender is better."""
 _POWER = 0.8  # with which the seeds that are said to be needed would find the difference
-_MANY = 1000  # seeds; where more would be needed, no number is said
+_MANY = 1000  # seeds; where more would be needed, their number is not said
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PairClaim:
         elsewhere: it is beyond noise for other tasks like these, too: the differences between the
             tasks count as luck.
         seeds_needed: of an open pair, the seeds of each task that would show a difference of this
-            size in 8 of 10 comparisons; None where that cannot be computed, or it is over 1,000.
+            size in 8 of 10 comparisons; None where that cannot be computed.
     """
 
     difference: float
@@ -41,6 +41,16 @@ class PairClaim:
     verdict: str
     elsewhere: bool = False
     seeds_needed: int | None = None
+
+    @property
+    def needed_words(self) -> str:
+        """The seeds that would be needed, in words; empty where they are not known."""
+        if self.seeds_needed is None:
+            return ""
+        count = f"about {self.seeds_needed}"
+        if self.seeds_needed > _MANY:
+            count = f"more than {_MANY:,}"
+        return f"{count} seeds would show a difference of this size"
 
 
 def pairs_of(contenders: int) -> int:
@@ -127,5 +137,4 @@ def _seeds_needed(
     normal = NormalDist()
     sigmas = normal.inv_cdf(1 - tail) + normal.inv_cdf(_POWER)
     signs = math.ceil(math.log2(1 / tail) / len(tasks))
-    needed = max(math.ceil(variance * (sigmas / difference) ** 2), signs, fewest + 1)
-    return needed if needed <= _MANY else None
+    return max(math.ceil(variance * (sigmas / difference) ** 2), signs, fewest + 1)

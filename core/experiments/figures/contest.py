@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperllama.core.experiments.figures.claims import pair_claim
 from hyperllama.core.experiments.figures.references import RANDOM, TaskReference
 from hyperllama.core.experiments.figures.rows import ContenderPair, ContenderRow
 from hyperllama.core.experiments.figures.statistics import (
@@ -26,6 +27,7 @@ from hyperllama.core.experiments.figures.statistics import (
     mean_with_other_seeds,
     over_seeds,
     over_units,
+    paired_gains,
     ranks,
     wilcoxon_p,
 )
@@ -171,8 +173,12 @@ class Contest:
         ]  # fmt: skip
         return over_units(np.array(values), np.mean) if values else None
 
-    def pair(self, a: str, b: str) -> ContenderPair | None:
-        """Two contenders, paired by task and seed; None where they share nothing."""
+    def pair(self, a: str, b: str, pairs: int) -> ContenderPair | None:
+        """Two contenders, paired by task and seed; None where they share nothing.
+
+        Args:
+            pairs: that are compared, this one among them.
+        """
         first, second = self.losses.get(a, {}), self.losses.get(b, {})
         shared = {
             t: seeds for t in first
@@ -185,16 +191,30 @@ class Contest:
         x = np.array([mine[u].mean() for u in mine])
         y = np.array([theirs[u].mean() for u in mine])
         sign = [compared(p, q) for p, q in zip(x, y, strict=True)]
-        gains = np.asarray(gain(x, y))
-        difference: Estimate | None = over_units(gains, np.mean)
-        if self.by == "seed":
-            difference = _mean_gain([(mine[u], theirs[u]) for u in mine])
-        assert difference is not None
+        differences = [
+            paired_gains([first[t][s] for s in seeds], [second[t][s] for s in seeds])
+            for t, seeds in shared.items()
+        ]  # fmt: skip
         return ContenderPair(
-            a, b, self.start, self.at, len(mine), difference, float(np.median(gains)),
-            sign.count(-1), sign.count(1), sign.count(0), wilcoxon_p(x, y),
-            difference.within_noise if self.by == "seed" else None, self.by,
+            a, b, self.start, self.at, len(mine), len(shared), pair_claim(differences, pairs),
+            self._on_test_rows(a, b), float(np.median(gain(x, y))),
+            sign.count(-1), sign.count(1), sign.count(0), wilcoxon_p(x, y), self.by,
         )  # fmt: skip
+
+    def _on_test_rows(self, a: str, b: str) -> float | None:
+        """Mean gain of a over b on the rows that no trial saw, over the tasks that have them."""
+        found = []
+        for task, reference in self.references.items():
+            mine, theirs = (
+                {c.cell.seed: loss_of(float(c.end["test_value"]), reference.negated)
+                 for c in self.comparison.of(m, task, self.start, self.at)
+                 if c.end.get("test_value") is not None}
+                for m in (a, b)
+            )  # fmt: skip
+            if seeds := sorted(mine.keys() & theirs.keys()):
+                gains = paired_gains([mine[s] for s in seeds], [theirs[s] for s in seeds])
+                found.append(fmean(gains))
+        return fmean(found) if found else None
 
     def limits(self) -> list[float]:
         """Gain that the optimum itself would give on each task where it is known."""

@@ -12,6 +12,7 @@ from hyperllama.core.experiments.figures.statistics import loss_of
 from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.experiments.reading import CellFacts, Comparison
 from hyperllama.core.experiments.records import ProblemRecord
+from hyperllama.core.task.metrics import is_error
 
 Floats = NDArray[np.float64]
 RANDOM = "random"
@@ -23,7 +24,7 @@ class TaskReference:
 
     Attributes:
         record: of a benchmark problem; None of a task file.
-        negated: whether a task file's scores are negated errors: none of them is positive.
+        negated: whether the metric of a task file is a negated error.
         default: loss of the default configuration; None where it failed or is unknown.
         worst: loss that stands for a cell without a score.
         pool: random configurations that were trained on a task file; None without any.
@@ -42,9 +43,9 @@ class TaskReference:
         """The references of one task."""
         if task in comparison.problems:
             return cls(comparison.problems[task])
+        negated = is_error(comparison.metric_of(task))
         here = [c for c in comparison.cells if c.cell.task == task]
         known = [t["value"] for c in here for t in c.trials if t["value"] is not None]
-        negated = bool(known) and max(known) <= 0
         worst = loss_of(min(known, default=0.0), negated)
         values = (c.default_value for c in here)
         default = next((loss_of(v, negated) for v in values if v is not None), None)

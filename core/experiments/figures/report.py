@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, median
@@ -76,7 +76,10 @@ def report_csv(found: ExperimentFigures) -> str:
 
 def report_json(found: ExperimentFigures) -> str:
     """Everything as JSON."""
-    pairs = [{**asdict(p), "words": p.words()} for p in found.pairs]
+    pairs = [
+        {**asdict(p), "test_rows_disagree": p.test_rows_disagree, "words": p.words()}
+        for p in found.pairs
+    ]
     limits = [{"start": s, "at": n, "gains": g} for (s, n), g in found.limits.items()]
     return to_json({**asdict(found), "pairs": pairs, "limits": limits})
 
@@ -104,6 +107,8 @@ def _blocks(found: ExperimentFigures) -> list[Block]:
     alone = found.by == "seed" and len(tables) == 1
     after = f"after {found.rows[0].at} trials, " if alone else ""
     blocks: list[Block] = [Heading(f"{found.name}: {after}{tasks}, {seeds}", 1)]
+    if metrics := metric_words(found.metrics):
+        blocks.append(Paragraph(metrics))
     for (start, at), rows in tables.items():
         blocks += [*([] if alone else [Heading(_title(found, rows))]), _table(rows)]
         if limits := found.limits[start, at]:
@@ -119,6 +124,22 @@ def _blocks(found: ExperimentFigures) -> list[Block]:
         Paragraph(f"failed: {c} on {t}, seed {s}: {e}") for c, t, s, e in found.failed[:10]
     ]
     return blocks
+
+
+def metric_words(metrics: Mapping[str, str]) -> str:
+    """What the scores are, in one line: the metric, or which task has which; empty where unknown.
+
+    Args:
+        metrics: task -> metric.
+    """
+    tasks: dict[str, list[str]] = {}
+    for task, metric in metrics.items():
+        if metric:
+            tasks.setdefault(metric, []).append(task)
+    if len(tasks) == 1 and len(metrics) == sum(map(len, tasks.values())):
+        return f"scored by {next(iter(tasks))}"
+    parts = [f"{metric} ({', '.join(names)})" for metric, names in tasks.items()]
+    return f"scored by {'; '.join(parts)}" if parts else ""
 
 
 def _count(n: int, noun: str) -> str:
@@ -201,8 +222,7 @@ def _curves(comparison: Comparison, found: ExperimentFigures, start: str) -> lis
         values = [v for line in lines for _, v in line.points]
         if values:
             log = min(values) > 0 and max(values) > 20 * min(values)
-            name = "best score" if reference.record is None else reference.record.loss_name
-            y = ChartAxis(name, log=log)
+            y = ChartAxis(found.metrics[task] or "best score", log=log)
             charts.append(Chart(task, lines, x=x, y=y, width=400, height=260))
     begun = "from the default configuration" if start == "default" else "from nothing"
     return [Heading(f"Mean over seeds after each evaluation, {begun}"), Charts(charts)]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hyperllama.core.experiments.figures.statistics import FEWEST_SEEDS, Estimate
+from hyperllama.core.experiments.figures.claims import PairClaim
+from hyperllama.core.experiments.figures.statistics import Estimate
+
+_EQUAL = 5e-5
+"""Gains smaller than this, half of the last digit shown, point nowhere."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,18 @@ class ContenderRow:
 
 @dataclass(frozen=True)
 class ContenderPair:
-    """Two contenders on the units and seeds that both have, after `at` trials.
+    """Two contenders on the tasks and seeds that both have, after `at` trials.
 
     Attributes:
-        difference: mean gain of a with b as the reference; positive: a is better.
-        median: median of the same.
+        units: tasks, or with by="run" tasks under one seed; tasks: how many of these.
+        claim: what may be said of them; its difference is the mean gain of a with b as the
+            reference (`statistics.gain`), so positive: a is better.
+        on_test_rows: the same gain on rows that no trial saw; None where there are none. These rows
+            are few and the same under all seeds, so nothing is claimed from them.
+        median: median gain over the units.
         wins, losses, ties: units on which a is better, worse, equal.
-        p: two-sided Wilcoxon signed-rank test over units; 1 where all tie.
-        noise: the interval over seeds holds 0, so other seeds could turn it round; None with too
-            few seeds, and for intervals over units.
+        p: two-sided Wilcoxon signed-rank test over units, after Holm's correction for the pairs
+            that were asked for; 1 where all tie.
     """
 
     a: str
@@ -73,35 +80,67 @@ class ContenderPair:
     start: str
     at: int
     units: int
-    difference: Estimate
+    tasks: int
+    claim: PairClaim
+    on_test_rows: float | None
     median: float
     wins: int
     losses: int
     ties: int
     p: float
-    noise: bool | None
     by: str
+
+    @property
+    def test_rows_disagree(self) -> bool:
+        """Whether the other contender is the better one on the test rows."""
+        test, gain = self.on_test_rows, self.claim.difference
+        if test is None or min(abs(test), abs(gain)) < _EQUAL:
+            return False
+        return (test > 0) != (gain > 0)
 
     def words(self) -> str:
         """One plain sentence."""
-        d, name = self.difference, "run" if self.by == "run" else "task"
+        gain, name = self.claim.difference, "run" if self.by == "run" else "task"
         units = f"{self.units} {name}{'s' if self.units != 1 else ''}"
-        better = "better" if d.value >= 0 else "worse"
-        head = f"{self.a} is {abs(d.value) * 100:.1f} % {better} than {self.b} on {units}"
-        if abs(d.value) < 5e-5:
-            head = f"{self.a} and {self.b} are equal on {units}"
-        span = ""
-        if d.low is not None and d.high is not None:
-            span = f" [{d.low * 100:+.1f}, {d.high * 100:+.1f}]"
-        if self.by != "seed":
-            p = f"{self.p:.3f}" if self.p >= 0.001 else f"{self.p:.1e}"
-            return (
-                f"after {self.at} evaluations, {self.start} start: {head}{span}: median "
-                f"{self.median * 100:+.1f} %, better on {self.wins}, worse on {self.losses}, "
-                f"equal on {self.ties}; Wilcoxon p = {p}"
-            )
-        if abs(d.value) < 5e-5:
-            return head
-        if self.noise is None:
-            return f"{head}; fewer than {FEWEST_SEEDS} seeds cannot tell whether that is noise"
-        return f"{head}{span}: {'within' if self.noise else 'beyond'} noise"
+        head = f"{self.a} and {self.b} are equal on {units}"
+        if self.claim.verdict != "tie":
+            better = "better" if gain >= 0 else "worse"
+            head = f"{self.a} is {abs(gain) * 100:.1f} % {better} than {self.b} on {units}"
+        head += _span(self.claim)
+        if self.by == "seed":
+            return f"{head}{self._standing()}{self._test_words()}"
+        p = f"{self.p:.3f}" if self.p >= 0.001 else f"{self.p:.1e}"
+        return (
+            f"after {self.at} evaluations, {self.start} start: {head}: median "
+            f"{self.median * 100:+.1f} %, better on {self.wins}, worse on {self.losses}, "
+            f"equal on {self.ties}; Wilcoxon p = {p} (Holm)"
+        )
+
+    def _standing(self) -> str:
+        """Whether that is more than luck."""
+        claim = self.claim
+        if claim.verdict == "tie":
+            return ""
+        if claim.verdict != "open":
+            if self.tasks == 1:
+                return ": beyond noise"
+            where = "for other tasks like these, too" if claim.elsewhere else "for these tasks"
+            return f": beyond noise {where}"
+        if claim.low is None:
+            return ": with one seed it cannot be told whether that is noise"
+        text = ": within noise, it cannot be told which is better"
+        return f"{text}; {claim.needed_words}" if claim.needed_words else text
+
+    def _test_words(self) -> str:
+        if self.on_test_rows is None:
+            return ""
+        told = f"{self.on_test_rows * 100:+.1f} %"
+        if self.test_rows_disagree:
+            return f". The test rows say the opposite: {told}"
+        return f"; on test rows {told}"
+
+
+def _span(claim: PairClaim) -> str:
+    if claim.low is None or claim.high is None or claim.verdict == "tie":
+        return ""
+    return f" [{claim.low * 100:+.1f}, {claim.high * 100:+.1f}]"

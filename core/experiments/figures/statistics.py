@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,13 +37,6 @@ class Estimate:
     value: float
     low: float | None = None
     high: float | None = None
-
-    @property
-    def within_noise(self) -> bool | None:
-        """Whether the interval holds 0; None without one."""
-        if self.low is None or self.high is None:
-            return None
-        return self.low <= 0 <= self.high
 
 
 def loss_of(score: float, negated: bool) -> float:
@@ -77,6 +71,30 @@ def compared(a: float, b: float) -> int:
     if abs(a - b) <= _TIE * max(abs(a), abs(b)):
         return 0
     return -1 if a < b else 1
+
+
+def paired_gains(losses: Sequence[float], references: Sequence[float]) -> list[float]:
+    """The gain under each seed of one task, as shares of the reference's mean loss there.
+
+    So their mean is the gain of the mean losses. 0 where two losses tie.
+
+    Args:
+        losses, references: of two contenders under the same seeds, shape (n,).
+    """
+    scale = abs(fmean(references)) or abs(fmean(losses)) or 1.0
+    return [
+        (r - v) / scale if compared(v, r) else 0.0 for v, r in zip(losses, references, strict=True)
+    ]
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p values after Holm's correction (1979) for their number, in the order given."""
+    rising = sorted(range(len(values)), key=lambda i: values[i])
+    corrected, most = [0.0] * len(values), 0.0
+    for place, i in enumerate(rising):
+        most = max(most, min(1.0, values[i] * (len(values) - place)))
+        corrected[i] = most
+    return corrected
 
 
 def over_units(values: Floats, figure: Callable[..., Any]) -> Estimate:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from hyperllama.core.experiments.figures.claims import pairs_of
 from hyperllama.core.experiments.figures.contest import Contest
 from hyperllama.core.experiments.figures.references import TaskReference
 from hyperllama.core.experiments.figures.rows import ContenderPair, ContenderRow
-from hyperllama.core.experiments.figures.statistics import FEWEST_SEEDS
+from hyperllama.core.experiments.figures.statistics import FEWEST_SEEDS, holm
 from hyperllama.core.experiments.reading import Comparison
 
 
@@ -19,6 +20,7 @@ class ExperimentFigures:
     Attributes:
         rows: by start, trials, then mean rank, best first.
         pairs: of a comparison, the best against each other contender; else what was asked for.
+        metrics: task -> what its scores or losses are; empty where that is not known.
         tasks, seeds: what they are about.
         by: "seed", "problem" or "run"; see `contest`.
         against: "same": random search with the same start; "plain": without the default.
@@ -31,6 +33,7 @@ class ExperimentFigures:
     rows: tuple[ContenderRow, ...]
     pairs: tuple[ContenderPair, ...]
     tasks: tuple[str, ...]
+    metrics: Mapping[str, str]
     seeds: tuple[int, ...]
     by: str
     against: str
@@ -60,7 +63,7 @@ def experiment_figures(
         if t not in comparison.problems or comparison.problems[t].evidence
     }
     rows: list[ContenderRow] = []
-    found: list[ContenderPair | None] = []
+    found: list[ContenderPair] = []
     limits = {}
     for start in ("default", "none"):
         for n in at or (comparison.grid.budget,):
@@ -69,7 +72,9 @@ def experiment_figures(
             rows += new
             labels = [r.contender for r in new]
             chosen = [(labels[0], b) for b in labels[1:]] if pairs is None else pairs
-            found += [contest.pair(a, b) for a, b in chosen if new]
+            count = pairs_of(len(labels)) if pairs is None else len(chosen)
+            new_pairs = [contest.pair(a, b, count) for a, b in chosen if new]
+            found += _corrected([p for p in new_pairs if p is not None])
             if new:
                 limits[start, n] = contest.limits()
     failed = tuple(
@@ -77,10 +82,16 @@ def experiment_figures(
         for c in comparison.cells if c.state == "failed"
     )  # fmt: skip
     return ExperimentFigures(
-        comparison.grid.name, tuple(rows), tuple(p for p in found if p is not None),
-        tuple(references), comparison.grid.seeds, by, against, failed, limits,
-        tuple(_notes(comparison, references, by)),
+        comparison.grid.name, tuple(rows), tuple(found), tuple(references),
+        {t: comparison.metric_of(t) for t in references}, comparison.grid.seeds, by,
+        against, failed, limits, tuple(_notes(comparison, references, by)),
     )  # fmt: skip
+
+
+def _corrected(pairs: Sequence[ContenderPair]) -> list[ContenderPair]:
+    """The pairs with p values that allow for their number."""
+    values = holm([pair.p for pair in pairs])
+    return [replace(pair, p=p) for pair, p in zip(pairs, values, strict=True)]
 
 
 def _notes(
@@ -102,7 +113,7 @@ def _notes(
     seeds = len(comparison.grid.seeds)
     if seeds < FEWEST_SEEDS:
         count = "one seed" if seeds == 1 else f"{seeds} seeds"
-        notes.append(f"{count}: too few for intervals, and to tell a difference from noise")
+        notes.append(f"{count}: too few for intervals of the gains")
     elif seeds < 5:
         notes.append(f"{seeds} seeds: intervals are rough; 5 or more are good")
     lacking = [m for m, tasks in done.items() if tasks and len(tasks) < len(references)]

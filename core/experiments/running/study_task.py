@@ -76,8 +76,9 @@ class KeptRunner:
     def ended(
         self, trials: Sequence[Mapping[str, Any]], should_stop: Callable[[], bool]
     ) -> dict[str, Any]:
-        """The incumbent's score on the rows that no trial saw, and the default's."""
-        return scores_on_test_rows(trials, lambda config: self.test_score(config, should_stop))
+        """The incumbent's score on the rows that no trial saw, the default's, and their metric."""
+        found = scores_on_test_rows(trials, lambda config: self.test_score(config, should_stop))
+        return {**found, "metric": self.problem.metric}
 
     def known(self, config: Config) -> bool:
         """Whether evaluating `config` would cost nothing."""
