@@ -1,9 +1,9 @@
-"""The third question: was the model worth it? Baselines at a study's budget, noise, overtuning.
+"""The third question: was the model worth it? Baselines at a study's budget.
 
 A process of its own, at the lowest priority: it works only while no study is running on this
 machine, and gives way within two seconds when one begins. Its trials lie in the study's folder
-under `baselines/`, a comparison of its own; the study's storage stays as it
-is. What the study trained itself is not trained again, and nothing here is trained twice.
+under `baselines/`, a comparison of its own; the study's storage stays as it is, and its test rows
+are not scored. What the study trained itself is not trained again, and nothing is trained twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.errors import StudyError
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.experiments.cache import KeptTrials, default_file
 from hyperllama.core.experiments.grid import BASELINES, FILE, Contender, make_grid
@@ -26,8 +26,6 @@ from hyperllama.core.experiments.panel import (
     FOLDER,
     BaselineCurve,
     BaselinePanel,
-    FoldNoise,
-    UnseenScore,
     lock_folder,
     read_panel,
     write_panel,
@@ -44,8 +42,6 @@ from hyperllama.core.study.history import read_state
 from hyperllama.models.process import program_argv
 
 SEEDS = 3
-FOLDINGS = 5
-"""Other splits into folds that the noise is measured on."""
 POLL_S = 1.0
 _QUANTILES = (0.1, 0.9)
 
@@ -82,7 +78,6 @@ def run_baselines(
     *,
     storage: str | None = None,
     seeds: int = SEEDS,
-    foldings: int = FOLDINGS,
     proposers: Sequence[str] = BASELINES,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[BaselinePanel], None] = lambda found: None,
@@ -93,7 +88,6 @@ def run_baselines(
 
     Args:
         seeds: of each baseline.
-        foldings: other splits into folds to measure the noise on; 0 leaves it out.
         busy: whether to wait; by default, while any study is running on this machine.
         sleep: waits so many seconds.
 
@@ -117,14 +111,15 @@ def run_baselines(
     work = _Work(state, folder, should_stop, on_progress, busy or _busy, sleep)
     kept = KeptTrials(default_file())
     try:
-        work.begin(proposers, seeds, foldings)
+        work.begin(proposers, seeds)
         while not work.over:
             work.wait()
             if should_stop():
                 break
             with KeptRunner(
-                folder / TASK, kept, log=folder / FOLDER / "trials.log", seed=work.seed
-            ) as runner:
+                folder / TASK, kept, log=folder / FOLDER / "trials.log", seed=work.seed,
+                test_rows=False,
+            ) as runner:  # fmt: skip
                 work.with_runner(runner)
     finally:
         kept.close()
@@ -152,29 +147,24 @@ class _Work:
         self._is_busy, self._sleep = busy, sleep
         self._looked_s, self._was_busy = -POLL_S, False
         self._name = str(folder / FOLDER)
-        self._foldings = self._cells = 0
+        self._cells = 0
         self.over = False
         self.seed = state.opened.seed
         self._trials = [t for t in state.trials if t.done]
         values = [-np.inf if t.value is None else t.value for t in self._trials]
         curve = [float(v) for v in np.maximum.accumulate(values)]
-        steps = zip(self._trials, values, [-np.inf, *curve[:-1]], strict=True)
-        self._incumbents = [t for t, value, before in steps if value > before]
-        self._tests = len(self._incumbents)
-        noisy = {t.number: t for t in (state.best, state.default) if t and t.value is not None}
-        self._noisy = list(noisy.values())
         self.found = BaselinePanel(
             state.opened.study,
             metric=state.opened.metric,
             budget=len(self._trials),
             curve=tuple(v for v in curve if np.isfinite(v)),
             proposer=state.opened.proposer,
+            margin=state.noise.margin if state.noise is not None else None,
             state="waiting",
         )
 
-    def begin(self, proposers: Sequence[str], seeds: int, foldings: int) -> None:
+    def begin(self, proposers: Sequence[str], seeds: int) -> None:
         """Make the queue of the baselines."""
-        self._foldings = foldings
         grid = Path(self._name) / FILE
         grid.unlink(missing_ok=True)  # the budget may have grown; what was trained is kept
         make_grid(
@@ -195,8 +185,6 @@ class _Work:
     def with_runner(self, runner: KeptRunner) -> None:
         """Work until nothing is left, or a study needs the machine."""
         self._take_over(runner)
-        self._measure_noise(runner)
-        self._test(runner)
         if self._free():
             run_comparison(
                 self._name, should_stop=lambda: not self._free(),
@@ -228,40 +216,6 @@ class _Work:
                 result = Result("complete", t.value, folds, seconds=t.seconds, facts=facts)
                 runner.remember(dict(t.config), result)
 
-    def _measure_noise(self, runner: KeptRunner) -> None:
-        """The incumbent and the default on other folds."""
-        noise: dict[int, FoldNoise] = {}
-        for trial in self._noisy:
-            values: list[float] = []
-            for k in range(self._foldings):
-                if not self._free():
-                    return
-                result, _ = runner.evaluate(
-                    dict(trial.config), lambda: not self._free(),
-                    fold_seed=runner.problem.task.seed + 1 + k,
-                )  # fmt: skip
-                values += [] if result.value is None else [result.value]
-                noise[trial.number] = FoldNoise(trial.number, tuple(values))
-                self.report(noise=tuple(noise.values()))
-
-    def _test(self, runner: KeptRunner) -> None:
-        """The study's incumbents on the rows that no trial saw; only once the study is over."""
-        if holder(self._folder) is not None:
-            return
-        tested: list[UnseenScore] = []
-        for t in self._incumbents:
-            if not self._free():
-                return
-            try:
-                value = runner.test_score(dict(t.config), lambda: not self._free())
-            except HyperLlamaError:
-                return  # stopped, or there is no such score: the panel does without
-            if value is None:
-                self._tests = 0
-                return
-            tested.append(UnseenScore(t.number, float(t.value or 0.0), value))
-            self.report(tested=tuple(tested))
-
     def report(self, state: str = "running", **changed: Any) -> None:
         """Write the panel with what is known now."""
         comparison = read_comparison(self._name)
@@ -269,8 +223,7 @@ class _Work:
         done = sum(c.state in ("done", "failed") for c in comparison.cells)
         self.found = replace(
             found, state=state, lines=tuple(_curves(comparison, self._default_value)),
-            total=self._cells + len(self._noisy) * self._foldings + self._tests,
-            done=done + sum(len(n.values) for n in found.noise) + len(found.tested),
+            total=self._cells, done=done,
         )  # fmt: skip
         write_panel(self._folder, self.found)
         self._on_progress(self.found)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.evaluate.results import std
 from hyperllama.core.storage.folder import find_study, holder, write_atomically
 
 FOLDER = "baselines"
@@ -40,32 +39,6 @@ class BaselineCurve:
 
 
 @dataclass(frozen=True)
-class FoldNoise:
-    """One configuration on other folds.
-
-    Attributes:
-        number: of the trial; values: its score on each of the other splits into folds.
-    """
-
-    number: int
-    values: Sequence[float]
-
-    @property
-    def std(self) -> float:
-        """Standard deviation; 0 of fewer than two values."""
-        return std(self.values) or 0.0
-
-
-@dataclass(frozen=True)
-class UnseenScore:
-    """An incumbent of the study on the rows that no trial saw: trial, validation, test score."""
-
-    number: int
-    value: float
-    test_value: float
-
-
-@dataclass(frozen=True)
 class BaselinePanel:
     """Everything the panel shows; what is not there yet is empty.
 
@@ -74,8 +47,7 @@ class BaselinePanel:
         curve: the study's own best score after each evaluation.
         proposer: of the study.
         lines: baselines.
-        noise: of the incumbent and of the default.
-        tested: the study's successive incumbents on the untouched rows, in their order.
+        margin: the study's noise (`core.trials.noise`); None while that is unknown.
         state: "none", "waiting" (for spare time), "running", "finished", "off", "stopped".
         done, total: pieces of work.
     """
@@ -86,74 +58,37 @@ class BaselinePanel:
     curve: Sequence[float] = ()
     proposer: str = ""
     lines: Sequence[BaselineCurve] = ()
-    noise: Sequence[FoldNoise] = ()
-    tested: Sequence[UnseenScore] = ()
+    margin: float | None = None
     state: str = "none"
     done: int = 0
     total: int = 0
-
-    @property
-    def noise_floor(self) -> float | None:
-        """How much a score varies with the choice of folds alone: the larger standard deviation.
-
-        None where that is not measured, or there is only one way to split (by time).
-        """
-        return max((n.std for n in self.noise), default=0.0) or None
-
-    @property
-    def overtuning(self) -> float | None:
-        """Test score lost by going on: that of the best incumbent minus the last one's, from 0 up.
-
-        Schneider et al. 2025, "Overtuning in hyperparameter optimization" (arXiv 2506.19540).
-        """
-        if not self.tested:
-            return None
-        return max(t.test_value for t in self.tested) - self.tested[-1].test_value
 
     def words(self) -> list[str]:
         """What it means, in plain sentences."""
         if not self.curve:
             return []
         said: list[str] = []
-        best, floor = self.curve[-1], self.noise_floor
         for line in self.lines:
-            if not line.mean:
-                continue
             at = min(len(line.mean), len(self.curve)) - 1
-            gap = self.curve[at] - line.mean[at]
-            name = "random search" if line.name == "random" else line.name
-            said.append(_against(gap, name, floor, at + 1))
-        if floor is not None:
-            said.append(f"the choice of folds alone moves a score by ±{floor:.2g}")
-        if len(self.tested) > 1:
-            first, last = self.tested[0], self.tested[-1]
-            said.append(
-                f"validation rose by {best - first.value:+.4g}, the untouched rows by "
-                f"{last.test_value - first.test_value:+.4g}"
-            )
-            lost = self.overtuning or 0.0
-            if lost > 0:
-                earlier = max(self.tested, key=lambda t: t.test_value)
-                small = floor is not None and lost <= 2 * floor
-                said.append(
-                    f"overtuned: trial {earlier.number} was better by {lost:.2g} on the untouched "
-                    "rows than the incumbent" + (", which is within noise" if small else "")
-                )
-            else:
-                said.append("no overtuning: no earlier incumbent was better on the untouched rows")
+            if at >= 0:
+                said.append(self._against(line, at))
         return said
 
-
-def _against(gap: float, name: str, floor: float | None, count: int) -> str:
-    if abs(gap) < 1e-12:
-        return f"equal to {name} after {count} evaluations"
-    side = "above" if gap > 0 else "below"
-    text = f"{abs(gap):.4g} {side} {name} after {count} evaluations"
-    if floor is None:
-        return text
-    if abs(gap) <= 2 * floor:
-        return f"{text}: within noise"
-    return f"{text}: {abs(gap) / floor:.0f} times the noise of the folds"
+    def _against(self, line: BaselineCurve, at: int) -> str:
+        """The study against a baseline after `at` + 1 evaluations."""
+        best = self.curve[at]
+        gap, name = best - line.mean[at], "random search" if line.name == "random" else line.name
+        if abs(gap) < 1e-12:
+            return f"equal to {name} after {at + 1} evaluations"
+        side = "above" if gap > 0 else "below"
+        text = f"{abs(gap):.4g} {side} {name} after {at + 1} evaluations"
+        if line.low[at] < line.high[at] and line.low[at] <= best <= line.high[at]:
+            luck = f"{line.low[at]:.4g} to {line.high[at]:.4g}"
+            return f"{text}: within the luck of its draws, {luck}"
+        if self.margin is None:
+            return text
+        standing = "within" if abs(gap) <= self.margin else "beyond"
+        return f"{text}: {standing} noise (±{self.margin:.2g})"
 
 
 def panel_file(folder: Path) -> Path:
@@ -193,14 +128,11 @@ def read_panel(study: str) -> BaselinePanel:
 
 
 def _from_json(raw: Mapping[str, Any]) -> BaselinePanel:
-    kinds: dict[str, Any] = {
-        "lines": BaselineCurve, "noise": FoldNoise, "tested": UnseenScore,
-    }  # fmt: skip
     values: dict[str, Any] = {}
     for key in BaselinePanel.__dataclass_fields__.keys() & raw.keys():
         value = raw[key]
-        if key in kinds:
-            value = [kinds[key](**{k: _frozen(v) for k, v in item.items()}) for item in value]
+        if key == "lines":
+            value = [BaselineCurve(**{k: _frozen(v) for k, v in item.items()}) for item in value]
         values[key] = _frozen(value)
     return BaselinePanel(**values)
 

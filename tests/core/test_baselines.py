@@ -1,8 +1,9 @@
-"""The baselines panel: baselines at a study's budget, the noise of its folds, overtuning."""
+"""The baselines panel: what simpler ways reach at a study's budget."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from hyperllama.core.experiments.baselines import random_curve, run_baselines, s
 from hyperllama.core.experiments.panel import (
     BaselineCurve,
     BaselinePanel,
-    FoldNoise,
-    UnseenScore,
+    panel_file,
     read_panel,
     write_panel,
 )
+from hyperllama.core.experiments.reading import read_comparison
 from hyperllama.core.report.study import export_study
 from hyperllama.core.storage.folder import write_summary
 from hyperllama.core.storage.paths import study_dir
@@ -54,9 +55,8 @@ def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
             run_baselines(study)
 
     found = run_baselines(
-        study, seeds=1, foldings=1, proposers=("random", "tpe"), busy=lambda: False,
-        on_progress=look,
-    )  # fmt: skip
+        study, seeds=1, proposers=("random", "tpe"), busy=lambda: False, on_progress=look
+    )
     assert states == {"waiting", "running", "finished"}
     assert found.state == "finished" and found.done == found.total
     assert [line.name for line in found.lines] == ["default", "random", "tpe"]
@@ -64,8 +64,10 @@ def test_a_study_beside_its_baselines(study: str, tmp_path: Path) -> None:
     for line in found.lines:
         assert all(a <= m <= b for a, m, b in zip(line.low, line.mean, line.high, strict=True))
     assert found.curve[0] == found.lines[0].mean[0] and len(found.curve) == 3
-    assert found.noise[0].number == read_state(study).incumbent
-    assert found.tested[0].number == 0 and 0 <= found.tested[0].test_value <= 1
+    noise = read_state(study).noise
+    assert noise is not None and found.margin == noise.margin
+    cells = read_comparison(str(study_dir(study) / "baselines")).cells
+    assert {c.end["test_value"] for c in cells} == {None}  # the study's test rows stay untouched
     assert [(t.config, t.value) for t in read_state(study).trials] == before
     report = tmp_path / "out" / "report.md"
     assert report in export_study(study, report.parent, with_model=False)
@@ -116,25 +118,27 @@ def panel(**changed: object) -> BaselinePanel:
             BaselineCurve("default", (0.8,) * 3, (0.8,) * 3, (0.8,) * 3),
             BaselineCurve("random", (0.8, 0.88, 0.895), (0.8,) * 3, (0.9,) * 3),
         ),
-        "noise": (FoldNoise(2, (0.9, 0.91, 0.92)),),
-        "tested": (
-            UnseenScore(0, 0.8, 0.82), UnseenScore(1, 0.85, 0.88), UnseenScore(2, 0.9, 0.83),
-        ),
-    }  # fmt: skip
+        "margin": 0.01,
+    }
     return BaselinePanel("s", **{**usual, **changed})  # type: ignore[arg-type]
 
 
 def test_what_a_reader_should_take_from_it() -> None:
-    found = panel()
-    assert found.noise_floor == pytest.approx(0.01)
-    assert found.overtuning == pytest.approx(0.05)
-    said = "\n".join(found.words())
-    assert "0.1 above default after 3 evaluations: 10 times the noise" in said
-    assert "0.005 above random search after 3 evaluations: within noise" in said
-    assert "overtuned: trial 1 was better by 0.05" in said and "which is within" not in said
-    assert "validation rose by +0.1, the untouched rows by +0.01" in said
-    calm = panel(noise=(), tested=found.tested[:2])
-    assert calm.noise_floor is None and calm.overtuning == 0.0
-    assert "no overtuning" in "\n".join(calm.words())
-    assert panel(noise=(FoldNoise(0, (0.9, 0.9)),)).noise_floor is None
+    said = "\n".join(panel().words())
+    assert "0.1 above default after 3 evaluations: beyond noise (±0.01)" in said
+    assert "0.005 above random search after 3 evaluations: within the luck of its draws" in said
+    default = BaselineCurve("default", (0.8,), (0.8,), (0.8,))
+    assert "within noise (±0.01)" in panel(curve=(0.805,), lines=(default,)).words()[0]
+    assert "noise" not in panel(margin=None).words()[0]
     assert "equal to default after 1 evaluations" in panel(curve=(0.8,)).words()
+
+
+def test_a_panel_of_version_0_1_is_read(study: str) -> None:
+    stored = {
+        "study": "quick", "curve": [0.8], "state": "finished", "noise": [{"number": 0}],
+        "tested": [{"number": 0, "value": 0.8, "test_value": 0.7}],
+        "lines": [{"name": "tpe", "mean": [0.8], "low": [0.8], "high": [0.8], "source": ""}],
+    }  # fmt: skip
+    panel_file(study_dir(study)).parent.mkdir()
+    panel_file(study_dir(study)).write_text(json.dumps(stored))
+    assert read_panel(study).lines[0].mean == (0.8,)

@@ -10,11 +10,6 @@ import pytest
 
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import TrialFinished
-from hyperllama.core.experiments.panel import (
-    BaselineCurve,
-    BaselinePanel,
-    FoldNoise,
-)
 from hyperllama.core.space import Config
 from hyperllama.core.storage.store import StoredTrial
 from hyperllama.core.study.budget import WorkClock
@@ -105,13 +100,3 @@ def test_estimators_get_the_studys_seed_and_both_are_rated_on_the_test_rows(
     end = Bench(tmp_path, seed=41, budget=3, runner=runner).study().run()
     assert seeds == [41, 41, 41] and end.best_number == 1
     assert (end.test_value, end.default_test_value) == pytest.approx((0.59, 0.49))
-
-
-@pytest.mark.parametrize(("gap", "noisy"), [(0.005, True), (0.015, True), (0.025, False)])
-def test_less_than_twice_the_noise_of_the_folds_is_within_noise(gap: float, noisy: bool) -> None:
-    panel = BaselinePanel(
-        "s", curve=(0.8, 0.8 + gap), noise=(FoldNoise(0, (0.79, 0.8, 0.81)),),
-        lines=(BaselineCurve("tpe", (0.8, 0.8), (0.8, 0.8), (0.8, 0.8)),),
-    )
-    assert panel.noise_floor == pytest.approx(0.01)
-    assert ("within noise" in panel.words()[0]) is noisy

@@ -1,4 +1,4 @@
-"""`hyperllama baselines STUDY`: what simpler ways reach with its budget; noise; overtuning."""
+"""`hyperllama baselines STUDY`: what simpler ways reach with its budget."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from hyperllama.tui.cli.options import non_negative, positive
+from hyperllama.tui.cli.options import positive
 
 if TYPE_CHECKING:
     from hyperllama.core.experiments.panel import BaselinePanel
 
 NAME = "baselines"
-HELP = "what random search, TPE and GP reach with a study's budget, and how noisy its scores are"
+HELP = "what random search, TPE and GP reach with a study's budget"
 EPILOG = """\
 Runs at the lowest priority, only while no study is running on this machine; goes on where it was
-stopped. Its trials are kept apart from the study's."""
+stopped. Its trials are kept apart from the study's, and the study's test rows are not scored."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show", action="store_true", help="what was found so far; runs nothing")
     parser.add_argument("--seeds", type=positive, default=3, metavar="N",
                         help="of each baseline (default: 3)")  # fmt: skip
-    parser.add_argument("--foldings", type=non_negative, default=5, metavar="N",
-                        help="other splits into folds, for the noise (default: 5)")  # fmt: skip
     parser.add_argument("--proposers", metavar="A,B", default="random,tpe,gp",
                         help="(default: random,tpe,gp)")  # fmt: skip
     parser.add_argument("--now", action="store_true", help="do not wait for other studies")
@@ -83,7 +81,6 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.study,
             storage=arguments.storage,
             seeds=arguments.seeds,
-            foldings=arguments.foldings,
             proposers=[p for p in arguments.proposers.split(",") if p],
             should_stop=lambda: signals.received is not None,
             on_progress=progress,
@@ -107,9 +104,7 @@ def _give_way() -> None:
 
 def _print(found: BaselinePanel, as_json: bool) -> None:
     if as_json:
-        shown = {**asdict(found), "noise_floor": found.noise_floor, "overtuning": found.overtuning,
-                "words": found.words()}  # fmt: skip
-        print(json.dumps(shown, ensure_ascii=False, indent=1))
+        print(json.dumps({**asdict(found), "words": found.words()}, ensure_ascii=False, indent=1))
         return
     if not found.curve:
         print(f"nothing yet; begin with: hyperllama baselines {found.study}")
@@ -122,10 +117,5 @@ def _print(found: BaselinePanel, as_json: bool) -> None:
         if line.low[-1] != line.high[-1]:
             band = f"[{line.low[-1]:.5g}, {line.high[-1]:.5g}]"
         print(f"  {line.name:<12} {line.mean[-1]:>10.5g}  {band:<22} {line.source}".rstrip())
-    for noise in found.noise:
-        values = ", ".join(f"{v:.5g}" for v in noise.values)
-        print(f"  trial {noise.number} on other folds: {values}")
-    for t in found.tested:
-        print(f"  trial {t.number}: validation {t.value:.5g}, untouched rows {t.test_value:.5g}")
     for words in found.words():
         print(words)

@@ -31,17 +31,18 @@ class KeptRunner:
         threads: for training; 0 leaves it to the task.
         seed: of the estimators; None takes the task's.
         runner: trains in place of the usual child.
+        test_rows: whether the winner of a cell is scored on the test rows.
     """
 
     def __init__(
         self, task_file: Path, kept: KeptTrials, *, log: Path, threads: int = 0,
-        seed: int | None = None, runner: Any = None,
+        seed: int | None = None, runner: Any = None, test_rows: bool = True,
     ) -> None:  # fmt: skip
         self.runner = runner or TrialRunner(task_file, log=log, threads=threads)
         self.problem: Problem = self.runner.open()
         self.space = self.problem.space
         self.seed = self.problem.task.seed if seed is None else seed
-        self._kept = kept
+        self._kept, self._test_rows = kept, test_rows
         self._identity = identity(self.problem, self.seed)
         # With other limits a trial that failed may not fail.
         self._limits = self.problem.task.limits.model_dump_json(exclude={"threads"})
@@ -89,26 +90,20 @@ class KeptRunner:
         self._kept.put(self._identity, self._key(config), _to_wire(result))
 
     def evaluate(
-        self, config: Config, should_stop: Callable[[], bool] = lambda: False,
-        fold_seed: int | None = None,
-    ) -> tuple[Result, bool]:  # fmt: skip
+        self, config: Config, should_stop: Callable[[], bool] = lambda: False
+    ) -> tuple[Result, bool]:
         """The result, and whether it was known. A cancelled one is not kept.
-
-        Args:
-            fold_seed: other folds than the task's.
 
         Raises:
             HyperLlamaError: the child cannot go on.
         """
-        identity = self._identity + ("" if fold_seed is None else f" folds {fold_seed}")
+        identity = self._identity
         failed = f"{identity} failed within {self._limits}"
         key = self._key(config)
         known = self._kept.get(identity, key) or self._kept.get(failed, key)
         if known is not None:
             return _from_wire(known), True
-        result = self.runner.evaluate(
-            config, seed=self.seed, fold_seed=fold_seed, should_stop=should_stop
-        )
+        result = self.runner.evaluate(config, seed=self.seed, should_stop=should_stop)
         if result.state != "cancelled" and not result.reason.startswith("died twice"):
             complete = result.state == "complete"
             self._kept.put(identity if complete else failed, key, _to_wire(result))
@@ -122,7 +117,7 @@ class KeptRunner:
         Raises:
             HyperLlamaError: the fit failed, or was cancelled.
         """
-        if not getattr(self.runner, "test_rows", 1):
+        if not self._test_rows or not getattr(self.runner, "test_rows", 1):
             return None
         identity, key = f"{self._identity} test", self._key(config)
         known = self._kept.get(identity, key)
