@@ -78,6 +78,7 @@ class Family:
             scripts carry the text of this function, so it imports what it needs itself.
         curve: (fitted model, x, y) -> `Curve` on these rows, at the price of about one prediction.
             None where `fit_watched` follows the loss at no cost, or nothing does.
+        class_weights: argument of the classifier that takes "balanced"; empty where it has none.
         losses: attribute of the fitted model with its training loss after each iteration.
         names: other usual names of the family, in lower case without "_" ("rf"). The names of its
             classes count without being listed.
@@ -101,6 +102,7 @@ class Family:
     train_share: float | None = None
     fit_watched: Callable[[Any, Any, Any, Any, Any, int | None], list[float]] | None = None
     curve: Callable[[Any, Any, Any], Curve] | None = None
+    class_weights: str = ""
     losses: str = ""
     names: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)

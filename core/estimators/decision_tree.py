@@ -20,6 +20,7 @@ FAMILY = Family(
     params=_params,
     arguments=lambda kind, config, seed, threads: tree_arguments(config, seed),
     cost=1,
+    class_weights="class_weight",
     order=5,
     names=("tree", "cart", "rpart"),
     aliases={

@@ -43,6 +43,7 @@ FAMILY = Family(
     },
     order=2,
     missing=True,
+    class_weights="class_weight",
     fit_watched=fit_hist_gradient_boosting,
     names=("hgb", "histgbdt"),
     aliases={"n_estimators": "max_iter", "num_leaves": "max_leaf_nodes"},

@@ -60,6 +60,7 @@ FAMILY = Family(
     arguments=_arguments,
     order=10,
     missing=True,
+    class_weights="class_weight",
     fit_watched=fit_lightgbm,
     curve=lightgbm_curve,
     names=("lgbm", "lgb"),

@@ -55,6 +55,7 @@ FAMILY = Family(
     cost=1,
     order=6,
     encoding="onehot",
+    class_weights="class_weight",
     scale_target=True,
     names=("logistic", "logreg", "lr", "glmnet", "ridge", "lasso", "sgd"),
     # linear models that scikit-learn fits by gradient descent are known to the embedded models

@@ -42,6 +42,7 @@ FAMILY = Family(
     cost=4,
     order=7,
     encoding="onehot",
+    class_weights="class_weight",
     scale_target=True,
     probabilities=False,
     train_share=0.2,

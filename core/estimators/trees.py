@@ -55,6 +55,7 @@ def forest(name: str, label: str, class_stem: str, order: int, short: str) -> Fa
             **tree_arguments(config, seed), "n_jobs": threads
         },
         order=order,
+        class_weights="class_weight",
         names=(short,),
         aliases={"num_trees": "n_estimators", "min_node_size": "min_samples_leaf"},
     )

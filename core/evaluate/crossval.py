@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.errors import TaskError
-from hyperllama.core.estimators import Family, family, split
+from hyperllama.core.estimators import Constructor, Family
 from hyperllama.core.evaluate.few_groups import suited_to_groups
 from hyperllama.core.evaluate.fitting import fit_watched
-from hyperllama.core.evaluate.pipeline import build_pipeline
+from hyperllama.core.evaluate.pipeline import built
 from hyperllama.core.evaluate.results import FoldResult
 from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
+from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, trial_recipe
 from hyperllama.core.space import Config
 from hyperllama.core.text import one_line
 
@@ -58,6 +59,7 @@ class Data:
         method, folds, repeats, share, test_share: see `splits.make_folds`.
         seed: of the splits.
         rounds: early stopping rounds of boosters, or None.
+        parts: per column of x, `Column.part`; empty where no column is a part of a date.
     """
 
     x: NDArray[np.float64]
@@ -75,6 +77,7 @@ class Data:
     rounds: int | None = None
     groups: NDArray[Any] | None = None
     times: NDArray[Any] | None = None
+    parts: Sequence[str] = ()
 
     def labels(self, rows: Rows) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
         """y, groups and times of some rows."""
@@ -151,6 +154,7 @@ class Evaluator:
                 rounds=problem.task.early_stopping_rounds,
                 groups=table.groups,
                 times=table.times,
+                parts=[c.part for c in table.columns],
             ),
             threads,
         )
@@ -240,11 +244,12 @@ class Evaluator:
         started = time.perf_counter()
         watch = (x_scored, y_scored) if number == 0 else None
         f, pipeline, curve = self._fitted(config, seed, train, watch)
+        bare = self._recipe(config, seed)[2]
         fitted = time.perf_counter()
         score = float(self._scorer(pipeline, x_scored, y_scored))
         predicted = time.perf_counter()
         rounds = list(range(len(curve)))
-        if number == 0 and not curve and f.curve is not None:
+        if number == 0 and not curve and bare and f.curve is not None:
             prepared = x_scored
             for _, step in pipeline.steps[:-1]:
                 prepared = step.transform(prepared)
@@ -273,12 +278,10 @@ class Evaluator:
         """Family, fitted pipeline, score per iteration. `watch`: rows whose loss to follow where
         the estimator can; not looked at by anything that decides."""
         d = self.data
-        name, params = split(config, d.estimators)
-        f = family(name)
-        pipeline = build_pipeline(
-            name, d.kind, params, d.categorical, seed, self.threads, response=self.response
-        )
-        if f.fit_watched is not None and (d.rounds or (watch is not None and f.curve is None)):
+        f, recipe, bare = self._recipe(config, seed)
+        pipeline = built(recipe)
+        follows = d.rounds or (watch is not None and f.curve is None)
+        if bare and f.fit_watched is not None and follows:
             if d.rounds:
                 train, watched = self._set_apart(train)
                 watch = d.x[watched], d.y[watched]
@@ -289,8 +292,17 @@ class Evaluator:
             return f, pipeline, curve
         pipeline.fit(d.x[train], d.y[train])
         model = pipeline.steps[-1][1]
-        losses = getattr(getattr(model, "regressor_", model), f.losses, []) if f.losses else []
+        known = f.losses if bare else ""
+        losses = getattr(getattr(model, "regressor_", model), known, []) if known else []
         return f, pipeline, [-float(loss) for loss in losses]
+
+    def _recipe(self, config: Config, seed: int) -> tuple[Family, Constructor, bool]:
+        """See `trial_recipe`."""
+        d = self.data
+        columns = ColumnLayout.of(d.categorical, d.parts)
+        return trial_recipe(config, FitSetting(
+            d.kind, d.estimators, columns, seed, self.threads, self.response
+        ))  # fmt: skip
 
     def _set_apart(self, train: Rows) -> tuple[Rows, Rows]:
         """The part of a fold's training rows that is fitted, and the part that stops the fit."""

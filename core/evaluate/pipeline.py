@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hyperllama.core.estimators import Constructor, Family, family
@@ -19,6 +20,22 @@ RARE_SHARE = 0.005
 """Categories with a smaller share of the training rows are put together in one column."""
 MOST_CATEGORIES = 32
 """Columns that one category column becomes at most."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A function that is handed on, not called."""
+
+    module: str
+    name: str
+
+
+class NamedColumns(list[int]):
+    """Positions of columns that a text calls by a name."""
+
+    def __init__(self, name: str, positions: Sequence[int]) -> None:
+        super().__init__(positions)
+        self.name = name
 
 
 def build_pipeline(
@@ -59,7 +76,7 @@ def model_recipe(
     """The estimator, in what its target or its probabilities need."""
     model = f.constructor(kind, params, seed, threads)
     if kind == "regression" and f.scale_target:
-        scaled = {"regressor": model, "transformer": _scaler()}
+        scaled = {"regressor": model, "transformer": scaler()}
         return Constructor("sklearn.compose", "TransformedTargetRegressor", scaled)
     if kind == "classification" and response == "predict_proba" and not f.probabilities:
         calibrated = {"estimator": model, "cv": 3, "ensemble": False}
@@ -72,24 +89,14 @@ def _preparation(f: Family, categorical: Sequence[bool]) -> Constructor | None:
     categories = [i for i, c in enumerate(categorical) if c]
     parts: list[tuple[str, Constructor, list[int]]] = []
     if f.encoding == "onehot":
-        fill = _imputer(strategy="median", add_indicator=True, keep_empty_features=True)
+        fill = imputer(strategy="median", add_indicator=True, keep_empty_features=True)
         scale = Constructor(
-            "sklearn.pipeline", "Pipeline", {"steps": [("fill", fill), ("scale", _scaler())]}
+            "sklearn.pipeline", "Pipeline", {"steps": [("fill", fill), ("scale", scaler())]}
         )
-        columns = Constructor(
-            "sklearn.preprocessing",
-            "OneHotEncoder",
-            {
-                "handle_unknown": "infrequent_if_exist",
-                "min_frequency": RARE_SHARE,
-                "max_categories": MOST_CATEGORIES,
-                "sparse_output": False,
-            },
-        )
-        parts = [("numbers", scale, numbers), ("categories", columns, categories)]
+        parts = [("numbers", scale, numbers), ("categories", one_hot(), categories)]
     elif not f.missing:
-        median = _imputer(strategy="median", keep_empty_features=True)
-        own_code = _imputer(strategy="constant", fill_value=-1.0, keep_empty_features=True)
+        median = imputer(strategy="median", keep_empty_features=True)
+        own_code = imputer(strategy="constant", fill_value=-1.0, keep_empty_features=True)
         parts = [("numbers", median, numbers), ("categories", own_code, categories)]
     used = [part for part in parts if part[2]]
     if not used:
@@ -97,11 +104,27 @@ def _preparation(f: Family, categorical: Sequence[bool]) -> Constructor | None:
     return Constructor("sklearn.compose", "ColumnTransformer", {"transformers": used})
 
 
-def _imputer(**arguments: Any) -> Constructor:
+def one_hot() -> Constructor:
+    """A column for each category; rare ones share one."""
+    return Constructor(
+        "sklearn.preprocessing",
+        "OneHotEncoder",
+        {
+            "handle_unknown": "infrequent_if_exist",
+            "min_frequency": RARE_SHARE,
+            "max_categories": MOST_CATEGORIES,
+            "sparse_output": False,
+        },
+    )
+
+
+def imputer(**arguments: Any) -> Constructor:
+    """Fills empty cells."""
     return Constructor("sklearn.impute", "SimpleImputer", arguments)
 
 
-def _scaler() -> Constructor:
+def scaler() -> Constructor:
+    """Standardises."""
     return Constructor("sklearn.preprocessing", "StandardScaler", {})
 
 
@@ -110,6 +133,8 @@ def built(value: Any) -> Any:
     if isinstance(value, Constructor):
         maker = getattr(importlib.import_module(value.module), value.name)
         return maker(**{k: built(v) for k, v in value.arguments.items()})
+    if isinstance(value, Reference):
+        return getattr(importlib.import_module(value.module), value.name)
     if isinstance(value, (list, tuple)):
         return type(value)(built(v) for v in value)
     return value
@@ -124,9 +149,13 @@ def source(value: Any, indent: str = "") -> str:
         if "\n" not in flat and len(indent) + len(flat) <= 88:
             return flat
         return f"{value.name}(\n" + "".join(f"{inner}{a},\n" for a in arguments) + f"{indent})"
+    if isinstance(value, (Reference, NamedColumns)):
+        return value.name
     if isinstance(value, tuple):
         return f"({', '.join(source(v, indent) for v in value)}{',' * (len(value) == 1)})"
     if isinstance(value, list) and not all(isinstance(v, int) for v in value):
+        if not any(isinstance(v, (Constructor, tuple)) for v in value):
+            return f"[{', '.join(source(v, inner) for v in value)}]"
         items = "".join(f"{inner}{source(v, inner)},\n" for v in value)
         return f"[\n{items}{indent}]"
     if isinstance(value, list):
@@ -137,16 +166,18 @@ def source(value: Any, indent: str = "") -> str:
 def imports(value: Any) -> list[str]:
     """The import lines that `source` of the recipe needs, sorted."""
     names: dict[str, set[str]] = {}
-    for c in _constructors(value):
+    for c in _named(value):
         names.setdefault(c.module, set()).add(c.name)
     return [f"from {m} import {', '.join(sorted(n))}" for m, n in sorted(names.items())]
 
 
-def _constructors(value: Any) -> Iterator[Constructor]:
-    if isinstance(value, Constructor):
+def _named(value: Any) -> Iterator[Constructor | Reference]:
+    """What a recipe takes from libraries."""
+    if isinstance(value, (Constructor, Reference)):
         yield value
-        for v in value.arguments.values():
-            yield from _constructors(v)
-    elif isinstance(value, (list, tuple)):
-        for v in value:
-            yield from _constructors(v)
+    inner = value.arguments if isinstance(value, Constructor) else value
+    if isinstance(inner, Mapping):
+        inner = list(inner.values())
+    if isinstance(inner, (list, tuple)):
+        for v in inner:
+            yield from _named(v)

@@ -47,6 +47,8 @@ LATE = 30
 much where scores are rough. On roughened held-out surfaces that was better after 60 and 100 trials
 than either alone."""
 _UNIFORM_SHARE = 0.15
+_STRUCTURE_WEIGHT = 3.0
+"""How much more the prior of a pipeline's choice counts than a belief: many choices, few trials."""
 
 
 class HybridProposer:
@@ -145,7 +147,7 @@ def _log_prior(space: SearchSpace, beliefs: Beliefs) -> LogPrior:
             kernel = np.exp(-0.5 * np.square((grid - at) / width))
             density += share * kernel / max(kernel.sum(), 1e-12) * 100
         mixed = (1 - _UNIFORM_SHARE) * density + _UNIFORM_SHARE if len(pairs) else np.ones(100)
-        tables.append(np.log(mixed))
+        tables.append(np.log(mixed) * (_STRUCTURE_WEIGHT if p.prior else 1.0))
 
     def log_prior(u: Floats) -> Floats:
         index = np.clip((u * 100).astype(int), 0, 99)

@@ -10,10 +10,11 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 
-from hyperllama.core.estimators import family, split
 from hyperllama.core.evaluate import fitting, splits
 from hyperllama.core.evaluate.crossval import WATCHED_SHARE
-from hyperllama.core.evaluate.pipeline import imports, recipe, source
+from hyperllama.core.evaluate.pipeline import imports, source
+from hyperllama.core.evaluate.rendered import program_text
+from hyperllama.core.evaluate.steps import FitSetting, trial_recipe
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.study import TrialState
 from hyperllama.core.text import plain
@@ -24,12 +25,15 @@ def train_script(study: ReportedStudy, best: TrialState) -> str:
     from jinja2 import StrictUndefined, Template
 
     p, v = study.problem, study.problem.validation
-    name, params = split(dict(best.config), p.estimators)
-    categorical = [c.kind == "category" for c in p.columns]
-    tree = recipe(name, p.kind, params, categorical, study.seed, response=response_of(p.metric))
+    setting, config = FitSetting.of(p, study.seed), dict(best.config)
+    chosen, tree, _ = trial_recipe(config, setting)
     lines = imports(tree)
     stopping = study.task.early_stopping_rounds
-    fit = family(name).fit_watched if stopping else None
+    fit = chosen.fit_watched if stopping else None
+    program = ""
+    if study.task.programs.kind is not None:
+        program = program_text(config, p.space, setting)
+        lines.append("from types import SimpleNamespace")
     functions: list[Callable[..., object]] = [
         splits.evenly, splits.alone, splits.hold_out, splits.group_folds,
         splits.folds_once, splits.make_folds,
@@ -47,10 +51,13 @@ def train_script(study: ReportedStudy, best: TrialState) -> str:
     text = template.render(
         study=" ".join(plain(study.name).split()).replace("\\", "/").replace('"', "'"),
         needs="".join(f", {n}" for n in sorted({line.split()[1].split(".")[0] for line in lines}
-                                                - {"sklearn"})),
+                                                - {"sklearn", "types", "numpy"})),
         trial=best.number,
         imports=sorted([*lines, "from sklearn.metrics import get_scorer"]),
         pipeline=source(tree, "    "),
+        program=_without_imports(program),
+        kind=repr(p.kind),
+        columns=[(c.name, c.kind) for c in p.columns] if program else [],
         constants={k: repr(c) for k, c in constants.items()},
         functions=[inspect.getsource(f).strip() + "\n" for f in functions],
         hold_out=splits.hold_out.__name__,
@@ -61,8 +68,15 @@ def train_script(study: ReportedStudy, best: TrialState) -> str:
     return f"{text}\n"
 
 
-def response_of(metric: str) -> str:
-    """What a scorer asks an estimator for, in scikit-learn's words."""
-    from sklearn.metrics import get_scorer
 
-    return str(get_scorer(metric)._response_method)
+def incumbent_program(study: ReportedStudy, best: TrialState) -> str:
+    """The program of a trial, as `core.programs` takes it."""
+    setting = FitSetting.of(study.problem, study.seed)
+    return program_text(dict(best.config), study.problem.space, setting)
+
+
+def _without_imports(program: str) -> str:
+    """SPACE and `build`; the script has the imports at its top, and the docstring of `build`."""
+    lines = program.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.startswith(("SPACE", "def "))), 0)
+    return "\n".join(lines[first:])

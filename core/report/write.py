@@ -29,8 +29,8 @@ def export(
     """Write everything a study leaves behind; the files written, in the order of their use.
 
     model_card.md, predict.py with the model fitted on all rows (pipeline.json says what each file
-    is), train.py with table.npz and table.json, best.toml, best.json, report.html, report.md.
-    Without a complete trial there are only the reports.
+    is), train.py with table.npz and table.json, program.py of a study of programs, best.toml,
+    best.json, report.html, report.md. Without a complete trial there are only the reports.
 
     Args:
         runner: of the study's task; writes the table and fits the pipeline. Without it there are
@@ -67,16 +67,19 @@ def export(
 def _scripts(
     study: ReportedStudy, best: TrialState, folder: Path, runner: TrialRunner
 ) -> list[Path]:
-    """predict.py and train.py, and the table that the latter reads."""
+    """predict.py and train.py, the table that the latter reads, and the program if there is one."""
     from hyperllama.core.report.bundle import predict_script
-    from hyperllama.core.report.script import train_script
+    from hyperllama.core.report.script import incumbent_program, train_script
 
     table = folder / "table.npz"
     runner.save_table(table)
-    return [
+    found = [
         _put(folder / "predict.py", predict_script()),
         _put(folder / "train.py", train_script(study, best)), table, table.with_suffix(".json"),
     ]
+    if study.task.programs.kind is not None:
+        found.append(_put(folder / "program.py", incumbent_program(study, best)))
+    return found
 
 
 def _model(

@@ -18,13 +18,17 @@ class Condition:
 
 @dataclass(frozen=True)
 class Param:
-    """One hyperparameter: its domain, the library's default, what it does, when it is active."""
+    """One hyperparameter: its domain, the library's default, what it does, when it is active.
+
+    `prior` says how often which values were best elsewhere, as (value, share) pairs; mostly empty.
+    """
 
     name: str
     domain: Domain
     default: Value = None
     description: str = ""
     when: Condition | None = None
+    prior: tuple[tuple[Value, float], ...] = ()
 
     @property
     def frozen(self) -> bool:

@@ -73,10 +73,12 @@ def start(
         HyperLlamaError: the task, the table, the model or the storage cannot be used; the study's
             name is taken; the study failed for good. In all but the last case nothing is left.
     """
-    from hyperllama.core.task import load_task, standalone_text
+    from hyperllama.core.task import load_task, standalone_text, with_programs
 
     text = standalone_text(task) if isinstance(task, Path) else _text_of(task)
     task = load_task(task) if isinstance(task, Path) else task
+    if options.programs is not None:
+        text, task = with_programs(text, task, options.programs)
     claim = _claim(study, task.name)
     try:
         folder, name = claim.folder, claim.folder.name

@@ -34,6 +34,7 @@ class Options:
         gpu_layers: "auto", "none", "all", or a number.
         context_length: tokens; 0 takes the model's own, capped.
         prompt: how a chat model is asked, see `core.task.prompt_options`; over what the task says.
+        programs: the kind of programs that a new study tries, over what the task says.
     """
 
     proposer: str | None = None
@@ -47,6 +48,7 @@ class Options:
     context_length: Annotated[int, Field(ge=0)] | None = None
     temperature: Annotated[float, Field(ge=0, le=10)] | None = None
     prompt: Mapping[str, Any] | None = None
+    programs: Annotated[str, Field(pattern=r"^pipeline$")] | None = None
 
     @property
     def budget_s(self) -> float | None:
@@ -156,6 +158,11 @@ def over_stored(options: Options, attrs: Mapping[str, Any], study: str, more: in
         raise StudyError(
             f"the study {study!r} was started with seed {stored.get('seed')}",
             "the seed of a study cannot change; start another study",
+        )
+    if options.programs not in (None, stored.get("programs")):
+        raise StudyError(
+            f"the study {study!r} was started without programs",
+            "its space cannot change; start another study",
         )
     options = options.over(stored)
     _check_templates(options)

@@ -13,6 +13,7 @@ from hyperllama.core.task.load import (
     parse_task,
     sample_tasks,
     standalone_text,
+    with_programs,
 )
 from hyperllama.core.task.resolve import Problem, resolve
 from hyperllama.core.task.spec import Budget, Limits, Override, Task, Validation
@@ -31,4 +32,5 @@ __all__ = [
     "resolve",
     "sample_tasks",
     "standalone_text",
+    "with_programs",
 ]

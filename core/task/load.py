@@ -14,7 +14,8 @@ from hyperllama.core.data.source import DataSpec, wrong
 from hyperllama.core.errors import SpaceError, TaskError
 from hyperllama.core.task import metrics
 from hyperllama.core.task.overrides import check_without_table
-from hyperllama.core.task.spec import Budget, Limits, Override, Task, Validation
+from hyperllama.core.task.pipeline_space import PREFIX
+from hyperllama.core.task.spec import Budget, Limits, Override, Programs, Task, Validation
 from hyperllama.core.text import allowed, one_line, plain, shown
 
 if sys.version_info >= (3, 11):
@@ -30,6 +31,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "validation": Validation,
     "budget": Budget,
     "limits": Limits,
+    "programs": Programs,
     "space": Override,
 }
 
@@ -114,6 +116,16 @@ def standalone_text(path: str | Path) -> str:
         document["prompt"]["templates"] = task.prompt["templates"]
     document.setdefault("name", task.name)
     return tomlkit.dumps(document)
+
+
+def with_programs(text: str, task: Task, kind: str) -> tuple[str, Task]:
+    """A task that tries programs of a kind: its text and the task itself."""
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    document.setdefault("programs", tomlkit.table())["kind"] = kind
+    programs = Programs.model_validate({**task.programs.model_dump(), "kind": kind})
+    return tomlkit.dumps(document), task.model_copy(update={"programs": programs})
 
 
 def _text(file: Path) -> str:
@@ -201,6 +213,13 @@ def _space(file: Path, raw: dict[str, Any]) -> None:
 
     for key, value in space.items():
         path = f"space.{key}"
+        if key.startswith(PREFIX) or f"{key}." == PREFIX:
+            inner = {key: value} if key.startswith(PREFIX) else {
+                f"{PREFIX}{n}": v for n, v in dict(value).items()
+            }  # fmt: skip
+            flat |= {n: (path, v if isinstance(v, dict) else {"value": v})
+                     for n, v in inner.items()}  # fmt: skip
+            continue
         prefix, dot, rest = key.partition(".")
         chosen = canonical_name(prefix)
         if chosen is not None and (dot or isinstance(value, dict)):

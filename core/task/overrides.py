@@ -26,22 +26,43 @@ from hyperllama.core.space import (
     Value,
     reachable,
 )
+from hyperllama.core.task.pipeline_space import PREFIX, PipelineFacts, pipeline_params
 from hyperllama.core.task.spec import Override, Task
 from hyperllama.core.text import allowed, nearest, shown
 
 _OURS = {"random_state", "random_seed", "n_jobs", "thread_count", "verbose", "verbosity",
          "early_stopping_rounds"}
 """Arguments of the library's classes that are set for every trial."""
-_ANY_TABLE = Facts(rows=1000, features=20, classes=2, minority_share=0.5)
+_ANY_TABLE = Facts(rows=1000, features=20, classes=2, minority_share=0.5, categorical_share=0.5,
+                   missing_share=0.1)
 
 
-def make_space(task: Task, kind: str, facts: Facts) -> SearchSpace:
+def default_space(task: Task, kind: str, facts: Facts, metric: str, dates: bool) -> SearchSpace:
+    """The space of a task's families, and of its pipelines where it asks for them.
+
+    Args:
+        metric: name of the scorer; empty where it is not known yet.
+        dates: whether columns hold parts of dates.
+    """
+    space = joint_space(task.estimators, kind, facts)
+    if task.programs.kind != "pipeline":
+        return space
+    about = PipelineFacts(kind, facts, metric, tuple(task.estimators), dates)
+    return SearchSpace([*space, *pipeline_params(about)])
+
+
+def make_space(
+    task: Task, kind: str, facts: Facts, metric: str = "", dates: bool = False
+) -> SearchSpace:
     """The search space of a task: the default one with the changes of its [space].
+
+    Args:
+        metric, dates: see `default_space`.
 
     Raises:
         TaskError: a change contradicts itself or what the parameter is, or leaves nothing to tune.
     """
-    params = {p.name: p for p in joint_space(task.estimators, kind, facts)}
+    params = {p.name: p for p in default_space(task, kind, facts, metric, dates)}
     for name, change in task.space.items():
         params[name] = _changed(task, name, params.get(name), change)
     ordered = _parents_first(task, params)
@@ -68,7 +89,7 @@ def check_without_table(task: Task) -> None:
     for kind in kinds:
         try:
             check_kind(task, kind)
-            make_space(task, kind, _ANY_TABLE)
+            make_space(task, kind, _ANY_TABLE, task.metric or "neg_log_loss", dates=True)
             return
         except TaskError as error:
             failure = failure or error
@@ -101,7 +122,7 @@ def check_additions(task: Task, kind: str, facts: Facts) -> None:
     """
     default = joint_space(task.estimators, kind, facts)
     for name in task.space:
-        if name in default:
+        if name in default or name.startswith(PREFIX):
             continue
         chosen, own = _owner(task, name)
         known = _arguments(chosen, kind)
@@ -138,6 +159,10 @@ def _none(value: Value) -> Value:
 
 def _changed(task: Task, name: str, old: Param | None, change: Override) -> Param:
     key = f"space.{name}"
+    if old is None and name.startswith(PREFIX):
+        raise task.wrong(key, "is no choice of the pipeline here",
+                         'it needs [programs] kind = "pipeline", and a table where it has an '
+                         "effect")
     when = old.when if old is not None else None
     if change.when is not None:
         when = _condition(task, name, change)
@@ -156,7 +181,8 @@ def _changed(task: Task, name: str, old: Param | None, change: Override) -> Para
     if "value" in change.model_fields_set:
         default = _none(change.value)
     description = change.description or (old.description if old is not None else "")
-    return Param(name, domain, default, description, when)
+    kept = tuple(pair for pair in old.prior if domain.contains(pair[0])) if old else ()
+    return Param(name, domain, default, description, when, kept)
 
 
 def _domain(task: Task, key: str, was: Domain | None, change: Override) -> Domain:

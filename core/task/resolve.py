@@ -16,6 +16,7 @@ from hyperllama.core.task.overrides import (
     check_kind,
     make_space,
 )
+from hyperllama.core.task.pipeline_space import has_dates
 from hyperllama.core.task.spec import Task, Validation
 from hyperllama.core.text import allowed, shown
 
@@ -88,7 +89,10 @@ def resolve(task: Task, table: Table) -> Problem:
     metric = _metric(task, table, str(validation.method))
     facts = table.facts(rows=table.n_rows - round(table.n_rows * validation.test_share))
     check_additions(task, kind, facts)
-    space = make_space(task, kind, facts)
+    space = make_space(task, kind, facts, metric, has_dates(table.columns))
+    if task.early_stopping_rounds is not None and task.programs.kind is not None:
+        raise task.wrong("early_stopping_rounds", "has no effect on whole pipelines",
+                         "leave it out, or [programs]")
     if task.early_stopping_rounds is not None and not any(
         family(n).fit_watched for n in task.estimators
     ):

@@ -87,6 +87,13 @@ class Limits(TomlTable):
     threads: int | None = Field(default=None, ge=1, le=1024)
 
 
+class Programs(TomlTable):
+    """Whether whole pipelines are tried, and who may write them."""
+
+    kind: Literal["pipeline"] | None = None
+    """pipeline: choices of preparation, voting and targets beside the estimator's own."""
+
+
 class Override(TomlTable):
     """What a task says about one hyperparameter: freeze it, change its bounds, or add it.
 
@@ -140,6 +147,7 @@ class Task(TomlTable):
     validation: Validation = Field(default_factory=Validation)
     budget: Budget = Field(default_factory=Budget)
     limits: Limits = Field(default_factory=Limits)
+    programs: Programs = Field(default_factory=Programs)
     early_stopping_rounds: int | None = Field(default=None, ge=1)
     """Boosters stop when so many rounds brought nothing on a part of the training rows."""
     prompt: dict[str, Scalar] = Field(default_factory=dict)

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hyperllama.tui.cli.bench_programs import HELP as PROGRAMS
+from hyperllama.tui.cli.bench_programs import add_programs, run_programs
+
 if TYPE_CHECKING:
     from hyperllama.core.experiments.problems.base import BenchProblem
     from hyperllama.core.experiments.reading import Comparison
@@ -37,6 +40,8 @@ def add(parser: argparse.ArgumentParser) -> None:
                               epilog=EPILOG)  # fmt: skip
         _ADD[name](sub)
         _add_common(sub)
+    sub = what.add_parser("programs", help=PROGRAMS, description=PROGRAMS[0].upper() + PROGRAMS[1:])
+    add_programs(sub)
     sub = what.add_parser("report", help="the figures of finished results again")
     sub.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="OUT of a bench")
     _add_figures(sub)
@@ -158,6 +163,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.what == "report":
         return _report(arguments)
+    if arguments.what == "programs":
+        return run_programs(arguments)
     from hyperllama.core.experiments.running.workers import ONE_THREAD
     from hyperllama.core.storage.paths import home
     from hyperllama.tui.cli.progress_line import ProgressLine

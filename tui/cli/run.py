@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from hyperllama.tui.cli.options import add_study_options, options_from
 
@@ -19,6 +20,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK", help="a task file, or the name of a sample task")
     parser.add_argument("--study", metavar="NAME", help="its name (default: the task's)")
     parser.add_argument("--seed", type=int, metavar="N", help="default: the task's")
+    parser.add_argument(
+        "--programs", choices=("pipeline",),
+        help="pipeline: try whole pipelines, preparation and voting too (docs/programs.md)",
+    )  # fmt: skip
     add_study_options(parser)
 
 
@@ -36,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from hyperllama.core.study.opening import start
 
-    options = options_from(arguments)
+    options = replace(options_from(arguments), programs=arguments.programs)
     return run_here(
         arguments,
         lambda listener, interrupted: start(

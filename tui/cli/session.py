@@ -160,6 +160,7 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
         ("--minutes", arguments.minutes),
         ("--threads", arguments.threads),
         ("--seed", arguments.seed),
+        ("--programs", getattr(arguments, "programs", None)),
     )
     pairs = (*pairs, *(("--prompt", text) for text in arguments.prompt or ()))
     given = [part for flag, value in pairs if value is not None for part in (flag, str(value))]

@@ -28,6 +28,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trial", type=int, metavar="N", help="one trial with its prompt, reply and reasoning"
     )
+    parser.add_argument(
+        "--program", type=int, metavar="N", help="the program of a trial; reads the table"
+    )
     parser.add_argument("--follow", action="store_true", help="watch it until it ends")
     add_storage(parser)
 
@@ -41,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     stored = read_stored(arguments.study, arguments.storage)
     if arguments.trial is not None:
         return _one(stored, arguments.trial, arguments.json)
+    if arguments.program is not None:
+        return _program(stored, arguments.program)
     state = state_of(stored)
     if arguments.json:
         print(json.dumps(as_json(stored, state), ensure_ascii=False, indent=1))
@@ -121,16 +126,29 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
         print(f"go on with: hyperllama resume {stored.name}")
 
 
-def _one(stored: StoredStudy, number: int, as_object: bool) -> int:
-    from hyperllama.core.storage.folder import PROPOSALS
-    from hyperllama.core.storage.proposal_log import read_proposals
+def _program(stored: StoredStudy, number: int) -> int:
+    from hyperllama.core.report.programs import trial_program
 
+    print(trial_program(stored, _found(stored, number)), end="")
+    return 0
+
+
+def _found(stored: StoredStudy, number: int) -> StoredTrial:
+    """A trial by its number."""
     trial = next((t for t in stored.trials if t.number == number), None)
     if trial is None:
         raise StudyError(
             f"the study {stored.name!r} has no trial {number}",
             f"it has trials 0 to {len(stored.trials) - 1}" if stored.trials else "it has none yet",
         )
+    return trial
+
+
+def _one(stored: StoredStudy, number: int, as_object: bool) -> int:
+    from hyperllama.core.storage.folder import PROPOSALS
+    from hyperllama.core.storage.proposal_log import read_proposals
+
+    trial = _found(stored, number)
     record: dict[str, Any] = {}
     if stored.task_file is not None:
         for found in read_proposals(stored.task_file.with_name(PROPOSALS)):

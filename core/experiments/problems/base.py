@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ class BenchProblem(ABC):
         spec: JSON-able recipe that another process opens the same problem from; None where a
             problem was made by hand, which then cannot be run by workers.
         seeded: whether losses differ between seeds; noisy: whether `judge` differs from `observe`.
+        lazily_judged: whether only incumbents are judged, because that is dear.
         identity: of what is behind the losses (data, folds, versions), where the recipe and the
             space do not tell.
         evidence: False where results prove nothing.
@@ -56,6 +58,7 @@ class BenchProblem(ABC):
     spec: Mapping[str, Any] | None = None
     seeded: bool = False
     noisy: bool = False
+    lazily_judged: bool = False
     identity: str = ""
     evidence: bool = True
 
@@ -91,6 +94,10 @@ class BenchProblem(ABC):
         text += self.identity
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
+    def for_contender(self, options: Mapping[str, Any]) -> BenchProblem:
+        """The problem for a contender with these options; the same for all, unless it says so."""
+        return self
+
     def tell_less(self, known: str) -> None:
         """Withhold from contenders what `known` leaves out; see `KNOWN`."""
         if known in ("family", "nothing"):
@@ -105,6 +112,7 @@ class SeededProblem:
     def __init__(self, problem: BenchProblem, seed: int) -> None:
         self._problem, self._seed = problem, seed
         self.space = problem.space
+        self._least = math.inf
 
     def setting(self, seed: int, budget: int) -> ProposerSetting:
         """What a study would tell a proposer."""
@@ -123,6 +131,11 @@ class SeededProblem:
 
     def judged(self, config: Config) -> float | None:
         """Value without noise; None where there is none or the value is without noise anyway."""
+        if self._problem.lazily_judged:
+            seen = self._problem.observe(config, self._seed)
+            if seen is None or not seen < self._least:
+                return None  # it is no incumbent
+            self._least = seen
         loss = self._problem.judge(config, self._seed) if self._problem.noisy else None
         return None if loss is None else -loss
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from hyperllama.core.experiments.problems.base import BenchProblem
 from hyperllama.core.experiments.problems.landscapes import Landscape
+from hyperllama.core.experiments.problems.programs import ProgramProblem
 from hyperllama.core.experiments.problems.tables import TableProblem
 from hyperllama.core.experiments.problems.tabular import open_tabular
 
@@ -20,6 +21,8 @@ def open_problem(spec: Mapping[str, Any]) -> BenchProblem:
     rest = {k: v for k, v in spec.items() if k not in ("suite", "fingerprint")}
     if spec["suite"] == "landscapes":
         return Landscape(**rest)
+    if spec["suite"] == "programs":
+        return ProgramProblem(**rest)
     if spec["suite"] == "tables":
         return TableProblem(**rest)
     return open_tabular(rest)

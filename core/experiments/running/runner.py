@@ -269,7 +269,8 @@ class CellPlayer:
 
     def _cell_task(self, grid: ExperimentGrid, cell: Cell, contender: Contender) -> CellTask:
         if not isinstance(grid.tasks[cell.task], str):
-            return SeededProblem(self.problem(grid, cell.task), cell.seed)
+            problem = self.problem(grid, cell.task).for_contender(contender.options)
+            return SeededProblem(problem, cell.seed)
         if contender.model and contender.model != self._model:
             close_engines()  # models of comparisons may be large: one at a time
             self._model = contender.model

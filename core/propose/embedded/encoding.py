@@ -63,13 +63,17 @@ def knows(family_name: str) -> bool:
 def encoded(space: SearchSpace, estimator: str, prefix: str = "") -> list[EncodedParam]:
     """The free hyperparameters of a space whose names have the prefix, in its order.
 
+    Those with a prior of their own are left out, unless there are no others: the models were not
+    trained on them.
+
     Args:
         estimator: the family's name; "" if unknown.
     """
     known = canonical_name(estimator) if estimator else None
     aliases = {**family(known).aliases, **family(known).embedded_names} if known else {}
     taken: set[int] = set()
-    names = {p: p.name.removeprefix(prefix) for p in space.free if p.name.startswith(prefix)}
+    free = [p for p in space.free if not p.prior] or list(space.free)
+    names = {p: p.name.removeprefix(prefix) for p in free if p.name.startswith(prefix)}
     return [
         _encoded(p, dialect.identity(aliases.get(name, name), taken)) for p, name in names.items()
     ]

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from hyperllama.core.estimators import CHOICE
 from hyperllama.core.propose.embedded import encoding
 from hyperllama.core.propose.embedded.encoding import EncodedParam
 from hyperllama.core.propose.engine_session import EngineSession, token_counts
-from hyperllama.core.space import Config, SearchSpace, Value
+from hyperllama.core.space import Config, Param, SearchSpace, Value
 from hyperllama.core.trials import ProposerSetting
 from hyperllama.models.embedded import dialect
 from hyperllama.models.engine import (
@@ -119,9 +121,13 @@ class EmbeddedModel:
         runs = self._generated(prompt, _segments(axes, plan), seed, samples)
         completions = [c for run in runs for c in run.completions]
         beliefs = completions[0].beliefs
+        asked = {p.param.name for p in params}
+        others = [p for p in space.free if p.prior and p.name not in asked]
         return Draws(
             tuple(
-                space.complete({**fixed, **_values(params, c.values, seed + i)})
+                space.complete({
+                    **fixed, **_drawn(others, seed + i), **_values(params, c.values, seed + i)
+                })
                 for i, c in enumerate(completions)
             ),
             tuple(_plan(params, c.values, len(plan)) for c in completions),
@@ -131,7 +137,8 @@ class EmbeddedModel:
                     for t, share in beliefs[f"value{i}"]
                 ]
                 for i, p in enumerate(params)
-            },
+            }
+            | {p.name: p.prior for p in others},
             _shares(params, incumbent, beliefs) if incumbent else {},
             incumbent,
             estimator if chosen else "",
@@ -195,6 +202,16 @@ def _segments(axes: Sequence[dialect.DialectParam], plan: Sequence[Sequence[int]
         segments.append(Tokens(f"value{i}", tuple(axis.allowed), belief=True))
         lead = ""
     return segments
+
+
+def _drawn(params: Sequence[Param], seed: int) -> Config:
+    """Values that the model is not asked for, each by its prior."""
+    rng = np.random.default_rng(seed % 2**32)
+    found: Config = {}
+    for p in params:
+        shares = np.array([share for _, share in p.prior])
+        found[p.name] = p.prior[rng.choice(len(shares), p=shares / shares.sum())][0]
+    return found
 
 
 def _values(params: Sequence[EncodedParam], values: Mapping[str, Any], seed: int) -> Config:
