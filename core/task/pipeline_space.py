@@ -75,7 +75,8 @@ def _choice(
 
 
 def _voting(about: PipelineFacts, voted: Condition) -> list[Param]:
-    shares = (0.15, 0.35, 0.1, 0.4) if about.kind == "classification" else (0.15, 0.1, 0.15, 0.6)
+    ordered = about.metric.startswith("roc_auc")
+    shares = (0.3, 0.45, 0.05, 0.2) if ordered else (0.3, 0.08, 0.07, 0.55)
     return [
         _choice("vote", ("alone", "linear", "trees", "both"), shares,
                 "whose predictions are averaged with the estimator's: those of a linear model, of "

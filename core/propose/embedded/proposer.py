@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyperllama.core.estimators import CHOICE, family
 from hyperllama.core.events import Noted
@@ -22,6 +23,8 @@ from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, Pr
 from hyperllama.core.trials.history import TrialHistory, rng_for, seed_for, succeeded
 from hyperllama.models.embedded.dialect import KNOWN
 
+_STRUCTURES = 2
+"""Structures of a pipeline that are opened: to vote, and not to."""
 _SAMPLES = (1, 8)
 """One completion; where that was tried before, several at once."""
 OPENING = 4
@@ -114,6 +117,7 @@ class EmbeddedProposer:
         allowed = np.array([self._history.is_new(space, c) for c in draws.configs])
         if not allowed.any():
             return None
+        allowed = self._with_structure(space, draws, allowed)
         tried = [
             t.config
             for t in self._history.trials
@@ -124,6 +128,26 @@ class EmbeddedProposer:
         points = np.array([space.to_unit(c) for c in (*draws.configs, *tried)])[:, drawn]
         count = len(draws.configs)
         return self._proposal(draws, most_covering(points[:count], allowed, points[count:]))
+
+    def _with_structure(
+        self, space: SearchSpace, draws: Draws, allowed: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """The allowed draws with the structure that is due, where the space has structures.
+
+        The first hyperparameter with a prior decides the structure. Its two likeliest values open,
+        then the better of the two goes on.
+        """
+        chosen = next((p for p in space.free if p.prior), None)
+        if chosen is None:
+            return allowed
+        opened = [t for t in self._history.trials if t.proposer == self.name]
+        likely = [v for v, _ in sorted(chosen.prior, key=lambda pair: -pair[1])[:_STRUCTURES]]
+        due = next((v for v in likely if all(t.config.get(chosen.name) != v for t in opened)), None)
+        if due is None:
+            scored = [t for t in opened if succeeded(t)] or opened
+            due = max(scored, key=lambda t: t.value or 0.0).config.get(chosen.name)
+        fitting = allowed & np.array([c.get(chosen.name) == due for c in draws.configs])
+        return fitting if fitting.any() else allowed
 
     def _untried(self, space: SearchSpace, draws: Draws) -> list[Proposal]:
         """The different configurations among the draws that were not tried yet."""

@@ -26,6 +26,8 @@ LogPrior = Callable[[Floats], Floats]
 
 RANDOM = 400
 NEAR = 200
+_CHANGED = 0.05
+"""Share of the candidates in which a choice of a pipeline differs from a good trial's."""
 MOST_TRIALS = 150
 """Trials the GP is fitted to: the best two thirds and the latest; a fit stays below 50 ms."""
 
@@ -78,7 +80,7 @@ def suggest(
         Exhausted: every configuration of the space was tried.
     """
     gp, y = _fitted(space, history)
-    u = _candidates(gp, y, rng)
+    u = _candidates(gp, y, rng, _structure(space))
     if candidates:
         u = np.concatenate([u, [space.to_unit(c) for c in candidates]])
     best = float(gp.predict_mean(gp.x).max())
@@ -92,7 +94,7 @@ def suggest(
     values = utility(u)
     for width in (0.1, 0.03):  # climb from the best few
         top = np.repeat(u[np.argsort(values)[-4:]], 24, axis=0)
-        moved = _moved(top, width, gp, rng)
+        moved = _moved(top, width, gp, rng, _structure(space))
         u, values = np.concatenate([u, moved]), np.concatenate([values, utility(moved)])
     ordered = (space.from_unit(u[i]) for i in np.argsort(values)[::-1][:200])
     config = next((c for c in ordered if history.is_new(space, c)), None)
@@ -135,17 +137,36 @@ def _kept(scored: list[tuple[Config, float]]) -> list[tuple[Config, float]]:
     return [scored[i] for i in sorted(best | set(rest))]
 
 
-def _candidates(gp: GaussianProcess, y: Floats, rng: np.random.Generator) -> Floats:
-    """Coordinates to consider, shape (RANDOM + NEAR, n_free)."""
+def _structure(space: SearchSpace) -> NDArray[np.bool_]:
+    """Which coordinates say what a pipeline is made of, shape (n_free,)."""
+    return np.array([bool(p.prior) for p in space.free])
+
+
+def _candidates(
+    gp: GaussianProcess, y: Floats, rng: np.random.Generator, structure: NDArray[np.bool_]
+) -> Floats:
+    """Coordinates to consider, shape (RANDOM + NEAR, n_free).
+
+    The structure of a pipeline is mostly that of one of the best trials: there are too many for
+    trials to tell apart.
+    """
     d = gp.x.shape[1]
-    everywhere = rng.random((RANDOM, d))
     top = gp.x[np.argsort(y)[-3:]]
-    return np.concatenate([everywhere, _moved(np.resize(top, (NEAR, d)), 0.15, gp, rng)])
+    everywhere = rng.random((RANDOM, d))
+    if structure.any():
+        kept = structure & (rng.random((RANDOM, d)) >= _CHANGED)
+        everywhere = np.where(kept, np.resize(top, (RANDOM, d)), everywhere)
+    near = _moved(np.resize(top, (NEAR, d)), 0.15, gp, rng, structure)
+    return np.concatenate([everywhere, near])
 
 
-def _moved(u: Floats, width: float, gp: GaussianProcess, rng: np.random.Generator) -> Floats:
+def _moved(
+    u: Floats, width: float, gp: GaussianProcess, rng: np.random.Generator,
+    structure: NDArray[np.bool_],
+) -> Floats:  # fmt: skip
     """Neighbours of `u`: some coordinates moved, numbers a little, categories anywhere."""
-    chosen = rng.random(u.shape) < max(0.3, 1.5 / u.shape[1])
+    share = np.where(structure, _CHANGED, max(0.3, 1.5 / u.shape[1]))
+    chosen = rng.random(u.shape) < share
     step = width * np.clip(gp.length, 0.3, 2.0)
     numbers: NDArray[np.float64] = u + step * rng.standard_normal(u.shape)
     other = np.where(gp.categorical, rng.random(u.shape), np.clip(numbers, 0.0, 1.0 - 1e-9))
