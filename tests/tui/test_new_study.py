@@ -14,7 +14,8 @@ from textual.widgets import Input
 from hyperllama.core.task.draft.server import DraftServer
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content import draft as drafts
-from hyperllama.tui.content.draft import complete, range_value
+from hyperllama.tui.content.draft import range_value
+from hyperllama.tui.content.paths import complete
 from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.new_study import NewStudy

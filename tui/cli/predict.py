@@ -24,6 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="a study, or a folder that `hyperllama export` wrote")
     add_options(parser)
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="for the fit")
+    parser.add_argument("--progress", type=float, default=30.0, help=argparse.SUPPRESS)
     add_storage(parser)
 
 
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.text import plain
     from hyperllama.tui.cli.progress_line import ProgressLine
 
-    line = ProgressLine()
+    line = ProgressLine(arguments.progress)
     model = _model(arguments, line)
     output = arguments.output and arguments.output.expanduser()
     found = predict_file(

@@ -8,10 +8,15 @@ import time
 
 
 class ProgressLine:
-    """Rewrites a line on a terminal; elsewhere it writes one every half minute."""
+    """Rewrites a line on a terminal; elsewhere it writes one now and then.
 
-    def __init__(self) -> None:
+    Args:
+        every_s: how often, in seconds, where there is no terminal.
+    """
+
+    def __init__(self, every_s: float = 30.0) -> None:
         self._terminal = sys.stderr.isatty()
+        self._every_s = 0.2 if self._terminal else every_s
         self._last_s = 0.0
 
     def show(self, text: str, at_once: bool = False) -> None:
@@ -21,7 +26,7 @@ class ProgressLine:
             at_once: show it anyway.
         """
         now = time.monotonic()
-        if now - self._last_s < (0.2 if self._terminal else 30.0) and not at_once:
+        if now - self._last_s < self._every_s and not at_once:
             return
         self._last_s = now
         if self._terminal:

@@ -16,8 +16,6 @@ from hyperllama.models.process import python_argv
 from hyperllama.tui.processes.child import JsonChild
 from hyperllama.tui.text import bounds
 
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow", ".gz", ".zst")
-
 
 class Draft:
     """The text of a task file and what is known of it.
@@ -163,25 +161,6 @@ def free_file(folder: Path, like: Path) -> Path:
 def _own(file: Path) -> bool:
     """Whether the file is the user's own, not one that ships."""
     return Path(__file__).resolve().parents[2] / "sample_tasks" != file.resolve().parent
-
-
-def complete(text: str) -> tuple[Path, list[Path]]:
-    """(folder, what in it begins as typed): folders first, then tables; hidden ones on demand.
-
-    `text` is what was typed: "", "da", "data/", "~/x".
-    """
-    typed = Path(text).expanduser() if text else Path()
-    whole = text.endswith("/") or not text or text.rpartition("/")[2] in (".", "..")
-    folder = Path.cwd() / (typed if whole else typed.parent)
-    start = "" if whole else typed.name.casefold()
-    try:
-        found = [p for p in folder.iterdir() if p.name.casefold().startswith(start)]
-    except OSError:
-        return folder, []
-    if not start.startswith("."):
-        found = [p for p in found if not p.name.startswith(".")]
-    shown = [p for p in found if p.is_dir() or p.name.lower().endswith(TABLES)]
-    return folder, sorted(shown, key=lambda p: (not p.is_dir(), p.name.casefold()))
 
 
 def place(value: float, low: float, high: float, log: bool) -> float:

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -349,6 +349,46 @@ async def _export(name: str, folder: Path, *options: str) -> list[Path]:
         said_why = words.rpartition("hyperllama: ")[2] or "no reason was given"
         raise StudyError(f"Nothing was written: {said_why}")
     return [Path(line) for line in said.decode("utf8", "replace").splitlines()]
+
+
+async def predict(
+    name: str, rows: Path, output: Path, say: Callable[[str], object]
+) -> list[str]:
+    """`hyperllama predict` in a process of its own; how the rows differ from the training rows.
+
+    Args:
+        say: told in a line what is being done.
+
+    Raises:
+        StudyError: nothing was predicted.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, "predict", name, str(rows), "-o", str(output), "--progress", "0.2",
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE, env=environment(), start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise StudyError(f"The prediction could not be started: {error}") from error
+    set_niceness(process.pid, STUDY_NICENESS)
+    assert process.stderr is not None
+    said: list[str] = []
+    try:
+        async for raw in process.stderr:
+            line = plain(raw.decode("utf8", "replace")).rstrip()
+            said.append(line)
+            if not line.startswith("! "):
+                say(line)
+        await process.wait()
+    finally:
+        if process.returncode is None:  # it is no longer wanted
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        why = "\n".join(said).rpartition("hyperllama: ")[2].strip() or "no reason was given"
+        message, _, hint = why.partition("\n")
+        raise StudyError(f"Nothing was predicted: {message}", hint.strip())
+    return [line[2:] for line in said if line.startswith("! ")]
 
 
 async def resume(name: str) -> FolderLink:

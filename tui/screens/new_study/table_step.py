@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from hyperllama.core.text import plain
-from hyperllama.tui.content.draft import complete
+from hyperllama.tui.content.paths import complete
 from hyperllama.tui.screens.new_study.base import FormScreen, short
 from hyperllama.tui.widgets.form.table_look import ColumnList, Files, target_picture
 from hyperllama.tui.widgets.lists.rows import Rows

@@ -19,6 +19,7 @@ from hyperllama.tui import actions
 from hyperllama.tui.content import layout
 from hyperllama.tui.dialogs import TextDialog
 from hyperllama.tui.dialogs.arrangement import choose_columns, choose_filter, choose_sort
+from hyperllama.tui.dialogs.predict import PredictDialog
 from hyperllama.tui.dialogs.record import describe_records
 from hyperllama.tui.dialogs.trial import describe_trial
 from hyperllama.tui.screens.study.panes import StudyPanes
@@ -267,6 +268,13 @@ class StudyScreen(ReviewActions, SteeringActions, StudyPanes):
 
     def action_export(self) -> None:
         self.interface.write_winner(self.link.name)
+
+    def action_predict(self) -> None:
+        winner = self.state.winner
+        if winner is None:
+            self.interface.report("info", "No trial is complete yet, so there is no model.")
+        else:
+            self.app.push_screen(PredictDialog(self.link.name, winner.number))
 
     def action_follow(self) -> None:
         self.query_one(History).select(None)
