@@ -14,7 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ TRAIN_ROWS = 1000
 WATCHED_SHARE = 0.15
 """Share of a fold's training rows that early stopping sets apart."""
 CURVE_POINTS = 50
+CURVE_FACT_POINTS = 25  # stored with every trial
+Point = TypeVar("Point")
 
 
 class TrialFailed(Exception):
@@ -92,6 +94,7 @@ class Tally:
     warned: Counter[str] = field(default_factory=Counter)
     best: list[int] = field(default_factory=list)
     iterations: list[int] = field(default_factory=list)
+    curve: list[tuple[int, float]] = field(default_factory=list)
 
     def facts(self) -> dict[str, Any]:
         """See `Result.facts`."""
@@ -100,6 +103,9 @@ class Tally:
             found["best_iteration"] = round(sum(self.best) / len(self.best))
         if self.iterations:
             found["iterations"] = round(sum(self.iterations) / len(self.iterations))
+        if len(self.curve) > 1:
+            points = _spread_out(self.curve, CURVE_FACT_POINTS)
+            found["curve"] = [[at, float(f"{v:.6g}")] for at, v in points if math.isfinite(v)]
         if self.warned:
             found["warnings"] = [
                 line if n == 1 else f"{line} ({n} times)" for line, n in self.warned.most_common(5)
@@ -257,6 +263,8 @@ class Evaluator:
         best = None
         if curve:
             tally.iterations.append(rounds[-1] + 1)
+            if number == 0:
+                tally.curve = [(1 + r, v) for r, v in zip(rounds, curve, strict=True)]
             if f.fit_watched is not None:
                 best = rounds[int(np.argmax(curve))]
                 tally.best.append(best)
@@ -361,10 +369,14 @@ def _one_failure(where: str) -> Iterator[None]:
 
 def thinned(curve: Sequence[float]) -> tuple[float, ...]:
     """At most 50 points of a curve, evenly spaced with both ends; six digits each."""
-    if len(curve) > CURVE_POINTS:
-        picked = np.linspace(0, len(curve) - 1, CURVE_POINTS).round().astype(int)
-        curve = [curve[i] for i in picked]
-    return tuple(float(f"{v:.6g}") for v in curve if math.isfinite(v))
+    return tuple(float(f"{v:.6g}") for v in _spread_out(curve, CURVE_POINTS) if math.isfinite(v))
+
+
+def _spread_out(points: Sequence[Point], most: int) -> list[Point]:
+    """At most `most` of the points, evenly spaced with both ends."""
+    if len(points) <= most:
+        return list(points)
+    return [points[i] for i in np.linspace(0, len(points) - 1, most).round().astype(int)]
 
 
 def described(error: BaseException) -> str:

@@ -56,7 +56,8 @@ class Result:
         seconds: wall time as the parent saw it.
         peak_memory_mb: largest resident memory of the child during the trial, the table included.
         facts: short plain facts: "warnings" (list of lines), "best_iteration" (mean over folds),
-            "iterations" (fitted, mean over folds).
+            "iterations" (fitted, mean over folds), "curve" ([iteration, score] pairs of the first
+            fold, at most 25; see `FoldResult.curve`).
     """
 
     state: str

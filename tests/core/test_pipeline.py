@@ -127,6 +127,8 @@ def test_curves_rise_and_tell_the_best_iteration(name: str, kind: str) -> None:
     fold = next(evaluator.evaluate(config(name, kind), 0, None, tally))
     assert 2 <= len(fold.curve) <= 50 and fold.curve[-1] > fold.curve[0]
     assert tally.facts()["iterations"] >= len(fold.curve) - 1
+    stored = tally.facts()["curve"]
+    assert 2 <= len(stored) <= 25 and stored[-1] == [tally.facts()["iterations"], fold.curve[-1]]
     assert (fold.best_iteration is None) == (name == "mlp")
 
 

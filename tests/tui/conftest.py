@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from textual.pilot import Pilot
 
+from hyperllama.core.propose.gp.landscape import drawn, levels_of
 from hyperllama.models.gguf import Machine, ModelFile
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content import library
@@ -32,6 +35,33 @@ def plain_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "UTF-8")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+
+
+class ReckonedFit:
+    """Instead of the child process that fits the GP: a hill in the middle of the axes."""
+
+    def __init__(self, *args: object) -> None:
+        self.asked: list[Mapping[str, Any]] = []
+
+    async def ask(self, do: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked.append(fields)
+        low, high = min(fields["y"]), max(fields["y"])
+        hill = low + (high - low) * np.sin(np.pi * np.array(fields["across_at"]))
+        if do == "profile":
+            spread = 0.1 * (high - low)
+            lines = {"mean": hill, "low": hill - spread, "high": hill + spread}
+            return {name: values.tolist() for name, values in lines.items()}
+        grid = np.minimum(hill[None, :], np.array(fields["up_at"])[:, None] + low)
+        bands, lines_ = drawn(grid, levels_of(grid), fields["columns"], fields["rows"])
+        return {"levels": levels_of(grid), "bands": bands, "lines": lines_}
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def no_fitting_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hyperllama.tui.screens.study.screen.JsonChild", ReckonedFit)
 
 
 def keep_settings(text: str) -> None:

@@ -51,7 +51,7 @@ async def settle(pilot: Pilot[None]) -> None:
     """Everything is mounted, the words are rendered, and nothing is left to draw."""
     for _ in range(3):
         await pilot.pause()
-        words = [worker for worker in pilot.app.workers if worker.group == "reasoning"]
+        words = [w for w in pilot.app.workers if w.group in ("reasoning", "fit")]
         if words:  # an empty list would mean all, and a dialog's worker waits for keys
             await pilot.app.workers.wait_for_complete(words)
     lists = [m for screen in pilot.app.screen_stack for m in screen.query(ModelList)]

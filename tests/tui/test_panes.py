@@ -18,6 +18,7 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.experiments.panel import BaselineCurve, BaselinePanel
 from hyperllama.core.study import StateFold, StudyState
+from hyperllama.core.study.axes import axes_of
 from hyperllama.tui.content import layout, sentences
 from hyperllama.tui.dialogs import TextDialog
 from hyperllama.tui.preferences import settings
@@ -27,7 +28,6 @@ from hyperllama.tui.screens.study import StudyScreen
 from hyperllama.tui.widgets.study.history import History
 from hyperllama.tui.widgets.study.progress import VIEWS, ProgressPlot
 from hyperllama.tui.widgets.study.talk import Talk
-from hyperllama.tui.widgets.study.views import axes_of
 from tests.tui import recorded
 from tests.tui.conftest import Opened, keep_settings, text_of
 
@@ -112,7 +112,7 @@ async def test_what_a_model_says_reaches_no_terminal(opened: Opened) -> None:
 # Views
 
 
-async def test_the_progress_pane_has_five_views(opened: Opened, flown: recorded.Replay) -> None:
+async def test_the_progress_pane_has_six_views(opened: Opened, flown: recorded.Replay) -> None:
     async with opened(flown) as pilot:
         await pilot.press("3")
         plot = pilot.app.screen.query_one(ProgressPlot)
@@ -123,7 +123,8 @@ async def test_the_progress_pane_has_five_views(opened: Opened, flown: recorded.
             seen.append(text_of(pilot, "#progress"))
         assert plot.view == "best" and seen[0] == seen[-1]
         assert "52%" in seen[1] and "PED-ANOVA over 9 trials" in seen[1]
-        assert "learning_rate" in seen[2] and "up" in seen[3] and "trees" in seen[4]
+        assert "learning_rate" in seen[2] and "up" in seen[3] and "n_estimators" in seen[4]
+        assert "GP" in seen[3] and "no boosters" in seen[5]
 
 
 async def test_other_hyperparameters_are_chosen(opened: Opened, flown: recorded.Replay) -> None:
@@ -136,7 +137,8 @@ async def test_other_hyperparameters_are_chosen(opened: Opened, flown: recorded.
         assert "n_estimators" in text_of(pilot, "#progress") and first != text_of(pilot)
         await pilot.press("h", "x", "k")
         await pilot.pause()
-        assert "max_depth up, learning_rate across" in text_of(pilot, "#progress")
+        seen = text_of(pilot, "#progress")
+        assert "max_depth up" in seen and "learning_rate" in seen.splitlines()[-2]
         await pilot.press("j")
         await pilot.pause()
         assert "n_estimators up" in text_of(pilot, "#progress")
@@ -159,7 +161,8 @@ def test_axes_know_their_scales() -> None:
 
 async def test_a_view_without_data_says_so(opened: Opened) -> None:
     async with opened(recorded.Replay(recorded.live(0, 0.4))) as pilot:
-        for said in ("begins with", "Importance", "No hyperparameter", "No hyper", "No hyper"):
+        said_by = ("begins with", "Importance", *["No hyperparameter"] * 3, "No learning curve")
+        for said in said_by:
             assert said in text_of(pilot, "#progress")
             await pilot.press("3", "x")
             await pilot.pause()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hyperllama.core.study import TrialState
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
-from hyperllama.tui.widgets.plots.canvas import nice_ticks, tick_labels
+from hyperllama.tui.widgets.plots.scale import nice_ticks, tick_labels
 from hyperllama.tui.widgets.study.trial_cells import TrialCells
 
 

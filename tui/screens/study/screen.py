@@ -13,8 +13,11 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.timer import Timer
 
+from hyperllama.core.errors import ChildDied
 from hyperllama.core.events import requests
+from hyperllama.core.storage.paths import home
 from hyperllama.core.text import plain
+from hyperllama.models.process import python_argv
 from hyperllama.tui import actions
 from hyperllama.tui.content import layout
 from hyperllama.tui.dialogs import TextDialog
@@ -22,6 +25,7 @@ from hyperllama.tui.dialogs.arrangement import choose_columns, choose_filter, ch
 from hyperllama.tui.dialogs.predict import PredictDialog
 from hyperllama.tui.dialogs.record import describe_records
 from hyperllama.tui.dialogs.trial import describe_trial
+from hyperllama.tui.processes.child import JsonChild
 from hyperllama.tui.screens.study.panes import StudyPanes
 from hyperllama.tui.screens.study.review import ReviewActions
 from hyperllama.tui.screens.study.steering import SteeringActions, chat_models
@@ -56,6 +60,8 @@ class StudyScreen(ReviewActions, SteeringActions, StudyPanes):
         self._alive_checked = -1.0
         self._rest_timer: Timer | None = None
         self._spared_trials = 0  # those that the garbage collector skips
+        log = home() / "logs" / "plots.log"
+        self._gp = JsonChild(python_argv("hyperllama.core.propose.gp.server"), "the GP", log)
 
     def compose(self) -> ComposeResult:
         g = self.glyphs
@@ -215,6 +221,20 @@ class StudyScreen(ReviewActions, SteeringActions, StudyPanes):
     @on(ProgressPlot.Turned)
     def _turned(self) -> None:
         self.remember(view=self.query_one(ProgressPlot).view)
+
+    @on(ProgressPlot.FitWanted)
+    @work(group="fit", exclusive=True)
+    async def _fit(self, message: ProgressPlot.FitWanted) -> None:
+        """Let the child process fit the GP; where it cannot, the trials stand alone."""
+        try:
+            answer = await self._gp.ask(message.request["do"], message.request)
+        except ChildDied as error:
+            self.interface.report_error(error)
+        else:
+            self.query_one(ProgressPlot).show_fit(message.key, answer)
+
+    async def on_unmount(self) -> None:
+        await self._gp.close()
 
     @on(Talk.Asked)
     def _asked(self, message: Talk.Asked) -> None:

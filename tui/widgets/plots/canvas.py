@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from copy import copy
 from itertools import pairwise
 
 from textual.content import Content
 
+from hyperllama.tui.widgets.plots.scale import PlotScale
+
+_TITLE_LINES = 11  # from so many on, the title of the lower axis has a line of its own
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # [row][column] within a cell
 
 
@@ -28,6 +30,7 @@ class Canvas:
         self._style: dict[tuple[int, int], tuple[int, str]] = {}
         self._text: dict[tuple[int, int], str] = {}
         self._shaded: dict[int, str] = {}
+        self._filled: dict[tuple[int, int], str] = {}
 
     def dot(self, x: int, y: int, style: str, layer: int = 0) -> None:
         """One dot; outside the surface nothing happens."""
@@ -68,6 +71,15 @@ class Canvas:
         for row in range(max(0, top), min(self.height - 1, bottom) + 1):
             self._shaded[row] = colour
 
+    def fill(self, column: int, row: int, colour: str) -> None:
+        """A background for one cell."""
+        self._filled[column, row] = colour
+
+    def blob(self, x: int, y: int, style: str, layer: int = 0) -> None:
+        """Four dots, which are seen where a single one is lost."""
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)) if self.braille else ((0, 0),):
+            self.dot(min(x + dx, self.dots_x - 1), min(y + dy, self.dots_y - 1), style, layer)
+
     def cell_of(self, x: int, y: int) -> tuple[int, int]:
         """The cell that holds a dot."""
         return (x // 2, y // 4) if self.braille else (x, y)
@@ -81,7 +93,8 @@ class Canvas:
             dots = (chr(0x2800 + bits) if self.braille else ".") if bits else " "
             character = self._text.get((x, y), dots)
             style = self._style.get((x, y), (0, ""))[1]
-            style = f"{style} on {shade}".strip() if shade else style
+            colour = self._filled.get((x, y), shade)
+            style = f"{style} on {colour}".strip() if colour else style
             if runs and runs[-1][1] == style:
                 runs[-1] = (runs[-1][0] + character, style)
             else:
@@ -94,44 +107,67 @@ class Canvas:
 
 
 class Plot(Canvas):
-    """A canvas with a score axis at its left and a rule with labels below.
+    """A canvas with an axis at its left, and one below with labels and a title.
 
     Attributes:
+        up, across: the scales of the axes.
         margin: cells left of the axis.
     """
 
     def __init__(
-        self, width: int, height: int, low: float, high: float, *, braille: bool = True
+        self,
+        width: int,
+        height: int,
+        up: PlotScale,
+        across: PlotScale,
+        *,
+        title: str = "",
+        braille: bool = True,
     ) -> None:
-        """`width` x `height` cells with the axes; `low` < `high`: scores at bottom and top."""
-        self.low, self.high = low, high
-        ticks = nice_ticks(low, high, max(2, min(5, (height - 2) // 2)))
-        labels = tick_labels(ticks)
-        self.margin = max(map(len, labels)) + 1
-        super().__init__(width - self.margin - 1, height - 2, braille=braille)
-        at = (self.cell_of(0, self.level(tick))[1] for tick in ticks)
-        self._ticks = dict(zip(at, labels, strict=True))
+        """`width` x `height` cells with the axes; `title`: what stands below, with its unit."""
+        self.up, self.across = up, across
+        self._title, self._apart = title, bool(title and height >= _TITLE_LINES)
+        below = 2 + self._apart
+        ticks = up.ticks(max(2, min(10, (height - below) // 3)))
+        room = max(4, width // 3)
+        labels = [text if len(text) <= room else text[: room - 1] + "…" for _, text in ticks]
+        self.margin = max(map(len, labels), default=0) + 1
+        super().__init__(width - self.margin - 1, height - below, braille=braille)
+        rows = (self.cell_of(0, self._down(share))[1] for share, _ in ticks)
+        self._ticks = dict(zip(rows, labels, strict=True))
 
     def copy(self) -> Plot:
         """Another plot with the same drawing."""
         other = copy(self)
         other._bits, other._style = dict(self._bits), dict(self._style)
         other._text, other._shaded = dict(self._text), dict(self._shaded)
+        other._filled = dict(self._filled)
         return other
 
-    def level(self, score: float) -> int:
-        """The dots from the top at which a score stands; those outside stand at an edge."""
-        share = min(1.0, max(0.0, (score - self.low) / (self.high - self.low)))
+    def level(self, value: float) -> int:
+        """The dots from the top at which a value stands; those outside stand at an edge."""
+        return self._down(self.up.share(value))
+
+    def _down(self, share: float) -> int:
         return round((1 - share) * (self.dots_y - 1))
 
-    def along(self, share: float) -> int:
+    def along(self, value: float) -> int:
+        """The dots from the left at which a value stands; those outside stand at an edge."""
+        return self.at_share(self.across.share(value))
+
+    def at_share(self, share: float) -> int:
         """The dots from the left of a share of the width."""
         return round(share * (self.dots_x - 1))
 
-    def lines(self, below: str, *, lead: str = "", ticks: Sequence[int] = ()) -> list[Content]:
-        """The plot; `below`: the labels under the rule, `lead`: left of them, `ticks`: columns."""
+    def lines(self, lead: str = "") -> list[Content]:
+        """The plot with its axes; `lead`: what stands left of the labels below."""
         edge, tick, rule, corner, down = "│┤─└┬" if self.braille else "|+-++"
-        line = corner + "".join(down if x in ticks else rule for x in range(self.width))
+        columns, labels = self._labels_below()
+        line = corner + "".join(down if x in columns else rule for x in range(self.width))
+        start = lead[: self.margin].ljust(self.margin + 1)
+        below = [start + labels]
+        if self._apart:
+            below.append(" " * (self.margin + 1) + self._title[: self.width].center(self.width))
         return [
             *(
                 Content.assemble(
@@ -142,37 +178,25 @@ class Plot(Canvas):
                 for y in range(self.height)
             ),
             Content.assemble(" " * self.margin, (line, "$faint")),
-            Content.styled(lead[: self.margin - 1].ljust(self.margin + 1) + below, "$dim"),
+            *(Content.styled(text.rstrip(), "$dim") for text in below),
         ]
 
+    def _labels_below(self) -> tuple[set[int], str]:
+        """The columns that have a tick, and the line of labels, with the title if it stands there.
 
-def padded(low: float, high: float) -> tuple[float, float]:
-    """The bounds with a little room around them, so that they differ."""
-    pad = (high - low) * 0.06 or abs(high) * 0.01 or 0.01
-    return low - pad, high + pad
-
-
-def nice_ticks(low: float, high: float, most: int) -> list[float]:
-    """At most `most` round numbers inside [low, high], rising."""
-    if not high > low or most < 1:
-        return [low]
-    raw = (high - low) / max(1, most)
-    power = 10.0 ** math.floor(math.log10(raw))
-    for factor in (1.0, 2.0, 2.5, 5.0, 10.0, 20.0):
-        step = factor * power
-        first = math.ceil(low / step - 1e-9)
-        ticks = [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
-        if len(ticks) <= most:
-            return ticks
-    return [low]
-
-
-def tick_labels(ticks: Sequence[float]) -> list[str]:
-    """The ticks with as many decimals as tell them apart."""
-    if len(ticks) < 2:
-        return [f"{t:.4g}" for t in ticks]
-    step = ticks[1] - ticks[0]
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    if abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
-        decimals += 1
-    return [f"{t:.{decimals}f}" for t in ticks]
+        Labels that would touch another are left out; those of choices are cut to their parts.
+        """
+        title = "" if self._apart else self._title[: self.width // 2]
+        room = self.width - (len(title) + 1 if title else 0)
+        ticks = self.across.ticks(max(2, min(12, self.width // 8)))
+        part = max(1, self.width // max(1, len(ticks)) - 1) if self.across.names else self.width
+        cells, columns, free = [" "] * self.width, set(), 0
+        for share, label in ticks:
+            column = self.cell_of(self.at_share(share), 0)[0]
+            label = label if len(label) <= part else label[: part - 1] + "…"
+            columns.add(column)
+            begin = min(max(0, column - len(label) // 2), max(0, room - len(label)))
+            if begin >= free and begin + len(label) <= room:
+                cells[begin : begin + len(label)] = label
+                free = begin + len(label) + 1
+        return columns, "".join(cells)[: self.width - len(title)] + title

@@ -11,9 +11,9 @@ from textual.widget import Widget
 
 from hyperllama.core.text import plain
 from hyperllama.tui.content.sides import Side
-from hyperllama.tui.text import wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs
-from hyperllama.tui.widgets.plots.canvas import Canvas, Plot, padded
+from hyperllama.tui.widgets.plots.canvas import Canvas, Plot
+from hyperllama.tui.widgets.plots.scale import PlotScale, padded
 
 
 def style_of(index: int) -> str:
@@ -60,26 +60,24 @@ highest seed. The letter at a line's end is the one in the table.
         last = max((c[-1][0] for c in curves if c), default=0.0)
         if width < 20 or height < 4 or not last:
             return Content.styled("The plot begins with the first score.", "$dim")
-        seconds = self.over == "seconds"
-        first = 0.0 if seconds else 1.0
-        plot = Plot(width - 2, height, *_range(curves), braille=self.glyphs.braille)
-        self._draw(plot, curves, first, max(last, first + 1.0))
-        start, end = ("0s", wording.duration(last)) if seconds else ("1", f"trial {last:.0f}")
+        unit, length = _unit(last) if self.over == "seconds" else ("trial", 1.0)
+        curves = [[(at / length, m, low, high) for at, m, low, high in c] for c in curves]
+        first, last = (1.0 if unit == "trial" else 0.0), last / length
+        across = PlotScale(first, max(last, first + 1.0))
+        plot = Plot(
+            width - 2, height, PlotScale(*_range(curves)), across,
+            title=unit, braille=self.glyphs.braille,
+        )  # fmt: skip
+        self._draw(plot, curves)
         metric = next((plain(s.metric) for s in self.sides if s.metric), "")
-        below = start + end.rjust(plot.width - len(start))
-        return Content("\n").join(plot.lines(below, lead=metric))
+        return Content("\n").join(plot.lines(lead=metric))
 
-    def _draw(
-        self, plot: Plot, curves: Sequence[Sequence[Point]], first: float, last: float
-    ) -> None:
+    def _draw(self, plot: Plot, curves: Sequence[Sequence[Point]]) -> None:
         taken: set[int] = set()
         for number, curve in enumerate(curves):
             style = style_of(number)
             known = [point for point in curve if math.isfinite(point[1])]
-            spots = [
-                (plot.along((at - first) / (last - first)), plot.level(mean))
-                for at, mean, _, _ in known
-            ]
+            spots = [(plot.along(at), plot.level(mean)) for at, mean, _, _ in known]
             plot.steps(spots, style, 4)
             for ((x0, _), (x1, _)), point in zip(pairwise(spots), known, strict=False):
                 _, _, least, most = point
@@ -103,6 +101,12 @@ highest seed. The letter at a line's end is the one in the table.
             for y in range(top, bottom + 1):
                 if (x + (y // 2) * 2) % step == 0 and y % 2 == top % 2:
                     canvas.dot(x, y, style, 1)
+
+
+def _unit(seconds: float) -> tuple[str, float]:
+    """The unit in which a span of time is drawn, and its seconds."""
+    known = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
+    return next((unit, length) for unit, length in known if seconds >= 3 * length or length == 1)
 
 
 def _range(curves: Sequence[Sequence[Point]]) -> tuple[float, float]:

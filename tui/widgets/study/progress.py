@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from textual.binding import BindingType
@@ -11,12 +11,13 @@ from textual.message import Message
 
 from hyperllama.core.experiments.panel import BaselinePanel
 from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.study.axes import ParameterAxis, axes_of, shared_axes
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
 from hyperllama.tui.text import wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets.sheet import words
-from hyperllama.tui.widgets.study import views
+from hyperllama.tui.widgets.study import slices, views
 from hyperllama.tui.widgets.study.pane import Pane
 from hyperllama.tui.widgets.study.score_curve import ScoreCurve
 
@@ -32,8 +33,12 @@ paired differences between the folds of all trials.
 with the same budget (random search, TPE, a Gaussian process), where they were run.
 
 `x` goes on to the next view: how important each hyperparameter was, one of them against the \
-score, a slice for two, parallel coordinates. `l` and `h` choose the hyperparameter, `j` and `k` \
-the second.
+score, two, parallel coordinates, learning curves. `l` and `h` choose the hyperparameter, `j` and \
+`k` the second.
+
+With one hyperparameter the line is what a Gaussian process expects, the others as in the best \
+trial, and the dots beside it are its standard deviation. With two, lines join equal expected \
+scores, and brighter is better. ● is a trial of the best third, · one of the worst.
 """
 VIEWS = {
     "best": "best so far",
@@ -41,6 +46,7 @@ VIEWS = {
     "one": "one hyperparameter",
     "two": "two hyperparameters",
     "all": "parallel coordinates",
+    "curves": "learning curves",
 }
 
 
@@ -55,12 +61,20 @@ class ProgressPlot(Pane):
     class Turned(Message):
         """The user chose another view."""
 
+    class FitWanted(Message):
+        """The GP is needed for what is shown; `show_fit` takes the answer to `request`."""
+
+        def __init__(self, key: tuple[object, object], request: dict[str, Any]) -> None:
+            super().__init__()
+            self.key, self.request = key, request
+
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:
         super().__init__(glyphs=glyphs, id=id)
         self.view = "best"
         self.baselines: BaselinePanel | None = None
         self._chosen = [0, 1]  # positions among the hyperparameters, the most important first
         self._drawn: dict[object, Any] = {}  # for the scores shown now; see `_once`
+        self._fits: dict[object, Mapping[str, Any] | None] = {}  # None: asked for
 
     @property
     def title(self) -> str:
@@ -70,9 +84,10 @@ class ProgressPlot(Pane):
     def show(self, state: StudyState, trial: TrialState | None) -> None:
         """Draw that state; text and fold scores that come in change nothing here."""
         before = self.state
-        fresh = (state.shape, state.started_t) != (before.shape, before.started_t)
+        fresh = (state.shape, state.started_t) != self._scores
         if fresh:
             self._drawn.clear()
+            self._fits.clear()
         moved = (trial and trial.number) != (self.trial and self.trial.number)
         self.state, self.trial = state, trial
         if fresh or moved or not (state.trials and before.trials):
@@ -95,7 +110,7 @@ class ProgressPlot(Pane):
     def lines(self, width: int, height: int) -> list[Content]:
         if self.view == "best":
             return self._curve(width, height)
-        selected = self.trial.number if self.trial and self.view in ("one", "all") else None
+        selected = self.trial.number if self.trial and self.view != "importance" else None
         key = (self.view, width, height, *self._chosen, selected)
         return self._once(key, lambda: self._view_lines(width, height))
 
@@ -103,22 +118,64 @@ class ProgressPlot(Pane):
         state, g = self.state, self.glyphs
         if self.view == "importance":
             return views.importance(state, width, height, g)
+        if self.view == "curves":
+            return views.learning_curves(state, self.trial, width, height, g)
         axes = self._axes()
         if not axes:
             return words("No hyperparameter took two values yet.", width, "$dim")
-        first, second = (axes[i % len(axes)] for i in self._chosen)
-        if self.view == "one":
-            return views.one(state, first, self.trial, width, height, g)
         if self.view == "all":
             return views.parallel(state, axes, self.trial, width, height, g)
-        if len(axes) < 2:
+        first, second = (axes[i % len(axes)] for i in self._chosen)
+        if self.view == "two" and len(axes) < 2:
             return words("Two hyperparameters have to vary first.", width, "$dim")
         if first is second:
             second = axes[(self._chosen[1] + 1) % len(axes)]
-        return views.two(state, first, second, width, height, g)
+        up = second if self.view == "two" else None
+        return self._slice(slices.Slice(state, axes, first, up), width, height)
 
-    def _axes(self) -> list[views.ParameterAxis]:
-        return self._once("axes", lambda: views.axes_of(self.state))
+    def _slice(self, shown: slices.Slice, width: int, height: int) -> list[Content]:
+        """One or two hyperparameters; the GP's part is asked for, and drawn once it is there."""
+        if height < 6 or width < 20:
+            return [Content.styled("Nothing to draw yet.", "$dim")]
+        plot = shown.plot(width, height - 1, self.glyphs)
+        key = (shown.across.name, shown.up and shown.up.name, plot.width, plot.height)
+        if key not in self._fits:
+            self._fits[key] = None
+            request = shown.request(plot.width, plot.height)
+            if request is not None:
+                self.post_message(self.FitWanted((self._scores, key), request))
+        found = self._fits[key]
+        noise, shaded = self._noise(), not self.app.native_ansi_color
+        if shown.up is None:
+            return slices.draw_one(shown, plot, found, self.trial, width, noise, self.glyphs)
+        return slices.draw_two(shown, plot, found, self.trial, width, noise, shaded, self.glyphs)
+
+    def show_fit(self, key: tuple[object, object], found: Mapping[str, Any]) -> None:
+        """Draw what the GP expects; an answer about earlier scores is left out."""
+        if key[0] == self._scores:
+            self._fits[key[1]] = found
+            self._drawn.clear()
+            self.refresh()
+
+    @property
+    def _scores(self) -> tuple[int, float]:
+        """Another value whenever the scores are others."""
+        return self.state.shape, self.state.started_t
+
+    def _axes(self) -> list[ParameterAxis]:
+        """Those of the best trial's estimator first: they are what can be compared."""
+
+        def ordered() -> list[ParameterAxis]:
+            axes = axes_of(self.state)
+            shared = shared_axes(axes, self.state.best)
+            return [*shared, *(a for a in axes if a not in shared)]
+
+        return self._once("axes", ordered)
+
+    def _noise(self) -> float:
+        """The gain below which two scores may differ by luck."""
+        noise = self.state.noise
+        return noise.margin if noise is not None else 0.0
 
     # Keys
 

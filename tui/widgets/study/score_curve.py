@@ -10,7 +10,8 @@ from textual.content import Content
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui.text.glyphs import Glyphs
-from hyperllama.tui.widgets.plots.canvas import Plot, nice_ticks, padded
+from hyperllama.tui.widgets.plots.canvas import Plot
+from hyperllama.tui.widgets.plots.scale import PlotScale, padded
 
 _MOST_DRAWN = 2000  # trials; more would only paint over each other
 
@@ -40,7 +41,10 @@ class ScoreCurve:
         """The plot, but for the mark of the selected trial; width and height in cells."""
         done = [t for t in self.state.trials if t.value is not None]
         low, high = self._range(done)
-        plot = Plot(width, height, low, high, braille=self.glyphs.braille)
+        across = PlotScale(0.0, float(self.last))
+        plot = Plot(
+            width, height, PlotScale(low, high), across, title="trial", braille=self.glyphs.braille
+        )
         default = self.state.default_value
         if default is not None:
             for x in range(plot.dots_x):
@@ -64,20 +68,7 @@ class ScoreCurve:
         if selected is not None and selected.done and selected is not self.state.best:
             plot = plot.copy()
             self.mark(plot, selected, "●" if plot.braille else "@", "bold $primary", 8)
-        labels = [" "] * (plot.width + 4)
-        columns, free = [], 0
-        for number in nice_ticks(0, self.last, max(2, plot.width // 8)):
-            if number != int(number):
-                continue
-            column = round(number / self.last * (plot.width - 1))
-            columns.append(column)
-            text = str(int(number))
-            start = max(0, column - len(text) // 2)
-            if start >= free and start + len(text) <= plot.width - 7:
-                labels[start : start + len(text)] = text
-                free = start + len(text) + 1
-        labels[plot.width - 5 : plot.width] = "trial"
-        return plot.lines("".join(labels).rstrip(), ticks=columns)
+        return plot.lines()
 
     def mark(self, plot: Plot, trial: TrialState, sign: str, style: str, layer: int = 9) -> None:
         """A character where the trial stands."""
@@ -85,7 +76,7 @@ class ScoreCurve:
             plot.mark(self._x(plot, trial.number), plot.level(trial.value), sign, style, layer)
 
     def _x(self, plot: Plot, number: int) -> int:
-        return plot.along(number / self.last)
+        return plot.along(number)
 
     def _range(self, done: list[TrialState]) -> tuple[float, float]:
         """The scores shown: where the better half and the default are; the rest is clamped."""
@@ -151,6 +142,6 @@ class ScoreCurve:
             if trial.best_then or trial.value is None:
                 continue
             if len(drawn) * 2 <= plot.width:
-                self.mark(plot, trial, below if trial.value < plot.low else dot, "$dim", 3)
+                self.mark(plot, trial, below if trial.value < plot.up.low else dot, "$dim", 3)
             else:
-                plot.dot(self._x(plot, trial.number), plot.level(trial.value), "$dim", 2)
+                plot.blob(self._x(plot, trial.number), plot.level(trial.value), "$dim", 2)

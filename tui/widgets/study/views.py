@@ -1,4 +1,4 @@
-"""What the progress pane can draw beside the curve: importance, one or two hyperparameters, all.
+"""What the progress pane can draw beside the curve: importance, learning curves, all coordinates.
 
 Pure functions of a state; each gives lines of at most `width` cells.
 """
@@ -6,82 +6,21 @@ Pure functions of a state; each gives lines of at most `width` cells.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from textual.content import Content
 
 from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.study.axes import ParameterAxis, shared_axes
 from hyperllama.core.text import plain
-from hyperllama.tui.text import wording
+from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import Glyphs
-from hyperllama.tui.widgets.plots.canvas import Canvas, Plot, padded
-from hyperllama.tui.widgets.sheet import bar
-
-MOST_DRAWN = 1500  # trials; more would only paint over each other
-
-
-@dataclass(frozen=True)
-class ParameterAxis:
-    """One hyperparameter as an axis: where a value lies in [0, 1].
-
-    Attributes:
-        ends: the lowest and the highest value seen, or the choices in their order.
-    """
-
-    name: str
-    ends: tuple[Any, ...]
-    log: bool = False
-    choices: bool = False
-
-    def at(self, value: Any) -> float | None:
-        """Its place from 0 to 1; None for a value that has none."""
-        if self.choices:
-            shown = wording.setting(value)
-            known = [wording.setting(c) for c in self.ends]
-            return (known.index(shown) + 0.5) / len(known) if shown in known else None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        low, high = self.ends
-        if self.log:
-            if value <= 0:
-                return None
-            value, low, high = math.log(value), math.log(low), math.log(high)
-        return 0.5 if high <= low else min(1.0, max(0.0, (value - low) / (high - low)))
-
-    def labels(self) -> tuple[str, ...]:
-        return tuple(wording.setting(end) for end in self.ends)
-
-
-def axes_of(state: StudyState) -> list[ParameterAxis]:
-    """The hyperparameters that took more than one value, the most important first."""
-    shares: Mapping[str, float] = state.importance.shares if state.importance else {}
-    scored = _drawn(state, ())
-    opened = state.opened
-    known = {str(p.get("name")): p for p in opened.space} if opened is not None else {}
-    found: list[ParameterAxis] = []
-    for name in dict.fromkeys([*known, *(n for t in scored[:1] for n in t.config)]):
-        values = [t.config[name] for t in scored if name in t.config]
-        numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
-        if _same(values):
-            continue
-        if len(numbers) == len(values):
-            low, high = min(numbers), max(numbers)
-            log = low > 0 and (bool(known.get(name, {}).get("log")) or high / low > 300)
-            found.append(ParameterAxis(name, (low, high), log))
-        else:
-            order = sorted({wording.setting(v): v for v in values}.items())
-            found.append(ParameterAxis(name, tuple(v for _, v in order), choices=True))
-    return sorted(found, key=lambda a: -shares.get(a.name, 0.0))
-
-
-def _same(values: Sequence[Any]) -> bool:
-    """Whether all values read the same; only few different ones can."""
-    different = set(values)
-    return len(different) < 50 and len({wording.setting(v) for v in different}) < 2
+from hyperllama.tui.widgets.plots.canvas import Canvas, Plot
+from hyperllama.tui.widgets.plots.scale import PlotScale, padded
+from hyperllama.tui.widgets.sheet import bar, words
+from hyperllama.tui.widgets.study.slices import drawn_trials
 
 
 def importance(state: StudyState, width: int, height: int, glyphs: Glyphs) -> list[Content]:
@@ -90,101 +29,64 @@ def importance(state: StudyState, width: int, height: int, glyphs: Glyphs) -> li
     if found is None or not found.shares:
         return [Content.styled("Importance needs eight scored trials.", "$dim")]
     shares = sorted(found.shares.items(), key=lambda pair: -pair[1])
-    label = min(max(len(plain(n)) for n, _ in shares), max(10, width // 3))
+    labels = names.fitted((name for name, _ in shares), max(10, width // 3))
+    label = max(map(len, labels.values()))
     cells, most = max(4, width - label - 7), shares[0][1] or 1.0
-    lines = [
-        Content.assemble(
-            plain(name)[:label].ljust(label) + " ",
-            bar(share / most, cells, glyphs),
-            f" {share:4.0%}",
-        )
-        for name, share in shares[: max(1, height - 2)]
-    ]
-    if len(shares) > len(lines):
+    apart = 1 if 2 * len(shares) + 2 <= height else 0
+    lines: list[Content] = []
+    for name, share in shares[: max(1, height - 2)]:
+        drawn = bar(share / most, cells, glyphs)
+        lines.append(Content.assemble(labels[name].ljust(label) + " ", drawn, f" {share:4.0%}"))
+        lines += [Content("")] * apart
+    if len(shares) > height - 2:
         lines.append(Content.styled(f"{len(shares) - len(lines)} more", "$dim"))
-    method = f"{plain(found.method)} over {found.trials} trials"
-    return [*lines, Content.styled(method, "$dim")][:height]
+    method = f"{plain(found.method)} over {found.trials} trials: share of variance"
+    return [*lines[: height - 1], Content.styled(method, "$dim").truncate(width, ellipsis=True)]
 
 
-def one(
-    state: StudyState, axis: ParameterAxis, selected: TrialState | None, width: int, height: int,
-    g: Glyphs,
+def learning_curves(
+    state: StudyState, selected: TrialState | None, width: int, height: int, g: Glyphs
 ) -> list[Content]:
-    """One hyperparameter against the score: a dot a trial, newer ones brighter."""
-    trials = _drawn(state, [axis])
-    if not trials or height < 5 or width < 16:
-        return [Content.styled("Nothing to draw yet.", "$dim")]
-    values = sorted(t.value for t in trials if t.value is not None)
-    low, high = padded(values[len(values) // 10], values[-1])
-    plot = Plot(width, height, low, high, braille=g.braille)
+    """The score after each iteration on the first fold: the best trial, the default, the selected.
 
-    def spot(trial: TrialState | None) -> tuple[int, int] | None:
-        if trial is None or trial.value is None or axis.name not in trial.config:
-            return None
-        share = axis.at(trial.config[axis.name])
-        return None if share is None else (plot.along(share), plot.level(trial.value))
-
-    for i, trial in enumerate(trials):
-        if at := spot(trial):
-            plot.dot(*at, "$dim" if i < len(trials) // 2 else "$primary", 1 + i // 100)
-    if at := spot(selected):
-        plot.mark(*at, "●" if g.braille else "@", "bold $primary")
-    if at := spot(state.best):
-        plot.mark(*at, g.best, "bold $best")
-    labels = axis.labels()
-    if axis.choices:
-        cells = plot.width // len(labels)
-        return plot.lines("".join(text[: cells - 1].center(cells) for text in labels))
-    name = plain(axis.name) + (" (log)" if axis.log else "")
-    return plot.lines(_between(labels[0], name, labels[-1], plot.width))
-
-
-def _between(left: str, middle: str, right: str, width: int) -> str:
-    """Three texts at the left, in the middle and at the right of `width` cells."""
-    room = max(0, width - len(left) - len(right))
-    return left + middle[: max(0, room - 2)].center(room) + right
+    Boosters and neural networks have one; of the others there is nothing to draw.
+    """
+    drawn: dict[str, tuple[str, TrialState, list[tuple[float, float]]]] = {}
+    for name, style, trial in (
+        ("default", "$dim", state.default), ("selected", "$voice", selected),
+        ("best", "bold $best", state.best),
+    ):  # fmt: skip
+        curve = curve_of(trial)
+        if trial is not None and curve:
+            drawn = {n: d for n, d in drawn.items() if d[1].number != trial.number}
+            drawn[name] = style, trial, curve
+    if not drawn or height < 6 or width < 20:
+        text = "No learning curve: the best trial and the selected one are no boosters and no MLPs."
+        return words(text, width, "$dim")
+    points = [point for _, _, curve in drawn.values() for point in curve]
+    values = sorted(v for _, v in points)
+    scale = PlotScale(*padded(values[len(values) // 10], values[-1]))
+    across = PlotScale(0.0, max(at for at, _ in points) or 1.0)
+    plot = Plot(width, height - 1, scale, across, title="iteration", braille=g.braille)
+    legend: list[tuple[str, str]] = []
+    for layer, (name, (style, trial, curve)) in enumerate(drawn.items()):
+        spots = [(plot.along(at), plot.level(v)) for at, v in curve]
+        for (x0, y0), (x1, y1) in pairwise(spots):
+            plot.line(x0, y0, x1, y1, style, layer + 1)
+        at, value = max(curve, key=lambda point: point[1])
+        plot.mark(plot.along(at), plot.level(value), g.up if g.braille else "^", style, 9)
+        legend.append((f"{g.line * 2} {name}, trial {trial.number}   ", style))
+    head = Content.assemble(*legend, (f"{g.up} where it is best; first fold", "$dim"))
+    return [head.truncate(width, ellipsis=True), *plot.lines()]
 
 
-def two(
-    state: StudyState, across: ParameterAxis, up: ParameterAxis, width: int, height: int,
-    g: Glyphs,
-) -> list[Content]:
-    """A slice for two hyperparameters: the best score seen in each cell of a grid."""
-    trials = _drawn(state, [across, up])
-    if not trials or height < 5 or width < 20:
-        return [Content.styled("Nothing to draw yet.", "$dim")]
-    label = max(len(text) for text in up.labels()) + 1
-    columns, rows = max(4, (width - label - 1) // 2), max(2, height - 3)
-    if across.choices:
-        columns = len(across.ends)
-    if up.choices:
-        rows = len(up.ends)
-    best: dict[tuple[int, int], float] = {}
-    for t in trials:
-        x, y = across.at(t.config[across.name]), up.at(t.config[up.name])
-        if x is None or y is None or t.value is None:
-            continue
-        cell = (min(columns - 1, int(x * columns)), min(rows - 1, int((1 - y) * rows)))
-        best[cell] = max(best.get(cell, -math.inf), t.value)
-    levels = sorted(best.values())
-    wide = max(1, (width - label - 1) // columns)
-    edges = dict(enumerate(reversed(up.labels()))) if up.choices else {
-        0: up.labels()[-1], rows - 1: up.labels()[0]
-    }  # fmt: skip
-    lines = []
-    for row in range(rows):
-        label_of_row = edges.get(row, "").rjust(label - 1)
-        pieces: list[Content | tuple[str, str]] = [(label_of_row + " ", "$dim")]
-        for column in range(columns):
-            pieces.append(_shade(best.get((column, row)), levels, wide, g))
-        lines.append(Content.assemble(*pieces))
-    ends = across.labels()
-    below = _between(ends[0], plain(across.name), ends[-1], columns * wide)
-    title = f"{plain(up.name)} up, {plain(across.name)} across"
-    return [
-        Content.styled(title, "$dim").truncate(width, ellipsis=True), *lines,
-        Content.styled(" " * label + below, "$dim").truncate(width),
-    ][:height]  # fmt: skip
+def curve_of(trial: TrialState | None) -> list[tuple[float, float]]:
+    """(iteration, score) pairs as they were stored with a trial; empty where there are none."""
+    curve: Any = trial.facts.get("curve") if trial is not None else None
+    if not isinstance(curve, (list, tuple)):
+        return []
+    pairs = [p for p in curve if isinstance(p, (list, tuple)) and len(p) == 2]
+    return [(float(at), float(v)) for at, v in pairs]
 
 
 def parallel(
@@ -192,8 +94,9 @@ def parallel(
     height: int, g: Glyphs,
 ) -> list[Content]:
     """Parallel coordinates: a line a trial through its values; the best tenth stands out."""
-    axes = list(axes[: max(2, min(len(axes), width // 12))])
-    trials = _drawn(state, axes)[-200:]
+    axes = shared_axes(axes, state.best)
+    axes = axes[: max(2, min(len(axes), width // 12))]
+    trials = drawn_trials(state, axes, 200)
     if len(axes) < 2 or not trials or height < 6:
         return [Content.styled("Two hyperparameters have to vary first.", "$dim")]
     canvas = Canvas(width, height - 3, braille=g.braille)
@@ -214,37 +117,20 @@ def parallel(
         draw(trial, "$primary", 2)
     draw(selected, "bold $voice", 4)
     draw(state.best, "bold $best", 5)
+    for x, axis in zip(at, axes, strict=True):
+        share = axis.at(state.best.config.get(axis.name)) if state.best is not None else None
+        if share is not None:
+            canvas.mark(x, round((1 - share) * (canvas.dots_y - 1)), g.best, "bold $best", 9)
     for x in at:
         for y in range(0, canvas.dots_y, 2):
             canvas.dot(x, y, "$dim", 1)
-    tops = _spread([a.labels()[-1] for a in axes], width)
-    lows = _spread([a.labels()[0] for a in axes], width)
-    names = _spread([plain(wording.short_name(a.name)) for a in axes], width)
+    tops = _spread([wording.setting(a.ends[-1]) for a in axes], width)
+    lows = _spread([wording.setting(a.ends[0]) for a in axes], width)
+    labels = names.fitted((a.name for a in axes), max(4, width // len(axes) - 1))
     return [
         Content.styled(tops, "$dim"), *(canvas.row(y) for y in range(canvas.height)),
-        Content.styled(lows, "$dim"), Content.styled(names, "bold"),
+        Content.styled(lows, "$dim"), Content.styled(_spread(list(labels.values()), width), "bold"),
     ]  # fmt: skip
-
-
-def _drawn(state: StudyState, axes: Sequence[ParameterAxis]) -> list[TrialState]:
-    """The newest trials that can be drawn, oldest first."""
-    fit = (
-        t for t in reversed(state.trials)
-        if t.value is not None and all(a.name in t.config for a in axes)
-    )  # fmt: skip
-    return list(islice(fit, MOST_DRAWN))[::-1]
-
-
-def _shade(
-    value: float | None, levels: Sequence[float], wide: int, g: Glyphs
-) -> Content | tuple[str, str]:
-    if value is None:
-        return (g.dot.ljust(wide), "$faint")
-    rank = bisect_right(levels, value) / len(levels)
-    if rank >= 1.0:
-        return ((g.best + g.full * (wide - 1))[:wide], "bold $best")
-    fills = (g.empty, g.shade, "▓" if g.braille else "%", g.full)
-    return (fills[min(3, int(rank * 4))] * wide, "$primary")
 
 
 def _spread(texts: Sequence[str], width: int) -> str:
