@@ -106,11 +106,11 @@ def run_bench(
     for problem in problems:
         records[problem.name] = _described(problem, numbers, budget, records.get(problem.name))
     write_records(folder, records)
-    _run(grid, cells, OpenedParts(by_name, factories or {}), jobs, report)
+    run_missing(grid, cells, OpenedParts(by_name, factories or {}), jobs, report)
     return read_comparison(grid.name).only(by_name)
 
 
-def _run(
+def run_missing(
     grid: ExperimentGrid, cells: Sequence[Cell], opened: OpenedParts, jobs: int,
     report: Callable[[str, int, int, CellFacts], None],
 ) -> None:  # fmt: skip

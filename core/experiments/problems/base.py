@@ -10,7 +10,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hyperllama.core.estimators import Facts
 from hyperllama.core.evaluate.results import Result
@@ -22,6 +22,30 @@ if TYPE_CHECKING:
 
 KNOWN = ("all", "family", "nothing")
 """What contenders know beside the space: family, kind and facts; family and kind; nothing."""
+
+
+class CellTask(Protocol):
+    """What a cell is played on: a task file, or a benchmark problem under a seed.
+
+    Attributes:
+        space: what may be proposed.
+    """
+
+    space: SearchSpace
+
+    def setting(self, seed: int, budget: int) -> ProposerSetting:
+        """What a proposer is told beside the space."""
+
+    def evaluate(self, config: Config, should_stop: Callable[[], bool]) -> tuple[Result, bool]:
+        """The result, and whether it was known before."""
+
+    def judged(self, config: Config) -> float | None:
+        """The value without noise; None where `evaluate` gives it."""
+
+    def ended(
+        self, trials: Sequence[Mapping[str, Any]], should_stop: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """What is written when the budget is used; "error" where nothing came of it."""
 
 
 class BenchProblem(ABC):
@@ -86,6 +110,10 @@ class BenchProblem(ABC):
         """Evaluate a chunk of the random pool."""
         raise NotImplementedError(f"{self.name} has no pool")
 
+    def under(self, seed: int) -> CellTask:
+        """The task of a cell with that seed."""
+        return SeededProblem(self, seed)
+
     @property
     def fingerprint(self) -> str:
         """Changes whenever results from before can no longer be compared."""
@@ -107,7 +135,7 @@ class BenchProblem(ABC):
 
 
 class SeededProblem:
-    """A problem under a seed, as the task of a cell (see `running.play.CellTask`)."""
+    """A problem under a seed, as the task of a cell (a `CellTask`)."""
 
     def __init__(self, problem: BenchProblem, seed: int) -> None:
         self._problem, self._seed = problem, seed

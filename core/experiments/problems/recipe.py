@@ -10,6 +10,7 @@ from hyperllama.core.experiments.problems.landscapes import Landscape
 from hyperllama.core.experiments.problems.programs import ProgramProblem
 from hyperllama.core.experiments.problems.tables import TableProblem
 from hyperllama.core.experiments.problems.tabular import open_tabular
+from hyperllama.core.experiments.problems.transfer import TransferProblem
 
 
 def open_problem(spec: Mapping[str, Any]) -> BenchProblem:
@@ -25,4 +26,6 @@ def open_problem(spec: Mapping[str, Any]) -> BenchProblem:
         return ProgramProblem(**rest)
     if spec["suite"] == "tables":
         return TableProblem(**rest)
+    if spec["suite"] == "transfer":
+        return TransferProblem(**rest)
     return open_tabular(rest)

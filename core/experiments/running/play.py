@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.evaluate.results import Result
-from hyperllama.core.space import Config, SearchSpace
+from hyperllama.core.experiments.problems.base import CellTask
 from hyperllama.core.trials import (
     AskContext,
     Cancelled,
@@ -23,33 +23,8 @@ from hyperllama.core.trials import (
     Observed,
     Proposal,
     Proposer,
-    ProposerSetting,
 )
 from hyperllama.models.process.usage import EnergyMeter
-
-
-class CellTask(Protocol):
-    """What a cell is played on: a task file, or a benchmark problem under a seed.
-
-    Attributes:
-        space: what may be proposed.
-    """
-
-    space: SearchSpace
-
-    def setting(self, seed: int, budget: int) -> ProposerSetting:
-        """What a proposer is told beside the space."""
-
-    def evaluate(self, config: Config, should_stop: Callable[[], bool]) -> tuple[Result, bool]:
-        """The result, and whether it was known before."""
-
-    def judged(self, config: Config) -> float | None:
-        """The value without noise; None where `evaluate` gives it."""
-
-    def ended(
-        self, trials: Sequence[Mapping[str, Any]], should_stop: Callable[[], bool]
-    ) -> dict[str, Any]:
-        """What is written when the budget is used; "error" where nothing came of it."""
 
 
 class CellFile:

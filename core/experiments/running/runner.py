@@ -27,7 +27,7 @@ from hyperllama.core.experiments.grid import (
     comparison_folder,
     load_grid,
 )
-from hyperllama.core.experiments.problems.base import BenchProblem, SeededProblem
+from hyperllama.core.experiments.problems.base import BenchProblem, CellTask
 from hyperllama.core.experiments.problems.recipe import open_problem
 from hyperllama.core.experiments.reading import STATUS, CellFacts, cell_file, read_cell
 from hyperllama.core.experiments.running.engines import (
@@ -35,7 +35,7 @@ from hyperllama.core.experiments.running.engines import (
     engines_peak_mb,
     shared_engine,
 )
-from hyperllama.core.experiments.running.play import CellFile, CellTask, PlayRules, play
+from hyperllama.core.experiments.running.play import CellFile, PlayRules, play
 from hyperllama.core.experiments.running.study_task import KeptRunner
 from hyperllama.core.experiments.running.workers import Workers
 from hyperllama.core.storage.folder import Lock, holder, write_atomically
@@ -270,7 +270,7 @@ class CellPlayer:
     def _cell_task(self, grid: ExperimentGrid, cell: Cell, contender: Contender) -> CellTask:
         if not isinstance(grid.tasks[cell.task], str):
             problem = self.problem(grid, cell.task).for_contender(contender.options)
-            return SeededProblem(problem, cell.seed)
+            return problem.under(cell.seed)
         if contender.model and contender.model != self._model:
             close_engines()  # models of comparisons may be large: one at a time
             self._model = contender.model
