@@ -124,7 +124,8 @@ _TYPES: dict[str, Any] = {
     "study": str, "storage": str, "state": str, "metric": str, "proposer": str, "model": str,
     **dict.fromkeys(
         ("created_t", "updated_t", "trials", "failed", "budget_trials", "budget_s", "best_value",
-         "default_value", "best_number"), (int, float)),
+         "default_value", "best_number", "winner_number", "claimed_gain", "gain", "gain_low",
+         "gain_high"), (int, float)),
 }
 
 

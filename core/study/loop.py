@@ -11,30 +11,32 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.evaluate.results import FoldResult
 from hyperllama.core.events import (
     FoldFinished,
-    ImportanceFound,
-    Noted,
     ProposalStarted,
     StudyFinished,
 )
-from hyperllama.core.space import Config
+from hyperllama.core.space import SearchSpace
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
 from hyperllama.core.storage.database import TrialEnded
 from hyperllama.core.storage.proposal_log import read_beliefs
 from hyperllama.core.storage.store import StoredTrial
 from hyperllama.core.study.budget import WorkClock
-from hyperllama.core.study.findings.ending import FINISHED, finished, rate_on_test_rows, summary
-from hyperllama.core.study.findings.importance import METHOD, importance
-from hyperllama.core.study.findings.reruns import rerun
-from hyperllama.core.study.findings.wider_ranges import RangeSuggestions
+from hyperllama.core.study.findings.after_trials import Findings
+from hyperllama.core.study.findings.ending import (
+    FINISHED,
+    TestScores,
+    finished,
+    rate_on_test_rows,
+    summary,
+)
 from hyperllama.core.study.history import stored_events, stored_settings
+from hyperllama.core.study.other_folds import OtherFolds
 from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.study.proposals import (
     observed,
-    observed_trials,
     proposal_made,
     proposal_of,
     trial_finished,
@@ -68,9 +70,13 @@ class Study:
             parts.inbox, parts.interrupted,
         )  # fmt: skip
         self._approval = Approval(self._record, self._proposing, self._steering, parts.proposals)
-        self._suggestions = RangeSuggestions()
+        self._findings = Findings(self._record)
+        self._other_folds = OtherFolds(
+            self._record, parts.runner, self._steering, self._changes, self._rest
+        )
         self._unfinished: list[StoredTrial] = []
         self._failed_here = 0
+        self._ran_out: tuple[SearchSpace, str] | None = None
 
     def run(self) -> StudyFinished:
         """Go on with the study until its end; the returned event was also written.
@@ -109,21 +115,29 @@ class Study:
         self._unfinished = [t for t in trials if t.state == "RUNNING" and t.ours]
         for note in parts.notes:
             self._record.emit(note)
-        self._tell_importance()
-        self._suggest_ranges()  # what was suggested before is not again
+        if self._record.state.tested is not None and self._end() is None:
+            self._record.note(
+                "info", "the test rows were scored before: further trials may owe something to "
+                "what they said, so scores on them are marked from here on",
+            )  # fmt: skip
+        self._findings.begin()
         self._steering.listen(starting=True)
 
     def _loop(self) -> tuple[str, str]:
         while True:
             self._rest()
-            if self._changes.reruns and not self._steering.ended:
+            if self._other_folds.asked and not self._steering.ended:
                 self._write_summary("running")
-                rerun(self._record, self._changes.reruns.pop(0), self._evaluate_again)
+                self._other_folds.carry_out()
                 continue
             end = self._end()
             if end is not None:
                 if not self._steering.ended and self._converse():
                     continue  # what was asked is answered first
+                if end[0] in FINISHED and self._other_folds.unconfirmed:
+                    self._write_summary("running")
+                    self._other_folds.confirm(lambda: self._end() is not None)
+                    continue  # meanwhile the budget may have grown, or a stop was asked for
                 return end
             self._work.start()
             try:
@@ -133,7 +147,7 @@ class Study:
                     self._evaluate(*chosen)
                     self._steering.step_done()
             except Exhausted as error:
-                return "exhausted", error.message
+                self._ran_out = self._record.space, error.message
             finally:
                 self._work.stop()
 
@@ -181,6 +195,8 @@ class Study:
             return "budget", ""
         if self._steering.time_is_up:
             return "minutes", ""
+        if self._ran_out is not None and self._ran_out[0] == self._record.space:
+            return "exhausted", self._ran_out[1]
         if self._failed_here >= HOPELESS_AFTER and state.incumbent is None:
             last = state.trials[-1]
             return "error", f"all {state.done_count} trials failed; the last: {last.reason}"
@@ -264,35 +280,14 @@ class Study:
         trial = self._record.state.trial(number)
         assert trial is not None
         self._proposing.tell(observed(trial))
-        self._tell_importance()
-        for note in self._suggest_ranges():
-            self._record.emit(note)
-
-    def _evaluate_again(self, config: Config, seed: int) -> Result:
-        return self._runner.evaluate(
-            config, seed=seed, fold_seed=seed, should_stop=self._steering.should_stop_now
-        )
-
-    def _suggest_ranges(self) -> list[Noted]:
-        trials = observed_trials(self._record.state)
-        return self._suggestions.new(self._record.opened.study, self._record.space, trials)
-
-    def _tell_importance(self) -> None:
-        """How much each hyperparameter mattered, after each of the first trials, then now and
-        then: what it takes grows with the trials."""
-        state = self._record.state
-        scored = sum(trial.value is not None for trial in state.trials)
-        if scored < 40 or scored % 10 == 0:
-            shares = importance(self._record.ranges.base, observed_trials(state))
-            if shares:
-                self._record.emit(ImportanceFound(shares, scored, METHOD))
+        self._findings.tell()
 
     def _finish(self, why: str, message: str) -> StudyFinished:
         done = why in FINISHED
         if (reserved := self._store.reserved()) is not None:
             self._store.release(reserved) if done else self._store.put_back(reserved)
         stop = self._steering.should_stop_now
-        scores = rate_on_test_rows(self._record, self._runner, stop) if done else (None, None)
+        scores = rate_on_test_rows(self._record, self._runner, stop) if done else TestScores()
         event = finished(self._record.state, why, message, scores, self._work.spent_s)
         self._write_summary("finished" if done else why, event)
         self._record.finish(event)

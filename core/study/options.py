@@ -33,6 +33,7 @@ class Options:
         threads: for training and for llama.cpp, which take turns; 0 leaves it to both.
         gpu_layers: "auto", "none", "all", or a number.
         context_length: tokens; 0 takes the model's own, capped.
+        confirm: whether the gain is confirmed on fresh folds at the end.
         prompt: how a chat model is asked, see `core.task.prompt_options`; over what the task says.
         programs: the kind of programs that a new study tries, over what the task says.
     """
@@ -47,6 +48,7 @@ class Options:
     gpu_layers: Annotated[str, Field(pattern=r"^(auto|none|all|\d+)$")] | None = None
     context_length: Annotated[int, Field(ge=0)] | None = None
     temperature: Annotated[float, Field(ge=0, le=10)] | None = None
+    confirm: bool | None = None
     prompt: Mapping[str, Any] | None = None
     programs: Annotated[str, Field(pattern=r"^pipeline$")] | None = None
 
@@ -130,6 +132,7 @@ def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
         proposer=proposer,
         model=lasting_model(options.model or "embedded"),
         seed=task.seed if options.seed is None else options.seed,
+        confirm=task.limits.confirm if options.confirm is None else options.confirm,
         prompt={**task.prompt, **(options.prompt or {})},
     )
     _check_templates(chosen)

@@ -61,6 +61,7 @@ class OpenProblem:
             space=describe_space(problem.space),
             warnings=problem.warnings,
             pid=os.getpid(),
+            confirm=options.confirm is not False,
         )
 
     def facts(self, options: Options) -> dict[str, Any]:

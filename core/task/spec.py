@@ -80,11 +80,13 @@ class Budget(TomlTable):
 
 
 class Limits(TomlTable):
-    """What one trial may use."""
+    """What one trial may use, and what is left out at the end."""
 
     trial_seconds: float = Field(default=300.0, gt=0)
     trial_memory_mb: float | None = Field(default=None, ge=64)
     threads: int | None = Field(default=None, ge=1, le=1024)
+    confirm: bool = True
+    """At the end the default and the best trials are scored on fresh folds; false: they are not."""
 
 
 class Programs(TomlTable):

@@ -50,6 +50,8 @@ def quality(config: Config) -> float:
 class FakeRunner:
     """Scores by a formula in three folds; `before` is called first and may change the result."""
 
+    other_folds = True
+
     def __init__(self, score: Callable[[Config], float] = quality) -> None:
         self.score = score
         self.evaluated: list[Config] = []
@@ -144,6 +146,7 @@ class Bench:
     use_model: Callable[[str], str] = lambda name: name
     now_s: float = 0.0
     interrupted: bool = False
+    confirm: bool = False
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -179,6 +182,7 @@ class Bench:
             rows=100,
             features=4,
             folds=3,
+            confirm=self.confirm,
         )
         parts = StudyParts(
             self.store,

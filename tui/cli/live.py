@@ -23,6 +23,7 @@ from hyperllama.core.events import (
     to_json,
 )
 from hyperllama.core.study import StateFold, StudyState
+from hyperllama.core.study.claims import say_gain, say_test_rows
 from hyperllama.core.text import plain
 from hyperllama.tui.cli.printing import short
 
@@ -145,7 +146,7 @@ def lines_of(event: Event, state: StudyState) -> Iterator[OutputLine]:
         yield OutputLine(line, "cyan", 2)
     elif isinstance(event, StudyFinished):
         study = state.opened.study if state.opened is not None else ""
-        for i, line in enumerate(ending(event, study)):
+        for i, line in enumerate(ending(event, study, state)):
             yield OutputLine(line, "" if i else "bold")
 
 
@@ -169,6 +170,9 @@ def _status(state: StudyState, width: int) -> Text:
             "training": training,
         }
         doing = words.get(state.phase, doing)
+    if state.confirming is not None:
+        at = state.confirming
+        doing = f"confirming: trial {at.number} on fresh folds, set {at.repeat} of {at.repeats}"
     if state.phase == "loading":
         doing = f"loading the model {state.loading:.0%}"
     text.append("opening the table" if state.opened is None else doing, style="dim")
@@ -244,8 +248,8 @@ def steering_line(event: Event) -> str:
     return ""
 
 
-def ending(event: StudyFinished, study: str) -> list[str]:
-    """How a study ended and what to do next."""
+def ending(event: StudyFinished, study: str, state: StudyState) -> list[str]:
+    """How a study ended and what to do next; `state` is the study after that."""
     why = {
         "budget": "trial budget used",
         "minutes": "time limit reached",
@@ -259,8 +263,7 @@ def ending(event: StudyFinished, study: str) -> list[str]:
         if event.default_value is not None and event.best_number is not None:
             gain = f", the default {short(event.default_value)}"
         lines.append(f"  best {short(event.best_value)} in trial {event.best_number}{gain}")
-    if event.test_value is not None:
-        lines.append(f"  on the test rows: {short(event.test_value)}")
+    lines += [f"  {text}" for text in (say_gain(state), say_test_rows(state)) if text]
     if event.why in ("stopped", "error"):
         lines.append(f"  go on with: hyperllama resume {study}")
     elif event.best_value is not None:

@@ -29,6 +29,7 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how long")
     group.add_argument("--budget", type=positive, metavar="N", help="trials in all")
     group.add_argument("--minutes", type=_minutes, metavar="M", help="minutes in all")
+    add_no_confirm(group)
     group = parser.add_argument_group("where and how")
     add_storage(group)
     group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
@@ -41,6 +42,14 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--detached", action="store_true",
         help="run in the background; it goes on when this terminal closes",
+    )
+
+
+def add_no_confirm(parser: argparse._ActionsContainer) -> None:
+    """Whether the gain is confirmed."""
+    parser.add_argument(
+        "--no-confirm", action="store_false", dest="confirm", default=None,
+        help="do not score the default and the best trials on fresh folds at the end",
     )
 
 
@@ -86,6 +95,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
         gpu_layers=arguments.gpu_layers,
         context_length=arguments.context,
         temperature=arguments.temperature,
+        confirm=arguments.confirm,
         prompt=_prompt(arguments.prompt),
     )
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.events.codec import encode
+from hyperllama.core.study.claims import say_gain, say_test_rows
 from hyperllama.tui.cli.options import add_storage
 
 if TYPE_CHECKING:
@@ -74,7 +76,12 @@ def as_json(stored: StoredStudy, state: StudyState) -> dict[str, Any]:
         "budget_trials": opened.get("budget_trials"),
         "budget_seconds": opened.get("budget_s"),
         "test_value": state.test_value,
+        "default_test_value": state.default_test_value,
+        "test_rows_used": state.test_rows_used,
         "default_value": state.default_value,
+        "winner": state.winner_number,
+        "claimed_gain": state.gain,
+        "confirmation": None if state.confirmation is None else encode(state.confirmation),
         "folder": summary.get("folder"),
         "best": next((_trial(t) for t in stored.trials if t.number == best), None),
         "trials": [_trial(t) for t in stored.trials],
@@ -116,12 +123,15 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
             print(trial_line(replace(event, incumbent=trial.number == state.incumbent)))
         else:
             print(f"{trial.number:5d} {trial.state.lower()}  {settings(trial.config)}")
+    winner = state.winner
     if best is not None:
-        print(f"best {short(best.value)} in trial {best.number}:")
-        for name, value in best.config.items():
+        print(f"best {short(best.value)} in trial {best.number}")
+    for text in filter(None, (say_gain(state), say_test_rows(state))):
+        print(text)
+    if winner is not None:
+        print(f"to use: trial {winner.number}")
+        for name, value in winner.config.items():
             print(f"  {one_line(name)} = {one_line(str(value))}")
-    if state.test_value is not None:
-        print(f"on the test rows: {short(state.test_value)}")
     if phase in ("interrupted", "stopped", "error"):
         print(f"go on with: hyperllama resume {stored.name}")
 

@@ -32,6 +32,7 @@ requests:
   accept [NAME=VALUE ...]      evaluate the proposal, with these values changed
   reject [REASON...]           have another proposed; the model is told the reason
   rerun TRIAL [TIMES]          the same configuration on other folds
+  confirm                      score the default and the best trials on fresh folds now
   note TRIAL WORDS...          a remark on a trial
 
 Most of them also wait for a study that is not running."""
@@ -39,7 +40,7 @@ Most of them also wait for a study that is not running."""
 _NAMES = (
     "pause", "resume", "step", "stop", "stop-now", "undo", "hint", "ask", "queue", "extend",
     "propose", "freeze", "range", "choices", "release", "review", "accept", "reject", "rerun",
-    "note",
+    "confirm", "note",
 )  # fmt: skip
 
 
@@ -127,6 +128,7 @@ def _parsers() -> dict[str, Callable[..., Request]]:
         "accept": lambda *words: r.Approve(config=_config(words)),
         "reject": lambda *words: r.Reject(reason=" ".join(words)),
         "rerun": lambda trial, times="3": r.Rerun(_whole(trial), _whole(times)),
+        "confirm": r.Confirm,
         "note": lambda trial, *words: r.Note(_whole(trial), " ".join(words)),
     }  # fmt: skip
 

@@ -35,7 +35,7 @@ UNSEEN = 4
 FEWEST_UNSEEN = 2
 """A table needs so many times the tuned rows to judge on."""
 CANDIDATES = 3
-REPEATS = 3
+REPEATS = 2
 """The best so many trials and the default are scored on so many sets of fresh folds."""
 _TABLES = (".csv", ".csv.gz", ".tsv", ".parquet", ".feather")
 

@@ -38,6 +38,8 @@ class Changes:
     ) -> None:
         self.reruns: list[requests.Rerun] = []
         """Reruns that were asked for and are not begun."""
+        self.confirm = False
+        """A confirmation was asked for and is not begun."""
         self._record = record
         self._proposing = proposing
         self._conversation = conversation
@@ -110,6 +112,8 @@ class Changes:
             self._undo_newest()
         elif isinstance(request, requests.Rerun):
             self._rerun(request)
+        elif isinstance(request, requests.Confirm):
+            self._confirm()
         elif isinstance(request, requests.Note):
             self._note(request.number, request.text.strip())
 
@@ -213,6 +217,15 @@ class Changes:
             return {}
 
         self.write(f"trial {trial.number} runs again on {request.times} other seeds", undo)
+
+    def _confirm(self) -> None:
+        self.confirm = True
+
+        def undo() -> _Settings:
+            self.confirm = False
+            return {}
+
+        self.write("the gain is confirmed on fresh folds", undo)
 
     def _note(self, number: int, text: str) -> None:
         trial = self._record.state.trial(number)

@@ -80,9 +80,10 @@ class RequestHandler:
 
     @property
     def resting(self) -> bool:
-        """Paused, and nothing is to be done: no step, no rerun, no end."""
+        """Paused, and nothing is to be done: no step, no rerun, no confirmation, no end."""
+        changes = self._changes
         return self._record.state.paused and not (
-            self._steps or self._changes.reruns or self.ended
+            self._steps or changes.reruns or changes.confirm or self.ended
         )
 
     @property

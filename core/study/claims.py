@@ -1,0 +1,51 @@
+"""What a study claims, in plain sentences: its gain, how sure that is, and the test rows."""
+
+from __future__ import annotations
+
+from hyperllama.core.events import StudyConfirmed
+from hyperllama.core.study.state import StudyState
+
+
+def say_gain(state: StudyState) -> str:
+    """The confirmed gain with its interval, or why there is none; empty before there is a gain."""
+    found, claimed = state.confirmation, state.gain
+    if found is not None and found.repeats:
+        return _confirmed(found, state)
+    if claimed is None:
+        return ""
+    if claimed <= 0:
+        return "no trial scored better than the default configuration"
+    why = "it is while the study goes on"
+    if found is not None:
+        why = found.why
+    elif state.opened is not None and not state.opened.confirm:
+        why = "confirmation was left out (--no-confirm)"
+    elif state.finished is not None:
+        why = "the study ended before that"
+    return f"gain {claimed:+.4g} over the default in the study's own folds, not confirmed: {why}"
+
+
+def _confirmed(found: StudyConfirmed, state: StudyState) -> str:
+    claimed = "" if found.claimed_gain is None else f"; claimed {found.claimed_gain:+.4g}"
+    folds = f"{found.repeats} {'set' if found.repeats == 1 else 'sets'} of fresh folds{claimed}"
+    if found.gain is None:
+        return f"the default stays: no trial is confirmed to be better, on {folds}"
+    reach = ""
+    if found.gain_low is not None and found.gain_high is not None:
+        reach = f", 90 % interval {found.gain_low:+.4g} to {found.gain_high:+.4g}"
+    return f"confirmed gain {found.gain:+.4g} of trial {found.winner}{reach}, on {folds}"
+
+
+def say_test_rows(state: StudyState) -> str:
+    """The scores on the test rows, and whether these had been used before; empty without any."""
+    if state.test_value is None:
+        return ""
+    text = f"on the test rows: {state.test_value:.5g}"
+    if state.default_test_value is not None:
+        text += f", the default {state.default_test_value:.5g}"
+        if state.default_test_value > state.test_value:
+            text += " (better)"
+    if state.test_rows_used:
+        times = "once" if state.test_rows_used == 1 else f"{state.test_rows_used} times"
+        text += f"; these rows had been scored {times} before, so they are not untouched any more"
+    return text

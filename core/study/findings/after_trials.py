@@ -1,0 +1,43 @@
+"""What is told after each trial: which hyperparameters matter, and which ranges to widen."""
+
+from __future__ import annotations
+
+from hyperllama.core.events import ImportanceFound
+from hyperllama.core.space import SearchSpace
+from hyperllama.core.study.findings.importance import METHOD, importance
+from hyperllama.core.study.findings.wider_ranges import RangeSuggestions
+from hyperllama.core.study.proposals import observed_trials
+from hyperllama.core.study.record import EventRecord
+from hyperllama.core.trials import Observed
+
+
+class Findings:
+    """Tells people what the trials so far say."""
+
+    def __init__(self, record: EventRecord) -> None:
+        self._record = record
+        self._suggestions = RangeSuggestions()
+
+    def begin(self) -> None:
+        """Tell what the stored trials say; what was suggested before is not again."""
+        self._tell_importance()
+        self._suggestions.new(*self._trials())
+
+    def tell(self) -> None:
+        """Tell what a trial that just ended changed."""
+        self._tell_importance()
+        for note in self._suggestions.new(*self._trials()):
+            self._record.emit(note)
+
+    def _trials(self) -> tuple[str, SearchSpace, list[Observed]]:
+        record = self._record
+        return record.opened.study, record.space, observed_trials(record.state)
+
+    def _tell_importance(self) -> None:
+        """After each of the first trials, then now and then: what it takes grows with them."""
+        state = self._record.state
+        scored = sum(trial.value is not None for trial in state.trials)
+        if scored < 40 or scored % 10 == 0:
+            shares = importance(self._record.ranges.base, observed_trials(state))
+            if shares:
+                self._record.emit(ImportanceFound(shares, scored, METHOD))
