@@ -125,13 +125,14 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
             print(f"{trial.number:5d} {trial.state.lower()}  {settings(trial.config)}")
     winner = state.winner
     if best is not None:
-        print(f"best {short(best.value)} in trial {best.number}")
+        same = winner is best
+        print(f"best {short(best.value)} in trial {best.number}{':' if same else ''}")
+        if winner is not None and not same:
+            print(f"to use: trial {winner.number}, {short(winner.value)}:")
+        for name, value in (winner or best).config.items():
+            print(f"  {one_line(name)} = {one_line(str(value))}")
     for text in filter(None, (say_gain(state), say_test_rows(state))):
         print(text)
-    if winner is not None:
-        print(f"to use: trial {winner.number}")
-        for name, value in winner.config.items():
-            print(f"  {one_line(name)} = {one_line(str(value))}")
     if phase in ("interrupted", "stopped", "error"):
         print(f"go on with: hyperllama resume {stored.name}")
 
