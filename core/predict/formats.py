@@ -13,31 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hyperllama.core.errors import DataError
+from hyperllama.core.predict.safety import SAFE_TYPES, checked
 from hyperllama.core.text import one_line, shown
 
 BOOSTERS = {"xgboost": "pipeline.ubj", "lightgbm": "pipeline.txt", "catboost": "pipeline.cbm"}
 SKOPS, PICKLE = "pipeline.skops", "pipeline.joblib"
-SKLEARN_TYPES = (
-    "numpy.dtype",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.metrics._dist_metrics.EuclideanDistance64",
-    "sklearn.metrics._dist_metrics.ManhattanDistance64",
-    "sklearn.metrics._dist_metrics.MinkowskiDistance64",
-    "sklearn.neighbors._ball_tree.BallTree",
-    "sklearn.neighbors._kd_tree.KDTree",
-    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-    "sklearn.tree._tree.Tree",
-)
-"""What skops does not allow by itself: containers of numbers. `_checked` looks at those whose
-indices scikit-learn would follow unchecked."""
-
-
 def model_files(pipeline: Any, folder: Path) -> list[dict[str, Any]]:
     """Write a fitted pipeline in every format that can hold it.
 
@@ -84,7 +65,7 @@ def _skops_file(pipeline: Any, folder: Path) -> str:
         from skops import io
 
         io.dump(pipeline, path, compression=8)
-        if set(io.get_untrusted_types(file=path)) <= set(SKLEARN_TYPES):
+        if set(io.get_untrusted_types(file=path)) <= set(SAFE_TYPES):
             return SKOPS
     except Exception:  # skops is missing, or the estimator is one that it cannot write
         pass
@@ -161,56 +142,9 @@ def _read(path: Path, form: str, kind: str) -> Any:
     if form == "skops":
         from skops import io
 
-        return _checked(io.load(path, trusted=list(SKLEARN_TYPES)))
+        return checked(io.load(path, trusted=list(SAFE_TYPES)))
     if form == "joblib":
         import joblib
 
         return joblib.load(path)
     raise ValueError(f"unknown format {form!r}")
-
-
-def _checked(pipeline: Any) -> Any:
-    """The pipeline, once every tree in it points to nodes and columns that exist.
-
-    Raises:
-        ValueError: an index is out of range, as no fit leaves it.
-    """
-    model = pipeline.steps[-1][1]
-    model = getattr(model, "regressor_", model)
-    for tree in _forest(model):
-        nodes, columns = tree.node_count, tree.n_features
-        inner = tree.children_left != -1
-        left, right = tree.children_left[inner], tree.children_right[inner]
-        _in_range(tree.feature[inner], columns)
-        for side in (left, right):
-            _in_range(side, nodes)
-            _in_range(np.flatnonzero(inner), side)
-    for predictor in np.ravel(getattr(model, "_predictors", [])):
-        nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
-        places = np.flatnonzero(predictor.nodes["is_leaf"] == 0)
-        for side in ("left", "right"):
-            _in_range(nodes[side], len(predictor.nodes))
-            _in_range(places, nodes[side])
-        _in_range(nodes["feature_idx"], model.n_features_in_)
-        if nodes["is_categorical"].any():
-            raise ValueError("a tree splits on categories, as none of HyperLlama's does")
-    neighbours = getattr(model, "_tree", None)
-    if neighbours is not None:
-        data, index, bounds, _ = neighbours.get_arrays()
-        _in_range(index, len(data))
-        _in_range(bounds["idx_start"], len(data))
-        _in_range(bounds["idx_end"], len(data) + 1)
-    return pipeline
-
-
-def _forest(model: Any) -> list[Any]:
-    members = np.ravel(model.estimators_) if hasattr(model, "estimators_") else [model]
-    return [m.tree_ for m in members if hasattr(m, "tree_")]
-
-
-def _in_range(values: Any, limit: Any) -> None:
-    """Raises ValueError where a value is negative or not below the limit."""
-    if np.any(np.asarray(values).astype(np.int64) < 0) or np.any(
-        np.asarray(values).astype(np.int64) >= limit
-    ):
-        raise ValueError("an index in a tree is out of range")

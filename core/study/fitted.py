@@ -37,7 +37,8 @@ def fitted_model(
     from hyperllama.core.storage.reading import read_stored
 
     stored = read_stored(study, storage)
-    winner = state_of(stored).winner
+    state = state_of(stored)
+    winner = state.winner
     if stored.task_file is None:
         raise StudyError(f"the task file of {study!r} is not on this machine",
                          f"`hyperllama resume {study} --storage URL` brings it here")
@@ -48,7 +49,7 @@ def fitted_model(
     kept = _kept(folder, winner)
     if kept is not None:
         return kept
-    seed = int(stored.attrs.get("seed") or 0)
+    seed = state.opened.seed if state.opened is not None else 0
     log = stored.task_file.with_name("trials.log")
     with TrialRunner(stored.task_file, log=log, threads=threads) as runner:
         say("reading the table")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import hyperllama
 from hyperllama.core.errors import HyperLlamaError, StudyError, TaskError
 from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.study import StudyState
 from tests.small import write_task
 
 
@@ -27,6 +29,20 @@ def test_a_study_is_run_resumed_and_read(tmp_path: Path) -> None:
     assert state == again.state and state.phase == "finished"
     assert state.opened is not None and state.opened.estimators == ("decision_tree",)
     assert (state.opened.rows, state.opened.seed, state.opened.budget_trials) == (80, 5, 3)
+    _predicts(tmp_path / "quick.csv", state)
+
+
+def _predicts(table: Path, state: StudyState) -> None:
+    """The winner is fitted once, and predicts without its table."""
+    rows = pl.read_csv(table).select("c", "y", "b", "a")
+    first = state.predict(rows)
+    assert set(first) == {"no", "yes"} and len(first) == 80
+    table.unlink()
+    model = state.fitted()
+    assert model.columns == ("a", "b", "c") and model.classes == ("no", "yes")
+    assert model.predict({n: rows[n].to_list() for n in ("b", "a", "c")}).tolist() == first.tolist()
+    assert state.winner is not None and model.facts["trial"] == state.winner.number
+    assert model.facts["seed"] == 5
 
 
 def test_a_loaded_task_runs(tmp_path: Path) -> None:

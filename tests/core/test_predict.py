@@ -32,7 +32,7 @@ FAST = {"n_estimators": 8, "max_iter": 8, "iterations": 8}
 
 def fitted(
     folder: Path, target: str = "label", name: str = "decision_tree", top: str = "",
-    table: Path | None = None, rest: str = "",
+    table: Path | None = None, rest: str = "", choices: Mapping[str, Any] = {},
 ) -> tuple[FittedModel, Any, Table]:
     """The messy table learned: the model from its files, the pipeline in memory, the table."""
     top = f'estimators = ["{name}"]\n{top}'
@@ -41,6 +41,7 @@ def fitted(
     problem = resolve(task, read)
     config = problem.space.default()
     config |= {k: v for k, v in FAST.items() if k in config}
+    config |= choices
     pipeline = Evaluator.of(problem, read).fit_final(config, 0)
     save_pipeline(pipeline, folder / "best" / "pipeline.joblib", describe_model(problem, read))
     return load(folder / "best"), pipeline, read
@@ -80,6 +81,17 @@ def test_raw_rows_are_predicted_as_the_model_in_memory_predicts(
         assert set(model.predict(rows)) <= {"high", "low"} == set(model.classes)
 
 
+def test_a_program_is_kept_in_a_format_that_runs_no_code(tmp_path: Path) -> None:
+    choices = {"vote": "linear", "numbers": "ranks", "added": "aggregates", "kept": "best",
+               "kept_percent": 60}  # fmt: skip
+    chosen = {f"pipeline.{k}": v for k, v in choices.items()}
+    programs = "[programs]\nkind = 'pipeline'"
+    model, pipeline, table = fitted(tmp_path, name="xgboost", rest=programs, choices=chosen)
+    assert "Voting" in str(pipeline) and model.facts["files"][0]["format"] == "skops"
+    found = model.predict_proba(cells(tmp_path / "messy.csv"))
+    assert np.array_equal(found, pipeline.predict_proba(table.x))
+
+
 def test_the_exported_script_does_the_same_without_hyperllama(tmp_path: Path) -> None:
     model, _, _ = fitted(tmp_path, name="xgboost", rest="[validation]\ngroup = 'owner'")
     script = predict_script()
@@ -100,6 +112,25 @@ def test_the_exported_script_does_the_same_without_hyperllama(tmp_path: Path) ->
     text = "\n".join(said)
     assert "column 'price' is missing" in text and "'place': 160 cells (100 %)" in text
     assert "'nowhere'" in text and "log-odds" in text and "roc_auc 0.9" in text
+
+
+def test_the_command_line_predicts_with_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hyperllama.tui.cli import run_command_line
+
+    model, _, _ = fitted(tmp_path)
+    path, folder = tmp_path / "messy.csv", tmp_path / "best"
+    assert run_command_line(["predict", str(folder), str(path), "--score"]) == 0
+    out, err = capsys.readouterr()
+    assert out.split() == ["prediction", *model.predict(cells(path))]
+    assert "! roc_auc 1.0 (160 rows)" in err
+    (folder / "pipeline.skops").unlink()
+    arguments = ["predict", str(folder), str(path), "-o", str(tmp_path / "o.parquet")]
+    assert run_command_line(arguments) == 3
+    assert "is a pickle" in capsys.readouterr().err
+    assert run_command_line([*arguments, "--trust", "--keep", "id"]) == 0
+    assert pl.read_parquet(tmp_path / "o.parquet").columns == ["id", "prediction"]
 
 
 def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
