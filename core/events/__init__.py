@@ -217,8 +217,9 @@ class CandidateStarted:
 class ConfirmedCandidate:
     """How the configuration of a trial did on fresh folds.
 
-    `value` is its mean score there, `gain` that score minus the default's on the same folds, with
-    its 90 % interval; they are None for the default, and for one that failed. `fits` counts folds.
+    `value` is its mean score there, `gain` that score minus the default's on the same folds as it
+    was measured, with its 90 % interval; they are None for the default, and for one that failed.
+    `fits` counts folds.
     """
 
     number: int
@@ -234,10 +235,11 @@ class StudyConfirmed:
     """The default and the best trials were compared on fresh folds, or could not be.
 
     `winner` is the trial to use: the default's number where nothing is confirmed to be better.
-    `gain` is the winner's score minus the default's on fresh folds, `gain_low` and `gain_high` its
-    90 % interval, in units of the score; None where the winner is the default, or nothing was
-    scored. `claimed_gain` is the incumbent's gain in the study's own folds. `repeats` sets of fresh
-    folds were used; with 0, nothing was scored, and `why` says why. `trials` had ended before it.
+    `gain` is the winner's score minus the default's on fresh folds, drawn towards 0 for the luck in
+    it (see `core.trials.race.shrunk`), `gain_low` and `gain_high` its 90 % interval, in units of
+    the score; None where the winner is the default, or nothing was scored. `claimed_gain` is the
+    incumbent's gain in the study's own folds. `repeats` sets of fresh folds were used; with 0,
+    nothing was scored. `why` says why it ended so. `trials` had ended before it.
     """
 
     winner: int

@@ -5,6 +5,7 @@ Plain Python; scores come from a function, so that studies and experiments race 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -12,14 +13,14 @@ from statistics import fmean
 from hyperllama.core.trials.noise import PairedDifference, paired_difference
 
 MOST_RACERS = 4
-"""The default and so many others begin."""
+"""The default and so many others begin, at most."""
 MOST_REPEATS = 4
 """Sets of fresh folds. The training sets of folds overlap, which leaves an error that no number of
 repeats lowers: four are within 15 % of it."""
 HOPELESS = 0.9
 """A racer is dropped when the interval of this level of its lag behind the leader excludes 0."""
-SURE = 1.0
-"""A winner's gain has to exceed so many of its standard errors; else the default stays."""
+FITTING_REPEATS = 2
+"""So many repeats have to fit into the time for another racer to begin."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,16 @@ class RaceEnd:
     """How a race ended.
 
     Attributes:
-        winner: number of the trial to use; the default's where no other is better beyond doubt.
+        winner: number of the trial to use; the default's where nothing is left of any gain.
+        gain: of the winner, shrunk; None where that is the default.
         scores: by number, on all fresh folds it was scored on; a racer that failed has none.
-        gains: by number, the difference to the default on the folds that both were scored on.
+        gains: by number, as measured on the folds that the default was scored on, too.
         repeats: sets of fresh folds that were used.
         seconds: spent.
     """
 
     winner: int
+    gain: PairedDifference | None = None
     scores: Mapping[int, Sequence[float]] = field(default_factory=dict)
     gains: Mapping[int, PairedDifference] = field(default_factory=dict)
     repeats: int = 0
@@ -82,17 +85,32 @@ class RaceEnd:
 
 
 def starters(racers: Sequence[Racer], limit_s: float) -> list[Racer]:
-    """The default and as many of the best others as one set of folds has time for.
+    """The default and as many of the best others as there is time for.
 
     Args:
         racers: the default first, then by falling score.
         limit_s: seconds for the whole race.
     """
-    chosen = list(racers[:1])
+    chosen, repeats = list(racers[:1]), 1
     for racer in racers[1 : MOST_RACERS + 1]:
-        if sum(r.seconds for r in chosen) + racer.seconds <= limit_s:
+        if repeats * sum(r.seconds for r in (*chosen, racer)) <= limit_s:
             chosen.append(racer)
+            repeats = FITTING_REPEATS
     return chosen
+
+
+def shrunk(gain: PairedDifference) -> PairedDifference | None:
+    """What is left of the best measured gain without the luck in it; None where that is nothing.
+
+    A gain g that is measured with a standard error e is drawn towards 0, the default, by the factor
+    1 - (e / g)², and its error by the root of that: the empirical Bayes estimate with a normal
+    prior around 0 whose variance is g² - e² (positive-part James-Stein). Nothing is left of a gain
+    within its standard error.
+    """
+    if gain.error is None or gain.mean <= gain.error:
+        return None
+    share = 1 - (gain.error / gain.mean) ** 2
+    return PairedDifference(share * gain.mean, math.sqrt(share) * gain.error, gain.n)
 
 
 def race(
@@ -139,8 +157,9 @@ def race(
         r.number: _difference(fresh, r.number, default, test_share)
         for r in racers[1:] if fresh[r.number]
     }  # fmt: skip
-    winner = _winner(racers, gains, test_share)
-    return RaceEnd(winner, fresh, gains, repeat, spent_s)
+    best = max(gains, key=lambda number: gains[number].mean, default=default)
+    gain = shrunk(gains[best]) if gains else None
+    return RaceEnd(default if gain is None else best, gain, fresh, gains, repeat, spent_s)
 
 
 def _in_time(
@@ -187,15 +206,3 @@ def _difference(
     """a minus b on the fresh folds that both were scored on."""
     shared = min(len(fresh[a]), len(fresh[b]))
     return paired_difference(fresh[a][:shared], fresh[b][:shared], test_share)
-
-
-def _winner(
-    racers: Sequence[Racer], gains: Mapping[int, PairedDifference], test_share: float
-) -> int:
-    """The racer to use."""
-    default = racers[0].number
-    if not gains:
-        return default
-    best = max(gains, key=lambda number: gains[number].mean)
-    error = gains[best].error
-    return best if error is not None and gains[best].mean > SURE * error else default

@@ -17,7 +17,8 @@ from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import StudyState, fold
 from hyperllama.core.study.claims import say_gain, say_test_rows
 from hyperllama.core.study.history import stored_events
-from hyperllama.core.trials.race import FreshScores, Heat, Racer, race, starters
+from hyperllama.core.trials.noise import PairedDifference
+from hyperllama.core.trials.race import FreshScores, Heat, Racer, race, shrunk, starters
 from tests.core.fakes import SPACE, Bench, FakeRunner, quality
 
 
@@ -90,6 +91,7 @@ def test_a_better_trial_is_confirmed_on_fresh_folds_for_a_third_of_the_cost(benc
     own = next(c for c in found.candidates if c.number == found.winner)
     assert default.value is not None and own.value is not None and default.gain is None
     assert own.gain == pytest.approx(own.value - default.value, abs=0.02)
+    assert found.gain < own.gain  # what luck may be in it is taken off
     assert bench.runner.tested == [dict(winner.config), SPACE.default()]
     assert bench.summaries[-1]["gain"] == found.gain
     assert bench.summaries[-1]["winner_number"] == found.winner
@@ -232,4 +234,15 @@ def test_hopeless_racers_are_dropped_and_a_failed_one_does_not_win() -> None:
     assert end.gains[1].mean == pytest.approx(0.2, abs=0.02) and 3 not in end.gains
     assert heats[0].racing == (0, 1, 2, 3) and heats[-1].racing == (0, 1)
     assert [r.number for r in starters(racers, 2.5)] == [0, 1]
+    assert [r.number for r in starters(racers, 6.5)] == [0, 1, 2]
     assert len(starters(racers, 1.5)) == 1
+
+
+def test_a_gain_is_drawn_towards_the_default_by_its_error() -> None:
+    assert shrunk(PairedDifference(0.1, 0.1, 10)) is None
+    assert shrunk(PairedDifference(0.1, None, 1)) is None
+    left = shrunk(PairedDifference(0.1, 0.05, 10))
+    assert left is not None and left.mean == pytest.approx(0.075)
+    assert left.error == pytest.approx(0.05 * 0.75**0.5)
+    sure = PairedDifference(0.1, 0.0, 10)
+    assert shrunk(sure) == sure

@@ -142,19 +142,20 @@ def _confirmed(state: StudyState, racers: Sequence[Racer], end: RaceEnd) -> Stud
         value = sum(scores) / len(scores) if scores else None
         mean = None if gain is None else gain.mean
         found.append(ConfirmedCandidate(racer.number, value, mean, low, high, len(scores)))
-    default = racers[0].number
-    winner = next(c for c in found if c.number == end.winner)
-    is_default = end.winner == default
+    low, high = (end.gain and end.gain.interval()) or (None, None)
+    measured = end.gains.get(end.winner)
     why = (
-        "no trial is confirmed to be better than the default configuration" if is_default
-        else f"trial {end.winner} is better than the default configuration on fresh folds"
+        "no trial is better than the default configuration on fresh folds by more than luck gives"
+        if measured is None else
+        f"trial {end.winner} scored {measured.mean:+.4g} better than the default configuration on "
+        "fresh folds; the gain is that without the luck in it"
     )  # fmt: skip
     return StudyConfirmed(
         winner=end.winner,
         claimed_gain=state.gain,
-        gain=winner.gain,
-        gain_low=winner.low,
-        gain_high=winner.high,
+        gain=None if end.gain is None else end.gain.mean,
+        gain_low=low,
+        gain_high=high,
         repeats=end.repeats,
         candidates=tuple(found),
         seconds=round(end.seconds, 3),
