@@ -57,13 +57,27 @@ class StudyResult:
         return self.state.best.value if self.state.best is not None else None
 
     @property
+    def params(self) -> Mapping[str, Any] | None:
+        """The configuration to use: the confirmed winner's; the incumbent's without confirmation.
+
+        None where every trial failed.
+        """
+        return self.state.winner.config if self.state.winner is not None else None
+
+    @property
+    def confirmed_gain(self) -> float | None:
+        """How much better `params` scores than the default on fresh folds; 0 where it is the
+        default, None where that was not confirmed. `state.confirmation` has the interval."""
+        return self.state.confirmed_gain
+
+    @property
     def default_score(self) -> float | None:
         """The score of the library's default configuration."""
         return self.state.default_value
 
     @property
     def test_score(self) -> float | None:
-        """The incumbent's score on the test rows; None without any, or before the end."""
+        """The score of `params` on the test rows; None without any, or before the end."""
         return self.state.test_value
 
 
@@ -74,7 +88,7 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
         task: a task file, the name of a sample task, or a task from `load_task`.
         study: its name; without one it gets one after the task's.
         options: as `hyperllama run` has them: proposer, model, trials, minutes, seed, storage,
-            threads, gpu_layers, context_length, temperature, prompt.
+            threads, gpu_layers, context_length, temperature, confirm, prompt.
 
     Raises:
         TypeError: the task is neither.

@@ -13,9 +13,9 @@ from hyperllama.core.text import plain
 
 
 def best_facts(study: ReportedStudy, best: TrialState) -> dict[str, Any]:
-    """What is worth keeping of the incumbent, JSON-able."""
+    """What is worth keeping of the winner, JSON-able."""
     name, params = split(dict(best.config), study.problem.estimators)
-    default = study.state.default
+    default, confirmed = study.state.default, study.state.confirmation
     return {
         "study": study.name,
         "task": study.task.name,
@@ -31,6 +31,11 @@ def best_facts(study: ReportedStudy, best: TrialState) -> dict[str, Any]:
         "test_value": study.state.test_value,
         "default_value": default.value if default else None,
         "default_test_value": study.state.default_test_value,
+        "test_rows_used_before": study.state.test_rows_used,
+        "claimed_gain": study.state.gain,
+        "confirmed_gain": confirmed.gain if confirmed else None,
+        "confirmed_gain_low": confirmed.gain_low if confirmed else None,
+        "confirmed_gain_high": confirmed.gain_high if confirmed else None,
         "seed": study.seed,
         "study_seed": study.seed,
         "split_seed": study.task.seed,
@@ -64,7 +69,10 @@ def best_toml(study: ReportedStudy, best: TrialState) -> str:
         config.add(key, "none" if value is None else value)
     document.add("config", config)
     scores = tomlkit.table()
-    wanted = ("value", "std", "train_value", "test_value", "default_value", "default_test_value")
+    wanted = (
+        "value", "std", "train_value", "test_value", "default_value", "default_test_value",
+        "claimed_gain", "confirmed_gain", "confirmed_gain_low", "confirmed_gain_high",
+    )  # fmt: skip
     for key in wanted:
         if facts[key] is not None:
             scores.add(key, facts[key])

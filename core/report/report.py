@@ -25,6 +25,7 @@ from hyperllama.core.evaluate.saving import versions
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
 from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.study.claims import say_gain, say_test_rows
 from hyperllama.core.study.findings.plateau import advice_to_stop
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def report_markdown(study: ReportedStudy) -> str:
 def report_blocks(study: ReportedStudy) -> list[Block]:
     """The report in the order of reading."""
     blocks: list[Block] = [Heading(f"Report: {study.name}", 1), *_summary(study)]
-    best = study.state.best
+    best = study.state.winner
     if best is not None:
         blocks += [Heading("Progress"), progress(study)]
         blocks += _configuration(study, best)
@@ -64,7 +65,8 @@ def report_blocks(study: ReportedStudy) -> list[Block]:
 
 
 def _summary(study: ReportedStudy) -> list[Block]:
-    p, best, default = study.problem, study.state.best, study.state.default
+    state = study.state
+    p, best, default, winner = study.problem, state.best, state.default, state.winner
     failed = len(study.trials) - len(study.complete)
     line = f"{len(study.trials)} trials"
     if failed:
@@ -84,10 +86,14 @@ def _summary(study: ReportedStudy) -> list[Block]:
         else:
             gain = best.value - default.value
             found += f" The default configuration scored {with_spread(default)}: {gain:+.4g}."
-            found += _noise(study.state)
-    if study.state.test_value is not None:
-        found += f" On rows that no trial saw it scores {number(study.state.test_value)}."
-    return [Paragraph(found), Paragraph(line)]
+            found += _noise(state)
+    if winner is not None and winner is not best:
+        found += f" To use: trial {winner.number}, {with_spread(winner)}."
+    claims = [
+        text[0].upper() + text[1:] + "."
+        for text in (say_gain(state), say_test_rows(state)) if text
+    ]
+    return [Paragraph(found), *([Paragraph(" ".join(claims))] if claims else []), Paragraph(line)]
 
 
 def _noise(state: StudyState) -> str:
@@ -139,13 +145,13 @@ def _configuration(study: ReportedStudy, best: TrialState) -> list[Block]:
             rows.append([p.name, now, was, p.domain.describe(), p.description])
     known = {p.name for p in space}
     rows += [[k, show(v), "–", "", ""] for k, v in best.config.items() if k not in known]
-    header = ["hyperparameter", "best", "default", "searched", "what it does"]
+    header = ["hyperparameter", "winner", "default", "searched", "what it does"]
     return [Heading("The configuration"), TableBlock(header, rows, right=(1, 2))]
 
 
 def _validation_and_test(study: ReportedStudy, best: TrialState) -> list[Block]:
     default = study.state.default
-    rows = [["best", show(best.train_value), with_spread(best), show(study.state.test_value)]]
+    rows = [["winner", show(best.train_value), with_spread(best), show(study.state.test_value)]]
     if default is not None and default.number != best.number:
         rows.append(
             ["default", show(default.train_value), with_spread(default),
@@ -156,9 +162,11 @@ def _validation_and_test(study: ReportedStudy, best: TrialState) -> list[Block]:
         f"{len(study.complete)}, so it is likely a little too high."
     )
     if study.state.test_value is not None:
+        said += " The test score comes from rows that were set apart before the first trial and "
         said += (
-            " The test score comes from rows that were set apart before the first trial and looked "
-            "at once, at the end: it is the one to expect on new data like these."
+            "had been scored before the last trials: these may owe something to it."
+            if study.state.test_rows_used else
+            "scored once, at the end: it is the one to expect on new data like these."
         )
     else:
         said += " No test part was scored."

@@ -270,6 +270,12 @@ class StudyState:
         return study_noise(default.fold_scores, scored[-_NOISE_TRIALS:], share)
 
     @property
+    def confirmed_gain(self) -> float | None:
+        """The winner's gain on fresh folds, 0 where the default stays; None: not confirmed."""
+        found = self.confirmation
+        return (found.gain or 0.0) if found is not None and found.repeats else None
+
+    @property
     def beyond_noise(self) -> bool | None:
         """Whether the winner is better than the default by more than luck; None: cannot tell.
 

@@ -23,7 +23,8 @@ class StudyEntry:
             owns it though it has not ended.
         title: given by the user; else its name.
         archived: hidden from the list by the user.
-        gain: the incumbent's score minus the default's; None while unknown.
+        gain: the confirmed one, 0 where the default stays; before there is one, the incumbent's
+            score minus the default's; None while unknown.
         beyond_noise: whether that is more than luck; None: cannot tell.
         changed_t: of the last change, seconds since the epoch.
     """
@@ -99,6 +100,7 @@ def _first_comment(text: str) -> str:
 def _study(table: Mapping[str, Any]) -> StudyEntry:
     best, default = _number(table, "best_value"), _number(table, "default_value")
     budget = _number(table, "budget_trials")
+    claimed = best - default if best is not None and default is not None else None
     beyond = table.get("beyond_noise")
     label = read_label(Path(str(table.get("folder"))))
     name = plain(str(table.get("study") or ""))
@@ -112,7 +114,7 @@ def _study(table: Mapping[str, Any]) -> StudyEntry:
         model=plain(str(table.get("model") or "")),
         proposer=plain(str(table.get("proposer") or "")),
         best=best,
-        gain=best - default if best is not None and default is not None else None,
+        gain=claimed if table.get("confirmed") is not True else _number(table, "gain") or 0.0,
         beyond_noise=beyond if isinstance(beyond, bool) else None,
         trials=int(_number(table, "trials") or 0),
         budget=None if budget is None else int(budget),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hyperllama.core.study import AWAITING, StudyState, TrialState
+from hyperllama.core.study.claims import say_gain, say_test_rows
 from hyperllama.core.text import plain
 from hyperllama.tui.content import arrange
 from hyperllama.tui.text import wording
@@ -33,6 +34,9 @@ def describe(state: StudyState, name: str, alive: bool) -> list[str]:
         score = wording.score(best.value)
         lines.append(f"The best score is {score}, in trial {best.number}{over}.")
         lines.append(f"Its configuration: {plain(wording.configuration(best.config))}.")
+    if state.finished is not None:
+        claims = filter(None, (say_gain(state), say_test_rows(state)))
+        lines += [f"{text[0].upper()}{text[1:]}." for text in claims]
     for row in arrange.rows(state, arrange.Order())[-_LATEST:]:
         if isinstance(row, int):
             lines.append(_trial(state.trials[row], state))

@@ -104,7 +104,8 @@ def head_lines(
     best = state.best
     if entry.best is not None:
         spread = f" {glyphs.plus_minus} {wording.spread(best.std)}" if best and best.std else ""
-        over = " over the default"
+        confirmed = state.confirmed_gain is not None
+        over = " confirmed on fresh folds" if confirmed else " over the default"
         over += f", {told}" if (told := wording.within_noise(state.beyond_noise)) else ""
         gain = wording.gain_style(state.beyond_noise)
         end = state.finished

@@ -38,7 +38,8 @@ process owns is *interrupted*; `r` resumes it, and no finished trial is lost.
 renames, `A` archives (and `.` shows the archived ones), `d` deletes and `u` undoes that, `space` \
 marks studies that `c` compares.
 
-*gain* is how much better the best trial scores than the library's default configuration.
+*gain* is how much better than the library's default configuration: of a finished study as confirmed
+on fresh folds (0 where the default stays), else of the best trial so far.
 """
 
     def __init__(self, *, id: str | None = None) -> None:

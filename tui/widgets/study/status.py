@@ -107,6 +107,8 @@ class StatusLine(Widget):
             left.append((f"{gap}review", "$accent"))
         if gain is not None:
             tail = " over the default" if width >= 100 else " vs default" if width >= 80 else ""
+            if state.confirmed_gain is not None:
+                gain, tail = state.confirmed_gain, " confirmed" if width >= 80 else ""
             left.append((gap + wording.signed(gain), wording.gain_style(state.beyond_noise)))
             left.append((tail, "$dim"))
         if end is not None and end.test_value is not None and width >= 72:
