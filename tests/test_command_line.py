@@ -21,7 +21,7 @@ import hyperllama as public
 from hyperllama.core.events import to_json
 from hyperllama.core.events.requests import Approve
 from hyperllama.core.storage.folder import EVENTS, Lock, holder, read_summary, write_summary
-from hyperllama.core.storage.paths import default_storage, study_dir
+from hyperllama.core.storage.paths import own_database, study_dir
 from hyperllama.core.storage.request_log import Inbox
 from hyperllama.core.study import fold
 from hyperllama.tui.cli import make_parser, run_command_line
@@ -273,7 +273,7 @@ def test_ctrl_c_ends_politely_and_resume_goes_on(tmp_path: Path) -> None:
     assert code == 130, err
     last = json.loads(out.splitlines()[-1])
     assert (last["event"], last["why"]) == ("StudyFinished", "stopped")
-    study = optuna.load_study(study_name="quick", storage=default_storage())
+    study = optuna.load_study(study_name="quick", storage=own_database(study_dir("quick")))
     assert "RUNNING" not in {t.state.name for t in study.trials}
     assert holder(study_dir("quick")) is None
     again = hyperllama("resume", "quick", "--budget", str(len(study.trials) + 1))
@@ -285,7 +285,7 @@ def test_sigterm_in_the_middle_of_a_long_fit(tmp_path: Path) -> None:
     out, err, code = _signalled(write_task(tmp_path, slow), signal.SIGTERM, "ProposalMade")
     assert code == 143, err
     assert json.loads(out.splitlines()[-1])["why"] == "stopped"
-    study = optuna.load_study(study_name="quick", storage=default_storage())
+    study = optuna.load_study(study_name="quick", storage=own_database(study_dir("quick")))
     assert [t.state.name for t in study.trials] == ["WAITING"]
 
 

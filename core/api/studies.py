@@ -113,11 +113,14 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
     return _result(names[0], chosen)
 
 
-def resume(study: str, *, more: int = 0, **options: Any) -> StudyResult:
+def resume(
+    study: str, *, more: int = 0, data: str | Path | None = None, **options: Any
+) -> StudyResult:
     """Go on with a study where it was left.
 
     Args:
         more: trials to add to its budget.
+        data: where its table lies now, if it was moved or renamed.
         options: as `run` takes them; they stand over those that the study was started with.
 
     Raises:
@@ -129,7 +132,7 @@ def resume(study: str, *, more: int = 0, **options: Any) -> StudyResult:
     if not isinstance(more, int) or more < 0:
         raise StudyError(f"more: {more!r} cannot be used", "a number of trials, 0 or greater")
     chosen = checked_options(options)
-    go_on(study, chosen, more=more)
+    go_on(study, chosen, more=more, data=None if data is None else Path(data))
     return _result(study, chosen)
 
 

@@ -54,6 +54,20 @@ def decode(kind: type[_T], payload: object) -> _T:
     return kind(**values)
 
 
+def decode_sound(kind: type[Any], payload: object) -> tuple[dict[str, Any], list[str]]:
+    """The fields of a `kind` that `payload` holds as they should be, and the names of those that
+    it holds in another form. For stored values, where a damaged one is to cost only itself."""
+    values, damaged = {}, []
+    known = _fields(kind)  # type: ignore[arg-type]
+    for name, value in payload.items() if isinstance(payload, Mapping) else ():
+        if name in known:
+            try:
+                values[name] = known[name][0](value)
+            except ValueError:
+                damaged.append(name)
+    return values, damaged
+
+
 def wire_name(kind: type[Any]) -> str:
     """A class's name as requests carry it: `StopNow` -> "stop_now"."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()

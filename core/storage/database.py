@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import optuna
@@ -14,10 +14,106 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.storage.paths import DATABASE, own_database
 
+BACKUP = f"{DATABASE}.backup"
 _BUSY_TIMEOUT_S = 60.0
 
 optuna.logging.disable_default_handler()
+
+
+def open_study_storage(folder: Path, url: str, *, checked: bool = False) -> BaseStorage:
+    """The storage of an existing study; with `checked`, the file in its folder is looked through.
+
+    Raises:
+        StudyError: the file is missing, empty or damaged; the hint says how it is rebuilt.
+    """
+    if url != own_database(folder):
+        return open_storage(url, create=False)
+    file, name = folder / DATABASE, folder.name
+    hint = f"`hyperllama repair {name}` rebuilds it from the study's logs; no other study is hurt"
+    if not file.exists() or not file.stat().st_size:
+        what = "is empty" if file.exists() else "is missing"
+        raise StudyError(f"the database of the study {name!r} {what}", hint)
+    if checked and (damage := damage_of(file)):
+        raise StudyError(f"the database of the study {name!r} is damaged: {damage}", hint)
+    try:
+        return open_storage(url, create=False)
+    except StudyError as error:
+        raise StudyError(error.message, hint) from error
+
+
+def damage_of(file: Path) -> str:
+    """What SQLite finds wrong with a database file; empty where it is whole, or is not there."""
+    if not file.exists():
+        return ""
+    try:
+        with closing(sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S)) as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return first_line(error)
+    return "" if found == "ok" else str(found)
+
+
+@contextmanager
+def new_database(folder: Path) -> Iterator[BaseStorage]:
+    """A new database, which takes the place of the one in a study's folder once the block has
+    ended without an error."""
+    part = folder / f"{DATABASE}.part"
+
+    def clear() -> None:
+        for file in folder.glob(f"{part.name}*"):
+            file.unlink()
+
+    clear()
+    storage = open_storage(f"sqlite:///{part}")
+    yield storage
+    storage.remove_session()
+    with closing(sqlite3.connect(part)) as connection:  # nothing stays in the -wal file
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    part.replace(folder / DATABASE)
+    clear()
+
+
+def take_out(url: str, study: str, folder: Path) -> None:
+    """Move a study from a storage that it shares into a file of its own in its folder.
+
+    Every trial is copied, and counted, before the study is removed from the shared storage.
+
+    Raises:
+        StudyError: a storage cannot be read or written; then the study stays where it was.
+    """
+    shared = open_storage(url, create=False)
+    with storage_errors():
+        try:
+            study_id = shared.get_study_id_from_name(study)
+        except KeyError:
+            return
+        with new_database(folder) as own:
+            optuna.copy_study(
+                from_study_name=study, from_storage=shared, to_storage=own, to_study_name=study
+            )
+            copied = own.get_n_trials(own.get_study_id_from_name(study))
+            if copied != shared.get_n_trials(study_id):
+                raise StudyError(f"the study {study!r} could not be moved out of {url}")
+        shared.delete_study(study_id)
+
+
+def back_up(folder: Path) -> None:
+    """Copy the storage in a study's folder, through SQLite, to the file beside it. Errors are left
+    to the next time: the study goes on without a newer copy."""
+    file, partial = folder / DATABASE, folder / f"{BACKUP}.part"
+    if not file.exists():
+        return
+    try:
+        partial.unlink(missing_ok=True)
+        with closing(sqlite3.connect(file, timeout=5.0)) as source, closing(
+            sqlite3.connect(partial)
+        ) as target:
+            source.backup(target)
+        partial.replace(folder / BACKUP)
+    except (OSError, sqlite3.Error):
+        partial.unlink(missing_ok=True)
 
 
 def open_storage(url: str, *, create: bool = True) -> BaseStorage:
@@ -73,7 +169,13 @@ def storage_errors() -> Iterator[None]:
     except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
         raise StudyError(
             f"the storage failed: {first_line(error.__cause__ or error)}",
-            "nothing that was finished is lost; check the disk or the connection, then resume",
+            "nothing that was finished is lost; check the disk or the connection, then resume; "
+            "`hyperllama repair` rebuilds a study's own database from its logs",
+        ) from error
+    except (ValueError, TypeError, LookupError, AssertionError) as error:
+        raise StudyError(
+            f"the storage holds what Optuna cannot read: {first_line(error)}",
+            "`hyperllama repair` rebuilds a study's own database from its logs",
         ) from error
 
 

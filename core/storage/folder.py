@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import re
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.storage.paths import default_storage, home, study_dir
+from hyperllama.core.storage.paths import (
+    DATABASE,
+    home,
+    own_database,
+    shared_database,
+    study_dir,
+)
 
 SUMMARY = "summary.json"
 TASK = "task.toml"
@@ -24,6 +32,7 @@ COMMANDS = "commands.jsonl"
 PROPOSALS = "proposals.jsonl"
 LOG = "study.log"
 CACHE = "engine.cache"
+_LEFT_BEHIND = ("lock", COMMANDS, "commands.done", CACHE)
 
 
 class Lock:
@@ -43,8 +52,9 @@ class Lock:
             StudyError: another process works on this study, or the folder cannot be written.
         """
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            home().mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StudyError(
                 f"the study folder {self._path.parent} cannot be written: {error.strerror}",
@@ -120,29 +130,28 @@ def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
     write_atomically(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 
+_TEXTS = ("study", "storage", "state", "why", "message", "task", "data", "kind", "metric",
+          "proposer", "model")  # fmt: skip
+_NUMBERS = ("created_t", "updated_t", "trials", "failed", "budget_trials", "budget_s", "best_value",
+            "default_value", "best_number", "winner_number", "claimed_gain", "gain", "gain_low",
+            "gain_high", "test_value", "seconds", "rows", "features", "pid")
 _TYPES: dict[str, Any] = {
-    "study": str, "storage": str, "state": str, "metric": str, "proposer": str, "model": str,
-    **dict.fromkeys(
-        ("created_t", "updated_t", "trials", "failed", "budget_trials", "budget_s", "best_value",
-         "default_value", "best_number", "winner_number", "claimed_gain", "gain", "gain_low",
-         "gain_high"), (int, float)),
-}
+    **dict.fromkeys(_TEXTS, str), **dict.fromkeys(_NUMBERS, (int, float)),
+    "best_config": dict, "begun": dict, "settings": dict, "estimators": list,
+}  # fmt: skip
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a study, its `state` set to "interrupted" where its process is gone.
 
-    None where there is none, or it cannot be read. Leaves out what is of another type, and adds
-    `live` (bool) and `folder`.
+    None where the folder holds no study. Leaves out what is of another type, and adds `live` (bool)
+    and `folder`. Where the file is missing or damaged, `state` is "unknown".
     """
-    try:
-        summary = json.loads((folder / SUMMARY).read_text("utf8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(summary, dict):
-        return None
-    summary = {k: v for k, v in summary.items()
-               if k not in _TYPES or v is None or isinstance(v, _TYPES[k])}
+    summary = _sound_summary(folder / SUMMARY)
+    if not summary:
+        if not any((folder / name).exists() for name in (SUMMARY, TASK, DATABASE)):
+            return None
+        summary = {"state": "unknown"}
     summary.setdefault("study", folder.name)
     pid = holder(folder)
     summary["live"] = pid is not None
@@ -152,19 +161,40 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     return summary
 
 
+def _sound_summary(file: Path) -> dict[str, Any]:
+    """What a summary says, without values that are not of their type; empty if it cannot be
+    read."""
+    try:
+        summary = json.loads(file.read_text("utf8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(summary, dict):
+        return {}
+    return {k: v for k, v in summary.items() if k not in _TYPES or v is None or _sound(k, v)}
+
+
+def _sound(name: str, value: Any) -> bool:
+    if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+        return False
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def storage_of(folder: Path) -> str:
-    """The storage a study was made in.
+    """The storage a study was made in: the file in its folder, wherever that lies now; else the one
+    that its summary names.
 
     Raises:
         StudyError: its URL has a password, which is not kept.
     """
-    url = str((read_summary(folder) or {}).get("storage") or default_storage())
-    if "***" in url:
+    named = str((read_summary(folder) or {}).get("storage") or "")
+    if (folder / DATABASE).exists() or named == DATABASE:
+        return own_database(folder)
+    if "***" in named:
         raise StudyError(
-            f"the study {folder.name!r} is in {url}, and its password is not kept",
+            f"the study {folder.name!r} is in {named}, and its password is not kept",
             "give the whole URL with --storage, or in HYPERLLAMA_STORAGE",
         )
-    return url
+    return named or shared_database()
 
 
 def all_summaries() -> list[dict[str, Any]]:
@@ -177,6 +207,39 @@ def all_summaries() -> list[dict[str, Any]]:
     return sorted(found, key=lambda s: -float(s.get("updated_t") or 0.0))
 
 
+def take_in(folder: Path, name: str | None = None) -> str:
+    """Copy the folder of a study into the data folder; returns the study's name here.
+
+    Only regular files are copied; its lock, its requests and the engine's cache stay behind.
+
+    Raises:
+        StudyError: it holds no study of its own, or there is a study of this name.
+    """
+    folder = folder.expanduser().absolute()
+    if not (folder / DATABASE).is_file() or not (folder / TASK).is_file():
+        hint = f"it has to hold {DATABASE} and {TASK}"
+        if (read_summary(folder) or {}).get("storage"):
+            hint += "; studies of older versions get them when they are resumed"
+        raise StudyError(f"{folder} is not the folder of a study", hint)
+    name = check_name(folder.name if name is None else name)
+    target = study_dir(name)
+    if target.exists():
+        raise StudyError(f"there is a study {name!r} already", "--as NAME gives it another name")
+    if holder(folder) is not None:
+        raise StudyError(f"a process is working on {folder}", "stop it first")
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True, mode=0o700)
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and not file.is_symlink() and not file.name.startswith(_LEFT_BEHIND):
+            shutil.copyfile(file, part / file.name)
+    summary = _sound_summary(part / SUMMARY)
+    if summary:
+        write_summary(part, {**summary, "study": name, "storage": DATABASE})
+    part.rename(target)
+    return name
+
+
 def find_study(name: str) -> Path:
     """The folder of an existing study.
 
@@ -184,7 +247,7 @@ def find_study(name: str) -> Path:
         StudyError: there is no such study; the hint names those that there are.
     """
     folder = study_dir(name)
-    if (folder / TASK).exists() or (folder / SUMMARY).exists():
+    if any((folder / file).exists() for file in (TASK, SUMMARY, DATABASE)):
         return folder
     known = [str(s.get("study")) for s in all_summaries()]
     close = [k for k in known if name.lower() in k.lower()] or known

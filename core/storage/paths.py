@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+DATABASE = "study.db"
+_USERS_UMASK = "HYPERLLAMA_UMASK"  # what children of this program restore for exported files
 
 
 def home() -> Path:
@@ -23,6 +29,48 @@ def study_dir(study: str) -> Path:
     return home() / "studies" / safe
 
 
-def default_storage() -> str:
-    """The Optuna storage URL used when none is given: one SQLite file for all studies."""
+def own_database(folder: Path) -> str:
+    """The Optuna storage URL of a study that lies in its own folder."""
+    return f"sqlite:///{folder / DATABASE}"
+
+
+def shared_database() -> str:
+    """The Optuna storage URL that versions before 0.3 used: one SQLite file for all studies."""
     return f"sqlite:///{home() / 'studies.db'}"
+
+
+def keep_private() -> None:
+    """Let this process and its children make files that only the user can read.
+
+    What is handed on (`users_umask`) keeps the permissions that the user has chosen.
+    """
+    before = os.umask(0o077)
+    os.environ.setdefault(_USERS_UMASK, f"{before:o}")
+
+
+@contextmanager
+def users_umask() -> Iterator[None]:
+    """Files made inside have the permissions of the user's other files."""
+    try:
+        chosen = int(os.environ.get(_USERS_UMASK, ""), 8)
+    except ValueError:
+        yield  # `keep_private` was not called: the umask is the user's
+        return
+    before = os.umask(chosen)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def close_home() -> bool:
+    """Make the data folder one that only its owner can open; whether it was open to others."""
+    folder = home()
+    try:
+        found = folder.stat()
+        if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.getuid():
+            folder.chmod(0o700)
+            return True
+    except OSError:
+        pass
+    return False

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.storage.database import open_storage
+from hyperllama.core.storage.database import open_study_storage
 from hyperllama.core.storage.folder import TASK, find_study, read_summary, storage_of
-from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.paths import own_database, study_dir
 from hyperllama.core.storage.store import Store, StoredTrial
 
 
@@ -46,7 +46,9 @@ def read_stored(study: str, storage: str | None = None) -> StoredStudy:
     """
     folder = study_dir(study) if storage else find_study(study)
     url = storage or storage_of(folder)
-    store = Store.open(open_storage(url, create=False), study if storage else folder.name)
+    opened = open_study_storage(folder, url)
+    alone = url == own_database(folder)
+    store = Store.open(opened, study if storage else folder.name, alone=alone)
     try:
         task_file = folder / TASK
         return StoredStudy(

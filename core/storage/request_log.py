@@ -20,7 +20,7 @@ def send(folder: Path, request: Request) -> None:
     data = (request_to_json(request, time.time()) + "\n").encode("utf8")
     try:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        fd = os.open(folder / COMMANDS, flags, 0o644)
+        fd = os.open(folder / COMMANDS, flags, 0o600)
         try:
             os.write(fd, data)
         finally:

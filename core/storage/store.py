@@ -13,16 +13,17 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.events.codec import decode_sound
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.storage.database import TrialEnded, storage_errors
 
@@ -32,14 +33,32 @@ _QUEUED = "fixed_params"  # where Optuna keeps a queued trial's configuration
 _REASONING_CHARS = 20_000  # the rest is in the proposal log
 
 
-@dataclass(frozen=True)
-class StoredTrial:
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """What HyperLlama keeps about a trial, as attributes of Optuna's trial."""
+
+    proposer: str = ""
+    reasoning: str = ""
+    fallback: str = ""
+    fold_scores: tuple[float, ...] = ()
+    train_score: float | None = None
+    seconds: float = 0.0
+    reason: str = ""
+    tokens: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    peak_memory_mb: float = 0.0
+    rejected: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTrial(TrialRecord):
     """A trial as the storage has it.
 
     Attributes:
         state: as Optuna names it: "COMPLETE", "FAIL", "RUNNING", "WAITING", "PRUNED".
         ours: proposed by HyperLlama (or taken from the queue by it), not by some other program.
         started, ended: local time; None where it did not happen.
+        damaged: names of attributes that were not of their type and were left out.
     """
 
     number: int
@@ -48,19 +67,25 @@ class StoredTrial:
     config: Config
     value: float | None
     ours: bool = False
-    proposer: str = ""
-    reasoning: str = ""
-    fallback: str = ""
-    fold_scores: tuple[float, ...] = ()
-    train_value: float | None = None
-    seconds: float = 0.0
-    reason: str = ""
-    tokens: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    peak_memory_mb: float = 0.0
-    rejected: bool = False
     started: datetime | None = None
     ended: datetime | None = None
+    damaged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """What HyperLlama keeps about a study as a whole, as attributes of Optuna's study. What else
+    stands there is read by `study.history`."""
+
+    version: int = 0
+    task: str = ""
+    metric: str = ""
+    created_t: float = 0.0
+    budget_trials: int | None = None
+    budget_s: float | None = None
+    proposer: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    opened: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -93,8 +118,9 @@ class Store:
         return store
 
     @classmethod
-    def open(cls, storage: BaseStorage, study: str) -> Store:
-        """A study that exists.
+    def open(cls, storage: BaseStorage, study: str, *, alone: bool = False) -> Store:
+        """A study that exists; with `alone`, the only one of the storage under whatever name: its
+        folder may have been copied.
 
         Raises:
             StudyError: the storage has none of this name.
@@ -103,6 +129,9 @@ class Store:
             try:
                 return cls(storage, storage.get_study_id_from_name(study))
             except KeyError as error:
+                studies = storage.get_all_studies() if alone else []
+                if len(studies) == 1:
+                    return cls(storage, studies[0]._study_id)
                 raise StudyError(
                     f"the storage has no study {study!r}", "`hyperllama studies` lists those here"
                 ) from error
@@ -118,10 +147,11 @@ class Store:
         return True
 
     def attrs(self) -> dict[str, Any]:
-        """What is kept about the study as a whole, without the prefix."""
+        """What is kept about the study as a whole, without the prefix. Attributes of `StudyRecord`
+        that are not of their type are left out; "damaged" lists their names."""
         with storage_errors():
             stored = self._storage.get_study_user_attrs(self._study_id)
-        return {k.removeprefix(PREFIX): v for k, v in stored.items() if k.startswith(PREFIX)}
+        return sound_attrs(_own(stored))
 
     def set_attrs(self, attrs: Mapping[str, Any]) -> None:
         with storage_errors():
@@ -137,13 +167,13 @@ class Store:
         """All trials, by number, without reserved ones that nothing was proposed for yet."""
         with storage_errors():
             trials = self._storage.get_all_trials(self._study_id, False)
-        return [_stored(t) for t in trials if not _is_reserved(t)]
+        return [stored_trial(t) for t in trials if not _is_reserved(t)]
 
     def waiting(self) -> list[StoredTrial]:
         """What is queued, by number; reads only what is new or unfinished."""
         with storage_errors():
             trials = self._storage.get_all_trials(self._study_id, False, (TrialState.WAITING,))
-        return [_stored(t) for t in trials if not _is_reserved(t)]
+        return [stored_trial(t) for t in trials if not _is_reserved(t)]
 
     def reserve(self) -> int:
         """The number of the next trial: of one that was reserved and not used, else of a new one.
@@ -151,19 +181,7 @@ class Store:
         Other programs see a RUNNING trial without parameters; once the study has stopped, a WAITING
         one (see `put_back`).
         """
-        template = FrozenTrial(
-            number=-1,
-            trial_id=-1,
-            state=TrialState.RUNNING,
-            value=None,
-            datetime_start=datetime.now(),
-            datetime_complete=None,
-            params={},
-            distributions={},
-            user_attrs={},
-            system_attrs={_RESERVED: True},
-            intermediate_values={},
-        )
+        template = _reserved_template(TrialState.RUNNING)
         number = self.reserved()
         with storage_errors():
             if number is not None and self._run(self._id(number)):
@@ -243,8 +261,31 @@ class Store:
             else:
                 self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
+    def restore(self, trial: StoredTrial, space: SearchSpace) -> None:
+        """Write a finished trial that the storage lost, under its number; numbers before it that
+        are free become released ones."""
+        template = _reserved_template(TrialState.FAIL)
+        with storage_errors():
+            known = self._storage.get_n_trials(self._study_id)
+            for _ in range(known, trial.number):
+                self._storage.create_new_trial(self._study_id, template)
+            distributions = space.to_distributions()
+            record = {f.name: getattr(trial, f.name) for f in fields(TrialRecord)}
+            whole = FrozenTrial(
+                number=-1, trial_id=-1, state=TrialState[trial.state], value=trial.value,
+                datetime_start=trial.started, datetime_complete=trial.ended,
+                params=dict(trial.config),
+                distributions={name: distributions[name] for name in trial.config},
+                user_attrs=_prefixed(record), system_attrs={}, intermediate_values={},
+            )  # fmt: skip
+            self._storage.create_new_trial(self._study_id, whole)
+
     def close(self) -> None:
+        """Close the storage; the last one to do so leaves a SQLite database in one file."""
         self._storage.remove_session()
+        backend = getattr(self._storage, "_backend", self._storage)
+        if isinstance(backend, RDBStorage):
+            backend.engine.dispose()
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
@@ -271,6 +312,16 @@ class Store:
             self._storage.set_trial_param(stored._trial_id, name, internal, distributions[name])
 
 
+def _reserved_template(state: TrialState) -> FrozenTrial:
+    """A trial without parameters, as a number that is reserved or was released has it."""
+    ended = datetime.now() if state.is_finished() else None
+    return FrozenTrial(
+        number=-1, trial_id=-1, state=state, value=None, datetime_start=datetime.now(),
+        datetime_complete=ended, params={}, distributions={}, user_attrs={},
+        system_attrs={_RESERVED: True}, intermediate_values={},
+    )  # fmt: skip
+
+
 def _is_reserved(trial: FrozenTrial) -> bool:
     """Whether nothing was proposed for it, neither by us nor by a program that took it."""
     marked = _RESERVED in trial.system_attrs and PREFIX + "proposer" not in trial.user_attrs
@@ -285,34 +336,47 @@ def _prefixed(attrs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _stored(trial: FrozenTrial) -> StoredTrial:
-    own = {
-        k.removeprefix(PREFIX): v for k, v in trial.user_attrs.items() if k.startswith(PREFIX)
-    }
+def sound_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """A study's attributes without those of `StudyRecord` that are not of their type."""
+    sound, damaged = decode_sound(StudyRecord, attrs)
+    if not math.isfinite(sound.get("created_t", 0.0)):
+        del sound["created_t"]
+        damaged.append("created_t")
+    found = {k: v for k, v in attrs.items() if k not in damaged}
+    return {**found, **sound, "damaged": damaged}
+
+
+def _own(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that are HyperLlama's, without their prefix."""
+    return {k.removeprefix(PREFIX): v for k, v in attrs.items() if k.startswith(PREFIX)}
+
+
+def stored_trial(trial: FrozenTrial) -> StoredTrial:
+    """A trial of Optuna with what is ours in it, as far as that is sound."""
+    own = _own(trial.user_attrs)
+    record, damaged = decode_sound(TrialRecord, own)
+    for name in ("seconds", "peak_memory_mb"):
+        if not 0.0 <= record.get(name, 0.0) < math.inf:
+            del record[name]
+            damaged.append(name)
+    if not all(map(math.isfinite, record.get("fold_scores", ()))):
+        del record["fold_scores"]
+        damaged.append("fold_scores")
     queued = trial.system_attrs.get(_QUEUED)
     config, values = dict(trial.params), trial.values
     if isinstance(queued, dict) and not queued.keys() <= config.keys():
         config = {**queued, **config}
     return StoredTrial(
+        **{"proposer": "queue" if queued else "", **record},
         number=trial.number,
         trial_id=trial._trial_id,
         state=trial.state.name,
         config=config,
         value=values[0] if values else None,
         ours="proposer" in own,
-        proposer=str(own.get("proposer", "queue" if queued else "")),
-        reasoning=str(own.get("reasoning", "")),
-        fallback=str(own.get("fallback", "")),
-        fold_scores=tuple(own.get("fold_scores", ())),
-        train_value=own.get("train_score"),
-        seconds=float(own.get("seconds", 0.0)),
-        reason=str(own.get("reason", "")),
-        tokens=own.get("tokens", {}),
-        facts=own.get("facts", {}),
-        peak_memory_mb=float(own.get("peak_memory_mb", 0.0)),
-        rejected=bool(own.get("rejected", False)),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
+        damaged=tuple(damaged),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.storage.folder import holder, write_atomically
-from hyperllama.core.storage.paths import home, study_dir
+from hyperllama.core.storage.paths import DATABASE, home, study_dir
 
 LABEL = "label.json"
 KEPT_S = 7 * 86_400.0
@@ -109,6 +109,8 @@ def empty_trash(now: float) -> list[str]:
 
 
 def _forget(folder: Path) -> None:
+    if (folder / DATABASE).exists():
+        return  # its trials lie in its folder
     from hyperllama.core.storage.database import open_storage
     from hyperllama.core.storage.folder import read_summary, storage_of
     from hyperllama.core.storage.store import Store

@@ -45,11 +45,14 @@ _SETTINGS = ("proposer", "budget_trials", "budget_s", "review", "hints", "ranges
 """Settings of `StudySteered` that are attributes of the stored study."""
 
 
-def store_event(store: Store, event: Event, space: SearchSpace) -> None:
+def store_event(
+    store: Store, event: Event, space: SearchSpace, t: float | None = None
+) -> None:
     """Write what a resumed study has to know of an event.
 
     Args:
         space: the search space that parameters are stored with.
+        t: when it happened, seconds since the epoch; default: now.
 
     Raises:
         StudyError: the storage failed.
@@ -63,13 +66,13 @@ def store_event(store: Store, event: Event, space: SearchSpace) -> None:
         attrs = {name: encode(getattr(event, name)) for name in result}
         store.finish(event.number, event.value, {**attrs, "train_score": event.train_value})
     else:
-        attrs = _attributes(store, event)
+        attrs = _attributes(store, event, round(time.time() if t is None else t, 3))
         if attrs:
             store.set_attrs(attrs)
 
 
-def _attributes(store: Store, event: Event) -> dict[str, Any]:
-    """The attributes of the study that an event changes."""
+def _attributes(store: Store, event: Event, t: float) -> dict[str, Any]:
+    """The attributes of the study that an event at the time `t` changes."""
     if isinstance(event, StudyOpened):
         return {"opened": encode(event), "finished": None}
     if isinstance(event, StudyFinished):
@@ -81,7 +84,7 @@ def _attributes(store: Store, event: Event) -> dict[str, Any]:
                       "test_looks": event.test_rows_used + 1}  # fmt: skip
         return {"finished": encode(event), **scores}
     if isinstance(event, StudySteered):
-        action = [round(time.time(), 3), event.after, event.text]
+        action = [t, event.after, event.text]
         actions = [*_kept(store, "steered", list), action][-_ACTIONS_KEPT:]
         settings = {k: encode(v) for k, v in event.settings.items() if k in _SETTINGS}
         return {**settings, "steered": actions}
@@ -96,7 +99,7 @@ def _attributes(store: Store, event: Event) -> dict[str, Any]:
         return {"confirmed": encode(event)}
     if isinstance(event, QuestionAnswered) and not event.problem:
         asked = {"asked": event.asked, "text": event.text, "config": encode(event.config),
-                 "t": round(time.time(), 3)}  # fmt: skip
+                 "t": t}  # fmt: skip
         return {"talk": [*_kept(store, "talk", list), asked][-_EXCHANGES_KEPT:]}
     return {}
 
@@ -137,7 +140,10 @@ def stored_events(
     events += [*(action[1:] for action in actions), *_exchanges(attrs)]
     end = max((t for _, t in events), default=0.0)
     ended = sum(isinstance(event, TrialFinished) for event, _ in events)
-    untimed = (*_notes(attrs), *_reruns(attrs), *_confirmed(attrs, ended), *_tested(attrs))
+    lost = [(f"trial {t.number}", name) for t in trials for name in t.damaged]
+    lost += [("the study", name) for name in attrs.get("damaged", ())]
+    untimed = (*(_damaged(f"{name} of {where}") for where, name in lost), *_notes(attrs),
+               *_reruns(attrs), *_confirmed(attrs, ended), *_tested(attrs))  # fmt: skip
     return [*events, *((event, end) for event in untimed)]
 
 
@@ -166,12 +172,18 @@ def read_state(study: str, storage: str | None = None) -> StudyState:
 
 def state_of(stored: StoredStudy) -> StudyState:
     """The state of a study that was read from its storage."""
+    return fold(events_of(stored))
+
+
+def events_of(stored: StoredStudy) -> list[tuple[Event, float]]:
+    """What happened in a study that was read from its storage, each with seconds since the
+    epoch."""
     opened, finished = _opened(stored), _finished(stored)
     beliefs = read_beliefs(study_dir(stored.name) / PROPOSALS)
     past = stored_events(stored.trials, stored.attrs, opened, beliefs, stored.direction)
     end = past[-1][1] if past else 0.0
     last = [(finished, end)] if finished is not None else []
-    return fold([(opened, float(stored.attrs.get("created_t") or 0.0)), *past, *last])
+    return [(opened, float(stored.attrs.get("created_t") or 0.0)), *past, *last]
 
 
 def trial_events(
@@ -202,7 +214,7 @@ def trial_events(
         value=value,
         fold_scores=trial.fold_scores,
         std=None if value is None else std(trial.fold_scores),
-        train_value=trial.train_value,
+        train_value=trial.train_score,
         seconds=trial.seconds,
         reason=trial.reason,
         incumbent=improved,

@@ -36,8 +36,14 @@ from hyperllama.core.storage.folder import (
     write_atomically,
     write_summary,
 )
-from hyperllama.core.storage.paths import default_storage, study_dir
+from hyperllama.core.storage.paths import DATABASE, own_database, shared_database, study_dir
 from hyperllama.core.storage.request_log import Inbox, log_bytes
+from hyperllama.core.study.inputs import (
+    changed_inputs,
+    check_rows,
+    library_versions,
+    restore_task,
+)
 from hyperllama.core.study.options import (
     DEFAULTS,
     Options,
@@ -55,6 +61,7 @@ if TYPE_CHECKING:
     from hyperllama.core.trials import Proposer
 
 _VERSION = 1
+_BACKED_UP_EVERY = 20  # trials
 
 
 def start(
@@ -75,6 +82,7 @@ def start(
     """
     from hyperllama.core.task import load_task, standalone_text, with_programs
 
+    source = str(task.expanduser().absolute()) if isinstance(task, Path) else ""
     text = standalone_text(task) if isinstance(task, Path) else _text_of(task)
     task = load_task(task) if isinstance(task, Path) else task
     if options.programs is not None:
@@ -87,10 +95,10 @@ def start(
                 f"there is a study {name!r} already",
                 f"`hyperllama resume {name}` goes on with it; --study NAME starts another",
             )
-        url = absolute_storage(options.storage or default_storage())
+        url = absolute_storage(options.storage or own_database(folder))
         opening = _Opening(claim, replace(options, storage=url), listener, interrupted)
         try:
-            opening.create(task, text)
+            opening.create(task, text, source)
         except BaseException as error:
             if isinstance(error, TaskError) and task.file is not None:
                 error.about(TASK, task.file.name)
@@ -111,22 +119,33 @@ def resume(
     options: Options = DEFAULTS,
     *,
     more: int = 0,
+    data: Path | None = None,
     listener: Listener | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> StudyFinished:
-    """Go on with a study where it was left; `more` adds trials to its budget.
+    """Go on with a study where it was left.
+
+    Args:
+        more: trials to add to its budget.
+        data: where its table lies now; the content has to be the same.
 
     Raises:
-        HyperLlamaError: there is no such study, another process owns it, or as `start`.
+        HyperLlamaError: there is no such study, another process owns it, its table has other
+            content than at its start, or as `start`.
     """
     folder = study_dir(study) if options.storage else find_study(study)
     claim = _Claim(folder, False, log_bytes(folder), Lock(folder))
     claim.lock.take()
     try:
         url = absolute_storage(options.storage or storage_of(folder))
+        if options.storage is None and url == shared_database():
+            from hyperllama.core.storage.database import take_out
+
+            take_out(url, claim.folder.name, folder)
+            url = storage_of(folder)
         opening = _Opening(claim, replace(options, storage=url), listener, interrupted)
         try:
-            opening.reopen(more)
+            opening.reopen(more, data)
         except BaseException:
             opening.close()
             raise
@@ -187,11 +206,17 @@ class _Opening:
         self._problem: OpenProblem | None = None
         self._notes: list[Noted] = []
         self._created_t = time.time()
+        self._backups = 0
 
-    def create(self, task: Task, text: str) -> None:
-        """Load the table, then make the study in the storage. `text`: of the task file."""
+    def create(self, task: Task, text: str, source: str) -> None:
+        """Load the table, then make the study in the storage.
+
+        Args:
+            text, source: of the task file, and where it lies; the latter is empty for a task that
+                was given as a value.
+        """
         self._options, self._notes = settled(self._options, task)
-        begun = {"options": without_storage(self._options), "task": text}
+        begun = {"options": without_storage(self._options), "task": text, "task_file": source}
         # A study that is killed before the storage knows of it is begun again from this file.
         self._save({"task": task.name, "data": str(task.data.path), "state": "running",
                     "begun": begun})  # fmt: skip
@@ -204,22 +229,30 @@ class _Opening:
         from hyperllama.core.storage.store import Store
 
         storage = open_storage(str(self._options.storage))
-        self._store = Store.create(storage, self._name, problem.problem.metric, self._attrs())
+        first = {"task_file": source, "versions": library_versions(), **self._attrs()}
+        self._store = Store.create(storage, self._name, problem.problem.metric, first)
 
-    def reopen(self, more: int) -> None:
+    def reopen(self, more: int, data: Path | None) -> None:
         """Find the study in the storage, with what it was started with; load the table."""
-        from hyperllama.core.storage.database import open_storage
+        from hyperllama.core.propose import needs_model
+        from hyperllama.core.storage.database import open_storage, open_study_storage
         from hyperllama.core.storage.store import Store
         from hyperllama.core.task import load_task
+        from hyperllama.models.gguf import resolve_model
 
         begun = (read_summary(self._folder) or {}).get("begun")
-        storage = open_storage(str(self._options.storage), create=begun is not None)
+        url, own = str(self._options.storage), own_database(self._folder)
+        if begun is not None and not (self._folder / DATABASE).exists():  # killed before it was
+            storage = open_storage(url)
+        else:
+            storage = open_study_storage(self._folder, url, checked=True)
         if begun is not None:
             write_atomically(self._folder / TASK, begun["task"])
             if not Store.exists(storage, self._name):
                 self._options = self._options.over(begun["options"])
-                return self.create(load_task(self._folder / TASK), begun["task"])
-        self._store = store = Store.open(storage, self._name)
+                source = str(begun.get("task_file", ""))
+                return self.create(load_task(self._folder / TASK), begun["task"], source)
+        self._store = store = Store.open(storage, self._name, alone=url == own)
         attrs = store.attrs()
         if "settings" not in attrs:
             if begun is None or store.trials():
@@ -230,16 +263,36 @@ class _Opening:
             self._options = self._options.over(begun["options"])
             store.set_attrs(self._attrs())
             attrs = store.attrs()
-        if not (self._folder / TASK).exists():
-            write_atomically(self._folder / TASK, str(attrs["task"]))
-        load_task(self._folder / TASK)
+        self._notes += restore_task(self._folder, attrs)
         self._created_t = float(attrs.get("created_t") or self._created_t)
         self._options = over_stored(self._options, attrs, self._name, more)
+        self._open_again(attrs, data)
         store.set_attrs(self._attrs())
-        self._open_problem()
+        model = None
+        if needs_model(str(self._options.proposer)):
+            model = resolve_model(str(self._options.model))
+        self._notes += changed_inputs(self._folder, attrs, model)
+
+    def _open_again(self, attrs: Mapping[str, Any], data: Path | None) -> None:
+        """Load the table of a study that is resumed, from `data` where it was moved there."""
+        from hyperllama.core.task import load_task, with_table
+
+        file = self._folder / TASK
+        kept = file.read_text("utf8")
+        if data is not None:
+            write_atomically(file, with_table(kept, data.expanduser().absolute()))
+        try:
+            path = load_task(file).data.path
+            opened = self._open_problem()
+            rows, sha256 = opened.runner.rows, opened.problem.fingerprint
+            check_rows(self._name, attrs, path, sha256, rows)
+        except BaseException:
+            write_atomically(file, kept)
+            raise
 
     def run(self) -> StudyFinished:
         """Run the opened study to its end, and close everything."""
+        from hyperllama.core.storage.database import back_up
         from hyperllama.core.storage.proposal_log import ProposalLog
         from hyperllama.core.study.loop import Study
         from hyperllama.core.study.parts import StudyParts
@@ -265,6 +318,7 @@ class _Opening:
             if end.why in ("budget", "minutes", "exhausted"):  # there is little left to resume
                 for name in (CACHE, f"{CACHE}.json"):
                     (self._folder / name).unlink(missing_ok=True)
+            back_up(self._folder)
             return end
         finally:
             self.close()
@@ -310,8 +364,14 @@ class _Opening:
             "budget_trials": options.trials,
             "budget_s": options.budget_s,
             "proposer": options.proposer,
+            "data_sha256": self._problem.problem.fingerprint if self._problem is not None else "",
             "settings": without_storage(options),
         }
+
+    def _shown_storage(self) -> str:
+        """The storage as the summary names it; the file of the folder by its name alone."""
+        url = str(self._options.storage)
+        return DATABASE if url == own_database(self._folder) else hide_password(url)
 
     def _log(self, text: str) -> None:
         with (self._folder / LOG).open("a", encoding="utf8") as file:
@@ -324,15 +384,21 @@ class _Opening:
         facts = self._problem.facts(self._options) if self._problem is not None else {}
         head = {
             "study": self._name,
-            "storage": hide_password(str(self._options.storage)),
+            "storage": self._shown_storage(),
             "created_t": round(self._created_t, 3),
             "updated_t": round(time.time(), 3),
             "pid": os.getpid(),
+            "settings": without_storage(self._options),
         }
         if "proposer" in summary:
             asks = needs_model(str(summary["proposer"]))
             facts["model"] = str(self._options.model) if asks else ""
         write_summary(self._folder, {**head, **summary, **facts})
+        if (ended := int(summary.get("trials", 0)) // _BACKED_UP_EVERY) > self._backups:
+            from hyperllama.core.storage.database import back_up
+
+            back_up(self._folder)
+            self._backups = ended
 
 
 def _import_loop() -> None:

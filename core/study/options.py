@@ -151,12 +151,12 @@ def over_stored(options: Options, attrs: Mapping[str, Any], study: str, more: in
             cannot be used.
     """
     stored_s = attrs.get("budget_s")
-    stored = {
+    stored = _sound_options({
         **attrs["settings"],
         "trials": attrs.get("budget_trials"),
         "minutes": None if stored_s is None else stored_s / 60,
         "proposer": attrs.get("proposer"),
-    }
+    })
     if options.seed not in (None, stored.get("seed")):
         raise StudyError(
             f"the study {study!r} was started with seed {stored.get('seed')}",
@@ -174,6 +174,16 @@ def over_stored(options: Options, attrs: Mapping[str, Any], study: str, more: in
     if options.proposer is not None and options.proposer != stored["proposer"]:
         choose_proposer(options.proposer, options.model)
     return options
+
+
+def _sound_options(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored options without those whose value cannot be used."""
+    try:
+        TypeAdapter(Options).validate_python(stored)
+    except ValidationError as error:
+        wrong = {part["loc"][0] if part["loc"] else "" for part in error.errors()}
+        return {k: v for k, v in stored.items() if k not in wrong}
+    return dict(stored)
 
 
 def _check_templates(options: Options) -> None:

@@ -14,6 +14,7 @@ from hyperllama.core.task.load import (
     sample_tasks,
     standalone_text,
     with_programs,
+    with_table,
 )
 from hyperllama.core.task.resolve import Problem, resolve
 from hyperllama.core.task.spec import Budget, Limits, Override, Task, Validation
@@ -33,4 +34,5 @@ __all__ = [
     "sample_tasks",
     "standalone_text",
     "with_programs",
+    "with_table",
 ]

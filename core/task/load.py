@@ -128,6 +128,15 @@ def with_programs(text: str, task: Task, kind: str) -> tuple[str, Task]:
     return tomlkit.dumps(document), task.model_copy(update={"programs": programs})
 
 
+def with_table(text: str, table: Path) -> str:
+    """The text of a task file with another data path."""
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    document["data"]["path"] = str(table)
+    return tomlkit.dumps(document)
+
+
 def _text(file: Path) -> str:
     """The file's text."""
     hint = "a task file is a small TOML text; `hyperllama new TABLE` writes one from a table"

@@ -16,7 +16,7 @@ from hyperllama.core.estimators import Facts
 from hyperllama.core.events import Event, Noted, StudyOpened
 from hyperllama.core.prompt.templates import PromptError
 from hyperllama.core.storage.folder import SUMMARY, TASK, Lock, read_summary
-from hyperllama.core.storage.paths import default_storage, study_dir
+from hyperllama.core.storage.paths import DATABASE, own_database, shared_database, study_dir
 from hyperllama.core.storage.reading import read_stored
 from hyperllama.core.study.history import read_state
 from hyperllama.core.study.opening import resume, start
@@ -38,6 +38,7 @@ class LaunchRunner(FakeRunner):
 
     troubles: ClassVar[list[BaseException]] = []
     rows, test_rows, folds, summary = 100, 25, 3, ("100 rows",)
+    fingerprint = "one table"
 
     def __init__(self, task_file: Path, *, log: Path, threads: int = 0) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class LaunchRunner(FakeRunner):
         return SimpleNamespace(
             task=self.task, kind="classification", metric="accuracy", space=SPACE,
             facts=Facts(rows=100, features=3), estimators=("xgboost",), columns=("a", "b", "c"),
-            warnings=("a is odd",),
+            warnings=("a is odd",), fingerprint=self.fingerprint,
         )
 
     def close(self) -> None:
@@ -252,7 +253,7 @@ def test_another_storage_and_a_lost_folder(task: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere' / 'studies.db'}"
     start(task, Options(proposer="random", trials=2, storage=url))
     with pytest.raises(StudyError, match="has no study"):
-        read_stored("quick", default_storage())
+        read_stored("quick", shared_database())
     assert resume("quick", more=1).why == "budget"  # the folder knows where
     for file in study_dir("quick").iterdir():
         file.unlink()
@@ -266,6 +267,7 @@ def test_another_storage_and_a_lost_folder(task: Path, tmp_path: Path) -> None:
 def test_a_password_is_not_kept_and_asked_for_again(task: Path) -> None:
     start(task, Options(proposer="random", trials=1))
     file = study_dir("quick") / SUMMARY
+    (study_dir("quick") / DATABASE).unlink()
     summary = json.loads(file.read_text())
     summary["storage"] = "postgresql://me:***@host/db"
     file.write_text(json.dumps(summary))
@@ -275,10 +277,11 @@ def test_a_password_is_not_kept_and_asked_for_again(task: Path) -> None:
 
 def test_studies_of_other_programs_are_not_resumed(task: Path) -> None:
     start(task, Options(proposer="random", trials=1))
-    optuna.create_study(study_name="theirs", storage=default_storage())
+    url = own_database(study_dir("quick"))
+    optuna.create_study(study_name="theirs", storage=url)
     with pytest.raises(StudyError, match="not made by HyperLlama"):
-        resume("theirs", Options(storage=default_storage()))
-    assert read_stored("theirs", default_storage()).direction == "minimize"
+        resume("theirs", Options(storage=url))
+    assert read_stored("theirs", url).direction == "minimize"
 
 
 def test_gpu_layers() -> None:

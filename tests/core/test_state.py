@@ -198,8 +198,8 @@ def test_stored_trials_come_in_the_order_of_their_numbers_whatever_the_clock_sai
     assert isinstance(start, StudyOpened)
     noon = datetime(2026, 1, 1, 12)
     trials = [
-        StoredTrial(n, n, "COMPLETE", {"max_depth": n + 3}, 0.8 + n / 100, ours=True,
-                    ended=noon - timedelta(hours=n))
+        StoredTrial(number=n, trial_id=n, state="COMPLETE", config={"max_depth": n + 3},
+                    value=0.8 + n / 100, ours=True, ended=noon - timedelta(hours=n))
         for n in (2, 1, 0)
     ]  # fmt: skip
     attrs = {"steered": [[noon.timestamp() + 9e6, 0, "hint: shallow"]]}

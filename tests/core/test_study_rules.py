@@ -51,7 +51,9 @@ def test_a_score_that_is_no_number_is_a_failure(tmp_path: Path) -> None:
 
 def test_a_stored_tie_is_no_new_incumbent() -> None:
     def stored(number: int, value: float) -> StoredTrial:
-        return StoredTrial(number, number, "COMPLETE", SPACE.default(), value)
+        return StoredTrial(
+            number=number, trial_id=number, state="COMPLETE", config=SPACE.default(), value=value
+        )
 
     _, first = trial_events(stored(0, 0.5))
     assert first.incumbent and not trial_events(stored(1, 0.5), first)[1].incumbent

@@ -1,7 +1,8 @@
 """The command line: one small file a command, imported cheaply; a command imports what it needs.
 
 A command file has NAME, HELP, `add(parser)` for its arguments and `run(arguments)`, which returns
-the exit code.
+the exit code. FOR_OTHERS is set where it writes files to hand on: they have the permissions of the
+user's other files, and those of the data folder do not.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _COMMANDS = (
     "tell",
     "export",
     "predict",
+    "open",
+    "repair",
     "baselines",
     "models",
     "compare",
@@ -62,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
-    parser.set_defaults(run=_interface)
+    parser.set_defaults(run=_interface, for_others=False)
     subparsers = parser.add_subparsers(metavar="COMMAND", title="commands")
     for module in commands():
         sub = subparsers.add_parser(
@@ -73,7 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add(sub)
-        sub.set_defaults(run=module.run)
+        sub.set_defaults(run=module.run, for_others=getattr(module, "FOR_OTHERS", False))
     return parser
 
 
@@ -86,7 +89,7 @@ def run_command_line(given: Sequence[str] | None = None) -> int:
         complete(parser)
     arguments = parser.parse_args(given)
     try:
-        code = int(arguments.run(arguments))
+        code = _run(arguments)
         sys.stdout.flush()
         return code
     except HyperLlamaError as error:
@@ -109,6 +112,19 @@ def run_command_line(given: Sequence[str] | None = None) -> int:
             raise
         print(_internal_error(error), file=sys.stderr)
         return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from hyperllama.core.storage.paths import close_home, home, keep_private, users_umask
+
+    keep_private()
+    if close_home():
+        print(f"{home()} was open to other users of this machine; it is yours alone now",
+              file=sys.stderr)  # fmt: skip
+    if arguments.for_others:
+        with users_umask():
+            return int(arguments.run(arguments))
+    return int(arguments.run(arguments))
 
 
 def complain(error: HyperLlamaError) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hyperllama.tui.cli.progress_line import ProgressLine
 
 NAME = "bench"
+FOR_OTHERS = True
 HELP = "compare proposers and models on test problems"
 EPILOG = """\
 OUT keeps every trial: the same command goes on where it was stopped, and more methods or seeds add

@@ -137,7 +137,7 @@ def _plug_ins() -> Iterator[Finding]:
 
 def _places() -> Iterator[Finding]:
     from hyperllama.core.errors import HyperLlamaError
-    from hyperllama.core.storage.paths import default_storage, home
+    from hyperllama.core.storage.paths import home
 
     folder = home()
     probe = folder / f".probe-{os.getpid()}"
@@ -154,10 +154,13 @@ def _places() -> Iterator[Finding]:
         return
     try:
         from hyperllama.core.storage.database import open_storage
-        from hyperllama.core.storage.folder import hide_password
+        from hyperllama.core.storage.folder import all_summaries, hide_password
 
-        url = os.environ.get("HYPERLLAMA_STORAGE") or default_storage()
-        studies = len(open_storage(url).get_all_studies())
+        url = os.environ.get("HYPERLLAMA_STORAGE")
+        if url is None:
+            studies, url = len(all_summaries()), "a file in each study's folder"
+        else:
+            studies = len(open_storage(url).get_all_studies())
         yield Finding("storage", "ok", f"{hide_password(url)}, {studies} studies")
     except HyperLlamaError as error:
         yield Finding("storage", "broken", error.message, error.hint)

@@ -10,6 +10,7 @@ from hyperllama.tui.cli.options import add_storage
 
 NAME = "export"
 HELP = "write the fitted model with its card, scripts, the configuration and a report to a folder"
+FOR_OTHERS = True
 
 
 def add(parser: argparse.ArgumentParser) -> None:

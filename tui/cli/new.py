@@ -9,6 +9,7 @@ from pathlib import Path
 from hyperllama.core.errors import TaskError
 
 NAME = "new"
+FOR_OTHERS = True
 HELP = "write a task file for a table"
 
 

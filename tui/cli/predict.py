@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hyperllama.tui.cli.progress_line import ProgressLine
 
 NAME = "predict"
+FOR_OTHERS = True
 HELP = "predict the rows of a file with a study's winner or an exported model"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from hyperllama.tui.cli.options import add_study_options, options_from
 
@@ -18,6 +19,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--more", type=int, default=0, metavar="N", help="so many trials on top of the budget"
     )
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="where its table lies now; the same content"
+    )
     parser.set_defaults(seed=None)
     add_study_options(parser)
 
@@ -30,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         folder = find_study(arguments.study)
         more = ["--more", str(arguments.more)] if arguments.more else []
+        more += ["--data", str(arguments.data.absolute())] if arguments.data else []
         return detach(arguments, folder.name, ["resume", folder.name, *more])
 
     from hyperllama.core.study.opening import resume
@@ -41,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.study,
             options,
             more=arguments.more,
+            data=arguments.data,
             listener=listener,
             interrupted=interrupted,
         ),

@@ -96,7 +96,7 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
         "value": trial.value,
         "proposer": trial.proposer,
         "fold_scores": list(trial.fold_scores),
-        "train_value": trial.train_value,
+        "train_value": trial.train_score,
         "seconds": trial.seconds,
         "reason": trial.reason,
         "reasoning": trial.reasoning,

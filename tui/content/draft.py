@@ -144,9 +144,11 @@ class Draft:
     def save(self) -> None:
         """Write the file. Raises OSError."""
         from hyperllama.core.storage.folder import write_atomically
+        from hyperllama.core.storage.paths import users_umask
 
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.file, self.text)
+        with users_umask():
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.file, self.text)
 
 
 def free_file(folder: Path, like: Path) -> Path:
