@@ -247,7 +247,7 @@ def _trials(home: Path) -> dict[int, Any]:
     from hyperllama.core.storage.database import open_storage
     from hyperllama.core.storage.store import Store
 
-    file = home / "studies.db"
+    file = home / "studies" / "storm" / "study.db"
     if not file.exists():
         return {}
     storage = open_storage(f"sqlite:///{file}")

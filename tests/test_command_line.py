@@ -82,7 +82,7 @@ def test_show_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_optuna_opens_the_study(there: Path) -> None:
-    study = optuna.load_study(study_name="quick", storage=f"sqlite:///{there / 'studies.db'}")
+    study = optuna.load_study(study_name="quick", storage=own_database(there / "studies" / "quick"))
     assert len(study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))) == 4
     assert study.metric_names == ["accuracy"] and study.best_trial.user_attrs
 
@@ -164,7 +164,8 @@ def test_the_same_command_makes_the_same_study(
     assert [e["number"] for e in told if e["event"] == "TrialFinished"] == [2, 3]
 
     def trials(home: Path) -> list[Any]:
-        study = optuna.load_study(study_name="quick", storage=f"sqlite:///{home / 'studies.db'}")
+        url = own_database(home / "studies" / "quick")
+        study = optuna.load_study(study_name="quick", storage=url)
         return [(t.number, t.state, t.params, t.values) for t in study.trials]
 
     assert trials(finished[0]) == trials(Path(os.environ["HYPERLLAMA_HOME"]))

@@ -343,7 +343,7 @@ def sound_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
         del sound["created_t"]
         damaged.append("created_t")
     found = {k: v for k, v in attrs.items() if k not in damaged}
-    return {**found, **sound, "damaged": damaged}
+    return {**found, **sound, **({"damaged": damaged} if damaged else {})}
 
 
 def _own(attrs: Mapping[str, Any]) -> dict[str, Any]:
