@@ -64,18 +64,22 @@ def _known(column: Column) -> dict[str, Any]:
     return {part: getattr(column, part) for part in parts}
 
 
-def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any]) -> None:
+def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any], rows: Any = None) -> None:
     """Write a fitted pipeline in every format that can hold it, and `facts` as JSON beside it.
 
     Args:
         path: of the pickle; the others stand beside it, see `core.predict.formats`.
         facts: completed with the files' names, formats and SHA-256.
+        rows: some rows of X; with them it is also written as ONNX where that is possible.
     """
-    from hyperllama.core.predict.formats import model_files
+    from hyperllama.core.evaluate.onnx_file import NAME, write_onnx
+    from hyperllama.core.predict.formats import file_facts, model_files
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=".pipeline-") as temporary:
         files = model_files(pipeline, Path(temporary))
+        if rows is not None and write_onnx(pipeline, Path(temporary), rows):
+            files.append(file_facts(Path(temporary) / NAME, "onnx", False))
         for file in files:
             (Path(temporary) / file["name"]).replace(path.with_name(file["name"]))
     codes = getattr(pipeline, "classes_", None)

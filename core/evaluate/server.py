@@ -112,7 +112,8 @@ def _fit_final(
         **described, "config": request.config, "seed": request.seed, "versions": versions(),
         **request.facts,
     }
-    save_pipeline(evaluator.fit_final(request.config, request.seed), Path(request.path), facts)
+    pipeline = evaluator.fit_final(request.config, request.seed)
+    save_pipeline(pipeline, Path(request.path), facts, evaluator.data.x[:200])
 
 
 if __name__ == "__main__":

@@ -93,20 +93,22 @@ def _columns(
     """What is written of a block."""
     import polars as pl
 
-    kept = [block[name] for name in wanted.keep]
-    taken = {*wanted.keep}
-    name = "prediction"
-    while name in taken:
-        name += "_"
-    values = model.labels(outputs)
-    found = pl.Series(name, values.tolist() if model.classes else values)
-    columns = [*kept, found]
-    if proba is not None:
-        columns += [pl.Series(f"p({label})", proba[:, k]) for k, label in enumerate(model.classes)]
-    if wanted.explain:
+    columns = [block[name] for name in wanted.keep]
+
+    def add(name: str, values: Any, dtype: Any) -> None:
+        while name in wanted.keep:
+            name += "_"
+        columns.append(pl.Series(name, values, dtype=dtype))
+
+    said = model.labels(outputs).tolist()
+    add("prediction", said, pl.String if model.classes else pl.Float64)
+    for k, label in enumerate(model.classes if proba is not None else ()):
+        assert proba is not None
+        add(f"p({label})", proba[:, k], pl.Float64)
+    if wanted.explain and len(x):
         shares = contributions(model, x, outputs)
         for k, lines in enumerate([] if shares is None else strongest(model, shares), 1):
-            columns.append(pl.Series(f"reason {k}", lines, dtype=pl.String))
+            add(f"reason {k}", lines, pl.String)
     return pl.DataFrame(columns)
 
 

@@ -33,10 +33,10 @@ def model_files(pipeline: Any, folder: Path) -> list[dict[str, Any]]:
         for name, form in ((_booster_file(pipeline, folder), "booster"),
                            (_skops_file(pipeline, folder), "skops")):
             if name:
-                written.append(_entry(folder / name, _library(pipeline) or form, False))
+                written.append(file_facts(folder / name, _library(pipeline) or form, False))
                 break
     joblib.dump(pipeline, folder / PICKLE, compress=3)
-    return [*written, _entry(folder / PICKLE, "joblib", True)]
+    return [*written, file_facts(folder / PICKLE, "joblib", True)]
 
 
 def _library(pipeline: Any) -> str:
@@ -73,7 +73,8 @@ def _skops_file(pipeline: Any, folder: Path) -> str:
     return ""
 
 
-def _entry(path: Path, form: str, runs_code: bool) -> dict[str, Any]:
+def file_facts(path: Path, form: str, runs_code: bool) -> dict[str, Any]:
+    """What `pipeline.json` says of a model file."""
     return {"name": path.name, "format": form, "runs_code": runs_code, "sha256": sha256(path)}
 
 
@@ -100,6 +101,8 @@ def read_model(folder: Path, facts: Mapping[str, Any], trusted: bool) -> Any:
     for entry in facts.get("files", ()):
         name = Path(str(entry["name"])).name
         path, form = folder / name, entry["format"]
+        if form == "onnx":  # for other programs
+            continue
         if not path.is_file():
             reasons.append(f"{name} is missing")
         elif sha256(path) != entry["sha256"]:

@@ -183,7 +183,11 @@ def load(folder: str | Path, trusted: bool = False) -> FittedModel:
     if not isinstance(facts, dict) or wanted - set(facts):
         raise DataError(f"{path / FACTS} was written by an older version of HyperLlama",
                         "export the study again")
-    return FittedModel(facts, read_model(path, facts, trusted))
+    try:
+        return FittedModel(facts, read_model(path, facts, trusted))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path / FACTS} is not what an export writes: {one_line(error)}",
+                        "export the study again") from error
 
 
 def as_polars(frame: Any) -> pl.DataFrame:

@@ -132,8 +132,10 @@ def _count(shift: Shift, cells: pl.Series, x: Floats, column: KnownColumn) -> No
 
 def _described(source: str, shift: Shift, column: KnownColumn) -> list[tuple[float, str]]:
     """Lines about one column, each with the share of rows that it concerns."""
-    rows, name = max(shift.rows, 1), shown(source, 40)
-    found = []
+    rows, name = shift.rows, shown(source, 40)
+    found: list[tuple[float, str]] = []
+    if not rows:
+        return found
     if shift.unseen_rows:
         share = shift.unseen_rows / rows
         examples = ", ".join(shown(cell, 20) for cell, _ in shift.unseen.most_common(3))

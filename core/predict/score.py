@@ -47,11 +47,15 @@ class Score:
         truth, given = np.concatenate(self._truth), np.concatenate(self._given)
         if self._model.classes:
             truth = truth.astype(np.int64)
+        if not len(truth):
+            return ["no score: no row has a known target"]
         left = f", {self._rows - len(truth):,} without a known target left out"
         try:
             value = float(self._scorer(_said(given, self._model), np.zeros((len(truth), 1)), truth))
         except ValueError as error:
             return [f"no score: {one_line(error)}"]
+        if not np.isfinite(value):
+            return [f"no score: {self._metric} is not defined for these rows"]
         rows = f"{len(truth):,} rows{left if self._rows > len(truth) else ''}"
         return [f"{self._metric} {value!r} ({rows})"]
 

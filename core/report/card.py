@@ -109,7 +109,7 @@ def _files(model: Mapping[str, Any]) -> list[Block]:
         "A pickle (joblib) can run any code when it is loaded: only open one from people whom you "
         "trust. predict.py and hyperllama load the file that runs none; --trust allows the pickle."
     )
-    if all(f["runs_code"] for f in model["files"]):
+    if model["files"][0]["runs_code"]:
         warning += " This estimator has no other format, so --trust is needed."
     used = ", ".join(f"{k} {v}" for k, v in model["versions"].items())
     return [TableBlock(["file", "format", "runs code", "SHA-256"], rows),

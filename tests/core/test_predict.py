@@ -146,6 +146,18 @@ def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert a.equals(b) and len(a) == 3200
 
 
+def test_a_file_without_rows_gives_one(tmp_path: Path) -> None:
+    model, _, _ = fitted(tmp_path, name="xgboost")
+    rows = cells(tmp_path / "messy.csv").head(0)
+    rows.write_csv(tmp_path / "none.csv")
+    wanted = Wanted(proba=True, explain=True, score=True)
+    said = predict_file(model, tmp_path / "none.csv", tmp_path / "o.csv", wanted)
+    assert said == ["no score: no row has a known target"]
+    header = ",".join(["prediction", *(f"p({c})" for c in model.classes)])
+    assert (tmp_path / "o.csv").read_text() == header + "\n"
+    assert model.predict(rows).shape == (0,) and model.predict_proba(rows).shape == (0, 2)
+
+
 def test_how_rows_differ_is_said(tmp_path: Path) -> None:
     model, _, table = fitted(tmp_path, "amount")
     rows = cells(tmp_path / "messy.csv")
@@ -268,3 +280,17 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(tmp_path: Path) 
     assert {p.name for p in tmp_path.iterdir()} == {"messy.csv", "no.csv", "task.toml", "best"}
     assert "shuffled" in "\n".join(predict_file(model, path, tmp_path / "o.csv",
                                                  Wanted(explain=True)))
+
+
+@pytest.mark.parametrize("name", ["xgboost", "random_forest"])
+def test_onnx_where_its_packages_are(tmp_path: Path, name: str) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("skl2onnx")
+    pytest.importorskip("onnxmltools")
+    model, pipeline, table = fitted(tmp_path, name=name)
+    save_pipeline(pipeline, tmp_path / "best" / "pipeline.joblib", model.facts, table.x)
+    again = load(tmp_path / "best")
+    assert again.facts["files"][-1]["format"] == "onnx"
+    session = runtime.InferenceSession(tmp_path / "best" / "pipeline.onnx")
+    found = session.run(None, {"rows": table.x.astype(np.float32)})[-1]
+    assert np.allclose(found, pipeline.predict_proba(table.x), atol=1e-3)
