@@ -185,6 +185,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         ("narrower", "less_than_sign", "narrower", "Narrow the left column", 0, "size('wide', -1)"),
         ("follow", "f", "follow", "Show the newest trial again and follow it"),
         ("best", "b", "best", "Go to the best trial"),
+        ("beside", "B", "beside", "Show the selected trial side by side with another one"),
         ("back", "escape", "home", "Back to the list; the study goes on", 8),
     ),
     ("history", "History of trials"): (

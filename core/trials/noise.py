@@ -96,6 +96,8 @@ def study_noise(
         trials: fold scores of the other trials; those on other folds are left out.
         test_share: as for `paired_difference`.
     """
+    if len(default) < 2:
+        return None
     pairs = [paired_difference(t, default, test_share) for t in trials if len(t) == len(default)]
     errors = [pair.error for pair in pairs if pair.error is not None]
     if not errors:

@@ -85,7 +85,7 @@ def test_the_best_of_equal_trials_is_beyond_noise_in_one_of_20_studies(
 
 def test_a_study_without_another_trial_on_its_folds_has_no_noise() -> None:
     assert study_noise([0.5, 0.6], []) is None
-    assert study_noise([0.5], [[0.6]]) is None
+    assert study_noise([0.5], [[0.6]]) is None and study_noise([], [[]]) is None
     assert study_noise([0.5, 0.6], [[0.5, 0.6, 0.7]]) is None
 
 

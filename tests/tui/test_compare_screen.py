@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from hyperllama.core.events import to_json
+from hyperllama.core.events import StudyOpened, to_json
 from hyperllama.core.experiments.grid import (
     Contender,
     comparison_names,
@@ -20,10 +22,12 @@ from hyperllama.core.experiments.grid import (
 from hyperllama.core.experiments.reading import cell_file
 from hyperllama.core.storage.folder import EVENTS
 from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.tui.app import HyperLlama
-from hyperllama.tui.content import sides
+from hyperllama.tui.content import sides, standing
 from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.content.sides import Side
+from hyperllama.tui.dialogs.two_trials import describe_two
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.compare import Compare
 from hyperllama.tui.screens.comparisons import Comparisons
@@ -66,8 +70,11 @@ def sizes(tmp_path: Path) -> str:
         file = cell_file(grid.folder, cell)
         file.parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps({"trial": r}) for r in records]
-        lines.append(json.dumps({"end": {"test_value": start}}))
+        lines.append(json.dumps({"end": {"test_value": start, "metric": "roc_auc"}}))
         file.write_text("\n".join(lines) + "\n")
+    begun = next(c for c in grid.cells if c.task == "slow" and c.contender == "small")
+    line = json.dumps({"trial": trial(0, 0.99)}) + "\n"  # an unfinished cell is never counted
+    cell_file(grid.folder, begun).write_text(line)
     return "sizes"
 
 
@@ -97,7 +104,7 @@ async def test_marked_studies_stand_side_by_side(tasks: list[TaskEntry]) -> None
         assert isinstance(pilot.app.screen, Compare)
         text = text_of(pilot)
         assert "2 studies" in text and "A one" in text and "B two" in text
-        assert "with one seed each that may be luck" in text or "ahead of" in text
+        assert "A one and B two are equal" in text and "Side by side: roc_auc" in text
         for pane in ("Best so far", "Winners", "Side by side"):
             assert pane in text
         await pilot.press("tab", "tab", "escape")
@@ -105,20 +112,39 @@ async def test_marked_studies_stand_side_by_side(tasks: list[TaskEntry]) -> None
         assert "marked" in text_of(pilot)
 
 
+async def test_studies_of_other_metrics_are_on_pages_of_their_own(tasks: list[TaskEntry]) -> None:
+    put_events("one", 12)
+    put_events("two", 12)
+    events = study_dir("two") / EVENTS
+    events.write_text(events.read_text("utf8").replace('"roc_auc"', '"neg_log_loss"'), "utf8")
+    async with app().run_test(size=(140, 45)) as pilot:
+        await pilot.press("space", "down", "space", "c")
+        await pilot.pause()
+        for page, metric, name in ((1, "roc_auc", "one"), (2, "neg_log_loss", "two")):
+            text = text_of(pilot)
+            assert f"Side by side: {metric}" in text and name in text_of(pilot, "#compare-table")
+            assert "There is nothing to compare yet" in text and "ahead" not in text
+            assert "Studies with other tasks, metrics or folds" in text
+            assert f"page {page} of 2" in text
+            await pilot.press("right")
+            await pilot.pause()
+
+
 async def test_a_comparison_is_read_task_by_task(sizes: str, tasks: list[TaskEntry]) -> None:
     async with app().run_test(size=(140, 45)) as pilot:
         await pilot.press("c")
         await pilot.pause()
         assert isinstance(pilot.app.screen, Comparisons)
-        assert "2 contenders, 2 tasks, 2 seeds" in text_of(pilot) and "16/32" in text_of(pilot)
+        assert "2 contenders, 2 tasks, 2 seeds" in text_of(pilot) and "17/32" in text_of(pilot)
         await pilot.press("enter")
         await pilot.pause()
         text = text_of(pilot)
         assert "B small ★" in text and "0.8700" in text and "640" in text and "50%" in text
-        assert "B small is ahead of A random by 0.0400" in text
+        assert "B small against A random: +0.0400 (roc_auc)" in text and "within noise" in text
+        assert "It cannot be told which is better" in text and "Side by side: roc_auc" in text
         await pilot.press("right")
         await pilot.pause()
-        assert "Nothing to compare" in text_of(pilot) or "nothing to compare" in text_of(pilot)
+        assert "There is nothing to compare yet" in text_of(pilot) and "0.99" not in text_of(pilot)
         await pilot.press("left", "escape")
         await pilot.pause()
         assert isinstance(pilot.app.screen, Comparisons)
@@ -246,55 +272,83 @@ async def test_no_comparison_yet_names_the_key(tasks: list[TaskEntry]) -> None:
         assert "Press n to run models side by side" in text_of(pilot)
 
 
-def side(mark: str, *finals: float, ask_s: float = 0.1) -> Side:
-    return Side(mark, mark, tuple((0.0, f) for f in finals), ask_s=ask_s)
+def side(mark: str, *finals: float, ask_s: float = 0.1, **more: object) -> Side:
+    curves = tuple((0.0, f) for f in finals)
+    seeds = tuple(range(len(finals)))
+    return Side(mark, mark, curves, ask_s=ask_s, seeds=seeds, **more)  # type: ignore[arg-type]
+
+
+HIGH, LOW = (0.9, 0.91, 0.92), (0.5, 0.52, 0.51)
 
 
 @pytest.mark.parametrize(
     ("one", "other", "said"),
     [
-        (side("A", 0.9), side("B", 0.8), "may be luck"),
-        (side("A", 0.9, 0.7), side("B", 0.75, 0.8), "within the spread"),
-        (side("A", 0.9, 0.91, ask_s=9.0), side("B", 0.5, 0.51), "more than the spread"),
-        (side("A", 0.9, 0.91, ask_s=9.0), side("B", 0.5, 0.51), "8.9 s longer"),
+        (side("A", 0.9, metric="r2"), side("B", 0.8), "+0.1000 (r2). From one seed each it cannot"),
+        (side("A", 0.9, 0.7), side("B", 0.75, 0.8), "within noise: it cannot be told which"),
+        (side("A", 0.9, 0.7), side("B", 0.75, 0.8), "seeds would show a difference of this size"),
+        (side("A", *HIGH, ask_s=9.0), side("B", *LOW), "A A is ahead of B B by +0.4000"),
+        (side("A", *HIGH, ask_s=9.0), side("B", *LOW), "Each proposal of A A takes 8.9 s longer"),
+        (side("A", *HIGH), side("B", *HIGH), "A A and B B are equal: 0.9100"),
+        (side("A", *HIGH, test=0.6), side("B", *LOW, test=0.7), "The test rows say the opposite"),
         (side("A"), side("B", 0.5), "nothing to compare"),
     ],
 )
 def test_the_verdict_in_words(one: Side, other: Side, said: str) -> None:
-    assert said in sides.in_words([one, other])
+    assert said in standing.in_words([one, other])
+
+
+def test_contenders_are_paired_by_the_seeds_that_both_have() -> None:
+    """The mean over its own seeds says that A is ahead; on each shared seed B is."""
+    one = Side("A", "A", ((0.2,), (0.31,), (0.42,), (0.9,)), seeds=(0, 1, 2, 3))
+    other = Side("B", "B", ((0.25,), (0.361,), (0.475,)), seeds=(0, 1, 2))
+    claim = standing.between(one, other, 1)
+    assert claim is not None and claim.verdict == "worse"
+
+
+def test_studies_are_compared_fold_by_fold_where_they_share_them() -> None:
+    folds, default = (0.9, 0.7, 0.8, 0.85, 0.75), (0.5, 0.4, 0.45, 0.5, 0.4)
+    best = Side("A", "A", ((0.8,),), folds=folds, default_folds=default)
+    near = Side("B", "B", ((0.78,),), folds=tuple(f - 0.02 - f / 1e3 for f in folds),
+                default_folds=default)  # fmt: skip
+    assert "is ahead of B B by +0.0208" in standing.in_words([best, near])
+    other = replace(near, default_folds=(0.6, 0.4, 0.45, 0.5, 0.4))
+    assert "From scores on different folds it cannot be told" in standing.in_words([best, other])
 
 
 def run(mark: str, seconds: float, *curves: tuple[float, ...], **more: float) -> Side:
     """A side whose seeds took so many seconds a trial."""
     spent = tuple(tuple(seconds * (i + 1) for i in range(len(c))) for c in curves)
-    return Side(mark, mark, curves, spent=spent, **more)  # type: ignore[arg-type]
+    seeds = tuple(range(len(curves)))
+    return Side(mark, mark, curves, seeds=seeds, spent=spent, **more)  # type: ignore[arg-type]
 
 
-QUICK = run("A", 1.0, (0.1, 0.5, 0.6, 0.6), (0.1, 0.5, 0.6, 0.61))
+QUICK = run("A", 1.0, (0.1, 0.5, 0.6, 0.6), (0.1, 0.5, 0.6, 0.61), (0.1, 0.5, 0.6, 0.605))
 
 
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        (run("B", 10.0, (0.1, 0.7, 0.9), (0.1, 0.7, 0.91)), "up to 4 s it is A A"),
-        (run("B", 1.5, (0.1, 0.7, 0.9), (0.1, 0.7, 0.91)), "B B is worth its seconds"),
-        (run("B", 1.0, (0.1, 0.61), (0.1, 0.62)), "B B is worth its seconds"),
-        (run("B", 1.0, (0.1, 0.59), (0.1, 0.65)), "Not proven"),
+        (run("B", 10.0, *((0.1, 0.7, 0.9 + i / 99) for i in range(3))), "up to 4 s it is A A"),
+        (run("B", 1.5, *((0.1, 0.7, 0.9 + i / 99) for i in range(3))), "B B is worth its seconds"),
+        (run("B", 1.0, (0.1, 0.65), (0.1, 0.661), (0.1, 0.657)), "B B is worth its seconds"),
+        (run("B", 1.0, (0.1, 0.59), (0.1, 0.65), (0.1, 0.62)), "It cannot be told which is better"),
+        (run("B", 1.0, (0.1, 0.6), (0.1, 0.61), (0.1, 0.605)), "Equal scores"),
     ],
 )
 def test_which_is_worth_its_seconds(other: Side, said: str) -> None:
-    answer, told = sides.verdict([QUICK, other])
-    assert said in answer and "is ahead of" in told[0]
+    answer, told = standing.verdict([QUICK, other])
+    assert said in answer and told[0] == standing.in_words([QUICK, other])
 
 
 def test_what_a_verdict_rests_on() -> None:
     curves = ((0.1, 0.9), (0.1, 0.91))
     dear = run("B", 4.0, *curves, asked_s=6.0, memory_mb=1400.0)
     cheap = run("A", 1.0, (0.1, 0.5), (0.1, 0.51), memory_mb=100.0)
-    told = " ".join(sides.verdict([cheap, dear])[1])
-    assert "75 % of its time goes into proposals" in told
+    told = " ".join(standing.verdict([cheap, dear])[1])
+    assert "75 % of the time of B B goes into proposals" in told
     assert "takes 1,400 MB, the smallest 100 MB" in told
-    (early, first), (late, last) = sides.at_times([cheap, dear])
+    (early, first), (late, last) = standing.at_times([cheap, dear])
     assert (early, late) == (2.0, 8.0)
     assert first == [pytest.approx(0.505), None]
     assert last == [pytest.approx(0.505), pytest.approx(0.905)]
@@ -324,3 +378,25 @@ def test_what_differs_comes_first() -> None:
     one = Side("A", "A", (), config={"same": 1, "other": 2})
     two = Side("B", "B", (), config={"same": 1, "other": 3, "more": None})
     assert [name for name, _ in sides.differing([one, two])] == ["other", "same", "more"]
+
+
+def test_two_trials_side_by_side() -> None:
+    folds = (0.8, 0.85, 0.9, 0.83, 0.87)
+    trials = tuple(
+        TrialState(n, by, "complete", config, fmean(scores), scores, 5, 0.03, 0.99, 2.0)
+        for n, by, config, scores in (
+            (0, "default", {"depth": 3, "rate": 0.1}, folds),
+            (1, "gp", {"depth": 5, "rate": 0.1}, tuple(f + 0.05 + f / 99 for f in folds)),
+            (2, "gp", {"depth": 5, "leaves": 8}, (0.855, 0.895, 0.96, 0.88, 0.935)),
+        )
+    )
+    opened = StudyOpened("s", "t", "", "roc_auc", (), "gp", "", 0, 20, None, 100, 3, 5)
+    state = StudyState(opened=opened, trials=trials, incumbent=1)
+    text = describe_two(trials[0], trials[1], state).plain
+    assert "Trial 1 is ahead of trial 0 by +0.0586 (roc_auc), beyond noise (±" in text
+    assert "Trial 1 scores higher on 5 of 5 folds" in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["depth", "3", "5"] in lines and lines[-1] == ["rate", "0.1", "0.1"]
+    near = describe_two(trials[1], trials[2], state).plain
+    assert "within noise" in near and "it cannot be told which is better" in near
+    assert "equal: 0.8500" in describe_two(trials[0], replace(trials[0], number=3), state).plain

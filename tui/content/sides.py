@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from statistics import fmean, median
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from hyperllama.core.evaluate.results import std
 from hyperllama.core.experiments.reading import CellFacts, Comparison
 from hyperllama.core.study import StudyState
+from hyperllama.core.trials.noise import study_noise
 
 MOST = 8
 
@@ -22,7 +23,8 @@ class Side:
 
     Attributes:
         mark: a letter; colour never stands alone.
-        curves: best value after each trial, one a seed; NaN before the first score.
+        curves: best value after each trial, one a seed; NaN before the first score. Of a contender,
+            those of whole cells alone.
         spent: seconds after each trial, one a seed as in `curves`; proposals and training.
         default, test: mean scores of the default configuration, and of the winner on rows that no
             trial saw.
@@ -32,6 +34,12 @@ class Side:
             proposer had to make.
         config: the winner's.
         state: of the study, or how many cells are whole.
+        seeds: of the curves, in their order.
+        folds, default_folds: scores of a study's winner, and of its default, on each fold.
+        scored_share: share of its rows that a fold scores; 0 where unknown.
+        beyond_noise: whether the gain is more than luck; None: cannot tell.
+        confirmed: a study's gain on fresh folds, 0.0 where the default stayed the winner; None
+            where it was not confirmed.
     """
 
     label: str
@@ -50,6 +58,12 @@ class Side:
     config: Mapping[str, Any] = field(default_factory=dict)
     state: str = ""
     metric: str = ""
+    seeds: tuple[int, ...] = ()
+    folds: tuple[float, ...] = ()
+    default_folds: tuple[float, ...] = ()
+    scored_share: float = 0.0
+    beyond_noise: bool | None = None
+    confirmed: float | None = None
     spent: tuple[tuple[float, ...], ...] = ()
 
     @property
@@ -60,6 +74,18 @@ class Side:
     def final(self) -> float | None:
         """Mean over the seeds of the best value."""
         return fmean(self.finals) if self.finals else None
+
+    @property
+    def gain(self) -> float | None:
+        """The best score minus the default's."""
+        known = self.final is not None and self.default is not None
+        return (self.final or 0.0) - (self.default or 0.0) if known else None
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """The best score under each seed."""
+        ended = zip(self.seeds, self.curves, strict=False)
+        return {seed: c[-1] for seed, c in ended if c and math.isfinite(c[-1])}
 
     @property
     def spread(self) -> float | None:
@@ -110,18 +136,18 @@ def of_study(name: str, state: StudyState, mark: str) -> Side:
         curve.append(best)
     keys = [repr(sorted(t.config.items(), key=str)) for t in done]
     seen = len(keys) - len(set(keys))
-    incumbent = state.best
+    winner = state.winner
     tokens = [t.tokens.get("prompt", 0) + t.tokens.get("generated", 0) for t in asked if t.tokens]
     asks = [float(t.tokens["seconds"]) for t in asked if "seconds" in t.tokens]
     trained = [t.seconds for t in done if t.seconds > 0]
     took = [t.seconds + float(t.tokens.get("seconds") or 0.0) for t in done]
-    opened, finished = state.opened, state.finished
+    opened, default = state.opened, state.default
     return Side(
         label=name,
         mark=mark,
         curves=(tuple(curve),),
         default=state.default_value,
-        test=finished.test_value if finished is not None else None,
+        test=state.test_value,
         trials=len(done),
         tokens=fmean(tokens) if tokens else None,
         ask_s=median(asks) if asks else None,
@@ -131,23 +157,46 @@ def of_study(name: str, state: StudyState, mark: str) -> Side:
         repeated=seen / len(done) if done else None,
         invalid=sum(bool(t.fallback) for t in asked) / len(asked) if asked else None,
         memory_mb=_number(state.model.facts.get("memory_mb")) if state.model else None,
-        config=incumbent.config if incumbent is not None else {},
+        config=winner.config if winner is not None else {},
+        folds=winner.fold_scores if winner is not None else (),
+        default_folds=default.fold_scores if default is not None else (),
+        scored_share=opened.scored_share if opened is not None else 0.0,
+        beyond_noise=state.beyond_noise,
+        confirmed=_confirmed(state),
         state=f"{opened.task}, {opened.proposer}" if opened is not None else "",
         metric=opened.metric if opened is not None else "",
     )
 
 
+def scored_on(state: StudyState) -> str:
+    """What a study's scores are of, in words: only studies where it is the same are compared."""
+    opened = state.opened
+    if opened is None:
+        return "not begun"
+    return f"{opened.task}, {opened.metric}, {opened.rows:,} rows, {opened.folds} folds"
+
+
+def _confirmed(state: StudyState) -> float | None:
+    confirmation = state.confirmation
+    if confirmation is None or not confirmation.repeats:
+        return None
+    return confirmation.gain or 0.0
+
+
 def of_comparison(found: Comparison, task: str) -> list[Side]:
-    """The contenders of a comparison on one task, in the grid's order."""
+    """The contenders of a comparison on one task, in the grid's order; unfinished cells are left
+    out."""
     sides = []
     for number, contender in enumerate(found.grid.contenders):
         cells = [
             c
             for c in found.cells
-            if c.cell.contender == contender.label and c.cell.task == task and c.trials
+            if c.cell.contender == contender.label and c.cell.task == task
+            and c.state == "done" and c.trials
         ]
         every = [c for c in found.cells if c.cell.contender == contender.label]
-        sides.append(_contender(contender.label, chr(65 + number % 26), cells, every, task))
+        side = _contender(contender.label, chr(65 + number % 26), cells, every, task)
+        sides.append(replace(side, metric=found.metric_of(task)))
     return sides
 
 
@@ -176,6 +225,8 @@ def _contender(
         tokens=fmean(tokens) if tokens else None,
         ask_s=median([float(t["ask_s"]) for t in asked]) if asked else None,
         asked_s=_mean([sum(float(t["ask_s"]) for t in c.asked) for c in cells]),
+        seeds=tuple(c.cell.seed for c in cells),
+        beyond_noise=_beyond_noise(cells),
         spent=tuple(tuple(accumulate(map(_seconds, c.trials))) for c in cells),
         train_s=_mean([t["seconds"] for c in cells for t in c.trials]),
         repeated=sum(int(t.get("repeated") or 0) for t in asked) / replies if replies else None,
@@ -184,6 +235,21 @@ def _contender(
         config=winner["config"] if winner is not None else {},
         state=f"{whole}/{here} seeds",
     )
+
+
+def _beyond_noise(cells: Sequence[CellFacts]) -> bool | None:
+    """Whether the mean gain over the default is beyond the noise of the cells' own trials."""
+    gains, margins = [], []
+    for cell in cells:
+        default, *others = cell.trials
+        folds = default.get("fold_scores") or ()
+        scores = [t.get("fold_scores") or () for t in others if t["value"] is not None]
+        noise = study_noise(folds, scores, 1 / len(folds) if len(folds) > 1 else 0.0)
+        best = cell.best_after(len(cell.trials))
+        if noise is not None and best is not None and default["value"] is not None:
+            gains.append(best - default["value"])
+            margins.append(noise.margin)
+    return fmean(gains) > fmean(margins) if gains else None
 
 
 def _seconds(trial: Mapping[str, Any]) -> float:
@@ -205,72 +271,3 @@ def differing(sides: Sequence[Side]) -> list[tuple[str, list[Any]]]:
     names = dict.fromkeys(name for side in sides for name in side.config)
     rows = [(name, [side.config.get(name) for side in sides]) for name in names]
     return sorted(rows, key=lambda row: len(set(map(repr, row[1]))) <= 1)
-
-
-def _ranked(sides: Sequence[Side]) -> list[Side]:
-    """Those that have a score, the best first."""
-    return sorted((s for s in sides if s.final is not None), key=lambda s: -(s.final or 0.0))
-
-
-def in_words(sides: Sequence[Side]) -> str:
-    """Which one is worth its seconds, in a sentence or two."""
-    ranked = _ranked(sides)
-    if len(ranked) < 2:
-        return "There is nothing to compare yet."
-    best, second = ranked[:2]
-    gap = (best.final or 0.0) - (second.final or 0.0)
-    noise = max(best.spread or 0.0, second.spread or 0.0)
-    text = f"{_name(best)} is ahead of {_name(second)} by {gap:.4f}"
-    if best.spread is None and second.spread is None:
-        text += "; with one seed each that may be luck."
-    elif gap <= noise:
-        text += f", which is within the spread over seeds ({noise:.4f})."
-    else:
-        text += f", more than the spread over seeds ({noise:.4f})."
-    if best.ask_s and best.ask_s > 0.5 and best.ask_s > 1.5 * (second.ask_s or 0.0):
-        slower = best.ask_s - (second.ask_s or 0.0)
-        text += f" Each of its proposals takes {slower:.1f} s longer."
-    return text
-
-
-def at_times(sides: Sequence[Side]) -> list[tuple[float, list[float | None]]]:
-    """(seconds, what each side had reached by then) at the ends of the sides' runs, rising."""
-    ends = sorted({round(s.run_s, 3) for s in sides if s.run_s})
-    return [(end, [s.after(end * 1.001) for s in sides]) for end in ends]
-
-
-def verdict(sides: Sequence[Side]) -> tuple[str, list[str]]:
-    """Which one is worth its seconds: the answer in a few words, and what it rests on."""
-    scored, told = _ranked(sides), [in_words(sides)]
-    if len(scored) < 2:
-        return told[0], []
-    best, second = scored[:2]
-    gap = (best.final or 0.0) - (second.final or 0.0)
-    spreads = [s.spread for s in (best, second) if s.spread is not None]
-    if best.asked_s and best.run_s:
-        share = best.asked_s / best.run_s
-        told.append(f"{100 * share:.0f} % of its time goes into proposals, the rest into training.")
-    others = [s.memory_mb for s in scored if s.memory_mb and s is not best]
-    if best.memory_mb and others and best.memory_mb > 1.2 * min(others):
-        least = min(others)
-        told.append(f"Its engine takes {best.memory_mb:,.0f} MB, the smallest {least:,.0f} MB.")
-    if not spreads or gap <= max(spreads):
-        return f"Not proven: {_name(best)} may be ahead by luck.", told
-    for seconds, reached in reversed(at_times(scored)):
-        ahead = max(range(len(scored)), key=lambda i: _or_least(reached[i]))
-        if scored[ahead] is not best:
-            other = f"up to {_brief(seconds)} it is {_name(scored[ahead])}."
-            return f"{_name(best)} is ahead in the end; {other}", told
-    return f"{_name(best)} is worth its seconds.", told
-
-
-def _or_least(value: float | None) -> float:
-    return -math.inf if value is None else value
-
-
-def _name(side: Side) -> str:
-    return f"{side.mark} {side.label}"
-
-
-def _brief(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds < 100 else f"{seconds / 60:.0f} min"

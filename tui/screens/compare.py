@@ -15,7 +15,7 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.experiments.reading import read_comparison
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
-from hyperllama.tui.content import sides
+from hyperllama.tui.content import sides, standing
 from hyperllama.tui.content.sides import Side
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.base import BaseScreen
@@ -35,10 +35,15 @@ class Compare(BaseScreen[None]):
     WHERE = "compare"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("compare")]
 
-    def __init__(self, title: str, read: Callable[[], dict[str, list[Side]]]) -> None:
-        """`read`: the sides by task (of studies: one, without a name)."""
+    def __init__(
+        self, title: str, read: Callable[[], dict[str, list[Side]]], apart: str = ""
+    ) -> None:
+        """`read`: the sides by task, each a page; one page needs no name.
+
+        `apart`: what is said of several pages that do not belong to one comparison.
+        """
         super().__init__()
-        self._title, self._read = title, read
+        self._title, self._read, self._apart = title, read, apart
         self.pages: dict[str, list[Side]] = {}
         self.page = 0
         self.over = "trials"
@@ -89,11 +94,19 @@ class Compare(BaseScreen[None]):
         self.query_one(Winners).styles.height = min(rows + 3, self._half()) if self.wide else "1fr"
         self.query_one(SideTable).styles.height = min(len(shown) + 3, 12)
         self.query_one("#compare-words", Static).update(
-            Content.styled(plain(sides.in_words(shown)), "")
+            Content.assemble(
+                plain(standing.in_words(shown)),
+                (f" {self._apart}" if len(names) > 1 and self._apart else "", "$dim"),
+            )
         )
-        parts: list[Content | str] = [
+        parts: list[Content | str | tuple[str, str]] = [
             Content.styled("Compare", "bold $primary"), f"   {plain(self._title)}   "
         ]  # fmt: skip
+        if self._apart and len(names) > 1:
+            of = f"  page {self.page + 1} of {len(names)}"
+            of += f"   {self._apart}" if self.wide else ""
+            parts += [Content.styled(plain(names[self.page]), "bold"), (of, "$dim")]
+            names = []
         for number, name in enumerate(names):
             if name:
                 style = "bold underline" if number == self.page else "$dim"
@@ -163,19 +176,21 @@ class Compare(BaseScreen[None]):
 
 
 def of_studies(names: Sequence[str]) -> Compare:
-    """The screen for some studies, live ones too."""
+    """The screen for some studies, live ones too: a page for those that can be compared."""
     links = [bridge.FolderLink(name) for name in names[: sides.MOST]]
 
     def read() -> dict[str, list[Side]]:
-        found = []
+        found: dict[str, list[Side]] = {}
         for number, link in enumerate(links):
             for _ in range(64):
                 if not link.poll():
                     break
-            found.append(sides.of_study(link.name, link.state, chr(65 + number)))
-        return {"": found}
+            side = sides.of_study(link.name, link.state, chr(65 + number))
+            found.setdefault(sides.scored_on(link.state), []).append(side)
+        return found if len(found) > 1 else {"": next(iter(found.values()), [])}
 
-    return Compare(f"{len(links)} studies", read)
+    apart = "Studies with other tasks, metrics or folds are not compared: → shows them."
+    return Compare(f"{len(links)} studies", read, apart)
 
 
 def of_comparison(name: str) -> Compare:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from hyperllama.core.text import plain
-from hyperllama.tui.content import sides
+from hyperllama.tui.content import standing
 from hyperllama.tui.content.sides import Side
 from hyperllama.tui.text import wording
 from hyperllama.tui.text.glyphs import Glyphs
@@ -19,11 +19,11 @@ _NAME = 14  # cells at most
 
 def worth_lines(found: Sequence[Side], width: int, glyphs: Glyphs) -> Lines:
     """The answer, what it rests on, and bars of seconds."""
-    answer, told = sides.verdict(found)
+    answer, told = standing.verdict(found)
     lines = words(answer, width, "bold $best")
     for sentence in told:
         lines += words(sentence, width)
-    times = sides.at_times(found)
+    times = standing.at_times(found)
     if len(times) > 1:
         lines += [Content(""), heading("Reached after"), *_reached(found, times[-4:], glyphs)]
     timed = [s for s in found if s.run_s]

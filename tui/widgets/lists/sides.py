@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from hyperllama.core.experiments.figures.statistics import compared
 from hyperllama.core.text import plain
 from hyperllama.tui.content.sides import Side, differing
 from hyperllama.tui.text import wording
@@ -21,21 +22,29 @@ class SideTable(Listing[Side]):
 
     NAME = "Side by side"
     HELP = """\
-*score* is the mean of the best score over the seeds, ± its standard deviation over them; *gain* \
-is over the library's default configuration; *test* is measured on rows that no trial saw.
+*score* is the mean of the best score over the finished seeds, ± its standard deviation over them. \
+*gain* is over the library's default configuration, green where it is beyond noise; *confirmed* is \
+a study's gain on fresh folds; *test* is measured on rows that no trial saw.
 
 *tokens* and *proposal* are of one proposal; *repeat* is the share of proposals that were \
 tried before, *invalid* of those that could not be used as the model wrote them.
 """
     LEAST = 14
 
+    def show(self, entries: Sequence[Side]) -> None:
+        metric = next((plain(s.metric) for s in entries if s.metric), "")
+        self.border_title = f"{self.NAME}: {metric}" if metric else self.NAME
+        super().show(entries)
+
     def columns(self) -> Sequence[ListColumn]:
+        confirmed = any(s.confirmed is not None for s in self.entries)
         return (
             ListColumn("mark", "", 1, gap=1),
             ListColumn("label", "name", 0),
             ListColumn("state", "about", 22, drop=9),
             ListColumn("score", "score", 17, right=True),
             ListColumn("gain", "gain", 8, right=True, drop=4),
+            *([ListColumn("confirmed", "confirmed", 9, right=True)] if confirmed else []),
             ListColumn("test", "test", 8, right=True, drop=5),
             ListColumn("trials", "trials", 6, right=True, drop=8),
             ListColumn("ask", "proposal", 8, right=True, drop=1),
@@ -51,15 +60,17 @@ tried before, *invalid* of those that could not be used as the model wrote them.
             return Content.styled(side.mark, f"bold {style_of(index)}")
         if key == "label":
             best = max((s.final for s in self.entries if s.final is not None), default=None)
-            star = f" {self.glyphs.best}" if side.final is not None and side.final == best else ""
+            level = side.final is not None and best is not None and not compared(side.final, best)
+            star = f" {self.glyphs.best}" if level else ""
             return Content.assemble((plain(side.label), "bold"), (star, "$best"))
         if key == "score":
             spread = f" {self.glyphs.plus_minus} {side.spread:.4f}" if side.spread else ""
             return Content.assemble(wording.score(side.final), (spread, "$dim"))
         if key == "gain":
-            both = side.final is not None and side.default is not None
-            gain = (side.final or 0.0) - (side.default or 0.0) if both else None
-            return Content.styled(wording.signed(gain), "$good" if (gain or 0) > 0 else "$dim")
+            return Content.styled(wording.signed(side.gain), wording.gain_style(side.beyond_noise))
+        if key == "confirmed":
+            style = wording.gain_style((side.confirmed or 0.0) > 0)
+            return Content.styled(wording.signed(side.confirmed), style)
         return Content.styled(self._figure(side, key), "$dim")
 
     def _figure(self, side: Side, key: str) -> str:
