@@ -20,17 +20,14 @@ from hyperllama.core.text import plain
 from hyperllama.models.process import python_argv
 from hyperllama.tui import actions
 from hyperllama.tui.content import layout
-from hyperllama.tui.dialogs import PickDialog, TextDialog
+from hyperllama.tui.dialogs import TextDialog
 from hyperllama.tui.dialogs.arrangement import choose_columns, choose_filter, choose_sort
-from hyperllama.tui.dialogs.predict import PredictDialog
-from hyperllama.tui.dialogs.record import describe_records
 from hyperllama.tui.dialogs.trial import describe_trial
-from hyperllama.tui.dialogs.two_trials import describe_two
 from hyperllama.tui.processes.child import JsonChild
 from hyperllama.tui.screens.study.panes import StudyPanes
+from hyperllama.tui.screens.study.reading import ReadingActions
 from hyperllama.tui.screens.study.review import ReviewActions
 from hyperllama.tui.screens.study.steering import SteeringActions, chat_models
-from hyperllama.tui.text import wording
 from hyperllama.tui.widgets.lists.rows import Rows
 from hyperllama.tui.widgets.study.belief import Belief
 from hyperllama.tui.widgets.study.context import ContextGauge
@@ -47,7 +44,7 @@ _REST_S = 0.1  # until the panes beside follow the cursor
 _BASELINES_S = 3.0  # between two looks at the baselines
 
 
-class StudyScreen(ReviewActions, SteeringActions, StudyPanes):
+class StudyScreen(ReviewActions, SteeringActions, ReadingActions, StudyPanes):
     """One study, live or finished."""
 
     WHERE = "study"
@@ -277,27 +274,6 @@ class StudyScreen(ReviewActions, SteeringActions, StudyPanes):
             return ""
         return super().label_of(action)
 
-    @work
-    async def action_record(self) -> None:
-        trial = self.selected_trial
-        if trial is not None:
-            records = await asyncio.to_thread(self.link.records, trial.number)
-            title = f"Trial {trial.number}: prompt and reply"
-            self.app.push_screen(TextDialog(title, describe_records(records)))
-
-    def action_report(self) -> None:
-        self.interface.write_report(self.link.name)
-
-    def action_export(self) -> None:
-        self.interface.write_winner(self.link.name)
-
-    def action_predict(self) -> None:
-        winner = self.state.winner
-        if winner is None:
-            self.interface.report("info", "No trial is complete yet, so there is no model.")
-        else:
-            self.app.push_screen(PredictDialog(self.link.name, winner.number))
-
     def action_follow(self) -> None:
         self.query_one(History).select(None)
         self._rest()
@@ -306,25 +282,6 @@ class StudyScreen(ReviewActions, SteeringActions, StudyPanes):
         if self.state.incumbent is not None:
             self.query_one(History).select(self.state.incumbent)
             self._rest()
-
-    @work(group="beside", exclusive=True)
-    async def action_beside(self) -> None:
-        state, trial = self.state, self.selected_trial
-        others = [t for t in state.trials if t.done and trial is not None and t is not trial]
-        if trial is None or not others:
-            self.interface.report("info", "Two finished trials are needed to compare them.")
-            return
-        best = state.incumbent if trial.number != state.incumbent else others[0].number
-        options = [
-            (str(t.number), f"trial {t.number}", f"{wording.score(t.value)}  {plain(t.proposer)}")
-            for t in others
-        ]
-        title = f"Trial {trial.number} beside which?"
-        chosen = await self.app.push_screen_wait(PickDialog(title, options, [str(best)]))
-        other = state.trial(int(chosen[0])) if chosen else None
-        if other is not None:
-            title = f"Trial {trial.number} and trial {other.number}"
-            self.app.push_screen(TextDialog(title, describe_two(trial, other, self.state)))
 
     def action_back(self) -> None:
         if self.maximised:
