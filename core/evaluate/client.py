@@ -53,6 +53,8 @@ class TrialRunner:
         self.rows = self.test_rows = self.folds = 0
         self.other_folds = True
         """Whether another fold seed gives other folds; False where every group is a fold."""
+        self.chance: tuple[float, ...] = ()
+        """The fold scores of a model that looks at no column; see `chance_scores`."""
         self.summary: tuple[str, ...] = ()
         """The table in a few plain lines."""
         self._file = task_file.resolve()
@@ -84,7 +86,7 @@ class TrialRunner:
             )
         self._problem = opened.problem(self.task)
         self.rows, self.test_rows, self.folds = opened.rows, opened.test_rows, opened.folds
-        self.other_folds = opened.other_folds
+        self.other_folds, self.chance = opened.other_folds, opened.chance
         self.summary = opened.summary
         return self._problem
 

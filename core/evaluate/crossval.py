@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import Constructor, Family
+from hyperllama.core.evaluate.chance import chance_scores
 from hyperllama.core.evaluate.few_groups import suited_to_groups
 from hyperllama.core.evaluate.fitting import fit_watched
 from hyperllama.core.evaluate.pipeline import built
@@ -240,6 +241,10 @@ class Evaluator:
             for line in {f"{w.category.__name__}: {one_line(w.message)}" for w in caught}:
                 tally.warned[line] += 1
             yield result
+
+    def chance(self) -> tuple[float, ...]:
+        """The fold scores of a model that looks at no column, see `chance_scores`."""
+        return chance_scores(self.data, self._scorer, self.folds(self.data.seed))
 
     def _fold(
         self, config: Config, seed: int, number: int, folds: int,

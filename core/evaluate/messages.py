@@ -41,17 +41,19 @@ class OpenedTable(Decided):
     test_rows: int
     folds: int
     other_folds: bool
+    chance: tuple[float, ...]
     summary: tuple[str, ...]
 
     @classmethod
     def of(
-        cls, problem: Problem, table: Table, *, test_rows: int, folds: int, other_folds: bool
+        cls, problem: Problem, table: Table, *, test_rows: int, folds: int, other_folds: bool,
+        chance: tuple[float, ...],
     ) -> OpenedTable:
         """The message about a problem."""
         return cls(
             **_decided(problem), params=problem.space.params, rows=table.n_rows,
             test_rows=test_rows, folds=folds, other_folds=other_folds,
-            summary=tuple(table.summary()),
+            chance=chance, summary=tuple(table.summary()),
         )
 
     def problem(self, task: Task) -> Problem:

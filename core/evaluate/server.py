@@ -78,7 +78,8 @@ class TrialServer:
         self._opened = task, evaluator, describe_model(problem, table)
         test_rows, folds = len(evaluator.test_rows), len(evaluator.folds(task.seed))
         return OpenedTable.of(
-            problem, table, test_rows=test_rows, folds=folds, other_folds=evaluator.other_folds
+            problem, table, test_rows=test_rows, folds=folds,
+            other_folds=evaluator.other_folds, chance=evaluator.chance(),
         )
 
 

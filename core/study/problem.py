@@ -62,6 +62,7 @@ class OpenProblem:
             warnings=problem.warnings,
             pid=os.getpid(),
             confirm=options.confirm is not False,
+            chance=self.runner.chance,
         )
 
     def facts(self, options: Options) -> dict[str, Any]:

@@ -147,6 +147,7 @@ class Bench:
     now_s: float = 0.0
     interrupted: bool = False
     confirm: bool = False
+    chance: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -183,6 +184,7 @@ class Bench:
             features=4,
             folds=3,
             confirm=self.confirm,
+            chance=self.chance,
         )
         parts = StudyParts(
             self.store,

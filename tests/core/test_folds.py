@@ -218,6 +218,23 @@ def test_repeats_and_other_seeds_have_other_folds(method: str, blocks: int) -> N
             assert times[train].max() < times[scored].min()
 
 
+@pytest.mark.parametrize(("metric", "level"), [("accuracy", 0.75), ("roc_auc", 0.5),
+                                               ("balanced_accuracy", 0.5), ("f1", 0.0)])
+def test_chance_is_what_the_most_frequent_class_scores(metric: str, level: float) -> None:
+    y = (np.arange(48) % 4 == 0).astype(int)
+    d = replace(table(4, "classification", "stratified"), y=y, metric=metric, folds=3)
+    chance = Evaluator(d).chance()
+    assert len(chance) == 3 and chance == pytest.approx([level] * 3, abs=0.06)
+
+
+def test_chance_is_what_the_mean_scores_and_empty_where_it_is_undefined() -> None:
+    d = table(4, "regression", "kfold")
+    evaluator = Evaluator(d)
+    means = [np.abs(d.y[b] - d.y[a].mean()).mean() for a, b in evaluator.folds(d.seed)]
+    assert evaluator.chance() == pytest.approx([-m for m in means])
+    assert Evaluator(replace(d, metric="neg_mean_squared_log_error")).chance() == ()
+
+
 def test_rows_of_a_class_that_was_not_fitted_do_not_stop_a_fit() -> None:
     d = replace(table(5, "classification", "time"), estimators=["hist_gradient_boosting"])
     y = d.y.copy()

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from hyperllama.core.evaluate.results import Result
-from hyperllama.core.events import TrialFinished
+from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.events import Noted, TrialFinished
 from hyperllama.core.space import Config
 from hyperllama.core.storage.store import StoredTrial
 from hyperllama.core.study.budget import WorkClock
+from hyperllama.core.study.findings.chance import beats_chance
 from hyperllama.core.study.history import trial_events
 from tests.core.fakes import SPACE, Bench, FakeRunner
 
@@ -47,6 +48,34 @@ def test_a_score_that_is_no_number_is_a_failure(tmp_path: Path) -> None:
         ("fail", None), ("complete", 0.5), ("fail", None),
     ]
     assert end.best_number == 1 and "finite" in finished[0].reason
+
+
+@pytest.mark.parametrize(("gain", "told"), [(0.0, 1), (-0.2, 1), (0.05, 0)])
+def test_a_study_at_chance_says_so_once(tmp_path: Path, gain: float, told: int) -> None:
+    def spread(count: int, config: Config) -> Result:  # fold scores 0.02 apart, chance is level
+        value = 0.5 + gain * (count == 3) + 0.01 * (count % 2)
+        folds = tuple(FoldResult(i, 3, value + (i - 1) / 50) for i in range(3))
+        return Result("complete", value, folds)
+
+    bench = Bench(tmp_path, budget=9, chance=(0.5, 0.5, 0.5))
+    bench.runner.before = spread
+    bench.study().run()
+    notes = [e.text for e in bench.events if isinstance(e, Noted) and "chance" in e.text]
+    assert len(notes) == told
+    assert all("all 8 trials" in text and "accuracy of 0.5," in text for text in notes)
+    bench.reopen()
+    bench.budget = 10
+    bench.study().run()
+    assert sum(isinstance(e, Noted) and "chance" in e.text for e in bench.events) == told
+
+
+def test_what_beats_chance_is_above_it_in_paired_folds() -> None:
+    chance = (0.3, 0.5, 0.7, 0.5, 0.4)
+    assert beats_chance([c + 0.01 + c / 500 for c in chance], chance)
+    assert not beats_chance([0.51, 0.49, 0.6, 0.5, 0.5], chance)
+    # differences 0.15 and 0.25: three standard errors are 3 * sqrt(0.005 * 1.5) = 0.26
+    assert not beats_chance((0.65, 0.75), (0.5, 0.5)) and beats_chance((0.7, 0.75), (0.5, 0.5))
+    assert beats_chance((0.6,), (0.5,)) and not beats_chance((0.5,), (0.5,))
 
 
 def test_a_stored_tie_is_no_new_incumbent() -> None:

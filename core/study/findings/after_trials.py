@@ -1,9 +1,11 @@
-"""What is told after each trial: which hyperparameters matter, and which ranges to widen."""
+"""What is told after each trial: which hyperparameters matter, which ranges to widen, and
+whether any trial beats chance."""
 
 from __future__ import annotations
 
 from hyperllama.core.events import ImportanceFound
 from hyperllama.core.space import SearchSpace
+from hyperllama.core.study.findings.chance import chance_note
 from hyperllama.core.study.findings.importance import METHOD, importance
 from hyperllama.core.study.findings.wider_ranges import RangeSuggestions
 from hyperllama.core.study.proposals import observed_trials
@@ -17,17 +19,23 @@ class Findings:
     def __init__(self, record: EventRecord) -> None:
         self._record = record
         self._suggestions = RangeSuggestions()
+        self._told_chance = False
 
     def begin(self) -> None:
         """Tell what the stored trials say; what was suggested before is not again."""
         self._tell_importance()
         self._suggestions.new(*self._trials())
+        self._told_chance = chance_note(self._record.state) is not None
 
     def tell(self) -> None:
         """Tell what a trial that just ended changed."""
         self._tell_importance()
         for note in self._suggestions.new(*self._trials()):
             self._record.emit(note)
+        chance = None if self._told_chance else chance_note(self._record.state)
+        if chance is not None:
+            self._told_chance = True
+            self._record.emit(chance)
 
     def _trials(self) -> tuple[str, SearchSpace, list[Observed]]:
         record = self._record
