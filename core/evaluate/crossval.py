@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.errors import TaskError
+from hyperllama.core.errors import HyperLlamaError, TaskError
 from hyperllama.core.estimators import Constructor, Family
 from hyperllama.core.evaluate.chance import chance_scores
 from hyperllama.core.evaluate.few_groups import suited_to_groups
@@ -28,11 +28,14 @@ from hyperllama.core.evaluate.pipeline import built
 from hyperllama.core.evaluate.results import FoldResult
 from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
 from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, trial_recipe
+from hyperllama.core.programs.sandbox import FitFailed
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.text import one_line
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Table
+    from hyperllama.core.evaluate.programs import ProgramTrials
     from hyperllama.core.task import Problem
 
 TRAIN_ROWS = 1000
@@ -127,8 +130,10 @@ class Evaluator:
         self.data = replace(data, x=np.ascontiguousarray(data.x))
         self.threads = threads
         self._classification = data.kind == "classification"
-        self._scorer = get_scorer(data.metric)
-        self.response = str(self._scorer._response_method)
+        self.scorer = get_scorer(data.metric)
+        self.response = str(self.scorer._response_method)
+        self.programs: ProgramTrials | None = None
+        """Runs the programs that configurations may name; None where they cannot."""
         self.tune_rows, self.test_rows = hold_out(
             data.method, data.y, data.groups, data.times,
             data.test_share, data.seed, self._classification,
@@ -250,6 +255,8 @@ class Evaluator:
         self, config: Config, seed: int, number: int, folds: int,
         train: Rows, scored: Rows, tally: Tally,
     ) -> FoldResult:
+        if CHOICE in config:
+            return self._programs.fold(config, number, folds, train, scored)
         d = self.data
         x_scored, y_scored = d.x[scored], d.y[scored]
         started = time.perf_counter()
@@ -257,7 +264,7 @@ class Evaluator:
         f, pipeline, curve = self._fitted(config, seed, train, watch)
         bare = self._recipe(config, seed)[2]
         fitted = time.perf_counter()
-        score = float(self._scorer(pipeline, x_scored, y_scored))
+        score = float(self.scorer(pipeline, x_scored, y_scored))
         predicted = time.perf_counter()
         rounds = list(range(len(curve)))
         if number == 0 and not curve and bare and f.curve is not None:
@@ -317,6 +324,12 @@ class Evaluator:
             d.kind, d.estimators, columns, seed, self.threads, self.response
         ))  # fmt: skip
 
+    @property
+    def _programs(self) -> ProgramTrials:
+        if self.programs is None:
+            raise TrialFailed("programs are run in studies only")
+        return self.programs
+
     def _set_apart(self, train: Rows) -> tuple[Rows, Rows]:
         """The part of a fold's training rows that is fitted, and the part that stops the fit."""
         d = self.data
@@ -333,7 +346,7 @@ class Evaluator:
         if len(train) > wanted:
             train = train[evenly(y, min(wanted, TRAIN_ROWS), np.random.default_rng(0))]
         try:
-            score = float(self._scorer(pipeline, self.data.x[train], self.data.y[train]))
+            score = float(self.scorer(pipeline, self.data.x[train], self.data.y[train]))
         except ValueError:  # a class is missing among these few rows, or a metric's domain is left
             return None
         return score if math.isfinite(score) else None
@@ -347,9 +360,11 @@ class Evaluator:
         if not len(self.test_rows):
             return None
         with _one_failure("on the test rows"):
+            if CHOICE in config:
+                return self._programs.score(config, self.tune_rows, self.test_rows)
             _, pipeline, _ = self._fitted(config, seed, self.tune_rows)
             x, y = self.data.x[self.test_rows], self.data.y[self.test_rows]
-            return float(self._scorer(pipeline, x, y))
+            return float(self.scorer(pipeline, x, y))
 
     def fit_final(self, config: Config, seed: int) -> Any:
         """The pipeline of a configuration fitted on all rows, the test part included.
@@ -357,6 +372,9 @@ class Evaluator:
         Raises:
             TrialFailed: the fit raised.
         """
+        if CHOICE in config:
+            raise TrialFailed("a program that was written by hand is not saved as a fitted "
+                              "pipeline: program.py builds it")
         with _one_failure("on all rows"):
             return self._fitted(config, seed, np.arange(len(self.data.y)))[1]
 
@@ -386,4 +404,8 @@ def _spread_out(points: Sequence[Point], most: int) -> list[Point]:
 
 def described(error: BaseException) -> str:
     """An exception in one readable line."""
+    if isinstance(error, FitFailed):
+        return one_line(error, 500)
+    if isinstance(error, HyperLlamaError):
+        return one_line(f"{error.message}: {error.hint}" if error.hint else error.message, 500)
     return f"{type(error).__name__}: {one_line(error)}" if str(error) else type(error).__name__

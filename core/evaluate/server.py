@@ -65,6 +65,7 @@ class TrialServer:
         from hyperllama.core.data import load_table
         from hyperllama.core.evaluate.crossval import Evaluator
         from hyperllama.core.evaluate.pipeline import build_pipeline
+        from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
         from hyperllama.core.evaluate.saving import describe_model
         from hyperllama.core.task import load_task, resolve
 
@@ -73,6 +74,14 @@ class TrialServer:
         problem = resolve(task, table)
         evaluator = Evaluator.of(problem, table, request.threads)
         problem = evaluator.settled(problem)
+        limits = task.limits
+        evaluator.programs = ProgramTrials(
+            ProgramSetting(
+                Path(request.task).parent, problem.columns, task.programs.unsandboxed,
+                limits.trial_seconds, limits.trial_memory_mb,
+            ),
+            evaluator,
+        )  # fmt: skip
         for name in problem.estimators:  # imports now what the first trial would wait for
             build_pipeline(name, problem.kind, {}, table.categorical, 0)
         self._opened = task, evaluator, describe_model(problem, table)

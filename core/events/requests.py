@@ -52,6 +52,14 @@ class QueueTrial:
 
 
 @dataclass(frozen=True)
+class QueueProgram:
+    """Evaluate this program next, with these values of its numbers; see docs/programs.md."""
+
+    text: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Hint:
     """Tell the model something in plain words."""
 
@@ -171,12 +179,13 @@ class StopAnswer:
 
 
 Request = Union[
-    Pause, Resume, Step, Stop, StopNow, QueueTrial, Hint, Extend, SwitchProposer, Review, Approve,
-    Reject, Freeze, Range, ResetRange, Undo, Rerun, Confirm, Note, AskQuestion, StopAnswer,
+    Pause, Resume, Step, Stop, StopNow, QueueTrial, QueueProgram, Hint, Extend, SwitchProposer,
+    Review, Approve, Reject, Freeze, Range, ResetRange, Undo, Rerun, Confirm, Note, AskQuestion,
+    StopAnswer,
 ]  # fmt: skip
 LASTING = (
-    QueueTrial, Hint, Extend, SwitchProposer, Review, Freeze, Range, ResetRange, Rerun, Confirm,
-    Note, AskQuestion,
+    QueueTrial, QueueProgram, Hint, Extend, SwitchProposer, Review, Freeze, Range, ResetRange,
+    Rerun, Confirm, Note, AskQuestion,
 )  # fmt: skip
 """Requests that still hold for the next study process when none was running to read them."""
 MOST_RERUNS = 20
@@ -213,7 +222,7 @@ def parse(line: bytes) -> Request | str:
 
 def _problem(request: Request) -> str:
     """What is wrong with a request beyond the types of its fields; empty for nothing."""
-    if isinstance(request, (Hint, AskQuestion)) and not request.text.strip():
+    if isinstance(request, (QueueProgram, Hint, AskQuestion)) and not request.text.strip():
         return "it has no text"
     if request == SwitchProposer():
         return "it names neither a proposer nor a model"

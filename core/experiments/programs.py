@@ -68,6 +68,7 @@ class WayCompared:
 
 def program_tasks(
     folder: Path, out: Path, *, most: int, rows: int = 2000, folds: int = 5,
+    test_share: float = 0.5,
     on_refused: Callable[[str, str], None] = lambda name, why: None,
 ) -> list[Path]:
     """Task files for the first tables of a folder, by name, that fit.
@@ -77,6 +78,7 @@ def program_tasks(
     Args:
         out: where the task files are written.
         most: how many; rows: at most so many of each are used.
+        test_share: of the rows; half, because a score on few rows decides nothing.
         on_refused: told the name of each table that does not fit, and why.
 
     Raises:
@@ -90,7 +92,7 @@ def program_tasks(
             break
         target = out / f"{file.name.partition('.')[0]}.toml"
         try:
-            text = _task_text(file, target, rows, folds)
+            text = _task_text(file, target, rows, folds, test_share)
         except HyperLlamaError as error:
             on_refused(file.name, error.message)
             continue
@@ -101,7 +103,9 @@ def program_tasks(
     return made
 
 
-def _task_text(table: Path, task_file: Path, rows: int, folds: int) -> str:
+def _task_text(
+    table: Path, task_file: Path, rows: int, folds: int, test_share: float
+) -> str:
     """The task of a table, cut to so many rows.
 
     Raises:
@@ -120,7 +124,8 @@ def _task_text(table: Path, task_file: Path, rows: int, folds: int) -> str:
         raise DataError(f"it has {whole.n_rows} rows")
     if whole.n_rows > rows:
         document["data"]["subsample_rows"] = rows
-    document.setdefault("validation", tomlkit.table())["folds"] = folds
+    validation = document.setdefault("validation", tomlkit.table())
+    validation["folds"], validation["test_share"] = folds, test_share
     text = tomlkit.dumps(document)
     task = parse_task(text, task_file)
     resolve(task, load_table(task))

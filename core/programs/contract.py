@@ -97,6 +97,36 @@ def parse_program(text: str) -> Program:
     return Program(text, summary, space)
 
 
+def with_values(text: str, values: Mapping[str, Any]) -> str:
+    """A program with these values as the defaults of SPACE and of `build`; the rest stays."""
+    tree = ast.parse(text)
+    replaced: list[tuple[ast.expr, str]] = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "build":
+            a = node.args
+            names = [*a.posonlyargs, *a.args]
+            pairs = [*zip(names[len(names) - len(a.defaults) :], a.defaults, strict=True),
+                     *zip(a.kwonlyargs, a.kw_defaults, strict=True)]  # fmt: skip
+            replaced += [(d, repr(values[n.arg])) for n, d in pairs if d and n.arg in values]
+        elif isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "SPACE" for t in node.targets
+        ):
+            space = ast.literal_eval(node.value)
+            for name, value in values.items():
+                space[name]["default"] = value
+            rows = [f"    {n!r}: {facts!r},\n" for n, facts in space.items()]
+            replaced.append((node.value, "{\n" + "".join(rows) + "}"))
+    lines = [line.encode() for line in text.splitlines(keepends=True)]
+    starts = [sum(map(len, lines[:i])) for i in range(len(lines))]
+    whole = b"".join(lines)
+    replaced.sort(key=lambda pair: (pair[0].lineno, pair[0].col_offset))
+    for old, new in reversed(replaced):  # from the end, so that earlier places stay
+        first = starts[old.lineno - 1] + old.col_offset
+        last = starts[(old.end_lineno or 1) - 1] + (old.end_col_offset or 0)
+        whole = whole[:first] + new.encode() + whole[last:]
+    return whole.decode()
+
+
 def _is_text(node: ast.stmt) -> bool:
     return (
         isinstance(node, ast.Expr)

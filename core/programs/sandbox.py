@@ -31,7 +31,8 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.programs.inside import frame, write_all
 from hyperllama.core.text import one_line
 
-INSTALL_HINT = "install bubblewrap: `apt install bubblewrap`, or `dnf install bubblewrap`"
+INSTALL_HINT = ("install bubblewrap: `apt install bubblewrap`, or `dnf install bubblewrap`; or "
+                "start a study with --unsandboxed, for programs that you have read")
 _INSIDE = Path(__file__).with_name("inside.py")
 _WARM = ("sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing", "sklearn.impute",
          "sklearn.ensemble", "sklearn.linear_model", "sklearn.feature_selection", "scipy.stats",
@@ -89,7 +90,7 @@ class Fitted:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class FitFailed(Exception):
     """A program failed. `kind`: "error", "time", "memory", "died" or "answer" (predictions that
     are none); `line`: of the program, where known."""
@@ -99,7 +100,8 @@ class FitFailed(Exception):
     line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.message} (line {self.line})" if self.line else self.message
+        where = f" (line {self.line} of the program)" if self.line else ""
+        return f"{self.message}{where}"
 
 
 class ProgramSandbox:
@@ -108,13 +110,14 @@ class ProgramSandbox:
     Args:
         log: file that the sandbox's standard error is appended to.
         threads: for the libraries inside.
+        boxed: False runs the same process without bubblewrap: it sees the files and the network.
 
     Raises:
         StudyError: no sandbox can be had on this machine; the hint says how to get one.
     """
 
-    def __init__(self, log: Path, threads: int = 1) -> None:
-        self._log = log
+    def __init__(self, log: Path, threads: int = 1, *, boxed: bool = True) -> None:
+        self._log, self._boxed = log, boxed
         self._threads = threads
         self._process: subprocess.Popen[bytes] | None = None
         self._separate = True
@@ -161,7 +164,7 @@ class ProgramSandbox:
 
     def _start(self) -> None:
         self.close()
-        argv = _bubblewrap(self._threads)
+        argv = _bubblewrap(self._threads) if self._boxed else _unboxed(self._threads)
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -229,6 +232,14 @@ def _bubblewrap(threads: int) -> list[str]:
     argv += ["--dir", "/tmp", "--proc", "/proc", "--dev", "/dev", "--chdir", "/"]
     argv += ["--remount-ro", "/dev", "--remount-ro", "/"]
     return [*argv, "--", sys.executable, "-s", "-B", "/sandbox/inside.py", *_WARM]
+
+
+def _unboxed(threads: int) -> list[str]:
+    """The command that runs `inside.py` as any other process, with an environment of its own."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    settings = [f"{n}={threads}" for n in names]
+    settings += ["PYTHONHASHSEED=0", f"PYTHONPATH={_packages()}"]
+    return ["env", "-i", *settings, sys.executable, "-s", "-B", str(_INSIDE), *_WARM]
 
 
 def _python_folders() -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hyperllama.core.estimators import split
 from hyperllama.core.evaluate.saving import versions
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.study import TrialState
 from hyperllama.core.text import plain
@@ -14,7 +15,11 @@ from hyperllama.core.text import plain
 
 def best_facts(study: ReportedStudy, best: TrialState) -> dict[str, Any]:
     """What is worth keeping of the winner, JSON-able."""
-    name, params = split(dict(best.config), study.problem.estimators)
+    config = dict(best.config)
+    if CHOICE in config:
+        name, params = CHOICE, {k: v for k, v in config.items() if k != CHOICE}
+    else:
+        name, params = split(config, study.problem.estimators)
     default, confirmed = study.state.default, study.state.confirmation
     return {
         "study": study.name,

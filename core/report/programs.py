@@ -5,6 +5,8 @@ from __future__ import annotations
 from hyperllama.core.errors import StudyError
 from hyperllama.core.evaluate.rendered import program_text
 from hyperllama.core.evaluate.steps import FitSetting
+from hyperllama.core.programs.contract import with_values
+from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.storage.reading import StoredStudy
 from hyperllama.core.storage.store import StoredTrial
 
@@ -19,6 +21,9 @@ def trial_program(stored: StoredStudy, trial: StoredTrial) -> str:
     from hyperllama.core.data import load_table
     from hyperllama.core.task import load_task, resolve
 
+    if CHOICE in trial.config and stored.task_file is not None:
+        program, values = ProgramStore(stored.task_file.parent).trial(dict(trial.config))
+        return with_values(program.text, values)
     if stored.task_file is None:
         raise StudyError(
             f"the task file of {stored.name!r} is not on this machine",

@@ -15,7 +15,10 @@ from hyperllama.core.evaluate.crossval import WATCHED_SHARE
 from hyperllama.core.evaluate.pipeline import imports, source
 from hyperllama.core.evaluate.rendered import program_text
 from hyperllama.core.evaluate.steps import FitSetting, trial_recipe
+from hyperllama.core.programs.contract import with_values
+from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.report.record import ReportedStudy
+from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.study import TrialState
 from hyperllama.core.text import plain
 
@@ -71,8 +74,12 @@ def train_script(study: ReportedStudy, best: TrialState) -> str:
 
 def incumbent_program(study: ReportedStudy, best: TrialState) -> str:
     """The program of a trial, as `core.programs` takes it."""
+    config = dict(best.config)
+    if CHOICE in config:
+        program, values = ProgramStore(study_dir(study.name)).trial(config)
+        return with_values(program.text, values)
     setting = FitSetting.of(study.problem, study.seed)
-    return program_text(dict(best.config), study.problem.space, setting)
+    return program_text(config, study.problem.space, setting)
 
 
 def _without_imports(program: str) -> str:

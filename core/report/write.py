@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.report.configuration import best_facts, best_json, best_toml
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.report.report import report_html, report_markdown
@@ -53,10 +54,14 @@ def export(
                 _put(folder / "best.toml", best_toml(study, best)),
                 _put(folder / "best.json", best_json(study, best)),
             ]
-        if best is not None and runner is not None:
+        if best is not None and CHOICE in best.config:  # its text is all that can be handed on
+            from hyperllama.core.report.script import incumbent_program
+
+            first = [_put(folder / "program.py", incumbent_program(study, best)), *first]
+        elif best is not None and runner is not None:
             first = [*_scripts(study, best, folder, runner), *first]
-        if best is not None and runner is not None and with_model:
-            first = [*_model(study, best, folder, runner), *first]
+            if with_model:
+                first = [*_model(study, best, folder, runner), *first]
         return first + reports
     except OSError as error:
         raise StudyError(

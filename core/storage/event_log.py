@@ -25,7 +25,7 @@ class EventLog:
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+        self.path = path
         self._clock = clock
         self._listeners: list[Listener] = []
         self._file: BinaryIO | None = None
@@ -38,21 +38,21 @@ class EventLog:
     def begin(self, first: Event, past: Iterable[tuple[Event, float]]) -> None:
         """Start the file with `first`, then what happened before; listeners hear only `first`."""
         t = self._clock()
-        partial = self._path.with_name(self._path.name + ".part")
+        partial = self.path.with_name(self.path.name + ".part")
         with partial.open("wb") as file:
             file.write(_line(first, t))
             for event, then in past:
                 file.write(_line(event, then))
         self.close()
         self._file = partial.open("ab")
-        partial.replace(self._path)
+        partial.replace(self.path)
         self._tell(first, t)
 
     def emit(self, event: Event) -> None:
         with self.lock:
             t = self._clock()
             if self._file is None:
-                self._file = self._path.open("ab")
+                self._file = self.path.open("ab")
             # One write a line, unbuffered: a killed process leaves at most one torn last line.
             os.write(self._file.fileno(), _line(event, t))
             self._tell(event, t)

@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events.codec import decode_sound
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.storage.database import TrialEnded, storage_errors
 
@@ -221,7 +222,9 @@ class Store:
                 self._set(trial_id, {"proposer": attrs["proposer"]})
             self._set_params(stored, config, space)
 
-    def take(self, trial: StoredTrial, config: Config, space: SearchSpace) -> bool:
+    def take(
+        self, trial: StoredTrial, config: Config, space: SearchSpace, reasoning: str = ""
+    ) -> bool:
         """Make a queued trial a running one; False if another program took it meanwhile.
 
         Everything is written before the state, so that a crash leaves it queued.
@@ -229,7 +232,7 @@ class Store:
         with suppress(TrialEnded), storage_errors():
             stored = self._storage.get_trial(trial.trial_id)
             if not trial.ours:
-                self._set(trial.trial_id, {"proposer": "queue"})
+                self._set(trial.trial_id, {"proposer": "queue", "reasoning": reasoning})
             self._set_params(stored, config, space)
             return self._storage.set_trial_state_values(trial.trial_id, TrialState.RUNNING)
         return False
@@ -305,7 +308,9 @@ class Store:
             return False
 
     def _set_params(self, stored: FrozenTrial, config: Config, space: SearchSpace) -> None:
-        """Write the parameters that a stored trial lacks."""
+        """Write the parameters that a stored trial lacks; programs have values of their own."""
+        if CHOICE in config:
+            return
         distributions = space.to_distributions()
         for name in (n for n in config if n not in stored.params):
             internal = distributions[name].to_internal_repr(config[name])

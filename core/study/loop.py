@@ -17,6 +17,7 @@ from hyperllama.core.events import (
     ProposalStarted,
     StudyFinished,
 )
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
@@ -247,9 +248,14 @@ class Study:
             self._store.finish(trial.number, None, refusal)
             self._record.note("warning", f"queued trial {trial.number} was refused: {problem}")
             return None
-        if not self._store.take(trial, config, self._record.ranges.stored):
+        proposal = replace(proposal_of(trial), config=config)
+        if CHOICE in config:
+            said = self._record.programs.get(config[CHOICE]).summary
+            proposal = replace(proposal, reasoning=said)
+        stored = self._record.ranges.stored
+        if not self._store.take(trial, config, stored, proposal.reasoning):
             return None
-        return self._start(trial.number, replace(proposal_of(trial), config=config), begin=True)
+        return self._start(trial.number, proposal, begin=True)
 
     def _start(
         self, number: int, proposal: Proposal, begin: bool = False

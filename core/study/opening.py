@@ -85,8 +85,9 @@ def start(
     source = str(task.expanduser().absolute()) if isinstance(task, Path) else ""
     text = standalone_text(task) if isinstance(task, Path) else _text_of(task)
     task = load_task(task) if isinstance(task, Path) else task
-    if options.programs is not None:
-        text, task = with_programs(text, task, options.programs)
+    asked = {"kind": options.programs, "unsandboxed": options.unsandboxed}
+    if changes := {name: value for name, value in asked.items() if value}:
+        text, task = with_programs(text, task, **changes)
     claim = _claim(study, task.name)
     try:
         folder, name = claim.folder, claim.folder.name

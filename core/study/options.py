@@ -36,6 +36,7 @@ class Options:
         confirm: whether the gain is confirmed on fresh folds at the end.
         prompt: how a chat model is asked, see `core.task.prompt_options`; over what the task says.
         programs: the kind of programs that a new study tries, over what the task says.
+        unsandboxed: whether a new study runs programs without a sandbox.
     """
 
     proposer: str | None = None
@@ -51,6 +52,7 @@ class Options:
     confirm: bool | None = None
     prompt: Mapping[str, Any] | None = None
     programs: Annotated[str, Field(pattern=r"^pipeline$")] | None = None
+    unsandboxed: bool | None = None
 
     @property
     def budget_s(self) -> float | None:

@@ -60,6 +60,7 @@ class OpenProblem:
             scored_share=problem.validation.scored_share,
             space=describe_space(problem.space),
             warnings=problem.warnings,
+            unsandboxed=problem.task.programs.unsandboxed,
             pid=os.getpid(),
             confirm=options.confirm is not False,
             chance=self.runner.chance,

@@ -8,6 +8,7 @@ from typing import Any
 
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import ProposalMade, TrialFinished
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import number
 from hyperllama.core.storage.store import StoredTrial, jsonable
 from hyperllama.core.study.state import StudyState, TrialState
@@ -109,7 +110,12 @@ def changes(state: StudyState, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """What differs between two configurations: name -> [old value, new value]."""
+    """What differs between two configurations: name -> [old value, new value].
+
+    Of two different programs only the new one's values: their names have nothing in common.
+    """
+    if old.get(CHOICE) != new.get(CHOICE):
+        old = {n: v for n, v in old.items() if n == CHOICE}
     pairs = {name: [old.get(name), new.get(name)] for name in {**old, **new}}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Event, Noted, StudyFinished, StudyOpened
+from hyperllama.core.programs.store import ProgramStore
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.space.ranges import Ranges
 from hyperllama.core.storage.event_log import EventLog
@@ -28,6 +29,7 @@ class EventRecord:
 
     def __init__(self, store: Store, events: EventLog, base: SearchSpace) -> None:
         self.store = store
+        self.programs = ProgramStore(events.path.parent)
         self._events = events
         self._fold = StateFold()
         self._ranges = Ranges(base)

@@ -118,13 +118,13 @@ def standalone_text(path: str | Path) -> str:
     return tomlkit.dumps(document)
 
 
-def with_programs(text: str, task: Task, kind: str) -> tuple[str, Task]:
-    """A task that tries programs of a kind: its text and the task itself."""
+def with_programs(text: str, task: Task, **changes: Any) -> tuple[str, Task]:
+    """A task with other [programs]: its text and the task itself."""
     import tomlkit
 
     document = tomlkit.parse(text)
-    document.setdefault("programs", tomlkit.table())["kind"] = kind
-    programs = Programs.model_validate({**task.programs.model_dump(), "kind": kind})
+    document.setdefault("programs", tomlkit.table()).update(changes)
+    programs = Programs.model_validate({**task.programs.model_dump(), **changes})
     return tomlkit.dumps(document), task.model_copy(update={"programs": programs})
 
 

@@ -90,6 +90,9 @@ def resolve(task: Task, table: Table) -> Problem:
     facts = table.facts(rows=table.n_rows - round(table.n_rows * validation.test_share))
     check_additions(task, kind, facts)
     space = make_space(task, kind, facts, metric, has_dates(table.columns))
+    if task.programs.unsandboxed:
+        warnings.append("programs are run without a sandbox: they can read files and use the "
+                        "network")
     if task.early_stopping_rounds is not None and task.programs.kind is not None:
         raise task.wrong("early_stopping_rounds", "has no effect on whole pipelines",
                          "leave it out, or [programs]")

@@ -94,6 +94,9 @@ class Programs(TomlTable):
 
     kind: Literal["pipeline"] | None = None
     """pipeline: choices of preparation, voting and targets beside the estimator's own."""
+    unsandboxed: bool = False
+    """Run programs that people wrote without a sandbox: they can read your files and the network.
+    Only for programs that you have read."""
 
 
 class Override(TomlTable):

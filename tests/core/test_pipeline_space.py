@@ -158,7 +158,7 @@ def test_task_files_ask_for_programs(tmp_path: Path) -> None:
     task = parse_task(asked + '[space.pipeline]\nvote = { choices = ["alone", "both"] }\n', file)
     assert task.programs.kind == "pipeline"
     assert task.space["pipeline.vote"].choices == ("alone", "both")
-    text, changed = with_programs(TASK, parse_task(TASK, file), "pipeline")
+    text, changed = with_programs(TASK, parse_task(TASK, file), kind="pipeline")
     assert changed.programs == parse_task(text, file).programs == task.programs
     for wrong, said in (
         (TASK + '[space.pipeline]\nvote = "both"\n', 'needs [programs] kind = "pipeline"'),

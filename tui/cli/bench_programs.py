@@ -30,6 +30,8 @@ def add_programs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=2000, metavar="N",
                         help="rows of a table that are used at most (default: 2000)")  # fmt: skip
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="(default: 5)")
+    parser.add_argument("--test-share", type=float, default=0.5, metavar="S",
+                        help="share of the rows that judge (default: 0.5)")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="(default: in the data folder)")
 
 
@@ -63,7 +65,7 @@ def run_programs(arguments: argparse.Namespace) -> int:
         for folder, most in arguments.tables
         for task in program_tasks(
             folder, out / "tasks" / folder.name, most=most, rows=arguments.rows,
-            folds=arguments.folds,
+            folds=arguments.folds, test_share=arguments.test_share,
             on_refused=lambda name, why: line.say(f"without {plain(name)}: {plain(why)}"),
         )
     ]  # fmt: skip

@@ -24,6 +24,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--programs", choices=("pipeline",),
         help="pipeline: try whole pipelines, preparation and voting too (docs/programs.md)",
     )  # fmt: skip
+    parser.add_argument(
+        "--unsandboxed", action="store_true",
+        help="run programs that people wrote without a sandbox: they can read your files and use "
+        "the network; the study records it",
+    )  # fmt: skip
     add_study_options(parser)
 
 
@@ -41,7 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from hyperllama.core.study.opening import start
 
-    options = replace(options_from(arguments), programs=arguments.programs)
+    options = replace(
+        options_from(arguments), programs=arguments.programs,
+        unsandboxed=arguments.unsandboxed or None,
+    )  # fmt: skip
     return run_here(
         arguments,
         lambda listener, interrupted: start(

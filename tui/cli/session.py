@@ -165,4 +165,6 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
     pairs = (*pairs, *(("--prompt", text) for text in arguments.prompt or ()))
     given = [part for flag, value in pairs if value is not None for part in (flag, str(value))]
     given += ["--no-confirm"] if arguments.confirm is False else []
+    if getattr(arguments, "unsandboxed", False):
+        given.append("--unsandboxed")
     return [*given, "--baselines"] if arguments.baselines else given

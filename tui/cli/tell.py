@@ -24,6 +24,7 @@ requests:
   hint WORDS...                tell the model something
   ask WORDS...                 ask the model about the study; the answer stands in its events
   queue NAME=VALUE ...         evaluate this next; what is not named stays at the default
+  program FILE.py [NAME=VALUE ...]   evaluate this program next, with its defaults or these values
   extend N [trials|minutes]    add to the budget; a negative number takes away
   propose PROPOSER [MODEL]     another proposer, or model, from here on
   freeze NAME VALUE            hold a hyperparameter;  range NAME LOW HIGH  narrows or widens it;
@@ -38,7 +39,8 @@ requests:
 Most of them also wait for a study that is not running."""
 
 _NAMES = (
-    "pause", "resume", "step", "stop", "stop-now", "undo", "hint", "ask", "queue", "extend",
+    "pause", "resume", "step", "stop", "stop-now", "undo", "hint", "ask", "queue", "program",
+    "extend",
     "propose", "freeze", "range", "choices", "release", "review", "accept", "reject", "rerun",
     "confirm", "note",
 )  # fmt: skip
@@ -118,6 +120,7 @@ def _parsers() -> dict[str, Callable[..., Request]]:
         "hint": lambda first, *words: r.Hint(" ".join((first, *words))),
         "ask": lambda first, *words: r.AskQuestion(" ".join((first, *words))),
         "queue": lambda first, *words: r.QueueTrial(_config((first, *words))),
+        "program": lambda file, *words: r.QueueProgram(_program(file), _config(words)),
         "extend": extend, "propose": propose, "review": review,
         "freeze": lambda name, value: r.Freeze(name, _value(value)),
         "range": lambda name, low, high: r.Range(name, _number(low), _number(high)),
@@ -131,6 +134,21 @@ def _parsers() -> dict[str, Callable[..., Request]]:
         "confirm": r.Confirm,
         "note": lambda trial, *words: r.Note(_whole(trial), " ".join(words)),
     }  # fmt: skip
+
+
+def _program(file: str) -> str:
+    """The text of a program, checked before it is sent.
+
+    Raises:
+        SpaceError: there is no such file. ProgramError: it cannot be used.
+    """
+    from hyperllama.core.programs.contract import parse_program
+
+    try:
+        text = Path(file).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpaceError(f"{file}: it cannot be read as a program", str(error)) from error
+    return parse_program(text).text
 
 
 def _request(name: str, words: list[str]) -> Request:

@@ -7,6 +7,8 @@ from typing import Any
 
 from hyperllama.core.errors import HyperLlamaError, SpaceError
 from hyperllama.core.events import StudySteered, TrialNoted, requests
+from hyperllama.core.programs.sandbox import INSTALL_HINT, sandbox_problem
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
@@ -77,6 +79,8 @@ class Changes:
 
     def complete(self, values: Mapping[str, Any]) -> tuple[Config, str]:
         """The whole configuration that some values stand for, and what is wrong with them."""
+        if CHOICE in values:
+            return self._of_program(values)
         space = self._record.space
         for name, value in values.items():
             if name not in space:
@@ -86,10 +90,20 @@ class Changes:
                 return {}, f"{name} = {value!r} is outside; allowed: {domain.describe()}"
         return space.complete(values), ""
 
+    def _of_program(self, values: Mapping[str, Any]) -> tuple[Config, str]:
+        """The program and all of its values, or what is wrong with them."""
+        try:
+            _, complete = self._record.programs.trial(dict(values))
+        except HyperLlamaError as error:
+            return {}, error.message
+        return {CHOICE: values[CHOICE], **complete}, ""
+
     def _make(self, request: requests.Request) -> None:
         ranges = self._record.ranges
         if isinstance(request, requests.QueueTrial):
             self._queue(request.config)
+        elif isinstance(request, requests.QueueProgram):
+            self._queue_program(request)
         elif isinstance(request, requests.Hint):
             self._hint(request.text.strip())
         elif isinstance(request, requests.Extend):
@@ -122,6 +136,33 @@ class Changes:
         if problem:
             self._record.note("warning", f"the configuration was not queued: {problem}")
             return
+        self._wait_for(config, f"queued: {in_words(config, self._record.state)}")
+
+    def _queue_program(self, request: requests.QueueProgram) -> None:
+        problem = "" if self._record.opened.unsandboxed else sandbox_problem()
+        if problem:
+            text = f"the program was not queued: programs need a sandbox, and {problem}"
+            self._record.note("warning", text, INSTALL_HINT)
+            return
+        try:
+            key = self._record.programs.add(request.text)
+            program = self._record.programs.get(key)
+        except HyperLlamaError as error:
+            self._record.note("warning", f"the program was not queued: {error.message}", error.hint)
+            return
+        config, problem = self.complete({CHOICE: key, **request.values})
+        before = [t.number for t in self._record.state.trials if dict(t.config) == config]
+        waiting = [t.number for t in self._record.store.waiting() if t.config == config]
+        if before or waiting:
+            number = (before or waiting)[0]
+            problem = f"trial {number} is the same program with the same values"
+        if problem:
+            self._record.note("warning", f"the program was not queued: {problem}")
+            return
+        self._wait_for(config, f"queued a program: {program.summary or key}")
+
+    def _wait_for(self, config: Config, text: str) -> None:
+        """Queue a configuration; an undo takes it back."""
         store = self._record.store
         number = store.queue(config)
 
@@ -131,7 +172,7 @@ class Changes:
                 store.finish(number, None, refusal)
             return {}
 
-        self.write(f"queued: {in_words(config, self._record.state)}", undo)
+        self.write(text, undo)
 
     def _hint(self, text: str) -> None:
         before = self._record.state.hints

@@ -1,0 +1,156 @@
+"""Scoring programs that people or models wrote: fitted in the sandbox, scored outside of it.
+
+The sandbox gets training rows, their targets and the features of the rows to predict; it returns
+predictions, which are checked. Scores are computed here, by the task's own scorer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from hyperllama.core.evaluate.results import FoldResult
+from hyperllama.core.programs.sandbox import (
+    Fitted,
+    ProgramFit,
+    ProgramSandbox,
+    SandboxLimits,
+)
+from hyperllama.core.programs.store import ProgramStore
+from hyperllama.core.space import Config
+
+if TYPE_CHECKING:
+    from hyperllama.core.data import Column
+    from hyperllama.core.evaluate.crossval import Evaluator
+
+_MEMORY_MB = 4096.0
+
+
+@dataclass(frozen=True)
+class ProgramSetting:
+    """How programs are run.
+
+    Attributes:
+        folder: of the study: its programs, and the sandbox's messages.
+        columns: of X.
+        unsandboxed: whether they are run without a sandbox, because a person said so.
+        seconds, memory_mb: limits of one fit.
+    """
+
+    folder: Path
+    columns: tuple[Column, ...]
+    unsandboxed: bool = False
+    seconds: float = 300.0
+    memory_mb: float | None = None
+
+
+class PredictedNumbers(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Stands before a scorer with predictions that were made elsewhere."""
+
+    def __init__(self, found: NDArray[Any]) -> None:
+        self.found = found
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """The predictions, whatever `x` is."""
+        return self.found
+
+
+class PredictedClasses(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """As `PredictedNumbers`, with codes of classes."""
+
+    def __init__(self, found: NDArray[Any], classes: tuple[int, ...]) -> None:
+        self.found, self.classes = found, classes
+        self.classes_ = np.array(classes)
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """The predictions, whatever `x` is."""
+        return self.found
+
+
+class PredictedShares(PredictedClasses):
+    """As `PredictedClasses`, with the probability of each class."""
+
+    def predict_proba(self, x: Any) -> NDArray[Any]:
+        """The predictions, whatever `x` is."""
+        return self.found
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """The likeliest classes."""
+        return np.asarray(self.classes_[self.found.argmax(axis=1)])
+
+
+class ProgramTrials:
+    """Runs programs of one study on the rows of an evaluator; one sandbox for all of them.
+
+    Raises:
+        StudyError: at the first program: no sandbox can be had.
+    """
+
+    def __init__(self, setting: ProgramSetting, evaluator: Evaluator) -> None:
+        self._setting, self._evaluator = setting, evaluator
+        self._store = ProgramStore(setting.folder)
+        self._sandbox: ProgramSandbox | None = None
+        d = evaluator.data
+        self._classes = tuple(range(int(d.y.max()) + 1)) if d.kind == "classification" else ()
+        # of what a scorer may ask for, probabilities do for all but `predict`
+        self._wants = "predict"
+        if self._classes and "predict_proba" in evaluator.response:
+            self._wants = "predict_proba"
+
+    def fold(self, config: Config, number: int, folds: int, train: Any, scored: Any) -> FoldResult:
+        """Score a program on one fold.
+
+        Raises:
+            FitFailed: the program failed, or its predictions are none.
+            HyperLlamaError: there is no such program, or no sandbox can be had.
+        """
+        found = self._fit(config, train, scored, train_too=number == 0)
+        trained = found.train_predictions
+        return FoldResult(
+            fold=number, folds=folds, score=self._score(found.predictions, scored),
+            train_score=None if trained is None else self._score(trained, train),
+            fit_s=found.seconds,
+        )  # fmt: skip
+
+    def score(self, config: Config, train: Any, scored: Any) -> float:
+        """Score on some rows after a fit on others."""
+        return self._score(self._fit(config, train, scored).predictions, scored)
+
+    def close(self) -> None:
+        """End the sandbox."""
+        if self._sandbox is not None:
+            self._sandbox.close()
+            self._sandbox = None
+
+    def _fit(self, config: Config, train: Any, scored: Any, *, train_too: bool = False) -> Fitted:
+        program, values = self._store.trial(config)
+        s, d = self._setting, self._evaluator.data
+        if self._sandbox is None:
+            log, threads = s.folder / "sandbox.log", self._evaluator.threads
+            self._sandbox = ProgramSandbox(log, threads, boxed=not s.unsandboxed)
+        columns = [
+            {"name": c.name, "kind": c.kind, "missing_share": c.missing_share,
+             "distinct": c.distinct, "position": position}
+            for position, c in enumerate(s.columns)
+        ]  # fmt: skip
+        task = {"kind": d.kind, "metric": d.metric, "n_classes": len(self._classes),
+                "n_rows": len(train)}  # fmt: skip
+        wanted = ProgramFit(
+            program.text, values, columns, task, d.x[train], d.y[train], d.x[scored],
+            self._wants, train_too, self._classes,
+        )  # fmt: skip
+        memory_mb = s.memory_mb or _MEMORY_MB
+        return self._sandbox.fit(wanted, SandboxLimits(s.seconds, memory_mb))
+
+    def _score(self, found: NDArray[Any], rows: Any) -> float:
+        d = self._evaluator.data
+        model: Any = PredictedNumbers(found)
+        if self._classes:
+            kind = PredictedShares if self._wants == "predict_proba" else PredictedClasses
+            model = kind(found, self._classes)
+        return float(self._evaluator.scorer(model, d.x[rows], d.y[rows]))

@@ -1,0 +1,136 @@
+"""Programs that people write, in studies: queued, kept once, scored outside the sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hyperllama.core.errors import StudyError
+from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed
+from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
+from hyperllama.core.events import Noted, requests
+from hyperllama.core.programs.contract import parse_program, with_values
+from hyperllama.core.programs.sandbox import INSTALL_HINT, sandbox_problem
+from hyperllama.core.programs.store import CHOICE, ProgramStore
+from hyperllama.core.storage.request_log import send
+from hyperllama.core.study.steering import changes
+from tests.core.fakes import Bench, FakeRunner, quality
+
+TREE = '''"""A small tree."""
+from sklearn.tree import DecisionTreeClassifier
+
+SPACE = {"depth": {"low": 1, "high": 9, "default": 3}}
+
+def build(columns, task, depth=3):
+    return DecisionTreeClassifier(max_depth=depth, random_state=0)
+'''
+BROKEN = '''"""It asks for a column that is not there."""
+def build(columns, task):
+    first = columns[0]
+    return first.colour
+'''
+
+
+def program_quality(config: dict[str, Any]) -> float:
+    return 0.5 + config["depth"] / 100 if CHOICE in config else quality(config)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "study", budget=5, runner=FakeRunner(program_quality))
+
+
+def test_a_program_is_a_trial_of_its_study(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "sandbox_problem", lambda: "")
+    same = TREE.replace("A small tree.", "Small!").replace("depth=3", "depth = 3")
+    for asked in (
+        requests.QueueProgram(TREE), requests.QueueProgram(same),
+        requests.QueueProgram(TREE, {"depth": 5}), requests.QueueProgram(TREE, {"depth": 12}),
+        requests.QueueProgram("import os"),
+    ):
+        send(bench.folder, asked)
+    bench.study().run()
+    key = ProgramStore(bench.folder).add(TREE)
+    ran = [(config, value) for _, _, config, value, _ in bench.trials() if CHOICE in config]
+    assert ran == [({CHOICE: key, "depth": 3}, 0.53), ({CHOICE: key, "depth": 5}, 0.55)]
+    notes = [e.text for e in bench.events if isinstance(e, Noted)]
+    assert any("trial 0 is the same program with the same values" in n for n in notes)
+    assert any("depth = 12 is outside" in n for n in notes)
+    assert any("line 1: importing os is not allowed" in n for n in notes)
+    assert [f.name for f in (bench.folder / "programs").iterdir()] == [f"{key}.py"]
+    # read back, a program's trial is what it was, and says what it tries
+    from hyperllama.core.study.history import stored_events
+
+    opened = next(e for e in bench.events if type(e).__name__ == "StudyOpened")
+    finished = [e for e, _ in stored_events(bench.store.trials(), bench.store.attrs(), opened, {})
+                if type(e).__name__ == "TrialFinished"]  # fmt: skip
+    assert {e.reasoning for e in finished if CHOICE in e.config} == {"A small tree."}
+    assert len(finished) == 5
+
+
+def test_without_a_sandbox_a_program_is_refused_unless_the_study_allows_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "sandbox_problem", lambda: "bubblewrap is not installed")
+    send(bench.folder, requests.QueueProgram(TREE))
+    bench.study().run()
+    note = next(e for e in bench.events if isinstance(e, Noted))
+    assert "bubblewrap is not installed" in note.text and note.hint == INSTALL_HINT
+    assert not any(CHOICE in config for _, _, config, _, _ in bench.trials())
+
+
+def test_the_store_knows_its_programs(tmp_path: Path) -> None:
+    store = ProgramStore(tmp_path)
+    key = store.add(TREE)
+    assert store.get(key).text == TREE
+    for wrong in ("../x", "none", key[:-1]):
+        with pytest.raises(StudyError):
+            store.get(wrong)
+    (tmp_path / "programs" / f"{key}.py").write_text(TREE.replace("random_state=0", ""))
+    with pytest.raises(StudyError, match="was changed"):
+        store.get(key)
+    changed = parse_program(with_values(TREE, {"depth": 7}))
+    assert changed.space.default() == {"depth": 7} and changed.summary == "A small tree."
+    assert "def build(columns, task, depth=7):" in changed.text
+    assert changed.text.endswith(TREE.rpartition("task")[2].partition("\n")[2])
+
+
+@pytest.mark.parametrize("boxed", [True, False])
+def test_a_program_is_scored_as_its_estimator_would_be(tmp_path: Path, boxed: bool) -> None:
+    if boxed and (problem := sandbox_problem()):
+        pytest.skip(problem)
+    from sklearn.model_selection import cross_val_score
+    from sklearn.tree import DecisionTreeClassifier
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    y = (x[:, 0] + 0.5 * rng.normal(size=120) > 0).astype(np.int64)
+    data = Data(x, y, (False,) * 3, "classification", "roc_auc", ["xgboost"], folds=3)
+    evaluator = Evaluator(data)
+    columns = tuple(type("C", (), {"name": f"x{i}", "kind": "number", "missing_share": 0.0,
+                                  "distinct": 120}) for i in range(3))  # fmt: skip
+    evaluator.programs = ProgramTrials(
+        ProgramSetting(tmp_path, columns, unsandboxed=not boxed), evaluator  # type: ignore[arg-type]
+    )
+    try:
+        key = ProgramStore(tmp_path).add(TREE)
+        scores = [f.score for f in evaluator.evaluate({CHOICE: key, "depth": 2}, 0)]
+        tree = DecisionTreeClassifier(max_depth=2, random_state=0)
+        expected = cross_val_score(tree, x[evaluator.tune_rows], y[evaluator.tune_rows], cv=[
+            (np.searchsorted(evaluator.tune_rows, a), np.searchsorted(evaluator.tune_rows, b))
+            for a, b in evaluator.folds(0)
+        ], scoring="roc_auc")  # fmt: skip
+        assert scores == pytest.approx(list(expected))
+        assert 0 < (evaluator.test_score({CHOICE: key, "depth": 2}, 0) or 0) <= 1
+        broken = ProgramStore(tmp_path).add(BROKEN)
+        with pytest.raises(TrialFailed, match=r"fold 1 of 3: AttributeError.*\(line 4 of the prog"):
+            list(evaluator.evaluate({CHOICE: broken}, 0))
+        with pytest.raises(TrialFailed, match=r"program.py builds it"):
+            evaluator.fit_final({CHOICE: key, "depth": 2}, 0)
+    finally:
+        evaluator.programs.close()
