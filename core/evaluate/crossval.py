@@ -249,7 +249,7 @@ class Evaluator:
 
     def chance(self) -> tuple[float, ...]:
         """The fold scores of a model that looks at no column, see `chance_scores`."""
-        return chance_scores(self.data, self._scorer, self.folds(self.data.seed))
+        return chance_scores(self.data, self.scorer, self.folds(self.data.seed))
 
     def _fold(
         self, config: Config, seed: int, number: int, folds: int,
