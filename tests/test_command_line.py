@@ -645,3 +645,17 @@ def test_new_with_a_models_space(
     assert "\nmax_depth = {low = " in Path("quick.toml").read_text()
     assert run_command_line([*asked, "--space-from", "embedded"]) == 2
     assert "nobody is here" in capsys.readouterr().err
+
+
+def test_a_table_a_task_or_a_study_opens_the_interface(
+    there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, study = tmp_path / "x.csv", next((there / "studies").iterdir()).name
+    table.write_text("a,b\n1,2\n")
+    asked: list[dict[str, str]] = []
+    monkeypatch.setattr("hyperllama.tui.app.run", lambda **given: asked.append(given) or 0)
+    for word in (str(table), study):
+        assert run_command_line([word]) == 0
+    assert asked == [{"table": str(table)}, {"study": study}]
+    with pytest.raises(SystemExit):
+        run_command_line(["no-such-study"])

@@ -105,6 +105,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
     ("columns", "Columns of a table"): (
         ("target", "t", "predict this", "Make the marked column the target", 2),
         ("drop", "d", "leave out", "Leave the marked column out, or use it again", 3),
+        ("kind", "c,enter", "type", "Category, left out, or as it was read: the next of these", 4),
     ),
     ("space", "Search space"): (
         ("edit", "enter", "change", "Change the range or the choices, or freeze a value", 2),
@@ -170,6 +171,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         ("proposer", "M", "model", "Another proposer or model from the next trial on"),
         ("rerun", "R", "rerun", "Score the selected trial, or the best, on other folds"),
         ("note", "N", "note", "Write a note on the selected trial"),
+        ("baselines", "L", "baselines", "Run random search, TPE and the GP with the same budget"),
         ("undo", "u", "undo", "Undo the last change that can be undone"),
         ("maximise", "z", "full pane", "Show only the focused pane, or all again", 7),
         *((f"pane_{name}", str(key), name, about, 0, f"pane('{name}')")

@@ -81,7 +81,7 @@ def test_a_text_is_written_checked_and_written_anew_with_what_was_changed(tmp_pa
     task = ask("check", desk, text=text, file=str(file))["task"]
     row = next(r for r in task["space"] if r["name"] == "C")
     assert task["folds"] == 3 and row["changed"] and row["now"]["high"] == 10.0
-    assert row["usual"]["high"] > 10 and "accuracy" in task["metrics"]
+    assert row["usual"]["high"] > 10 and dict(task["metrics"])["accuracy"]
 
     again = ask("write", desk, table=str(table), file=str(file), base=first["base"], text=text,
                 estimators=["svm", "linear"])  # fmt: skip

@@ -352,6 +352,18 @@ def test_a_task_that_moved_still_finds_its_table(folder: Path, tmp_path: Path) -
     assert again.data.path == (folder / "t.csv").resolve() and again.name == "t"
 
 
+def test_every_metric_is_told_in_a_line_and_tables_speak_for_some() -> None:
+    assert all(known_metrics.about(m) and len(known_metrics.about(m)) < 90
+               for m in known_metrics.known())  # fmt: skip
+    metric, why = known_metrics.advice("classification", (950, 50)) or ("", "")
+    assert metric == "average_precision" and why.startswith("5% of the rows are positive")
+    assert known_metrics.advice("classification", (600, 400)) is None
+    assert (known_metrics.advice("classification", (900, 80, 20)) or "")[0] == "balanced_accuracy"
+    wide = known_metrics.advice("regression", (), (1.0, 20.0, 50_000.0))
+    assert wide is not None and wide[0] == "neg_root_mean_squared_log_error"
+    assert known_metrics.advice("regression", (), (-5.0, 0.0, 50_000.0)) is None
+
+
 def test_known_metrics_are_scikit_learns() -> None:
     from sklearn.metrics import get_scorer_names
 

@@ -61,7 +61,7 @@ class ReckonedFit:
 
 @pytest.fixture(autouse=True)
 def no_fitting_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hyperllama.tui.screens.study.screen.JsonChild", ReckonedFit)
+    monkeypatch.setattr("hyperllama.tui.screens.study.plotting.JsonChild", ReckonedFit)
 
 
 def keep_settings(text: str) -> None:

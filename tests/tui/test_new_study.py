@@ -136,7 +136,11 @@ async def test_target_and_columns_are_chosen_in_the_table(folder: Path) -> None:
         await pilot.press("d")
         await settle(pilot, lambda: screen.draft.said(("data", "drop")) == ["a"])
         await pilot.press("d")
-        await settle(pilot, lambda: screen.draft.said(("data", "drop")) == [])
+        await settle(pilot, lambda: not screen.draft.said(("data", "drop")))
+        for key, names in (("categorical", ["a"]), ("drop", ["a"]), ("categorical", None)):
+            await pilot.press("c")
+            await settle(pilot, lambda k=key, n=names: screen.draft.said(("data", k)) == n)
+        assert screen.draft.said(("data", "drop")) is None
         await pilot.press("t")
         await settle(pilot, lambda: screen.draft.said(("data", "target")) == "a")
         assert screen.draft.task is not None and screen.draft.task["kind"] == "regression"

@@ -178,6 +178,16 @@ async def test_the_layout_is_found_again(opened: Opened, flown: recorded.Replay)
         await pilot.press("plus", "plus", "less_than_sign")
         await pilot.pause()
         assert history.size.height > width and history.size.width < height
+        before = history.size
+        for spot, to in (("left", (-12, 0)), ("upper", (0, 6))):
+            region = history.region
+            at = (region.right - 1, region.y + 4) if spot == "left" else (8, region.bottom - 1)
+            await pilot.mouse_down(offset=at)
+            await pilot.hover(offset=(at[0] + to[0], at[1] + to[1]))
+            await pilot.mouse_up(offset=(at[0] + to[0], at[1] + to[1]))
+            await pilot.pause()
+        assert history.size.width < before.width - 8 and history.size.height > before.height + 3
+        pilot.app.screen.remember(upper=60, left=59)  # type: ignore[attr-defined]
         await pilot.press("minus", "greater_than_sign", "6", "escape", "3", "x", "z")
         await pilot.pause()
         assert text_of(pilot, "#progress").count("\n") > 30

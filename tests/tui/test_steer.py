@@ -250,6 +250,10 @@ async def test_sorting_keeps_the_cursor_on_its_trial(
         assert history.trial is not None and history.trial.number == 2
         scores = [t.value for i in range(10) if (t := history.trial_at(i)) and t.value]
         assert scores == sorted(scores, reverse=True) and "score▼" in text_of(pilot, "#history")
+        for title in ("score▲", "score▼"):
+            await pilot.click("#history", offset=(20, 1))
+            await pilot.pause()
+            assert title in text_of(pilot, "#history")
         flown.add((TrialFinished(9, "complete", recorded.DEFAULT, 0.99, incumbent=True),
                    flown.last_t + 1))  # fmt: skip
         await pilot.pause(0.2)

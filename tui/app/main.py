@@ -59,15 +59,20 @@ class HyperLlama(StudiesApp):
         *,
         theme: str = "",
         study: str = "",
+        table: str = "",
+        task_file: str = "",
         clock: Callable[[], float] = time.time,
         colours: str = "truecolor",
     ) -> None:
-        """`study`: open that study at once; `theme`: one of ours, else HYPERLLAMA_THEME.
+        """`study`, `table`, `task_file`: open that study, or the form on one of these, at once.
+
+        `theme`: one of ours, else HYPERLLAMA_THEME.
 
         `colours`: what the terminal can show, see `themes.colours`.
         """
         super().__init__(theme, clock, colours)
         self._first_study = study
+        self._first_form = (Path(task_file) if task_file else None, table)
 
     def get_default_screen(self) -> Screen[None]:
         return Home(self.clock)
@@ -75,6 +80,8 @@ class HyperLlama(StudiesApp):
     def on_mount(self) -> None:
         if self._first_study:
             self.open_study(self._first_study)
+        elif any(self._first_form) and isinstance(self.screen, Home):
+            self.screen.open_form(*self._first_form)
         self.call_after_refresh(self.empty_trash)
         self.call_after_refresh(self.keep_for_good)
 
@@ -152,13 +159,19 @@ def _screen(name: str, *given: Any) -> Screen[Any]:
     return made
 
 
-def run(environment: Mapping[str, str] = os.environ, *, study: str = "", theme: str = "") -> int:
+def run(
+    environment: Mapping[str, str] = os.environ, *, study: str = "", table: str = "",
+    task_file: str = "", theme: str = "",
+) -> int:
     """Open the interface and return an exit status; where it cannot be drawn, say what to do."""
     term = environment.get("TERM", "")
     if term in ("dumb", "unknown") or not (sys.stdin.isatty() and sys.stdout.isatty()):
         shown = term if term in ("dumb", "unknown") else f"{term or 'none'}, not a terminal"
         sys.stderr.write(_NO_TERMINAL.format(term=plain(shown)))
         return 2
-    app = HyperLlama(study=study, theme=theme, colours=themes.colours(environment))
+    app = HyperLlama(
+        study=study, table=table, task_file=task_file, theme=theme,
+        colours=themes.colours(environment),
+    )  # fmt: skip
     app.run()
     return app.return_code or 0

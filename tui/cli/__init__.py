@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from hyperllama.core.errors import HyperLlamaError, StudyError
@@ -39,7 +40,8 @@ _COMMANDS = (
 )
 
 EPILOG = """\
-without a command: the interface
+without a command: the interface; with the name of a table, a task file or a study instead of a
+command, the interface opens on it: hyperllama patients.csv
 
 exit codes:
   0  done                      5  llama.cpp failed
@@ -87,7 +89,9 @@ def run_command_line(given: Sequence[str] | None = None) -> int:
         from hyperllama.tui.cli.completion import complete
 
         complete(parser)
-    arguments = parser.parse_args(given)
+    given = sys.argv[1:] if given is None else list(given)
+    arguments = parser.parse_args([] if len(given) == 1 and opens(given[0]) else given)
+    arguments.opens = opens(given[0]) if len(given) == 1 else None
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -127,6 +131,22 @@ def _run(arguments: argparse.Namespace) -> int:
     return int(arguments.run(arguments))
 
 
+def opens(word: str) -> dict[str, str] | None:
+    """What a word in place of a command opens in the interface: a table, a task file, a study."""
+    if word in _COMMANDS or word.startswith("-"):
+        return None
+    from hyperllama.core.storage.folder import SUMMARY
+    from hyperllama.core.storage.paths import study_dir
+    from hyperllama.tui.content.paths import TABLES
+
+    name = word.lower()
+    if name.endswith((*TABLES, ".toml")) and Path(word).expanduser().is_file():
+        kind = "task_file" if name.endswith(".toml") else "table"
+        return {kind: str(Path(word).expanduser().absolute())}
+    known = "/" not in word and (study_dir(word) / SUMMARY).is_file()
+    return {"study": word} if known else None
+
+
 def complain(error: HyperLlamaError) -> None:
     """What happened, and what to do, on standard error; foreign text in it is made harmless."""
     from hyperllama.core.text import plain
@@ -144,7 +164,7 @@ def _interface(arguments: argparse.Namespace) -> int:
         return 0
     from hyperllama.tui.app import run
 
-    return run()
+    return run(**(arguments.opens or {}))
 
 
 def _internal_error(error: Exception) -> str:

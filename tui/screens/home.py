@@ -321,16 +321,16 @@ class Home(_StudyActions):
                 self.run_task(entry, choices)
 
     def action_new(self) -> None:
-        self._form(None)
+        self.open_form()
 
     def action_edit(self) -> None:
         if self.marked_task is not None:
-            self._form(self.marked_task.path)
+            self.open_form(self.marked_task.path)
 
     @work
-    async def _form(self, task_file: Path | None) -> None:
-        """Open the form; the list of tasks may be another one afterwards."""
-        made = await self.interface.ask_screen("new study", task_file)
+    async def open_form(self, task_file: Path | None = None, table: str = "") -> None:
+        """Open the form, on a file or a table; the list of tasks may be another one afterwards."""
+        made = await self.interface.ask_screen("new study", task_file, table)
         self.query_one(TaskList).show(library.tasks())
         if made is not None:
             file, choices = made

@@ -1,4 +1,4 @@
-"""The footer: at most six keys of the registry that fit what has the focus."""
+"""The footer: the keys of the registry that fit what has the focus; at most six in little room."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from textual.widgets import Input
 from hyperllama.tui.actions import Action, keys_of, shown
 
 MOST_KEYS = 6
+_CELLS_A_KEY = 14  # in more room, one key for each of so many cells
 
 
 class KeyBar(Widget):
@@ -37,7 +38,8 @@ class KeyBar(Widget):
         keymap = self._keymap()
         offered = sorted(self._offered(), key=lambda pair: pair[0].footer)[:]
         tail = [pair for pair in offered if pair[0].where == "app"]
-        head = [pair for pair in offered if pair[0].where != "app"][: MOST_KEYS - len(tail)]
+        most = max(MOST_KEYS, width // _CELLS_A_KEY)
+        head = [pair for pair in offered if pair[0].where != "app"][: most - len(tail)]
         plain = not getattr(getattr(self.app, "glyphs", None), "braille", True)
         typing = isinstance(self.screen.focused, Input)
         entries = [

@@ -167,14 +167,15 @@ def faults(error: HyperLlamaError, text: str = "") -> list[dict[str, Any]]:
 def summary(task: Task, problem: Problem, table: Table) -> dict[str, Any]:
     """A checked task as plain values: what is decided, the space beside its defaults, the table."""
     from hyperllama.core.estimators import families, family
-    from hyperllama.core.task.metrics import known
+    from hyperllama.core.task.metrics import about, advice, known
 
     v = problem.validation
     plain = {
         "name": task.name,
         "kind": problem.kind,
         "metric": problem.metric,
-        "metrics": known(problem.kind, len(problem.classes)),
+        "metrics": [[m, about(m)] for m in known(problem.kind, len(problem.classes))],
+        "advice": advice(problem.kind, table.class_counts, _ends(table)),
         "estimators": list(problem.estimators),
         "families": families(problem.kind),
         "labels": {f: family(f).label for f in families()},
@@ -190,6 +191,13 @@ def summary(task: Task, problem: Problem, table: Table) -> dict[str, Any]:
     }
     found: dict[str, Any] = json.loads(json.dumps(plain, default=lambda number: number.item()))
     return found
+
+
+def _ends(table: Table) -> list[float]:
+    """Lowest, median and highest target; empty for classes."""
+    import numpy as np
+
+    return [] if table.classes else [float(v) for v in np.quantile(table.y, (0.0, 0.5, 1.0))]
 
 
 def _space_rows(task: Task, problem: Problem) -> list[dict[str, Any]]:

@@ -175,7 +175,7 @@ beside their field. `ctrl+r` saves the file and starts the study, `ctrl+s` only 
 """
 
     def __init__(self, task_file: Path | None = None, table: str = "") -> None:
-        """`task_file`: a file to edit; `table`: a path to begin with."""
+        """`task_file`: a file to edit; `table`: one to begin with."""
         super().__init__()
         self._task_file, self._table = task_file, table
         self._saved = ""
@@ -209,8 +209,10 @@ beside their field. `ctrl+r` saves the file and starts the study, `ctrl+s` only 
         self.lay_out()
         if self._task_file is not None:
             self._edit(self._task_file)
-        self.path_field.value = self._table
+        self.path_field.value = short(Path(self._table)) if self._table else ""
         self.list_files()
+        if self._table:
+            self._look(Path(self._table).resolve())
         self.path_field.focus()
         self.refresh_form()
 

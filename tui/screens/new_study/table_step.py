@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 from hyperllama.core.text import plain
 from hyperllama.tui.content.paths import complete
 from hyperllama.tui.screens.new_study.base import FormScreen, short
-from hyperllama.tui.widgets.form.table_look import ColumnList, Files, target_picture
+from hyperllama.tui.widgets.form.table_look import KINDS, ColumnList, Files, target_picture
 from hyperllama.tui.widgets.lists.rows import Rows
 
 
@@ -31,8 +31,8 @@ class TableStep(FormScreen):
         self._show_files(not draft.columns)
         if draft.columns:
             target = str(draft.said(("data", "target")) or "")
-            dropped = frozenset(str(n) for n in draft.said(("data", "drop")) or ())
-            self.query_one(ColumnList).show_columns(draft.columns, target, dropped)
+            said = {key: frozenset(self._named(key)) for key in KINDS if key}
+            self.query_one(ColumnList).show_columns(draft.columns, target, said)
             head = f"{draft.look['rows']:,} rows, {len(draft.columns)} columns   target "
             picture = target_picture(draft.look, self.glyphs, self.size.width)
             line = Content.assemble((head, "$dim"), picture)
@@ -89,13 +89,24 @@ class TableStep(FormScreen):
             if self.draft.columns:
                 self.query_one(ColumnList).focus()
 
+    def _named(self, key: str) -> list[str]:
+        """The columns that the task file names under a key of [data]."""
+        found = self.draft.said(("data", key)) or ()
+        return [str(n) for n in ((found,) if isinstance(found, str) else found)]
+
     @on(ColumnList.Targeted)
     def _targeted(self, event: ColumnList.Targeted) -> None:
-        if not isinstance(event, ColumnList.Dropped):
+        if isinstance(event, ColumnList.Dropped):
+            self._use_as(event.name, "" if event.name in self._named("drop") else "drop")
+        elif isinstance(event, ColumnList.Retyped):
+            self._use_as(event.name, event.kind)
+        else:
             self.rewrite(event.name)
 
-    @on(ColumnList.Dropped)
-    def _dropped(self, event: ColumnList.Dropped) -> None:
-        dropped = [str(n) for n in self.draft.said(("data", "drop")) or ()]
-        left = [n for n in dropped if n != event.name]
-        self.set_key(("data", "drop"), left if len(left) < len(dropped) else [*dropped, event.name])
+    def _use_as(self, name: str, kind: str) -> None:
+        """Name a column under that key of [data] and under no other."""
+        for key in KINDS[1:]:
+            before = self._named(key)
+            after = [n for n in before if n != name] + ([name] if key == kind else [])
+            if after != before:
+                self.set_key(("data", key), after or None)

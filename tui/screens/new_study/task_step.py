@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,11 @@ class TaskStep(FormScreen):
         regression = task.get("kind") == "regression"
         self._choice("data", "target").offer(columns)
         self._choice("kind").offer(_KINDS)
-        self._choice("metric").offer([(m, m, "") for m in task.get("metrics", ())])
+        advised, why = task.get("advice") or ("", "")
+        self._choice("metric").offer(
+            [(m, m, f"{about}; {why}" if m == advised else about)
+             for m, about in task.get("metrics", ())]
+        )  # fmt: skip
         self._choice("estimators").offer([(f, f, labels.get(f, "")) for f in families])
         methods = [m for m in _METHODS if not (regression and m[0] == "stratified")]
         self._choice("validation", "method").offer(methods)
@@ -73,6 +78,8 @@ class TaskStep(FormScreen):
             if not own:
                 line.show(self._value(line.field))
             line.note(own or self.draft.fault_of(line.field.key), self.glyphs.failed)
+            if line.field.key == "metric":
+                line.advise(*_advised(task))
 
     def _value(self, field: FormField) -> Any:
         if field.key == "run.file":
@@ -134,3 +141,12 @@ class TaskStep(FormScreen):
     def _next_field(self, event: Input.Submitted) -> None:
         if event.input.id in BY_ID:
             self.focus_next()
+
+
+def _advised(task: Mapping[str, Any]) -> tuple[str, bool]:
+    """(what is said beside the metric, whether it advises another one)."""
+    advised, why = task.get("advice") or ("", "")
+    metric = str(task.get("metric", ""))
+    if advised and advised != metric:
+        return f"consider {advised}: {why}", True
+    return dict(task.get("metrics", ())).get(metric, ""), False

@@ -13,18 +13,14 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.timer import Timer
 
-from hyperllama.core.errors import ChildDied
 from hyperllama.core.events import requests
-from hyperllama.core.storage.paths import home
 from hyperllama.core.text import plain
-from hyperllama.models.process import python_argv
 from hyperllama.tui import actions
 from hyperllama.tui.content import layout
 from hyperllama.tui.dialogs import TextDialog
-from hyperllama.tui.dialogs.arrangement import choose_columns, choose_filter, choose_sort
 from hyperllama.tui.dialogs.trial import describe_trial
-from hyperllama.tui.processes.child import JsonChild
-from hyperllama.tui.screens.study.panes import StudyPanes
+from hyperllama.tui.screens.study.arranging import HistoryArranging
+from hyperllama.tui.screens.study.plotting import Plotting
 from hyperllama.tui.screens.study.reading import ReadingActions
 from hyperllama.tui.screens.study.review import ReviewActions
 from hyperllama.tui.screens.study.steering import SteeringActions, chat_models
@@ -44,7 +40,7 @@ _REST_S = 0.1  # until the panes beside follow the cursor
 _BASELINES_S = 3.0  # between two looks at the baselines
 
 
-class StudyScreen(ReviewActions, SteeringActions, ReadingActions, StudyPanes):
+class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArranging, Plotting):
     """One study, live or finished."""
 
     WHERE = "study"
@@ -59,8 +55,6 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, StudyPanes):
         self._alive_checked = -1.0
         self._rest_timer: Timer | None = None
         self._spared_trials = 0  # those that the garbage collector skips
-        log = home() / "logs" / "plots.log"
-        self._gp = JsonChild(python_argv("hyperllama.core.propose.gp.server"), "the GP", log)
 
     def compose(self) -> ComposeResult:
         g = self.glyphs
@@ -143,7 +137,11 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, StudyPanes):
         for t, note in self.state.notes:
             if t > self._notes_t:
                 self._notes_t = t
-                self.interface.report(note.level, f"{plain(note.text)}\n{plain(note.hint)}")
+                hint = plain(note.hint)
+                if " range " in hint and hint.startswith("hyperllama tell"):
+                    key = actions.keys_of(actions.BY_ID["study.ranges"], self.interface.keys)[0]
+                    hint = f"{actions.shown(key)} changes the range"
+                self.interface.report(note.level, f"{plain(note.text)}\n{hint}")
 
     def _report_end(self) -> None:
         """Say once that the study process is gone."""
@@ -167,29 +165,6 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, StudyPanes):
         self._catch_up()
 
     # Messages of the widgets
-
-    @on(History.Arranged)
-    def _arranged(self) -> None:
-        history = self.query_one(History)
-        columns = () if history.shown == COLUMNS else history.shown
-        order = history.order
-        self.remember(columns=columns, sort=order.sort, backwards=order.backwards)
-
-    @on(History.DialogRequested)
-    @work
-    async def _arrange(self, message: History.DialogRequested) -> None:
-        """Let the user choose another order, filter or columns of the history."""
-        history, opened = self.query_one(History), self.state.opened
-        names = [str(p.get("name")) for p in opened.space] if opened is not None else []
-        order, shown = history.order, history.shown
-        if message.dialog == "sort":
-            order = await choose_sort(self.app, order, names)
-        elif message.dialog == "filter":
-            order = await choose_filter(self.app, order)
-        else:
-            shown = await choose_columns(self.app, shown, names)
-        if (order, shown) != (history.order, history.shown):
-            history.show_arranged(order, shown)
 
     @on(History.Selected)
     def _selected(self) -> None:
@@ -216,24 +191,6 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, StudyPanes):
         if trial is not None:
             content = describe_trial(trial, self.state)
             self.app.push_screen(TextDialog(f"Trial {trial.number}", content))
-
-    @on(ProgressPlot.Turned)
-    def _turned(self) -> None:
-        self.remember(view=self.query_one(ProgressPlot).view)
-
-    @on(ProgressPlot.FitWanted)
-    @work(group="fit", exclusive=True)
-    async def _fit(self, message: ProgressPlot.FitWanted) -> None:
-        """Let the child process fit the GP; where it cannot, the trials stand alone."""
-        try:
-            answer = await self._gp.ask(message.request["do"], message.request)
-        except ChildDied as error:
-            self.interface.report_error(error)
-        else:
-            self.query_one(ProgressPlot).show_fit(message.key, answer)
-
-    async def on_unmount(self) -> None:
-        await self._gp.close()
 
     @on(Talk.Asked)
     def _asked(self, message: Talk.Asked) -> None:

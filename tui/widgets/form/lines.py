@@ -101,6 +101,7 @@ class FormLine(Horizontal):
         super().__init__(classes="form-line")
         self.field = field
         self._wrong = ""
+        self._advice = ("", False)
 
     def compose(self) -> ComposeResult:
         field = self.field
@@ -128,11 +129,21 @@ class FormLine(Horizontal):
             with editor.prevent(Input.Changed):
                 editor.value = text.replace("\n", " ")
 
+    def advise(self, text: str, other: bool) -> None:
+        """Say what the chosen value is, or (`other`) which one would be better, and why."""
+        if self._wrong or (text, other) == self._advice:
+            return
+        self._advice = text, other
+        self.set_class(other, "-advised")
+        self.query_one(".form-note", Static).update(
+            Content.styled(plain(text) or self.field.hint, "$best" if other else "$dim")
+        )
+
     def note(self, wrong: str, mark: str) -> None:
         """Say what is wrong beside the field; nothing: the hint again."""
         if wrong == self._wrong:
             return
-        self._wrong = wrong
+        self._wrong, self._advice = wrong, ("", False)
         self.set_class(bool(wrong), "-wrong")
         text = plain(f"{mark} {wrong}") if wrong else self.field.hint
         self.query_one(".form-note", Static).update(

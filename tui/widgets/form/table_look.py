@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from textual import events
@@ -20,6 +21,9 @@ from hyperllama.tui.text.glyphs import Glyphs
 from hyperllama.tui.widgets.field import Field
 from hyperllama.tui.widgets.lists.listing import Listing
 from hyperllama.tui.widgets.lists.rows import ListColumn, Rows
+
+KINDS = ("", "drop", "categorical", "keep")
+"""Keys of [data] that say what a column is used as; "" for what it was read as."""
 
 
 class Files(Listing[Path]):
@@ -78,7 +82,9 @@ class ColumnList(Listing[dict[str, Any]]):
     NAME = "Columns"
     HELP = """\
 The columns of the table. `t` makes the marked one the target, `d` leaves it out or includes it \
-again: leave out what is not known yet when a prediction is needed.
+again: leave out what is not known yet when a prediction is needed. `c` changes its type: numbers \
+and dates can be categories (postal codes, months), what looks like a number of the row or free \
+text can be used all the same.
 
 *empty* is the share of empty cells; *values* shows the range and median of numbers, the most \
 frequent values of categories with their shares.
@@ -98,14 +104,36 @@ frequent values of categories with their shares.
     class Dropped(Targeted):
         """The column of that name is to be left out, or included again."""
 
+    class Retyped(Targeted):
+        """The column of that name is to be of the next type; `kind` as in `next_kind`."""
+
+        def __init__(self, name: str, kind: str) -> None:
+            super().__init__(name)
+            self.kind = kind
+
     target = ""
-    dropped: frozenset[str] = frozenset()
+    said: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     def show_columns(
-        self, columns: Sequence[dict[str, Any]], target: str, dropped: frozenset[str]
+        self, columns: Sequence[dict[str, Any]], target: str, said: Mapping[str, frozenset[str]]
     ) -> None:
-        self.target, self.dropped = target, dropped
+        """`said`: the columns that the task file names under drop, categorical and keep."""
+        self.target, self.said = target, said
         self.show(columns)
+
+    def kind_of(self, column: dict[str, Any]) -> str:
+        """What a column is used as: a key of [data] that names it, or "" as it was read."""
+        named = (key for key in KINDS if key and column["name"] in self.said.get(key, ()))
+        return next(named, "")
+
+    def next_kind(self, column: dict[str, Any]) -> str:
+        """What follows in turn; what was left out when it was read can be kept."""
+        read_out = column["role"] == "dropped"
+        kinds: tuple[str, ...] = ("", "categorical", "keep" if read_out else "drop")
+        if column["kind"] in ("category", "boolean"):
+            kinds = ("", "drop")
+        here = self.kind_of(column)
+        return kinds[(kinds.index(here) + 1) % len(kinds)] if here in kinds else ""
 
     def columns(self) -> Sequence[ListColumn]:
         return (
@@ -120,7 +148,8 @@ frequent values of categories with their shares.
     def draw(self, column: dict[str, Any], key: str, width: int) -> Content:
         name = str(column["name"])
         g = self.glyphs
-        out = name in self.dropped or column["role"] == "dropped"
+        kind = self.kind_of(column)
+        out = kind == "drop" or (column["role"] == "dropped" and not kind)
         if key == "use":
             if name == self.target:
                 return Content.styled(g.arrow[:1] if g.braille else ">", "bold $best")
@@ -129,7 +158,8 @@ frequent values of categories with their shares.
             style = "bold $best" if name == self.target else "$dim" if out else "bold"
             return Content.styled(plain(name).replace("\n", " "), style)
         if key == "kind":
-            return Content.styled(column["kind"], "$dim")
+            shown = {"categorical": "category", "keep": "kept"}.get(kind, column["kind"])
+            return Content.styled(shown, "bold" if kind in ("categorical", "keep") else "$dim")
         if key == "empty":
             share = float(column["missing_share"])
             text = f"{100 * share:.1f}%" if share else "–"
@@ -158,6 +188,11 @@ frequent values of categories with their shares.
     def action_target(self) -> None:
         if self.entry is not None:
             self.post_message(self.Targeted(str(self.entry["name"])))
+
+    def action_kind(self) -> None:
+        if self.entry is not None and self.entry["name"] != self.target:
+            kind = self.next_kind(self.entry)
+            self.post_message(self.Retyped(str(self.entry["name"]), kind))
 
     def action_drop(self) -> None:
         if self.entry is not None and self.entry["name"] != self.target:

@@ -89,6 +89,17 @@ class Rows(ScrollView, can_focus=True):
     class Chosen(RowMessage):
         """Enter or a double click on a row."""
 
+    class HeaderClicked(Message):
+        """The title of a column was clicked."""
+
+        def __init__(self, rows: Rows, key: str) -> None:
+            super().__init__()
+            self.rows, self.key = rows, key
+
+        @property
+        def control(self) -> Rows:
+            return self.rows
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._kept: dict[Hashable, Strip] = {}
@@ -231,11 +242,25 @@ class Rows(ScrollView, can_focus=True):
         self.cursor = self.row_count() - 1
 
     def on_click(self, event: events.Click) -> None:
+        if self.header_lines and event.y == self.gutter.top:
+            key = self._column_at(event.x - self.gutter.left)
+            if key:
+                self.post_message(self.HeaderClicked(self, key))
+            return
         index = self.scroll_offset.y + event.y - self.gutter.top - self.header_lines
         if 0 <= index < self.row_count() and event.y >= self.gutter.top + self.header_lines:
             self.cursor = index
             if event.chain == 2:
                 self.post_message(self.Chosen(self, index))
+
+    def _column_at(self, x: int) -> str:
+        """The key of the column at a cell; empty beside them."""
+        start = 1  # the cursor's mark
+        for column, cells in fit(self.columns(), self._inner_width() - 2, self.LEAST):
+            if start <= x < start + cells:
+                return column.key
+            start += cells + column.gap
+        return ""
 
     def refresh_row(self, index: int) -> None:
         """Draw only that row anew."""

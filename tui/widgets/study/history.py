@@ -210,8 +210,7 @@ class History(Rows):
         ]
         own = [name.removeprefix(PARAM) for name in self.shown if name.startswith(PARAM)]
         for name, short in names.fitted(own, _PARAM_CELLS).items():
-            cells = max(8, len(short))
-            found.append(ListColumn(PARAM + name, short, cells, right=True, drop=1))
+            found.append(ListColumn(PARAM + name, short, max(8, len(short)), right=True, drop=1))
         found.append(ListColumn("what", "changed vs best", 0))
         found = [c for c in found if c.key in ("mark", "number", *self.shown)]
         if self.order.plain:

@@ -214,12 +214,12 @@ def _fit_legend(
     parts: list[tuple[str, str]] = []
     if found is not None and found["levels"]:
         levels = found["levels"]
+        if levels[-1] - levels[0] < noise:
+            return Content.styled("GP: all within noise  ", "$bad")
         parts = [("GP ", "$dim")]
         for band in sorted({1, len(levels)}):
             shade = f"on $primary {round(6 + 34 * band / len(levels))}%"
             sign = ("from", "to")[band > 1] if g.braille else _SHADES[band * 7 // len(levels)]
             mark = ("  ", shade) if shaded and g.braille else (sign, "$dim")
             parts += [mark, (f" {wording.score(levels[band - 1])}  ", "$dim")]
-        if levels[-1] - levels[0] < noise:
-            parts.append(("all within noise  ", "$bad"))
     return Content.assemble(*parts)
