@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # nothing of this is loaded before the first screen is drawn
     from hyperllama.core.errors import HyperLlamaError
+    from hyperllama.tui.content.arrange import Order
     from hyperllama.tui.preferences.settings import Settings
     from hyperllama.tui.processes import bridge
     from hyperllama.tui.text.glyphs import Glyphs
@@ -20,6 +21,7 @@ class Interface(Protocol):
         clock: seconds since the epoch.
         keys: the keys that were changed, by action id.
         last_study: name of the study whose screen was shown last.
+        orders: how the history of each study was sorted, by the study's name.
     """
 
     clock: Callable[[], float]
@@ -27,6 +29,7 @@ class Interface(Protocol):
     keys: dict[str, str]
     settings: Settings
     last_study: str
+    orders: dict[str, Order]
 
     def report(self, level: str, text: str) -> None:
         """Show a message ("info", "warning" or "error") and keep it for the log."""

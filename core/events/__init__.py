@@ -62,6 +62,16 @@ class ModelLoaded:
 
 
 @dataclass(frozen=True)
+class PromptReading:
+    """The model reads a prompt, at most four times a second: `done` of `total` tokens that were not
+    in its cache, in `seconds` so far."""
+
+    done: int
+    total: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ProposalStarted:
     number: int
     proposer: str
@@ -329,10 +339,11 @@ class StudyFinished:
 
 
 Event = Union[
-    StudyOpened, ModelLoading, ModelLoaded, ProposalStarted, ProposalText, ProposalMade,
-    ProposalRejected, FoldFinished, TrialFinished, StudyPaused, StudyResumed, StudySteered,
-    TrialNoted, RerunStarted, RerunFinished, CandidateStarted, StudyConfirmed, ImportanceFound,
-    IncumbentTested, QuestionAsked, AnswerText, QuestionAnswered, Noted, StudyFinished,
+    StudyOpened, ModelLoading, ModelLoaded, PromptReading, ProposalStarted, ProposalText,
+    ProposalMade, ProposalRejected, FoldFinished, TrialFinished, StudyPaused, StudyResumed,
+    StudySteered, TrialNoted, RerunStarted, RerunFinished, CandidateStarted, StudyConfirmed,
+    ImportanceFound, IncumbentTested, QuestionAsked, AnswerText, QuestionAnswered, Noted,
+    StudyFinished,
 ]  # fmt: skip
 
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.models.gguf.folders import data_folder
+from hyperllama.models.paths import home
 
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "system": frozenset({"reasoning", "sentences", "row"}),
@@ -78,7 +78,7 @@ def load_templates(folder: Path | None = None) -> Templates:
     if folder is not None and not folder.is_dir():
         raise PromptError(f"{folder}: there is no such folder with prompt templates",
                           f"copy files from {shipped('ask').parent} into it")
-    folder = data_folder() / "prompts" if folder is None else folder
+    folder = home() / "prompts" if folder is None else folder
     texts, own = {}, []
     for name in PLACEHOLDERS:
         path = folder / f"{name}.md"

@@ -8,10 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
+from hyperllama.core.events import ModelLoaded, ModelLoading, Noted, PromptReading
 from hyperllama.core.trials import ProposerSetting
 from hyperllama.models.engine import Engine, EngineSettings, Generated, Generation, ModelInfo
-from hyperllama.models.gguf.folders import data_folder
+from hyperllama.models.paths import home
+
+_READING_EVERY_S = 0.25  # what is read in less is not reported
 
 
 class EngineSession:
@@ -72,7 +74,16 @@ class EngineSession:
         engine = self._opened()
         before = engine.starts
         self._generated = True
-        made = engine.generate(request, on_text, should_stop)
+        began, reported = time.monotonic(), time.monotonic()
+
+        def on_reading(done: int, total: int) -> None:
+            nonlocal reported
+            now = time.monotonic()
+            if now - reported >= _READING_EVERY_S:
+                reported = now
+                self._setting.report(PromptReading(done, total, round(now - began, 3)))
+
+        made = engine.generate(request, on_text, should_stop, on_reading)
         if engine.starts > before:
             self._setting.report(
                 Noted("warning", "the engine died and was started again",
@@ -122,7 +133,7 @@ class EngineSession:
         if self._setting.make_engine is not None:
             made: Engine = self._setting.make_engine()
             return made
-        log = self._setting.log or data_folder() / "engine.log"
+        log = self._setting.log or home() / "engine.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         return Engine(log=log)
 

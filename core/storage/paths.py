@@ -1,4 +1,4 @@
-"""Where HyperLlama keeps what it writes: one folder, moved as a whole by HYPERLLAMA_HOME."""
+"""Where studies lie in the data folder, `home`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hyperllama.models.paths import home as home  # others take it from here
+
 DATABASE = "study.db"
 _USERS_UMASK = "HYPERLLAMA_UMASK"  # what children of this program restore for exported files
-
-
-def home() -> Path:
-    """The data folder: $HYPERLLAMA_HOME, else the platform's user data folder. Not created here."""
-    chosen = os.environ.get("HYPERLLAMA_HOME")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    from platformdirs import user_data_path
-
-    return user_data_path("hyperllama")
 
 
 def study_dir(study: str) -> Path:

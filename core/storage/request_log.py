@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -10,12 +11,14 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.events.requests import Request, parse, request_to_json
 from hyperllama.core.storage.folder import COMMANDS, write_atomically
 
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 def send(folder: Path, request: Request) -> None:
     """Append a request to the study's `commands.jsonl`.
 
     Raises:
-        StudyError: the file cannot be written.
+        StudyError: the file cannot be written, or the study has no folder.
     """
     data = (request_to_json(request, time.time()) + "\n").encode("utf8")
     try:
@@ -25,11 +28,14 @@ def send(folder: Path, request: Request) -> None:
             os.write(fd, data)
         finally:
             os.close(fd)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise StudyError(
-            f"the request could not be written: {error.strerror}",
-            f"check that {folder} is writable",
+            f"the study {folder.name!r} has no folder here: it did not start, or was deleted",
+            "start it again; `hyperllama studies` lists those that are there",
         ) from error
+    except OSError as error:
+        hint = f"check that {folder} is writable" if error.errno in _REFUSED else str(folder)
+        raise StudyError(f"the request could not be written: {error.strerror}", hint) from error
 
 
 def log_bytes(folder: Path) -> int:

@@ -18,6 +18,7 @@ from hyperllama.core.events import (
     ModelLoaded,
     ModelLoading,
     Noted,
+    PromptReading,
     ProposalMade,
     ProposalRejected,
     ProposalStarted,
@@ -42,8 +43,13 @@ _SETTINGS = ("proposer", "model", "budget_trials", "budget_s", "review", "space"
 """What steering changes of the facts that a study was opened with."""
 _SHAPELESS = (
     ProposalText, FoldFinished, IncumbentTested, ModelLoading, QuestionAsked, AnswerText,
-    QuestionAnswered, Noted,
+    QuestionAnswered, Noted, PromptReading,
 )  # fmt: skip
+_READ = (
+    StudyOpened, StudyFinished, ProposalStarted, ProposalText, ProposalMade, AnswerText,
+    QuestionAnswered,
+)  # fmt: skip
+"""After these, no prompt is being read."""
 
 
 def fold(events: Iterable[tuple[Event, float]]) -> StudyState:
@@ -81,6 +87,8 @@ class StateFold:
         if isinstance(event, (StudyOpened, StudyFinished)):
             self._drop_unfinished()
         self._apply_to_trial(event, t)
+        if isinstance(event, _READ):
+            now.reading = None
         vars(now).update(_changes(now, event, t))
         self._count_work(event, t)
 
@@ -175,6 +183,8 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
             "started_t": t, "hints": event.hints, "undo": "", "rerun": None,
             "confirming": None,
         }  # fmt: skip
+    if isinstance(event, PromptReading):
+        return {"reading": event if event.done < event.total else None}
     if isinstance(event, ModelLoading):
         return {"doing": "loading", "loading": event.fraction}
     if isinstance(event, ModelLoaded):

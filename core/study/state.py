@@ -15,6 +15,7 @@ from hyperllama.core.events import (
     IncumbentTested,
     ModelLoaded,
     Noted,
+    PromptReading,
     RerunStarted,
     StudyConfirmed,
     StudyFinished,
@@ -119,6 +120,7 @@ class StudyState:
         doing: "waiting" (no event yet), "loading", "proposing", "awaiting approval", "training",
             "rerunning", "confirming" or "between" (a trial just ended).
         paused: no further trial begins; the one under way ends first.
+        reading: how far the model is with its prompt; None unless it reads one.
         trials: by rising number; `running` is the number of the one that is not done.
         noted: how many notes there were so far; `notes` has the latest of them.
         started_t, last_t: seconds since the epoch of the newest opening and of the newest event.
@@ -143,6 +145,7 @@ class StudyState:
     incumbent: int | None = None
     model: ModelLoaded | None = None
     loading: float = 0.0
+    reading: PromptReading | None = None
     notes: tuple[tuple[float, Noted], ...] = ()
     noted: int = 0
     finished: StudyFinished | None = None

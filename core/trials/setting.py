@@ -42,7 +42,8 @@ class ProposerSetting:
         prompt: how a chat model is asked.
         options: a proposer's own settings by name ("opening", "candidates", ...).
         queue: a person's own configurations, for the proposer of that name.
-        report: called with `ModelLoading`, `ModelLoaded` and `Noted` as they happen.
+        report: called with `ModelLoading`, `ModelLoaded`, `PromptReading` and `Noted` events as
+            they happen.
         make_engine: makes an engine to use in place of llama.cpp's, at its first use.
     """
 

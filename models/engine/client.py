@@ -148,6 +148,7 @@ class Engine(Connection):
         request: Generation,
         on_text: Callable[[str], None] | None = None,
         should_stop: ShouldStop | None = None,
+        on_reading: Callable[[int, int], None] | None = None,
     ) -> Generated:
         """Run a programme of segments after a prompt.
 
@@ -155,6 +156,8 @@ class Engine(Connection):
             on_text: called with free text of the first completion as it comes.
             should_stop: polled between tokens; what was made so far is returned then, with
                 `stop_reason` "cancelled". A process that does not react within 2 s is killed.
+            on_reading: called while the prompt is read, with the tokens of it that were read so
+                far, and all that were not in the cache.
 
         Raises:
             EngineError: prompt and reply do not fit, or the process died, was restarted, and died
@@ -164,6 +167,8 @@ class Engine(Connection):
         def event(event: EngineEvent) -> None:
             if on_text is not None and event.text:
                 on_text(event.text)
+            if on_reading is not None and event.event == "reading":
+                on_reading(event.tokens, event.of_tokens)
 
         stopped = False
 

@@ -227,12 +227,17 @@ class Context(LoadedModel):
         self.tokens, self.ends = [], []
 
     def start(
-        self, tokens: Sequence[int], ends: Sequence[int], cancelled: Callable[[], bool]
+        self,
+        tokens: Sequence[int],
+        ends: Sequence[int],
+        cancelled: Callable[[], bool],
+        on_reading: Callable[[int, int], None] = lambda done, total: None,
     ) -> tuple[Row, int]:
         """Bring sequence 0 to hold exactly `tokens`; the logits after them, and how many it held.
 
         `ends` says where the pieces end that are evaluated together, the last at len(tokens). A
-        piece is taken from the cache only if it was evaluated as the same piece.
+        piece is taken from the cache only if it was evaluated as the same piece. `on_reading` is
+        called with the tokens evaluated so far, and all that were not in the cache.
 
         Raises:
             RequestCancelled: `cancelled` became true between two pieces.
@@ -260,6 +265,7 @@ class Context(LoadedModel):
             self.tokens += tokens[at:end]
             self.ends.append(end)
             at = end
+            on_reading(at - kept, len(tokens) - kept)
         assert row is not None
         return row, kept
 

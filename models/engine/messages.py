@@ -104,11 +104,14 @@ class RestoreCache(EngineRequest[int]):
 
 @dataclass(frozen=True)
 class EngineEvent:
-    """What the engine reports while it works: weights read (0 to 1), text, or that it is alive."""
+    """What the engine reports while it works: weights read (0 to 1), tokens of the prompt read,
+    text, or that it is alive."""
 
-    event: Literal["progress", "text", "alive"]
+    event: Literal["progress", "reading", "text", "alive"]
     share: float = 0.0
     text: str = ""
+    tokens: int = 0
+    of_tokens: int = 0
 
 
 _REQUESTS = {c.__name__: c for c in EngineRequest.__subclasses__()}

@@ -19,8 +19,9 @@ def run(
     seed: int,
     cancelled: Callable[[], bool],
     on_text: Callable[[str], None],
+    on_reading: Callable[[int, int], None] = lambda done, total: None,
 ) -> Generated:
-    """Run the programme of `request`.
+    """Run the programme of `request`; for the callbacks see `Context.start` and `Cursor`.
 
     Raises:
         EngineError: prompt and reply do not fit, the vocabulary cannot write a value, or llama.cpp
@@ -33,7 +34,7 @@ def run(
     cursors: list[Cursor] = []
     cached, prompt_s, decode_begin = 0, 0.0, begin
     try:
-        row, cached = context.start(tokens, ends, cancelled)
+        row, cached = context.start(tokens, ends, cancelled, on_reading)
         prompt_s, decode_begin = context.native_s - native_s, time.perf_counter()
         if request.samples > 1:
             row = row.copy()

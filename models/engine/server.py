@@ -152,6 +152,12 @@ class Server:
             if unsent or text:
                 send(text, REPORT_S)
 
+        def on_reading(done: int, total: int) -> None:
+            nonlocal last_s
+            if time.monotonic() - last_s > REPORT_S:
+                last_s = time.monotonic()
+                call.send("reading", tokens=done, of_tokens=total)
+
         def cancelled() -> bool:
             send("", ALIVE_S)
             return call.cancelled
@@ -159,7 +165,7 @@ class Server:
         seed = request.generation.seed
         if seed is None:
             seed = self.context.settings.seed
-        result = run(self.context, request.generation, seed, cancelled, on_text)
+        result = run(self.context, request.generation, seed, cancelled, on_text, on_reading)
         if unsent:
             call.send("text", text=unsent)
         return result

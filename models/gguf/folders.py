@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hyperllama.models.paths import home as data_home
+
 MAX_DEPTH, MAX_FILES = 7, 2000
 PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 """A part of a split model: its number and their count."""
@@ -30,7 +32,7 @@ def usual_folders(*first: Path) -> list[Path]:
     folders = [
         *first,
         *own,
-        data_folder() / "models",
+        data_home() / "models",
         home / ".lmstudio" / "models",  # LM Studio
         cache / "lm-studio" / "models",
         Path(env("LLAMA_CACHE") or cache / "llama.cpp"),  # llama.cpp -hf
@@ -96,16 +98,6 @@ def _ollama(folder: Path) -> Iterator[tuple[str, Path]]:
                 blob = folder / "blobs" / Path(str(layer.get("digest")).replace(":", "-")).name
                 if blob.is_file():
                     yield f"{manifest.parent.name}:{manifest.name}", blob
-
-
-def data_folder() -> Path:
-    """The data folder, as `core.paths.home` has it (imports point the other way)."""
-    chosen = os.environ.get("HYPERLLAMA_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
-    from platformdirs import user_data_path
-
-    return user_data_path("hyperllama")
 
 
 def read_json(path: Path) -> Any:

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from hyperllama.models.errors import ModelFileError
-from hyperllama.models.gguf.folders import data_folder, read_json
+from hyperllama.models.gguf.folders import read_json
+from hyperllama.models.paths import home
 
 
 def file_sha256(path: str | Path) -> str:
@@ -22,7 +23,7 @@ def file_sha256(path: str | Path) -> str:
     try:
         stat = path.stat()
         key = f"{path}|{stat.st_mtime_ns}|{stat.st_size}"
-        store = data_folder() / "model-hashes.json"
+        store = home() / "model-hashes.json"
         known = read_json(store)
         if isinstance(known, dict) and isinstance(known.get(key), str):
             return str(known[key])

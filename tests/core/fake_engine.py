@@ -90,6 +90,7 @@ class FakeEngine:
         request: Generation,
         on_text: Callable[[str], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        on_reading: Callable[[int, int], None] | None = None,
     ) -> Generated:
         self.requests.append(request)
         if self._dead:

@@ -237,7 +237,7 @@ class Replay:
     def __init__(self, recorded: Iterable[tuple[Event, float]], name: str = "bank-churn") -> None:
         self.name = name
         self.alive = True
-        self.behind = self.starting = self.refused = False
+        self.behind = self.starting = self.opening = self.refused = False
         self.sent: list[Request] = []
         self.words = ""
         self.panel: BaselinePanel | None = None

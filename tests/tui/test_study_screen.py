@@ -7,6 +7,7 @@ import json
 import pytest
 
 from hyperllama.core.events import ProposalText, StudyFinished, StudyPaused, TrialFinished, requests
+from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.dialogs import (
     AnswerDialog,
     PromptDialog,
@@ -30,7 +31,8 @@ def link() -> recorded.Replay:
 async def test_the_screen_tells_how_the_study_stands(opened: Opened, link: recorded.Replay) -> None:
     async with opened(link) as pilot:
         text = text_of(pilot)
-        for said in ("training", "trial 10 of 20", "★ 0.8601", "+0.0323", "left", "49% full"):
+        progress = ("training", "trial 9  9 of 20 done", "left")
+        for said in (*progress, "★ 0.8601", "+0.0323", "49% full"):
             assert said in text
         for title in ("1 History", "2 Reasoning", "3 Progress", "4 Context", "5 Belief"):
             assert title in text
@@ -278,6 +280,11 @@ async def test_a_study_that_never_began_shows_its_last_words(opened: Opened) -> 
     link = recorded.Replay([])
     link.alive, link.words = False, "error: the table has no column 'y'"
     async with opened(link) as pilot:
+        pilot.app.clear_notifications()
+        await pilot.pause()
+        assert "no column 'y'" in text_of(pilot, "#history")  # it stays when its message is closed
+        assert "did not start" in text_of(pilot, "#status")
+        assert "r tries again" in text_of(pilot, "#status")
         await pilot.press("f12")
         await pilot.pause()
         assert isinstance(pilot.app.screen, TextDialog) and "no column 'y'" in text_of(pilot)
@@ -313,22 +320,27 @@ async def test_more_trials_for_a_finished_study_go_on_with_it(
 
 async def test_notes_are_shown_and_kept_in_the_log(opened: Opened, link: recorded.Replay) -> None:
     async with opened(link) as pilot:
-        link.add((recorded.noted("the engine was started again", "warning"), link.last_t))
+        # The clock was set back an hour meanwhile.
+        link.add((recorded.noted("the engine was started again", "warning"), link.last_t - 3600))
         screen = pilot.app.screen
         assert isinstance(screen, StudyScreen)
         screen.refresh_study()
+        screen.refresh_study()
         await pilot.press("f12")
         await pilot.pause()
-        assert "engine was started again" in text_of(pilot)
+        assert text_of(pilot).count("engine was started again") == 1
 
 
 async def test_escape_goes_home_and_the_study_goes_on(
     opened: Opened, link: recorded.Replay
 ) -> None:
     async with opened(link) as pilot:
+        assert isinstance(pilot.app, HyperLlama)
+        pilot.app.report("error", "about this study")
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(pilot.app.screen, Home) and link.sent == []
+        assert "about this study" not in text_of(pilot)  # it ended with its screen
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from hyperllama.core.storage.paths import home
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
 from hyperllama.tui.preferences import keymap, old_settings, settings, themes
+from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.text import glyphs
 
 _NO_COLOR = NoColor()
@@ -96,6 +97,18 @@ class LookApp(App[None]):
         names = settings.THEMES
         self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
         self.notify(f"Theme: {self.theme}", timeout=2)
+
+    def push_screen(self, screen: Any, *given: Any, **named: Any) -> Any:
+        """Show a screen; the messages of the screen below end with it, a dialog keeps them."""
+        if isinstance(screen, BaseScreen):
+            self.clear_notifications()
+        return super().push_screen(screen, *given, **named)
+
+    def pop_screen(self) -> Any:
+        """Return to the screen below; the messages of the one that is left end."""
+        if isinstance(self.screen, BaseScreen):
+            self.clear_notifications()
+        return super().pop_screen()
 
     def action_dismiss(self) -> None:
         self.clear_notifications()

@@ -17,6 +17,7 @@ from hyperllama.tui.dialogs import AnswerDialog
 from hyperllama.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
+    from hyperllama.tui.content.arrange import Order
     from hyperllama.tui.processes import bridge
 
 
@@ -26,12 +27,14 @@ class StudiesApp(LookApp):
     Attributes:
         links: the studies that were started from here, by name.
         last_study: name of the study whose screen was shown last.
+        orders: how the history of each study was sorted, by the study's name.
     """
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.links: dict[str, bridge.StudyLink] = {}
         self.last_study = ""
+        self.orders: dict[str, Order] = {}
         self._leaving = False
 
     def open_screen(self, name: str, *given: Any) -> None:

@@ -24,8 +24,9 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.study import StateFold, StudyState
 from hyperllama.core.study.claims import say_gain, say_test_rows
-from hyperllama.core.text import plain
+from hyperllama.core.text import one_line, plain
 from hyperllama.tui.cli.printing import short
+from hyperllama.tui.text import wording
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -170,6 +171,8 @@ def _status(state: StudyState, width: int) -> Text:
             "training": training,
         }
         doing = words.get(state.phase, doing)
+    if state.phase == "proposing" and state.reading is not None:
+        doing = wording.reading(state.reading.done, state.reading.total, state.reading.seconds)
     if state.confirming is not None:
         at = state.confirming
         doing = f"confirming: trial {at.number} on fresh folds, set {at.repeat} of {at.repeats}"
@@ -278,13 +281,9 @@ def settings(config: object) -> str:
     return " ".join(f"{plain(str(k))}={_value(v)}" for k, v in config.items())
 
 
-def one_line(text: str) -> str:
-    return " ".join(plain(text).split())
-
-
 def _lines(text: str) -> list[str]:
     """The lines of a text that hold something."""
-    return [line for part in plain(text).splitlines() if (line := one_line(part))]
+    return [line for part in plain(text).splitlines() if (line := " ".join(part.split()))]
 
 
 def _tail(text: str, width: int) -> list[str]:

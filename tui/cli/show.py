@@ -110,7 +110,8 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
 
 def _print(stored: StoredStudy, state: StudyState) -> None:
     from hyperllama.core.study.history import trial_events
-    from hyperllama.tui.cli.live import TABLE_HEAD, one_line, settings, trial_line
+    from hyperllama.core.text import one_line
+    from hyperllama.tui.cli.live import TABLE_HEAD, settings, trial_line
     from hyperllama.tui.cli.printing import short
 
     best, phase = state.best, stored.summary.get("state", "")
@@ -174,8 +175,8 @@ def _one(stored: StoredStudy, number: int, as_object: bool) -> int:
 
 def _print_one(trial: StoredTrial, record: Mapping[str, Any]) -> None:
     """Everything about a trial: short facts first, beliefs in a line each, long texts last."""
-    from hyperllama.core.text import plain
-    from hyperllama.tui.cli.live import one_line, settings
+    from hyperllama.core.text import one_line, plain
+    from hyperllama.tui.cli.live import settings
 
     facts = {**record, **_trial(trial)}
     for name in ("params", "config", "t", "beliefs"):
@@ -201,7 +202,7 @@ def _print_one(trial: StoredTrial, record: Mapping[str, Any]) -> None:
 
 def _likeliest(pairs: Sequence[tuple[Any, float]]) -> str:
     """The likeliest values of a hyperparameter with their probabilities."""
-    from hyperllama.tui.cli.live import one_line
+    from hyperllama.core.text import one_line
 
     ranked = sorted(pairs, key=lambda pair: -pair[1])
     shown = [

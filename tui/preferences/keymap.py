@@ -18,11 +18,16 @@ _SEEN_TOGETHER = (
 )
 
 
+_FORMER = {f"history.{name}": f"study.{name}" for name in ("sort", "filter", "columns")}
+"""Actions by the ids that version 0.2.0 gave them."""
+
+
 def usable(table: Mapping[str, object]) -> tuple[dict[str, str], list[str]]:
     """The changed keys by action id, and one sentence for every entry that cannot be used."""
     wanted: dict[str, str] = {}
     problems: list[str] = []
-    for name, value in _flat(table).items():
+    for former, value in _flat(table).items():
+        name = _FORMER.get(former, former)
         if name not in BY_ID:
             problems.append(f"keys: there is no action {name!r}")
         elif not isinstance(value, str) or not all(part.strip() for part in value.split(",")):

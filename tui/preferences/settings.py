@@ -59,7 +59,7 @@ class Layout:
     plot: int = _setting(65, "height of the progress plot, per cent of its column", SHARES)
     view: str = _setting("best", "what the progress plot shows")
     columns: tuple[str, ...] = _setting((), "columns of the history; empty: the usual ones")
-    sort: str = _setting("number", "the column by which the history is sorted")
+    sort: str = _setting("number", "the column by which the history of a study is sorted at first")
     backwards: bool = _setting(False, "sort the history from the largest to the smallest")
     text: bool = _setting(False, "show the study as lines of text")
 

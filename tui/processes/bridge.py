@@ -61,6 +61,10 @@ class StudyLink(Protocol):
         """A process was started, and does not yet hear what it is asked for."""
 
     @property
+    def opening(self) -> bool:
+        """A process was started, and has not told anything yet."""
+
+    @property
     def refused(self) -> bool:
         """The process that was started from here failed before it opened the study; `last_output`
         says why."""
@@ -166,6 +170,12 @@ class FolderLink:
         process = self.process
         began = process is None or process.returncode is not None
         return not began and holder(self.folder) is None
+
+    @property
+    def opening(self) -> bool:
+        process = self.process
+        living = process is not None and process.returncode is None
+        return living and process is not None and self.state.started_t < process.started_t
 
     @property
     def refused(self) -> bool:

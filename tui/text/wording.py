@@ -78,6 +78,15 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86_400}d {whole % 86_400 // 3600}h"
 
 
+def reading(done: int, total: int, seconds: float) -> str:
+    """How far a model is with its prompt: `done` of `total` tokens in so many seconds."""
+    text = f"reading the prompt, {count(done)} of {count(total)} tokens"
+    if not done or seconds <= 0:
+        return text
+    rate = done / seconds
+    return f"{text}, {count(rate)} tokens/s, {duration((total - done) / rate)} left"
+
+
 def brief(seconds: float | None) -> str:
     """Like `duration`, with milliseconds where it is short: 2ms, 0.4s, 6.3s."""
     if seconds is not None and seconds < 0.0995:

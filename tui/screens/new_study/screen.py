@@ -257,8 +257,8 @@ beside their field. `ctrl+r` saves the file and starts the study, `ctrl+s` only 
             self.interface.report("error", f"{draft.file}: {error.strerror or error}")
             return
         self._saved = draft.text
+        then()  # a screen that is left takes its messages along
         self.app.notify(f"Saved {plain(short(draft.file))}", markup=False, timeout=3)
-        then()
 
     def _show_fault(self, key: str) -> None:
         step = _step_of(key)

@@ -20,7 +20,9 @@ class StudyBase(BaseScreen[None]):
         super().__init__()
         self.link = link
         self.clock = clock
-        self._alive = True  # as it was at the last look
+        self.process = "alive"
+        """Of the study, at the last look: "alive", "opening" (it was started a moment ago),
+        "refused" (it failed to start) or "gone"."""
 
     @property
     def state(self) -> StudyState:
@@ -29,19 +31,33 @@ class StudyBase(BaseScreen[None]):
     @property
     def live(self) -> bool:
         """A process owns the study and reads requests."""
-        return self._alive and self.state.finished is None
+        return self.alive and (self.state.finished is None or self.process == "opening")
+
+    @property
+    def alive(self) -> bool:
+        """There is a process, or it is not known yet that it is gone."""
+        return self.process in ("alive", "opening")
 
     @property
     def dead(self) -> bool:
         """The process is gone although the study never said that it ended."""
-        return not self._alive and self.state.finished is None
+        return not self.alive and self.state.finished is None
+
+    def look(self) -> str:
+        """How it is with the study's process now; see `process`."""
+        link = self.link
+        if link.opening:
+            return "opening"
+        if link.alive or link.behind:  # its end may stand in what was not read yet
+            return "alive"
+        return "refused" if link.refused else "gone"
 
     @property
     def resumable(self) -> bool:
         """No process owns the study, and there is something left to do."""
         finished = self.state.finished
-        if finished is None:
-            return not self._alive
+        if finished is None or self.alive:
+            return not self.alive
         return finished.why not in ("budget", "minutes", "exhausted")
 
     @property

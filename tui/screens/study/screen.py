@@ -50,8 +50,9 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArrangi
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._baselines_read = -_BASELINES_S
-        self._end_reported = False  # that the process is gone
-        self._notes_t = self.clock() - _OLD_NEWS_S  # of the newest note that was reported
+        self._problem = ""  # why there is no process, once that was reported
+        self._noted = 0  # how many of the study's notes were looked at
+        self._old_news_t = self.clock() - _OLD_NEWS_S
         self._alive_checked = -1.0
         self._rest_timer: Timer | None = None
         self._spared_trials = 0  # those that the garbage collector skips
@@ -74,7 +75,8 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArrangi
     def on_mount(self) -> None:
         kept = self.layout_kept
         history = self.query_one(History)
-        history.order, history.shown = layout.order(kept), kept.columns or COLUMNS
+        history.order = self.interface.orders.get(self.link.name, layout.order(kept))
+        history.shown = kept.columns or COLUMNS
         self.query_one(ProgressPlot).turn(kept.view)
         self.lay_out()
         self.pane("text" if kept.text else kept.maximised or "history").focus()
@@ -108,14 +110,15 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArrangi
         now = self.clock()
         if look or changed or now - self._alive_checked >= 1.0 or now < self._alive_checked:
             self._alive_checked = now
-            alive, self._alive = self._alive, self.link.alive
-            changed = changed or alive != self._alive
+            before, self.process = self.process, self.look()
+            changed = changed or before != self.process
+        self._problem = "" if self.alive else self._problem
         state, trial = self.state, self.trial_beside()
         if self.layout_kept.text:
-            self.query_one(PlainText).show(state, self.link.name, self._alive)
-        self.query_one(StatusLine).show(state, self._alive, now)
-        self.query_one(History).show(state, now)
-        self.query_one(Talk).show(state)
+            self.query_one(PlainText).show(state, self.link.name, self.alive)
+        self.query_one(StatusLine).show(state, self.process, now)
+        self.query_one(History).show(state, now, self._problem)
+        self.query_one(Talk).show(state, self.process)
         self.query_one(Reasoning).show(state, trial)
         for pane in (ProgressPlot, ContextGauge, Belief):
             self.query_one(pane).show(state, trial)
@@ -128,29 +131,33 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArrangi
             self._report_notes()
             self.lay_out()
             self.refresh_keys()
-        ended = self.dead or (not self._alive and self.link.refused)
-        if ended and not self.link.behind and not self._end_reported:
+        if (self.dead or self.process == "refused") and not self._problem:
             self._report_end()
 
     def _report_notes(self) -> None:
         """Report warnings and errors that came since the screen was opened."""
-        for t, note in self.state.notes:
-            if t > self._notes_t:
-                self._notes_t = t
+        state = self.state
+        fresh = state.noted - self._noted if state.noted >= self._noted else state.noted
+        self._noted = state.noted
+        for t, note in state.notes[len(state.notes) - min(fresh, len(state.notes)) :]:
+            if t >= self._old_news_t:
                 hint = plain(note.hint)
                 if " range " in hint and hint.startswith("hyperllama tell"):
                     key = actions.keys_of(actions.BY_ID["study.ranges"], self.interface.keys)[0]
                     hint = f"{actions.shown(key)} changes the range"
                 self.interface.report(note.level, f"{plain(note.text)}\n{hint}")
+        if not self.link.behind:
+            self._old_news_t = 0.0  # what comes from now on is new, whatever the clock says
 
     def _report_end(self) -> None:
         """Say once that the study process is gone."""
-        self._end_reported = True
         output = self.link.last_output()
         if self.state.opened is None or (output and self.link.refused):
             text = output or "The study process ended before it began."
         else:
             text = "The study process is gone. Press r to resume; no finished trial is lost."
+        self._problem = text
+        self.query_one(History).show(self.state, self.clock(), text)
         self.interface.report("error", text)
 
     async def resume_study(self) -> None:
@@ -159,7 +166,7 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArrangi
             return  # it could not be started, or that was requested twice
         link.continue_from(self.link)
         self.link = link
-        self._alive, self._end_reported = True, False
+        self.process, self._problem = self.look(), ""
         self.app.clear_notifications()
         self.refresh_study()
         self._catch_up()
@@ -194,8 +201,10 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArrangi
 
     @on(Talk.Asked)
     def _asked(self, message: Talk.Asked) -> None:
-        self.send(requests.AskQuestion(message.text))
-        if not self.live:
+        sent = self.send(requests.AskQuestion(message.text))
+        if not sent:
+            self.query_one(Talk).give_back(message.text)
+        elif not self.live:
             self.action_resume()  # a finished study answers, too
 
     @on(Talk.Taken)

@@ -108,8 +108,7 @@ def head_lines(
         over = " confirmed on fresh folds" if confirmed else " over the default"
         over += f", {told}" if (told := wording.within_noise(state.beyond_noise)) else ""
         gain = wording.gain_style(state.beyond_noise)
-        end = state.finished
-        test = end.test_value if end is not None else None
+        test = state.test_value
         parts = [
             Content.assemble(
                 (f"{glyphs.best} {wording.score(entry.best)}", "bold $best"), (spread, "$dim")

@@ -17,6 +17,7 @@ from hyperllama.tui.content.arrange import Order, RerunLine, Row, rows
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets.lists.rows import ListColumn, Rows, fit
+from hyperllama.tui.widgets.sheet import words
 from hyperllama.tui.widgets.study.trial_cells import PARAM, TrialCells, failure
 
 COLUMN_HELP = {
@@ -63,13 +64,6 @@ class History(Rows):
     class Selected(Message):
         """Another trial was selected; see `History.selected`."""
 
-    class DialogRequested(Message):
-        """The user wants to choose; `dialog`: "sort", "filter" or "columns"."""
-
-        def __init__(self, dialog: str) -> None:
-            super().__init__()
-            self.dialog = dialog
-
     class ActionOpened(Message):
         """The user wants to read a steering action in full."""
 
@@ -88,6 +82,7 @@ class History(Rows):
         self.order = Order()
         self.shown: tuple[str, ...] = COLUMNS  # columns, and hyperparameters with one of their own
         self._state = StudyState()
+        self._problem = ""
         self._cells = TrialCells(glyphs)
         self._rows: list[Row] = []
         self._row_of: dict[int, int] = {}
@@ -97,10 +92,15 @@ class History(Rows):
 
     # State
 
-    def show(self, state: StudyState, now: float) -> None:
-        """Draw the trials of `state`; `now` (seconds since the epoch) ages the running one."""
-        changed = state.trials is not self._state.trials
-        self._state = state
+    def show(self, state: StudyState, now: float, problem: str = "") -> None:
+        """Draw the trials of `state`.
+
+        Args:
+            now: seconds since the epoch; it ages the trial under way.
+            problem: why no process works on the study; it is shown where there is no trial.
+        """
+        changed = state.trials is not self._state.trials or problem != self._problem
+        self._state, self._problem = state, problem
         shares = tuple(state.importance.shares.items()) if state.importance else ()
         self._cells = replace(self._cells, incumbent=state.incumbent, shares=shares, now=now)
         arranged = (state.shape, state.started_t, len(state.trials), self.order)
@@ -257,9 +257,7 @@ class History(Rows):
     def empty(self) -> Content:
         if self.order.text and self._state.trials:
             return Content.styled("No trial fits the filter; / changes it.", "$dim")
-        if self._state.phase == "loading":
-            return Content.styled("The model is being loaded. The first trial comes next.", "$dim")
-        return Content.styled("No trial yet.", "$dim")
+        return _before_first(self._state, self._problem, self._inner_width())
 
     # Keys
 
@@ -284,20 +282,22 @@ class History(Rows):
         elif row is not None:
             self.post_message(self.Chosen(self, self.cursor))
 
-    def action_sort(self) -> None:
-        self.post_message(self.DialogRequested("sort"))
-
-    def action_filter(self) -> None:
-        self.post_message(self.DialogRequested("filter"))
-
-    def action_columns(self) -> None:
-        self.post_message(self.DialogRequested("columns"))
-
     def show_arranged(self, order: Order, shown: Sequence[str]) -> None:
         """Show that order and those columns; the cursor stays with its trial."""
         if self.following and order.sort != "number" and self.trial is not None:
             self.following, self._number = False, self.trial.number
         self.order, self.shown = order, tuple(shown)
-        self.show(self._state, self._cells.now)
+        self.show(self._state, self._cells.now, self._problem)
         self.refresh()
         self.post_message(self.Arranged())
+
+
+def _before_first(state: StudyState, problem: str, width: int) -> Content:
+    """What stands there while there is no trial."""
+    if problem:
+        lines = [*words(problem, width, "$bad"), Content("")]
+        lines += words("r tries again, esc returns to the list.", width, "$dim")
+        return Content("\n").join(lines)
+    if state.phase == "loading":
+        return Content.styled("The model is being loaded. The first trial comes next.", "$dim")
+    return Content.styled("No trial yet.", "$dim")

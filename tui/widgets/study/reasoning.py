@@ -113,7 +113,11 @@ class Reasoning(VerticalScroll, can_focus=True):
             because = f"{plain(trial.proposer)} replaced the proposer: "
             lines.append(Content.assemble((because, "$bad"), plain(trial.fallback)))
         if not trial.reasoning and trial.state == "proposing":
-            lines.append(Content.styled("thinking", "italic $voice"))
+            reading = self._state.reading
+            told = "thinking"
+            if reading is not None:
+                told = wording.reading(reading.done, reading.total, reading.seconds)
+            lines.append(Content.styled(told, "italic $voice"))
         elif not trial.reasoning:
             silent = _SILENT.get(trial.proposer, "This proposer gives no reasons.")
             lines.append(Content.styled(silent, "$dim"))

@@ -18,6 +18,7 @@ _PHASES = {
     "training": ("running", "training", "$primary"),
     "rerunning": ("running", "rerunning a trial", "$primary"),
     "confirming": ("running", "confirming on fresh folds", "$primary"),
+    "answering": ("running", "answering a question", "$voice"),
     "between": ("running", "running", "$primary"),
     "paused": ("paused", "paused", "$best"),
 }
@@ -39,14 +40,20 @@ class StatusLine(Widget):
         self.study = name
         self.glyphs = glyphs
         self.state = StudyState()
-        self.alive = True
+        self.process = "alive"
         self.now = 0.0
         self._drawn: tuple[object, ...] = ()
 
-    def show(self, state: StudyState, alive: bool, now: float) -> None:
-        """Draw that state; `alive`: the study process is there; `now`: seconds since the epoch."""
-        drawn = (id(state), alive, int(now))
-        self.state, self.alive, self.now = state, alive, now
+    def show(self, state: StudyState, process: str, now: float) -> None:
+        """Draw that state.
+
+        Args:
+            process: of the study: "alive", "opening" (it was started a moment ago), "refused" (it
+                failed to start) or "gone".
+            now: seconds since the epoch.
+        """
+        drawn = (id(state), process, int(now))
+        self.state, self.process, self.now = state, process, now
         if drawn != self._drawn:
             self._drawn = drawn
             self.refresh()
@@ -58,18 +65,25 @@ class StatusLine(Widget):
     @property
     def dead(self) -> bool:
         """The process is gone although it never said that the study ended."""
-        return self.state.live and not self.alive
+        return self.state.finished is None and self.process in ("refused", "gone")
 
     def _phase(self) -> tuple[str, str]:
         """What the study is doing, and the style for it."""
         state = self.state
-        if self.dead:
-            glyph, text, style = "stopped", "interrupted", "$bad"
+        if self.process == "opening":
+            glyph, text, style = _PHASES["waiting"]
+        elif self.dead:
+            began = state.opened is not None and self.process != "refused"
+            glyph, text, style = "stopped", "interrupted" if began else "did not start", "$bad"
         elif state.finished is not None:
             why = state.finished.why
             glyph, text, style = _ENDS.get(why, ("stopped", plain(why) or "ended", "$bad"))
         else:
             glyph, text, style = _PHASES.get(state.phase, ("running", state.phase, "$primary"))
+            if state.phase == "loading":
+                text += f", {state.loading:.0%}"
+            elif state.phase == "proposing" and state.reading is not None:
+                text = f"reading the prompt, {state.reading.done / state.reading.total:.0%}"
         return f"{getattr(self.glyphs, glyph) if glyph else '?'} {text}", f"bold {style}"
 
     def _study(self, width: int) -> Content:
@@ -92,12 +106,12 @@ class StatusLine(Widget):
     def _progress(self, width: int) -> Content:
         """The second line: state, trials, best score, gain, time."""
         state, g = self.state, self.glyphs
-        opened, best, gain, end = state.opened, state.best, state.gain, state.finished
+        opened, best, gain = state.opened, state.winner, state.gain
         gap = "   " if width >= 76 else "  "
         left: list[Content | tuple[str, str]] = [self._phase()]
         if opened is not None:
             left.append(self._trials(width))
-        elif not self.dead:
+        elif not self.dead or self.process == "opening":
             left.append(("  reading the table, finding the model", "$dim"))
         if best is not None and best.value is not None:
             left += [(f"{gap}{g.best} ", "$best"), (wording.score(best.value), "bold $best")]
@@ -105,38 +119,53 @@ class StatusLine(Widget):
                 left.append((f" {g.plus_minus} {wording.spread(best.std)}", "$dim"))
         if opened is not None and opened.review and state.awaiting is None and width >= 64:
             left.append((f"{gap}review", "$accent"))
-        if gain is not None:
+        confirmed = state.confirmation
+        if confirmed is not None and confirmed.repeats:
+            text = wording.signed(confirmed.gain) if confirmed.gain is not None else "no gain"
+            style = wording.gain_style(state.beyond_noise)
+            left += [(gap + text, style), (" confirmed", "$dim")]
+        elif gain is not None:
             tail = " over the default" if width >= 100 else " vs default" if width >= 80 else ""
             if state.confirmed_gain is not None:
                 gain, tail = state.confirmed_gain, " confirmed" if width >= 80 else ""
             left.append((gap + wording.signed(gain), wording.gain_style(state.beyond_noise)))
-            left.append((tail, "$dim"))
-        if end is not None and end.test_value is not None and width >= 72:
-            left.append((f"{gap}test {wording.score(end.test_value)}", ""))
+            within = state.beyond_noise is False and gain > 0 and width >= 100
+            left.append((tail + (", within noise" if within else ""), "$dim"))
+        if state.finished is not None and state.test_value is not None and width >= 72:
+            left.append((f"{gap}test {wording.score(state.test_value)}", ""))
         return _at_both_ends(Content.assemble(*left), self._time(width), width)
 
     def _trials(self, width: int) -> Content:
+        """How many trials are done, of how many, and the number of the one under way."""
         state, g = self.state, self.glyphs
-        opened, current = state.opened, state.current
+        opened, current, done = state.opened, state.current, state.done_count
         assert opened is not None
-        number = state.done_count + (current is not None)
         if state.finished is not None:
-            noun = " trial" if number == 1 else " trials"
-            return Content.assemble("  ", (str(number), "bold"), (noun, "$dim"))
-        label, of = ("  trial ", " of ") if width >= 64 else ("  ", "/")
-        total = f"{of}{opened.budget_trials}" if opened.budget_trials else ""
-        text = Content.assemble((label, "$dim"), (str(number), "bold"), (total, "$dim"))
-        if current is not None and current.state == "training" and width >= 100:
-            done = len(current.fold_scores)
-            missing = max(0, (current.folds or opened.folds) - done)
-            folds = ((g.full * done, "$primary"), (g.empty * missing, "$faint"))
-            text = Content.assemble(text, ("  fold ", "$dim"), *folds)
+            noun = " trial" if done == 1 else " trials"
+            return Content.assemble("  ", (str(done), "bold"), (noun, "$dim"))
+        total = f" of {opened.budget_trials}" if opened.budget_trials else ""
+        if width < 64:
+            return Content.assemble("  ", (str(done), "bold"), (total.replace(" of ", "/"), "$dim"))
+        text = Content.assemble("  ", (str(done), "bold"), (f"{total} done", "$dim"))
+        if current is None or width < 100:
+            return text
+        text = Content.assemble(("  trial ", "$dim"), (str(current.number), "bold"), text)
+        if current.state == "training":
+            folds = len(current.fold_scores)
+            missing = max(0, (current.folds or opened.folds) - folds)
+            bars = ((g.full * folds, "$primary"), (g.empty * missing, "$faint"))
+            text = Content.assemble(text, ("  fold ", "$dim"), *bars)
         return text
 
     def _time(self, width: int) -> Content:
         state = self.state
+        if self.process == "opening":
+            return Content("")
         if self.dead:
-            return Content.assemble(("r", "bold $primary"), (" resumes it", "$dim"))
+            began = self.state.opened is not None
+            return Content.assemble(
+                ("r", "bold $primary"), (" resumes it" if began else " tries again", "$dim")
+            )
         elapsed, left = state.elapsed_s(self.now), state.left_s(self.now)
         spent = wording.duration(elapsed)
         if state.finished is not None:

@@ -67,6 +67,8 @@ class Talk(Vertical):
         self.glyphs = glyphs
         self.others: list[str] = []  # names of models that can talk
         self._state = StudyState()
+        self._process = "alive"
+        self._sent: list[str] = []  # questions that the study process has not heard yet
         self._drawn = Content("")
 
     def compose(self) -> ComposeResult:
@@ -74,17 +76,34 @@ class Talk(Vertical):
             yield Static(id="talk-text")
         yield Field(placeholder="ask about the study", id="talk-ask")
 
-    def show(self, state: StudyState) -> None:
-        """Show the questions and answers so far."""
+    def show(self, state: StudyState, process: str = "alive") -> None:
+        """Show the questions and answers so far; `process`: as `StudyBase.process`."""
         before, self._state = self._state, state
-        if (state.conversation, state.opened) != (before.conversation, before.opened):
-            self.draw(len(state.conversation) != len(before.conversation))
+        was, self._process = self._process, process
+        new = state.conversation[len(before.conversation) :]
+        for exchange in new:
+            if exchange.asked in self._sent:
+                self._sent.remove(exchange.asked)
+        waits = bool(self._sent) or self.answering
+        moved = waits and (state.phase, state.loading, state.reading, process) != (
+            before.phase, before.loading, before.reading, was
+        )  # fmt: skip
+        if moved or (state.conversation, state.opened) != (before.conversation, before.opened):
+            self.draw(bool(new))
+
+    def give_back(self, text: str) -> None:
+        """The question could not be sent: it stands in the line again."""
+        if text in self._sent:
+            self._sent.remove(text)
+            self.query_one("#talk-ask", Field).value = text
+            self.draw()
 
     def draw(self, scroll_end: bool = False) -> None:
         """Draw the newest exchanges; before the first what can be asked, or why nothing can."""
         scroll = self.query_one("#talk-said", VerticalScroll)
         width = max(8, scroll.size.width - 1)
         drawn = [self._exchange(one, width) for one in self._state.conversation[-_SHOWN:]]
+        drawn += [self._exchange(Exchange(-1, text), width) for text in self._sent]
         content = Content("\n\n").join(drawn) if drawn else self._before_first()
         if not self._drawn.is_same(content):
             scroll_end = scroll_end or scroll.is_vertical_scroll_end
@@ -126,7 +145,7 @@ class Talk(Vertical):
         lines = [Content.assemble((arrow, "$primary"), (plain(exchange.asked), "bold"))]
         lines += markdown.lines(plain(exchange.text), width)
         if not exchange.done and not exchange.text:
-            lines.append(Content.styled("thinking", "italic $voice"))
+            lines.append(Content.styled(self._waiting(exchange), "italic $voice"))
         if exchange.problem:
             lines.append(Content.styled(plain(exchange.problem), "$bad"))
             if exchange.hint:
@@ -144,6 +163,23 @@ class Talk(Vertical):
             text = plain(wording.configuration(changed or exchange.config))
             lines.append(Content.assemble((arrow, "$best"), (text, "bold")))
         return Content("\n").join(lines)
+
+    def _waiting(self, exchange: Exchange) -> str:
+        """What happens before the first word of an answer."""
+        state = self._state
+        if self._process == "opening" or state.phase == "waiting":
+            return "the study's process is starting"
+        if self._process != "alive":
+            return "no process owns the study"
+        if state.phase == "loading":
+            return f"the model is being loaded, {state.loading:.0%}"
+        if exchange.number < 0:
+            asking = state.phase == "proposing"
+            return "answered once the proposal is made" if asking else "sent"
+        reading = state.reading
+        if reading is None:
+            return "thinking"
+        return wording.reading(reading.done, reading.total, reading.seconds)
 
     def _before_first(self) -> Content:
         if not self.mute:
@@ -172,6 +208,8 @@ class Talk(Vertical):
         text = event.value.strip()
         if text:
             event.input.value = ""
+            self._sent.append(text)
+            self.draw(scroll_end=True)
             self.post_message(self.Asked(text))
 
     def action_take(self) -> None:

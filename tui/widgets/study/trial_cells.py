@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from textual.content import Content
 
 from hyperllama.core.study import AWAITING, SteeringAction, TrialState
-from hyperllama.core.text import plain
+from hyperllama.core.text import one_line, plain
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs, sparkline
 
@@ -169,11 +169,6 @@ _CELLS: dict[str, Callable[[TrialCells, TrialState, int], Content]] = {
 def failure(trial: TrialState) -> Content:
     """Why a trial failed, in one line."""
     return Content.styled(one_line(trial.reason) or "failed without a reason", "$bad")
-
-
-def one_line(text: str) -> str:
-    """Foreign text without control characters and line breaks."""
-    return " ".join(plain(text).split())
 
 
 def _without_estimator(name: str, trial: TrialState) -> str:
