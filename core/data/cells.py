@@ -7,6 +7,7 @@ scripts carry this file word for word, so it needs NumPy and polars only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,58 @@ def clean_text(series: pl.Series) -> pl.Series:
     stripped = series.str.strip_chars()
     missing = stripped.is_in(list(MISSING))
     return stripped.set(missing.fill_null(True), None)
+
+
+def without_marks(cells: pl.Series, marks: Sequence[int | float | str]) -> pl.Series:
+    """Empty where a cell is one of the marks of a missing value, as text or as a number."""
+    import polars as pl
+
+    if not marks:
+        return cells
+    numbers = pl.Series([str(m) for m in marks]).cast(pl.Float64, strict=False).drop_nulls()
+    if cells.dtype.is_numeric():
+        return cells.set(cells.cast(pl.Float64).is_in(numbers.to_list()).fill_null(False), None)
+    text = cells.cast(pl.String).str.strip_chars()
+    out = text.is_in([str(m) for m in marks])
+    out = out | text.cast(pl.Float64, strict=False).is_in(numbers.to_list()).fill_null(False)
+    return (cells if cells.dtype == pl.String else text).set(out.fill_null(False), None)
+
+
+def one_spelling(cells: pl.Series, labels: Sequence[str]) -> pl.Series:
+    """Text in which what differs from a label in capitals or blanks only is that label.
+
+    Of labels that differ so themselves the first counts.
+    """
+    import polars as pl
+
+    text = cells.cast(pl.String).str.strip_chars()
+    usual = {label.casefold(): label for label in reversed(labels)}
+    found = text.drop_nulls().unique().to_list()
+    return text.replace({cell: usual.get(cell.casefold(), cell) for cell in found})
+
+
+def month_numbers(cells: pl.Series) -> pl.Series:
+    """Names of months, whole or their first three letters, as 1.0 to 12.0; null for others."""
+    import polars as pl
+
+    names = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+    known = {name: float(number) for number, name in enumerate(names, 1)}
+    short = cells.cast(pl.String).str.strip_chars().str.slice(0, 3).str.to_lowercase()
+    return short.replace_strict(known, default=None, return_dtype=pl.Float64)
+
+
+def in_order(parts: Sequence[Floats]) -> Floats:
+    """Moments that are spread over several numbers (year, month, day) as one that rises with them.
+
+    Compared by the first part, then by the second; shape (n_rows,), NaN where a part is empty.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    every = np.stack(parts, axis=1)
+    known = ~np.isnan(every).any(axis=1)
+    out = np.full(len(every), np.nan)
+    out[known] = np.unique(every[known], axis=0, return_inverse=True)[1].ravel()
+    return out
 
 
 def text_numbers(cells: pl.Series, way: str) -> pl.Series:

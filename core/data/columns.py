@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from hyperllama.core.data.cells import (
     usable,
 )
 from hyperllama.core.data.dates import DateFormat, date_format
+from hyperllama.core.data.names import is_id, is_time, is_weight, may_be_weight
 from hyperllama.core.data.table import Column
 from hyperllama.core.text import shown
 
@@ -43,10 +44,8 @@ TEXT_DISTINCT = 50
 _LONG_TEXT = 60
 """Mean length of a cell, in characters, from which a column with many values is text."""
 _TRUE = {"true": "false", "yes": "no", "t": "f", "y": "n", "ja": "nein", "oui": "non"}
-_ID_NAME = re.compile(
-    r"(?:^|[\s_.-])(?:[iI][dD]x?|index|uuid|guid|key|nr|rownames?|row|ROW|INDEX)$"
-    r"|^[uU]nnamed|^column_1$|[a-z](?:ID|Id)$"
-)
+LEADING_ZEROS = "digits with leading zeros, kept as text"
+"""The note of a column whose digits are a code, like a postal code."""
 _UNIT = re.compile(r"^([$€£¥])?\s*[+-]?[\d.,]+\s*([%$€£¥])?$")
 
 
@@ -58,9 +57,15 @@ class Values:
     features: tuple[tuple[Column, NDArray[np.float64]], ...] = ()
     warning: str = ""
 
+    def with_column(self, **changes: Any) -> Values:
+        """The same numbers, with something more known about the column."""
+        features = tuple((replace(c, **changes), x) for c, x in self.features)
+        return replace(self, column=replace(self.column, **changes), features=features)
+
 
 def read_column(
-    series: pl.Series, *, semicolon: bool = False, keep: bool = False, categorical: bool = False
+    series: pl.Series, *, semicolon: bool = False, keep: bool = False, categorical: bool = False,
+    numeric: bool = False,
 ) -> Values:
     """Recognise a column and make numbers of it.
 
@@ -69,6 +74,7 @@ def read_column(
         semicolon: whether the cells of the file are separated by semicolons (decimal commas).
         keep: use it although it looks like an identifier or text.
         categorical: numbers stand for categories.
+        numeric: digits with leading zeros are amounts.
     """
     import polars as pl
 
@@ -86,10 +92,21 @@ def read_column(
         return _dropped(name, "constant", series, "empty")
     if dtype != pl.String:
         return _dropped(name, "text", series, f"holds {str(dtype).lower()[:40]}, no plain values")
+    padded = not numeric and bool(series.str.contains(r"^\s*0\d\d").any())
     numbers = series.cast(pl.Float64, strict=False)
-    if numbers.null_count() == series.null_count() < len(series):
+    if not padded and numbers.null_count() == series.null_count() < len(series):
         return _number(numbers, keep, categorical)
-    return _text(clean_text(series), semicolon, keep, categorical)
+    cells = clean_text(series)
+    if padded and leading_zeros(cells):
+        found = _strings(cells, cells.drop_nulls(), keep, categorical)
+        note = "; ".join(n for n in (found.column.note, LEADING_ZEROS) if n)
+        return found.with_column(note=note)
+    return _text(cells, semicolon, keep, categorical)
+
+
+def leading_zeros(cells: pl.Series) -> bool:
+    """Whether cleaned text is digits only, some of three or more beginning with a zero."""
+    return bool(cells.str.contains(r"^0\d\d").any() and cells.str.contains(r"^\d+$").all())
 
 
 def _text(cells: pl.Series, semicolon: bool, keep: bool, categorical: bool) -> Values:
@@ -112,14 +129,12 @@ def _text(cells: pl.Series, semicolon: bool, keep: bool, categorical: bool) -> V
         style = date_format(filled)
         if style is not None:
             return _date(parse_dates(cells, style.pattern), style, style.note)
-    return _strings(cells, filled, distinct, keep, categorical)
+    return _strings(cells, filled, keep, categorical)
 
 
-def _strings(
-    cells: pl.Series, filled: pl.Series, distinct: int, keep: bool, categorical: bool
-) -> Values:
+def _strings(cells: pl.Series, filled: pl.Series, keep: bool, categorical: bool) -> Values:
     """Strings that are no numbers and no dates: categories, or not used."""
-    rows, name = len(cells), cells.name
+    rows, name, distinct = len(cells), cells.name, filled.n_unique()
     if distinct == 1 and len(filled) > 0.99 * rows:
         return _dropped(name, "constant", cells, f"always {shown(filled[0], 30)}", distinct)
     if not (keep or categorical) and distinct > TEXT_DISTINCT:
@@ -189,6 +204,10 @@ def _number(
         is_whole = bool((whole == whole.round(0)).all())
         whole = text.cast(pl.Int64, strict=False) if is_whole else text
         return _category(whole.cast(pl.String), way)
+    values = np.unique(series.cast(pl.Float64).drop_nulls().drop_nans().to_numpy())
+    if len(values) <= 1:
+        what = f"always {values[0]:g}" if len(values) else "empty"
+        return _dropped(name, "constant", series, what, len(values))
     x = usable(series)
     too_large = int(np.sum(np.abs(series.cast(pl.Float64).to_numpy()) > LARGEST))
     missing = float(np.isnan(x).mean()) if rows else 0.0
@@ -201,22 +220,35 @@ def _number(
         return replace(_dropped(name, "constant", series, what, distinct), warning=warning)
     column = Column(name, "number", missing, note=note, source=name, distinct=distinct, way=way)
     if not keep and _is_id(name, x, distinct):
-        return Values(replace(column, kind="id", role="dropped", note="numbers the rows"))
+        note = "a different number in every row"
+        return Values(replace(column, kind="id", role="dropped", note=note))
     return Values(column, ((column, x),), warning)
 
 
 def _is_id(name: str, x: NDArray[np.float64], distinct: int) -> bool:
-    """All different whole numbers, none missing: in equal steps, without a gap, or called an id."""
-    if distinct != len(x) or distinct <= 20 or np.any(x != np.round(x)):
+    """All different whole numbers, none missing: without a gap, in equal steps, or called an id.
+
+    Years and other times are no identifiers, although each may have a row of its own.
+    """
+    if distinct != len(x) or distinct <= 20 or np.any(x != np.round(x)) or is_time(name):
         return False
     steps = np.diff(x)
     gapless = float(x.max() - x.min()) == len(x) - 1
-    return gapless or bool(np.all(steps == steps[0])) or is_id_name(name)
+    return gapless or bool(np.all(steps == steps[0])) or is_id(name)
 
 
-def is_id_name(name: str) -> bool:
-    """Whether a column is called like an identifier: "id", "patient_id", "CustomerID", "index"."""
-    return _ID_NAME.search(name.strip()) is not None
+def is_row_weight(name: str, x: NDArray[np.float64]) -> bool:
+    """Whether a column says how much each row counts, by its name and its values.
+
+    What is only called "weight" may be a body's: weights of a sample have the mean 1, or are the
+    thousands of people that a row stands for.
+    """
+    known = x[~np.isnan(x)]
+    if len(known) == 0 or known.min() < 0 or len(np.unique(known)) <= 2:
+        return False
+    mean = float(known.mean())
+    return is_weight(name) or (
+        may_be_weight(name) and (0.8 < mean < 1.25 or mean > 20_000) and len(known) == len(x))
 
 
 def _two_valued(cells: pl.Series, labels: tuple[str, str]) -> Values:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyperllama.core.data.columns import is_id_name, read_column
-from hyperllama.core.data.load import load_table, read_features
-from hyperllama.core.data.reader import File, open_file
+from hyperllama.core.data.advice import advice_texts, advise
+from hyperllama.core.data.columns import read_column
+from hyperllama.core.data.evidence import Candidate, close_to_best, rank_targets
+from hyperllama.core.data.load import opened, read_features, table_of
+from hyperllama.core.data.marks import prepared
+from hyperllama.core.data.reader import FEWEST_ROWS, File, too_few_rows
 from hyperllama.core.data.source import DataSpec, Kind, TableSource
 from hyperllama.core.data.table import Column, Floats, Table
-from hyperllama.core.data.target import guess_target
 from hyperllama.core.errors import TaskError
 from hyperllama.core.text import allowed, shown
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _HEAD_ROWS = 5000
 _TOP = 10
@@ -28,63 +33,110 @@ def inspect(
     kind: Kind | None = None,
     separator: str | None = None,
     encoding: str | None = None,
+    header: bool = True,
 ) -> dict[str, Any]:
     """What a table holds, without changing or writing anything.
 
     Returns:
-        Plain values for JSON: "path", "format", "separator", "encoding", "rows" (with a known
-        target), "features", "target" (None where no column can be one), "columns" (every column of
-        the file: name, kind, role, missing_share, distinct, note, and "range" [low, median, high]
-        (of a date [first, last]) or "top" [[label, rows], ...]), "warnings" and "summary" (lines
-        for people). Names and labels are foreign text.
+        Plain values for JSON: "path", "format", "separator", "encoding", "header", "rows" (with a
+        known target), "file_rows", "features", "target" (None where no column can be one),
+        "columns" (every column of the file: name, kind, role, missing_share, distinct, note, and
+        "range" [low, median, high] (of a date [first, last]) or "top" [[label, rows], ...]),
+        "leaks" (names of columns that are the target in other words), "advice" (what the table
+        may mean otherwise: text, line, path, value), "warnings" (for people; the advice too) and
+        "summary" (lines for people). Names and labels are foreign text.
 
     Raises:
         DataError: the file cannot be read as a table.
         TaskError: `target` is no column, or cannot be predicted.
     """
-    file = open_file(path, separator, encoding)
+    data = DataSpec(path=path, target=target or "", separator=separator, encoding=encoding,
+                    header=header)
+    file = opened(data)
     if target is not None and target not in file.names:
         raise TaskError(f"{shown(path.name)} has no column {shown(target)}",
                         allowed(file.names, target))
-    guessed = target is None
-    name, certain = (target, True) if target is not None else _pick_target(file)
-    data = DataSpec(path=path, target=str(name), separator=separator, encoding=encoding)
-    source = TableSource(data, kind)
     result: dict[str, Any] = {
         "path": str(path),
         "format": file.format,
         "separator": file.separator,
         "encoding": file.encoding,
+        "header": header,
+        "file_rows": file.rows,
     }
-    try:
-        table = load_table(source)
-    except TaskError as error:
-        if not guessed:
-            raise
-        return {**result, **_without_target(source, file, error)}
-    warnings = [*table.warnings, *_suggestions(table)]
+    head = file.head(_HEAD_ROWS)
+    table, ranked, failed = _first_usable(data, file, head, target, kind)
+    if table is None:
+        source = TableSource(data.model_copy(update={"target": file.names[-1]}), kind)
+        return {**result, **_without_target(source, file, failed)}
+    advice = advise(table, file, head, file.tail(5))
     arrays = {c.name: table.x[:, j] for j, c in enumerate(table.columns)}
     return {
         **result,
         "rows": table.n_rows,
         "features": table.n_features,
-        "target": {"guessed": guessed, "certain": certain, **_target(table)},
+        "target": {"guessed": target is None, **_why(ranked), **_target(table)},
         "columns": [_column(c, arrays) for c in table.source_columns],
-        "warnings": warnings,
+        "leaks": [leak.name for leak in table.leaks if leak.exact],
+        "advice": advice_texts(advice),
+        "warnings": [*table.warnings, *(a.told for a in advice)],
         "summary": table.summary(),
     }
 
 
-def _pick_target(file: File) -> tuple[str, bool]:
-    """The column that is probably the target, judged by names and the first rows."""
-    head = file.head(_HEAD_ROWS)
-    found = [read_column(head[n], semicolon=file.separator == ";").column for n in file.names]
-    return guess_target(found, file.path.name.split(".")[0])
+def _first_usable(
+    data: DataSpec, file: File, head: pl.DataFrame, target: str | None, kind: Kind | None
+) -> tuple[Table | None, list[Candidate], TaskError | None]:
+    """The table with the target asked for, or with the most probable one that can be predicted.
+
+    Returns:
+        The table; the candidates from its target on, empty where one was asked for; why the most
+        probable candidate cannot be predicted, where it cannot.
+    """
+    ranked = _ranked(data, file, head, kind) if target is None else []
+    failed = None
+    for at, name in enumerate([target] if target is not None else [c.name for c in ranked[:5]]):
+        try:
+            source = TableSource(data.model_copy(update={"target": name}), kind)
+            return table_of(source, file), ranked[at:], failed
+        except TaskError as error:
+            if target is not None and file.rows < FEWEST_ROWS:
+                raise too_few_rows(file.path, file.rows) from error
+            if target is not None:
+                raise
+            failed = failed or error
+    return None, [], failed
 
 
-def _without_target(source: TableSource, file: File, error: TaskError) -> dict[str, Any]:
+def _ranked(
+    data: DataSpec, file: File, head: pl.DataFrame, kind: Kind | None
+) -> list[Candidate]:
+    """The columns that can be predicted, by their evidence in the first rows."""
+    found = [read_column(prepared(head[n], data), semicolon=file.separator == ";")
+             for n in file.names]
+    ranked = rank_targets(found, file.path.name.split(".")[0])
+    if kind == "regression":
+        return [c for c in ranked if c.column.kind == "number"]
+    most = 30 if kind == "classification" else len(head)
+    return [c for c in ranked if c.column.kind != "number" or c.column.distinct <= most]
+
+
+def _why(ranked: Sequence[Candidate]) -> dict[str, Any]:
+    """Why the first candidate, and which ones are close to it."""
+    if not ranked:
+        return {"certain": True, "reason": "", "close": []}
+    close = close_to_best(ranked)
+    return {
+        "certain": not close,
+        "reason": "; ".join(ranked[0].reasons()[:3]) or "nothing speaks for another column",
+        "close": [{"name": c.name, "reason": "; ".join(c.reasons()[:3])} for c in close],
+    }
+
+
+def _without_target(source: TableSource, file: File, error: TaskError | None) -> dict[str, Any]:
     """The columns alone, where no column can be predicted."""
-    warnings = [error.message]
+    warnings = [error.message if error else "no column has values that can be predicted: each is "
+                "empty, always the same, an identifier, a date or free text"]
     features, _, sources = read_features(source, file, np.arange(file.rows), warnings)
     arrays = {c.name: values for c, values in features}
     name = source.data.target
@@ -95,6 +147,8 @@ def _without_target(source: TableSource, file: File, error: TaskError) -> dict[s
         "features": len(features),
         "target": None,
         "columns": [_column(c, arrays) for c in columns],
+        "leaks": [],
+        "advice": [],
         "warnings": [*file.notes, *warnings],
         "summary": [f"{file.rows:,} rows, {len(file.names)} columns"],
     }
@@ -141,29 +195,3 @@ def _column(column: Column, arrays: dict[str, Floats]) -> dict[str, Any]:
 
 def _range(values: Floats) -> list[float]:
     return [float(v) for v in np.quantile(values, [0.0, 0.5, 1.0])]
-
-
-def _suggestions(table: Table) -> list[str]:
-    """What the names and types of columns suggest about validation."""
-    found = []
-    for c in _repeated_ids(table.columns, table.n_rows):
-        found.append(f"column {shown(c.name)} repeats: if rows with the same value belong "
-                     f"together, set `group = {shown(c.name)}` in [validation]")
-    for j, c in enumerate(table.columns):
-        named = c.part == "day" or c.name.lower() in ("year", "date", "time", "timestamp", "t")
-        if named and _rises(table.x[:, j]):
-            found.append(f"the rows are in the order of {shown(c.source)}: if later rows are to be "
-                         f"predicted from earlier ones, set `time` in [validation]")
-    if table.n_rows < 200:
-        found.append(f"{table.n_rows} rows make noisy scores: consider `repeats` in [validation]")
-    return found
-
-
-def _rises(values: Floats) -> bool:
-    known = values[~np.isnan(values)]
-    return bool(len(known) > 20 and np.all(np.diff(known) >= 0))
-
-
-def _repeated_ids(columns: Sequence[Column], rows: int) -> list[Column]:
-    return [c for c in columns
-            if is_id_name(c.name) and c.distinct > 10 and 1.2 * c.distinct < rows < 50 * c.distinct]

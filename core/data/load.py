@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.data.cells import clean_text, group_codes, parse_dates
-from hyperllama.core.data.columns import Values, as_numbers, read_column
-from hyperllama.core.data.dates import date_format
+from hyperllama.core.data.columns import Values, read_column
 from hyperllama.core.data.leaks import find_leaks
+from hyperllama.core.data.marks import prepared, read_as
 from hyperllama.core.data.reader import File, open_file
-from hyperllama.core.data.source import HasSource, TableSource
+from hyperllama.core.data.roles import groups_of, times_of, weights_of
+from hyperllama.core.data.source import DataSpec, HasSource, TableSource
 from hyperllama.core.data.table import Column, Floats, Table, spread
-from hyperllama.core.data.target import class_codes, infer_kind, label, typed
+from hyperllama.core.data.target import class_codes, infer_kind, label, too_few_to_measure, typed
 from hyperllama.core.text import allowed, plain, shown
 
 if TYPE_CHECKING:
@@ -40,32 +40,55 @@ def load_table(task: HasSource, *, subsample: bool = True) -> Table:
         DataError: the file cannot be read as a table.
         TaskError: a column the task names is not there, or the target cannot be used.
     """
-    source = task.source
+    return table_of(task.source, opened(task.source.data), subsample=subsample)
+
+
+def opened(data: DataSpec) -> File:
+    """The file of a task's table. Raises DataError where it is none."""
+    return open_file(data.path, data.separator, data.encoding, header=data.header,
+                     skip_last_rows=data.skip_last_rows)
+
+
+def table_of(source: TableSource, file: File, *, subsample: bool = True) -> Table:
+    """The table of an opened file; see `load_table`."""
     data = source.data
-    file = open_file(data.path, data.separator, data.encoding)
     _check_names(source, file)
     warnings = [f"{plain(data.path.name)}: {note}" for note in file.notes]
-    target, way = typed(file.read([data.target])[data.target], file.separator == ";")
+    cells = prepared(file.read([data.target])[data.target], data)
+    target, way = typed(cells, file.separator == ";")
     rows, y, kind, classes = _target(source, target, subsample, warnings)
     missing = target.null_count() / max(len(target), 1)
     target_column = Column(data.target, "number" if kind == "regression" else "category", missing,
                            classes, role="target", source=data.target,
-                           distinct=target.drop_nulls().n_unique(), way=way)
-    groups = _groups(source, file, rows)
-    times, time_column = _times(source, file, rows)
+                           distinct=target.drop_nulls().n_unique(), way=way,
+                           **read_as(data.target, data))
+    times, time_columns = times_of(source, file, rows)
+    weights, weight_column = weights_of(source, file, rows)
+    usable = np.ones(len(rows), dtype=bool)
     if times is not None and np.isnan(times).any():
-        known = ~np.isnan(times)
-        out = int((~known).sum())
-        warnings.append(f"{out} rows without a value of {shown(source.time)} left out")
-        rows, y, times = rows[known], y[known], times[known]
+        usable &= ~np.isnan(times)
+        named = ", ".join(map(shown, source.time))
+        warnings.append(f"{int((~usable).sum())} rows without a value of {named} left out")
+    if weights is not None and not np.all(weights > 0):
+        out = int((usable & ~(weights > 0)).sum())
+        usable &= weights > 0
+        warnings.append(f"{out} rows without a weight above 0 left out")
+    rows, y = rows[usable], y[usable]
+    groups = groups_of(source, file, rows)
     features, dropped, sources = read_features(source, file, rows, warnings)
     columns, x = _stacked(features, len(rows))
-    warnings.extend(find_leaks(x, y, columns, kind, data.target))
+    if few := too_few_to_measure(classes, np.bincount(y).tolist() if classes else ()):
+        warnings.append(few)
+    leaks = find_leaks(x, y, columns, kind)
+    warnings.extend(leak.told(data.target) for leak in leaks)
     by_name = {**sources, data.target: target_column}
     return Table(
         x=x, y=y, columns=columns, target=target_column, kind=kind, classes=classes, groups=groups,
-        times=times, dropped=tuple(dropped), warnings=tuple(warnings),
-        source_columns=tuple(by_name[n] for n in file.names), time_column=time_column,
+        times=None if times is None else times[usable],
+        weights=None if weights is None else weights[usable] / weights[usable].mean(),
+        weight_column=weight_column,
+        dropped=tuple(dropped), leaks=tuple(leaks), warnings=tuple(warnings),
+        source_columns=tuple(by_name[n] for n in file.names), time_columns=time_columns,
     )
 
 
@@ -75,9 +98,15 @@ def _check_names(source: TableSource, file: File) -> None:
     named: list[tuple[str, str]] = [("data.target", d.target)]
     named += [("data.drop", n) for n in d.drop] + [("data.keep", n) for n in d.keep]
     named += [("data.categorical", n) for n in d.categorical]
-    validation = {"group": source.group, "time": source.time}
-    named += [(f"validation.{k}", n) for k, n in validation.items() if n]
-    for key, name in named:
+    named += [("data.numeric", n) for n in d.numeric]
+    if d.weights is not None:
+        named.append(("data.weights", d.weights))
+    if source.group is not None:
+        named.append(("validation.group", source.group))
+    named += [("validation.time", n) for n in source.time]
+    any_column = [("data.missing", n) for n in d.missing]
+    any_column += [("data.ignore_case", n) for n in d.ignore_case]
+    for key, name in (*named, *any_column):
         if name not in file.names:
             raise source.wrong(key, f"{plain(d.path.name)} has no column {shown(name)}",
                              allowed(file.names, name))
@@ -159,43 +188,6 @@ def _classes(
     return rows, codes, classes
 
 
-def _groups(source: TableSource, file: File, rows: NDArray[np.intp]) -> NDArray[np.int64] | None:
-    """Codes of the group column, shape (n_rows,)."""
-    name = source.group
-    return None if name is None else group_codes(file.read([name])[name][rows])
-
-
-def _times(
-    source: TableSource, file: File, rows: NDArray[np.intp]
-) -> tuple[Floats | None, Column | None]:
-    """The time column as numbers, shape (n_rows,), NaN where empty, and how it was read."""
-    import polars as pl
-
-    name = source.time
-    if name is None:
-        return None, None
-    cells = file.read([name])[name][rows]
-    numbers: pl.Series | None = None
-    column = Column(name, "date", role="time", source=name)
-    if cells.dtype in (pl.Date, pl.Datetime):
-        numbers = cells.cast(pl.Datetime("us")).dt.epoch("us")
-    elif cells.dtype.is_numeric():
-        numbers, column = cells, replace(column, kind="number")
-    elif cells.dtype == pl.String:
-        cells = clean_text(cells)
-        numbers, way, _, _ = as_numbers(cells, file.separator == ";")
-        column = replace(column, kind="number", way=way)
-        filled = cells.drop_nulls()
-        style = date_format(filled) if numbers is None and len(filled) else None
-        if style is not None:
-            numbers = parse_dates(cells, style.pattern).dt.epoch("us")
-            column = replace(column, kind="date", way="", date_format=style.pattern)
-    if numbers is None:
-        raise source.wrong("validation.time", f"{shown(name)} holds neither dates nor numbers",
-                         f"it begins with {shown(str(cells.drop_nulls().head(1).to_list()))}")
-    return numbers.cast(pl.Float64).to_numpy().astype(np.float64, copy=True), column
-
-
 def read_features(
     source: TableSource, file: File, rows: NDArray[np.intp], warnings: list[str]
 ) -> tuple[list[tuple[Column, Floats]], list[Column], dict[str, Column]]:
@@ -207,10 +199,12 @@ def read_features(
     every_row = len(rows) == file.rows
     for frame in file.batches([n for n in file.names if n != d.target]):
         for name in frame.columns:
-            cells = frame[name] if every_row else frame[name][rows]
+            cells = prepared(frame[name] if every_row else frame[name][rows], d)
             found = read_column(cells, semicolon=file.separator == ";",
-                                keep=name in d.keep or name == source.time,
-                                categorical=name in d.categorical)
+                                keep=name in d.keep or name in source.time,
+                                categorical=name in d.categorical, numeric=name in d.numeric)
+            if told := read_as(name, d):
+                found = found.with_column(**told)
             column, made = _role(source, name, found)
             sources[name] = column
             if column.role == "feature":
@@ -233,7 +227,9 @@ def _role(
         return replace(column, role="dropped", note="dropped by the task"), []
     if name == source.group:
         return replace(column, role="group", note="names the group"), []
-    if name == source.time:
+    if name == source.data.weights:
+        return replace(column, role="weight", note="says how much each row counts"), []
+    if name in source.time[:1]:
         # Later rows lie beyond every value seen in training, so the moment itself tells nothing.
         made = [(c, a) for c, a in made if c.part in ("month", "weekday", "hour")]
         column = replace(column, role="feature" if made else "time", note="orders the rows")

@@ -19,12 +19,23 @@ def _names(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _by_column(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    return {k: tuple(v) if isinstance(v, list) else v if isinstance(v, tuple) else (v,)
+            for k, v in value.items()}
+
+
 def _path(value: object) -> object:
     return Path(value).expanduser() if isinstance(value, str) and value.strip() else value
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Texts; one text counts as a list of one."""
+
+
+Missing = Annotated[dict[str, tuple[Union[int, float, str], ...]], BeforeValidator(_by_column)]
+"""Column -> values; one value counts as a list of one."""
 
 
 class TomlTable(BaseModel):
@@ -44,12 +55,24 @@ class DataSpec(TomlTable):
     """Between the cells of a CSV; found out when absent."""
     encoding: str | None = None
     """Of a CSV, e.g. "utf8", "latin-1", "utf-16"; found out when absent."""
+    header: bool = True
+    """Whether the first row of a CSV names the columns; else they are column_1, column_2, ..."""
+    skip_last_rows: int = Field(default=0, ge=0)
+    """So many rows at the bottom are left out, e.g. totals."""
     drop: Names = ()
     """Columns that are not used."""
     keep: Names = ()
     """Columns that are used although they look like identifiers or free text."""
     categorical: Names = ()
     """Columns of numbers that stand for categories, e.g. postal codes."""
+    numeric: Names = ()
+    """Columns of digits with leading zeros that are amounts all the same."""
+    ignore_case: Names = ()
+    """Columns whose labels are the same where they differ in capitals only."""
+    missing: Missing = Field(default_factory=dict)
+    """Values that mark a missing one, by column: { age = [99], income = [-1] }."""
+    weights: str | None = None
+    """The column that says how much each row counts, in fitting and in scoring."""
     positive: Union[str, int, float, bool, None] = None
     """The class that metrics like f1 and average_precision look for (two classes only)."""
     subsample_rows: int | None = Field(default=None, ge=20)
@@ -64,7 +87,7 @@ class TableSource:
         data: [data] of the task.
         kind: "classification" or "regression"; None to infer it from the target.
         group: the column whose equal values stay together, or None.
-        time: the column that orders the rows, or None.
+        time: the columns that order the rows, the coarsest first; empty for none.
         seed: of the rows that are drawn with `subsample_rows`.
         file: the task file; None for a task made in Python.
     """
@@ -72,7 +95,7 @@ class TableSource:
     data: DataSpec
     kind: str | None = None
     group: str | None = None
-    time: str | None = None
+    time: tuple[str, ...] = ()
     seed: int = 0
     file: Path | None = None
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts
 from hyperllama.core.text import percent, shown
+
+if TYPE_CHECKING:
+    from hyperllama.core.data.leaks import Leak
 
 Floats = NDArray[np.float64]
 
@@ -26,12 +29,14 @@ class Column:
         kind: "number", "category", "boolean", "date", "text", "id" or "constant".
         missing_share: share of empty cells among the rows used, in [0, 1].
         categories: the labels of a category or boolean; the code in X is the position.
-        role: "feature", "target", "group", "time" or "dropped".
+        role: "feature", "target", "group", "time", "weight" or "dropped".
         note: why it was dropped, or how it was read; plain text.
         source: the column of the file it comes from.
         part: "day", "month", "weekday" or "hour" of a date; else empty.
         date_format: strptime format of a date's cells; empty where they came typed.
         distinct: number of different values, empty cells aside.
+        marks: values that count as empty cells.
+        any_case: whether labels that differ in capitals are one.
         way: how its text is read as numbers, see `cells`; "text" where labels are text.
     """
 
@@ -46,6 +51,8 @@ class Column:
     date_format: str = ""
     distinct: int = 0
     way: str = ""
+    marks: tuple[int | float | str, ...] = ()
+    any_case: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +69,13 @@ class Table:
             classes the second is the positive one.
         groups: shape (n_rows,), int64 codes, or None.
         times: shape (n_rows,), float64, or None.
+        weights: shape (n_rows,), float64 above 0 with mean 1, or None where all rows count alike.
         dropped: columns of the file that are not features, each with the reason.
+        leaks: columns of the file that give the target away.
         warnings: for people, plain text: how the file was read, leaks, rows left out.
         source_columns: every column of the file, in its order.
-        time_column: how the times were read; None without any.
+        weight_column: how the weights were read; None without any.
+        time_columns: how each part of the times was read; empty without any.
     """
 
     x: Floats
@@ -76,10 +86,13 @@ class Table:
     classes: tuple[str, ...] = ()
     groups: NDArray[np.int64] | None = None
     times: Floats | None = None
+    weights: Floats | None = None
     dropped: tuple[Column, ...] = ()
+    leaks: tuple[Leak, ...] = ()
     warnings: tuple[str, ...] = ()
     source_columns: tuple[Column, ...] = ()
-    time_column: Column | None = None
+    time_columns: tuple[Column, ...] = ()
+    weight_column: Column | None = None
 
     @property
     def n_rows(self) -> int:
@@ -124,6 +137,8 @@ class Table:
             digest.update(np.ascontiguousarray(self.x[:, j]).tobytes())
         for extra in (self.y, self.groups, self.times):
             digest.update(b"|" if extra is None else np.ascontiguousarray(extra).tobytes())
+        if self.weights is not None:  # a table without them has the fingerprint it always had
+            digest.update(self.weights.tobytes())
         return digest.hexdigest()
 
     def summary(self) -> list[str]:

@@ -1,8 +1,7 @@
-"""The target: which kind of task it makes, its classes and codes, and which column it may be."""
+"""The target: which kind of task it makes, its classes and codes."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.data.cells import PLAIN, TEXT, clean_text
-from hyperllama.core.data.columns import as_numbers
-from hyperllama.core.data.table import Column
+from hyperllama.core.data.columns import as_numbers, leading_zeros
+from hyperllama.core.data.marks import spellings
+from hyperllama.core.text import shown
 
 if TYPE_CHECKING:
     import polars as pl
 
 MOST_CODED_CLASSES = 10
 """Whole numbers from 0 or 1 on, with one gap at most, are classes up to so many."""
-_FIRST = ("target", "class", "label", "y", "outcome", "response", "output", "truth", "dependent")
-_STRONG = (
-    "attrition", "churn", "churned", "exited", "default", "defaulted", "diagnosis", "species",
-    "status", "survived", "survival", "fraud", "is_fraud", "readmitted", "recurrence", "result",
-    "subscribed", "approved", "loan_status", "converted", "clicked", "saleprice", "sale_price",
-    "medv",
-)
-_WEAK = (
-    "grade", "quality", "rating", "price", "salary", "income", "deposit", "click", "sales",
-    "demand", "cnt", "count", "strength", "consumption", "mpg", "score", "type", "category",
-)
+FEWEST_TO_MEASURE = 50
+"""Rows of a class from which its scores say something: ten among a fifth as test rows."""
 _POSITIVE = ("yes", "true", "1", "positive", "pos", "t", "y", "bad", "sick", "ill", "dead", "died",
              "fraud", "spam", "churn", "churned", "default", "malignant", "anomaly", "abnormal",
              "fail", "failed", "failure")
@@ -45,6 +36,8 @@ def typed(cells: pl.Series, semicolon: bool) -> tuple[pl.Series, str]:
         cells = cells.cast(pl.String)
     if cells.dtype == pl.String:
         cells = clean_text(cells)
+        if leading_zeros(cells):
+            return cells, TEXT
         numbers, way, _, _ = as_numbers(cells, semicolon)
         return (cells if numbers is None else _finite(numbers)), way
     if cells.dtype.is_numeric():
@@ -118,44 +111,15 @@ def class_codes(
     return codes, tuple(labels)
 
 
-def guess_target(columns: Sequence[Column], stem: str = "") -> tuple[str, bool]:
-    """The column that is probably the target, and whether its name says so.
+def too_few_to_measure(classes: Sequence[str], counts: Sequence[int]) -> str:
+    """What to say of classes with too few rows to measure; empty where there are enough.
 
-    Names count most ("target", "class", "churn"), also when the file is called after the column;
-    then the last or first place, the first before the last where it has two values only. No
-    identifiers, texts, dates and constants.
-
-    Args:
-        columns: of the file, in order; at least one.
-        stem: the file's name without its ending.
+    Small tables whose classes are nearly balanced are left to the remark on their size.
     """
-    usable = [c for c in columns if c.kind in ("number", "category", "boolean")] or list(columns)
-    last, first = usable[-1], usable[0]
-    two_first = first.distinct == 2 and last.distinct != 2
-    best, best_score, best_named = last, -1, False
-    for c in usable:
-        named = _name_score(c.name, stem)
-        place = 12 if c is last else (25 if two_first else 10) if c is first else 0
-        if named + place >= best_score:
-            best, best_score, best_named = c, named + place, named > 0
-    return best.name, best_named
-
-
-def _name_score(name: str, stem: str) -> int:
-    words = re.sub(r"[^a-z0-9]+", " ", name.lower()).split()
-    folded, file = "_".join(words), re.sub(r"[^a-z0-9]+", "", stem.lower())
-    joined = "".join(words)
-    score = 0
-    if folded in _FIRST:
-        score = 100 - _FIRST.index(folded)
-    elif words and words[-1] in _FIRST[:5]:
-        score = 60
-    elif folded in _STRONG:
-        score = 40
-    elif folded in _WEAK or (words and words[-1] in _WEAK[:9]):
-        score = 25
-    if len(joined) >= 3 and joined in file:
-        score += 45
-    elif words and len(words[-1]) >= 4 and words[-1] in file:
-        score += 42
-    return score
+    few = [(c, n) for c, n in zip(classes, counts, strict=True) if n < FEWEST_TO_MEASURE]
+    if not few or spellings(classes) or (min(counts) >= 20 and max(counts) < 3 * min(counts)):
+        return ""
+    listed = ", ".join(f"{shown(c, 20)} has {n}" for c, n in few[:4])
+    return (f"too few rows to measure how well these classes are found: {listed}"
+            f"{' ...' if len(few) > 4 else ''}; about {FEWEST_TO_MEASURE} of a class are needed, "
+            "or classes put together")

@@ -73,6 +73,7 @@ class Family:
             percent of a trial. None for the usual 1,000 rows.
         fit_watched: fits a model on (x, y) while its loss on (x_watch, y_watch) is followed, and
             returns minus the loss after each iteration: (model, x, y, x_watch, y_watch, rounds).
+            Where rows have weights, it is given those of x as `weights`.
             With `rounds` it stops when that many rounds brought nothing; with None the fitted
             model is that of `model.fit(x, y)`. None for families that cannot stop early. Exported
             scripts carry the text of this function, so it imports what it needs itself.
@@ -100,7 +101,7 @@ class Family:
     scale_target: bool = False
     probabilities: bool = True
     train_share: float | None = None
-    fit_watched: Callable[[Any, Any, Any, Any, Any, int | None], list[float]] | None = None
+    fit_watched: Callable[..., list[float]] | None = None
     curve: Callable[[Any, Any, Any], Curve] | None = None
     class_weights: str = ""
     losses: str = ""

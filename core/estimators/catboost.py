@@ -34,11 +34,12 @@ def _arguments(kind: str, config: Config, seed: int, threads: int) -> dict[str, 
 
 
 def fit_catboost(
-    model: Any, x: Any, y: Any, x_watch: Any, y_watch: Any, rounds: int | None
+    model: Any, x: Any, y: Any, x_watch: Any, y_watch: Any, rounds: int | None,
+    weights: Any = None,
 ) -> list[float]:
     """Fit while the loss on other rows is followed; minus that loss after each round."""
     model.fit(
-        x, y, eval_set=(x_watch, y_watch), early_stopping_rounds=rounds,
+        x, y, sample_weight=weights, eval_set=(x_watch, y_watch), early_stopping_rounds=rounds,
         use_best_model=rounds is not None,
     )
     return [-value for value in next(iter(model.evals_result_["validation"].values()))]

@@ -25,11 +25,12 @@ def _params(kind: str, facts: Facts) -> list[Param]:
 
 
 def fit_hist_gradient_boosting(
-    model: Any, x: Any, y: Any, x_watch: Any, y_watch: Any, rounds: int | None
+    model: Any, x: Any, y: Any, x_watch: Any, y_watch: Any, rounds: int | None,
+    weights: Any = None,
 ) -> list[float]:
     """Fit while the loss on other rows is followed; minus that loss after each round."""
     model.set_params(early_stopping=True, n_iter_no_change=rounds or model.max_iter + 1)
-    model.fit(x, y, X_val=x_watch, y_val=y_watch)
+    model.fit(x, y, sample_weight=weights, X_val=x_watch, y_val=y_watch)
     return [float(value) for value in model.validation_score_[1:]]
 
 

@@ -33,13 +33,14 @@ def _arguments(kind: str, config: Config, seed: int, threads: int) -> dict[str, 
 
 
 def fit_lightgbm(
-    model: Any, x: Any, y: Any, x_watch: Any, y_watch: Any, rounds: int | None
+    model: Any, x: Any, y: Any, x_watch: Any, y_watch: Any, rounds: int | None,
+    weights: Any = None,
 ) -> list[float]:
     """Fit while the loss on other rows is followed; minus that loss after each round."""
     from lightgbm import early_stopping
 
     stop = [early_stopping(rounds, verbose=False)] if rounds else None
-    model.fit(x, y, eval_set=[(x_watch, y_watch)], callbacks=stop)
+    model.fit(x, y, sample_weight=weights, eval_set=[(x_watch, y_watch)], callbacks=stop)
     return [-value for value in next(iter(model.evals_result_["valid_0"].values()))]
 
 

@@ -34,14 +34,15 @@ def _arguments(kind: str, config: Config, seed: int, threads: int) -> dict[str, 
 
 
 def fit_xgboost(
-    model: Any, x: Any, y: Any, x_watch: Any, y_watch: Any, rounds: int | None
+    model: Any, x: Any, y: Any, x_watch: Any, y_watch: Any, rounds: int | None,
+    weights: Any = None,
 ) -> list[float]:
     """Fit while the loss on other rows is followed; minus that loss after each round."""
     metric = "rmse"
     if hasattr(model, "predict_proba"):
         metric = "logloss" if len(set(y.tolist())) == 2 else "mlogloss"
     model.set_params(eval_metric=metric, early_stopping_rounds=rounds)
-    model.fit(x, y, eval_set=[(x_watch, y_watch)], verbose=False)
+    model.fit(x, y, sample_weight=weights, eval_set=[(x_watch, y_watch)], verbose=False)
     return [-value for value in model.evals_result()["validation_0"][metric]]
 
 

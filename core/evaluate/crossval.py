@@ -11,10 +11,9 @@ import contextlib
 import math
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +22,14 @@ from hyperllama.core.errors import HyperLlamaError, TaskError
 from hyperllama.core.estimators import Constructor, Family
 from hyperllama.core.evaluate.chance import chance_scores
 from hyperllama.core.evaluate.few_groups import suited_to_groups
-from hyperllama.core.evaluate.fitting import fit_watched
+from hyperllama.core.evaluate.fitting import (
+    fit_watched,
+    scores_with_weights,
+    unweighted,
+    weight_arguments,
+)
 from hyperllama.core.evaluate.pipeline import built
-from hyperllama.core.evaluate.results import FoldResult
+from hyperllama.core.evaluate.results import FoldResult, Tally, thinned
 from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
 from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, trial_recipe
 from hyperllama.core.programs.sandbox import FitFailed
@@ -42,9 +46,6 @@ TRAIN_ROWS = 1000
 """Rows of the training part that are scored, at most."""
 WATCHED_SHARE = 0.15
 """Share of a fold's training rows that early stopping sets apart."""
-CURVE_POINTS = 50
-CURVE_FACT_POINTS = 25  # stored with every trial
-Point = TypeVar("Point")
 
 
 class TrialFailed(Exception):
@@ -59,6 +60,7 @@ class Data:
         x, y: the table; see the top of the file.
         categorical: per column of x, whether it holds codes.
         groups, times: shape (n_rows,), or None.
+        weights: how much each row counts in fitting and in scoring, shape (n_rows,), or None.
         kind: "classification" or "regression".
         metric: name of a scikit-learn scorer.
         estimators: the families a configuration may choose among.
@@ -84,37 +86,16 @@ class Data:
     groups: NDArray[Any] | None = None
     times: NDArray[Any] | None = None
     parts: Sequence[str] = ()
+    weights: NDArray[np.float64] | None = None
+
+    def weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
+        """The weights of some rows; None where all count alike."""
+        return None if self.weights is None else self.weights[rows]
 
     def labels(self, rows: Rows) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
         """y, groups and times of some rows."""
         groups = None if self.groups is None else self.groups[rows]
         return self.y[rows], groups, None if self.times is None else self.times[rows]
-
-
-@dataclass
-class Tally:
-    """What is worth knowing of a trial beside its scores, gathered while it runs."""
-
-    warned: Counter[str] = field(default_factory=Counter)
-    best: list[int] = field(default_factory=list)
-    iterations: list[int] = field(default_factory=list)
-    curve: list[tuple[int, float]] = field(default_factory=list)
-
-    def facts(self) -> dict[str, Any]:
-        """See `Result.facts`."""
-        found: dict[str, Any] = {}
-        if self.best:
-            found["best_iteration"] = round(sum(self.best) / len(self.best))
-        if self.iterations:
-            found["iterations"] = round(sum(self.iterations) / len(self.iterations))
-        if len(self.curve) > 1:
-            points = _spread_out(self.curve, CURVE_FACT_POINTS)
-            found["curve"] = [[at, float(f"{v:.6g}")] for at, v in points if math.isfinite(v)]
-        if self.warned:
-            found["warnings"] = [
-                line if n == 1 else f"{line} ({n} times)" for line, n in self.warned.most_common(5)
-            ]
-        return found
 
 
 class Evaluator:
@@ -134,15 +115,19 @@ class Evaluator:
         self.response = str(self.scorer._response_method)
         self.programs: ProgramTrials | None = None
         """Runs the programs that configurations may name; None where they cannot."""
+        self._weighs_scores = data.weights is not None and scores_with_weights(self.scorer)
         self.tune_rows, self.test_rows = hold_out(
             data.method, data.y, data.groups, data.times,
             data.test_share, data.seed, self._classification,
         )
         self._folds: dict[int, list[tuple[Rows, Rows]]] = {}
         self._own_folds: Sequence[tuple[Rows, Rows]] = ()  # as positions in the tuning part
-        self.warnings: list[str] = []
+        self.warnings: list[str] = [
+            *unweighted(data.estimators, data.kind, data.metric, self._weighs_scores)
+        ] if data.weights is not None else []
         if data.method == "group":
-            self.data, self.warnings = suited_to_groups(self.data, self._groups)
+            self.data, told = suited_to_groups(self.data, self._groups)
+            self.warnings += told
         self.folds(data.seed)
 
     @classmethod
@@ -167,6 +152,7 @@ class Evaluator:
                 groups=table.groups,
                 times=table.times,
                 parts=[c.part for c in table.columns],
+                weights=table.weights,
             ),
             threads,
         )
@@ -264,7 +250,7 @@ class Evaluator:
         f, pipeline, curve = self._fitted(config, seed, train, watch)
         bare = self._recipe(config, seed)[2]
         fitted = time.perf_counter()
-        score = float(self.scorer(pipeline, x_scored, y_scored))
+        score = self._score(pipeline, scored)
         predicted = time.perf_counter()
         rounds = list(range(len(curve)))
         if number == 0 and not curve and bare and f.curve is not None:
@@ -307,10 +293,13 @@ class Evaluator:
                 watch = d.x[watched], d.y[watched]
             assert watch is not None
             curve = fit_watched(
-                f.fit_watched, pipeline, d.x[train], d.y[train], *watch, d.rounds
-            )
+                f.fit_watched, pipeline, d.x[train], d.y[train], *watch, d.rounds,
+                weights=d.weights_of(train))
             return f, pipeline, curve
-        pipeline.fit(d.x[train], d.y[train])
+        weights = weight_arguments(pipeline, d.weights_of(train))
+        if d.weights is not None and not weights:
+            warnings.warn("takes no weights: all rows count alike in the fit", stacklevel=1)
+        pipeline.fit(d.x[train], d.y[train], **weights)
         model = pipeline.steps[-1][1]
         known = f.losses if bare else ""
         losses = getattr(getattr(model, "regressor_", model), known, []) if known else []
@@ -320,9 +309,13 @@ class Evaluator:
         """See `trial_recipe`."""
         d = self.data
         columns = ColumnLayout.of(d.categorical, d.parts)
-        return trial_recipe(config, FitSetting(
-            d.kind, d.estimators, columns, seed, self.threads, self.response
-        ))  # fmt: skip
+        setting = FitSetting(d.kind, d.estimators, columns, seed, self.threads, self.response)
+        return trial_recipe(config, setting)
+
+    def _score(self, pipeline: Any, rows: Rows) -> float:
+        """The metric on some rows, weighted where rows have weights and the metric takes them."""
+        weights = {"sample_weight": self.data.weights_of(rows)} if self._weighs_scores else {}
+        return float(self.scorer(pipeline, self.data.x[rows], self.data.y[rows], **weights))
 
     @property
     def _programs(self) -> ProgramTrials:
@@ -334,9 +327,7 @@ class Evaluator:
         """The part of a fold's training rows that is fitted, and the part that stops the fit."""
         d = self.data
         share = max(WATCHED_SHARE, 1 / len(train))
-        rest, apart = hold_out(
-            d.method, *d.labels(train), share, d.seed, self._classification
-        )
+        rest, apart = hold_out(d.method, *d.labels(train), share, d.seed, self._classification)
         return train[rest], train[apart]
 
     def _train_score(self, f: Family, pipeline: Any, train: Rows, scored: int) -> float | None:
@@ -346,7 +337,7 @@ class Evaluator:
         if len(train) > wanted:
             train = train[evenly(y, min(wanted, TRAIN_ROWS), np.random.default_rng(0))]
         try:
-            score = float(self.scorer(pipeline, self.data.x[train], self.data.y[train]))
+            score = self._score(pipeline, train)
         except ValueError:  # a class is missing among these few rows, or a metric's domain is left
             return None
         return score if math.isfinite(score) else None
@@ -355,7 +346,7 @@ class Evaluator:
         """Score on the test rows after a fit on all others; None without a test part.
 
         Raises:
-            TrialFailed: the fit raised.
+            TrialFailed: the fit raised, or the metric has no value on these rows.
         """
         if not len(self.test_rows):
             return None
@@ -363,8 +354,10 @@ class Evaluator:
             if CHOICE in config:
                 return self._programs.score(config, self.tune_rows, self.test_rows)
             _, pipeline, _ = self._fitted(config, seed, self.tune_rows)
-            x, y = self.data.x[self.test_rows], self.data.y[self.test_rows]
-            return float(self.scorer(pipeline, x, y))
+            score = self._score(pipeline, self.test_rows)
+        if not math.isfinite(score):
+            raise _unscored(self.data, self.test_rows)
+        return score
 
     def fit_final(self, config: Config, seed: int) -> Any:
         """The pipeline of a configuration fitted on all rows, the test part included.
@@ -379,6 +372,15 @@ class Evaluator:
             return self._fitted(config, seed, np.arange(len(self.data.y)))[1]
 
 
+def _unscored(data: Data, rows: Rows) -> TrialFailed:
+    """What the test rows lack to be scored."""
+    lacks = f"{len(rows)} rows are too few"
+    if data.kind == "classification":
+        counts = np.bincount(data.y[rows], minlength=int(data.y.max()) + 1)
+        lacks = f"of {len(rows)} rows the rarest class has {counts.min()}"
+    return TrialFailed(f"on the test rows: {data.metric} has no value: {lacks}")
+
+
 @contextlib.contextmanager
 def _one_failure(where: str) -> Iterator[None]:
     """Without warnings; whatever is raised becomes a `TrialFailed`."""
@@ -388,18 +390,6 @@ def _one_failure(where: str) -> Iterator[None]:
             yield
         except Exception as error:
             raise TrialFailed(f"{where}: {described(error)}") from error
-
-
-def thinned(curve: Sequence[float]) -> tuple[float, ...]:
-    """At most 50 points of a curve, evenly spaced with both ends; six digits each."""
-    return tuple(float(f"{v:.6g}") for v in _spread_out(curve, CURVE_POINTS) if math.isfinite(v))
-
-
-def _spread_out(points: Sequence[Point], most: int) -> list[Point]:
-    """At most `most` of the points, evenly spaced with both ends."""
-    if len(points) <= most:
-        return list(points)
-    return [points[i] for i in np.linspace(0, len(points) - 1, most).round().astype(int)]
 
 
 def described(error: BaseException) -> str:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+CURVE_POINTS = 50
+CURVE_FACT_POINTS = 25  # stored with every trial
+Point = TypeVar("Point")
 
 
 @dataclass(frozen=True)
@@ -82,3 +87,41 @@ class Result:
         """Mean training score over the folds that have one."""
         known = [f.train_score for f in self.folds if f.train_score is not None]
         return sum(known) / len(known) if known else None
+
+
+@dataclass
+class Tally:
+    """What is worth knowing of a trial beside its scores, gathered while it runs."""
+
+    warned: Counter[str] = field(default_factory=Counter)
+    best: list[int] = field(default_factory=list)
+    iterations: list[int] = field(default_factory=list)
+    curve: list[tuple[int, float]] = field(default_factory=list)
+
+    def facts(self) -> dict[str, Any]:
+        """See `Result.facts`."""
+        found: dict[str, Any] = {}
+        if self.best:
+            found["best_iteration"] = round(sum(self.best) / len(self.best))
+        if self.iterations:
+            found["iterations"] = round(sum(self.iterations) / len(self.iterations))
+        if len(self.curve) > 1:
+            points = _spread_out(self.curve, CURVE_FACT_POINTS)
+            found["curve"] = [[at, float(f"{v:.6g}")] for at, v in points if math.isfinite(v)]
+        if self.warned:
+            found["warnings"] = [
+                line if n == 1 else f"{line} ({n} times)" for line, n in self.warned.most_common(5)
+            ]
+        return found
+
+
+def thinned(curve: Sequence[float]) -> tuple[float, ...]:
+    """At most 50 points of a curve, evenly spaced with both ends; six digits each."""
+    return tuple(float(f"{v:.6g}") for v in _spread_out(curve, CURVE_POINTS) if math.isfinite(v))
+
+
+def _spread_out(points: Sequence[Point], most: int) -> list[Point]:
+    """At most `most` of the points, evenly spaced with both ends."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]

@@ -50,7 +50,8 @@ def describe_model(problem: Problem, table: Table) -> dict[str, Any]:
         "classes": list(problem.classes),
         "columns": columns,
         "target_column": target,
-        "time_column": None if table.time_column is None else _known(table.time_column),
+        "time_columns": [_known(c) for c in table.time_columns],
+        "weights_column": None if table.weight_column is None else _known(table.weight_column),
         "group_column": problem.task.validation.group,
         "other_columns": sorted({c.name for c in table.source_columns}
                                 - {c.source for c in table.columns} - {problem.target}),
@@ -60,7 +61,8 @@ def describe_model(problem: Problem, table: Table) -> dict[str, Any]:
 
 
 def _known(column: Column) -> dict[str, Any]:
-    parts = ("name", "kind", "categories", "source", "part", "date_format", "way")
+    parts = ("name", "kind", "categories", "source", "part", "date_format", "way",
+             "marks", "any_case")
     return {part: getattr(column, part) for part in parts}
 
 
@@ -89,13 +91,10 @@ def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any], rows: Any
     _write(path.with_suffix(".json"), lambda p: p.write_text(text, encoding="utf-8"))
 
 
-def save_table(
-    path: Path, x: Any, y: Any, groups: Any, times: Any, facts: Mapping[str, Any]
-) -> None:
+def save_table(path: Path, facts: Mapping[str, Any], **arrays: Any) -> None:
     """Write the arrays of a table that are not None (`.npz`), and `facts` as JSON beside them."""
     import numpy as np
 
-    arrays: dict[str, Any] = {"x": x, "y": y, "groups": groups, "times": times}
     known = {k: a for k, a in arrays.items() if a is not None}
 
     def write(temporary: Path) -> None:

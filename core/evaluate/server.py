@@ -53,7 +53,8 @@ class TrialServer:
             from hyperllama.core.evaluate.saving import save_table
 
             d = evaluator.data
-            return save_table(Path(request.path), d.x, d.y, d.groups, d.times, described)
+            return save_table(Path(request.path), described, x=d.x, y=d.y, groups=d.groups,
+                              times=d.times, weights=d.weights)
         with memory_limit(request.memory_mb):
             if isinstance(request, Evaluate):
                 return _evaluate(request, message, evaluator)
@@ -94,7 +95,7 @@ class TrialServer:
 
 def _evaluate(request: Evaluate, message: ChildRequest, evaluator: Evaluator) -> dict[str, Any]:
     """The facts of a trial; its folds are sent meanwhile."""
-    from hyperllama.core.evaluate.crossval import Tally
+    from hyperllama.core.evaluate.results import Tally
 
     tally = Tally()
     for fold in evaluator.evaluate(request.config, request.seed, request.fold_seed, tally):

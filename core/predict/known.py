@@ -15,10 +15,13 @@ from hyperllama.core.data.cells import (
     clean_text,
     date_parts,
     label_codes,
+    month_numbers,
+    one_spelling,
     parse_dates,
     text_numbers,
     typed_numbers,
     usable,
+    without_marks,
 )
 
 if TYPE_CHECKING:
@@ -37,12 +40,14 @@ class KnownColumn:
 
     Attributes:
         name: of the column of X; a part of a date is called "signed (month)".
-        kind: "number", "category" or "boolean"; "date" for the time that orders rows.
+        kind: "number", "category" or "boolean"; "date" or "month" for the time that orders rows.
         source: the file's column.
         categories: labels; the position is the code.
         part: "day", "month", "weekday" or "hour" of a date; else empty.
         date_format: strptime pattern; empty where dates came typed.
         way: how text is read as numbers, see `cells`.
+        marks: values that count as empty cells.
+        any_case: whether labels that differ in capitals are one.
         low, high: of the training rows; None where they held nothing.
         missing_share: share of empty cells in the training rows, in [0, 1].
     """
@@ -54,6 +59,8 @@ class KnownColumn:
     part: str = ""
     date_format: str = ""
     way: str = ""
+    marks: tuple[int | float | str, ...] = ()
+    any_case: bool = False
     low: float | None = None
     high: float | None = None
     missing_share: float = 0.0
@@ -62,7 +69,8 @@ class KnownColumn:
     def of(cls, facts: Mapping[str, Any]) -> KnownColumn:
         """From what `pipeline.json` says of a column; entries that it does not know are left."""
         known = {k: v for k, v in facts.items() if k in cls.__dataclass_fields__}
-        return cls(**{**known, "categories": tuple(facts.get("categories") or ())})
+        lists = {k: tuple(facts.get(k) or ()) for k in ("categories", "marks")}
+        return cls(**{**known, **lists})
 
 
 def read_known(cells: pl.Series, columns: Sequence[KnownColumn]) -> list[Floats]:
@@ -79,6 +87,11 @@ def read_known(cells: pl.Series, columns: Sequence[KnownColumn]) -> list[Floats]
     if cells.dtype in (pl.Categorical, pl.Enum):
         cells = cells.cast(pl.String)
     first = columns[0]
+    cells = without_marks(cells, first.marks)
+    if first.any_case:
+        cells = one_spelling(cells, first.categories)
+    if first.kind == "month":
+        return [usable(month_numbers(cells))]
     if first.part or first.kind == "date":
         parts = date_parts(_moments(cells, first.date_format))
         return [parts[c.part or "day"] for c in columns]

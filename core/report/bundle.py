@@ -12,9 +12,9 @@ from hyperllama.core import text
 from hyperllama.core.errors import DataError, HyperLlamaError
 
 PARTS = (
-    "data.cells", "data.reader", "predict.known", "predict.rows", "predict.safety",
-    "predict.formats", "predict.model", "predict.reasons", "predict.score", "predict.options",
-    "predict.files", "predict.training", "predict.script",
+    "files", "data.cells", "data.csv_text", "data.reader", "predict.known", "predict.rows",
+    "predict.safety", "predict.formats", "predict.model", "predict.reasons", "predict.score",
+    "predict.options", "predict.files", "predict.training", "predict.script",
 )
 HEAD = '''"""Predict the rows of a file with the model beside this script.
 

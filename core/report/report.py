@@ -255,7 +255,8 @@ def validation_in_words(v: Validation) -> str:
         "kfold": f"{v.folds}-fold cross-validation",
         "stratified": f"{v.folds}-fold cross-validation, the classes in equal shares",
         "group": f"{v.folds}-fold cross-validation, each {v.group} in one fold only",
-        "time": f"{v.folds} folds in the order of {v.time}, each scored on what came after it",
+        "time": f"{v.folds} folds in the order of {', '.join(v.time or ())}, "
+                "each scored on what came after it",
         "split": f"one part of {v.validation_share:.0%} of the rows is scored",
     }[str(v.method)]
     return how + (f", {v.repeats} times with other folds" if v.repeats > 1 else "")

@@ -26,6 +26,7 @@ from hyperllama.core.text import plain
 def train_script(study: ReportedStudy, best: TrialState) -> str:
     """The text of the script."""
     from jinja2 import StrictUndefined, Template
+    from sklearn.metrics import get_scorer
 
     p, v = study.problem, study.problem.validation
     setting, config = FitSetting.of(p, study.seed), dict(best.config)
@@ -49,6 +50,9 @@ def train_script(study: ReportedStudy, best: TrialState) -> str:
     if fit:
         constants |= {"ROUNDS": stopping, "WATCHED_SHARE": WATCHED_SHARE}
         functions += [fitting.fit_watched, fit]
+    weighted = study.task.data.weights is not None
+    if weighted and not fit:
+        functions.append(fitting.weight_arguments)
     text = Path(__file__).with_name("train.py.j2").read_text(encoding="utf-8")
     template = Template(text, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     text = template.render(
@@ -67,6 +71,9 @@ def train_script(study: ReportedStudy, best: TrialState) -> str:
         make_folds=splits.make_folds.__name__,
         fit_watched=fitting.fit_watched.__name__,
         fit=fit.__name__ if fit else "",
+        weighted=weighted,
+        weight_arguments=fitting.weight_arguments.__name__,
+        weighs_scores=weighted and fitting.scores_with_weights(get_scorer(p.metric)),
     )
     return f"{text}\n"
 

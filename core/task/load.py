@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from hyperllama.core.data.source import DataSpec, wrong
 from hyperllama.core.errors import SpaceError, TaskError
+from hyperllama.core.files import read_small
 from hyperllama.core.task import metrics
 from hyperllama.core.task.overrides import check_without_table
 from hyperllama.core.task.pipeline_space import PREFIX
@@ -95,9 +96,14 @@ def find_task(given: str | Path) -> Path:
     path = Path(given).expanduser()
     if path.is_file():
         return path
+    kept = path.suffix.lower() not in _TABLE_SUFFIXES and "\0" not in str(path)
+    if kept and path.exists() and not path.is_dir():
+        return path  # opening it says that it is a pipe, a device, ...
     samples = {p.stem: p for p in sample_tasks()}
     if str(given) in samples:
         return samples[str(given)]
+    if path.is_dir():
+        raise TaskError(f"{given} is a folder", "name a task file in it")
     if path.suffix.lower() in (".csv", ".parquet", ".feather") or path.exists():
         hint = f"write a task file first: `hyperllama new {given}`"
     else:
@@ -145,7 +151,7 @@ def _text(file: Path) -> str:
             file.suffix.lower() in _TABLE_SUFFIXES or file.stat().st_size > _LARGEST_BYTES
         ):
             raise TaskError(f"{plain(str(file))} is not a task file", hint)
-        return file.read_bytes().decode("utf-8-sig")
+        return read_small(file, _LARGEST_BYTES, TaskError).decode("utf-8-sig")
     except FileNotFoundError as error:
         near = sorted(p.name for p in file.parent.glob("*.toml")) if file.parent.is_dir() else []
         known = f"there: {', '.join(plain(n) for n in near[:10])}" if near else hint

@@ -30,6 +30,7 @@ SEVERAL = {"average_precision", "neg_brier_score", "d2_brier_score"}
 NOT_NEGATIVE = {"neg_mean_squared_log_error", "neg_root_mean_squared_log_error",
                 "neg_mean_poisson_deviance"}
 POSITIVE = {"neg_mean_gamma_deviance"}
+NOT_ZERO = {"neg_mean_absolute_percentage_error"}
 _INSTEAD = {
     "f1": "f1_macro", "jaccard": "jaccard_macro", "precision": "precision_macro",
     "recall": "recall_macro", "roc_auc": "roc_auc_ovr",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hyperllama.core.data import inspect
+from hyperllama.core.data import FEWEST_ROWS, inspect, toml, too_few_rows
 from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import Facts, canonical_name, families, family, joint_space, unknown
-from hyperllama.core.space import Categorical, Domain, Float, Param, Value
+from hyperllama.core.space import Categorical, Domain, Float, Param
 from hyperllama.core.task.metrics import default_metric, known
 from hyperllama.core.text import allowed, shown
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from hyperllama.core.data import Kind
 
+Choose = Callable[[list[dict[str, str]]], str]
 _METRICS = (
     "roc_auc", "neg_log_loss", "average_precision", "balanced_accuracy", "accuracy", "f1",
     "f1_macro", "r2", "neg_root_mean_squared_error", "neg_mean_absolute_error",
@@ -37,6 +37,8 @@ def new_task_file(
     task_file: Path | None = None,
     separator: str | None = None,
     encoding: str | None = None,
+    header: bool = True,
+    choose: Choose | None = None,
 ) -> str:
     """The text of a task file that runs as it is.
 
@@ -47,17 +49,17 @@ def new_task_file(
         estimators: families to tune.
         task_file: where the text will be written, so that the path in it counts from there.
         separator, encoding: of a CSV; found out when absent.
+        header: whether the first row of a CSV names the columns.
+        choose: asked where other columns are nearly as probable as the guess: is given them, each
+            with "name" and "reason", the guess first, and returns the name of one.
 
     Raises:
-        DataError: the file cannot be read as a table.
+        DataError: the file cannot be read as a table, or has too few rows.
         TaskError: the target is no column or cannot be predicted, or an estimator is unknown.
     """
     names = [_estimator(e) for e in estimators]
-    found = inspect(table, target, kind=kind, separator=separator, encoding=encoding)
-    if found["target"] is None:
-        raise TaskError(f"{shown(table.name)}: no column was recognised as the target: "
-                        f"{found['warnings'][-1]}",
-                        "name it with --target; " + allowed([c["name"] for c in found["columns"]]))
+    found = _looked(table, target, choose, kind=kind, separator=separator, encoding=encoding,
+                    header=header)
     found_kind = found["target"]["kind"]
     for f in map(family, names):
         if found_kind not in f.kinds:
@@ -79,11 +81,34 @@ def new_task_file(
         others=[f for f in families(found_kind) if f not in names and not family(f).install_hint],
         path=_relative(table, task_file),
         positive=classes[1] if len(classes) == 2 and not _number_like(classes) else "",
+        leaks=found["leaks"] if len(found["leaks"]) < found["features"] else [],
         separator=found["separator"] if separator or found["separator"] != "," else "",
         encoding=found["encoding"] if encoding or found["encoding"] != "utf8" else "",
         dropped=[c for c in found["columns"] if c["role"] == "dropped"],
         spaces=spaces,
     )
+
+
+def _looked(
+    table: Path, target: str | None, choose: Choose | None, **options: Any
+) -> dict[str, Any]:
+    """`inspect` with a target that can be used; a person chooses where candidates are close."""
+    found = inspect(table, target, **options)
+    if found["file_rows"] < FEWEST_ROWS:
+        raise too_few_rows(table, found["file_rows"])
+    if found["target"] is None:
+        raise TaskError(f"{shown(table.name)}: no column was recognised as the target: "
+                        f"{found['warnings'][-1]}",
+                        "name it with --target; " + allowed([c["name"] for c in found["columns"]]))
+    close = found["target"]["close"]
+    if choose is None or not close:
+        return found
+    guess = {"name": found["target"]["name"], "reason": found["target"]["reason"]}
+    chosen = choose([guess, *close])
+    if chosen == guess["name"]:
+        found["target"]["guessed"] = False
+        return found
+    return inspect(table, chosen, **options)
 
 
 def _template() -> Template:
@@ -94,7 +119,7 @@ def _template() -> Template:
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )
-    made.filters |= {"toml": _toml, "shown": shown}
+    made.filters |= {"toml": toml, "shown": shown}
     return made.get_template("new.toml.j2")
 
 
@@ -113,7 +138,7 @@ def space_line(name: str, param: Param) -> str:
 
 def _domain(domain: Domain) -> str:
     if isinstance(domain, Categorical):
-        return "{ choices = " + _toml(["none" if c is None else c for c in domain.choices]) + " }"
+        return "{ choices = " + toml(["none" if c is None else c for c in domain.choices]) + " }"
     low, high = domain.low, domain.high
     if isinstance(domain, Float):
         low, high = float(f"{low:.6g}"), float(f"{high:.6g}")
@@ -135,13 +160,3 @@ def _relative(table: Path, task_file: Path | None) -> str:
 
 def _number_like(labels: Sequence[str]) -> bool:
     return all(re.fullmatch(r"-?\d+(\.\d+)?", x) for x in labels)
-
-
-def _toml(value: Value | Sequence[Value]) -> str:
-    """A TOML value; control characters and what hides text on a screen are escaped."""
-    if isinstance(value, str):
-        return re.sub(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]",
-                      lambda m: f"\\u{ord(m[0]):04x}", json.dumps(value, ensure_ascii=False))
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return json.dumps(value)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hyperllama.core.data import Column
+from hyperllama.core.data import FEWEST_ROWS, Column
 from hyperllama.core.estimators import Facts, family
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.task import metrics
@@ -22,8 +22,6 @@ from hyperllama.core.text import allowed, shown
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Table
-
-_FEWEST_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -79,9 +77,9 @@ def resolve(task: Task, table: Table) -> Problem:
     check_kind(task, kind)
     check_installed(task)
     warnings = list(table.warnings)
-    if table.n_rows < _FEWEST_ROWS:
+    if table.n_rows < FEWEST_ROWS:
         raise task.wrong("data.path", f"{table.n_rows} usable rows are too few to tune on",
-                         f"needed: at least {_FEWEST_ROWS}")
+                         f"needed: at least {FEWEST_ROWS}")
     if table.n_features == 0:
         reasons = "; ".join(f"{shown(c.name)}: {c.note}" for c in table.dropped[:5])
         raise task.wrong("data", "no column is left to learn from", reasons)
@@ -130,6 +128,11 @@ def _metric(task: Task, table: Table, method: str) -> str:
         low = float(table.y.min())
         if (name in metrics.NOT_NEGATIVE and low < 0) or (name in metrics.POSITIVE and low <= 0):
             problem = f"{shown(name)} is undefined for targets like {low:.6g}"
+            raise task.wrong("metric", problem, hint)
+        zeros = int((table.y == 0).sum())
+        if name in metrics.NOT_ZERO and zeros:
+            problem = (f"{shown(name)} divides by the target, which is 0 in {zeros} of "
+                       f"{table.n_rows} rows")
             raise task.wrong("metric", problem, hint)
     return name
 

@@ -34,8 +34,8 @@ class Validation(TomlTable):
     """How often the folds are drawn anew."""
     group: str | None = None
     """The column whose equal values stay together, e.g. a patient."""
-    time: str | None = None
-    """The column that orders the rows."""
+    time: Names | None = Field(default=None, min_length=1)
+    """The column that orders the rows, or several: ["year", "month", "day"]."""
     test_share: float = Field(default=0.2, ge=0.0, le=0.8)
     """Share of the rows that are set aside as test rows until the end; 0 for none."""
     validation_share: float = Field(default=0.25, gt=0.0, le=0.8)
@@ -172,7 +172,7 @@ class Task(TomlTable):
     def source(self) -> TableSource:
         """What `load_table` has to know."""
         v = self.validation
-        return TableSource(self.data, self.kind, v.group, v.time, self.seed, self._file)
+        return TableSource(self.data, self.kind, v.group, v.time or (), self.seed, self._file)
 
     def wrong(self, key: str, problem: str, allowed: str = "") -> TaskError:
         """The error to raise about one key of this task."""

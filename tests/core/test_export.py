@@ -131,6 +131,9 @@ CASES = [
     ('estimators = ["linear", "svm"]', "label", "[validation]\ngroup = 'owner'\nfolds = 3"),
     ('estimators = ["knn"]', "amount", "[validation]\ntime = 'when'\nfolds = 3"),
     ('estimators = ["decision_tree"]', "label", "[validation]\nmethod = 'split'\nrepeats = 2"),
+    ('estimators = ["xgboost"]\nearly_stopping_rounds = 3', "amount", "weights = 'price'"),
+    ('estimators = ["linear"]', "label", "weights = 'price'\nmissing = { place = ['é'] }\n"
+     "ignore_case = ['place']\n[validation]\ntime = ['when', 'day']"),
 ]
 
 
@@ -150,7 +153,7 @@ def test_the_script_reproduces_the_score(
     with TrialRunner(task, log=tmp_path / "log", threads=1) as runner:
         runner.save_table(tmp_path / "table.npz")
     names = runpy.run_path(str(script))
-    x, y, groups, times = names["read"]()
+    x, y, groups, times, _ = names["read"]()
     d = evaluator.data
     assert np.array_equal(x, d.x, equal_nan=True) and np.array_equal(y, d.y)
     assert (groups is None) == (d.groups is None) and (times is None) == (d.times is None)

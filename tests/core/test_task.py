@@ -415,7 +415,7 @@ def test_new_writes_a_file_that_runs(folder: Path) -> None:
 
 def test_new_says_what_it_decided(folder: Path) -> None:
     text = new_task_file(folder / "t.csv", task_file=folder / "new.toml")
-    assert 'path = "t.csv"' in text and "guessed" in text and 'positive = "yes"' in text
+    assert 'path = "t.csv"' in text and "a guess" in text and 'positive = "yes"' in text
     assert "the order of 'when'" in text
     with pytest.raises(TaskError, match="no column 'nope'"):
         new_task_file(folder / "t.csv", target="nope")

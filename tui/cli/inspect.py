@@ -14,13 +14,24 @@ HELP = "look at a table: columns, types, empty cells, the target, warnings"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="DATA", type=Path, help="CSV, Parquet or Feather")
     parser.add_argument("--target", metavar="COLUMN", help="default: a guess")
+    parser.add_argument("--separator", metavar="C", help="between the cells of a CSV")
+    parser.add_argument("--encoding", metavar="E", help="of a CSV: utf8, latin-1, ...")
+    parser.add_argument(
+        "--no-header", action="store_true", help="the first row of a CSV is data, not names"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.data import inspect
 
-    found = inspect(arguments.table.expanduser(), arguments.target)
+    found = inspect(
+        arguments.table.expanduser(),
+        arguments.target,
+        separator=arguments.separator,
+        encoding=arguments.encoding,
+        header=not arguments.no_header,
+    )
     if arguments.json:
         from hyperllama.tui.cli.printing import print_json
 
@@ -35,6 +46,12 @@ def _print(found: Mapping[str, Any]) -> None:
 
     for line in found["summary"]:
         print(one_line(line))
+    target = found["target"]
+    if target and target["guessed"]:
+        print(f"the target is a guess: {one_line(target['reason'])}")
+        for other in target["close"]:
+            name, reason = one_line(other["name"]), one_line(other["reason"])
+            print(f"  nearly as likely: {name} ({reason})")
     width = max([len(one_line(c["name"])) for c in found["columns"]] + [6])
     width = min(width, 40)
     for c in found["columns"]:

@@ -23,8 +23,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="default: TABLE.toml")
     parser.add_argument("--stdout", action="store_true", help="print it, write nothing")
     parser.add_argument("--force", action="store_true", help="overwrite")
-    parser.add_argument("--separator", metavar="C")
-    parser.add_argument("--encoding", metavar="E")
+    parser.add_argument("--separator", metavar="C", help="between the cells of a CSV")
+    parser.add_argument("--encoding", metavar="E", help="of a CSV: utf8, latin-1, ...")
+    parser.add_argument(
+        "--no-header", action="store_true", help="the first row of a CSV is data, not names"
+    )
     parser.add_argument(
         "--space-from", metavar="MODEL",
         help="let a model propose the search space; you confirm it",
@@ -40,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output or Path(f"{table.name.split('.')[0] or 'task'}.toml")
     if not arguments.stdout and output.exists() and not arguments.force:
         raise TaskError(f"{output} is there already", "choose another with -o, or give --force")
+    terminal = sys.stdin.isatty() and sys.stderr.isatty()
     text = new_task_file(
         table,
         target=arguments.target,
@@ -48,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         task_file=output,
         separator=arguments.separator,
         encoding=arguments.encoding,
+        header=not arguments.no_header,
+        choose=_ask if terminal else _say,
     )
     if arguments.space_from:
         text = _with_space(text, output, arguments.space_from, arguments.yes)
@@ -61,6 +67,44 @@ def run(arguments: argparse.Namespace) -> int:
     print(output)
     print(f"next: hyperllama run {output}", file=sys.stderr)
     return 0
+
+
+def _say(candidates: list[dict[str, str]]) -> str:
+    """Tell a script which column was taken, which others are close, and how to change it."""
+    first, *others = candidates
+    print(f"target: {_candidate(first)}", file=sys.stderr)
+    for other in others:
+        print(f"  nearly as likely: {_candidate(other)}", file=sys.stderr)
+    print("  change it with --target, or in the file", file=sys.stderr)
+    return first["name"]
+
+
+def _ask(candidates: list[dict[str, str]]) -> str:
+    """Ask a person at a terminal; an empty answer takes the first."""
+    from hyperllama.core.text import one_line
+
+    print("Which column is to be predicted?", file=sys.stderr)
+    for number, candidate in enumerate(candidates, 1):
+        print(f"  {number}  {_candidate(candidate)}", file=sys.stderr)
+    names = {str(i): c["name"] for i, c in enumerate(candidates, 1)}
+    names |= {c["name"]: c["name"] for c in candidates}
+    while True:
+        print("number [1]: ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        answer = line.strip() or "1"
+        if answer in names:
+            return names[answer]
+        if not line:
+            return candidates[0]["name"]
+        print(f"  {one_line(answer, 30)!r} is none of them; another column: --target",
+              file=sys.stderr)  # fmt: skip
+
+
+def _candidate(candidate: dict[str, str]) -> str:
+    from hyperllama.core.text import one_line, shown
+
+    reason = one_line(candidate["reason"])
+    return shown(candidate["name"]) + (f" ({reason})" if reason else "")
 
 
 def _with_space(text: str, file: Path, model: str, yes: bool) -> str:
