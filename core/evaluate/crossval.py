@@ -20,14 +20,9 @@ from numpy.typing import NDArray
 
 from hyperllama.core.errors import HyperLlamaError, TaskError
 from hyperllama.core.estimators import Constructor, Family
+from hyperllama.core.evaluate import fitting
 from hyperllama.core.evaluate.chance import chance_scores
 from hyperllama.core.evaluate.few_groups import suited_to_groups
-from hyperllama.core.evaluate.fitting import (
-    fit_watched,
-    scores_with_weights,
-    unweighted,
-    weight_arguments,
-)
 from hyperllama.core.evaluate.pipeline import built
 from hyperllama.core.evaluate.results import FoldResult, Tally, thinned
 from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
@@ -115,7 +110,7 @@ class Evaluator:
         self.response = str(self.scorer._response_method)
         self.programs: ProgramTrials | None = None
         """Runs the programs that configurations may name; None where they cannot."""
-        self._weighs_scores = data.weights is not None and scores_with_weights(self.scorer)
+        self._weighs_scores = data.weights is not None and fitting.scores_with_weights(self.scorer)
         self.tune_rows, self.test_rows = hold_out(
             data.method, data.y, data.groups, data.times,
             data.test_share, data.seed, self._classification,
@@ -123,7 +118,7 @@ class Evaluator:
         self._folds: dict[int, list[tuple[Rows, Rows]]] = {}
         self._own_folds: Sequence[tuple[Rows, Rows]] = ()  # as positions in the tuning part
         self.warnings: list[str] = [
-            *unweighted(data.estimators, data.kind, data.metric, self._weighs_scores)
+            *fitting.unweighted(data.estimators, data.kind, data.metric, self._weighs_scores)
         ] if data.weights is not None else []
         if data.method == "group":
             self.data, told = suited_to_groups(self.data, self._groups)
@@ -292,11 +287,11 @@ class Evaluator:
                 train, watched = self._set_apart(train)
                 watch = d.x[watched], d.y[watched]
             assert watch is not None
-            curve = fit_watched(
+            curve = fitting.fit_watched(
                 f.fit_watched, pipeline, d.x[train], d.y[train], *watch, d.rounds,
                 weights=d.weights_of(train))
             return f, pipeline, curve
-        weights = weight_arguments(pipeline, d.weights_of(train))
+        weights = fitting.weight_arguments(pipeline, d.weights_of(train))
         if d.weights is not None and not weights:
             warnings.warn("takes no weights: all rows count alike in the fit", stacklevel=1)
         pipeline.fit(d.x[train], d.y[train], **weights)
