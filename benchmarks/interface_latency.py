@@ -274,11 +274,13 @@ def training(options: argparse.Namespace) -> None:
     import numpy as np
     from xgboost import XGBClassifier
 
+    from hyperllama.models.process.processors import usable_processors
+
     rng = np.random.default_rng(0)
     x = rng.random((20_000, 30))
     y = (x.sum(axis=1) > 15).astype(int)
     while True:
-        XGBClassifier(n_estimators=200, max_depth=6, n_jobs=os.cpu_count()).fit(x, y)
+        XGBClassifier(n_estimators=200, max_depth=6, n_jobs=usable_processors()).fit(x, y)
 
 
 PARTS = {"interface": interface, "writer": writer, "model": model, "training": training}

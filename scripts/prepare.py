@@ -15,6 +15,7 @@ import os
 import platform
 import queue
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -221,9 +222,8 @@ def from_pip(folder: Path) -> Path | None:
 
 def jobs() -> int:
     """How many compilers at once: the usable cores, fewer where memory is short."""
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
+    processors = runpy.run_path(str(ROOT / "models" / "process" / "processors.py"))
+    cores = int(processors["usable_processors"]())
     try:
         gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError):

@@ -18,6 +18,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from hyperllama.core.api.inner_threads import inner_threads
 from hyperllama.core.api.parameters import Distributions, Searched, default_space, given_space
 from hyperllama.core.estimators import Facts
 from hyperllama.core.propose import make_proposer
@@ -57,7 +58,8 @@ class LlamaSearchCV(BaseSearchCV):  # type: ignore[misc]
     random_state : int, RandomState instance or None, default=None
         Makes the proposals reproducible; it is not passed on to estimator or splitter.
     n_jobs : int, default=None
-        Folds that are evaluated at once.
+        Folds that are evaluated at once. They share the processors: meanwhile an ``n_jobs`` of the
+        estimator or of its parts is lowered to its share.
     error_score : "raise" or numeric, default=np.nan
         The score of a fold that fails. A candidate that fails on all folds has it on each; unless
         every candidate fails, the search goes on.
@@ -124,6 +126,7 @@ class LlamaSearchCV(BaseSearchCV):  # type: ignore[misc]
     def _run_search(self, evaluate_candidates: Any) -> None:
         """Evaluate one candidate after the other; the hook of scikit-learn's search estimators."""
         folds = _SharedFolds(self._checked_cv_orig, is_classifier(self.estimator))
+        self._inner_threads = inner_threads(self.estimator, self.n_jobs)
         self._failed: dict[int, tuple[dict[str, Any], str]] = {}
         self._parts: tuple[Any, ...] | None = None
         results: dict[str, Any] = {}
@@ -133,7 +136,8 @@ class LlamaSearchCV(BaseSearchCV):  # type: ignore[misc]
             nonlocal results, failure
             try:
                 results = evaluate_candidates(
-                    [params], cv=folds, more_results={"proposer": [proposer]}
+                    [{**self._inner_threads, **params}], cv=folds,
+                    more_results={"proposer": [proposer]},
                 )
             except ValueError as error:
                 # scikit-learn gives up where all folds of all candidates that it knows of failed
@@ -168,7 +172,7 @@ class LlamaSearchCV(BaseSearchCV):  # type: ignore[misc]
             raise failure
         if self._failed and self._parts:  # the last candidates failed
             results.update(self._format_results(*self._parts))
-        del self._failed, self._parts
+        del self._failed, self._parts, self._inner_threads
 
     def _searched_scores(self, results: Mapping[str, Any]) -> Any:
         """The mean scores that are searched for, shape (n_candidates,)."""
@@ -191,6 +195,10 @@ class LlamaSearchCV(BaseSearchCV):  # type: ignore[misc]
             out[number * n_splits : number * n_splits] = [failed] * n_splits
             more_results["proposer"].insert(number, proposer)
         self._failed.clear()
+        hidden = self._inner_threads.keys()
+        candidate_params = [
+            {k: v for k, v in given.items() if k not in hidden} for given in candidate_params
+        ]
         self._parts = candidate_params, n_splits, out, more_results
         with warnings.catch_warnings():  # it would come again with every candidate after a failure
             warnings.filterwarnings("ignore", "One or more of the (test|train) scores", UserWarning)

@@ -30,7 +30,7 @@ from hyperllama.core.evaluate.process import RequestStopped, RunnerProcess
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.space import Config
 from hyperllama.core.task import Problem, Task, load_task
-from hyperllama.models.process.processors import usable_processors
+from hyperllama.models.process.processors import default_threads, usable_processors
 
 OPEN_LIMIT_S = 1800.0
 Stop = Callable[[], bool]
@@ -43,13 +43,15 @@ class TrialRunner:
     Args:
         task_file: the TOML file of the task.
         log: where the child's stderr goes.
-        threads: for training; 0 takes the task's limit, else all cores but one.
+        threads: for training; 0 takes the task's limit, at most the usable processors, or
+            `default_threads` where it has none.
     """
 
     def __init__(self, task_file: Path, *, log: Path, threads: int = 0) -> None:
         self.task: Task = load_task(task_file)
         limits = self.task.limits
-        self.threads = threads or limits.threads or max(1, usable_processors() - 1)
+        most = min(limits.threads, usable_processors()) if limits.threads else default_threads()
+        self.threads = threads or most
         self.rows = self.test_rows = self.folds = 0
         self.other_folds = True
         """Whether another fold seed gives other folds; False where every group is a fold."""

@@ -15,7 +15,7 @@ from hyperllama.models.engine.settings import EngineSettings
 from hyperllama.models.engine.vocabulary import Vocabulary
 from hyperllama.models.errors import EngineError, ModelFileError
 from hyperllama.models.gguf import check_model, default_context, estimate_memory_mb
-from hyperllama.models.process.processors import usable_processors
+from hyperllama.models.process.processors import default_threads, usable_processors
 
 CHUNK = 64
 """Tokens of a prompt that are evaluated together, see `EngineSettings.chunk`."""
@@ -44,7 +44,7 @@ class LoadedModel:
         self.library = load_library()
         self.model: Any = None
         self.can_offload = bool(self.library.llama_supports_gpu_offload())
-        self.threads = settings.threads or default_threads()
+        self.threads = settings.threads or engine_threads()
         self.length = default_context(self.file, settings.context_length)
         self._check_memory()
         self.gpu_layers = self._load(on_progress)
@@ -130,8 +130,7 @@ class LoadedModel:
         self.model = None
 
 
-def default_threads() -> int:
+def engine_threads() -> int:
     """Physical cores, but one of them left to the rest of the machine; at most 16."""
-    usable = usable_processors()
-    physical = psutil.cpu_count(logical=False) or usable
-    return max(min(physical, usable, 17) - 1, 1)
+    physical = psutil.cpu_count(logical=False) or usable_processors()
+    return max(min(physical - 1, 16, default_threads()), 1)

@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn
+from joblib import parallel_config
 from optuna.distributions import FloatDistribution, IntDistribution
 from scipy.stats import loguniform, norm, randint, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_iris, make_regression
 from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -304,6 +307,36 @@ def test_parallel_folds_give_the_same_as_one_after_the_other() -> None:
     )
     with pytest.warns(FitFailedWarning):
         assert one.fit(X, Y).best_params_ == two.fit(X, Y).best_params_
+
+
+@pytest.mark.parametrize(("own", "jobs", "share"), [
+    (None, 2, None), (1, 2, None), (3, 2, None), (-1, 2, 3), (8, 2, 3), (-1, 4, 1), (-1, 1, None),
+    (-1, None, None),
+])
+def test_folds_at_once_share_the_processors_with_the_estimators_threads(
+    monkeypatch: pytest.MonkeyPatch, own: int | None, jobs: int | None, share: int | None
+) -> None:
+    from hyperllama.core.api import inner_threads
+
+    monkeypatch.setattr(inner_threads, "usable_processors", lambda: 6)
+    monkeypatch.setattr(inner_threads, "effective_n_jobs", lambda n: 6 if n == -1 else n or 1)
+    pipeline = make_pipeline(StandardScaler(), RandomForestClassifier(n_jobs=own))
+    expected = {} if share is None else {"randomforestclassifier__n_jobs": share}
+    assert inner_threads.inner_threads(pipeline, jobs) == expected
+
+
+def test_the_share_of_the_threads_is_no_hyperparameter(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hyperllama.core.api import inner_threads
+
+    monkeypatch.setattr(inner_threads, "usable_processors", lambda: 6)
+    neighbours = KNeighborsClassifier(n_jobs=64)
+    search = LlamaSearchCV(neighbours, {"n_neighbors": [1, 3]}, n_trials=2, cv=2, n_jobs=2,
+                           random_state=0, scoring=lambda model, x, y: float(model.n_jobs))
+    with parallel_config(backend="threading"):
+        search.fit(X, Y)
+    assert search.cv_results_["mean_test_score"].tolist() == [3.0, 3.0]
+    assert all(set(params) <= {"n_neighbors"} for params in search.cv_results_["params"])
+    assert search.best_estimator_.n_jobs == neighbours.n_jobs == 64
 
 
 def test_tables_of_polars_and_pandas() -> None:
