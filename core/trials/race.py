@@ -115,7 +115,7 @@ def shrunk(gain: PairedDifference) -> PairedDifference | None:
 
 def race(
     racers: Sequence[Racer], score: Callable[[Heat], FreshScores | None], limit_s: float,
-    test_share: float,
+    test_share: float, most_repeats: int = MOST_REPEATS,
 ) -> RaceEnd | None:  # fmt: skip
     """Score the racers on fresh folds until it is clear which is the best.
 
@@ -124,6 +124,7 @@ def race(
         score: scores one on one set of fresh folds; None stops the race.
         limit_s: no repeat begins that would take longer than this; the first always does.
         test_share: share of the rows that a fold scores.
+        most_repeats: sets of fresh folds.
 
     Returns:
         None where it was stopped, or the default failed.
@@ -132,7 +133,7 @@ def race(
     racing, costs = list(racers), {r.number: r.seconds for r in racers}
     fresh: dict[int, list[float]] = {r.number: [] for r in racers}
     spent_s, repeat = 0.0, 0
-    while repeat < MOST_REPEATS and len(racing) > 1:
+    while repeat < most_repeats and len(racing) > 1:
         if repeat:
             racing = _in_time(racing, costs, fresh, limit_s - spent_s)
             if len(racing) < 2:

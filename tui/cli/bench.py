@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from hyperllama.tui.cli.bench_programs import HELP as PROGRAMS
 from hyperllama.tui.cli.bench_programs import add_programs, run_programs
+from hyperllama.tui.cli.bench_transfer import HELP as TRANSFER
+from hyperllama.tui.cli.bench_transfer import add_transfer, run_transfer_bench
+from hyperllama.tui.cli.options import read_names, read_seeds
+from hyperllama.tui.cli.progress_line import ProgressLine, show_run
 
 if TYPE_CHECKING:
     from hyperllama.core.experiments.problems.base import BenchProblem
     from hyperllama.core.experiments.reading import Comparison
-    from hyperllama.core.experiments.running.runner import RunProgress
-    from hyperllama.tui.cli.progress_line import ProgressLine
 
 NAME = "bench"
 FOR_OTHERS = True
@@ -43,6 +45,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         _add_common(sub)
     sub = what.add_parser("programs", help=PROGRAMS, description=PROGRAMS[0].upper() + PROGRAMS[1:])
     add_programs(sub)
+    sub = what.add_parser("transfer", help=TRANSFER, description=TRANSFER[0].upper() + TRANSFER[1:])
+    add_transfer(sub)
     sub = what.add_parser("report", help="the figures of finished results again")
     sub.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="OUT of a bench")
     _add_figures(sub)
@@ -93,10 +97,10 @@ _ADD = {"landscapes": _add_landscapes, "tables": _add_tables, "tabular": _add_ta
 def _add_common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is run")
     group.add_argument(
-        "--methods", metavar="A,B", type=_names,
+        "--methods", metavar="A,B", type=read_names,
         help=f"see `bench methods` (default: {','.join(_USUAL)}, as far as they are there)",
     )  # fmt: skip
-    group.add_argument("--seeds", type=_seeds, default=tuple(range(20)), metavar="N|A-B",
+    group.add_argument("--seeds", type=read_seeds, default=tuple(range(20)), metavar="N|A-B",
                        help="how many, or from which to which (default: 20)")  # fmt: skip
     group.add_argument("--budget", type=int, default=30, metavar="N", help="(default: 30)")
     group.add_argument("--start", choices=("default", "none", "both"), default="default",
@@ -105,7 +109,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
                        help="what methods know beside the space")  # fmt: skip
     group.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
     group.add_argument("--out", type=Path, metavar="DIR", help="(default: in the data folder)")
-    group.add_argument("--fresh", type=_names, default=(), metavar="A,B",
+    group.add_argument("--fresh", type=read_names, default=(), metavar="A,B",
                        help="run these again although results are there")  # fmt: skip
     _add_figures(parser)
 
@@ -122,19 +126,8 @@ def _add_figures(parser: argparse.ArgumentParser) -> None:
                        help="test two methods against each other; may be repeated")  # fmt: skip
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Names between commas; a comma inside a method's options ("a?x=1,y=2") belongs to them."""
-    found: list[str] = []
-    for part in filter(None, text.split(",")):
-        if found and "?" in found[-1] and "=" in part and "?" not in part:
-            found[-1] += f",{part}"
-        else:
-            found.append(part)
-    return tuple(found)
-
-
 def _pair(text: str) -> tuple[str, str]:
-    names = _names(text)
+    names = read_names(text)
     if len(names) != 2:
         raise argparse.ArgumentTypeError(f"{text!r} is not two methods: A,B")
     return names[0], names[1]
@@ -145,14 +138,6 @@ def _numbers(text: str) -> tuple[int, ...]:
     if min(numbers) < 1:
         raise argparse.ArgumentTypeError(f"{text} holds a number below 1")
     return numbers
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    first, dash, last = text.partition("-")
-    seeds = tuple(range(int(first), int(last) + 1)) if dash else tuple(range(int(first)))
-    if not seeds:
-        raise argparse.ArgumentTypeError(f"{text} names no seed")
-    return seeds
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -166,9 +151,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _report(arguments)
     if arguments.what == "programs":
         return run_programs(arguments)
+    if arguments.what == "transfer":
+        return run_transfer_bench(arguments)
     from hyperllama.core.experiments.running.workers import ONE_THREAD
     from hyperllama.core.storage.paths import home
-    from hyperllama.tui.cli.progress_line import ProgressLine
 
     for name, value in ONE_THREAD.items():  # read by libraries that are loaded from here on
         os.environ.setdefault(name, value)
@@ -183,7 +169,7 @@ def run(arguments: argparse.Namespace) -> int:
         results = run_bench(
             problems, methods, out, seeds=arguments.seeds, budget=arguments.budget,
             starts=starts, jobs=arguments.jobs, fresh=arguments.fresh,
-            on_progress=functools.partial(_show, line),
+            on_progress=functools.partial(show_run, line),
         )  # fmt: skip
     finally:
         line.end()
@@ -286,14 +272,3 @@ def _write(results: Comparison, out: Path, arguments: argparse.Namespace) -> Non
     write_report(results, found, out)
     print(report_text(found, shutil.get_terminal_size((200, 50)).columns))
     print(f"written to {out}: {FILES}")
-
-
-def _show(line: ProgressLine, progress: RunProgress) -> None:
-    """How far the bench is, and which run failed."""
-    from hyperllama.core.text import plain
-    from hyperllama.tui.text.wording import duration
-
-    if progress.error:
-        line.say(f"{plain(progress.label)}: {plain(progress.error)}")
-    text = f"{progress.done} of {progress.total}, {duration(progress.left_s)} left"
-    line.show(f"{text}  {plain(progress.label)}", at_once=progress.done == progress.total)

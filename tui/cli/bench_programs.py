@@ -17,7 +17,7 @@ HELP = "do pipelines pay? their space against the hand-made one, on tables, by t
 def add_programs(parser: argparse.ArgumentParser) -> None:
     """The arguments of `bench programs`."""
     parser.add_argument(
-        "tables", nargs="+", type=_tables, metavar="FOLDER[:N]",
+        "tables", nargs="+", type=read_folder, metavar="FOLDER[:N]",
         help="the first N tables of a folder by name that `new` accepts and that have 300 to "
         "5,000 rows (default: all)",
     )  # fmt: skip
@@ -35,7 +35,8 @@ def add_programs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="(default: in the data folder)")
 
 
-def _tables(text: str) -> tuple[Path, int]:
+def read_folder(text: str) -> tuple[Path, int]:
+    """A folder, and how many of its tables: "FOLDER:N"."""
     folder, colon, most = text.rpartition(":")
     if colon and most.isdigit():
         return Path(folder), int(most)

@@ -144,3 +144,23 @@ def _layers(text: str) -> str:
     if text not in ("auto", "none", "all") and not text.isdecimal():
         raise argparse.ArgumentTypeError("allowed: auto, none, all, or a number")
     return text
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    """Names between commas; a comma inside a method's options ("a?x=1,y=2") belongs to them."""
+    found: list[str] = []
+    for part in filter(None, text.split(",")):
+        if found and "?" in found[-1] and "=" in part and "?" not in part:
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return tuple(found)
+
+
+def read_seeds(text: str) -> tuple[int, ...]:
+    """"3" as 0, 1, 2, and "2-4" as 2, 3, 4."""
+    first, dash, last = text.partition("-")
+    seeds = tuple(range(int(first), int(last) + 1)) if dash else tuple(range(int(first)))
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"{text} names no seed")
+    return seeds

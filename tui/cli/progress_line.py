@@ -5,6 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hyperllama.core.experiments.running.runner import RunProgress
 
 
 class ProgressLine:
@@ -44,3 +48,14 @@ class ProgressLine:
         """Leave the line."""
         if self._terminal and self._last_s:
             print(file=sys.stderr)
+
+
+def show_run(line: ProgressLine, progress: RunProgress) -> None:
+    """How far the bench is, and which run failed."""
+    from hyperllama.core.text import plain
+    from hyperllama.tui.text.wording import duration
+
+    if progress.error:
+        line.say(f"{plain(progress.label)}: {plain(progress.error)}")
+    text = f"{progress.done} of {progress.total}, {duration(progress.left_s)} left"
+    line.show(f"{text}  {plain(progress.label)}", at_once=progress.done == progress.total)

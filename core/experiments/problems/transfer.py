@@ -23,6 +23,7 @@ from hyperllama.core.experiments.problems.base import BenchProblem
 from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.experiments.problems.tabular import loss_name
 from hyperllama.core.space import Config
+from hyperllama.core.study.findings.confirmation import fresh_seed
 from hyperllama.core.trials import ProposerSetting
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ CANDIDATES = 3
 REPEATS = 2
 """The best so many trials and the default are scored on so many sets of fresh folds."""
 _TABLES = (".csv", ".csv.gz", ".tsv", ".parquet", ".feather")
+
+
+class TooFewRows(DataError):
+    """A table that is too small to be tuned on a part and judged on the rest."""
 
 
 class TransferProblem(BenchProblem):
@@ -70,7 +75,7 @@ class TransferProblem(BenchProblem):
         self.table: Table = load_table(self.task)
         self.rows = rows
         if self.table.n_rows < (1 + FEWEST_UNSEEN) * rows:
-            raise DataError(f"{file.name} has {self.table.n_rows} rows, too few to tune on {rows}")
+            raise TooFewRows(f"{file.name} has {self.table.n_rows} rows, too few to tune on {rows}")
         self.name, self.group = f"{task.name}-{rows}", task.name
         problem = self.drawn(0).problem
         self.space, self.kind, self.facts = problem.space, problem.kind, problem.facts
@@ -197,7 +202,7 @@ class TransferTask:
         from hyperllama.core.evaluate.crossval import TrialFailed
 
         began, seed = time.perf_counter(), self._seed
-        fold_seed = None if fresh is None else self._seed + 1000 * fresh
+        fold_seed = None if fresh is None else fresh_seed(self._seed, fresh)
         try:
             folds = tuple(self._rows.evaluator.evaluate(config, seed, fold_seed))
         except TrialFailed as error:
@@ -217,42 +222,41 @@ def candidates(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def transfer_problems(
-    folders: Sequence[Path], rows: Sequence[int], *, estimator: str = "xgboost",
-    fewest_rows: int = 1500, most_tables: int = 40,
-    on_skip: Callable[[str], None] = lambda text: None,
+    folders: Sequence[tuple[Path, int]], rows: Sequence[int], *, estimator: str = "xgboost",
+    fewest_rows: int = 1500, on_skip: Callable[[str], None] = lambda text: None,
 ) -> list[TransferProblem]:  # fmt: skip
     """A problem for each table in each folder and each number of rows.
 
     Args:
-        folders: of tables; of each, the first `most_tables` in alphabetical order that have
+        folders: each with a number: its first so many tables in alphabetical order that have
             `fewest_rows` and can be tuned on.
         rows: to tune on.
-        on_skip: is told why a table is left out.
+        on_skip: is told why a table is left out, but for its size.
 
     Raises:
         DataError: no table can be used.
     """
     found: list[TransferProblem] = []
-    for folder in folders:
+    for folder, most in folders:
         kept = 0
-        files = (f for f in sorted(folder.glob("*")) if f.name.endswith(_TABLES))
-        for file in files:
-            if kept >= most_tables:
+        for file in sorted(folder.glob("*")):
+            if kept >= most:
                 break
-            try:
-                with file.open("rb") as stream:
-                    if not stream.read(1):
-                        continue
-                made = [TransferProblem(str(file), n, estimator) for n in rows]
-                if made[0].table.n_rows < fewest_rows:
-                    continue
-            except HyperLlamaError as error:
-                on_skip(f"{file.name}: {error.message}")
+            if not file.name.endswith(_TABLES):
                 continue
-            found += made
-            kept += 1
+            try:
+                made = [TransferProblem(str(file), n, estimator) for n in rows]
+            except TooFewRows:
+                continue
+            except HyperLlamaError as error:
+                on_skip(f"without {error.message}")
+                continue
+            if made[0].table.n_rows >= fewest_rows:
+                found += made
+                kept += 1
     if not found:
-        raise DataError(f"no table with {fewest_rows} rows in {', '.join(map(str, folders))}")
+        where = ", ".join(str(folder) for folder, _ in folders)
+        raise DataError(f"no table of {fewest_rows} rows in {where}", "name another folder")
     return found
 
 
