@@ -6,7 +6,15 @@ imported when a document is written. Text from others is escaped here, and nowhe
 
 from __future__ import annotations
 
-from hyperllama.core.charts.chart import Chart, ChartAxis, ChartLine, ChartMark, palette
+from hyperllama.core.charts.chart import (
+    Bars,
+    Chart,
+    ChartArea,
+    ChartAxis,
+    ChartLine,
+    ChartMark,
+    palette,
+)
 from hyperllama.core.charts.document import (
     Block,
     Bullets,
@@ -18,9 +26,12 @@ from hyperllama.core.charts.document import (
     TableBlock,
     to_html,
     to_markdown,
+    to_svg,
 )
 
 __all__ = [
+    "Bars",
+    "ChartArea",
     "ChartAxis",
     "Block",
     "Bullets",
@@ -36,4 +47,5 @@ __all__ = [
     "palette",
     "to_html",
     "to_markdown",
+    "to_svg",
 ]

@@ -22,6 +22,8 @@ class ChartLine:
         low, high: edges of the band, one each per point.
         step: y keeps its value up to the next point.
         reference: what the others are compared with; drawn grey and dashed.
+        faint: one of many, thin and grey; it is not in the legend.
+        label: what shows under the pointer; the name where it is empty.
     """
 
     name: str
@@ -30,14 +32,37 @@ class ChartLine:
     high: Sequence[float] = ()
     step: bool = False
     reference: bool = False
+    faint: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True)
 class ChartMark:
-    """A dot with a label that shows under the pointer; a cross at the lower edge without a y."""
+    """A dot with a label that shows under the pointer; a cross at the lower edge without a y.
+
+    Attributes:
+        best: the one to point out, drawn larger.
+    """
 
     x: float
     y: float | None
+    label: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class ChartArea:
+    """A rectangle from (x0, y0) to (x1, y1), the stronger the more; a label under the pointer.
+
+    Attributes:
+        strength: 0 to 1.
+    """
+
+    x0: float
+    x1: float
+    y0: float
+    y1: float
+    strength: float
     label: str
 
 
@@ -50,12 +75,16 @@ class ChartAxis:
         unit: as in "s"; "%" shows shares in percent.
         log: logarithmic; every value has to be positive.
         low: where the axis begins; marks below are drawn as triangles at the edge.
+        names: values are positions among these, 0 the first.
+        hidden: without labels and grid lines.
     """
 
     label: str = ""
     unit: str = ""
     log: bool = False
     low: float | None = None
+    names: tuple[str, ...] = ()
+    hidden: bool = False
 
     def title(self) -> str:
         """The label with its unit."""
@@ -69,6 +98,7 @@ class Chart:
     title: str
     lines: Sequence[ChartLine] = ()
     marks: Sequence[ChartMark] = ()
+    areas: Sequence[ChartArea] = ()
     x: ChartAxis = ChartAxis("trial")
     y: ChartAxis = ChartAxis()
     width: int = 760
@@ -80,10 +110,13 @@ class Chart:
         xs = [x for x, _ in inside] + [m.x for m in self.marks]
         ys = [y for _, y in inside] + [m.y for m in self.marks if m.y is not None]
         ys += [v for line in self.lines for v in (*line.low, *line.high) if math.isfinite(v)]
+        xs += [v for area in self.areas for v in (area.x0, area.x1)]
+        ys += [v for area in self.areas for v in (area.y0, area.y1)]
         if not ys:
             return None
         x = Scale.over(xs, self.x, _LEFT, self.width - _RIGHT)
-        y = Scale.over(ys, self.y, self.height - _BOTTOM, _TOP, margin=0.06)
+        margin = 0.0 if self.areas else 0.06
+        y = Scale.over(ys, self.y, self.height - _BOTTOM, _TOP, margin=margin)
         return Geometry(x, y)
 
 
@@ -104,6 +137,8 @@ class Scale:
         margin: float = 0.0,
     ) -> Scale:
         """The scale that shows all values from `axis.low` on, with a margin on both sides."""
+        if axis.names:
+            return cls(-0.5, len(axis.names) - 0.5, first, last, axis, True)
         known = list(values)
         whole = all(float(v).is_integer() for v in known)
         inner = [math.log10(v) if axis.log else v for v in known]
@@ -125,6 +160,8 @@ class Scale:
 
     def ticks(self) -> list[tuple[float, str]]:
         """About five round values in between, as (position, label)."""
+        if self.axis.names or self.axis.hidden:
+            return [(self(i), name) for i, name in enumerate(self.axis.names)]
         span = self.high - self.low
         size = 10.0 ** math.floor(math.log10(span / 4))
         if self.axis.log:
@@ -168,8 +205,31 @@ class Geometry(NamedTuple):
 
 def palette(lines: Iterable[ChartLine]) -> Callable[[ChartLine], str]:
     """The CSS classes of a line: one colour a name, in the order of the names."""
-    names = list(dict.fromkeys(line.name for line in lines if not line.reference))
-    return lambda line: "s" if line.reference else f"s s{names.index(line.name) % COLOURS}"
+    names = list(dict.fromkeys(line.name for line in lines if not (line.reference or line.faint)))
+
+    def classes(line: ChartLine) -> str:
+        if line.faint:
+            return "s faint"
+        return "s" if line.reference else f"s s{names.index(line.name) % COLOURS}"
+
+    return classes
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Horizontal bars, the longest first.
+
+    Attributes:
+        bars: (name, share of the longest 0 to 1, what stands at its end).
+    """
+
+    title: str
+    bars: Sequence[tuple[str, float, str]]
+    width: int = 760
+
+    @property
+    def height(self) -> int:
+        return 30 + 22 * len(self.bars)
 
 
 def _finite(line: ChartLine) -> list[tuple[float, float]]:

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
-from hyperllama.core.charts.chart import Chart, palette
+from hyperllama.core.charts.chart import Bars, Chart, palette
 from hyperllama.core.text import plain
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Charts:
     An item may also be an SVG element made elsewhere.
     """
 
-    charts: Sequence[Chart | Markup]
+    charts: Sequence[Chart | Bars | Markup]
     words: Sequence[str] = ()
 
 
@@ -93,6 +93,29 @@ def to_html(title: str, blocks: Sequence[Block]) -> str:
         for line in chart.lines
     ]
     return _written("page.html.j2", blocks, title=title, colour=palette(lines))
+
+
+def to_svg(chart: Chart | Bars, dark: bool = False) -> str:
+    """One chart as a picture of its own, in plain colours; empty where there is nothing to draw.
+
+    Style variables are replaced by their values: not every program that draws SVG knows them.
+    """
+    colour = palette(chart.lines if isinstance(chart, Chart) else ())
+    drawn = _environment().get_template("picture.svg.j2").render(c=chart, colour=colour).strip()
+    sheet = (Path(__file__).parent / "style.css.j2").read_text("utf8")
+    roots = re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
+    values = dict(re.findall(r"(--[a-z]+): (#[0-9a-f]{6})", "".join(roots if dark else roots[:1])))
+    lines = dict(re.findall(r"\.(s\d*) \{ --s: ([^;]+);", sheet))
+    unused = r"@media.*?\} \}|:root \{.*?\}|\.s\d* \{[^}]*\}|svg \{[^}]*\}"
+    rules = re.sub(unused, "", sheet, flags=re.DOTALL)
+    for name, value in lines.items():
+        rules += f".line.{name} {{ stroke: {value}; }} .band.{name} {{ fill: {value}; }}\n"
+    rules = re.sub(r"var\((--[a-z]+)\)", lambda m: values.get(m[1], "#808080"), rules)
+    rules = re.sub(r"var\((--[a-z]+)\)", lambda m: values.get(m[1], "#808080"), rules)
+    head, _, rest = drawn.partition(">")
+    size = f'width="{chart.width}" height="{chart.height}" xmlns="http://www.w3.org/2000/svg"'
+    paper = f'<rect width="100%" height="100%" fill="{values["--paper"]}"/>'
+    return f"{head} {size}><style>{rules}</style>{paper}{rest}" if drawn else ""
 
 
 def to_markdown(blocks: Sequence[Block]) -> str:
@@ -111,7 +134,7 @@ def _environment() -> Environment:
 
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=lambda name: name == "page.html.j2",
+        autoescape=lambda name: name is not None and not name.endswith(".md.j2"),
         undefined=StrictUndefined,
         finalize=lambda value: plain(value) if type(value) is str else value,
         trim_blocks=True,

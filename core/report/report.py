@@ -8,11 +8,6 @@ from typing import TYPE_CHECKING, Any
 from hyperllama.core.charts import (
     Block,
     Bullets,
-    Chart,
-    ChartAxis,
-    ChartLine,
-    ChartMark,
-    Charts,
     CodeBlock,
     Heading,
     Paragraph,
@@ -22,6 +17,7 @@ from hyperllama.core.charts import (
     to_markdown,
 )
 from hyperllama.core.evaluate.saving import versions
+from hyperllama.core.report.plots import progress, search_space
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
 from hyperllama.core.study import StudyState, TrialState
@@ -48,6 +44,7 @@ def report_blocks(study: ReportedStudy) -> list[Block]:
     best = study.state.winner
     if best is not None:
         blocks += [Heading("Progress"), progress(study)]
+        blocks += [Heading("What mattered"), *search_space(study)]
         blocks += _configuration(study, best)
         if best.reasoning.strip():
             who = best.proposer or "the proposer"
@@ -104,34 +101,6 @@ def _noise(state: StudyState) -> str:
         told = f" That is {side} noise (±{noise.margin:.2g}, from the differences between folds)."
     stop = advice_to_stop(state)
     return f"{told} {stop}" if stop else told
-
-
-def progress(study: ReportedStudy) -> Charts:
-    """Every trial as a mark and the best score so far as a line; the improvements in words.
-
-    The axis begins at three times the distance from the median to the best below the best, so that
-    a few very low scores do not press the rest together.
-    """
-    done = study.complete
-    values = sorted(t.value for t in done if t.value is not None)
-    best, middle = values[-1], values[len(values) // 2]
-    steps: list[tuple[float, float]] = []
-    words = []
-    for t in done:
-        if t.value is not None and (not steps or t.value > steps[-1][1]):
-            steps.append((t.number, t.value))
-            words.append(f"trial {t.number}: {number(t.value)}"
-                         + (f" ({t.proposer})" if t.proposer else ""))
-    steps.append((max(t.number for t in study.trials), best))
-    low = best - 3 * (best - middle) if best > middle else None
-    chart = Chart(
-        f"Best {study.problem.metric} so far, by trial",
-        [ChartLine("best so far", steps, step=True)],
-        [ChartMark(t.number, t.value, f"trial {t.number}: "
-                   + ("failed" if t.value is None else number(t.value))) for t in study.trials],
-        y=ChartAxis(study.problem.metric, low=low),
-    )
-    return Charts([chart], words)
 
 
 def _configuration(study: ReportedStudy, best: TrialState) -> list[Block]:

@@ -44,6 +44,15 @@ class ParameterAxis:
             value, low, high = math.log(value), math.log(low), math.log(high)
         return 0.5 if high <= low else min(1.0, max(0.0, (value - low) / (high - low)))
 
+    def value(self, share: float) -> float:
+        """The number at a place; among choices the position, 0 the first."""
+        if self.choices:
+            return share * len(self.ends) - 0.5
+        low, high = self.ends
+        if self.log:
+            return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+        return float(low + share * (high - low))
+
 
 def axes_of(state: StudyState) -> list[ParameterAxis]:
     """The hyperparameters that took more than one value, the most important first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from hyperllama.core.charts import (
+    Bars,
     Chart,
     ChartAxis,
     ChartLine,
@@ -16,6 +17,7 @@ from hyperllama.core.charts import (
     TableBlock,
     to_html,
     to_markdown,
+    to_svg,
 )
 
 FOREIGN = "<b> | \x1b[31m`x`"
@@ -39,6 +41,15 @@ def test_marks_and_lines_are_drawn_to_scale() -> None:
     assert (a[0] + b[0]) / 2 == c[0] and (a[1] + b[1]) / 2 == c[1] and a[1] > b[1]
     line = next(p for p in svg.iter("path") if p.get("class") == "line s s0")
     assert line.get("d") == f"M{a[0]} {a[1]}L{b[0]} {b[1]}"
+
+
+def test_a_chart_is_a_picture_of_its_own() -> None:
+    line = ChartLine("l", [(0, 1.0), (4, 3.0)], [0.5, 2.0], [1.5, 4.0])
+    for chart in (Chart("a & b", [line]), Bars("bars", [("<b>", 1.0, "60%"), ("c", 0.5, "30%")])):
+        light, dark = (to_svg(chart, dark) for dark in (False, True))
+        assert ElementTree.fromstring(light).get("width") == "760" and light != dark
+        assert "var(" not in light and "@media" not in light
+    assert to_svg(Chart("nothing")) == ""
 
 
 def test_marks_below_the_axis_and_failures_lie_at_its_edge() -> None:

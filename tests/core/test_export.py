@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
@@ -228,6 +229,30 @@ def told(tmp_path: Path) -> ReportedStudy:
     state = state_of(record.opened, *record.trials, failed)
     assert state.incumbent is not None
     return replace(record, state=replace(state, tested=IncumbentTested(state.incumbent, 0.75)))
+
+
+def test_the_report_draws_what_mattered(told: ReportedStudy) -> None:
+    """Charts of the search space, each mark with its trial under the pointer."""
+    rng = np.random.default_rng(3)
+    more = []
+    for number in range(4, 24):
+        config = told.problem.space.sample(rng)
+        score = 0.9 - 0.02 * abs(config["max_depth"] - 5) + rng.normal(0, 0.002)
+        curve = {"curve": [[1, 0.5], [5, 0.7], [9, 0.6]]}
+        more.append(TrialState(number, "gp", "complete", config, score, facts=curve))
+    page = report_html(with_trials(told, [*told.trials, *more]))
+    body = ElementTree.fromstring(page[page.index("<body>") : page.index("</html>")])
+    charts = {svg.findtext("title") or "": svg for svg in body.iter("svg")}
+    assert len(charts) > 5 and "Learning curves" in charts and "max_depth" in charts
+    bars = next(svg for title, svg in charts.items() if title.startswith("Importance"))
+    shares = [float((r.findtext("title") or "").split(": ")[1][:-1]) for r in bars.iter("rect")]
+    assert shares == sorted(shares, reverse=True) and 90 < sum(shares) < 110
+    told_marks = [c.findtext("title") or "" for c in charts["max_depth"].iter("circle")]
+    assert any(t.startswith("trial 7: ") and "max_depth=" in t for t in told_marks)
+    surface = next(svg for title, svg in charts.items() if title.startswith("What the GP expects"))
+    assert all((r.findtext("title") or "").endswith("or more") for r in surface.iter("rect"))
+    parallel = next(svg for title, svg in charts.items() if title.startswith("Parallel"))
+    assert len(list(parallel.iter("path"))) == 23
 
 
 def test_reports_escape_what_others_wrote(told: ReportedStudy) -> None:
