@@ -40,6 +40,7 @@ _NEWNS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 1 << 17, 1 << 27, 1 << 28, 1 << 29
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 4, 38, 24
 _NOSUID_NODEV = 2 | 4
 _POLL_S = 0.05
+_BOXED = __file__.startswith("/sandbox/")
 _MOST_ANSWER = 1 << 30
 _MESSAGE = 2000
 
@@ -184,7 +185,7 @@ def _watch(worker: int, answers: int, limits: dict[str, float]) -> tuple[bytes, 
         if left_s <= 0:
             return b"", "time", peak_mb
         ready = select.select([answers], [], [], min(_POLL_S, left_s))[0]
-        used_mb = _memory_mb()
+        used_mb = _memory_mb(worker)
         peak_mb = max(peak_mb, used_mb)
         if used_mb > limits["memory_mb"]:
             return b"", "memory", peak_mb
@@ -199,16 +200,28 @@ def _watch(worker: int, answers: int, limits: dict[str, float]) -> tuple[bytes, 
             return b"", "answer", peak_mb
 
 
-def _memory_mb() -> float:
-    """Main memory of every process here but the server and the guard, in MB."""
+def _memory_mb(worker: int) -> float:
+    """Main memory of every process here but the server and the guard, in MB.
+
+    Outside of bubblewrap others' processes are seen too: those of the worker's session count.
+    """
     own, total = {os.getpid(), os.getppid(), 1}, 0
     for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdecimal() and int(name) not in own:
+            if not _BOXED and _session(int(name)) != worker:
+                continue
             with contextlib.suppress(OSError, ValueError, IndexError):
                 with open(f"/proc/{name}/statm") as file:  # noqa: PTH123
                     fields = file.read().split()
                 total += int(fields[1]) - int(fields[2])
     return total * resource.getpagesize() / 2**20
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
 
 
 def _failure(why: str, status: int, peak_mb: float, limits: dict[str, float]) -> bytes:

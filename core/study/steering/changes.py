@@ -8,7 +8,7 @@ from typing import Any
 from hyperllama.core.errors import HyperLlamaError, SpaceError
 from hyperllama.core.events import StudySteered, TrialNoted, requests
 from hyperllama.core.programs.sandbox import INSTALL_HINT, sandbox_problem
-from hyperllama.core.programs.store import CHOICE
+from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.space import Config
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
@@ -80,7 +80,7 @@ class Changes:
     def complete(self, values: Mapping[str, Any]) -> tuple[Config, str]:
         """The whole configuration that some values stand for, and what is wrong with them."""
         if CHOICE in values:
-            return self._of_program(values)
+            return _of_program(self._record.programs, values)
         space = self._record.space
         for name, value in values.items():
             if name not in space:
@@ -89,14 +89,6 @@ class Changes:
             if not domain.contains(value):
                 return {}, f"{name} = {value!r} is outside; allowed: {domain.describe()}"
         return space.complete(values), ""
-
-    def _of_program(self, values: Mapping[str, Any]) -> tuple[Config, str]:
-        """The program and all of its values, or what is wrong with them."""
-        try:
-            _, complete = self._record.programs.trial(dict(values))
-        except HyperLlamaError as error:
-            return {}, error.message
-        return {CHOICE: values[CHOICE], **complete}, ""
 
     def _make(self, request: requests.Request) -> None:
         ranges = self._record.ranges
@@ -281,6 +273,15 @@ class Changes:
 
         self._record.emit(TrialNoted(number, text))
         self.write(f"note on trial {number}: {text or '(removed)'}", undo)
+
+
+def _of_program(programs: ProgramStore, values: Mapping[str, Any]) -> tuple[Config, str]:
+    """The program that values name, with all of its values; and what is wrong with them."""
+    try:
+        _, complete = programs.trial(dict(values))
+    except HyperLlamaError as error:
+        return {}, error.message
+    return {CHOICE: values[CHOICE], **complete}, ""
 
 
 def _described(ranges: Ranges, name: str) -> str:
