@@ -108,8 +108,9 @@ class Evaluator:
         self._classification = data.kind == "classification"
         self.scorer = get_scorer(data.metric)
         self.response = str(self.scorer._response_method)
-        self.programs: ProgramTrials | None = None
-        """Runs the programs that configurations may name; None where they cannot."""
+        layout = ColumnLayout.of(data.categorical, data.parts)
+        self._setting = FitSetting(data.kind, data.estimators, layout, 0, threads, self.response)
+        self.programs: ProgramTrials | None = None  # runs programs; None outside of studies
         self._weighs_scores = data.weights is not None and fitting.scores_with_weights(self.scorer)
         self.tune_rows, self.test_rows = hold_out(
             data.method, data.y, data.groups, data.times,
@@ -237,7 +238,7 @@ class Evaluator:
         train: Rows, scored: Rows, tally: Tally,
     ) -> FoldResult:
         if CHOICE in config:
-            return self._programs.fold(config, number, folds, train, scored)
+            return _of_studies(self.programs).fold(config, number, folds, train, scored)
         d = self.data
         x_scored, y_scored = d.x[scored], d.y[scored]
         started = time.perf_counter()
@@ -245,7 +246,7 @@ class Evaluator:
         f, pipeline, curve = self._fitted(config, seed, train, watch)
         bare = self._recipe(config, seed)[2]
         fitted = time.perf_counter()
-        score = self._score(pipeline, scored)
+        score = self.score(pipeline, scored)
         predicted = time.perf_counter()
         rounds = list(range(len(curve)))
         if number == 0 and not curve and bare and f.curve is not None:
@@ -302,21 +303,12 @@ class Evaluator:
 
     def _recipe(self, config: Config, seed: int) -> tuple[Family, Constructor, bool]:
         """See `trial_recipe`."""
-        d = self.data
-        columns = ColumnLayout.of(d.categorical, d.parts)
-        setting = FitSetting(d.kind, d.estimators, columns, seed, self.threads, self.response)
-        return trial_recipe(config, setting)
+        return trial_recipe(config, replace(self._setting, seed=seed))
 
-    def _score(self, pipeline: Any, rows: Rows) -> float:
+    def score(self, pipeline: Any, rows: Rows) -> float:
         """The metric on some rows, weighted where rows have weights and the metric takes them."""
         weights = {"sample_weight": self.data.weights_of(rows)} if self._weighs_scores else {}
         return float(self.scorer(pipeline, self.data.x[rows], self.data.y[rows], **weights))
-
-    @property
-    def _programs(self) -> ProgramTrials:
-        if self.programs is None:
-            raise TrialFailed("programs are run in studies only")
-        return self.programs
 
     def _set_apart(self, train: Rows) -> tuple[Rows, Rows]:
         """The part of a fold's training rows that is fitted, and the part that stops the fit."""
@@ -332,7 +324,7 @@ class Evaluator:
         if len(train) > wanted:
             train = train[evenly(y, min(wanted, TRAIN_ROWS), np.random.default_rng(0))]
         try:
-            score = self._score(pipeline, train)
+            score = self.score(pipeline, train)
         except ValueError:  # a class is missing among these few rows, or a metric's domain is left
             return None
         return score if math.isfinite(score) else None
@@ -347,9 +339,9 @@ class Evaluator:
             return None
         with _one_failure("on the test rows"):
             if CHOICE in config:
-                return self._programs.score(config, self.tune_rows, self.test_rows)
+                return _of_studies(self.programs).score(config, self.tune_rows, self.test_rows)
             _, pipeline, _ = self._fitted(config, seed, self.tune_rows)
-            score = self._score(pipeline, self.test_rows)
+            score = self.score(pipeline, self.test_rows)
         if not math.isfinite(score):
             raise _unscored(self.data, self.test_rows)
         return score
@@ -361,8 +353,7 @@ class Evaluator:
             TrialFailed: the fit raised.
         """
         if CHOICE in config:
-            raise TrialFailed("a program that was written by hand is not saved as a fitted "
-                              "pipeline: program.py builds it")
+            raise TrialFailed("a program is not saved as a fitted pipeline: program.py builds it")
         with _one_failure("on all rows"):
             return self._fitted(config, seed, np.arange(len(self.data.y)))[1]
 
@@ -374,6 +365,17 @@ def _unscored(data: Data, rows: Rows) -> TrialFailed:
         counts = np.bincount(data.y[rows], minlength=int(data.y.max()) + 1)
         lacks = f"of {len(rows)} rows the rarest class has {counts.min()}"
     return TrialFailed(f"on the test rows: {data.metric} has no value: {lacks}")
+
+
+def _of_studies(programs: ProgramTrials | None) -> ProgramTrials:
+    """What runs programs.
+
+    Raises:
+        TrialFailed: nothing does, outside of a study.
+    """
+    if programs is None:
+        raise TrialFailed("programs are run in studies only")
+    return programs
 
 
 @contextlib.contextmanager

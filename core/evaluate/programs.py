@@ -148,9 +148,8 @@ class ProgramTrials:
         return self._sandbox.fit(wanted, SandboxLimits(s.seconds, memory_mb))
 
     def _score(self, found: NDArray[Any], rows: Any) -> float:
-        d = self._evaluator.data
         model: Any = PredictedNumbers(found)
         if self._classes:
             kind = PredictedShares if self._wants == "predict_proba" else PredictedClasses
             model = kind(found, self._classes)
-        return float(self._evaluator.scorer(model, d.x[rows], d.y[rows]))
+        return self._evaluator.score(model, rows)

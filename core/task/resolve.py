@@ -91,6 +91,9 @@ def resolve(task: Task, table: Table) -> Problem:
     if task.programs.unsandboxed:
         warnings.append("programs are run without a sandbox: they can read files and use the "
                         "network")
+    if task.data.weights is not None and task.programs.kind is not None:
+        raise task.wrong("data.weights", "has no effect on whole pipelines",
+                         "leave it out, or [programs]")
     if task.early_stopping_rounds is not None and task.programs.kind is not None:
         raise task.wrong("early_stopping_rounds", "has no effect on whole pipelines",
                          "leave it out, or [programs]")

@@ -16,7 +16,6 @@ from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed
 from hyperllama.core.evaluate.pipeline import build_pipeline, built, imports, recipe, source
 from hyperllama.core.evaluate.results import Tally, thinned
 from hyperllama.core.evaluate.splits import hold_out, make_folds
-from hyperllama.core.evaluate.results import Tally, thinned
 
 ROWS = 240
 CATEGORICAL = (False, False, True, False)
