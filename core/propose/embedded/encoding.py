@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hyperllama.core.estimators import canonical_name, family
@@ -64,7 +65,8 @@ def encoded(space: SearchSpace, estimator: str, prefix: str = "") -> list[Encode
     """The free hyperparameters of a space whose names have the prefix, in its order.
 
     Those with a prior of their own are left out, unless there are no others: the models were not
-    trained on them.
+    trained on them. So are unknown names beyond those that a prompt can hold: they stay at their
+    default where the model proposes.
 
     Args:
         estimator: the family's name; "" if unknown.
@@ -74,9 +76,11 @@ def encoded(space: SearchSpace, estimator: str, prefix: str = "") -> list[Encode
     taken: set[int] = set()
     free = [p for p in space.free if not p.prior] or list(space.free)
     names = {p: p.name.removeprefix(prefix) for p in free if p.name.startswith(prefix)}
-    return [
-        _encoded(p, dialect.identity(aliases.get(name, name), taken)) for p, name in names.items()
-    ]
+    found = []
+    for p, name in names.items():
+        with suppress(ValueError):
+            found.append(_encoded(p, dialect.identity(aliases.get(name, name), taken)))
+    return found
 
 
 def header(estimator: str, setting: ProposerSetting, params: Sequence[EncodedParam]) -> list[int]:
