@@ -606,7 +606,9 @@ def test_compare_survives_a_kill(task: Path, capsys: pytest.CaptureFixture[str])
     assert "no process works on it" in capsys.readouterr().out
     assert run_command_line(["compare", "mine", "--last", "random"]) == 0
     assert run_command_line(["compare", "mine", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out.split("no process works on it\n")[-1])
+    said = capsys.readouterr()
+    assert "about " in said.err and "estimated from earlier comparisons" in said.err
+    told = json.loads(said.out.split("no process works on it\n")[-1])
     assert {r["contender"] for r in told["rows"]} == {"random", "tpe"}
     assert all(r["cells"] == 2 for r in told["rows"]) and not told["failed"]
     numbers = [

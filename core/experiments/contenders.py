@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,58 @@ def parse_contender(text: str, how: str = "llama") -> Contender:
     path = resolve_model(model or "embedded")
     label = (path.stem if name == how else f"{name}:{path.stem}") + label
     return Contender(label, name, str(path), _options(query))
+
+
+def without_copies(
+    contenders: Sequence[Contender], known: Sequence[Contender] = ()
+) -> tuple[list[Contender], list[tuple[str, str]]]:
+    """Contenders without those that another file of the same content makes already.
+
+    Files of one name in different folders are told apart by their folder. Only files of equal size
+    are read.
+
+    Args:
+        known: contenders of the comparison that these are added to.
+
+    Returns:
+        What is left, and (label of a copy, label of the one that is kept) pairs.
+
+    Raises:
+        ModelFileError: a model's file cannot be read.
+    """
+    kept: list[Contender] = []
+    copies: list[tuple[str, str]] = []
+    for contender in contenders:
+        every = {c.label: c for c in (*known, *kept)}
+        twin = next((c for c in every.values() if _same(c, contender)), None)
+        if twin is not None:
+            if twin.model != contender.model:
+                copies.append((contender.model, twin.label))
+            elif twin.label in {c.label for c in known}:
+                kept.append(twin)
+            continue
+        if contender.label in every:
+            folder = Path(contender.model).parent.name
+            contender = replace(contender, label=f"{contender.label} in {folder}")
+        kept.append(contender)
+    return kept, copies
+
+
+def _same(a: Contender, b: Contender) -> bool:
+    """Whether two contenders propose alike: the same proposer, options and model."""
+    if (a.proposer, dict(a.options)) != (b.proposer, dict(b.options)):
+        return False
+    if a.model == b.model:
+        return True
+    files = Path(a.model), Path(b.model)
+    try:
+        if files[0].stat().st_size != files[1].stat().st_size:
+            return False
+    except OSError:
+        return False  # whoever opens it says what is wrong
+    from hyperllama.models.gguf import file_sha256
+
+    return file_sha256(files[0]) == file_sha256(files[1])
 
 
 def parse_method(text: str) -> Contender:

@@ -209,6 +209,22 @@ class Comparison:
         return median(times) if times else None
 
 
+def metric_words(metrics: Mapping[str, str]) -> str:
+    """What the scores are, in one line: the metric, or which task has which; empty where unknown.
+
+    Args:
+        metrics: task -> metric.
+    """
+    tasks: dict[str, list[str]] = {}
+    for task, metric in metrics.items():
+        if metric:
+            tasks.setdefault(metric, []).append(task)
+    if len(tasks) == 1 and len(metrics) == sum(map(len, tasks.values())):
+        return f"scored by {next(iter(tasks))}"
+    parts = [f"{metric} ({', '.join(names)})" for metric, names in tasks.items()]
+    return f"scored by {'; '.join(parts)}" if parts else ""
+
+
 @lru_cache(maxsize=256)
 def _named_metric(file: Path) -> str:
     """The metric that a task file names; empty where it names none."""

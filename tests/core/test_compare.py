@@ -7,6 +7,7 @@ import html.parser
 import io
 import json
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from hyperllama.core.data import load_table
 from hyperllama.core.errors import EngineError, ModelFileError, SpaceError, StudyError
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.experiments.cache import KeptTrials, default_file
-from hyperllama.core.experiments.contenders import parse_contender
+from hyperllama.core.experiments.contenders import parse_contender, without_copies
 from hyperllama.core.experiments.figures.report import (
     report_csv,
     report_html,
@@ -53,11 +54,12 @@ from hyperllama.core.experiments.reading import (
 )
 from hyperllama.core.experiments.running.comparison import run_comparison
 from hyperllama.core.experiments.running.play import CellFile, PlayRules, play, waste
-from hyperllama.core.experiments.running.runner import RunProgress
+from hyperllama.core.experiments.running.runner import OpenedParts, RunProgress
 from hyperllama.core.experiments.running.study_task import KeptRunner, scores_on_test_rows
+from hyperllama.core.experiments.turns import ProposerTurns
 from hyperllama.core.space import Config
 from hyperllama.core.task import load_task, resolve
-from hyperllama.core.trials import Proposal
+from hyperllama.core.trials import Proposal, ProposerSetting
 from tests.core.fakes import SPACE, Drawn, FakeRunner
 from tests.small import TASK, write_task
 
@@ -163,6 +165,50 @@ def test_contenders_by_their_names() -> None:
                          ("nowhere.gguf", ModelFileError)):  # fmt: skip
         with pytest.raises(error):
             parse_contender(wrong)
+
+
+def test_identical_model_files_run_once_and_names_that_repeat_show_their_folder(
+    tmp_path: Path
+) -> None:
+    one, copy, other = (tmp_path / f / "small.gguf" for f in ("one", "copy", "other"))
+    for file, content in ((one, b"same"), (copy, b"same"), (other, b"else")):
+        file.parent.mkdir()
+        file.write_bytes(content)
+    kept, copies = without_copies([parse_contender(str(f)) for f in (one, copy, other)])
+    assert [c.label for c in kept] == ["small", "small in other"]
+    assert copies == [(str(copy), "small")]
+    asked = [parse_contender(f"{p}:{one}") for p in ("llama", "hybrid")]
+    assert len(without_copies(asked)[0]) == 2  # the same file in another part
+    added, copies = without_copies([parse_contender(str(copy))], kept)
+    assert added == [] and copies == [(str(copy), "small")]
+
+
+def test_a_model_is_asked_as_the_task_and_the_command_line_say(tmp_path: Path) -> None:
+    class Runner(FakeRunner):
+        def open(self) -> Any:
+            return problem
+
+    settings: list[ProposerSetting] = []
+
+    def make(setting: ProposerSetting) -> Drawn:
+        settings.append(setting)
+        return Drawn(0)
+
+    text = TASK + "\n[prompt]\nreasoning = false\nrecent = 7\n"
+    task = load_task(write_task(tmp_path / "work", text))
+    problem = resolve(task, load_table(task))
+    options = {"prompt": {"recent": 3}}
+    model = parse_contender("embedded-1m")
+    made = make_grid("asked", [model], [task.file or tmp_path], range(1), 2, options)
+    with closing(KeptTrials(tmp_path / "kept.sqlite")) as kept:
+        runner = KeptRunner(
+            made.task_file("quick"), kept, log=tmp_path / "log",
+            runner=Runner(lambda config: float(config["max_depth"] or 0)),
+        )  # fmt: skip
+        parts = OpenedParts(tasks={"quick": runner}, factories={model.label: make})
+        found = run_comparison("asked", opened=parts)
+    assert (settings[0].prompt.reasoning, settings[0].prompt.recent) == (False, 3)
+    assert found.metric_of("quick") == "accuracy" and found.cells[0].end["metric"] == "accuracy"
 
 
 def test_the_queue_is_kept_reordered_and_added_to(tmp_path: Path) -> None:
@@ -354,6 +400,20 @@ def test_the_statistics_are_what_their_docstrings_say() -> None:
     found = over_units(values, np.mean)
     assert found.value == 2.0 and found.low is not None and found.high is not None
     assert found.low == pytest.approx(0.8, abs=0.21) and found.high == pytest.approx(3.2, abs=0.21)
+
+
+def test_turns_of_the_model_and_of_the_gp_are_told_apart() -> None:
+    made = comparison(cells_of("model-a", "t", {0: [0.5, 0.6, 0.55, 0.7], 1: [0.5, 0.4, 0.5, 0.6]}))
+    for cell in made.cells:
+        turns = (("default", 0.0), ("llama", 2.0), ("gp", 0.1), ("gp", 0.1))
+        for trial, (by, took) in zip(cell.trials, turns, strict=True):
+            trial.update(proposer=by, ask_s=took)  # type: ignore[attr-defined]
+    found = experiment_figures(made)
+    assert found.turns["model-a"] == (
+        ProposerTurns("gp", 4, 2, 0.1), ProposerTurns("llama", 2, 1, 2.0)
+    )  # fmt: skip
+    said = "model-a: gp 4 proposals, 2 new bests, 0.1 s each; llama 2 proposals, 1 new best, 2 s"
+    assert said in report_text(found)
 
 
 def test_errors_are_losses_as_they_are() -> None:

@@ -19,19 +19,21 @@ from hyperllama.core.experiments.grid import (
     load_grid,
     make_grid,
 )
-from hyperllama.core.experiments.reading import cell_file
+from hyperllama.core.experiments.reading import cell_file, read_comparison
 from hyperllama.core.storage.folder import EVENTS
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.study import StudyState, TrialState
+from hyperllama.models.gguf import ModelFile
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content import sides, standing
+from hyperllama.tui.content.estimates import KnownSpeeds, known_speeds, left_by_contender
 from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.content.sides import Side
 from hyperllama.tui.dialogs.two_trials import describe_two
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.compare import Compare
 from hyperllama.tui.screens.comparisons import Comparisons
-from hyperllama.tui.screens.new_comparison import NewComparison
+from hyperllama.tui.screens.new_comparison import NewComparison, _model_options
 from hyperllama.tui.widgets.form.choice import Choice
 from hyperllama.tui.widgets.lists.comparisons import CellQueue
 from tests.small import TASK, write_task
@@ -91,6 +93,15 @@ async def until(pilot: Pilot[None], said: str, where: str = "") -> None:
             return
         await pilot.pause(0.02)
     raise AssertionError(text_of(pilot))
+
+
+async def refused(pilot: Pilot[None], said: str) -> None:
+    assert isinstance(pilot.app, HyperLlama)
+    for _ in range(200):
+        if any(said in report[2] for report in pilot.app.reports):
+            return
+        await pilot.pause(0.02)
+    raise AssertionError(pilot.app.reports)
 
 
 async def test_marked_studies_stand_side_by_side(tasks: list[TaskEntry]) -> None:
@@ -237,6 +248,20 @@ async def test_a_new_comparison_says_how_long_it_takes(
         await pilot.pause()
         assert isinstance(pilot.app.screen, NewComparison)
         screen.query_one("#f-seeds", Input).value = "1"
+        screen.query_one("#f-name", Input).value = "sizes"
+        await pilot.pause()
+        assert "a comparison has this name already" in text_of(pilot)
+        screen.query_one("#f-name", Input).value = "mine"
+        tasks_field, twin = screen.query_one("#f-tasks", Choice), tmp_path / "twin.toml"
+        twin.write_text(task.read_text("utf8"), "utf8")
+        tasks_field.choose((str(task), str(twin)))
+        await pilot.press("ctrl+s")
+        await refused(pilot, "two tasks are called 'quick'")
+        assert screen is pilot.app.screen  # the form stays, with what was filled in
+        assert screen.query_one("#f-name", Input).value == "mine"
+        assert tasks_field.value == (str(task), str(twin))
+        tasks_field.choose((str(task),))
+        screen.query_one("#f-name", Input).value = "comparison-1"
         await pilot.press("ctrl+s")
         await until(pilot, "comparison-1")
         assert {c.contender for c in load_grid("comparison-1").cells} == {"random", "tpe"}
@@ -372,6 +397,25 @@ async def test_the_curves_are_drawn_over_seconds_too(sizes: str, tasks: list[Tas
         assert "Best so far over seconds" in text
         below = next(line for line in text.splitlines() if "seconds" in line and "over" not in line)
         assert "10" in below or "10" in text.splitlines()[text.splitlines().index(below) - 1]
+
+
+def test_what_is_left_is_estimated_by_contender(sizes: str) -> None:
+    """From medians of what was run: 0.5 s a proposal, 2 s a trial of that task, or of all."""
+    speeds = known_speeds()
+    assert speeds.asks == {"random": 0.5, "small": 0.5}
+    assert speeds.trains == {"quick": 2.0, "": 2.0}
+    left = left_by_contender(read_comparison(sizes), speeds)
+    assert left == {"random": 8 * 2.5, "small": 7 * 2.5}  # both seeds of the slow task
+    assert speeds.seconds("new", "", "quick") == 2.1
+    assert KnownSpeeds().basis.startswith("a guess")
+
+
+def test_models_of_one_name_show_their_folders(two_models: list[ModelFile]) -> None:
+    first, *_ = two_models
+    other = replace(first, path=Path("/other") / first.path.name)
+    labels = [label for _, label, _ in _model_options([first, other, two_models[1]])]
+    assert labels == ["hyperllama-1m in models", "hyperllama-1m in other",
+                      "Qwen2.5-1.5B-Instruct-Q4_K_M"]  # fmt: skip
 
 
 def test_what_differs_comes_first() -> None:

@@ -9,10 +9,10 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from hyperllama.tui.cli.options import add_model_options, positive
+from hyperllama.tui.cli.options import add_model_options, positive, prompt_from
 
 if TYPE_CHECKING:
-    from hyperllama.core.experiments.grid import Cell, Contender
+    from hyperllama.core.experiments.grid import Cell
     from hyperllama.core.experiments.reading import Comparison
     from hyperllama.core.experiments.running.runner import RunProgress
     from hyperllama.tui.cli.progress_line import ProgressLine
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _prepare(arguments: argparse.Namespace) -> str:
     """Make the comparison, or add to it; its name."""
     from hyperllama.core.errors import SpaceError
-    from hyperllama.core.experiments.contenders import parse_contender
+    from hyperllama.core.experiments.contenders import parse_contender, without_copies
     from hyperllama.core.experiments.grid import (
         BASELINES,
         FILE,
@@ -110,10 +110,10 @@ def _prepare(arguments: argparse.Namespace) -> str:
         texts += [b for b in arguments.baselines.split(",") if b]
     elif old is None:
         texts = [*BASELINES, *texts]
-    contenders: dict[str, Contender] = {}
-    for text in texts:
-        contender = parse_contender(text, arguments.how)
-        contenders[contender.label] = contender
+    known = old.contenders if old is not None else ()
+    contenders, copies = without_copies([parse_contender(t, arguments.how) for t in texts], known)
+    for copy, kept in copies:
+        print(f"{copy} is the same file as {kept}: it runs once", file=sys.stderr)
     if not contenders and old is None:
         raise SpaceError("nothing to compare", "--models MODEL ..., or --baselines tpe,gp")
     seeds = range(arguments.seeds or (len(old.seeds) if old is not None else 3))
@@ -121,10 +121,11 @@ def _prepare(arguments: argparse.Namespace) -> str:
     options = {
         "threads": arguments.threads, "gpu_layers": arguments.gpu_layers,
         "context_length": arguments.context, "temperature": arguments.temperature,
+        "prompt": prompt_from(arguments.prompt),
     }  # fmt: skip
     given = {k: v for k, v in options.items() if v is not None}
     files = [find_task(t) for t in arguments.tasks]
-    return make_grid(name, list(contenders.values()), files, seeds, budget, given).name
+    return make_grid(name, contenders, files, seeds, budget, given).name
 
 
 def _free_name() -> str:
@@ -243,6 +244,7 @@ def _run(name: str, as_json: bool) -> int:
     from hyperllama.tui.cli.progress_line import ProgressLine
     from hyperllama.tui.cli.session import ALL_FAILED, Signals
 
+    _say_estimate(name)
     line = ProgressLine()
     with Signals() as signals:
         try:
@@ -257,6 +259,21 @@ def _run(name: str, as_json: bool) -> int:
         print(f"stopped; go on with: hyperllama compare {name}", file=sys.stderr)
         return 128 + signals.received
     return code if any(c.state == "done" for c in found.cells) else ALL_FAILED
+
+
+def _say_estimate(name: str) -> None:
+    """How long each contender will take, before anything runs."""
+    from hyperllama.core.experiments.reading import read_comparison
+    from hyperllama.core.text import plain
+    from hyperllama.tui.content.estimates import known_speeds, left_by_contender
+    from hyperllama.tui.text.wording import duration
+
+    speeds = known_speeds()
+    left = left_by_contender(read_comparison(name), speeds)
+    if left:
+        each = ", ".join(f"{plain(label)} {duration(s)}" for label, s in left.items())
+        total = duration(sum(left.values()))
+        print(f"about {total}: {each} ({speeds.basis})", file=sys.stderr)
 
 
 def _show(line: ProgressLine, progress: RunProgress) -> None:

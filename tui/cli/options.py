@@ -20,12 +20,6 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--model", metavar="NAME|PATH", help="a GGUF file (default: embedded)")
     _add_engine(group)
-    group.add_argument(
-        "--prompt",
-        action="append",
-        metavar="NAME=VALUE",
-        help="how a chat model is asked: history=chat, reasoning=no, ... (see the README)",
-    )
     group = parser.add_argument_group("how long")
     group.add_argument("--budget", type=positive, metavar="N", help="trials in all")
     group.add_argument("--minutes", type=_minutes, metavar="M", help="minutes in all")
@@ -79,6 +73,12 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
         help="context length in tokens (0: the model's)",
     )
     group.add_argument("--temperature", type=_temperature, metavar="T", help="of the values")
+    group.add_argument(
+        "--prompt",
+        action="append",
+        metavar="NAME=VALUE",
+        help="how a chat model is asked: history=chat, reasoning=no, ... (see the README)",
+    )
 
 
 def options_from(arguments: argparse.Namespace) -> Options:
@@ -96,11 +96,11 @@ def options_from(arguments: argparse.Namespace) -> Options:
         context_length=arguments.context,
         temperature=arguments.temperature,
         confirm=arguments.confirm,
-        prompt=_prompt(arguments.prompt),
+        prompt=prompt_from(arguments.prompt),
     )
 
 
-def _prompt(texts: list[str] | None) -> dict[str, Any] | None:
+def prompt_from(texts: list[str] | None) -> dict[str, Any] | None:
     """The prompt options given; a folder by its whole path."""
     from hyperllama.core.task.prompt_options import read_options
 

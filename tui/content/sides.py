@@ -11,6 +11,7 @@ from typing import Any
 
 from hyperllama.core.evaluate.results import std
 from hyperllama.core.experiments.reading import CellFacts, Comparison
+from hyperllama.core.experiments.turns import ProposerTurns, turns_of
 from hyperllama.core.study import StudyState
 from hyperllama.core.trials.noise import study_noise
 
@@ -38,6 +39,7 @@ class Side:
         folds, default_folds: scores of a study's winner, and of its default, on each fold.
         scored_share: share of its rows that a fold scores; 0 where unknown.
         beyond_noise: whether the gain is more than luck; None: cannot tell.
+        turns: who made the proposals.
         confirmed: a study's gain on fresh folds, 0.0 where the default stayed the winner; None
             where it was not confirmed.
     """
@@ -64,6 +66,7 @@ class Side:
     scored_share: float = 0.0
     beyond_noise: bool | None = None
     confirmed: float | None = None
+    turns: tuple[ProposerTurns, ...] = ()
     spent: tuple[tuple[float, ...], ...] = ()
 
     @property
@@ -227,6 +230,7 @@ def _contender(
         asked_s=_mean([sum(float(t["ask_s"]) for t in c.asked) for c in cells]),
         seeds=tuple(c.cell.seed for c in cells),
         beyond_noise=_beyond_noise(cells),
+        turns=turns_of(cells),
         spent=tuple(tuple(accumulate(map(_seconds, c.trials))) for c in cells),
         train_s=_mean([t["seconds"] for c in cells for t in c.trials]),
         repeated=sum(int(t.get("repeated") or 0) for t in asked) / replies if replies else None,

@@ -111,6 +111,9 @@ def verdict(sides: Sequence[Side]) -> tuple[str, list[str]]:
             f"{100 * share:.0f} % of the time of {_name(best)} goes into proposals, the rest into "
             "training."
         )
+    for side in scored:
+        if len(side.turns) > 1:
+            told.append(f"{_name(side)}: {'; '.join(turn.words() for turn in side.turns)}.")
     memory = [s.memory_mb for s in others if s.memory_mb]
     if best.memory_mb and memory and best.memory_mb > 1.2 * min(memory):
         least = min(memory)

@@ -15,7 +15,6 @@ from textual.containers import Container, Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.experiments import grid
 from hyperllama.core.experiments.reading import Comparison, all_comparisons
 from hyperllama.tui import actions
@@ -136,15 +135,10 @@ class Comparisons(BaseScreen[None]):
         plan = await self.interface.ask_screen("new comparison")
         if plan is None:
             return
-        try:
-            made = await asyncio.to_thread(plan.make)
-        except HyperLlamaError as error:
-            self.interface.report_error(error)
-            return
         self.query_one(ComparisonList).set_reactive(Rows.cursor, 0)
         self.refresh_comparisons()
         if plan.start:
-            await self._run(made.name)
+            await self._run(plan.name)
 
     def action_back(self) -> None:
         self.dismiss(None)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -15,18 +16,22 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from hyperllama.core.experiments.grid import ExperimentGrid, comparison_names
-from hyperllama.core.experiments.reading import all_comparisons
+from hyperllama.core.errors import HyperLlamaError
+from hyperllama.core.experiments.grid import comparison_names
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
 from hyperllama.tui.content import library
-from hyperllama.tui.preferences import settings
+from hyperllama.tui.content.estimates import KnownSpeeds, known_speeds, label_of
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.text import wording
 from hyperllama.tui.widgets.form.choice import Choice
 from hyperllama.tui.widgets.form.lines import FormField, FormLine
 from hyperllama.tui.widgets.sheet import bar
 
+if TYPE_CHECKING:
+    from hyperllama.models.gguf import ModelFile
+
+_LONGEST_NAME = 60
 _BASELINES = ("random", "tpe", "gp", "cmaes")
 _HOW = (
     ("hybrid", "hybrid", "the model begins, a Gaussian process continues"),
@@ -37,11 +42,10 @@ _FIELDS = (
     FormField(("how",), "used as", "choice", "what a model does"),
     FormField(("baselines",), "baselines", "choices", "proposers without a model", "none"),
     FormField(("tasks",), "tasks", "choices", "what they are compared on", "none"),
-    FormField(("seeds",), "seeds", "integer", "each shuffles the folds differently", "3"),
+    FormField(("seeds",), "seeds", "integer", "other proposals each, on the same folds", "3"),
     FormField(("budget",), "trials", "integer", "of each cell", "20"),
     FormField(("name",), "name", "text", "of the comparison"),
 )
-_PROMPT_TOKENS, _REPLY_TOKENS = 600, 60  # of a proposal, when nothing was measured yet
 
 
 @dataclass(frozen=True)
@@ -60,17 +64,22 @@ class ComparisonPlan:
     def trials(self) -> int:
         return len(self.contenders) * len(self.tasks) * self.seeds * self.budget
 
-    def make(self) -> ExperimentGrid:
-        """Write its queue; task files are read and checked. Raises HyperLlamaError."""
-        from hyperllama.core.experiments.contenders import parse_contender
+    def make(self) -> list[tuple[str, str]]:
+        """Write its queue; task files are read and checked. Raises HyperLlamaError.
+
+        Returns (file, contender that is the same file and runs in its place) pairs.
+        """
+        from hyperllama.core.experiments.contenders import parse_contender, without_copies
         from hyperllama.core.experiments.grid import make_grid
 
-        contenders = [parse_contender(text, self.how) for text in self.contenders]
-        return make_grid(self.name, contenders, self.tasks, range(self.seeds), self.budget)
+        every = [parse_contender(text, self.how) for text in self.contenders]
+        contenders, copies = without_copies(every)
+        make_grid(self.name, contenders, self.tasks, range(self.seeds), self.budget)
+        return copies
 
 
 class NewComparison(BaseScreen["ComparisonPlan | None"]):
-    """Seven fields, and an estimate of the time."""
+    """Seven fields, and an estimate of the time; returns the plan once its queue is written."""
 
     WHERE = "new_comparison"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("new_comparison")]
@@ -83,7 +92,7 @@ of the models; nothing that was trained before on the same folds is trained agai
 
     def __init__(self) -> None:
         super().__init__()
-        self._speeds: dict[str, float] = {}
+        self._speeds = KnownSpeeds()
 
     def compose(self) -> ComposeResult:
         yield Static(Content.styled("New comparison", "bold $primary"), id="compare-title")
@@ -109,14 +118,10 @@ of the models; nothing that was trained before on the same folds is trained agai
     async def _find_models(self) -> None:
         from hyperllama.models.gguf import find_models
 
-        found, self._speeds = await asyncio.to_thread(lambda: (find_models(), _known_speeds()))
+        found, self._speeds = await asyncio.to_thread(lambda: (find_models(), known_speeds()))
         if self.is_mounted:
             self._choice("models").offer(
-                [
-                    (str(m.path), m.path.stem, wording.size(m.size_bytes))
-                    for m in found
-                    if not m.problem
-                ]
+                _model_options([m for m in found if not m.problem])
             )
             self.refresh_told()
 
@@ -133,9 +138,8 @@ of the models; nothing that was trained before on the same folds is trained agai
         told = Content.styled("Mark contenders and tasks; enter lists them.", "$dim")
         if plan is not None and plan.trials:
             cells = len(plan.contenders) * len(plan.tasks) * plan.seeds
-            seconds, how = self._estimate(plan)
-            total = sum(seconds.values())
-            time = f"about {wording.duration(total)}, {how}" if total else how
+            seconds = self._estimate(plan)
+            time = f"about {wording.duration(sum(seconds.values()))}, {self._speeds.basis}"
             told = Content("\n").join(
                 [
                     Content.assemble(
@@ -158,8 +162,10 @@ of the models; nothing that was trained before on the same folds is trained agai
             else:
                 numbers[name] = int(text)
         name = self.query_one("#f-name", Input).value.strip()
-        if not name or "/" in name or name in comparison_names():
-            wrong["name"] = "a name that no comparison has yet, without /"
+        if not name or "/" in name or name.startswith((".", "-")) or len(name) > _LONGEST_NAME:
+            wrong["name"] = f"1 to {_LONGEST_NAME} characters without /, the first no . or -"
+        elif name in comparison_names():
+            wrong["name"] = "a comparison has this name already"
         if wrong:
             return None, wrong
         models = [v for v in self._choice("models").value if v]
@@ -177,25 +183,21 @@ of the models; nothing that was trained before on the same folds is trained agai
         )
         return plan, {}
 
-    def _estimate(self, plan: ComparisonPlan) -> tuple[dict[str, float], str]:
-        """(seconds by contender, what the estimate is from)."""
-        trained = self._speeds.get("train")
-        seconds: dict[str, float] = {}
-        for contender in plan.contenders:
-            ask: float | None = self._speeds.get(f"ask {Path(contender).stem}")
-            if ask is None and "/" in contender:
-                speed = settings.of_model(contender).speed
-                if speed:
-                    ask = _PROMPT_TOKENS / speed["read"] + _REPLY_TOKENS / speed["write"]
-            trials = len(plan.tasks) * plan.seeds * plan.budget
-            seconds[contender] = trials * ((ask or 0.1) + (trained or 1.0))
-        if trained is None:
-            return seconds, "a guess: one second per trial; no comparison was run yet"
-        return seconds, "estimated from earlier comparisons"
+    def _estimate(self, plan: ComparisonPlan) -> dict[str, float]:
+        """Seconds by contender."""
+        names = {path: name for path, name, _ in self._choice("tasks").options}
+        tasks = [names.get(str(task), task.stem) for task in plan.tasks]
+        times = plan.seeds * plan.budget
+        return {
+            c: times * sum(
+                self._speeds.seconds(label_of(c), c if "/" in c else "", task) for task in tasks
+            )
+            for c in plan.contenders
+        }  # fmt: skip
 
     def _shares(self, seconds: dict[str, float]) -> list[Content]:
         """A bar a contender: its part of the time."""
-        names = {c: plain(Path(c).stem if "/" in c else c) for c in seconds}
+        names = {c: plain(label_of(c)) for c in seconds}
         name_cells = min(30, max(map(len, names.values())))
         cells = max(8, min(48, self.size.width - name_cells - 16))
         longest = max(seconds.values())
@@ -226,7 +228,20 @@ of the models; nothing that was trained before on the same folds is trained agai
             self.interface.report("warning", f"Mark at least one of the {missing} first.")
             self._choice(missing).focus()
         else:
-            self.dismiss(plan)
+            self._make(plan)
+
+    @work(group="make", exclusive=True)
+    async def _make(self, plan: ComparisonPlan) -> None:
+        """Write the queue; what is refused leaves the form as it is filled in."""
+        try:
+            copies = await asyncio.to_thread(plan.make)
+        except HyperLlamaError as error:
+            self.interface.report_error(error)
+            return
+        for file, kept in copies:
+            said = f"{plain(file)} is the same file as {plain(kept)}: it runs once."
+            self.interface.report("info", said)
+        self.dismiss(plan)
 
     @on(Input.Submitted)
     def _next_field(self) -> None:
@@ -236,23 +251,22 @@ of the models; nothing that was trained before on the same folds is trained agai
         self.dismiss(None)
 
 
+def _model_options(models: Sequence[ModelFile]) -> list[tuple[str, str, str]]:
+    """Models to choose from; those with one name show their folders."""
+    names = Counter(m.path.stem for m in models)
+    return [
+        (
+            str(m.path),
+            m.path.stem if names[m.path.stem] == 1 else f"{m.path.stem} in {m.path.parent.name}",
+            wording.size(m.size_bytes),
+        )
+        for m in models
+    ]
+
+
 def _free_name() -> str:
     taken = set(comparison_names())
     number = 1
     while f"comparison-{number}" in taken:
         number += 1
     return f"comparison-{number}"
-
-
-def _known_speeds() -> dict[str, float]:
-    """Median seconds of a trial ("train") and of a contender's proposal ("ask NAME"), so far."""
-    asks: dict[str, list[float]] = {}
-    trains: list[float] = []
-    for found in all_comparisons():
-        for facts in found.cells:
-            for trial in facts.asked:
-                asks.setdefault(f"ask {plain(facts.cell.contender)}", []).append(trial["ask_s"])
-                if not trial["known"]:
-                    trains.append(trial["seconds"])
-    known = {name: median(values) for name, values in asks.items()}
-    return {**known, "train": median(trains)} if trains else known

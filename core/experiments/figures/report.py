@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, median
@@ -38,7 +38,7 @@ from hyperllama.core.experiments.figures.writing import (
     to_text,
     write_files,
 )
-from hyperllama.core.experiments.reading import Comparison
+from hyperllama.core.experiments.reading import Comparison, metric_words
 
 _EXPLAINED = (
     "rank: mean rank over the tasks, 1 is best; gains: share of the loss saved, in percent, "
@@ -119,27 +119,15 @@ def _blocks(found: ExperimentFigures) -> list[Block]:
     if not found.rows:
         blocks.append(Paragraph("no results yet: no cell is finished"))
     blocks.append(Bullets([p.words() for p in found.pairs]))
+    blocks.append(Bullets([
+        f"{label}: {'; '.join(turn.words() for turn in turns)}"
+        for label, turns in found.turns.items()
+    ]))  # fmt: skip
     blocks += [Paragraph(f"note: {n}") for n in found.notes]
     blocks += [
         Paragraph(f"failed: {c} on {t}, seed {s}: {e}") for c, t, s, e in found.failed[:10]
     ]
     return blocks
-
-
-def metric_words(metrics: Mapping[str, str]) -> str:
-    """What the scores are, in one line: the metric, or which task has which; empty where unknown.
-
-    Args:
-        metrics: task -> metric.
-    """
-    tasks: dict[str, list[str]] = {}
-    for task, metric in metrics.items():
-        if metric:
-            tasks.setdefault(metric, []).append(task)
-    if len(tasks) == 1 and len(metrics) == sum(map(len, tasks.values())):
-        return f"scored by {next(iter(tasks))}"
-    parts = [f"{metric} ({', '.join(names)})" for metric, names in tasks.items()]
-    return f"scored by {'; '.join(parts)}" if parts else ""
 
 
 def _count(n: int, noun: str) -> str:

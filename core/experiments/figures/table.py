@@ -11,6 +11,7 @@ from hyperllama.core.experiments.figures.references import TaskReference
 from hyperllama.core.experiments.figures.rows import ContenderPair, ContenderRow
 from hyperllama.core.experiments.figures.statistics import FEWEST_SEEDS, holm
 from hyperllama.core.experiments.reading import Comparison
+from hyperllama.core.experiments.turns import ProposerTurns, turns_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class ExperimentFigures:
         by: "seed", "problem" or "run"; see `contest`.
         against: "same": random search with the same start; "plain": without the default.
         failed: (contender, task, seed, error) of cells that failed.
+        turns: contender -> who made its proposals, where that is more than one proposer.
         limits: (start, at) -> gain over random search of the optimum itself, where it is known.
         notes: plain text.
     """
@@ -38,6 +40,7 @@ class ExperimentFigures:
     by: str
     against: str
     failed: tuple[tuple[str, str, int, str], ...]
+    turns: Mapping[str, tuple[ProposerTurns, ...]] = field(default_factory=dict)
     limits: Mapping[tuple[str, int], Sequence[float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -84,8 +87,21 @@ def experiment_figures(
     return ExperimentFigures(
         comparison.grid.name, tuple(rows), tuple(found), tuple(references),
         {t: comparison.metric_of(t) for t in references}, comparison.grid.seeds, by,
-        against, failed, limits, tuple(_notes(comparison, references, by)),
+        against, failed, _turns(comparison), limits, tuple(_notes(comparison, references, by)),
     )  # fmt: skip
+
+
+def _turns(comparison: Comparison) -> dict[str, tuple[ProposerTurns, ...]]:
+    """Of the contenders whose proposals more than one proposer made, in whole cells."""
+    found = {}
+    for contender in comparison.grid.contenders:
+        turns = turns_of(
+            c for c in comparison.cells
+            if c.cell.contender == contender.label and c.state == "done"
+        )  # fmt: skip
+        if len(turns) > 1:
+            found[contender.label] = turns
+    return found
 
 
 def _corrected(pairs: Sequence[ContenderPair]) -> list[ContenderPair]:

@@ -40,6 +40,7 @@ from hyperllama.core.experiments.running.study_task import KeptRunner
 from hyperllama.core.experiments.running.workers import Workers
 from hyperllama.core.storage.folder import Lock, holder, write_atomically
 from hyperllama.core.study.options import Options, engine_settings
+from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Proposer
 
 T = TypeVar("T")
@@ -301,9 +302,11 @@ class CellPlayer:
         if isinstance(task, KeptRunner):
             known = Options.__dataclass_fields__.keys() & grid.options.keys()
             options = Options(**{k: grid.options[k] for k in known})
+            prompt = {**task.problem.task.prompt, **(options.prompt or {})}
             setting = replace(
                 setting, temperature=options.temperature, log=grid.folder / "engine.log",
                 engine=engine_settings(options) if contender.model else None,
+                prompt=PromptOptions.of(prompt),
             )  # fmt: skip
         make = self._opened.factories.get(contender.label)
         return make(setting) if make is not None else make_proposer_of(contender, setting)

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from textual.content import Content
 
-from hyperllama.core.experiments.reading import Comparison
+from hyperllama.core.experiments.reading import Comparison, metric_words
 from hyperllama.core.text import plain
 from hyperllama.tui.text import wording
 from hyperllama.tui.text.glyphs import Glyphs
@@ -42,7 +42,8 @@ def standing_lines(
             width,
         ),
         Content(""),
-        heading("Best score so far, mean over the seeds"),
+        heading("Best score, mean over the finished seeds"),
+        *words(plain(_metrics(found)), width, "$dim"),
         *_matrix(found, width, glyphs),
         Content(""),
         heading("A proposal takes"),
@@ -58,14 +59,18 @@ def standing_lines(
 
 
 def _mean(found: Comparison, contender: str, task: str) -> float | None:
-    """Mean best value over the seeds that were begun."""
+    """Mean best value over the seeds that are finished."""
     values = [
         v
         for c in found.cells
-        if c.cell.contender == contender and c.cell.task == task
+        if c.cell.contender == contender and c.cell.task == task and c.state == "done"
         if (v := c.best_after(found.grid.budget)) is not None
     ]
     return fmean(values) if values else None
+
+
+def _metrics(found: Comparison) -> str:
+    return metric_words({task: found.metric_of(task) for task in found.grid.tasks})
 
 
 def _matrix(found: Comparison, width: int, glyphs: Glyphs) -> Lines:
