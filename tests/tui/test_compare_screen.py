@@ -403,7 +403,7 @@ def test_what_is_left_is_estimated_by_contender(sizes: str) -> None:
     """From medians of what was run: 0.5 s a proposal, 2 s a trial of that task, or of all."""
     speeds = known_speeds()
     assert speeds.asks == {"random": 0.5, "small": 0.5}
-    assert speeds.trains == {"quick": 2.0, "": 2.0}
+    assert speeds.trains == {"quick": 2.0, "slow": 2.0, "": 2.0}
     left = left_by_contender(read_comparison(sizes), speeds)
     assert left == {"random": 8 * 2.5, "small": 7 * 2.5}  # both seeds of the slow task
     assert speeds.seconds("new", "", "quick") == 2.1

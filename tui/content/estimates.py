@@ -54,6 +54,7 @@ def known_speeds() -> KnownSpeeds:
         for facts in found.cells:
             for trial in facts.asked:
                 asks.setdefault(facts.cell.contender, []).append(trial["ask_s"])
+            for trial in facts.trials:
                 if not trial["known"]:
                     for task in (facts.cell.task, ""):
                         trains.setdefault(task, []).append(trial["seconds"])
