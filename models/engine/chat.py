@@ -1,32 +1,76 @@
 """Chat messages to the text a model was trained on, by the template in its file.
 
-The template is a program from an untrusted file: it runs in jinja2's sandbox, in the engine's
-process, within limits of time and size. One that fails is replaced by a ChatML-like layout.
+The template is a program from an untrusted file: it runs in a process of its own
+(`template_process`), within limits of time and memory. One that fails, or that loses a part of the
+conversation, is replaced by a ChatML-like layout, and not tried again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import json
+import os
 import re
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from hyperllama.models.errors import EngineError
+from hyperllama.models.errors import ChildDied, EngineError
+from hyperllama.models.process.child import Child, ChildError
+from hyperllama.models.process.command import python_argv
 
-LONGEST_TEMPLATE = 256 * 1024
-LONGEST_TEXT = 16 * 1024 * 1024
-LIMIT_S = 3.0
-TODAY = datetime.datetime(2025, 1, 1)
-"""Some templates write the date; a study replays exactly, so theirs is always the same."""
-
+_PROCESS = "hyperllama.models.engine.template_process"
 _CONTROL = re.compile(r"<(?=\|[^|>\n]{1,40}\|>|/?s>|(?:start|end)_of_turn>)")
 
 Message = Mapping[str, str]
+
+
+class OutOfLimits(ValueError):
+    """A template's process was ended by the kernel: it is not tried in another form."""
+
+
+class TemplateRenderer:
+    """Runs chat templates in a process of its own, which is started when the first one is."""
+
+    def __init__(self) -> None:
+        self._child: Child | None = None
+        self._refused: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Start the process, so that it is ready when the first template is to be rendered."""
+        if self._child is None or not self._child.alive:
+            log = Path(os.devnull)
+            self._child = Child(python_argv(_PROCESS), name="the template's process", log=log)
+
+    def run(self, template: str, messages: Sequence[Message], names: Mapping[str, Any]) -> str:
+        """The text that a template makes of a conversation.
+
+        Raises:
+            ValueError: it failed, ran out of its limits, or did so before.
+        """
+        if template in self._refused:
+            raise ValueError(self._refused[template])
+        try:
+            self.start()
+            assert self._child is not None
+            fields = {"template": template, "messages": list(messages), "names": dict(names)}
+            return str(self._child.call("render", fields)["done"])
+        except ChildError as error:
+            raise ValueError(error.message) from error
+        except ChildDied as error:
+            raise OutOfLimits("it takes too much time or memory") from error
+
+    def refuse(self, template: str, why: str) -> None:
+        """Do not run a template again."""
+        self._refused[template] = why
+
+    def close(self) -> None:
+        """End the process. Idempotent."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+
+RENDERER = TemplateRenderer()
 
 
 def render(
@@ -65,15 +109,30 @@ def render(
     complaint = ""
     for attempt in (clean, merged(clean)):
         try:
-            text = _run(template, attempt, names)
-        except Exception as e:  # an untrusted program may raise anything
-            complaint = f"{type(e).__name__}: {e}"
+            text = RENDERER.run(template, attempt, names)
+        except ValueError as error:
+            complaint = str(error)
+            if isinstance(error, OutOfLimits):
+                break
             continue
-        if all(m["content"].strip() in text for m in attempt if m["role"] == "system"):
+        if _keeps(text, attempt):
             return text
-        complaint = "it leaves the system message out"
+        complaint = "it leaves a part of the conversation out"
+    RENDERER.refuse(template, complaint)
     print(f"the model's chat template is not used: {complaint}"[:500], file=sys.stderr, flush=True)
     return chatml(clean, add_generation_prompt)
+
+
+def _keeps(text: str, messages: Sequence[Message]) -> bool:
+    """Whether what the system and the user said stands in the text, in its order. Templates may
+    shorten what the model said."""
+    at = 0
+    for said in (m["content"].strip() for m in messages if m["role"] != "assistant"):
+        at = text.find(said, at)
+        if at < 0:
+            return False
+        at += len(said)
+    return True
 
 
 def chatml(messages: Sequence[Message], add_generation_prompt: bool) -> str:
@@ -91,76 +150,3 @@ def merged(messages: Sequence[Message]) -> list[dict[str, str]]:
             m["content"] = f"{system}\n\n{m['content']}"
             return rest
     return [{"role": "user", "content": system}, *rest] if system else rest
-
-
-def _run(source: str, messages: Sequence[Message], names: Mapping[str, Any]) -> str:
-    import jinja2
-    from jinja2.ext import Extension, loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class GenerationTag(Extension):
-        """{% generation %} marks what training learns from; it is ignored here."""
-
-        tags = {"generation"}  # noqa: RUF012
-
-        def parse(self, parser: Any) -> Any:
-            next(parser.stream)
-            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-    class Sandbox(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset({"*", "**", "%"})
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            if operator == "**" or (operator == "%" and isinstance(left, str)):
-                raise jinja2.TemplateRuntimeError(f"{operator} is not allowed")
-            texts = [x for x in (left, right) if not isinstance(x, (int, float))]
-            counts = [x for x in (left, right) if isinstance(x, int)]
-            if texts and counts and len(texts[0]) * max(counts) > LONGEST_TEXT:
-                raise jinja2.TemplateRuntimeError("its text grows beyond all bounds")
-            return super().call_binop(context, operator, left, right)
-
-    if len(source) > LONGEST_TEMPLATE:
-        raise ValueError(f"it has {len(source)} characters")
-    sandbox = Sandbox(
-        trim_blocks=True, lstrip_blocks=True, extensions=[GenerationTag, loopcontrols]
-    )
-    sandbox.filters["tojson"] = _tojson
-    sandbox.globals["raise_exception"] = _refuse
-    sandbox.globals["strftime_now"] = TODAY.strftime
-    with _limit(LIMIT_S):
-        text, size = [], 0
-        for part in sandbox.from_string(source).generate(messages=list(messages), **names):
-            text.append(part)
-            size += len(part)
-            if size > LONGEST_TEXT:
-                raise ValueError("its text grows beyond all bounds")
-    return "".join(text)
-
-
-def _refuse(message: str) -> None:
-    raise ValueError(message)
-
-
-def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None, **_: Any) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
-
-
-@contextlib.contextmanager
-def _limit(seconds: float) -> Iterator[None]:
-    """Interrupt what runs longer; only the main thread of a POSIX process can."""
-    if not hasattr(signal, "setitimer") or (
-        threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
-
-    def late(_signum: int, _frame: object) -> None:
-        raise TimeoutError(f"it runs for more than {seconds:g} s")
-
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

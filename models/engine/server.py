@@ -14,7 +14,7 @@ from typing import Any
 
 from hyperllama.models.engine import messages
 from hyperllama.models.engine.cache import restore_cache, save_cache
-from hyperllama.models.engine.chat import render
+from hyperllama.models.engine.chat import RENDERER, render
 from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.generation import Generated
 from hyperllama.models.engine.programme import read, run
@@ -80,6 +80,8 @@ class Server:
                 call.send("progress", share=share)
 
         self._context = Context(path, request.settings, progress)
+        if self._context.file.chat_template:
+            RENDERER.start()
         self._hash, self._hashing = "", None
         if self._context.file.size_bytes <= HASH_AT_ONCE_BYTES:
             self._read_hash(path)

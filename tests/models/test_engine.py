@@ -26,7 +26,7 @@ from hyperllama.models.engine import (
     Segment,
     Tokens,
 )
-from hyperllama.models.engine.chat import render
+from hyperllama.models.engine.chat import RENDERER, render
 from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.programme import read, run
 from hyperllama.models.errors import EngineError, HyperLlamaError, ModelFileError
@@ -493,11 +493,22 @@ def test_templates_without_a_system_role() -> None:
         "{% for",
         "{{ undefined.attribute.of }}",
         "x" * 300_000,
+        "{{ 7 }}",
+        "{{ messages|length }}",
+        "{% set n = namespace(s='a' * 9) %}{% for i in range(40) %}"
+        "{% set n.s = n.s ~ n.s %}{% endfor %}{{ n.s }}",
+        "{% set n = namespace(l=[1] * 9) %}{% for i in range(40) %}"
+        "{% set n.l = n.l + n.l %}{% endfor %}",
     ],
 )
-def test_hostile_templates_are_replaced(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hyperllama.models.engine.chat.LIMIT_S", 0.2)
+def test_hostile_templates_are_replaced(template: str) -> None:
     assert render(template, CHAT).startswith("<|im_start|>system")
+
+
+def test_a_template_that_failed_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    render("{{ 8 }}", CHAT)
+    monkeypatch.setattr(RENDERER, "start", lambda: pytest.fail("it was run again"))
+    assert render("{{ 8 }}", CHAT).startswith("<|im_start|>system")
 
 
 def test_a_message_without_a_role_is_refused() -> None:
