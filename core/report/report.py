@@ -21,8 +21,7 @@ from hyperllama.core.report.plots import progress, search_space
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.core.study.claims import say_gain, say_test_rows
-from hyperllama.core.study.findings.plateau import advice_to_stop
+from hyperllama.core.study.findings.verdict import verdict_lines
 
 if TYPE_CHECKING:
     from hyperllama.core.task import Validation
@@ -87,20 +86,18 @@ def _summary(study: ReportedStudy) -> list[Block]:
     if winner is not None and winner is not best:
         found += f" To use: trial {winner.number}, {with_spread(winner)}."
     claims = [
-        text[0].upper() + text[1:] + "."
-        for text in (say_gain(state), say_test_rows(state)) if text
+        text[0].upper() + text[1:].rstrip(".") + "." for text in verdict_lines(state)
     ]
     return [Paragraph(found), *([Paragraph(" ".join(claims))] if claims else []), Paragraph(line)]
 
 
 def _noise(state: StudyState) -> str:
-    """Whether the gain is within noise, and whether more trials are likely to pay."""
+    """Whether the gain is within noise."""
     noise, told = state.noise, ""
     if noise is not None and state.confirmation is None:
         side = "beyond" if state.beyond_noise else "within"
         told = f" That is {side} noise (±{noise.margin:.2g}, from the differences between folds)."
-    stop = advice_to_stop(state)
-    return f"{told} {stop}" if stop else told
+    return told
 
 
 def _configuration(study: ReportedStudy, best: TrialState) -> list[Block]:

@@ -27,7 +27,6 @@ from hyperllama.core.storage.store import StoredTrial
 from hyperllama.core.study.budget import WorkClock
 from hyperllama.core.study.findings.after_trials import Findings
 from hyperllama.core.study.findings.ending import (
-    FINISHED,
     TestScores,
     finished,
     rate_on_test_rows,
@@ -44,6 +43,7 @@ from hyperllama.core.study.proposals import (
 )
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
+from hyperllama.core.study.state import FINISHED
 from hyperllama.core.study.steering.approval import Approval
 from hyperllama.core.study.steering.changes import Changes
 from hyperllama.core.study.steering.conversation import Conversation

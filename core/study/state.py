@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from hyperllama.core.predict import FittedModel
 
 AWAITING = "awaiting approval"
+FINISHED = ("budget", "minutes", "exhausted")
+"""Reasons of an end after which little is left to resume."""
 _NOISE_TRIALS = 200  # the latest: what the noise takes to compute grows with them
 _RECENT_TRIALS = 8  # how many trials the estimate of the time left looks back on
 _UNASKED = ("default", "queue")  # proposers whose trials cost no proposal

@@ -310,6 +310,21 @@ async def test_a_note_goes_to_the_trial_that_was_chosen_a_moment_ago(opened: Ope
         assert screen.selected == link.state.incumbent
 
 
+async def test_keys_typed_before_a_dialog_is_there_reach_it(opened: Opened) -> None:
+    link = recorded.Replay(recorded.live(9, 0.5))
+    async with opened(link) as pilot:
+        for key in ("m", "1", "5", "enter"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: link.sent)
+        assert link.sent == [requests.Extend(15)]
+        await until(pilot, lambda: isinstance(pilot.app.screen, StudyScreen))
+        pilot.app.screen.query_one("#progress").focus()
+        history = pilot.app.screen.query_one(History)
+        for key in ("slash", *"default", "enter"):  # the filter, from another pane
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: history.order.text == "default")
+
+
 async def test_a_text_typed_faster_than_it_is_drawn_narrows_a_list(tasks: list[TaskEntry]) -> None:
     chosen: list[object] = []
     async with HyperLlama().run_test() as pilot:

@@ -211,13 +211,34 @@ async def test_rerun_note_and_undo(opened: Opened, flown: recorded.Replay) -> No
         assert "hint: shallow" in text_of(pilot)
 
 
-async def test_nothing_is_asked_of_a_study_that_is_over(opened: Opened) -> None:
-    link = recorded.Replay(recorded.finished(6))
+async def test_a_key_that_means_nothing_to_a_finished_study_says_why(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed: list[str] = []
+
+    async def resume(name: str) -> recorded.Replay:
+        resumed.append(name)
+        return recorded.Replay(recorded.live(20, 0.2))
+
+    monkeypatch.setattr("hyperllama.tui.processes.bridge.resume", resume)
+    link = recorded.Replay(recorded.finished(20))
     link.alive = False
     async with opened(link) as pilot:
-        await pilot.press("v", "w", "M", "R", "u", "n", "s", "p")
-        await pilot.pause()
+        page = text_of(pilot, "#verdict")
+        for said in ("is better than the default", "5 of 5", "learning_rate", "P predict new rows"):
+            assert said in page
+        await pilot.press("u", "n", "s", "p")
         assert link.sent == [] and len(pilot.app.screen_stack) == 2
+        told = [note.message for note in pilot.app._notifications]
+        assert told == ["The study is finished: m adds trials and goes on."] * 4
+        await pilot.press("M")
+        assert isinstance(pilot.app.screen, PickDialog)  # it holds for the trials to come
+        await pilot.press("escape", "V")
+        assert not pilot.app.screen.query_one("#verdict").display
+        await pilot.press("W", "R")
+        assert link.sent == [requests.Rerun(link.state.incumbent or 0, 3)]
+        await pilot.pause()
+        assert resumed == ["bank-churn"]
 
 
 # The history

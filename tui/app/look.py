@@ -9,15 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from textual.app import App
 from textual.filter import LineFilter, Monochrome, NoColor
 
 from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.storage.paths import home
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
+from hyperllama.tui.app.keys import KeysApp
 from hyperllama.tui.preferences import keymap, old_settings, settings, themes
-from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.text import glyphs
 
 _NO_COLOR = NoColor()
@@ -26,7 +25,7 @@ _UNTIL_DISMISSED_S = 86_400.0
 _SEVERITIES = {"warning": "warning", "error": "error"}
 
 
-class LookApp(App[None]):
+class LookApp(KeysApp):
     """Themes, characters, keys and messages.
 
     Attributes:
@@ -97,18 +96,6 @@ class LookApp(App[None]):
         names = settings.THEMES
         self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
         self.notify(f"Theme: {self.theme}", timeout=2)
-
-    def push_screen(self, screen: Any, *given: Any, **named: Any) -> Any:
-        """Show a screen; the messages of the screen below end with it, a dialog keeps them."""
-        if isinstance(screen, BaseScreen):
-            self.clear_notifications()
-        return super().push_screen(screen, *given, **named)
-
-    def pop_screen(self) -> Any:
-        """Return to the screen below; the messages of the one that is left end."""
-        if isinstance(self.screen, BaseScreen):
-            self.clear_notifications()
-        return super().pop_screen()
 
     def action_dismiss(self) -> None:
         self.clear_notifications()

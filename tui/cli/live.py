@@ -23,7 +23,7 @@ from hyperllama.core.events import (
     to_json,
 )
 from hyperllama.core.study import StateFold, StudyState
-from hyperllama.core.study.claims import say_gain, say_test_rows
+from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.core.text import one_line, plain
 from hyperllama.tui.cli.printing import short
 from hyperllama.tui.text import wording
@@ -266,7 +266,7 @@ def ending(event: StudyFinished, study: str, state: StudyState) -> list[str]:
         if event.default_value is not None and event.best_number is not None:
             gain = f", the default {short(event.default_value)}"
         lines.append(f"  best {short(event.best_value)} in trial {event.best_number}{gain}")
-    lines += [f"  {text}" for text in (say_gain(state), say_test_rows(state)) if text]
+    lines += [f"  {one_line(text)}" for text in verdict_lines(state)]
     if event.why in ("stopped", "error"):
         lines.append(f"  go on with: hyperllama resume {study}")
     elif event.best_value is not None:

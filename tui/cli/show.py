@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events.codec import encode
-from hyperllama.core.study.claims import say_gain, say_test_rows
+from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.tui.cli.options import add_storage
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
             print(f"to use: trial {winner.number}, {short(winner.value)}:")
         for name, value in (winner or best).config.items():
             print(f"  {one_line(name)} = {one_line(str(value))}")
-    for text in filter(None, (say_gain(state), say_test_rows(state))):
-        print(text)
+    for text in verdict_lines(state):
+        print(one_line(text))
     if phase in ("interrupted", "stopped", "error"):
         print(f"go on with: hyperllama resume {stored.name}")
 

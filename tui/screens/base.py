@@ -37,6 +37,27 @@ class BaseScreen(Screen[Result], Generic[Result]):
         """The footer's word for an action in the present state; empty: it does not apply now."""
         return action.label
 
+    def reason(self, action: actions.Action) -> str:
+        """Why an action whose `label_of` is empty does not apply now; empty: nothing is said."""
+        return ""
+
+    def why_not(self, call: str) -> str:
+        """Why pressing the key of an action of this screen does nothing; empty: it does something.
+
+        Args:
+            call: the action as bindings have it.
+        """
+        wanted = next((a for a in actions.of(self.WHERE) if a.action == call), None)
+        if wanted is None or self.label_of(wanted):
+            return ""
+        keys = {*actions.keys_of(wanted, self.interface.keys)}
+        if any(
+            keys & {*actions.keys_of(a, self.interface.keys)} and self.label_of(a)
+            for place in self.places() for a in actions.of(place) if a is not wanted
+        ):  # fmt: skip
+            return ""  # the key means something else now
+        return self.reason(wanted)
+
     def _around_focus(self, name: str) -> Widget | None:
         """The focused widget or the closest one around it that has a class attribute `name`."""
         node: Widget | None = self.focused

@@ -13,9 +13,6 @@ from hyperllama.core.study.parts import Runner
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.study.state import StudyState, TrialState
 
-FINISHED = ("budget", "minutes", "exhausted")
-"""Reasons of an end after which little is left to resume."""
-
 
 @dataclass(frozen=True)
 class TestScores:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import requests
 from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.study.state import FINISHED
 from hyperllama.tui.processes.bridge import StudyLink
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.study.history import History
@@ -20,6 +21,7 @@ class StudyBase(BaseScreen[None]):
         super().__init__()
         self.link = link
         self.clock = clock
+        self.verdict_shown = False  # in the place of the panes
         self.process = "alive"
         """Of the study, at the last look: "alive", "opening" (it was started a moment ago),
         "refused" (it failed to start) or "gone"."""
@@ -58,7 +60,7 @@ class StudyBase(BaseScreen[None]):
         finished = self.state.finished
         if finished is None or self.alive:
             return not self.alive
-        return finished.why not in ("budget", "minutes", "exhausted")
+        return finished.why not in FINISHED
 
     @property
     def selected(self) -> int | None:
@@ -84,6 +86,18 @@ class StudyBase(BaseScreen[None]):
     async def resume_study(self) -> None:
         """Start a process for the study again."""
         raise NotImplementedError
+
+    async def go_on(self) -> None:
+        """Let a study that no process owns carry out what was asked of it."""
+        if not self.live:
+            await self.resume_study()
+
+    def send_lasting(self, request: requests.Request, message: str) -> bool:
+        """As `send`; where no process owns the study, say when the request takes effect."""
+        if not self.live:
+            how = "r resumes it" if self.resumable else "m adds trials"
+            message = f"It holds once the study goes on: {how}"
+        return self.send(request, message)
 
     def send(self, request: requests.Request, message: str = "") -> bool:
         """Send a request and show `message`; False, and reported, if that failed."""

@@ -44,6 +44,13 @@ class StudyPanes(StudyBase):
         self._rested_at: int | None = None  # the selected trial when the cursor last rested
 
     @property
+    def showing(self) -> str:
+        """What takes the screen: "text", "verdict" or "panes"."""
+        if self.layout_kept.text:
+            return "text"
+        return "verdict" if self.verdict_shown else "panes"
+
+    @property
     def maximised(self) -> str:
         """The pane that has the screen to itself, or ""."""
         return self.layout_kept.maximised
@@ -84,14 +91,15 @@ class StudyPanes(StudyBase):
         wide = width >= WIDE[0] and height >= WIDE[1]
         single = height < STACK_LINES
         focused = self._focused_pane() if single else None
-        wanted = (self.size, self.layout_kept, focused, self._without_model())
+        wanted = (self.size, self.layout_kept, focused, self._without_model(), self.showing)
         if wanted != self._laid_out:
             self._laid_out = wanted
             self.set_class(wide, "-wide")
             self.set_class(not wide, "-stack")
             self.set_class(bool(self.maximised) or single, "-one")
-            for name in ("text", "panes", "status"):
-                self.pane(name).display = self.layout_kept.text == (name == "text")
+            for name in ("text", "verdict", "panes"):
+                self.pane(name).display = name == self.showing
+            self.pane("status").display = not self.layout_kept.text
             seen = self._seen(wide, single, focused or "history")
             for name in TITLES:
                 self.pane(name).display = name in seen
@@ -188,6 +196,7 @@ class StudyPanes(StudyBase):
         self.remember(maximised="" if self.maximised else self._focused_pane() or "")
 
     def action_pane(self, name: str) -> None:
+        self.verdict_shown = False
         changes: dict[str, str] = {}
         if name in SIDE:
             changes["side"] = name

@@ -23,7 +23,7 @@ class ReviewActions(StudyBase):
         opened = self.state.opened
         on = opened is None or not opened.review
         message = "Review on: each proposal waits for your approval" if on else "Review off"
-        self.send(requests.Review(on), message)
+        self.send_lasting(requests.Review(on), message)
 
     def action_accept(self) -> None:
         trial = self.state.awaiting
@@ -95,4 +95,4 @@ class ReviewActions(StudyBase):
             self.queue_trial(edited)
 
     def queue_trial(self, config: Mapping[str, Any]) -> None:
-        self.send(requests.QueueTrial(config), "Queued as the next trial")
+        self.send_lasting(requests.QueueTrial(config), "Queued as the next trial")

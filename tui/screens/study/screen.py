@@ -24,6 +24,7 @@ from hyperllama.tui.screens.study.plotting import Plotting
 from hyperllama.tui.screens.study.reading import ReadingActions
 from hyperllama.tui.screens.study.review import ReviewActions
 from hyperllama.tui.screens.study.steering import SteeringActions, chat_models
+from hyperllama.tui.screens.study.verdict import VerdictActions
 from hyperllama.tui.widgets.lists.rows import Rows
 from hyperllama.tui.widgets.study.belief import Belief
 from hyperllama.tui.widgets.study.context import ContextGauge
@@ -33,6 +34,7 @@ from hyperllama.tui.widgets.study.progress import ProgressPlot
 from hyperllama.tui.widgets.study.reasoning import Reasoning
 from hyperllama.tui.widgets.study.status import StatusLine
 from hyperllama.tui.widgets.study.talk import Talk
+from hyperllama.tui.widgets.study.verdict_page import VerdictPage
 
 _REFRESH_S = 0.1
 _OLD_NEWS_S = 10.0  # notes older than this when the screen opens are not reported again
@@ -40,7 +42,9 @@ _REST_S = 0.1  # until the panes beside follow the cursor
 _BASELINES_S = 3.0  # between two looks at the baselines
 
 
-class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArranging, Plotting):
+class StudyScreen(
+    ReviewActions, SteeringActions, ReadingActions, HistoryArranging, VerdictActions, Plotting
+):
     """One study, live or finished."""
 
     WHERE = "study"
@@ -70,6 +74,7 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArrangi
                 yield ContextGauge(glyphs=g, id="context")
                 yield Belief(glyphs=g, id="belief")
         yield PlainText(id="text")
+        yield VerdictPage(self.next_steps, glyphs=g, id="verdict")
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -114,6 +119,8 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArrangi
             changed = changed or before != self.process
         self._problem = "" if self.alive else self._problem
         state, trial = self.state, self.trial_beside()
+        if self.verdict_shown:
+            self.draw_verdict()
         if self.layout_kept.text:
             self.query_one(PlainText).show(state, self.link.name, self.alive)
         self.query_one(StatusLine).show(state, self.process, now)
@@ -129,6 +136,7 @@ class StudyScreen(ReviewActions, SteeringActions, ReadingActions, HistoryArrangi
             if len(state.trials) > 1.25 * self._spared_trials + 100:
                 self._spare_trials()
             self._report_notes()
+            self.notice_end()
             self.lay_out()
             self.refresh_keys()
         if (self.dead or self.process == "refused") and not self._problem:

@@ -20,10 +20,9 @@ from hyperllama.tui.screens.study.review import REVIEW_ACTIONS
 from hyperllama.tui.text import bounds, wording
 
 RERUNS = 3
-_NEED_PROCESS = (
-    "step", "stop", "stop_now", "queue", "hint", "review", "ranges", "proposer", "rerun", "pause",
-    "undo",
-)  # fmt: skip
+_NEED_PROCESS = ("step", "stop", "stop_now", "pause", "undo")
+_LASTING = ("queue", "hint", "review", "ranges", "proposer", "rerun", "confirm", "widen")
+"""Actions that also work on a study that no process owns: it keeps the request."""
 
 
 class SteeringActions(StudyBase):
@@ -37,6 +36,11 @@ class SteeringActions(StudyBase):
             return label if self.resumable else ""
         if name in _NEED_PROCESS and (not self.live or (name == "undo" and not state.undo)):
             return ""
+        if name in _LASTING and state.opened is None and not self.alive:
+            return ""
+        if name == "verdict":
+            ended = state.finished is not None and state.best is not None
+            return "" if not ended else "panes" if self.verdict_shown else label
         if name == "pause" and state.phase == "paused":
             return "continue"
         if name == "review" and state.opened is not None and state.opened.review:
@@ -51,7 +55,27 @@ class SteeringActions(StudyBase):
             return [pair for pair in found if pair[0].name in deciding or pair[0].where == "app"]
         talking = "talk" in self.places()  # there escape means something else first
         hidden = {"study.edit", "study.back"} if talking else {"study.edit"}
+        if not self.live:
+            hidden |= {f"study.{name}" for name in _LASTING}
         return [pair for pair in found if pair[0].id not in hidden]
+
+    def reason(self, action: actions.Action) -> str:
+        """Why an action does not apply now."""
+        name, state = action.name, self.state
+        if name in REVIEW_ACTIONS:
+            return "No proposal waits for your approval; v turns review on or off."
+        if name == "resume":
+            return "The study is running." if self.live else "The budget is used: m adds trials."
+        if name == "undo" and self.live:
+            return "There is nothing to undo."
+        if name == "verdict":
+            return "The verdict comes when the study has ended with a scored trial."
+        if name in (*_NEED_PROCESS, *_LASTING) and self.resumable:
+            return "No process owns the study: r resumes it."
+        if name in (*_NEED_PROCESS, *_LASTING):
+            ended = "The study is finished: m adds trials and goes on."
+            return ended if state.finished is not None else "The study did not start."
+        return ""
 
     # Pausing, stopping, budget
 
@@ -65,10 +89,12 @@ class SteeringActions(StudyBase):
         self.send(requests.Step(), "One trial, then a pause")
 
     def action_stop(self) -> None:
-        self.send(requests.Stop(), "Stopping after this trial; u undoes it")
+        at_work = self.state.current is not None and self.state.awaiting is None
+        undo = "Stopping after this trial; u undoes it"
+        self.send(requests.Stop(), undo if at_work else "Stopping; r resumes it")
 
     def action_stop_now(self) -> None:
-        self.send(requests.StopNow(), "Stopping now")
+        self.send(requests.StopNow(), "Stopping now; r resumes, the trial under way begins again")
 
     def action_undo(self) -> None:
         self.send(requests.Undo(), f"Undo: {plain(self.state.undo)}")
@@ -154,7 +180,7 @@ class SteeringActions(StudyBase):
         if text is not None and text != now:
             request = bounds.parse(text, param)
             assert not isinstance(request, str)
-            self.send(request, "From the next proposal on; u undoes it")
+            self.send_lasting(request, "From the next proposal on; u undoes it")
 
     @work
     async def action_hint(self) -> None:
@@ -168,7 +194,7 @@ class SteeringActions(StudyBase):
             )
         )
         if text:
-            self.send(requests.Hint(text), "The model reads it with its next proposal")
+            self.send_lasting(requests.Hint(text), "The model reads it with its next proposal")
 
     @work
     async def action_proposer(self) -> None:
@@ -190,18 +216,19 @@ class SteeringActions(StudyBase):
             model = await self.app.push_screen_wait(PickDialog("Model", models))
         if chosen and model:
             request = requests.SwitchProposer(chosen[0], model[0])
-            self.send(request, "From the next proposal on; u undoes it")
+            self.send_lasting(request, "From the next proposal on; u undoes it")
 
     # Reruns and notes
 
-    def action_rerun(self) -> None:
+    async def action_rerun(self) -> None:
         selected = self.selected_trial if self.selected is not None else None
         trial = selected if selected is not None and selected.value is not None else self.state.best
         if trial is None:
             self.interface.report("info", "No trial has a score yet.")
             return
         message = f"Trial {trial.number} is rerun on {RERUNS} other folds"
-        self.send(requests.Rerun(trial.number, RERUNS), message)
+        if self.send(requests.Rerun(trial.number, RERUNS), message):
+            await self.go_on()
 
     @work
     async def action_note(self) -> None:
