@@ -46,7 +46,7 @@ def fitted_model(
         raise StudyError(f"no trial of {study!r} was completed, so there is no model",
                          f"`hyperllama show {study}` says why trials failed")
     folder = stored.task_file.parent / MODEL
-    kept = _kept(folder, winner)
+    kept = kept_model(folder, winner)
     if kept is not None:
         return kept
     seed = state.opened.seed if state.opened is not None else 0
@@ -60,7 +60,7 @@ def fitted_model(
     return load(folder, trusted=True)
 
 
-def _kept(folder: Path, winner: TrialState) -> FittedModel | None:
+def kept_model(folder: Path, winner: TrialState) -> FittedModel | None:
     """The model of an earlier call, where it is the winner's and can be read."""
     try:
         model = load(folder, trusted=True)

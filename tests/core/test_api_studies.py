@@ -11,6 +11,7 @@ import hyperllama
 from hyperllama.core.errors import HyperLlamaError, StudyError, TaskError
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.study import StudyState
+from hyperllama.core.study.fitted import MODEL, kept_model
 from tests.small import write_task
 
 
@@ -43,6 +44,9 @@ def _predicts(table: Path, state: StudyState) -> None:
     assert model.predict({n: rows[n].to_list() for n in ("b", "a", "c")}).tolist() == first.tolist()
     assert state.winner is not None and model.facts["trial"] == state.winner.number
     assert model.facts["seed"] == 5
+    other = next(t for t in state.trials if t.number != state.winner.number)
+    kept = study_dir("quick") / MODEL
+    assert kept_model(kept, state.winner) is not None and kept_model(kept, other) is None
 
 
 def test_a_loaded_task_runs(tmp_path: Path) -> None:
