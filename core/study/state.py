@@ -284,11 +284,12 @@ class StudyState:
     def beyond_noise(self) -> bool | None:
         """Whether the winner is better than the default by more than luck; None: cannot tell.
 
-        Fresh folds decide where the best trials were compared on them, else the study's noise.
+        Fresh folds decide where the best trials were compared on them (the whole interval of the
+        gain is above 0), else the study's noise.
         """
-        confirmation, default, gain = self.confirmation, self.default, self.gain
-        if confirmation is not None and confirmation.repeats and default is not None:
-            return confirmation.winner != default.number
+        confirmation, gain = self.confirmation, self.gain
+        if confirmation is not None and confirmation.repeats:
+            return (confirmation.gain_low or 0.0) > 0
         if gain is None or gain <= 0:
             return None if gain is None else False
         return None if self.noise is None else gain > self.noise.margin

@@ -127,14 +127,15 @@ def test_a_studys_noise_is_that_of_differences_on_its_folds() -> None:
     by_chance = study_of(DEFAULT, shifted(0.0005, *WOBBLE))
     assert by_chance.gain == pytest.approx(0.0005) and by_chance.beyond_noise is False
     assert wording.gain_style(by_chance.beyond_noise) == "$dim"  # not green
-    assert wording.within_noise(by_chance.beyond_noise) == "within noise"
+    assert wording.within_noise(by_chance.gain, by_chance.beyond_noise) == "within noise"
     assert "within noise" in " ".join(describe(by_chance, "s", True))
 
 
 def test_what_cannot_be_told_is_not_claimed() -> None:
     assert study_of((0.8,), (0.9,)).beyond_noise is None  # one fold
     assert study_of(DEFAULT).beyond_noise is False  # the default is the best: no gain at all
-    assert wording.gain_style(None) == "$dim" and wording.within_noise(None) == ""
+    assert wording.gain_style(None) == "$dim" and wording.within_noise(0.1, None) == ""
+    assert wording.within_noise(0.0, False) == ""
 
 
 def test_fresh_folds_decide_over_the_noise_of_the_study() -> None:
@@ -142,6 +143,8 @@ def test_fresh_folds_decide_over_the_noise_of_the_study() -> None:
     better = replace(by_chance, confirmation=StudyConfirmed(1, 0.0005, 0.0004, 0.0001, 0.0007, 3))
     assert better.beyond_noise is True
     assert replace(better, confirmation=StudyConfirmed(0, repeats=3)).beyond_noise is False
+    unsure = StudyConfirmed(1, 0.0005, 0.0004, -0.0001, 0.0009, 3)
+    assert replace(better, confirmation=unsure).beyond_noise is False
     unscored = replace(better, confirmation=StudyConfirmed(1, why="no time"))
     assert unscored.beyond_noise is False
 

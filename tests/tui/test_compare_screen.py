@@ -135,7 +135,7 @@ async def test_studies_of_other_metrics_are_on_pages_of_their_own(tasks: list[Ta
             text = text_of(pilot)
             assert f"Side by side: {metric}" in text and name in text_of(pilot, "#compare-table")
             assert "There is nothing to compare yet" in text and "ahead" not in text
-            assert "Studies with other tasks, metrics or folds" in text
+            assert "Studies that are scored on something else" in text
             assert f"page {page} of 2" in text
             await pilot.press("right")
             await pilot.pause()

@@ -30,7 +30,8 @@ def describe(state: StudyState, name: str, alive: bool) -> list[str]:
     best, gain = state.best, state.gain
     if best is not None and best.value is not None:
         over = f", {wording.signed(gain)} against the default" if gain is not None else ""
-        over += f", {noise}" if (noise := wording.within_noise(state.beyond_noise)) else ""
+        noise = wording.within_noise(gain, state.beyond_noise)
+        over += f", {noise}" if noise else ""
         score = wording.score(best.value)
         lines.append(f"The best score is {score}, in trial {best.number}{over}.")
         lines.append(f"Its configuration: {plain(wording.configuration(best.config))}.")

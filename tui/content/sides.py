@@ -165,7 +165,7 @@ def of_study(name: str, state: StudyState, mark: str) -> Side:
         default_folds=default.fold_scores if default is not None else (),
         scored_share=opened.scored_share if opened is not None else 0.0,
         beyond_noise=state.beyond_noise,
-        confirmed=_confirmed(state),
+        confirmed=state.confirmed_gain,
         state=f"{opened.task}, {opened.proposer}" if opened is not None else "",
         metric=opened.metric if opened is not None else "",
     )
@@ -177,13 +177,6 @@ def scored_on(state: StudyState) -> str:
     if opened is None:
         return "not begun"
     return f"{opened.task}, {opened.metric}, {opened.rows:,} rows, {opened.folds} folds"
-
-
-def _confirmed(state: StudyState) -> float | None:
-    confirmation = state.confirmation
-    if confirmation is None or not confirmation.repeats:
-        return None
-    return confirmation.gain or 0.0
 
 
 def of_comparison(found: Comparison, task: str) -> list[Side]:

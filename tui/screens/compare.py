@@ -189,7 +189,7 @@ def of_studies(names: Sequence[str]) -> Compare:
             found.setdefault(sides.scored_on(link.state), []).append(side)
         return found if len(found) > 1 else {"": next(iter(found.values()), [])}
 
-    apart = "Studies with other tasks, metrics or folds are not compared: → shows them."
+    apart = "Studies that are scored on something else: →"
     return Compare(f"{len(links)} studies", read, apart)
 
 

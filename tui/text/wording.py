@@ -57,9 +57,11 @@ def gain_style(beyond_noise: bool | None) -> str:
     return "$good" if beyond_noise else "$dim"
 
 
-def within_noise(beyond_noise: bool | None) -> str:
-    """What a gain is beside the noise; empty where that cannot be told."""
-    return "" if beyond_noise is None else "beyond noise" if beyond_noise else "within noise"
+def within_noise(gain: float | None, beyond_noise: bool | None) -> str:
+    """What a gain is beside the noise; empty where there is none, or that cannot be told."""
+    if not gain or beyond_noise is None:
+        return ""
+    return "beyond noise" if beyond_noise else "within noise"
 
 
 def duration(seconds: float | None) -> str:

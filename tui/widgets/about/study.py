@@ -106,7 +106,8 @@ def head_lines(
         spread = f" {glyphs.plus_minus} {wording.spread(best.std)}" if best and best.std else ""
         confirmed = state.confirmed_gain is not None
         over = " confirmed on fresh folds" if confirmed else " over the default"
-        over += f", {told}" if (told := wording.within_noise(state.beyond_noise)) else ""
+        noise = wording.within_noise(entry.gain, state.beyond_noise)
+        over += f", {noise}" if noise else ""
         gain = wording.gain_style(state.beyond_noise)
         test = state.test_value
         parts = [
