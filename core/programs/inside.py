@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import io
 import json
@@ -111,6 +112,8 @@ def serve(modules: list[str]) -> None:
     for name in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # what was imported is not copied by the first collection after each fork
     send(frame({"ready": True, "separate": _separates(libc)}))
     while True:
         if not select.select([0], [], [])[0]:
@@ -161,10 +164,14 @@ def _guard(libc: Any, told: int) -> int:
     os.close(answer)
     os.write(told, b"+")
     data, why, peak_mb = _watch(worker, answers, limits)
+    good = bool(data) and not why
+    if good:
+        send(data)  # scored while the worker is taken down; the server waits for that
     with contextlib.suppress(ProcessLookupError):
         os.kill(worker, signal.SIGKILL)
     _, status = os.waitpid(worker, 0)
-    send(data if data and not why else _failure(why, status, peak_mb, limits))
+    if not good:
+        send(_failure(why, status, peak_mb, limits))
     return 0
 
 
