@@ -71,14 +71,13 @@ class File:
         return self._collected(self.frame.select(pl.col(list(names))))
 
     def blocks(self, names: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
-        """The named columns, about so many rows at a time, in order; at least one frame."""
+        """The named columns, about so many rows at a time, in order."""
         import polars as pl
 
-        chosen = self.frame.select(pl.col(list(names)))
         try:
-            if not self.rows:
-                yield chosen.collect()
-            yield from chosen.collect_batches(chunk_size=rows, maintain_order=True)
+            yield from self.frame.select(pl.col(list(names))).collect_batches(
+                chunk_size=rows, maintain_order=True
+            )
         except pl.exceptions.PolarsError as error:
             raise _unreadable(self.path, error) from error
 

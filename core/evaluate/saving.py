@@ -55,6 +55,9 @@ def describe_model(problem: Problem, table: Table) -> dict[str, Any]:
         "group_column": problem.task.validation.group,
         "other_columns": sorted({c.name for c in table.source_columns}
                                 - {c.source for c in table.columns} - {problem.target}),
+        "file": problem.task.data.model_dump(
+            include={"separator", "encoding", "header", "skip_last_rows"}
+        ),
         "rows": table.n_rows,
         "data_sha256": problem.fingerprint,
     }

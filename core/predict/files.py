@@ -11,11 +11,12 @@ from typing import IO, TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from hyperllama.core.data.cells import Floats
-from hyperllama.core.data.reader import File, open_file
+from hyperllama.core.data.reader import File
 from hyperllama.core.errors import DataError
 from hyperllama.core.predict.model import FittedModel
 from hyperllama.core.predict.options import Wanted
 from hyperllama.core.predict.reasons import contributions, shuffled, strongest
+from hyperllama.core.predict.rows import open_rows
 from hyperllama.core.predict.score import Score
 from hyperllama.core.text import allowed, nearest, plain, shown
 
@@ -43,7 +44,7 @@ def predict_file(
         DataError: the file cannot be read, has none of the model's columns or lacks one that is
             asked for; the output cannot be written.
     """
-    file = open_file(path)
+    file = open_rows(path, model.facts)
     _check(model, file, output, wanted)
     rows = model.rows(file.names)
     score = Score(model) if wanted.score else None

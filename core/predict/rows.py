@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyperllama.core.data.cells import Floats
+from hyperllama.core.data.cells import Floats, without_marks
+from hyperllama.core.data.reader import File, open_file
 from hyperllama.core.errors import DataError
 from hyperllama.core.predict.known import KnownColumn, filled, not_soft, outside, read_known
 from hyperllama.core.text import nearest, percent, shown
@@ -41,6 +43,33 @@ class Shift:
     above: int = 0
     low: float = np.inf
     high: float = -np.inf
+
+
+def open_rows(path: Path, facts: Mapping[str, Any], skip_last: bool = False) -> File:
+    """A file of rows, with or without a header as the training file.
+
+    A separator or an encoding that the task gave count where columns of the model are then found;
+    else they are found out.
+
+    Args:
+        facts: of the training table; "file" says how it was opened.
+        skip_last: leave out so many rows at the bottom as there.
+
+    Raises:
+        DataError: as `open_file`.
+    """
+    said = facts.get("file") or {}
+    header = bool(said.get("header", True))
+    last = int(said.get("skip_last_rows") or 0) if skip_last else 0
+    separator, encoding = said.get("separator"), said.get("encoding")
+    if separator or encoding:
+        try:
+            file = open_file(path, separator, encoding, header=header, skip_last_rows=last)
+            if {str(c["source"]) for c in facts["columns"]} & set(file.names):
+                return file
+        except DataError:
+            pass
+    return open_file(path, header=header, skip_last_rows=last)
 
 
 class NewRows:
@@ -109,6 +138,7 @@ class NewRows:
 
 
 def _count(shift: Shift, cells: pl.Series, x: Floats, column: KnownColumn) -> None:
+    cells = without_marks(cells, column.marks)
     held = filled(cells)
     if column.kind == "number" and not column.part:
         held = held & not_soft(cells)

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.data.cells import Floats, group_codes, in_order
-from hyperllama.core.data.reader import open_file
 from hyperllama.core.errors import DataError
 from hyperllama.core.predict.known import KnownColumn, read_known
-from hyperllama.core.predict.rows import NewRows
+from hyperllama.core.predict.rows import NewRows, open_rows
 from hyperllama.core.text import allowed, plain, shown
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def read_table(
     Raises:
         DataError: the file cannot be read, or lacks the target, group, time or weights column.
     """
-    file = open_file(path)
+    file = open_rows(path, facts, skip_last=True)
     target = KnownColumn.of(facts["target_column"])
     times = [KnownColumn.of(c) for c in facts["time_columns"]]
     weigher = facts["weights_column"] and KnownColumn.of(facts["weights_column"])

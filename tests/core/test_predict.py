@@ -147,16 +147,33 @@ def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(pl.read_csv(tmp_path / "b.csv")) == 3200
 
 
-def test_a_file_without_rows_gives_one(tmp_path: Path) -> None:
+def test_no_rows_give_no_predictions(tmp_path: Path) -> None:
     model, _, _ = fitted(tmp_path, name="xgboost")
     rows = cells(tmp_path / "messy.csv").head(0)
-    rows.write_csv(tmp_path / "none.csv")
-    wanted = Wanted(proba=True, explain=True, score=True)
-    said = predict_file(model, tmp_path / "none.csv", tmp_path / "o.csv", wanted)
-    assert said == ["no score: no row has a known target"]
-    header = ",".join(["prediction", *(f"p({c})" for c in model.classes)])
-    assert (tmp_path / "o.csv").read_text() == header + "\n"
     assert model.predict(rows).shape == (0,) and model.predict_proba(rows).shape == (0, 2)
+    rows.write_csv(tmp_path / "none.csv")
+    with pytest.raises(DataError, match="no rows"):
+        predict_file(model, tmp_path / "none.csv", tmp_path / "o.csv", Wanted())
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_marks_headers_and_separators_of_the_task_count_for_new_rows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [f"{x:.2f}^{c}^{x + 0.1 * e:.3f}" for x, c, e in zip(
+        rng.normal(size=60), rng.choice(["No", "no ", "yes"], 60), rng.normal(size=60),
+        strict=True)]
+    lines[:10] = [f"-999^no^{v}" for v in range(10)]
+    table = tmp_path / "t.txt"
+    table.write_text("\n".join(lines) + "\n")
+    rest = ('separator = "^"\nheader = false\nignore_case = ["column_2"]\n'
+            "missing = { column_1 = [-999] }")  # fmt: skip
+    model, pipeline, read = fitted(tmp_path, "column_3", table=table, rest=rest)
+    assert np.isnan(read.x[:10, 0]).all() and len(model.known) == 2
+    new = tmp_path / "new.txt"
+    new.write_text(table.read_text().replace("yes", " YES"))
+    assert predict_file(model, new, tmp_path / "o.parquet", Wanted()) == []
+    found = pl.read_parquet(tmp_path / "o.parquet")["prediction"]
+    assert np.array_equal(found.to_numpy(), pipeline.predict(read.x))
 
 
 def test_how_rows_differ_is_said(tmp_path: Path) -> None:
