@@ -338,8 +338,8 @@ def test_gains_ranks_and_noise() -> None:
     assert over_default is not None and over_default.value == pytest.approx((0.5 - 0.19) / 0.5)
     verdicts = {v.b: v for v in found.pairs}
     assert verdicts["model-b"].claim.verdict == "open"
-    assert "within noise, it cannot be told" in verdicts["model-b"].words()
-    assert "seeds would show a difference of this size" in verdicts["model-b"].words()
+    assert "within noise, they cannot be told apart" in verdicts["model-b"].words()
+    assert "seeds would tell" in verdicts["model-b"].words()
     assert verdicts["random"].claim.verdict == "better"
     assert "beyond noise" in verdicts["random"].words()
 

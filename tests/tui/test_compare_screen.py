@@ -310,8 +310,8 @@ HIGH, LOW = (0.9, 0.91, 0.92), (0.5, 0.52, 0.51)
     ("one", "other", "said"),
     [
         (side("A", 0.9, metric="r2"), side("B", 0.8), "+0.1000 (r2). From one seed each it cannot"),
-        (side("A", 0.9, 0.7), side("B", 0.75, 0.8), "within noise: it cannot be told which"),
-        (side("A", 0.9, 0.7), side("B", 0.75, 0.8), "seeds would show a difference of this size"),
+        (side("A", 0.9, 0.7), side("B", 0.75, 0.8), "within noise: they cannot be told"),
+        (side("A", 0.9, 0.7), side("B", 0.75, 0.8), "seeds would tell"),
         (side("A", *HIGH, ask_s=9.0), side("B", *LOW), "A A is ahead of B B by +0.4000"),
         (side("A", *HIGH, ask_s=9.0), side("B", *LOW), "Each proposal of A A takes 8.9 s longer"),
         (side("A", *HIGH), side("B", *HIGH), "A A and B B are equal: 0.9100"),
@@ -442,5 +442,5 @@ def test_two_trials_side_by_side() -> None:
     lines = [line.split() for line in text.splitlines()]
     assert ["depth", "3", "5"] in lines and lines[-1] == ["rate", "0.1", "0.1"]
     near = describe_two(trials[1], trials[2], state).plain
-    assert "within noise" in near and "it cannot be told which is better" in near
+    assert "within noise" in near and "they cannot be told apart" in near
     assert "equal: 0.8500" in describe_two(trials[0], replace(trials[0], number=3), state).plain

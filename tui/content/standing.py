@@ -79,7 +79,7 @@ def _claimed(best: Side, second: Side, claim: PairClaim) -> str:
     span = f"[{wording.signed(claim.low)}, {wording.signed(claim.high)}]"
     if claim.verdict == "better":
         return f"{one} is ahead of {other} by {gap} {span}, beyond noise."
-    text = f"{one} against {other}: {gap} {span}, within noise: it cannot be told which is better"
+    text = f"{one} against {other}: {gap} {span}, within noise: they cannot be told apart"
     return f"{text}; {claim.needed_words}." if claim.needed_words else f"{text}."
 
 

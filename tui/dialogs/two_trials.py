@@ -47,7 +47,7 @@ def standing(one: TrialState, other: TrialState, state: StudyState) -> list[str]
             said = f"{names[0]} is ahead of {names[1]} by {wording.signed(gap)}{metric}"
             said += f", beyond noise {margin}"
         else:
-            said += f", within noise {margin}: it cannot be told which is better"
+            said += f", within noise {margin}: they cannot be told apart"
     told = [said + "."]
     if len(one.fold_scores) == len(other.fold_scores) > 1:
         pairs = zip(one.fold_scores, other.fold_scores, strict=True)

@@ -50,7 +50,7 @@ class PairClaim:
         count = f"about {self.seeds_needed}"
         if self.seeds_needed > _MANY:
             count = f"more than {_MANY:,}"
-        return f"{count} seeds would show a difference of this size"
+        return f"{count} seeds would tell"
 
 
 def pairs_of(contenders: int) -> int:

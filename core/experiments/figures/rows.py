@@ -128,7 +128,7 @@ class ContenderPair:
             return f": beyond noise {where}"
         if claim.low is None:
             return ": with one seed it cannot be told whether that is noise"
-        text = ": within noise, it cannot be told which is better"
+        text = ": within noise, they cannot be told apart"
         return f"{text}; {claim.needed_words}" if claim.needed_words else text
 
     def _test_words(self) -> str:

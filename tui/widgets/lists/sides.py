@@ -62,7 +62,10 @@ tried before, *invalid* of those that could not be used as the model wrote them.
             best = max((s.final for s in self.entries if s.final is not None), default=None)
             level = side.final is not None and best is not None and not compared(side.final, best)
             star = f" {self.glyphs.best}" if level else ""
-            return Content.assemble((plain(side.label), "bold"), (star, "$best"))
+            name = Content.styled(plain(side.label), "bold")
+            return name.truncate(max(1, width - len(star)), ellipsis=True) + Content.styled(
+                star, "$best"
+            )
         if key == "score":
             spread = f" {self.glyphs.plus_minus} {side.spread:.4f}" if side.spread else ""
             return Content.assemble(wording.score(side.final), (spread, "$dim"))
