@@ -18,7 +18,8 @@ from hyperllama.models.gguf.memory import (
     memory_parts_mb,
 )
 from hyperllama.models.gguf.metadata import ModelFile, check_model, read_metadata
-from hyperllama.models.gguf.registry import EMBEDDED, find_models, resolve_model
+from hyperllama.models.gguf.registry import find_models, resolve_model
+from hyperllama.models.paths import EMBEDDED
 
 __all__ = [
     "EMBEDDED",

@@ -9,10 +9,7 @@ from pathlib import Path
 from hyperllama.models.errors import ModelFileError
 from hyperllama.models.gguf.folders import named_files, usual_folders
 from hyperllama.models.gguf.metadata import ModelFile, read_metadata
-
-EMBEDDED = Path(__file__).parents[1] / "embedded"
-EMBEDDED_ORDER = ("4m", "12m", "1m")
-"""Sizes by preference: which one the bare name "embedded" means."""
+from hyperllama.models.paths import EMBEDDED, EMBEDDED_ORDER
 
 
 def resolve_model(name: str | Path) -> Path:

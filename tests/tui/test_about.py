@@ -102,7 +102,7 @@ async def test_a_task_is_told_about_with_its_studies(
 async def test_a_model_is_told_about(tasks: list[TaskEntry], two_models: list[ModelFile]) -> None:
     put_study("mine", "finished", model="Qwen2.5-1.5B-Instruct-Q4_K_M.gguf")
     async with app().run_test(size=(140, 45)) as pilot:
-        await until(pilot, "hyperllama-1m", "#models")
+        await until(pilot, "embedded", "#models")
         await pilot.press("tab", "tab", "down")
         await until(pilot, "it has a chat template")
         text = text_of(pilot, "#about")

@@ -414,7 +414,7 @@ def test_models_of_one_name_show_their_folders(two_models: list[ModelFile]) -> N
     first, *_ = two_models
     other = replace(first, path=Path("/other") / first.path.name)
     labels = [label for _, label, _ in _model_options([first, other, two_models[1]])]
-    assert labels == ["hyperllama-1m in models", "hyperllama-1m in other",
+    assert labels == ["embedded in models", "embedded in other",
                       "Qwen2.5-1.5B-Instruct-Q4_K_M"]  # fmt: skip
 
 

@@ -319,7 +319,7 @@ async def test_studies_are_marked(tasks: list[TaskEntry]) -> None:
     put_study("two", "finished", 2)
     async with app().run_test(size=(140, 45)) as pilot:
         await pilot.press("space", "space")
-        assert "2 marked" in text_of(pilot) and "★ one" in text_of(pilot)
+        assert "2 marked" in text_of(pilot) and "◆ one" in text_of(pilot)
         await pilot.press("space")
         assert "1 marked" in text_of(pilot)
 

@@ -99,7 +99,7 @@ async def test_settings_are_kept_and_given_to_studies(
         await pilot.press("enter")
         await pilot.pause()
         text = text_of(pilot)
-        assert "context 512   GPU layers all   threads 1" in text and "★ small" in text
+        assert "context 512   GPU layers all   threads 1" in text and "◆ small" in text
     assert settings.read().default_model == str(small)
     given = bridge.settled(bridge.Choices(budget="3")).arguments()
     assert given == [

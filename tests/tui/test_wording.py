@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperllama.core.study import TrialState
+from hyperllama.models.paths import model_names
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
 from hyperllama.tui.widgets.plots.scale import nice_ticks, tick_labels
@@ -113,3 +115,12 @@ def test_ticks_are_few_round_and_inside(low: float, span: float, most: int) -> N
     assert all(low - slack <= t <= high + slack for t in ticks)
     labels = tick_labels(ticks)
     assert len(set(labels)) == len(labels)
+
+
+def test_a_model_has_one_name_and_shows_its_folder_where_that_repeats() -> None:
+    ours = [Path("/a/models/embedded/hyperllama-1m.gguf"), "embedded", "embedded-1m"]
+    assert {wording.model_name(m) for m in ours} == {"embedded"}
+    one, other = Path("/a/big/qwen.gguf"), Path("/a/old/qwen.gguf")
+    assert wording.model_among(one, [one]) == "qwen"
+    assert wording.model_among(one, [one, other]) == "qwen in big"
+    assert model_names([one, other]) == ["qwen in big", "qwen in old"]

@@ -108,11 +108,11 @@ class StudiesApp(LookApp):
         if not trash.overdue(self.clock()):
             return
         from hyperllama.models.process import python_argv
-        from hyperllama.tui.processes import bridge
+        from hyperllama.tui.processes.started import NOWHERE, Started
 
         with contextlib.suppress(OSError):  # it is tried again at the next start
             argv = python_argv("hyperllama.core.storage.trash")
-            self._trash_process = bridge.Started(argv, bridge.NOWHERE)
+            self._trash_process = Started(argv, NOWHERE)
 
     # Leaving
 

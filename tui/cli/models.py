@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.text import one_line
+from hyperllama.models.paths import model_name
 from hyperllama.tui.cli.options import non_negative, positive
 from hyperllama.tui.cli.printing import magnitude, print_json, print_table, size
 
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         models = find_models(folders or None)
     if arguments.names:
         for model in models:
-            print(one_line(model.path.stem))
+            print(one_line(model_name(model.path)))
         return 0
     from hyperllama.models.gguf import machine
 
@@ -92,7 +93,7 @@ def describe(model: ModelFile, here: Machine, context: int | None = None) -> dic
     length = default_context(model, context or 0)
     placed = fit(model, length, here)
     return {
-        "name": model.path.stem,
+        "name": model_name(model.path),
         "title": model.name,
         "path": str(model.path),
         "architecture": model.architecture,
@@ -209,7 +210,7 @@ def _bench(arguments: argparse.Namespace, names: list[str]) -> int:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
         info = speed.info
         row = {
-            "model": path.stem, "path": str(path), "parameters": info.parameters,
+            "model": model_name(path), "path": str(path), "parameters": info.parameters,
             "quantisation": info.quantisation, "threads": info.threads,
             "gpu_layers": info.gpu_layers, "load_s": round(info.load_s, 3),
             "peak_memory_mb": round(speed.peak_mb, 1),

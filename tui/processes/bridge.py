@@ -11,12 +11,11 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Noted, TrialNoted
@@ -31,9 +30,9 @@ from hyperllama.core.study import StateFold, StudyState
 from hyperllama.core.text import plain
 from hyperllama.models.process import STUDY_NICENESS, program_argv, set_niceness
 from hyperllama.tui.preferences import settings
+from hyperllama.tui.processes.started import Started, environment
 
 _LOOK_S = 0.05  # between two looks whether a process is there, or gone
-NOWHERE = subprocess.DEVNULL
 COMMAND: tuple[str, ...] = tuple(program_argv())
 
 
@@ -90,42 +89,6 @@ class StudyLink(Protocol):
 
     def baselines(self) -> BaselinePanel | None:
         """What simpler ways reach with the study's budget, where it was run. Reads a small file."""
-
-
-class Started:
-    """A process that was started from here and does not end with the interface.
-
-    One of `asyncio` would be killed by it when its transport is collected (Python 3.12).
-    """
-
-    def __init__(self, argv: Sequence[str], output: BinaryIO | int) -> None:
-        self.started_t = time.time()  # seconds since the epoch
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment(),
-            start_new_session=True,
-        )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        """None while it lives."""
-        return self._process.poll()
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    async def wait(self) -> int:
-        """Its exit code, once it ended."""
-        while (code := self.returncode) is None:
-            await asyncio.sleep(_LOOK_S)
-        return code
 
 
 class FolderLink:
@@ -249,11 +212,6 @@ def _tail(path: Path) -> str:
 def start_log(name: str) -> Path:
     """Where a study process started from here writes what it prints."""
     return home() / "logs" / f"{study_dir(name).name}.log"
-
-
-def environment() -> dict[str, str]:
-    """The surroundings of a command of ours that is started from here."""
-    return {**os.environ, "NO_COLOR": "1"}
 
 
 async def launch(arguments: Sequence[str], name: str) -> FolderLink:

@@ -18,6 +18,7 @@ from hyperllama.models.process import python_argv
 from hyperllama.tui.preferences.settings import ModelSettings
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.processes.child import JsonChild
+from hyperllama.tui.processes.started import environment
 
 _SPEED = ("--prompt", "256", "--generate", "64", "--repetitions", "3", "--json")
 
@@ -80,7 +81,7 @@ class ModelWork:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
-                    env=bridge.environment(),
+                    env=environment(),
                     start_new_session=True,
                 )  # fmt: skip
             except OSError as error:

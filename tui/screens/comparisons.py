@@ -19,6 +19,7 @@ from hyperllama.core.experiments import grid
 from hyperllama.core.experiments.reading import Comparison, all_comparisons
 from hyperllama.tui import actions
 from hyperllama.tui.processes import bridge
+from hyperllama.tui.processes.started import Started
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.about.comparison import standing_lines
 from hyperllama.tui.widgets.lists.comparisons import CellQueue, ComparisonList
@@ -124,7 +125,7 @@ class Comparisons(BaseScreen[None]):
         log = grid.comparison_folder(name) / "compare.log"
         try:
             with log.open("ab") as output:
-                self._working = bridge.Started([*bridge.COMMAND, "compare", name], output)
+                self._working = Started([*bridge.COMMAND, "compare", name], output)
         except OSError as error:
             self.interface.report("error", f"The comparison did not start: {error}")
         await asyncio.sleep(0.2)

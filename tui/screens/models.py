@@ -188,7 +188,8 @@ class Models(BaseScreen[None]):
         if (row := self.row) is not None:
             path = None if row.path == self._embedded else row.path
             if self._keep(None, {"default_model": path}):
-                self.app.notify(f"New studies use {plain(row.model.path.stem)}", markup=False)
+                name = wording.model_name(row.model.path)
+                self.app.notify(f"New studies use {name}", markup=False)
 
     def action_context(self) -> None:
         if (row := self.row) is not None:

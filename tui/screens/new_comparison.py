@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,8 @@ from hyperllama.tui.widgets.form.lines import FormField, FormLine
 from hyperllama.tui.widgets.sheet import bar
 
 if TYPE_CHECKING:
-    from hyperllama.models.gguf import ModelFile
+    from hyperllama.models.paths import model_names
+from hyperllama.models.gguf import ModelFile
 
 _LONGEST_NAME = 60
 _BASELINES = ("random", "tpe", "gp", "cmaes")
@@ -253,14 +253,10 @@ of the models; nothing that was trained before on the same folds is trained agai
 
 def _model_options(models: Sequence[ModelFile]) -> list[tuple[str, str, str]]:
     """Models to choose from; those with one name show their folders."""
-    names = Counter(m.path.stem for m in models)
+    names = model_names([m.path for m in models])
     return [
-        (
-            str(m.path),
-            m.path.stem if names[m.path.stem] == 1 else f"{m.path.stem} in {m.path.parent.name}",
-            wording.size(m.size_bytes),
-        )
-        for m in models
+        (str(m.path), name, wording.size(m.size_bytes))
+        for name, m in zip(names, models, strict=True)
     ]
 
 

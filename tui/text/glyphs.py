@@ -17,7 +17,8 @@ from textual.filter import LineFilter
 class Glyphs:
     """One set of characters; every field is one cell wide but the levels, which are many."""
 
-    best: str = "★"
+    best: str = "★"  # the best trial of a study, or what is ahead in a comparison
+    chosen: str = "◆"  # what a person marked: studies, the default model
     running: str = "▸"
     thinking: str = "…"
     failed: str = "✗"
@@ -45,6 +46,7 @@ class Glyphs:
 UNICODE = Glyphs()
 ASCII = Glyphs(
     best="*",
+    chosen="@",
     running=">",
     thinking=".",
     failed="x",
@@ -120,8 +122,8 @@ class _Plain(dict[int, str]):
         return chr(character) if character < 128 else "?" * cell_len(chr(character))
 
 
-_OURS = "→←↑↓↵▌▏│─━±–−…·•★✓✗×⌫⇧‹›“”’"
-_ALIKE = '><^v<|||-=+--~..*+xx<^<>""\''
+_OURS = "→←↑↓↵▌▏│─━±–−…·•★◆✓✗×⌫⇧‹›“”’"
+_ALIKE = '><^v<|||-=+--~..*@+xx<^<>""\''
 _ENDS = "▁▂▃▄▅▆▇"  # of scrollbars, where a cell is filled in part
 _PLAIN = _Plain(
     {ord(a): b for a, b in zip(_OURS + _ENDS, _ALIKE + " " * len(_ENDS), strict=True)}

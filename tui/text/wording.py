@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from hyperllama.core.text import plain
+from hyperllama.models import paths
 
 
 def score(value: float | None, width: int = 0) -> str:
@@ -163,9 +165,16 @@ def visible(changes: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def model_name(model: str) -> str:
-    """The file's name of a model's path, without its ending."""
-    return plain(model).rpartition("/")[2].removesuffix(".gguf")
+def model_name(model: str | Path) -> str:
+    """What a model is called, given its name or path: `models.paths.model_name`, made harmless."""
+    return plain(paths.model_name(model))
+
+
+def model_among(path: Path, others: Iterable[Path]) -> str:
+    """What a model is called in a list of models: with its folder where the name repeats."""
+    name = model_name(path)
+    repeated = sum(model_name(other) == name for other in others) > 1
+    return f"{name} in {plain(path.parent.name)}" if repeated else name
 
 
 def short_name(name: str) -> str:

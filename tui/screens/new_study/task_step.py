@@ -43,15 +43,17 @@ class TaskStep(FormScreen):
         """Offer the models there are; their headers alone are read, in a thread."""
         from hyperllama.core.propose import proposers
         from hyperllama.models.gguf import find_models
+        from hyperllama.models.paths import model_names
 
         listed = {n: p.summary for n, p in proposers().items() if n not in ("default", "queue")}
         self._choice("run", "proposer").offer([_PROPOSER, *((n, n, s) for n, s in listed.items())])
         found = await asyncio.to_thread(find_models)
         if self.is_attached:
+            usable = [m for m in found if not m.problem]
+            names = model_names([m.path for m in usable])
             models = [
-                (str(m.path), m.path.stem, f"{m.architecture}, {wording.size(m.size_bytes)}")
-                for m in found
-                if not m.problem
+                (str(m.path), name, f"{m.architecture}, {wording.size(m.size_bytes)}")
+                for name, m in zip(names, usable, strict=True)
             ]
             self._choice("run", "model").offer([_MODEL, *models])
 

@@ -9,8 +9,8 @@ from textual import on, work
 from hyperllama.core.errors import ChildDied
 from hyperllama.core.storage.paths import home
 from hyperllama.models.process import program_argv, python_argv
-from hyperllama.tui.processes.bridge import NOWHERE, Started
 from hyperllama.tui.processes.child import JsonChild
+from hyperllama.tui.processes.started import NOWHERE, Started
 from hyperllama.tui.screens.study.dragging import PaneDragging
 from hyperllama.tui.widgets.study.progress import ProgressPlot
 

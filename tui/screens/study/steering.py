@@ -282,12 +282,13 @@ def _about_range(param: bounds.Param, best: TrialState | None) -> Content:
 def chat_models() -> list[tuple[str, str, str]]:
     """(path, name, facts) of the models found that can talk; reads the headers."""
     from hyperllama.models.gguf.registry import find_models
+    from hyperllama.models.paths import model_names
 
     found = []
-    for model in find_models():
-        if model.is_embedded_dialect or model.problem:
-            continue
+    usable = [m for m in find_models() if not m.is_embedded_dialect and not m.problem]
+    names = model_names([m.path for m in usable])
+    for name, model in zip(names, usable, strict=True):
         size = f"{wording.count(model.parameters)} parameters" if model.parameters else ""
         facts = "  ".join(filter(None, (size, model.quantisation)))
-        found.append((str(model.path), plain(model.name or model.path.stem), facts))
+        found.append((str(model.path), plain(name), facts))
     return found

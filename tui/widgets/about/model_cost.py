@@ -47,7 +47,7 @@ def beside_lines(rows: Sequence[ModelRow], marked: str, width: int, glyphs: Glyp
     lines = [heading("All models")]
     for needed_mb, path, row in usable:
         here, seconds = path == marked, proposal_s(row.kept.speed)
-        name = Content(plain(row.model.path.stem)).truncate(name_cells, ellipsis=True)
+        name = Content(wording.model_name(row.model.path)).truncate(name_cells, ellipsis=True)
         lines.append(
             Content.assemble(
                 (f"{glyphs.running if here else ' '} ", "$primary"),

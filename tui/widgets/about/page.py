@@ -13,6 +13,7 @@ from textual.timer import Timer
 from hyperllama.core.text import plain
 from hyperllama.tui.content import task_facts
 from hyperllama.tui.content.library import StudyEntry, TaskEntry
+from hyperllama.tui.text import wording
 from hyperllama.tui.text.glyphs import Glyphs
 from hyperllama.tui.widgets.sheet import Draw, Lines, Sheet
 
@@ -60,7 +61,7 @@ class AboutPane(Vertical):
             about = about_lines(row, studies, width, height - len(costs) - 1, g)
             return [*about, Content(""), *costs]
 
-        self._show(model.path.stem, draw)
+        self._show(wording.model_name(model.path), draw)
 
     def show_nothing(self, words: str) -> None:
         self._show("", lambda w, h: [Content.styled(words, "$dim")])

@@ -82,7 +82,7 @@ def head_lines(
     asked = [plain(", ".join(opened.estimators)) if opened else "", entry.metric]
     if opened is not None:
         asked += [f"{opened.rows:,} rows × {opened.features}", f"{opened.folds} folds"]
-    model = entry.model.rpartition("/")[2].removesuffix(".gguf")
+    model = wording.model_name(entry.model)
     lines = [
         Content.styled(dot.join(filter(None, asked)), ""),
         Content.styled(dot.join(filter(None, (entry.proposer, model))), "$voice"),

@@ -89,13 +89,13 @@ on fresh folds (0 where the default stays), else of the best trial so far.
         if key == "state":
             return state_mark(entry.state, self.glyphs)
         if key == "name":
-            mark = f"{self.glyphs.best} " if entry.name in self.marked else ""
+            mark = f"{self.glyphs.chosen} " if entry.name in self.marked else ""
             old = " (archived)" if entry.archived else ""
-            return Content.assemble((mark, "$best"), (entry.title, "bold"), (old, "$dim"))
+            return Content.assemble((mark, "$accent"), (entry.title, "bold"), (old, "$dim"))
         if key == "task":
             return Content.styled(entry.task.rpartition("/")[2], "$dim")
         if key == "by":
-            model = entry.model.rpartition("/")[2].removesuffix(".gguf")
+            model = wording.model_name(entry.model)
             sep = f" {self.glyphs.dot} "
             return Content.styled(sep.join(filter(None, (entry.proposer, model))), "$dim")
         if key == "metric":
@@ -191,7 +191,7 @@ class ModelList(Listing["ModelFile"]):
     NAME = "Models"
     HELP = """\
 The language models (GGUF files) found on this machine. `↵` opens the models screen: memory, \
-speed, settings, and which model is the default; ★ marks it.
+speed, settings, and which model is the default; ◆ marks it.
 """
 
     default = ""  # path or name of the model for new studies
@@ -211,10 +211,11 @@ speed, settings, and which model is the default; ★ marks it.
 
     def draw(self, model: ModelFile, key: str, width: int) -> Content:
         if key == "mark":
-            here = str(model.path) == self.default or model.path.stem == self.default
-            return Content.styled(self.glyphs.best if here else " ", "$best")
+            here = self.default in (str(model.path), wording.model_name(model.path))
+            return Content.styled(self.glyphs.chosen if here else " ", "$accent")
         if key == "name":
-            return Content.styled(plain(model.path.stem), "$dim" if model.problem else "bold")
+            name = wording.model_among(model.path, (m.path for m in self.entries))
+            return Content.styled(name, "$dim" if model.problem else "bold")
         if key == "weights":
             return Content.styled(wording.weights(model.parameters), "$dim")
         return Content.styled(wording.size(model.size_bytes), "$dim")

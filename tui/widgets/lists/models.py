@@ -86,14 +86,16 @@ default of new studies, `l` loads it to measure its memory, `b` measures its spe
     def draw(self, row: ModelRow, key: str, width: int) -> Content:
         model = row.model
         if key == "mark":
-            return Content.styled(self.glyphs.best if self.default(model) else " ", "bold $best")
+            chosen = self.glyphs.chosen if self.default(model) else " "
+            return Content.styled(chosen, "bold $accent")
         if key == "fits":
             return self._fits(row)
         if key == "name":
             state = self.state(model)
             tail = f"  {self.glyphs.running} {state}" if state else ""
             style = "bold" if not model.problem else "$dim"
-            return Content.assemble((plain(model.path.stem), style), (tail, "$good"))
+            name = wording.model_among(model.path, (r.model.path for r in self.entries))
+            return Content.assemble((name, style), (tail, "$good"))
         return Content.styled(_figure(row, key), "$dim")
 
     def _fits(self, row: ModelRow) -> Content:

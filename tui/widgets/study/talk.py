@@ -137,7 +137,7 @@ class Talk(Vertical):
         if opened is None:
             return False
         name = wording.model_name(opened.model)
-        return not name or name == "embedded" or name.startswith("hyperllama-")
+        return not name or name.startswith("embedded")
 
     def _exchange(self, exchange: Exchange, width: int) -> Content:
         """A question, the answer as far as it has come, a suggested configuration."""
