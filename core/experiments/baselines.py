@@ -118,7 +118,7 @@ def run_baselines(
                 break
             with KeptRunner(
                 folder / TASK, kept, log=folder / FOLDER / "trials.log", seed=work.seed,
-                test_rows=False,
+                test_rows=False, confirm=False,
             ) as runner:  # fmt: skip
                 work.with_runner(runner)
     finally:

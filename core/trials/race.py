@@ -6,12 +6,16 @@ Plain Python; scores come from a function, so that studies and experiments race 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
 from hyperllama.core.trials.noise import PairedDifference, paired_difference
 
+SHARE = 1 / 3
+"""Of the seconds that a study's trials took: what a race may take at most."""
+_STRIDE = 1_000_003  # between the seeds of fresh folds; repeats within a study are 1000 apart
+_SEEDS = 2**31
 MOST_RACERS = 4
 """The default and so many others begin, at most."""
 MOST_REPEATS = 4
@@ -29,11 +33,13 @@ class Racer:
 
     Attributes:
         number: of its trial.
-        scores: on the study's own folds, shape (n_folds,).
+        value: its score there.
+        scores: on the study's own folds, shape (n_folds,); may be empty.
         seconds: that this took.
     """
 
     number: int
+    value: float
     scores: tuple[float, ...]
     seconds: float
 
@@ -84,11 +90,29 @@ class RaceEnd:
     seconds: float = 0.0
 
 
+def fresh_seed(seed: int, repeat: int) -> int:
+    """The seed of a set of fresh folds; `repeat` counts from 1."""
+    return (seed + _STRIDE * repeat) % _SEEDS
+
+
+def in_order(racers: Iterable[Racer], default: int) -> list[Racer]:
+    """The default, of that number, then the others by falling score.
+
+    Of those that score alike on every fold only the first counts: they differ in what has no
+    effect. Empty where the default is not among them.
+    """
+    distinct: dict[tuple[float, ...], Racer] = {}
+    for racer in sorted(racers, key=lambda r: (r.number != default, -r.value, r.number)):
+        distinct.setdefault(racer.scores or (float(racer.number),), racer)
+    found = list(distinct.values())
+    return found if found and found[0].number == default else []
+
+
 def starters(racers: Sequence[Racer], limit_s: float) -> list[Racer]:
     """The default and as many of the best others as there is time for.
 
     Args:
-        racers: the default first, then by falling score.
+        racers: see `in_order`.
         limit_s: seconds for the whole race.
     """
     chosen, repeats = list(racers[:1]), 1

@@ -701,12 +701,12 @@ def test_the_command_runs_reports_and_goes_on(
 
 
 def test_names_on_the_command_line_may_have_options() -> None:
-    from hyperllama.tui.cli.bench import _names, _seeds
+    from hyperllama.tui.cli.options import read_names, read_seeds
 
-    assert _names("tpe,hybrid?turns=2,opening=4,llama?x=1") == (
+    assert read_names("tpe,hybrid?turns=2,opening=4,llama?x=1") == (
         "tpe", "hybrid?turns=2,opening=4", "llama?x=1",
     )  # fmt: skip
-    assert _seeds("3") == (0, 1, 2) and _seeds("20-22") == (20, 21, 22)
+    assert read_seeds("3") == (0, 1, 2) and read_seeds("20-22") == (20, 21, 22)
 
 
 def test_importing_the_bench_is_cheap() -> None:

@@ -52,10 +52,11 @@ from hyperllama.core.experiments.reading import (
     cell_file,
     read_comparison,
 )
+from hyperllama.core.experiments.running.cell_end import scores_on_test_rows
 from hyperllama.core.experiments.running.comparison import run_comparison
 from hyperllama.core.experiments.running.play import CellFile, PlayRules, play, waste
 from hyperllama.core.experiments.running.runner import OpenedParts, RunProgress
-from hyperllama.core.experiments.running.study_task import KeptRunner, scores_on_test_rows
+from hyperllama.core.experiments.running.study_task import KeptRunner
 from hyperllama.core.experiments.turns import ProposerTurns
 from hyperllama.core.space import Config
 from hyperllama.core.task import load_task, resolve

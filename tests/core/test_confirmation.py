@@ -12,13 +12,14 @@ import pytest
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.events import CandidateStarted, Noted, StudyConfirmed, StudyFinished
 from hyperllama.core.events.requests import Confirm, Extend, Pause, Resume, Stop
+from hyperllama.core.experiments.running.cell_end import confirmed_end, scores_on_test_rows
 from hyperllama.core.space import Config
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import StudyState, fold
 from hyperllama.core.study.claims import say_gain, say_test_rows
 from hyperllama.core.study.history import stored_events
 from hyperllama.core.trials.noise import PairedDifference
-from hyperllama.core.trials.race import FreshScores, Heat, Racer, race, shrunk, starters
+from hyperllama.core.trials.race import FreshScores, Heat, Racer, in_order, race, shrunk, starters
 from tests.core.fakes import SPACE, Bench, FakeRunner, quality
 
 
@@ -219,7 +220,7 @@ def test_confirm_can_be_asked_for_at_any_time(tmp_path: Path) -> None:
 
 
 def test_hopeless_racers_are_dropped_and_a_failed_one_does_not_win() -> None:
-    racers = [Racer(n, (0.5,) * 5, 1.0) for n in range(4)]
+    racers = [Racer(n, 0.5, (0.5,) * 5, 1.0) for n in range(4)]
     means, heats = {0: 0.5, 1: 0.7, 2: 0.55, 3: 0.9}, []
 
     def score(heat: Heat) -> FreshScores:
@@ -246,3 +247,32 @@ def test_a_gain_is_drawn_towards_the_default_by_its_error() -> None:
     assert left.error == pytest.approx(0.05 * 0.75**0.5)
     sure = PairedDifference(0.1, 0.0, 10)
     assert shrunk(sure) == sure
+
+
+def test_of_racers_that_score_alike_one_runs_and_the_default_leads() -> None:
+    given = [(3, 0.7, (0.6, 0.8)), (1, 0.9, (0.9, 0.9)), (0, 0.5, (0.5, 0.5)), (2, 0.7, (0.6, 0.8))]
+    racers = [Racer(number, value, scores, 1.0) for number, value, scores in given]
+    assert [r.number for r in in_order(racers, 0)] == [0, 1, 2]
+    assert in_order(racers, 7) == []
+
+
+def test_a_cell_of_a_comparison_ends_with_its_confirmed_winner() -> None:
+    runner = NoisyRunner(noise=0.01)
+    configs = [{**SPACE.default(), "max_depth": depth} for depth in (6, 4, 12, 1, 2, 3, 5)]
+    trials = []
+    for number, config in enumerate(configs):
+        result = runner.evaluate(config, seed=0)
+        trials.append({"number": number, "config": config, "value": result.value,
+                       "fold_scores": list(result.fold_scores), "seconds": 0.5})  # fmt: skip
+
+    def evaluate(config: Config, seed: int) -> Result:
+        return runner.evaluate(config, seed=seed, fold_seed=seed)
+
+    end = confirmed_end(trials, evaluate, 3, 0.2)
+    assert end is not None and runner.fresh == 2
+    assert end["winner"] == max(trials, key=lambda t: t["value"])["number"] != 0
+    assert end["confirmed_low"] < end["confirmed_gain"] < end["confirmed_high"]
+    tested = scores_on_test_rows(trials, lambda config: float(config["max_depth"]), 3)
+    assert tested == {"test_value": 1.0, "default_test_value": 6.0}
+    assert confirmed_end(trials, lambda config, seed: Result("cancelled"), 3, 0.2) is None
+    assert confirmed_end(trials[:1] * 7, evaluate, 3, 0.2) == {}  # nothing but the default

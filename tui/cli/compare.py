@@ -9,7 +9,12 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from hyperllama.tui.cli.options import add_model_options, positive, prompt_from
+from hyperllama.tui.cli.options import (
+    add_model_options,
+    add_no_confirm,
+    positive,
+    prompt_from,
+)
 
 if TYPE_CHECKING:
     from hyperllama.core.experiments.grid import Cell
@@ -48,6 +53,7 @@ def add(parser: argparse.ArgumentParser) -> None:
                        help="trials of a cell, the default included (default: 20)")  # fmt: skip
     group.add_argument("--new", metavar="NAME", dest="called", help="its name (default: a number)")
     add_model_options(parser)
+    add_no_confirm(group)
     group = parser.add_argument_group("the queue and the figures")
     group.add_argument("--list", action="store_true", help="the comparisons in the data folder")
     group.add_argument("--queue", action="store_true", help="the cells, in their order")
@@ -122,6 +128,7 @@ def _prepare(arguments: argparse.Namespace) -> str:
         "threads": arguments.threads, "gpu_layers": arguments.gpu_layers,
         "context_length": arguments.context, "temperature": arguments.temperature,
         "prompt": prompt_from(arguments.prompt),
+        "confirm": arguments.confirm,
     }  # fmt: skip
     given = {k: v for k, v in options.items() if v is not None}
     files = [find_task(t) for t in arguments.tasks]

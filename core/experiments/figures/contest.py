@@ -122,6 +122,7 @@ class Contest:
             None if not known else over_units(gains, np.mean) if by_units
             else self._gain_over_pool(label, [t for t, _ in known]),
             None if by_units else self._gain_over_default(label),
+            None if by_units else self._confirmed_gain(label),
             None if by_units else self._gain_on_test_rows(label),
             rank, place[1] if place else 0, self._regret(units),
             **(_costs(self.comparison, label, self.start, self.at) if c else {}),
@@ -152,6 +153,15 @@ class Contest:
             for t, seeds in self.losses[label].items()
             if (d := self.references[t].default) is not None
         ])  # fmt: skip
+
+    def _confirmed_gain(self, label: str) -> Estimate | None:
+        found: list[tuple[Floats, Floats | float]] = []
+        for task, reference in self.references.items():
+            cells = self.comparison.of(label, task, self.start, self.at)
+            gains = [c.end["confirmed_gain"] for c in cells if "confirmed_gain" in c.end]
+            if gains and reference.default is not None:
+                found.append((reference.default - np.array(gains), reference.default))
+        return _mean_gain(found)
 
     def _gain_on_test_rows(self, label: str) -> Estimate | None:
         found: list[tuple[Floats, Floats | float]] = []

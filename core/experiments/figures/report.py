@@ -42,8 +42,9 @@ from hyperllama.core.experiments.reading import Comparison, metric_words
 
 _EXPLAINED = (
     "rank: mean rank over the tasks, 1 is best; gains: share of the loss saved, in percent, "
-    "positive is better, with 95 % bootstrap intervals; on test rows: gain over the default on "
-    "rows that no trial saw; better: share of tasks with a mean loss below random search's, in "
+    "positive is better, with 95 % bootstrap intervals; confirmed: gain over the default on fresh "
+    "folds, 0 where the default stays; on test rows: gain over the default on rows that no trial "
+    "saw; better: share of tasks with a mean loss below random search's, in "
     "percent; regret: (loss - least) / (median of one random configuration - least), where the "
     "least loss is known; repeats, invalid: shares of the replies in percent; others: share of the "
     "proposals that another proposer had to make; memory: peak of the engine's process."
@@ -163,6 +164,7 @@ def _cells(row: ContenderRow) -> dict[str, str]:
         "median gain": interval(row.median_gain),
         "gain over random": interval(row.over_random),
         "over default": interval(row.over_default),
+        "confirmed": interval(row.over_default_confirmed),
         "on test rows": interval(row.over_default_test),
         "regret": "" if row.regret is None else f"{row.regret.value:.3f}",
         "repeats": f"{row.repeated * 100:.0f}" if row.cells else "",

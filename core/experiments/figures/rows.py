@@ -19,8 +19,9 @@ class ContenderRow:
         contender, start, at: which; proposer, model: what it is.
         units, cells: how many are whole.
         better: share of units better than random search, in [0, 1].
-        median_gain, over_random: median and mean gain over random search; over_default,
-            over_default_test: over the default, the latter on rows that no trial saw. See
+        median_gain, over_random: median and mean gain over random search; over_default: over the
+            default; over_default_confirmed: of the winners on fresh folds, 0 where the default
+            stays; over_default_test: of the winners on rows that no trial saw. See
             `statistics.gain`; positive is better.
         rank: mean rank among the contenders that have all units, 1 is best; None if it has not.
         best_on: on how many units its loss is the least.
@@ -44,6 +45,7 @@ class ContenderRow:
     median_gain: Estimate | None
     over_random: Estimate | None
     over_default: Estimate | None
+    over_default_confirmed: Estimate | None
     over_default_test: Estimate | None
     rank: Estimate | None
     best_on: int

@@ -14,9 +14,17 @@ from typing import Any
 from hyperllama.core.experiments.figures.statistics import gain, loss_of
 from hyperllama.core.experiments.problems.transfer import REPEATS
 from hyperllama.core.experiments.reading import CellFacts, Comparison
-from hyperllama.core.study.findings.confirmation import SHARE
 from hyperllama.core.trials.noise import PairedDifference, paired_difference
-from hyperllama.core.trials.race import FreshScores, Heat, RaceEnd, Racer, race, shrunk, starters
+from hyperllama.core.trials.race import (
+    SHARE,
+    FreshScores,
+    Heat,
+    RaceEnd,
+    Racer,
+    race,
+    shrunk,
+    starters,
+)
 
 WORSE = 0.005
 """A loss higher than the default's by more than this share of it counts as worse."""
@@ -167,7 +175,7 @@ def _run(cell: CellFacts) -> TransferRun:
 
 def _raced(found: Sequence[Mapping[str, Any]], limit_s: float) -> RaceEnd:
     """The race as a study runs it, on the scores that were kept."""
-    racers = [Racer(c["number"], tuple(c["own"]), c["own_s"]) for c in found]
+    racers = [Racer(c["number"], fmean(c["own"]), tuple(c["own"]), c["own_s"]) for c in found]
     chosen = starters(racers, limit_s)
     kept = {c["number"]: c for c in found}
 

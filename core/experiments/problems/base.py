@@ -44,8 +44,9 @@ class CellTask(Protocol):
 
     def ended(
         self, trials: Sequence[Mapping[str, Any]], should_stop: Callable[[], bool]
-    ) -> dict[str, Any]:
-        """What is written when the budget is used; "error" where nothing came of it."""
+    ) -> dict[str, Any] | None:
+        """What is written when the budget is used; "error" where nothing came of it; None where
+        it was stopped."""
 
 
 class BenchProblem(ABC):

@@ -10,7 +10,6 @@ from hyperllama.core.experiments.problems.landscapes import Landscape
 from hyperllama.core.experiments.problems.programs import ProgramProblem
 from hyperllama.core.experiments.problems.tables import TableProblem
 from hyperllama.core.experiments.problems.tabular import open_tabular
-from hyperllama.core.experiments.problems.transfer import TransferProblem
 
 
 def open_problem(spec: Mapping[str, Any]) -> BenchProblem:
@@ -27,5 +26,7 @@ def open_problem(spec: Mapping[str, Any]) -> BenchProblem:
     if spec["suite"] == "tables":
         return TableProblem(**rest)
     if spec["suite"] == "transfer":
+        from hyperllama.core.experiments.problems.transfer import TransferProblem
+
         return TransferProblem(**rest)
     return open_tabular(rest)

@@ -23,8 +23,8 @@ from hyperllama.core.experiments.problems.base import BenchProblem
 from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.experiments.problems.tabular import loss_name
 from hyperllama.core.space import Config
-from hyperllama.core.study.findings.confirmation import fresh_seed
 from hyperllama.core.trials import ProposerSetting
+from hyperllama.core.trials.race import Racer, fresh_seed, in_order
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Table
@@ -170,8 +170,10 @@ class TransferTask:
         self, trials: Sequence[Mapping[str, Any]], should_stop: Callable[[], bool]
     ) -> dict[str, Any]:
         """The default and the best trials on fresh folds and on the unseen rows."""
-        best = candidates(trials)
-        if best[0]["number"] != 0:
+        scored = {t["number"]: t for t in trials if t["value"] is not None}
+        racers = [Racer(n, t["value"], tuple(t["fold_scores"]), 0.0) for n, t in scored.items()]
+        best = [scored[r.number] for r in in_order(racers, 0)[: CANDIDATES + 1]]
+        if not best:
             return {"error": f"the default failed: {trials[0]['reason']}"}
         evaluator, found, models = self._rows.evaluator, [], []
         try:
@@ -210,15 +212,6 @@ class TransferTask:
             return Result("failed", reason=str(error), seconds=took_s)
         value = sum(f.score for f in folds) / len(folds)
         return Result("complete", value, folds, seconds=time.perf_counter() - began)
-
-
-def candidates(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The default and the best other trials, of those that score alike the first."""
-    kept: dict[tuple[float, ...], Mapping[str, Any]] = {}
-    scored = [t for t in trials if t["value"] is not None]
-    for trial in sorted(scored, key=lambda t: (t["number"] != 0, -t["value"])):
-        kept.setdefault(tuple(trial["fold_scores"]), trial)
-    return list(kept.values())[: CANDIDATES + 1]
 
 
 def transfer_problems(

@@ -134,8 +134,10 @@ def play(
     finally:
         if proposer is not None:
             proposer.close()
-    file.end(task.ended(file.trials, rules.should_stop))
-    return True
+    end = task.ended(file.trials, rules.should_stop)
+    if end is not None:
+        file.end(end)
+    return end is not None
 
 
 def _failure(error: Exception, number: int) -> dict[str, Any]:

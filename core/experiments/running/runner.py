@@ -287,6 +287,7 @@ class CellPlayer:
                 KeptRunner(
                     grid.task_file(cell.task), self._kept, log=grid.folder / "trials.log",
                     threads=threads, seed=grid.options.get("seed"),
+                    confirm=grid.options.get("confirm") is not False,
                 )
             )  # fmt: skip
             self._task = cell.task

@@ -10,10 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.experiments.cache import KeptTrials, config_key
+from hyperllama.core.experiments.running.cell_end import confirmed_end, scores_on_test_rows
 from hyperllama.core.space import Config
 from hyperllama.core.task import Problem
 from hyperllama.core.trials import ProposerSetting
@@ -32,17 +32,20 @@ class KeptRunner:
         seed: of the estimators; None takes the task's.
         runner: trains in place of the usual child.
         test_rows: whether the winner of a cell is scored on the test rows.
+        confirm: whether the winner of a cell is found on fresh folds; else it is the incumbent.
     """
 
     def __init__(
         self, task_file: Path, kept: KeptTrials, *, log: Path, threads: int = 0,
         seed: int | None = None, runner: Any = None, test_rows: bool = True,
+        confirm: bool = True,
     ) -> None:  # fmt: skip
         self.runner = runner or TrialRunner(task_file, log=log, threads=threads)
         self.problem: Problem = self.runner.open()
         self.space = self.problem.space
         self.seed = self.problem.task.seed if seed is None else seed
         self._kept, self._test_rows = kept, test_rows
+        self._confirm = confirm and self.problem.task.limits.confirm
         self._identity = identity(self.problem, self.seed)
         # With other limits a trial that failed may not fail.
         self._limits = self.problem.task.limits.model_dump_json(exclude={"threads"})
@@ -76,10 +79,22 @@ class KeptRunner:
 
     def ended(
         self, trials: Sequence[Mapping[str, Any]], should_stop: Callable[[], bool]
-    ) -> dict[str, Any]:
-        """The incumbent's score on the rows that no trial saw, the default's, and their metric."""
-        found = scores_on_test_rows(trials, lambda config: self.test_score(config, should_stop))
-        return {**found, "metric": self.problem.metric}
+    ) -> dict[str, Any] | None:
+        """The winner's gain on fresh folds, its score on the test rows, the default's there."""
+
+        def again(config: Config, seed: int) -> Result:
+            return self.evaluate(config, should_stop, seed)[0]
+
+        confirmed: dict[str, Any] | None = {}
+        if self._confirm and getattr(self.runner, "other_folds", True):
+            share = self.problem.validation.scored_share
+            confirmed = confirmed_end(trials, again, self.seed, share)
+        if confirmed is None:
+            return None
+        found = scores_on_test_rows(
+            trials, lambda config: self.test_score(config, should_stop), confirmed.get("winner")
+        )
+        return {**confirmed, **found, "metric": self.problem.metric}
 
     def known(self, config: Config) -> bool:
         """Whether evaluating `config` would cost nothing."""
@@ -90,20 +105,27 @@ class KeptRunner:
         self._kept.put(self._identity, self._key(config), _to_wire(result))
 
     def evaluate(
-        self, config: Config, should_stop: Callable[[], bool] = lambda: False
-    ) -> tuple[Result, bool]:
+        self, config: Config, should_stop: Callable[[], bool] = lambda: False,
+        fold_seed: int | None = None,
+    ) -> tuple[Result, bool]:  # fmt: skip
         """The result, and whether it was known. A cancelled one is not kept.
+
+        Args:
+            fold_seed: of fresh folds, and of the estimator there.
 
         Raises:
             HyperLlamaError: the child cannot go on.
         """
-        identity = self._identity
+        identity = self._identity + ("" if fold_seed is None else f" folds {fold_seed}")
         failed = f"{identity} failed within {self._limits}"
         key = self._key(config)
         known = self._kept.get(identity, key) or self._kept.get(failed, key)
         if known is not None:
             return _from_wire(known), True
-        result = self.runner.evaluate(config, seed=self.seed, should_stop=should_stop)
+        seed = self.seed if fold_seed is None else fold_seed
+        result = self.runner.evaluate(
+            config, seed=seed, fold_seed=fold_seed, should_stop=should_stop
+        )
         if result.state != "cancelled" and not result.reason.startswith("died twice"):
             complete = result.state == "complete"
             self._kept.put(identity if complete else failed, key, _to_wire(result))
@@ -129,23 +151,6 @@ class KeptRunner:
 
     def _key(self, config: Config) -> str:
         return config_key(self.space, config)
-
-
-def scores_on_test_rows(
-    trials: Sequence[Mapping[str, Any]], score: Callable[[Config], float | None]
-) -> dict[str, Any]:
-    """How a cell ends: the incumbent's score on rows that no trial saw, and the default's."""
-    scored = [t for t in trials if t["value"] is not None]
-    if not scored:
-        return {"error": f"every trial failed; the last: {trials[-1]['reason']}"}
-    best = max(scored, key=lambda t: float(t["value"]))
-    try:
-        return {
-            "test_value": score(best["config"]),
-            "default_test_value": score(trials[0]["config"]),
-        }
-    except HyperLlamaError as error:
-        return {"test_value": None, "no_test": error.message}
 
 
 def identity(problem: Problem, seed: int) -> str:

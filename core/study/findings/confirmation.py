@@ -17,23 +17,16 @@ from hyperllama.core.study.record import EventRecord
 from hyperllama.core.study.state import StudyState, TrialState
 from hyperllama.core.trials.race import (
     MOST_REPEATS,
+    SHARE,
     FreshScores,
     Heat,
     RaceEnd,
     Racer,
+    fresh_seed,
+    in_order,
     race,
     starters,
 )
-
-SHARE = 1 / 3
-"""Of the seconds that the study's trials took: what a confirmation may take at most."""
-_STRIDE = 1_000_003  # between the seeds of fresh folds; repeats within a study are 1000 apart
-_SEEDS = 2**31
-
-
-def fresh_seed(seed: int, repeat: int) -> int:
-    """The seed of a set of fresh folds; `repeat` counts from 1."""
-    return (seed + _STRIDE * repeat) % _SEEDS
 
 
 def confirm(
@@ -66,27 +59,17 @@ def confirm(
         _race(record, evaluate, may_go_on, asked)
 
 
-def candidates(state: StudyState) -> list[TrialState]:
-    """The default and the other scored trials, the best first; of equal scores the first."""
-    default = state.default
-    scored = sorted(
-        (t for t in state.trials if t.value is not None),
-        key=lambda t: (t is not default, -float(t.value or 0.0), t.number),
-    )
-    distinct: dict[tuple[float, ...], TrialState] = {}
-    for trial in scored:  # other values of what has no effect give the same scores
-        distinct.setdefault(trial.fold_scores or (float(trial.number),), trial)
-    return list(distinct.values())
-
-
 def _race(
     record: EventRecord, evaluate: Callable[[Config, int], Result],
     may_go_on: Callable[[], bool], asked: bool,
 ) -> None:  # fmt: skip
     state, seed = record.state, record.opened.seed
-    best = state.best
-    assert best is not None
-    racers = [Racer(t.number, t.fold_scores, t.seconds) for t in candidates(state)]
+    best, default = state.best, state.default
+    assert best is not None and default is not None
+    racers = in_order(
+        (Racer(t.number, t.value, t.fold_scores, t.seconds)
+         for t in state.trials if t.value is not None), default.number,
+    )  # fmt: skip
     limit_s = SHARE * sum(t.seconds for t in state.trials)
     chosen = starters(racers, limit_s)
     if len(chosen) < 2:
