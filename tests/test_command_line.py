@@ -337,7 +337,6 @@ def test_a_running_study_has_one_process_and_is_told_what_to_do(
             ("reject too deep", '"awaits_approval":true'),
             ("review off", "TrialFinished"),
             ("queue max_depth=3 max_features=0.5", '"proposer":"queue"'),
-            ("queue max_depth=0", "was not queued"),
             ("pause", "StudyPaused"),
             ("resume", "StudyResumed"),
             ("extend -999", "StudyFinished"),
@@ -359,10 +358,17 @@ def test_requests_that_make_no_sense(
         ("propose oracle", 2, "unknown proposer"), ("range a 1 x", 2, "'x' is not a number"),
         ("freeze a", 2, "does not fit"), ("review maybe", 2, "on, off"), ("rerun x", 2, "whole"),
         ("accept", 7, "not running"), ("extend 3 weeks", 2, "minutes"),
+        ("queue max_dept=3", 2, "did you mean 'max_depth'?"), ("rerun 99", 7, "no trial 99"),
+        ("queue max_depth=0", 2, "max_depth = 0 is outside"), ("range max_depth 9 2", 2, "above"),
+        ("propose llama nowhere.gguf", 4, "nowhere.gguf"),
     ):
         assert run_command_line(["tell", "quick", *words.split()]) == code
         assert answer in capsys.readouterr().err
     assert not (study_dir("quick") / "commands.jsonl").exists()
+    assert run_command_line(["tell", "quick", *["note", "0", "as", "expected"]]) == 0
+    told = capsys.readouterr()
+    assert told.out == "quick: note on trial 0: as expected\n"
+    assert "not running" in told.err and "`hyperllama resume quick`" in told.err
 
 
 def test_accept_changes_only_the_values_that_are_named(there: Path) -> None:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hyperllama.core.api.hints import python_hints
 from hyperllama.core.errors import StudyError
 from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.text import shown
 
 if TYPE_CHECKING:
     from hyperllama.core.study.options import Options
@@ -81,6 +83,7 @@ class StudyResult:
         return self.state.test_value
 
 
+@python_hints()
 def run(task: str | Path | Task, *, study: str | None = None, **options: Any) -> StudyResult:
     """Run a new study to its end.
 
@@ -101,6 +104,8 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
 
     if not isinstance(task, (str, Path, Task)):
         raise TypeError(f"task is a path or a task from load_task, not {type(task).__name__}")
+    if study is not None:
+        _checked_name(study)
     chosen = checked_options(options)
     given = task if isinstance(task, Task) else find_task(task)
     names: list[str] = []
@@ -113,6 +118,7 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
     return _result(names[0], chosen)
 
 
+@python_hints()
 def resume(
     study: str, *, more: int = 0, data: str | Path | None = None, **options: Any
 ) -> StudyResult:
@@ -129,13 +135,15 @@ def resume(
     from hyperllama.core.study.opening import resume as go_on
     from hyperllama.core.study.options import checked_options
 
-    if not isinstance(more, int) or more < 0:
+    _checked_name(study)
+    if isinstance(more, bool) or not isinstance(more, int) or more < 0:
         raise StudyError(f"more: {more!r} cannot be used", "a number of trials, 0 or greater")
     chosen = checked_options(options)
     go_on(study, chosen, more=more, data=None if data is None else Path(data))
     return _result(study, chosen)
 
 
+@python_hints()
 def read_study(name: str, storage: str | None = None) -> StudyState:
     """The state of a study, which may be running in another process.
 
@@ -147,7 +155,14 @@ def read_study(name: str, storage: str | None = None) -> StudyState:
     """
     from hyperllama.core.study.history import read_state
 
+    _checked_name(name)
     return read_state(name, storage)
+
+
+def _checked_name(study: object) -> None:
+    """Raises StudyError where a study's name is no text."""
+    if not isinstance(study, str):
+        raise StudyError(f"a study's name is text, not {shown(study)}", 'for example study="first"')
 
 
 def _result(study: str, options: Options) -> StudyResult:

@@ -22,6 +22,8 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _CHUNK = 1 << 24
 _ROOM_SHARE = 0.4
 """Share of the free memory that a table's text, or its numbers, may take."""
+ALWAYS_BYTES = 1 << 28
+"""So much is always read: how much memory is free changes from moment to moment."""
 _MEMORY = (("/proc/meminfo", r"MemAvailable:\s*(\d+) kB", 1024),
            ("/sys/fs/cgroup/memory.max", r"(\d+)", 1))
 _OTHERS = (
@@ -55,7 +57,7 @@ def free_bytes() -> int:
 
 def check_room(path: Path, wanted_bytes: int, what: str) -> None:
     """Raises DataError where a table needs more memory than there is."""
-    room = int(free_bytes() * _ROOM_SHARE)
+    room = max(int(free_bytes() * _ROOM_SHARE), ALWAYS_BYTES)
     if wanted_bytes > room:
         raise DataError(
             f"{plain(path.name)}: {what} need at least {wanted_bytes / 1e9:.1f} GB, the limit is "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from hyperllama.core.events import ModelLoaded, ModelLoading, Noted, PromptReading
 from hyperllama.core.trials import ProposerSetting
 from hyperllama.models.engine import Engine, EngineSettings, Generated, Generation, ModelInfo
+from hyperllama.models.gguf import check_model
 from hyperllama.models.paths import home
 
 _READING_EVERY_S = 0.25  # what is read in less is not reported
@@ -127,6 +128,8 @@ class EngineSession:
         facts = {**asdict(info), "file_mb": info.size_mb, "notes": list(info.notes)}
         del facts["size_mb"]
         report(ModelLoaded(name, time.monotonic() - started, facts))
+        for note in unmet(self.settings, info, self.path):
+            report(note)
         return engine
 
     def _made(self) -> Engine:
@@ -149,3 +152,16 @@ def token_counts(made: Generated) -> dict[str, float]:
         "context_length": made.context_length,
         "per_s": made.tokens_per_s,
     }
+
+
+def unmet(settings: EngineSettings, info: ModelInfo, path: Path) -> Iterator[Noted]:
+    """What was asked of the engine and could not be had, or goes beyond the model."""
+    wanted = settings.gpu_layers
+    if wanted not in ("auto", "none", 0) and info.gpu_layers == 0:
+        yield Noted("warning", f"--gpu-layers {wanted}: this llama.cpp uses no GPU here, the model "
+                    "runs on the processor", "`hyperllama doctor` says what there is")
+    trained = check_model(path).trained_context
+    if trained and settings.context_length > trained:
+        yield Noted("warning", f"--context {settings.context_length}: the model was trained on "
+                    f"{trained} tokens, what lies beyond may be read badly",
+                    f"--context {trained}, or less")

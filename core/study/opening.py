@@ -51,6 +51,7 @@ from hyperllama.core.study.options import (
     lasting_model,
     over_stored,
     settled,
+    too_many_threads,
     without_storage,
 )
 
@@ -309,7 +310,7 @@ class _Opening:
             Inbox(self._folder, self._unowned_bytes),
             ProposalLog(self._folder / PROPOSALS),
             save=self._save,
-            notes=tuple(self._notes),
+            notes=(*self._notes, *too_many_threads(self._options)),
             use_model=self._use_model,
             log=self._log,
             interrupted=self._interrupted,

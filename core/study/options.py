@@ -188,6 +188,17 @@ def _sound_options(stored: Mapping[str, Any]) -> dict[str, Any]:
     return dict(stored)
 
 
+def too_many_threads(options: Options) -> list[Noted]:
+    """A note where more threads are asked for than there are processors."""
+    from hyperllama.models.process.processors import usable_processors
+
+    usable = usable_processors()
+    if (options.threads or 0) <= usable:
+        return []
+    return [Noted("warning", f"--threads {options.threads}: there are {usable} processors, more "
+                  "threads make training slower", f"--threads {usable}, or none: it is chosen")]
+
+
 def _check_templates(options: Options) -> None:
     """A study does not begin with prompt templates that cannot be used."""
     from hyperllama.core.prompt.templates import load_templates

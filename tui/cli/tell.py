@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from hyperllama.core.errors import SpaceError
 
 if TYPE_CHECKING:
     from hyperllama.core.events.requests import Request
-    from hyperllama.core.study import TrialState
+    from hyperllama.core.study import StudyState, TrialState
 
 NAME = "tell"
 HELP = "steer a running study: pause, stop, hint, queue, extend, freeze, range, undo, ask and more"
@@ -55,41 +56,51 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.errors import StudyError
-    from hyperllama.core.events.requests import LASTING, Approve, Reject
-    from hyperllama.core.storage.folder import find_study, holder
+    from hyperllama.core.events.requests import LASTING, Approve, Reject, SwitchProposer
+    from hyperllama.core.storage.event_log import read_events
+    from hyperllama.core.storage.folder import EVENTS, find_study, holder
     from hyperllama.core.storage.request_log import send
+    from hyperllama.core.study import fold
+    from hyperllama.core.study.asking import check_request
+    from hyperllama.core.text import one_line
+    from hyperllama.models.gguf import resolve_model
 
     folder = find_study(arguments.study)
     request = _request(arguments.request, arguments.words)
-    if holder(folder) is None and not isinstance(request, LASTING):
+    running = holder(folder) is not None
+    if not running and not isinstance(request, LASTING):
         raise StudyError(
             f"the study {folder.name!r} is not running", f"`hyperllama resume {folder.name}`"
         )
+    state = fold(read_events(folder / EVENTS))
     if isinstance(request, (Approve, Reject)):
-        awaiting = _awaiting(folder)
+        awaiting = _awaiting(state, folder.name)
         request = replace(request, number=awaiting.number)
         if isinstance(request, Approve) and request.config:
             request = replace(request, config={**(awaiting.config or {}), **request.config})
+    done = check_request(state, request)
+    if isinstance(request, SwitchProposer) and request.model:
+        resolve_model(request.model)  # raises where there is none
     send(folder, request)
+    print(one_line(f"{folder.name}: {done}"))
+    if not running:
+        print(f"It is not running: this happens when it goes on, with `hyperllama resume "
+              f"{folder.name}`", file=sys.stderr)  # fmt: skip
     return 0
 
 
-def _awaiting(folder: Path) -> TrialState:
+def _awaiting(state: StudyState, study: str) -> TrialState:
     """The trial whose proposal waits for approval.
 
     Raises:
         StudyError: none does.
     """
     from hyperllama.core.errors import StudyError
-    from hyperllama.core.storage.event_log import read_events
-    from hyperllama.core.storage.folder import EVENTS
-    from hyperllama.core.study import fold
 
-    awaiting = fold(read_events(folder / EVENTS)).awaiting
-    if awaiting is None:
-        hint = f"`hyperllama tell {folder.name} review on` lets them wait"
+    if state.awaiting is None:
+        hint = f"`hyperllama tell {study} review on` lets them wait"
         raise StudyError("no proposal waits for approval", hint)
-    return awaiting
+    return state.awaiting
 
 
 def _parsers() -> dict[str, Callable[..., Request]]:

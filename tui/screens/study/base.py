@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from hyperllama.core.errors import StudyError
+from hyperllama.core.errors import SpaceError, StudyError
 from hyperllama.core.events import requests
 from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.study.asking import check_request
 from hyperllama.core.study.state import FINISHED
 from hyperllama.tui.processes.bridge import StudyLink
 from hyperllama.tui.screens.base import BaseScreen
@@ -105,8 +106,9 @@ class StudyBase(BaseScreen[None]):
             self.refresh_study(look=True)  # its process ended a moment ago
             return False
         try:
+            check_request(self.state, request)
             self.link.send(request)
-        except StudyError as error:
+        except (SpaceError, StudyError) as error:
             self.interface.report_error(error)
             return False
         if message:
