@@ -96,6 +96,11 @@ def test_show_for_people(there: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert shown.startswith("trial 2, complete: ") and "fold_scores: [" in shown
     assert run_command_line(["show", "quick", "--trial", "9"]) == 7
     assert "no trial 9" in capsys.readouterr().err
+    assert run_command_line(["show", "quick", "--trial", "1", "--beside", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "(accuracy)" in shown.splitlines()[0] and "trial 1  " in shown and "trial 2" in shown
+    assert run_command_line(["show", "quick", "--beside", "9"]) == 7
+    assert "no trial 9" in capsys.readouterr().err
     assert run_command_line(["show", "quick", "--follow"]) == 0
     assert "trial budget used" in capsys.readouterr().out
 

@@ -298,6 +298,15 @@ async def test_a_finished_study_opens_at_its_best(opened: Opened) -> None:
         assert isinstance(screen, StudyScreen) and screen.selected == link.state.incumbent
         text = text_of(pilot)
         assert "finished" in text and "test 0.8571" in text and "r resume" not in text
+        await pilot.press("B")
+        await pilot.pause()
+        assert f"Trial {screen.selected} beside which?" in text_of(pilot)
+        await pilot.press(*"trial 0", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, TextDialog)
+        text = text_of(pilot)
+        assert f"Trial {screen.selected} and trial 0" in text and "(roc_auc)" in text
+        assert "noise (±" in text and "proposed by" in text
 
 
 async def test_more_trials_for_a_finished_study_go_on_with_it(

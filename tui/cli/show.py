@@ -31,6 +31,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--trial", type=int, metavar="N", help="one trial with its prompt, reply and reasoning"
     )
     parser.add_argument(
+        "--beside", type=int, metavar="M", help="trial N, or the winner, side by side with M"
+    )
+    parser.add_argument(
         "--program", type=int, metavar="N", help="the program of a trial; reads the table"
     )
     parser.add_argument("--follow", action="store_true", help="watch it until it ends")
@@ -44,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.study.history import state_of
 
     stored = read_stored(arguments.study, arguments.storage)
+    if arguments.beside is not None:
+        return _beside(state_of(stored), arguments.trial, arguments.beside)
     if arguments.trial is not None:
         return _one(stored, arguments.trial, arguments.json)
     if arguments.program is not None:
@@ -53,6 +58,21 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(as_json(stored, state), ensure_ascii=False, indent=1))
         return 0
     _print(stored, state)
+    return 0
+
+
+def _beside(state: StudyState, one: int | None, other: int) -> int:
+    """Two trials: which is better, outcomes, configurations."""
+    from hyperllama.core.experiments.figures.writing import aligned
+    from hyperllama.tui.content.two_trials import beside, standing
+
+    numbers = (state.winner_number if one is None else one), other
+    trials = [state.trial(number) for number in numbers]
+    if trials[0] is None or trials[1] is None:
+        missing = next(n for n, trial in zip(numbers, trials, strict=True) if trial is None)
+        raise StudyError(f"there is no trial {missing}", "`hyperllama show STUDY` lists them")
+    print("\n".join(standing(trials[0], trials[1], state)) + "\n")
+    print(aligned(beside(trials[0], trials[1])))
     return 0
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import fmean, stdev
+from statistics import fmean
 
 from textual.content import Content
 
+from hyperllama.core.evaluate.results import std
 from hyperllama.core.study import AWAITING, SteeringAction, TrialState
 from hyperllama.core.text import one_line, plain
 from hyperllama.tui.text import names, wording
@@ -135,8 +136,8 @@ class TrialCells:
             mean = fmean(scores)
             pieces.append((wording.score(mean), "bold"))
             more = ""
-            if len(scores) > 1:
-                more = f" {self.glyphs.plus_minus}{wording.spread(stdev(scores))}"
+            if (spread := std(scores)) is not None:
+                more = f" {self.glyphs.plus_minus}{wording.spread(spread)}"
             if trial.value is not None:
                 more += f"  {wording.signed(mean - trial.value)}"
             pieces.append((more + "  " + " ".join(map(wording.score, scores)), "$dim"))
