@@ -105,11 +105,7 @@ class Storm:
         seed = self.report.studies
         self.report.studies += 1
         peace, war = self.folder / f"peace{seed}", self.folder / f"war{seed}"
-        code = self._start(peace, "run", seed).wait(300)
-        if code:
-            self.report.wrong.append(f"a study in peace ended with {code}")
-            return
-        wanted = finished(peace)
+        peaceful = self._start(peace, "run", seed)  # meanwhile the other one is killed
         kept: dict[int, Any] = {}
         last = sum(self.report.kills.values()) + kills
         while sum(self.report.kills.values()) < last and not self._over(war):
@@ -124,7 +120,9 @@ class Storm:
                 self.report.resumed += 1
             if self._start(war, "resume" if self._begun(war) else "run", seed).wait(300):
                 self.report.wrong.append(f"{war.name}: it does not resume")
-        now = finished(war)
+        if code := peaceful.wait(300):
+            self.report.wrong.append(f"a study in peace ended with {code}")
+        now, wanted = finished(war), finished(peace)
         self.report.trials += len(now)
         if now != wanted:
             differ = [n for n in sorted({*now, *wanted}) if now.get(n) != wanted.get(n)]
