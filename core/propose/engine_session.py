@@ -15,6 +15,7 @@ from hyperllama.models.gguf import check_model
 from hyperllama.models.paths import home
 
 _READING_EVERY_S = 0.25  # what is read in less is not reported
+_LONG = 1e10  # tokens times weights that take longer than that to read, which is told at once
 
 
 class EngineSession:
@@ -72,7 +73,7 @@ class EngineSession:
         Raises:
             EngineError: it cannot be run, or the engine died twice.
         """
-        engine = self._opened()
+        engine, info = self._opened(), self.info
         before = engine.starts
         self._generated = True
         began, reported = time.monotonic(), time.monotonic()
@@ -80,7 +81,8 @@ class EngineSession:
         def on_reading(done: int, total: int) -> None:
             nonlocal reported
             now = time.monotonic()
-            if now - reported >= _READING_EVERY_S:
+            long = not done and total * info.parameters > _LONG
+            if long or now - reported >= _READING_EVERY_S:
                 reported = now
                 self._setting.report(PromptReading(done, total, round(now - began, 3)))
 

@@ -90,6 +90,8 @@ class StateFold:
         if isinstance(event, _READ):
             now.reading = None
         vars(now).update(_changes(now, event, t))
+        if isinstance(event, ModelLoaded) and now.running is not None:
+            now.doing = self._trials[now.running].state  # it was loaded for that trial
         self._count_work(event, t)
 
     def _count_work(self, event: Event, t: float) -> None:

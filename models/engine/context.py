@@ -254,6 +254,7 @@ class Context(LoadedModel):
             kept = pieces = 0
         self.tokens, self.ends = list(tokens[:kept]), list(ends[:pieces])
         row, at = None, kept
+        on_reading(0, len(tokens) - kept)
         for end in ends[pieces:]:
             if cancelled():
                 raise RequestCancelled

@@ -156,7 +156,7 @@ class Server:
 
         def on_reading(done: int, total: int) -> None:
             nonlocal last_s
-            if time.monotonic() - last_s > REPORT_S:
+            if not done or time.monotonic() - last_s > REPORT_S:
                 last_s = time.monotonic()
                 call.send("reading", tokens=done, of_tokens=total)
 

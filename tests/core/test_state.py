@@ -11,6 +11,9 @@ from hyperllama.core.events import (
     CandidateStarted,
     ConfirmedCandidate,
     Event,
+    ModelLoaded,
+    ModelLoading,
+    PromptReading,
     ProposalMade,
     ProposalStarted,
     ProposalText,
@@ -28,6 +31,7 @@ from hyperllama.core.events import (
 from hyperllama.core.storage.store import StoredTrial
 from hyperllama.core.study import StateFold, fold
 from hyperllama.core.study.history import stored_events
+from hyperllama.tui.text import wording
 from tests.tui import recorded
 
 Heard = tuple[Event, float]
@@ -137,6 +141,21 @@ def test_a_time_limit_counts_the_trials_before_the_newest_opening() -> None:
     state = fold([(start, t + 1000), *past, *trial(1, t + 1000, 5.0)])
     assert state.elapsed_s(t + 1015) == pytest.approx(25)
     assert state.left_s(t + 1015) == pytest.approx(75)
+
+
+def test_a_prompt_is_being_read_until_the_first_word() -> None:
+    (start, t), *_ = recorded.events(0)
+    loaded = ModelLoaded("m", 1.0)
+    asked = [(start, t), (ProposalStarted(1, "llama"), t), (ModelLoading("m", 0.5), t)]
+    assert fold(asked).phase == "loading"
+    reading = [*asked, (loaded, t), (PromptReading(512, 2048, 8.0), t + 8)]
+    state = fold(reading)
+    assert state.phase == "proposing"  # the model was loaded for this trial
+    assert state.reading is not None
+    told = wording.reading(state.reading.done, state.reading.total, state.reading.seconds)
+    assert told == "reading the prompt, 512 of 2.0k tokens, 64 tokens/s, 24s left"
+    assert fold([*reading, (ProposalText(1, "I"), t + 33)]).reading is None
+    assert fold([*reading, (PromptReading(2048, 2048, 32.0), t + 32)]).reading is None
 
 
 def test_notes_are_counted_beyond_those_that_are_kept() -> None:

@@ -173,8 +173,12 @@ def test_only_what_is_new_is_evaluated(engine: Engine) -> None:
     parts = [f"trial {i}: the rbf scores {i / 7:.3f}, " for i in range(12)]
     tail = [Fixed("next: "), Number("lr", 0, 1)]
     engine.generate(Generation([*parts[:11], "go"], tail))
-    result = engine.generate(Generation([*parts, "go"], tail))
+    read: list[tuple[int, int]] = []
+    result = engine.generate(
+        Generation([*parts, "go"], tail), on_reading=lambda *tokens: read.append(tokens)
+    )
     new = sum(engine.count_tokens([parts[11], "go", "next: "]))
+    assert read[0] == (0, new)
     assert result.cached_tokens == result.prompt_tokens - sum(
         engine.count_tokens([parts[11], "go"])
     )

@@ -114,7 +114,8 @@ class Reasoning(VerticalScroll, can_focus=True):
             lines.append(Content.assemble((because, "$bad"), plain(trial.fallback)))
         if not trial.reasoning and trial.state == "proposing":
             reading = self._state.reading
-            told = "thinking"
+            loading = self._state.phase == "loading"
+            told = "the model is being loaded" if loading else "thinking"
             if reading is not None:
                 told = wording.reading(reading.done, reading.total, reading.seconds)
             lines.append(Content.styled(told, "italic $voice"))

@@ -80,7 +80,7 @@ class StatusLine(Widget):
             glyph, text, style = _ENDS.get(why, ("stopped", plain(why) or "ended", "$bad"))
         else:
             glyph, text, style = _PHASES.get(state.phase, ("running", state.phase, "$primary"))
-            if state.phase == "loading":
+            if state.phase == "loading" and state.loading:
                 text += f", {state.loading:.0%}"
             elif state.phase == "proposing" and state.reading is not None:
                 text = f"reading the prompt, {state.reading.done / state.reading.total:.0%}"
