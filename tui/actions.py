@@ -216,6 +216,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
     ),
     ("progress", "Progress"): (
         ("view", "x", "next view", "The next view: importance, hyperparameters", 3),
+        ("picture", "V", "picture", "The same as a picture, where the terminal shows pictures"),
         ("next", "right,l", "next", "The next hyperparameter", 0, "choose(0, 1)"),
         ("previous", "left,h", "before", "The previous hyperparameter", 0, "choose(0, -1)"),
         ("up", "up,k", "second", "The next second hyperparameter", 0, "choose(1, 1)"),

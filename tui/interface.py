@@ -21,6 +21,7 @@ class Interface(Protocol):
         clock: seconds since the epoch.
         keys: the keys that were changed, by action id.
         last_study: name of the study whose screen was shown last.
+        picture_widget: draws a picture; None where the terminal shows none.
         orders: how the history of each study was sorted, by the study's name.
     """
 
@@ -29,6 +30,7 @@ class Interface(Protocol):
     keys: dict[str, str]
     settings: Settings
     last_study: str
+    picture_widget: Any
     orders: dict[str, Order]
 
     def report(self, level: str, text: str) -> None:

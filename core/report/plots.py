@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -20,9 +20,8 @@ from hyperllama.core.charts import (
 )
 from hyperllama.core.events import ImportanceFound
 from hyperllama.core.propose.gp.landscape import LEAST_TRIALS, Landscape, landscape, levels_of
-from hyperllama.core.report.record import ReportedStudy
-from hyperllama.core.space import number
-from hyperllama.core.study import TrialState
+from hyperllama.core.space import SearchSpace, number
+from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.study.axes import ParameterAxis, axes_of, coordinates, shared_axes
 from hyperllama.core.study.findings.importance import METHOD, importance
 from hyperllama.core.study.proposals import observed_trials
@@ -33,7 +32,40 @@ _GRID = (40, 28)
 _PARALLEL = 6
 
 
-def progress(study: ReportedStudy) -> Charts:
+@dataclass(frozen=True)
+class Plotted:
+    """A study as its charts need it; its state knows the importance of hyperparameters."""
+
+    state: StudyState
+
+    @classmethod
+    def of(cls, state: StudyState, space: SearchSpace) -> Plotted:
+        """With the importance computed from the trials."""
+        shares = importance(space, observed_trials(state))
+        scored = sum(t.value is not None for t in state.trials)
+        return cls(replace(state, importance=ImportanceFound(shares, scored, METHOD)))
+
+    @property
+    def metric(self) -> str:
+        return self.state.opened.metric if self.state.opened is not None else ""
+
+    @property
+    def trials(self) -> list[TrialState]:
+        """The trials that have ended."""
+        return [t for t in self.state.trials if t.done]
+
+    @property
+    def complete(self) -> list[TrialState]:
+        """Those that have a score."""
+        return [t for t in self.trials if t.value is not None]
+
+    @property
+    def axes(self) -> list[ParameterAxis]:
+        """The hyperparameters of the best trial's estimator, the most important first."""
+        return shared_axes(axes_of(self.state), self.state.best)
+
+
+def progress(study: Plotted) -> Charts:
     """Every trial as a mark and the best score so far as a line; the improvements in words.
 
     The axis leaves out very low scores, which would press the rest together.
@@ -50,10 +82,10 @@ def progress(study: ReportedStudy) -> Charts:
                          + (f" ({t.proposer})" if t.proposer else ""))
     steps.append((max(t.number for t in study.trials), best))
     chart = Chart(
-        f"Best {study.problem.metric} so far, by trial",
+        f"Best {study.metric} so far, by trial",
         [*_references(study, steps), ChartLine("best so far", steps, step=True)],
         [_mark(t, t.number, study) for t in study.trials],
-        y=ChartAxis(study.problem.metric, low=_lowest(values)),
+        y=ChartAxis(study.metric, low=_lowest(values)),
     )
     return Charts([chart], words)
 
@@ -64,7 +96,7 @@ def _lowest(values: Sequence[float]) -> float | None:
     return best - 3 * (best - middle) if best > middle else None
 
 
-def _references(study: ReportedStudy, steps: Sequence[tuple[float, float]]) -> list[ChartLine]:
+def _references(study: Plotted, steps: Sequence[tuple[float, float]]) -> list[ChartLine]:
     """The default's score, and the band below the best within which a trial is no worse."""
     ends, found = (steps[0][0], steps[-1][0]), []
     default, noise, best = study.state.default_value, study.state.noise, steps[-1][1]
@@ -77,7 +109,7 @@ def _references(study: ReportedStudy, steps: Sequence[tuple[float, float]]) -> l
     return found
 
 
-def _mark(trial: TrialState, x: float, study: ReportedStudy) -> ChartMark:
+def _mark(trial: TrialState, x: float, study: Plotted) -> ChartMark:
     """A trial as a dot that tells its score and its configuration."""
     told = "failed" if trial.value is None else number(trial.value)
     values = ", ".join(f"{k}={_show(v)}" for k, v in trial.config.items())
@@ -89,24 +121,32 @@ def _show(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def search_space(study: ReportedStudy) -> list[Block]:
+def importance_bars(study: Plotted) -> Bars | None:
+    """The share of each hyperparameter, the largest first; None with too few trials."""
+    found = study.state.importance
+    if found is None or not found.shares:
+        return None
+    ranked = sorted(found.shares.items(), key=lambda pair: -pair[1])
+    bars = [(n, share / (ranked[0][1] or 1.0), f"{share:.0%}") for n, share in ranked]
+    title = f"Importance: share of the score's variance ({METHOD}, {found.trials} trials)"
+    return Bars(title, bars)
+
+
+def search_space(study: Plotted) -> list[Block]:
     """What the trials say about the hyperparameters, as charts; in words for Markdown."""
-    shares = importance(study.problem.space, observed_trials(study.state))
-    known = ImportanceFound(shares, len(study.complete), METHOD)
-    shared = shared_axes(axes_of(replace(study.state, importance=known)), study.state.best)
+    shared = study.axes
     blocks: list[Block] = []
-    if shares:
-        ranked = sorted(shares.items(), key=lambda pair: -pair[1])
-        bars = [(n, share / (ranked[0][1] or 1.0), f"{share:.0%}") for n, share in ranked]
-        title = f"Importance: share of the score's variance ({METHOD}, {known.trials} trials)"
-        blocks.append(Charts([Bars(title, bars)], [f"{n}: {share:.0%}" for n, share in ranked]))
-    charts = [_one(study, axis, shared) for axis in shared[:_ONE]]
+    bars = importance_bars(study)
+    if bars is not None:
+        blocks.append(Charts([bars], [f"{name}: {label}" for name, _, label in bars.bars]))
+    charts = [one(study, axis) for axis in shared[:_ONE]]
     if charts:
         said = "Dots are trials; the line is what a Gaussian process expects, the others as in the "
         said += "best trial, with one standard deviation."
         blocks += [Paragraph(said), Charts(charts)]
-    wide = [c for c in (_two(study, shared), _parallel(study, shared)) if c is not None]
-    wide += [c for c in (_learning_curves(study),) if c is not None]
+    numbers = [axis for axis in shared if not axis.choices][:2]
+    drawn = [two(study, *numbers)] if len(numbers) == 2 else []
+    wide = [c for c in (*drawn, parallel(study), learning_curves(study)) if c is not None]
     return [*blocks, Charts(wide)] if wide else blocks
 
 
@@ -117,7 +157,7 @@ def _axis(axis: ParameterAxis) -> ChartAxis:
 
 
 def _fit(
-    study: ReportedStudy, shared: Sequence[ParameterAxis], across: tuple[int, Sequence[float]],
+    study: Plotted, shared: Sequence[ParameterAxis], across: tuple[int, Sequence[float]],
     up: tuple[int, Sequence[float]] | None = None,
 ) -> Landscape | None:
     """What the GP expects; None with too few trials."""
@@ -128,7 +168,7 @@ def _fit(
     return landscape(places, scores, [a.choices for a in shared], base[0][0], across, up)
 
 
-def _best(study: ReportedStudy) -> TrialState:
+def _best(study: Plotted) -> TrialState:
     best = study.state.best
     assert best is not None, "charts are drawn of studies that have a score"
     return best
@@ -140,10 +180,11 @@ def _places(axis: ParameterAxis, points: int) -> list[float]:
     return [i / (points - 1) for i in range(points)]
 
 
-def _one(study: ReportedStudy, axis: ParameterAxis, shared: Sequence[ParameterAxis]) -> Chart:
+def one(study: Plotted, axis: ParameterAxis) -> Chart:
     """The trials over one hyperparameter, with what the GP expects."""
+    shared = study.axes
     at = _places(axis, _POINTS)
-    fit = _fit(study, shared, (list(shared).index(axis), at))
+    fit = _fit(study, shared, (shared.index(axis), at)) if axis in shared else None
     marks = []
     for trial in study.complete:
         place = axis.at(trial.config.get(axis.name))
@@ -155,19 +196,17 @@ def _one(study: ReportedStudy, axis: ParameterAxis, shared: Sequence[ParameterAx
         points = list(zip(xs, fit.mean[0].tolist(), strict=True))
         lines = [ChartLine("the GP expects", points, fit.low[0].tolist(), fit.high[0].tolist())]
     values = sorted(m.y for m in marks if m.y is not None)
-    y = ChartAxis(study.problem.metric, low=_lowest(values))
+    y = ChartAxis(study.metric, low=_lowest(values))
     return Chart(axis.name, lines, marks, x=_axis(axis), y=y, width=370, height=260)
 
 
-def _two(study: ReportedStudy, shared: Sequence[ParameterAxis]) -> Chart | None:
-    """The trials over the two most important hyperparameters, on bands of expected scores."""
-    numbers = [a for a in shared if not a.choices][:2]
-    if len(numbers) < 2:
-        return None
-    across, up = numbers
+def two(study: Plotted, across: ParameterAxis, up: ParameterAxis) -> Chart:
+    """The trials over two hyperparameters, on bands of expected scores."""
+    shared = study.axes
     columns, rows = ([i / (n - 1) for i in range(n)] for n in _GRID)
-    fit = _fit(study, shared, (list(shared).index(across), columns),
-               (list(shared).index(up), rows))  # fmt: skip
+    fit = None
+    if across in shared and up in shared:
+        fit = _fit(study, shared, (shared.index(across), columns), (shared.index(up), rows))
     areas: list[ChartArea] = []
     if fit is not None:
         levels = levels_of(fit.mean)
@@ -205,9 +244,9 @@ def _run_areas(
     return found
 
 
-def _parallel(study: ReportedStudy, shared: Sequence[ParameterAxis]) -> Chart | None:
+def parallel(study: Plotted) -> Chart | None:
     """A line a trial through its values; the best one stands out."""
-    axes = list(shared[:_PARALLEL])
+    axes = study.axes[:_PARALLEL]
     if len(axes) < 2:
         return None
     lines = []
@@ -224,7 +263,7 @@ def _parallel(study: ReportedStudy, shared: Sequence[ParameterAxis]) -> Chart | 
     return Chart(title, lines, x=ChartAxis(names=names), y=hidden, height=340)
 
 
-def _learning_curves(study: ReportedStudy) -> Chart | None:
+def learning_curves(study: Plotted) -> Chart | None:
     """The score after each iteration on the first fold: the best trial, and the default."""
     lines = []
     for name, trial in (("default", study.state.default), ("best trial", _best(study))):

@@ -17,7 +17,7 @@ from hyperllama.core.charts import (
     to_markdown,
 )
 from hyperllama.core.evaluate.saving import versions
-from hyperllama.core.report.plots import progress, search_space
+from hyperllama.core.report.plots import Plotted, progress, search_space
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
 from hyperllama.core.study import StudyState, TrialState
@@ -42,8 +42,9 @@ def report_blocks(study: ReportedStudy) -> list[Block]:
     blocks: list[Block] = [Heading(f"Report: {study.name}", 1), *_summary(study)]
     best = study.state.winner
     if best is not None:
-        blocks += [Heading("Progress"), progress(study)]
-        blocks += [Heading("What mattered"), *search_space(study)]
+        plotted = Plotted.of(study.state, study.problem.space)
+        blocks += [Heading("Progress"), progress(plotted)]
+        blocks += [Heading("What mattered"), *search_space(plotted)]
         blocks += _configuration(study, best)
         if best.reasoning.strip():
             who = best.proposer or "the proposer"

@@ -16,13 +16,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hyperllama.core.charts import to_html, to_markdown
+from hyperllama.core.charts import to_html, to_markdown, to_svg
 from hyperllama.core.data import load_table
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.events import IncumbentTested, StudyOpened
 from hyperllama.core.report import ReportedStudy, export
 from hyperllama.core.report.bundle import predict_script
+from hyperllama.core.report.picture import chart_of
+from hyperllama.core.report.plots import Plotted
 from hyperllama.core.report.report import report_blocks, report_html, report_markdown
 from hyperllama.core.report.script import train_script
 from hyperllama.core.study import StudyState, TrialState
@@ -251,6 +253,11 @@ def test_the_report_draws_what_mattered(told: ReportedStudy) -> None:
     assert any(t.startswith("trial 7: ") and "max_depth=" in t for t in told_marks)
     surface = next(svg for title, svg in charts.items() if title.startswith("What the GP expects"))
     assert all((r.findtext("title") or "").endswith("or more") for r in surface.iter("rect"))
+    shown = Plotted.of(with_trials(told, [*told.trials, *more]).state, told.problem.space)
+    depth, leaf = (a.name for a in shown.axes[:2])
+    for view in ("best", "importance", "one", "two", "all", "curves"):
+        chart = chart_of(shown, view, depth, leaf)
+        assert chart is not None and ElementTree.fromstring(to_svg(chart)).tag.endswith("svg")
     parallel = next(svg for title, svg in charts.items() if title.startswith("Parallel"))
     assert len(list(parallel.iter("path"))) == 23
 

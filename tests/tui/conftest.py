@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -45,6 +46,8 @@ class ReckonedFit:
 
     async def ask(self, do: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         self.asked.append(fields)
+        if do == "picture":
+            return {"png": base64.b64encode(b"png").decode()}
         low, high = min(fields["y"]), max(fields["y"])
         hill = low + (high - low) * np.sin(np.pi * np.array(fields["across_at"]))
         if do == "profile":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperllama.tui.app import HyperLlama, run
+from hyperllama.tui.app import HyperLlama, pictures, run
 from hyperllama.tui.preferences import themes
 from hyperllama.tui.text import glyphs
 
@@ -103,3 +103,20 @@ async def test_without_colours_nothing_has_the_colour_of_its_background(
                     if text.strip() and style is not None and style.color is not None:
                         same = style.color == style.bgcolor and not style.color.is_default
                         assert not same, (theme.name, text)
+
+
+@pytest.mark.parametrize(
+    ("setting", "environment", "drawn"),
+    [
+        ("auto", {"TERM": "xterm-kitty"}, True),
+        ("auto", {"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, True),
+        ("auto", {"TERM": "xterm-kitty", "SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}, False),
+        ("on", {"TERM": "xterm-kitty", "SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}, True),
+        ("auto", {"TERM": "xterm-256color"}, False),
+        ("off", {"TERM": "xterm-kitty"}, False),
+    ],
+)
+def test_pictures_are_drawn_where_they_can_be_shown_but_not_over_ssh_unasked(
+    setting: str, environment: dict[str, str], drawn: bool
+) -> None:
+    assert pictures.wanted(setting, environment) is drawn

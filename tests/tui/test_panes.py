@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import (
@@ -19,8 +20,10 @@ from hyperllama.core.events import (
 from hyperllama.core.experiments.panel import BaselineCurve, BaselinePanel
 from hyperllama.core.study import StateFold, StudyState
 from hyperllama.core.study.axes import axes_of
+from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content import layout, sentences
 from hyperllama.tui.dialogs import TextDialog
+from hyperllama.tui.dialogs.picture import PictureDialog
 from hyperllama.tui.preferences import settings
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home
@@ -125,6 +128,17 @@ async def test_the_progress_pane_has_six_views(opened: Opened, flown: recorded.R
         assert "52%" in seen[1] and "PED-ANOVA over 9 trials" in seen[1]
         assert "learning_rate" in seen[2] and "up" in seen[3] and "n_estimators" in seen[4]
         assert "GP" in seen[3] and "no boosters" in seen[5]
+        await pilot.press("V")
+        await pilot.pause()
+        assert isinstance(pilot.app, HyperLlama) and isinstance(pilot.app.screen, StudyScreen)
+        assert "No pictures here" in pilot.app.reports[-1][2]
+        pilot.app.picture_widget = lambda png, id: Static(png.read().decode() + " shown")
+        await pilot.press("V")
+        await pilot.app.workers.wait_for_complete(
+            [w for w in pilot.app.workers if w.group == "picture"]
+        )
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, PictureDialog) and "png shown" in text_of(pilot)
 
 
 async def test_other_hyperparameters_are_chosen(opened: Opened, flown: recorded.Replay) -> None:

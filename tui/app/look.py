@@ -30,6 +30,7 @@ class LookApp(KeysApp):
 
     Attributes:
         reports: (seconds since the epoch, level, text) of the messages so far.
+        picture_widget: draws a picture; None where the terminal shows none.
     """
 
     NOTIFICATION_TIMEOUT = 5
@@ -38,6 +39,7 @@ class LookApp(KeysApp):
         self.glyphs = glyphs.choose()
         super().__init__()
         self.clock = clock
+        self.picture_widget: Any = None
         self.reports: list[tuple[float, str, str]] = []
         for known in list(self.available_themes):
             self.unregister_theme(known)

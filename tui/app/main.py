@@ -19,9 +19,10 @@ from textual.screen import Screen
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
 from hyperllama.tui.app.palette import ActionCommands
+from hyperllama.tui.app.pictures import picture_widget
 from hyperllama.tui.app.studies import StudiesApp
 from hyperllama.tui.dialogs import TextDialog
-from hyperllama.tui.preferences import themes
+from hyperllama.tui.preferences import settings, themes
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.screens.home import Home
 
@@ -169,9 +170,11 @@ def run(
         shown = term if term in ("dumb", "unknown") else f"{term or 'none'}, not a terminal"
         sys.stderr.write(_NO_TERMINAL.format(term=plain(shown)))
         return 2
+    widget = picture_widget(settings.read().pictures, environment)
     app = HyperLlama(
         study=study, table=table, task_file=task_file, theme=theme,
         colours=themes.colours(environment),
     )  # fmt: skip
+    app.picture_widget = widget
     app.run()
     return app.return_code or 0

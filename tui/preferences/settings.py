@@ -91,6 +91,10 @@ class Settings:
     theme: str = _setting("", "colours; terminal: those of your terminal", THEMES)
     animations: bool = _setting(False, "animate scrolling and menus; off is faster")
     plain_characters: bool = _setting(False, "no Unicode in pictures; from the next start")
+    pictures: str = _setting(
+        "auto", "plots as pictures: auto (where the terminal is known to show them, but not over "
+        "SSH), on or off; from the next start", ("auto", "on", "off"),
+    )
     default_model: str = _setting("", "path of the model for new studies; empty: the embedded one")
     keys: Mapping[str, Any] = _setting(dict, "keys by the action's name; several with commas")
     models: Mapping[str, ModelSettings] = _setting(dict, "settings of each model, by its path")

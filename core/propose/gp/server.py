@@ -25,8 +25,9 @@ def handle(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"done": True, **lines}
         return
     found = landscape(*known, across, (int(request["up"]), list(request["up_at"])))
-    levels = levels_of(found.mean)
-    bands, lines_ = drawn(found.mean, levels, int(request["columns"]), int(request["rows"]))
+    columns, rows = int(request["columns"]), int(request["rows"])
+    levels = levels_of(found.mean, max(2, min(6, rows // 3)))  # lines need room between them
+    bands, lines_ = drawn(found.mean, levels, columns, rows)
     yield {"done": True, "levels": levels, "bands": bands, "lines": lines_}
 
 

@@ -61,6 +61,13 @@ class ProgressPlot(Pane):
     class Turned(Message):
         """The user chose another view."""
 
+    class PictureWanted(Message):
+        """The user wants to see the view as a picture; `shown`: the view and its two axes."""
+
+        def __init__(self, shown: dict[str, str]) -> None:
+            super().__init__()
+            self.shown = shown
+
     class FitWanted(Message):
         """The GP is needed for what is shown; `show_fit` takes the answer to `request`."""
 
@@ -178,6 +185,11 @@ class ProgressPlot(Pane):
         return noise.margin if noise is not None else 0.0
 
     # Keys
+
+    def action_picture(self) -> None:
+        names = [axis.name for axis in self._axes()] or [""]
+        across, up = (names[i % len(names)] for i in self._chosen)
+        self.post_message(self.PictureWanted({"view": self.view, "across": across, "up": up}))
 
     def action_view(self) -> None:
         names = list(VIEWS)

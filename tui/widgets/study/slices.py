@@ -72,7 +72,8 @@ class Slice:
         if self.up is None:
             trials = drawn_trials(self.state, [self.across])
             values = sorted(t.value for t in trials if t.value is not None)
-            up = PlotScale(*padded(values[len(values) // 10], values[-1]))
+            best, middle = values[-1], values[len(values) // 2]
+            up = PlotScale(*padded(max(values[0], best - 3 * (best - middle)), best))
         else:
             up = scale_of(self.up)
         title = plain(self.across.name) + (" (log)" if self.across.log else "")
