@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
+from statistics import NormalDist, fmean
 
-from hyperllama.core.trials.noise import PairedDifference, paired_difference
+from hyperllama.core.trials.noise import PairedDifference, paired_difference, t_quantile
 
 SHARE = 1 / 3
 """Of the seconds that a study's trials took: what a race may take at most."""
@@ -23,6 +23,7 @@ MOST_REPEATS = 4
 repeats lowers: four are within 15 % of it."""
 HOPELESS = 0.9
 """A racer is dropped when the interval of this level of its lag behind the leader excludes 0."""
+_ONE_ERROR = NormalDist().cdf(1.0)
 FITTING_REPEATS = 2
 """So many repeats have to fit into the time for another racer to begin."""
 
@@ -129,11 +130,15 @@ def shrunk(gain: PairedDifference) -> PairedDifference | None:
     A gain g that is measured with a standard error e is drawn towards 0, the default, by the factor
     1 - (e / g)², and its error by the root of that: the empirical Bayes estimate with a normal
     prior around 0 whose variance is g² - e² (positive-part James-Stein). Nothing is left of a gain
-    within its standard error.
+    within its error. e is that of Student's t with n - 1 degrees of freedom: an error which is
+    itself known from few folds only counts for more.
     """
-    if gain.error is None or gain.mean <= gain.error:
+    if gain.error is None:
         return None
-    share = 1 - (gain.error / gain.mean) ** 2
+    error = t_quantile(_ONE_ERROR, gain.n - 1) * gain.error
+    if gain.mean <= error:
+        return None
+    share = 1 - (error / gain.mean) ** 2
     return PairedDifference(share * gain.mean, math.sqrt(share) * gain.error, gain.n)
 
 

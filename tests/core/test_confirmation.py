@@ -242,9 +242,10 @@ def test_hopeless_racers_are_dropped_and_a_failed_one_does_not_win() -> None:
 def test_a_gain_is_drawn_towards_the_default_by_its_error() -> None:
     assert shrunk(PairedDifference(0.1, 0.1, 10)) is None
     assert shrunk(PairedDifference(0.1, None, 1)) is None
-    left = shrunk(PairedDifference(0.1, 0.05, 10))
-    assert left is not None and left.mean == pytest.approx(0.075)
-    assert left.error == pytest.approx(0.05 * 0.75**0.5)
+    left, few = shrunk(PairedDifference(0.1, 0.05, 999)), shrunk(PairedDifference(0.1, 0.05, 5))
+    assert left is not None and left.mean == pytest.approx(0.075, abs=1e-4)
+    assert left.error == pytest.approx(0.05 * 0.75**0.5, abs=1e-4)
+    assert few is not None and few.mean == pytest.approx(0.0674, abs=1e-3)  # t is 1.142
     sure = PairedDifference(0.1, 0.0, 10)
     assert shrunk(sure) == sure
 
