@@ -14,12 +14,14 @@ from hyperllama.core.events import CandidateStarted, Noted, StudyConfirmed, Stud
 from hyperllama.core.events.requests import Confirm, Extend, Pause, Resume, Stop
 from hyperllama.core.experiments.running.cell_end import confirmed_end, scores_on_test_rows
 from hyperllama.core.space import Config
+from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import StudyState, fold
 from hyperllama.core.study.claims import say_gain, say_test_rows
 from hyperllama.core.study.history import stored_events
 from hyperllama.core.trials.noise import PairedDifference
 from hyperllama.core.trials.race import FreshScores, Heat, Racer, in_order, race, shrunk, starters
+from hyperllama.tui.cli.live import PlainOutput
 from tests.core.fakes import SPACE, Bench, FakeRunner, quality
 
 
@@ -277,3 +279,14 @@ def test_a_cell_of_a_comparison_ends_with_its_confirmed_winner() -> None:
     assert tested == {"test_value": 1.0, "default_test_value": 6.0}
     assert confirmed_end(trials, lambda config, seed: Result("cancelled"), 3, 0.2) is None
     assert confirmed_end(trials[:1] * 7, evaluate, 3, 0.2) == {}  # nothing but the default
+
+
+def test_the_end_of_a_resumed_study_tells_what_was_confirmed_before(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(study_dir("s"), confirm=True, budget=12, runner=NoisyRunner())
+    end = bench.study().run()
+    output, opened = PlainOutput(), bench.events[0]
+    output.hear(opened, 0.0)  # as after a resume that had nothing left to do
+    output.hear(end, 1.0)
+    assert "confirmed gain +" in capsys.readouterr().out

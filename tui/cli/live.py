@@ -22,7 +22,7 @@ from hyperllama.core.events import (
     TrialNoted,
     to_json,
 )
-from hyperllama.core.study import StateFold, StudyState
+from hyperllama.core.study import StateFold, StudyState, fold
 from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.core.text import one_line, plain
 from hyperllama.tui.cli.printing import short
@@ -66,7 +66,10 @@ class PlainOutput(JsonOutput):
 
     def hear(self, event: Event, t: float) -> None:
         self._fold.apply(event, t)
-        for line in lines_of(event, self._fold.state):
+        state = self._fold.state
+        if isinstance(event, StudyFinished):
+            state = _whole(state)
+        for line in lines_of(event, state):
             self.write(line)
 
     def write(self, line: OutputLine) -> None:
@@ -115,6 +118,18 @@ class LiveOutput(PlainOutput):
         for line in _tail(reasoning, width - 4):
             yield Text(f"  {line}", style="italic dim", no_wrap=True, overflow="ellipsis")
         yield _status(state, width)
+
+
+def _whole(state: StudyState) -> StudyState:
+    """The study with what happened before it was resumed, which is not told again."""
+    from hyperllama.core.storage.event_log import read_events
+    from hyperllama.core.storage.folder import EVENTS
+    from hyperllama.core.storage.paths import study_dir
+
+    if state.opened is None:
+        return state
+    found = fold(read_events(study_dir(state.opened.study) / EVENTS))
+    return state if found.finished is None else found
 
 
 def make_output(as_json: bool) -> JsonOutput:
