@@ -17,6 +17,7 @@ from hyperllama.core.events import (
     ProposalStarted,
     StudyFinished,
 )
+from hyperllama.core.programs.contract import with_values
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.space.describe import describe_space
@@ -231,7 +232,8 @@ class Study:
         """Write a proposal into its reserved trial; into a new one if that has ended meanwhile."""
         begin = False
         while True:
-            self._approval.write(number, proposal)  # a stored trial has its record in the log
+            # a stored trial has its record in the log
+            self._approval.write(number, proposal, **self._program(proposal))
             try:
                 return self._start(number, proposal, begin)
             except TrialEnded:
@@ -252,10 +254,19 @@ class Study:
         if CHOICE in config:
             said = self._record.programs.get(config[CHOICE]).summary
             proposal = replace(proposal, reasoning=said)
+            self._approval.write(trial.number, proposal, **self._program(proposal))
         stored = self._record.ranges.stored
         if not self._store.take(trial, config, stored, proposal.reasoning):
             return None
         return self._start(trial.number, proposal, begin=True)
+
+    def _program(self, proposal: Proposal) -> dict[str, str]:
+        """The program that a proposal stands for, as its record keeps it; empty where it is none."""
+        if CHOICE in proposal.config:
+            program, values = self._record.programs.trial(proposal.config)
+            return {"program": with_values(program.text, values)}
+        text = self._parts.program(proposal.config)
+        return {"program": text} if text else {}
 
     def _start(
         self, number: int, proposal: Proposal, begin: bool = False

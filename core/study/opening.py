@@ -312,6 +312,7 @@ class _Opening:
             save=self._save,
             notes=(*self._notes, *too_many_threads(self._options)),
             use_model=self._use_model,
+            program=self._problem.program,
             log=self._log,
             interrupted=self._interrupted,
         )

@@ -53,6 +53,7 @@ class StudyParts:
         notes: shown at the start.
         use_model: takes the name or path of another model for the proposers opened from then on,
             and returns it as it is kept; may raise HyperLlamaError.
+        program: the program of a configuration of pipelines; empty in other studies.
         log: keeps the traceback of an internal error that was survived.
         interrupted: polled ten times a second; True ends the study within two seconds, and what
             is being evaluated is put back.
@@ -70,6 +71,7 @@ class StudyParts:
     save: Callable[[Mapping[str, Any]], None] = lambda summary: None
     notes: tuple[Noted, ...] = ()
     use_model: Callable[[str], str] = lambda name: name
+    program: Callable[[Config], str] = lambda config: ""
     log: Callable[[str], None] = lambda text: None
     interrupted: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic

@@ -10,6 +10,7 @@ from typing import Any
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.events import Event, StudyOpened
 from hyperllama.core.propose import make_proposer, needs_model
+from hyperllama.core.space import Config
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.storage.folder import CACHE, TASK
 from hyperllama.core.study.options import Options, engine_settings
@@ -22,6 +23,7 @@ class OpenProblem:
     """A task resolved against its table, with the trial runner that loaded it."""
 
     problem: Problem
+    _seed = 0
 
     def __init__(self, folder: Path, threads: int) -> None:
         self._folder = folder
@@ -43,6 +45,7 @@ class OpenProblem:
     def opened(self, study: str, options: Options) -> StudyOpened:
         """The facts that others are told first."""
         problem, proposer = self.problem, str(options.proposer)
+        self._seed = int(options.seed or 0)
         return StudyOpened(
             study=study,
             task=problem.task.name,
@@ -65,6 +68,16 @@ class OpenProblem:
             confirm=options.confirm is not False,
             chance=self.runner.chance,
         )
+
+    def program(self, config: Config) -> str:
+        """The program of a configuration of pipelines; empty where the task asks for none."""
+        if self.problem.task.programs.kind is None:
+            return ""
+        from hyperllama.core.evaluate.rendered import program_text
+        from hyperllama.core.evaluate.steps import FitSetting
+
+        setting = FitSetting.of(self.problem, self._seed)
+        return program_text(config, self.problem.space, setting)
 
     def facts(self, options: Options) -> dict[str, Any]:
         """What the summary says of the task and its table."""

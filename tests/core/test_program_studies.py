@@ -15,6 +15,7 @@ from hyperllama.core.events import Noted, requests
 from hyperllama.core.programs.contract import parse_program, with_values
 from hyperllama.core.programs.sandbox import INSTALL_HINT, sandbox_problem
 from hyperllama.core.programs.store import CHOICE, ProgramStore
+from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study.steering import changes
 from tests.core.fakes import Bench, FakeRunner, quality
@@ -71,6 +72,8 @@ def test_a_program_is_a_trial_of_its_study(
                 if type(e).__name__ == "TrialFinished"]  # fmt: skip
     assert {e.reasoning for e in finished if CHOICE in e.config} == {"A small tree."}
     assert len(finished) == 5
+    programs = {r["number"]: r.get("program") for r in read_proposals(bench.folder / "proposals.jsonl")}
+    assert "depth=5" in programs[1] and programs[4] is None  # of a study without programs
 
 
 def test_without_a_sandbox_a_program_is_refused_unless_the_study_allows_it(

@@ -12,7 +12,8 @@ from hyperllama.core.text import plain
 from hyperllama.tui.text import wording
 
 _TEXTS = {
-    "prompt": "Prompt", "raw": "Raw reply", "reply": "Raw reply", "reasoning": "Reasoning",
+    "program": "Program", "prompt": "Prompt", "raw": "Raw reply", "reply": "Raw reply",
+    "reasoning": "Reasoning",
 }  # fmt: skip
 _HIDDEN = {"number", "t", "config", "beliefs", "attempts", *_TEXTS}
 

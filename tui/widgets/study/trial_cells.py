@@ -118,6 +118,8 @@ class TrialCells:
             return Content.styled(words[-width:] if words else "thinking", "italic $voice")
         if trial.proposer == "default":
             return Content.styled("the library's default", "$dim")
+        if "program" in trial.config:  # its values mean something beside its text only
+            return Content(plain(one_line(trial.reasoning, width)) or "a program")
         changes = wording.visible(trial.changes) or {n: (None, v) for n, v in trial.config.items()}
         pairs = []
         for name, before, after in names.by_weight(changes, dict(self.shares)):
