@@ -261,7 +261,7 @@ class Study:
         return self._start(trial.number, proposal, begin=True)
 
     def _program(self, proposal: Proposal) -> dict[str, str]:
-        """The program that a proposal stands for, as its record keeps it; empty where it is none."""
+        """The program that a proposal stands for, as its record keeps it; empty without one."""
         if CHOICE in proposal.config:
             program, values = self._record.programs.trial(proposal.config)
             return {"program": with_values(program.text, values)}

@@ -72,7 +72,8 @@ def test_a_program_is_a_trial_of_its_study(
                 if type(e).__name__ == "TrialFinished"]  # fmt: skip
     assert {e.reasoning for e in finished if CHOICE in e.config} == {"A small tree."}
     assert len(finished) == 5
-    programs = {r["number"]: r.get("program") for r in read_proposals(bench.folder / "proposals.jsonl")}
+    records = read_proposals(bench.folder / "proposals.jsonl")
+    programs = {r["number"]: r.get("program") for r in records}
     assert "depth=5" in programs[1] and programs[4] is None  # of a study without programs
 
 
