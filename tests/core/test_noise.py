@@ -167,7 +167,7 @@ def test_the_band_of_the_plot_is_as_wide_as_the_noise() -> None:
     shaded = [y for y in range(40) if "row-cursor" in plot.row(y).markup]
     assert study.best is not None and study.best.value is not None and study.noise is not None
     ends = (study.best.value + study.noise.margin, study.best.value - study.noise.margin)
-    assert plot.low < ends[1] < ends[0] < plot.high
+    assert plot.up.low < ends[1] < ends[0] < plot.up.high
     assert [plot.cell_of(0, plot.level(v))[1] for v in ends] == [shaded[0], shaded[-1]]
 
 

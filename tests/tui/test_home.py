@@ -54,6 +54,15 @@ def app() -> HyperLlama:
     return HyperLlama(clock=lambda: NOW)
 
 
+def test_only_a_gain_beyond_noise_is_green(tasks: list[TaskEntry]) -> None:
+    put_study("old", "finished")
+    put_study("luck", "finished", beyond_noise=False)
+    put_study("real", "finished", beyond_noise=True)
+    listed = StudyList()
+    styles = {e.name: listed.draw(e, "gain", 8).spans[0].style for e in library.studies()}
+    assert styles == {"luck": "$dim", "old": "$dim", "real": "$good"}
+
+
 async def test_an_empty_home_names_the_next_key(tasks: list[TaskEntry]) -> None:
     async with app().run_test() as pilot:
         text = text_of(pilot)
