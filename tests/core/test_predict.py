@@ -110,6 +110,7 @@ def test_the_exported_script_does_the_same_without_hyperllama(tmp_path: Path) ->
     assert found.columns == ["id", "prediction", *(f"p({c})" for c in model.classes), "reason 1",
                              "reason 2", "reason 3"]
     assert found["id"].to_list() == rows["id"].to_list()
+    assert found["reason 1"].str.contains(r"^size [+-]\d").mean() > 0.6
     text = "\n".join(said)
     assert "column 'price' is missing" in text and "'place': 160 cells (100 %)" in text
     assert "'nowhere'" in text and "log-odds" in text and "roc_auc 0.9" in text
