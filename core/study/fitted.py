@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hyperllama.core.errors import DataError, StudyError
 from hyperllama.core.predict.model import load
 from hyperllama.core.study.history import state_of
+from hyperllama.core.study.inputs import check_rows
 
 if TYPE_CHECKING:
     from hyperllama.core.predict import FittedModel
@@ -53,7 +54,8 @@ def fitted_model(
     log = stored.task_file.with_name("trials.log")
     with TrialRunner(stored.task_file, log=log, threads=threads) as runner:
         say("reading the table")
-        runner.open()
+        rows = runner.open().fingerprint
+        check_rows(stored.name, stored.attrs, runner.task.data.path, rows, runner.rows)
         say(f"fitting trial {winner.number} on all rows")
         facts = {"study": stored.name, "trial": winner.number, "value": winner.value}
         runner.fit_final(dict(winner.config), folder / "pipeline.joblib", seed=seed, facts=facts)
