@@ -7,7 +7,7 @@ of one or of several of them.
 from __future__ import annotations
 
 from hyperllama.core.estimators.base import Constructor, Facts, Family
-from hyperllama.core.estimators.joint import CHOICE, joint_space, split
+from hyperllama.core.estimators.joint import CHOICE, joint_space, rounds_names, split
 from hyperllama.core.estimators.registry import (
     broken_families,
     canonical_name,
@@ -30,6 +30,7 @@ __all__ = [
     "family_of",
     "joint_space",
     "likely_family",
+    "rounds_names",
     "split",
     "unknown",
 ]

@@ -77,6 +77,8 @@ class Family:
             With `rounds` it stops when that many rounds brought nothing; with None the fitted
             model is that of `model.fit(x, y)`. None for families that cannot stop early. Exported
             scripts carry the text of this function, so it imports what it needs itself.
+        rounds: the hyperparameter that is the number of boosting rounds; early stopping ends
+            before it, and the default then begins with the most that a trial may have.
         curve: (fitted model, x, y) -> `Curve` on these rows, at the price of about one prediction.
             None where `fit_watched` follows the loss at no cost, or nothing does.
         class_weights: argument of the classifier that takes "balanced"; empty where it has none.
@@ -102,6 +104,7 @@ class Family:
     probabilities: bool = True
     train_share: float | None = None
     fit_watched: Callable[..., list[float]] | None = None
+    rounds: str = ""
     curve: Callable[[Any, Any, Any], Curve] | None = None
     class_weights: str = ""
     losses: str = ""

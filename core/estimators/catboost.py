@@ -63,6 +63,7 @@ FAMILY = Family(
     order=11,
     missing=True,
     fit_watched=fit_catboost,
+    rounds="iterations",
     curve=catboost_curve,
     names=("cb",),
     aliases={

@@ -46,6 +46,7 @@ FAMILY = Family(
     missing=True,
     class_weights="class_weight",
     fit_watched=fit_hist_gradient_boosting,
+    rounds="max_iter",
     names=("hgb", "histgbdt"),
     aliases={"n_estimators": "max_iter", "num_leaves": "max_leaf_nodes"},
 )

@@ -42,3 +42,9 @@ def split(config: Config, names: Sequence[str]) -> tuple[str, Config]:
     chosen = str(config[CHOICE])
     prefix = chosen + "."
     return chosen, {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
+
+
+def rounds_names(names: Sequence[str]) -> dict[str, str]:
+    """Boosters among these families -> the name of their number of rounds in the joint space."""
+    found = {name: family(name).rounds for name in names if family(name).rounds}
+    return found if len(names) == 1 else {f: f"{f}.{rounds}" for f, rounds in found.items()}

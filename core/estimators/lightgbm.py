@@ -63,6 +63,7 @@ FAMILY = Family(
     missing=True,
     class_weights="class_weight",
     fit_watched=fit_lightgbm,
+    rounds="n_estimators",
     curve=lightgbm_curve,
     names=("lgbm", "lgb"),
     aliases={

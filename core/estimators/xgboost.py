@@ -77,6 +77,7 @@ FAMILY = Family(
     order=1,
     missing=True,
     fit_watched=fit_xgboost,
+    rounds="n_estimators",
     curve=xgboost_curve,
     names=("xgb",),
     aliases={

@@ -304,6 +304,8 @@ class Study:
         if (reserved := self._store.reserved()) is not None:
             self._store.release(reserved) if done else self._store.put_back(reserved)
         stop = self._steering.should_stop_now
+        if done and why != "minutes":
+            self._findings.tell_default_rounds(self._runner, stop)
         scores = rate_on_test_rows(self._record, self._runner, stop) if done else TestScores()
         event = finished(self._record.state, why, message, scores, self._work.spent_s)
         self._write_summary("finished" if done else why, event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hyperllama.core.errors import SpaceError, TaskError
@@ -14,6 +15,7 @@ from hyperllama.core.estimators import (
     families,
     family,
     joint_space,
+    rounds_names,
 )
 from hyperllama.core.space import (
     Categorical,
@@ -65,6 +67,8 @@ def make_space(
     params = {p.name: p for p in default_space(task, kind, facts, metric, dates)}
     for name, change in task.space.items():
         params[name] = _changed(task, name, params.get(name), change)
+    if task.early_stopping_rounds:
+        _give_default_all_rounds(task, params)
     ordered = _parents_first(task, params)
     try:
         space = SearchSpace(_possible(task, ordered))
@@ -74,6 +78,16 @@ def make_space(
         raise task.wrong("space", "every hyperparameter is frozen, so there is nothing to tune",
                          "leave at least one of them free")
     return space
+
+
+def _give_default_all_rounds(task: Task, params: dict[str, Param]) -> None:
+    """Early stopping finds the number of rounds: the default may have as many as any trial."""
+    for name in rounds_names(task.estimators).values():
+        p, said = params.get(name), task.space.get(name)
+        if p is None or not isinstance(p.domain, Integer):
+            continue
+        if said is None or (said.default is None and said.value is None):
+            params[name] = replace(p, default=p.domain.high)
 
 
 def check_without_table(task: Task) -> None:

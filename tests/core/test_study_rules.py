@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hyperllama.core.evaluate.results import FoldResult, Result
-from hyperllama.core.events import Noted, TrialFinished
-from hyperllama.core.space import Config
+from hyperllama.core.events import Noted, StudyOpened, TrialFinished
+from hyperllama.core.space import Config, Integer, Param, SearchSpace
 from hyperllama.core.storage.store import StoredTrial
 from hyperllama.core.study.budget import WorkClock
 from hyperllama.core.study.findings.chance import beats_chance
+from hyperllama.core.study.findings.default_rounds import default_rounds_note, other_rounds
 from hyperllama.core.study.history import trial_events
+from hyperllama.core.study.state import StudyState, TrialState
 from tests.core.fakes import SPACE, Bench, FakeRunner
 
 
@@ -131,3 +134,54 @@ def test_estimators_get_the_studys_seed_and_both_are_rated_on_the_test_rows(
     end = Bench(tmp_path, seed=41, budget=3, runner=runner).study().run()
     assert seeds == [41, 41, 41] and end.best_number == 1
     assert (end.test_value, end.default_test_value) == pytest.approx((0.59, 0.49))
+
+
+ROUNDS = SearchSpace([Param("n_estimators", Integer(10, 500, log=True), 100),
+                      Param("max_depth", Integer(1, 9), 6)])
+
+
+@pytest.mark.parametrize(("best", "rounds", "space", "now"), [
+    (24, 100, ROUNDS, 25), (99, 100, ROUNDS, 400), (2, 100, ROUNDS, 10), (None, 100, ROUNDS, None),
+    (24, 100, SearchSpace([*list(ROUNDS)[1:]]), None),
+])
+def test_the_default_with_the_rounds_that_its_curve_advises(
+    best: int | None, rounds: int, space: SearchSpace, now: int | None
+) -> None:
+    default = TrialState(0, "default", "complete", ROUNDS.default(), 0.7,
+                         facts={"best_iteration": best, "iterations": rounds})
+    found = other_rounds(default, space, ("xgboost",))
+    assert (found.now if found else None) == now
+    assert found is None or found.config == {"n_estimators": now, "max_depth": 6}
+
+
+@pytest.mark.parametrize(("value", "said"), [
+    (0.76, "n_estimators = 25 instead of 100 the default scores 0.76 instead of 0.7: that alone is "
+     "60% of the gain"), (0.9, "100% of the gain"), (0.7, ""), (None, ""),
+])
+def test_a_gain_that_is_only_the_number_of_rounds_is_told(value: float | None, said: str) -> None:
+    facts = {"best_iteration": 24, "iterations": 100}
+    trials = (TrialState(0, "default", "complete", ROUNDS.default(), 0.7, facts=facts),
+              TrialState(1, "tpe", "complete", {"n_estimators": 30, "max_depth": 3}, 0.8))
+    opened = StudyOpened("s", "t", "classification", "roc_auc", ("xgboost",), "tpe", "", 0, 2,
+                         None, 100, 3, 5)
+    state = StudyState(opened=opened, trials=trials, incumbent=1)
+    note = default_rounds_note(state, ROUNDS, lambda config: Result("complete", value))
+    assert (said in note.text) if said and note else note is None and not said
+    alone = replace(state, incumbent=0)
+    assert default_rounds_note(alone, ROUNDS, lambda config: Result("complete", 0.9)) is None
+
+
+def test_a_booster_is_told_what_its_rounds_alone_would_bring(tmp_path: Path) -> None:
+    class Boosted(FakeRunner):
+        def evaluate(self, config: Config, **more: Any) -> Result:
+            facts = {"best_iteration": 24, "iterations": 100}
+            value = 0.7 + 0.06 * (config["n_estimators"] == 25) + 0.1 * (config["max_depth"] < 6)
+            self.evaluated.append(config)
+            return Result("complete", value, (FoldResult(0, 1, value),), facts=facts)
+
+    bench = Bench(tmp_path, budget=6, space=ROUNDS, runner=Boosted(lambda config: 0.5))
+    bench.study().run()
+    texts = [e.text for e in bench.events if isinstance(e, Noted)]
+    assert any("that alone is 60% of the gain" in text for text in texts)
+    assert bench.runner.evaluated[-1] == {"n_estimators": 25, "max_depth": 6}
+    assert len(bench.trials()) == 6

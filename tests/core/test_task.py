@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from hyperllama.core.data import load_table
 from hyperllama.core.errors import HyperLlamaError, TaskError
+from hyperllama.core.estimators import Facts
 from hyperllama.core.space import Categorical, Float, Integer
 from hyperllama.core.task import Problem, Task, load_task, resolve, standalone_text
 from hyperllama.core.task import metrics as known_metrics
 from hyperllama.core.task.new import new_task_file
+from hyperllama.core.task.overrides import make_space
 
 DATA = '[data]\npath = "t.csv"\ntarget = "y"\n'
 
@@ -464,3 +466,24 @@ def test_new_on_foreign_tables(shared: Path, tmp_path: Path) -> None:
         task = load_task(path)
         assert resolve(task, load_table(task)).kind == row["task"]
     assert right >= 0.9 * len(listed), "targets guessed"
+
+
+@pytest.mark.parametrize(("top", "said", "default"), [
+    ("early_stopping_rounds = 5", "", 500), ("", "", 100),
+    ("early_stopping_rounds = 5", "high = 200", 200),
+    ("early_stopping_rounds = 5", "default = 60", 60),
+])
+def test_with_early_stopping_the_default_has_as_many_rounds_as_any_trial(
+    tmp_path: Path, top: str, said: str, default: int
+) -> None:
+    for families, name in (
+        ('["xgboost"]', "n_estimators"),
+        ('["knn", "hist_gradient_boosting"]', "hist_gradient_boosting.max_iter"),
+    ):
+        file = tmp_path / "rounds.toml"
+        file.write_text(
+            f'estimators = {families}\n{top}\n[data]\npath = "t.csv"\ntarget = "y"\n'
+            + (f'[space]\n"{name}" = {{ {said} }}\n' if said else "")
+        )
+        space = make_space(load_task(file), "regression", Facts(100, 3))
+        assert next(p.default for p in space if p.name == name) == default

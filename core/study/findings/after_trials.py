@@ -3,11 +3,16 @@ whether any trial beats chance."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import ImportanceFound
-from hyperllama.core.space import SearchSpace
+from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.study.findings.chance import chance_note
+from hyperllama.core.study.findings.default_rounds import default_rounds_note
 from hyperllama.core.study.findings.importance import METHOD, importance
 from hyperllama.core.study.findings.wider_ranges import RangeSuggestions
+from hyperllama.core.study.parts import Runner
 from hyperllama.core.study.proposals import observed_trials
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import Observed
@@ -36,6 +41,17 @@ class Findings:
         if chance is not None:
             self._told_chance = True
             self._record.emit(chance)
+
+    def tell_default_rounds(self, runner: Runner, should_stop: Callable[[], bool]) -> None:
+        """Tell what the default of a booster would score with the rounds that its curve advises."""
+        record = self._record
+
+        def evaluate(config: Config) -> Result:
+            return runner.evaluate(config, seed=record.opened.seed, should_stop=should_stop)
+
+        note = default_rounds_note(record.state, record.space, evaluate)
+        if note is not None:
+            record.emit(note)
 
     def _trials(self) -> tuple[str, SearchSpace, list[Observed]]:
         record = self._record
