@@ -172,7 +172,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         ("rerun", "R", "rerun", "Score the selected trial, or the best, on other folds"),
         ("note", "N", "note", "Write a note on the selected trial"),
         ("baselines", "L", "baselines", "Run random search, TPE and the GP with the same budget"),
-        ("verdict", "V", "verdict", "What the study has come to, or the panes again", 2),
+        ("verdict", "0", "verdict", "What the study has come to, or the panes again", 2),
         ("confirm", "K", "confirm", "Compare the default and the best trials on fresh folds again"),
         ("widen", "W", "widen", "Widen the ranges at whose ends the best values lie, and go on"),
         ("compare", "C", "compare", "Show this study side by side with another one"),

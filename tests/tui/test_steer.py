@@ -233,7 +233,7 @@ async def test_a_key_that_means_nothing_to_a_finished_study_says_why(
         assert told == ["The study is finished: m adds trials and goes on."] * 4
         await pilot.press("M")
         assert isinstance(pilot.app.screen, PickDialog)  # it holds for the trials to come
-        await pilot.press("escape", "V")
+        await pilot.press("escape", "0")
         assert not pilot.app.screen.query_one("#verdict").display
         await pilot.press("W", "R")
         assert link.sent == [requests.Rerun(link.state.incumbent or 0, 3)]

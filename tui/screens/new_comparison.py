@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.experiments.grid import comparison_names
 from hyperllama.core.text import plain
+from hyperllama.models.paths import model_names
 from hyperllama.tui import actions
 from hyperllama.tui.content import library
 from hyperllama.tui.content.estimates import KnownSpeeds, known_speeds, label_of
@@ -28,8 +29,7 @@ from hyperllama.tui.widgets.form.lines import FormField, FormLine
 from hyperllama.tui.widgets.sheet import bar
 
 if TYPE_CHECKING:
-    from hyperllama.models.paths import model_names
-from hyperllama.models.gguf import ModelFile
+    from hyperllama.models.gguf import ModelFile
 
 _LONGEST_NAME = 60
 _BASELINES = ("random", "tpe", "gp", "cmaes")

@@ -65,7 +65,7 @@ class VerdictActions(StudyPanes):
             if finished.why not in FINISHED or self.layout_kept.text:
                 return
             if isinstance(self.focused, Input):
-                self.notify("The study is finished: V shows the verdict", timeout=6)
+                self.notify("The study is finished: 0 shows the verdict", timeout=6)
             else:
                 self.show_verdict(True)
 

@@ -21,7 +21,7 @@ What the study has come to: whether the winner is better than the default and ho
 the test scores, which hyperparameters mattered, what the winner has otherwise than the default, \
 ranges that may be too narrow, and whether more trials are likely to pay.
 
-`V` shows the panes again, as does the number of a pane.
+`0` shows the panes again, as does the number of a pane.
 """
 NextStep = tuple[str, str]
 """A key and what it does."""
