@@ -516,7 +516,7 @@ def handmade(losses: dict[str, list[list[float]]], random: float = 1.0) -> Compa
 
 def trial(loss: float) -> dict[str, Any]:
     return {"number": 0, "value": -loss, "config": {}, "ask_s": 0.1, "seconds": 0.0, "replies": 1,
-            "repeated": 0, "invalid": 0, "fallback": ""}  # fmt: skip
+            "repeated": 0, "invalid": 0, "fallback": "", "proposer": "tpe"}  # fmt: skip
 
 
 def figures_of(
