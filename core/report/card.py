@@ -70,11 +70,12 @@ def _scores(study: ReportedStudy, winner: TrialState) -> list[Block]:
     )
     how = validation_in_words(study.problem.validation)
     note = f"{facts['metric']}, greater is better; {how}."
-    if confirmed is None or confirmed.gain is None:
+    default = study.state.default
+    if default is not None and winner.number == default.number:
+        note += " The model is the library's default configuration; no trial is known to be better."
+    elif confirmed is None or confirmed.gain is None:
         note += (" The gain was not confirmed on fresh folds: as the best of several trials, it is "
                  "a little too high.")
-    if winner.number == (study.state.default.number if study.state.default else None):
-        note += " The model is the library's default configuration."
     return [table, Paragraph(note)]
 
 

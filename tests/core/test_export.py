@@ -20,9 +20,10 @@ from hyperllama.core.charts import to_html, to_markdown, to_svg
 from hyperllama.core.data import load_table
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.crossval import Evaluator
-from hyperllama.core.events import IncumbentTested, StudyOpened
+from hyperllama.core.events import IncumbentTested, StudyConfirmed, StudyOpened
 from hyperllama.core.report import ReportedStudy, export
 from hyperllama.core.report.bundle import predict_script
+from hyperllama.core.report.card import model_card
 from hyperllama.core.report.picture import chart_of
 from hyperllama.core.report.plots import Plotted
 from hyperllama.core.report.report import report_blocks, report_html, report_markdown
@@ -203,8 +204,15 @@ def test_export_writes_everything_and_the_script_needs_no_hyperllama(tmp_path: P
     assert labels[1:] == [classes[c] for c in pipeline.predict(evaluator.data.x)]
     card = (folder / "model_card.md").read_text()
     for wanted in ("'label'", record.problem.fingerprint, "pipeline.ubj", "pickle", "Limits",
-                   "160 rows", "roc\\_auc"):
+                   "160 rows", "roc\\_auc", "no trial is known to be better"):
         assert wanted in card
+    facts = json.loads((folder / "pipeline.json").read_text())
+    other = replace(best, number=1)
+    tried = replace(record.state, trials=(*record.state.trials, other), incumbent=1)
+    assert "a little too high" in model_card(replace(record, state=tried), other, facts)
+    confirmed = replace(tried, confirmation=StudyConfirmed(1, 0.2, 0.1, 0.05, 0.15, repeats=4))
+    card = model_card(replace(record, state=confirmed), other, facts)
+    assert "+0.1 (90 % interval 0.05 to 0.15)" in card and "too high." not in card.split("##")[1]
 
 
 def test_the_script_reproduces_the_score_of_a_parquet_table(tmp_path: Path) -> None:
