@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Noted, to_json
 from hyperllama.core.events.requests import Hint, Pause
+from hyperllama.core.storage import request_log
 from hyperllama.core.storage.event_log import EventTail
 from hyperllama.core.storage.folder import Lock
 from hyperllama.core.storage.paths import study_dir
@@ -156,3 +158,9 @@ async def test_only_a_resumption_that_never_began_counts_as_refused(
 def test_choices_become_flags() -> None:
     chosen = bridge.Choices(model="m.gguf", budget="7")
     assert chosen.arguments() == ["--model", "m.gguf", "--budget", "7"]
+
+
+def test_a_request_to_a_study_without_a_folder_says_that_it_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="did not start, or was deleted") as caught:
+        request_log.send(tmp_path / "gone", Pause())
+    assert "writable" not in caught.value.hint  # the folder around it is

@@ -55,6 +55,8 @@ async def test_a_question_is_asked_and_its_answer_streams(
         await pilot.press("6")
         await pilot.press(*"what now?", "enter")
         assert flown.sent == [requests.AskQuestion("what now?")]
+        echo = text_of(pilot, "#talk")  # before the study process has heard it
+        assert "what now?" in echo and "sent" in echo
         t = flown.last_t
         flown.add((QuestionAsked(1, "what now?"), t), (AnswerText(1, "Go **deeper**, "), t))
         await pilot.pause(0.25)

@@ -80,7 +80,7 @@ async def test_what_is_asked_before_the_folder_is_there_is_heard(
     slow: Callable[[str], None],
 ) -> None:
     link = await bridge.start(Path("task.toml"))
-    assert link.starting and link.alive
+    assert link.starting and link.opening and link.alive
     link.send(Hint("early"))
     link.send(Pause())
     assert not study_dir("task").exists()

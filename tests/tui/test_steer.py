@@ -9,9 +9,11 @@ import pytest
 
 from hyperllama.core.events import TrialFinished, requests
 from hyperllama.core.study import StateFold, SteeringAction, StudyState
+from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content.arrange import Order, RerunLine, parse, rows
 from hyperllama.tui.dialogs import PickDialog, PromptDialog, TextDialog
 from hyperllama.tui.dialogs.configuration import ConfigurationDialog
+from hyperllama.tui.preferences import settings
 from hyperllama.tui.screens.study.steering import parse_budget
 from hyperllama.tui.text import bounds
 from hyperllama.tui.widgets.study.history import History
@@ -280,6 +282,10 @@ async def test_sorting_keeps_the_cursor_on_its_trial(
         await pilot.pause(0.2)
         first = history.trial_at(0)
         assert first is not None and first.number == 9 and history.trial.number == 2
+        top, height = history.scroll_offset.y, history.size.height - history.header_lines
+        assert top <= history.cursor < top + height
+        assert isinstance(pilot.app, HyperLlama) and set(pilot.app.orders) == {"bank-churn"}
+        assert settings.read().layout.sort == "number"  # other studies stay as they are
 
 
 async def test_columns_are_chosen(opened: Opened, flown: recorded.Replay) -> None:

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperllama.core.study import TrialState
+from hyperllama.core.events import CandidateStarted, ModelLoading, PromptReading, ProposalStarted
+from hyperllama.core.study import TrialState, fold
 from hyperllama.models.paths import model_names
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
 from hyperllama.tui.widgets.plots.scale import nice_ticks, tick_labels
+from hyperllama.tui.widgets.study.status import progress_words
 from hyperllama.tui.widgets.study.trial_cells import TrialCells
+from tests.tui import recorded
 
 
 @pytest.mark.parametrize(
@@ -124,3 +127,15 @@ def test_a_model_has_one_name_and_shows_its_folder_where_that_repeats() -> None:
     assert wording.model_among(one, [one]) == "qwen"
     assert wording.model_among(one, [one, other]) == "qwen in big"
     assert model_names([one, other]) == ["qwen in big", "qwen in old"]
+
+
+def test_the_status_line_says_how_far_the_study_is() -> None:
+    start = next(iter(recorded.events(1)))
+    t = start[1]
+    loading = fold([start, (ModelLoading("m", 0.4), t)])
+    assert progress_words(loading) == "loading the model, 40%"
+    asked = [start, (ProposalStarted(1, "llama"), t), (PromptReading(512, 2048, 9.0), t)]
+    assert progress_words(fold(asked)) == "reading the prompt, 25%"
+    confirming = fold([start, (CandidateStarted(3, 2, 8, (0, 3), (0, 3)), t)])
+    assert progress_words(confirming) == "confirming trial 3 on fresh folds, set 2 of 8"
+    assert progress_words(fold([start])) == ""

@@ -80,10 +80,7 @@ class StatusLine(Widget):
             glyph, text, style = _ENDS.get(why, ("stopped", plain(why) or "ended", "$bad"))
         else:
             glyph, text, style = _PHASES.get(state.phase, ("running", state.phase, "$primary"))
-            if state.phase == "loading" and state.loading:
-                text += f", {state.loading:.0%}"
-            elif state.phase == "proposing" and state.reading is not None:
-                text = f"reading the prompt, {state.reading.done / state.reading.total:.0%}"
+            text = progress_words(state) or text
         return f"{getattr(self.glyphs, glyph) if glyph else '?'} {text}", f"bold {style}"
 
     def _study(self, width: int) -> Content:
@@ -174,6 +171,19 @@ class StatusLine(Widget):
             return Content.styled(spent if elapsed else "", "$dim")
         before = f"{spent}  " if width >= 100 else ""
         return Content.assemble((before, "$dim"), wording.duration(left), (" left", "$dim"))
+
+
+def progress_words(state: StudyState) -> str:
+    """What the study is doing with how far it is; empty where that is not known."""
+    reading, confirming = state.reading, state.confirming
+    if state.phase == "loading" and state.loading:
+        return f"loading the model, {state.loading:.0%}"
+    if state.phase == "proposing" and reading is not None:
+        return f"reading the prompt, {reading.done / reading.total:.0%}"
+    if state.phase == "confirming" and confirming is not None:
+        sets = f"set {confirming.repeat} of {confirming.repeats}"
+        return f"confirming trial {confirming.number} on fresh folds, {sets}"
+    return ""
 
 
 def _at_both_ends(left: Content, right: Content, width: int) -> Content:
