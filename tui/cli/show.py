@@ -152,7 +152,7 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
             print(f"to use: trial {winner.number}, {short(winner.value)}:")
         for name, value in (winner or best).config.items():
             print(f"  {one_line(name)} = {one_line(str(value))}")
-    for text in verdict_lines(state):
+    for text in verdict_lines(state) if stored.attrs else ():  # not of another program
         print(one_line(text))
     if phase in ("interrupted", "stopped", "error"):
         print(f"go on with: hyperllama resume {stored.name}")
