@@ -106,6 +106,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         ("target", "t", "predict this", "Make the marked column the target", 2),
         ("drop", "d", "leave out", "Leave the marked column out, or use it again", 3),
         ("kind", "c,enter", "type", "Category, left out, or as it was read: the next of these", 4),
+        ("advice", "a", "act on a note", "Write the line of the file that a note below names", 4),
     ),
     ("space", "Search space"): (
         ("edit", "enter", "change", "Change the range or the choices, or freeze a value", 2),

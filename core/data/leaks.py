@@ -67,7 +67,7 @@ def _how(x: NDArray[np.float64], y: NDArray[Any], column: Column, kind: str) -> 
         r = float(np.corrcoef(x, y)[0, 1])
         if abs(r) > _CORRELATION:
             return f"is in step (correlation {r:.4f}) with"
-        same = len(np.unique(y)) > 20 and _same_order(x, y)
+        same = len(np.unique(y)) > 2 and _same_order(x, y)
         return "is in the same order as" if same else ""
     values, codes = np.unique(x, return_inverse=True)
     classes = len(np.unique(y))

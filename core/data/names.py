@@ -59,7 +59,7 @@ TIME = _set(
     "timestamp time dt decade yearmonth"
 )
 PARTS = (("year", "yr", "yyyy"), ("month", "mon", "mm", "quarter", "qtr", "week"),
-         ("day", "dom", "dd", "date"), ("hour", "hr"), ("minute", "min"))
+         ("day", "dom", "dd"), ("hour", "hr"), ("minute", "min"))
 """Names of the parts of a moment, the coarsest first."""
 ENTITY = _set(
     "subject subj patient person participant respondent resp student pupil child animal rat mouse "
@@ -120,7 +120,9 @@ def is_time(name: str) -> bool:
 
 def is_entity(name: str) -> bool:
     """Called like something that may have several rows: a patient, a firm, a country."""
-    return is_id(name) or any(w in ENTITY for w in words(name))
+    parts = words(name)
+    return any(w in ENTITY for w in parts) or (is_id(name) and not DESIGN & set(parts)
+                                               and not folded(name).endswith("seq"))
 
 
 def is_weight(name: str) -> bool:

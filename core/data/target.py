@@ -55,10 +55,15 @@ def infer_kind(target: pl.Series) -> tuple[str, str]:
 
     if target.dtype != pl.Float64:
         return "classification", ""
-    values = np.unique(target.to_numpy())
+    values, rows = np.unique(target.to_numpy(), return_counts=True)
     k = len(values)
     if k == 2:
         return "classification", ""
+    falling = k >= 6 and rows[0] == rows.max() and np.all(np.diff(rows[:3]) < 0)
+    if values[0] == 0 and falling and rows.min() < 0.02 * rows.sum() and np.all(values % 1 == 0):
+        note = (f"the target's {k} whole numbers fall off like counts and are taken as amounts; "
+                'set kind = "classification" if they are classes')
+        return "regression", note
     whole = bool(np.all(values == np.round(values)))
     coded = whole and values[0] in (0, 1) and values[-1] - values[0] <= k  # one gap at most
     if coded and k <= MOST_CODED_CLASSES:

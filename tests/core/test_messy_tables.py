@@ -100,6 +100,15 @@ def test_close_candidates_are_asked_about(tmp_path: Path) -> None:
     assert f'# or, nearly as likely: target = "{asked[0][1]}"' in new_task_file(path)
 
 
+def test_counts_are_amounts_and_coarse_copies_leaks(tmp_path: Path) -> None:
+    visits = np.minimum(RNG.geometric(0.55, ROWS) - 1, 7)
+    visits[:2] = 7
+    path = saved(tmp_path, y=visits, a=np.log1p(visits).round(4))
+    found = inspect(path, "y")
+    assert found["target"]["kind"] == "regression" and found["leaks"] == ["a"]
+    assert any("fall off like counts" in w for w in found["warnings"])
+
+
 def test_a_first_row_of_data(tmp_path: Path) -> None:
     assert advice(HERE / "no_header.csv")["data.header"] is False
     text = new_task_file(HERE / "no_header.csv", header=False)

@@ -21,7 +21,7 @@ from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.new_study import NewStudy
 from hyperllama.tui.widgets.form.lines import BY_ID
 from hyperllama.tui.widgets.form.space_table import SpaceTable
-from hyperllama.tui.widgets.form.table_look import Files
+from hyperllama.tui.widgets.form.table_look import ColumnList, Files
 from tests.small import write_task
 from tests.tui.conftest import text_of
 from tests.tui.test_home import NOW
@@ -144,6 +144,23 @@ async def test_target_and_columns_are_chosen_in_the_table(folder: Path) -> None:
         await pilot.press("t")
         await settle(pilot, lambda: screen.draft.said(("data", "target")) == "a")
         assert screen.draft.task is not None and screen.draft.task["kind"] == "regression"
+
+
+async def test_close_targets_are_asked_about_and_notes_acted_on(folder: Path) -> None:
+    rows = [f"{i * 7 % 50},{i * 11 % 60},{i % 40 if i % 4 else -999}" for i in range(80)]
+    (folder / "quick.csv").write_text("\n".join(["income,cost,e", *rows]))
+    async with app().run_test(size=(140, 45)) as pilot:
+        screen = await opened(pilot)
+        await settle(pilot, lambda: isinstance(pilot.app.screen, PickDialog))
+        assert "Which column is to be predicted?" in text_of(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot, lambda: screen.draft.said(("data", "target")) == "cost")
+        screen.query_one(ColumnList).focus()
+        await pilot.press("a")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, PickDialog))
+        await pilot.press("enter")
+        await settle(pilot, lambda: screen.draft.said(("data", "missing")) == {"e": [-999]})
+        assert not screen.draft.faults
 
 
 async def test_the_space_is_edited_frozen_and_reset(folder: Path) -> None:

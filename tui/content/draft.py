@@ -23,6 +23,7 @@ class Draft:
     Attributes:
         file: where the text will be saved; paths in it count from there.
         table: the table that was looked at last; look: what it contains, see `core.data.inspect`.
+        header: whether the table's first row names its columns.
         text: the task file's text; base: the text as it was written at first.
         task: the checked task (`core.task.draft.server.summary`); None while nothing was right yet.
         faults: what is wrong, each with key, problem, hint, line.
@@ -31,6 +32,7 @@ class Draft:
     def __init__(self, file: Path | None = None) -> None:
         self.file = file or Path.cwd() / "task.toml"
         self.table: Path | None = None
+        self.header = True
         self.look: dict[str, Any] = {}
         self.base = ""
         self.text = ""
@@ -66,9 +68,10 @@ class Draft:
         """Change one key of the text. Raises ValueError where the text is no TOML."""
         self.text = set_key(self.text, tuple(path), value, instead)
 
-    async def look_at(self, table: Path) -> None:
+    async def look_at(self, table: Path, header: bool = True) -> None:
         """Look at a table and write a first text for it. Raises ChildDied."""
-        answer = await self.child.ask("look", {"table": str(table)})
+        self.header = header
+        answer = await self.child.ask("look", {"table": str(table), "header": header})
         self.faults = answer.get("faults", [])
         if self.faults:
             self.look, self.task = {}, None
@@ -97,7 +100,9 @@ class Draft:
             if self.table is not None:
                 self.set(("data", "path"), str(self.table))
         if self.table is not None:
-            wanted = {"table": str(self.table), "target": self.said(("data", "target"))}
+            self.header = self.said(("data", "header")) is not False
+            wanted = {"table": str(self.table), "target": self.said(("data", "target")),
+                      "header": self.header}  # fmt: skip
             self.look = (await self.child.ask("look", wanted)).get("look", {})
             known = {**wanted, "file": str(self.file), "estimators": self.estimators()}
             self.base = (await self.child.ask("write", known)).get("base", "")
@@ -121,6 +126,7 @@ class Draft:
                     "target": target or self.said(("data", "target")),
                     "kind": kind,
                     "estimators": list(estimators) or self.estimators(),
+                    "header": self.header,
                     "base": self.base,
                     "text": text,
                 },

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SHOWN_COLUMNS = 400
 _DECIDED = {("kind",), ("estimators",), ("estimator",), ("data", "path"), ("data", "target"),
-            ("data", "positive")}
+            ("data", "positive"), ("data", "header")}
 """Keys that a new text gets from what was asked for, not from the earlier text."""
 
 
@@ -33,6 +33,7 @@ class Look(BaseModel):
     do: Literal["look"]
     table: Path
     target: str | None = None
+    header: bool = True
 
 
 class Write(BaseModel):
@@ -47,6 +48,7 @@ class Write(BaseModel):
     target: str | None = None
     kind: Literal["classification", "regression", ""] | None = None
     estimators: list[str] = Field(default_factory=list)
+    header: bool = True
     base: str = ""
     text: str = ""
 
@@ -110,7 +112,7 @@ class DraftServer:
 def _look(asked: Look) -> dict[str, Any]:
     from hyperllama.core.data import inspect
 
-    found = inspect(asked.table, asked.target)
+    found = inspect(asked.table, asked.target, header=asked.header)
     return {"look": {**found, "columns": found["columns"][:_SHOWN_COLUMNS]}}
 
 
@@ -122,7 +124,7 @@ def _write(asked: Write) -> dict[str, Any]:
     estimators = asked.estimators or ["xgboost"]
     kind: Kind | None = asked.kind or None
     base = new_task_file(asked.table, target=asked.target, kind=kind, estimators=estimators,
-                         task_file=asked.file)
+                         task_file=asked.file, header=asked.header)
     text, lost = base, []
     before, now = values(asked.base), values(asked.text)
     for path, value in changes(before, now) if before and now else ():

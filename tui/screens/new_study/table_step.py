@@ -10,6 +10,7 @@ from textual.widgets import Input, Static
 
 from hyperllama.core.text import plain
 from hyperllama.tui.content.paths import complete
+from hyperllama.tui.dialogs import PickDialog
 from hyperllama.tui.screens.new_study.base import FormScreen, short
 from hyperllama.tui.widgets.form.table_look import KINDS, ColumnList, Files, target_picture
 from hyperllama.tui.widgets.lists.rows import Rows
@@ -81,13 +82,45 @@ class TableStep(FormScreen):
             self._look(path.resolve())
 
     @work(group="child", exclusive=True)
-    async def _look(self, table: Path) -> None:
+    async def _look(self, table: Path, header: bool = True) -> None:
         self._rewritten = {}
-        if await self.wait_for(f"reading {plain(table.name)}", self.draft.look_at(table)):
+        looking = self.draft.look_at(table, header)
+        if await self.wait_for(f"reading {plain(table.name)}", looking):
             self._own_faults.clear()
             self.refresh_form()
             if self.draft.columns:
                 self.query_one(ColumnList).focus()
+                self._ask_for_target()
+
+    @work(group="dialog", exclusive=True)
+    async def _ask_for_target(self) -> None:
+        """Let a person choose where other columns are nearly as likely as the guess."""
+        guess = self.draft.look.get("target") or {}
+        if not guess.get("close"):
+            return
+        options = [(c["name"], plain(c["name"]), c["reason"]) for c in (guess, *guess["close"])]
+        title = "Which column is to be predicted?"
+        chosen = await self.app.push_screen_wait(PickDialog(title, options))
+        if chosen and chosen[0] != guess["name"]:
+            self.rewrite(chosen[0])
+
+    @on(ColumnList.AdviceWanted)
+    @work(group="dialog", exclusive=True)
+    async def _act_on_advice(self) -> None:
+        """Write the line that a note names."""
+        notes = [a for a in self.draft.look.get("advice", ()) if a["path"]]
+        if not notes:
+            self.interface.report("info", "No note on this table names a line of the file.")
+            return
+        options = [(str(i), plain(a["line"]), plain(a["text"])) for i, a in enumerate(notes)]
+        chosen = await self.app.push_screen_wait(PickDialog("Act on a note", options))
+        if not chosen:
+            return
+        path, value = tuple(notes[int(chosen[0])]["path"]), notes[int(chosen[0])]["value"]
+        if path == ("data", "header") and self.draft.table is not None:
+            self._look(self.draft.table, header=False)
+        else:
+            self.set_key(path, value)
 
     def _named(self, key: str) -> list[str]:
         """The columns that the task file names under a key of [data]."""

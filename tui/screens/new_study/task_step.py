@@ -73,8 +73,8 @@ class TaskStep(FormScreen):
         self._choice("estimators").offer([(f, f, labels.get(f, "")) for f in families])
         methods = [m for m in _METHODS if not (regression and m[0] == "stratified")]
         self._choice("validation", "method").offer(methods)
-        for name in ("group", "time"):
-            self._choice("validation", name).offer([("", "none", ""), *columns])
+        for key in (("validation", "group"), ("validation", "time"), ("data", "weights")):
+            self._choice(*key).offer([("", "none", ""), *columns])
         for line in self.query(FormLine):
             own = self._own_faults.get(line.field.key)
             if not own:

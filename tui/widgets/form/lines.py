@@ -70,6 +70,7 @@ FIELDS = (
     FormField(("kind",), "kind", "choice", "of the target"),
     FormField(("metric",), "metric", "choice", "greater is better"),
     FormField(("estimators",), "estimators", "choices", "of several, the best is found"),
+    FormField(("data", "weights"), "weights", "choice", "how much each row counts", "none"),
     FormField(("notes",), "notes", "text", "what the model should know"),
     FormField(("validation", "method"), "method", "choice", "how rows are split into folds",
               section="Validation"),

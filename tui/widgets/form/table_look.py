@@ -84,7 +84,8 @@ class ColumnList(Listing[dict[str, Any]]):
 The columns of the table. `t` makes the marked one the target, `d` leaves it out or includes it \
 again: leave out what is not known yet when a prediction is needed. `c` changes its type: numbers \
 and dates can be categories (postal codes, months), what looks like a number of the row or free \
-text can be used all the same.
+text can be used all the same. `a` lists what the notes below the table propose and writes the \
+chosen line.
 
 *empty* is the share of empty cells; *values* shows the range and median of numbers, the most \
 frequent values of categories with their shares.
@@ -93,6 +94,9 @@ frequent values of categories with their shares.
     BINDINGS: ClassVar[list[BindingType]] = [*Rows.BINDINGS, *actions.bindings("columns")]
 
     LEAST = 14
+
+    class AdviceWanted(Message):
+        """A note on the table is to be acted on."""
 
     class Targeted(Message):
         """The column of that name is to be the target."""
@@ -184,6 +188,9 @@ frequent values of categories with their shares.
             level = min(len(levels) - 1, int(rows / total * len(levels)))
             parts += [(levels[level], "$primary"), (f" {plain(label)}  ", "$dim")]
         return Content.assemble(*parts)
+
+    def action_advice(self) -> None:
+        self.post_message(self.AdviceWanted())
 
     def action_target(self) -> None:
         if self.entry is not None:
