@@ -49,6 +49,11 @@ def find_leaks(
     found: dict[str, Leak] = {}
     for j, column in enumerate(columns):
         known = ~np.isnan(x[:, j])
+        if kind == "classification" and y.max() == 1 and known.min() < known.max() and (
+            np.array_equal(known, y == 1) or np.array_equal(known, y == 0)
+        ):
+            name = column.source or column.name
+            found.setdefault(name, Leak(name, "is filled exactly for one class of", True))
         if known.mean() < 0.5 or known.sum() < 20:
             continue
         how = _how(x[known, j], y[known], column, kind)

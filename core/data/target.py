@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.data.cells import PLAIN, TEXT, clean_text
+from hyperllama.core.data.cells import LARGEST, PLAIN, TEXT, clean_text
 from hyperllama.core.data.columns import as_numbers, leading_zeros
 from hyperllama.core.data.marks import spellings
 from hyperllama.core.text import shown
@@ -46,7 +46,8 @@ def typed(cells: pl.Series, semicolon: bool) -> tuple[pl.Series, str]:
 
 
 def _finite(numbers: pl.Series) -> pl.Series:
-    return numbers.set(~numbers.is_finite().fill_null(True), None)
+    fits = numbers.is_finite() & (numbers.abs() <= LARGEST)  # XGBoost's targets have 32 bits
+    return numbers.set(~fits.fill_null(True), None)
 
 
 def infer_kind(target: pl.Series) -> tuple[str, str]:

@@ -109,6 +109,12 @@ def test_counts_are_amounts_and_coarse_copies_leaks(tmp_path: Path) -> None:
     assert any("fall off like counts" in w for w in found["warnings"])
 
 
+def test_a_column_that_only_one_class_has(tmp_path: Path) -> None:
+    died = RNG.integers(0, 2, ROWS)
+    cause = [f"c{i % 4}" if d else None for i, d in enumerate(died)]
+    assert inspect(saved(tmp_path, y=died, cause=cause), "y")["leaks"] == ["cause"]
+
+
 def test_a_first_row_of_data(tmp_path: Path) -> None:
     assert advice(HERE / "no_header.csv")["data.header"] is False
     text = new_task_file(HERE / "no_header.csv", header=False)
