@@ -22,7 +22,7 @@ from hyperllama.core.errors import HyperLlamaError, TaskError
 from hyperllama.core.estimators import Constructor, Family
 from hyperllama.core.evaluate import fitting
 from hyperllama.core.evaluate.chance import chance_scores
-from hyperllama.core.evaluate.few_groups import suited_to_groups
+from hyperllama.core.evaluate.few_groups import count_groups, suited_to_groups
 from hyperllama.core.evaluate.pipeline import built
 from hyperllama.core.evaluate.results import FoldResult, Tally, thinned
 from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
@@ -122,7 +122,7 @@ class Evaluator:
             *fitting.unweighted(data.estimators, data.kind, data.metric, self._weighs_scores)
         ] if data.weights is not None else []
         if data.method == "group":
-            self.data, told = suited_to_groups(self.data, self._groups)
+            self.data, told = suited_to_groups(data, count_groups(data, self.tune_rows))
             self.warnings += told
         self.folds(data.seed)
 
@@ -154,17 +154,11 @@ class Evaluator:
         )
 
     @property
-    def _groups(self) -> int:
-        """The number of groups outside the test rows."""
-        assert self.data.groups is not None
-        return len(np.unique(self.data.groups[self.tune_rows]))
-
-    @property
     def other_folds(self) -> bool:
         """Whether another seed gives other folds."""
         d = self.data
         if d.method == "group":
-            return self._groups > d.folds
+            return count_groups(d, self.tune_rows) > d.folds
         return d.method != "time" or len(self.tune_rows) // (d.folds + 1) > 1
 
     def settled(self, problem: Problem) -> Problem:
@@ -266,7 +260,7 @@ class Evaluator:
             fold=number,
             folds=folds,
             score=score,
-            train_score=self._train_score(f, pipeline, train, len(scored)) if number == 0 else None,
+            train_score=None if number else train_score(self, f, pipeline, train, len(scored)),
             fit_s=fitted - started,
             predict_s=predicted - fitted,
             curve=thinned(curve),
@@ -317,18 +311,6 @@ class Evaluator:
         rest, apart = hold_out(d.method, *d.labels(train), share, d.seed, self._classification)
         return train[rest], train[apart]
 
-    def _train_score(self, f: Family, pipeline: Any, train: Rows, scored: int) -> float | None:
-        """Score of a fixed sample of the training rows, in proportion over classes or target."""
-        wanted = TRAIN_ROWS if f.train_share is None else max(50, round(f.train_share * scored))
-        y = self.data.y[train]
-        if len(train) > wanted:
-            train = train[evenly(y, min(wanted, TRAIN_ROWS), np.random.default_rng(0))]
-        try:
-            score = self.score(pipeline, train)
-        except ValueError:  # a class is missing among these few rows, or a metric's domain is left
-            return None
-        return score if math.isfinite(score) else None
-
     def test_score(self, config: Config, seed: int) -> float | None:
         """Score on the test rows after a fit on all others; None without a test part.
 
@@ -376,6 +358,21 @@ def _of_studies(programs: ProgramTrials | None) -> ProgramTrials:
     if programs is None:
         raise TrialFailed("programs are run in studies only")
     return programs
+
+
+def train_score(
+    evaluator: Evaluator, f: Family, pipeline: Any, train: Rows, scored: int
+) -> float | None:
+    """Score of a fixed sample of the training rows, in proportion over classes or target."""
+    wanted = TRAIN_ROWS if f.train_share is None else max(50, round(f.train_share * scored))
+    y = evaluator.data.y[train]
+    if len(train) > wanted:
+        train = train[evenly(y, min(wanted, TRAIN_ROWS), np.random.default_rng(0))]
+    try:
+        score = evaluator.score(pipeline, train)
+    except ValueError:  # a class is missing among these few rows, or a metric's domain is left
+        return None
+    return score if math.isfinite(score) else None
 
 
 @contextlib.contextmanager

@@ -11,6 +11,13 @@ from hyperllama.core.estimators import family
 
 if TYPE_CHECKING:
     from hyperllama.core.evaluate.crossval import Data
+    from hyperllama.core.evaluate.splits import Rows
+
+
+def count_groups(data: Data, rows: Rows) -> int:
+    """The number of groups that some rows belong to."""
+    groups = data.labels(rows)[1]
+    return 0 if groups is None else len(set(groups.tolist()))
 
 
 def suited_to_groups(data: Data, groups: int) -> tuple[Data, list[str]]:
