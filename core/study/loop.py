@@ -19,7 +19,7 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.programs.contract import with_values
 from hyperllama.core.programs.store import CHOICE
-from hyperllama.core.space import SearchSpace
+from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
 from hyperllama.core.storage.database import TrialEnded
@@ -232,8 +232,7 @@ class Study:
         """Write a proposal into its reserved trial; into a new one if that has ended meanwhile."""
         begin = False
         while True:
-            # a stored trial has its record in the log
-            self._approval.write(number, proposal, **self._program(proposal))
+            self._write(number, proposal)  # a stored trial has its record in the log
             try:
                 return self._start(number, proposal, begin)
             except TrialEnded:
@@ -250,23 +249,13 @@ class Study:
             self._store.finish(trial.number, None, refusal)
             self._record.note("warning", f"queued trial {trial.number} was refused: {problem}")
             return None
-        proposal = replace(proposal_of(trial), config=config)
-        if CHOICE in config:
-            said = self._record.programs.get(config[CHOICE]).summary
-            proposal = replace(proposal, reasoning=said)
-            self._approval.write(trial.number, proposal, **self._program(proposal))
-        stored = self._record.ranges.stored
-        if not self._store.take(trial, config, stored, proposal.reasoning):
+        proposal = _taken(trial, config, self._record, self._write)
+        if not self._store.take(trial, config, self._record.ranges.stored, proposal.reasoning):
             return None
         return self._start(trial.number, proposal, begin=True)
 
-    def _program(self, proposal: Proposal) -> dict[str, str]:
-        """The program that a proposal stands for, as its record keeps it; empty without one."""
-        if CHOICE in proposal.config:
-            program, values = self._record.programs.trial(proposal.config)
-            return {"program": with_values(program.text, values)}
-        text = self._parts.program(proposal.config)
-        return {"program": text} if text else {}
+    def _write(self, number: int, proposal: Proposal) -> None:
+        self._approval.write(number, proposal, **_program(proposal, self._record, self._parts))
 
     def _start(
         self, number: int, proposal: Proposal, begin: bool = False
@@ -314,3 +303,24 @@ class Study:
 
     def _write_summary(self, phase: str, event: StudyFinished | None = None) -> None:
         self._parts.save(summary(self._record.state, phase, self._work.spent_s, event))
+
+
+def _taken(
+    trial: StoredTrial, config: Config, record: EventRecord,
+    write: Callable[[int, Proposal], None],
+) -> Proposal:  # fmt: skip
+    """The proposal of a queued trial; a program says itself what it tries, and is written down."""
+    proposal = replace(proposal_of(trial), config=config)
+    if CHOICE in config:
+        proposal = replace(proposal, reasoning=record.programs.get(config[CHOICE]).summary)
+        write(trial.number, proposal)
+    return proposal
+
+
+def _program(proposal: Proposal, record: EventRecord, parts: StudyParts) -> dict[str, str]:
+    """The program that a proposal stands for, as its record keeps it; empty without one."""
+    if CHOICE in proposal.config:
+        program, values = record.programs.trial(proposal.config)
+        return {"program": with_values(program.text, values)}
+    text = parts.program(proposal.config)
+    return {"program": text} if text else {}

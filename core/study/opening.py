@@ -52,6 +52,7 @@ from hyperllama.core.study.options import (
     over_stored,
     settled,
     too_many_threads,
+    with_programs_of,
     without_storage,
 )
 
@@ -81,14 +82,12 @@ def start(
         HyperLlamaError: the task, the table, the model or the storage cannot be used; the study's
             name is taken; the study failed for good. In all but the last case nothing is left.
     """
-    from hyperllama.core.task import load_task, standalone_text, with_programs
+    from hyperllama.core.task import load_task, standalone_text, task_text
 
     source = str(task.expanduser().absolute()) if isinstance(task, Path) else ""
-    text = standalone_text(task) if isinstance(task, Path) else _text_of(task)
+    text = standalone_text(task) if isinstance(task, Path) else task_text(task)
     task = load_task(task) if isinstance(task, Path) else task
-    asked = {"kind": options.programs, "unsandboxed": options.unsandboxed}
-    if changes := {name: value for name, value in asked.items() if value}:
-        text, task = with_programs(text, task, **changes)
+    text, task = with_programs_of(options, text, task)
     claim = _claim(study, task.name)
     try:
         folder, name = claim.folder, claim.folder.name
@@ -180,13 +179,6 @@ def _claim(wanted: str | None, task: str) -> _Claim:
         return claim
 
 
-def _text_of(task: Task) -> str:
-    """A task as the text of a task file."""
-    import tomlkit
-
-    return tomlkit.dumps(task.model_dump(mode="json", exclude_unset=True, exclude_none=True))
-
-
 class _Opening:
     """A study that is being opened, and then run; whatever was opened is closed by `close`."""
 
@@ -214,8 +206,7 @@ class _Opening:
         """Load the table, then make the study in the storage.
 
         Args:
-            text, source: of the task file, and where it lies; the latter is empty for a task that
-                was given as a value.
+            text, source: of the task file, and where it lies; empty for a task given as a value.
         """
         self._options, self._notes = settled(self._options, task)
         begun = {"options": without_storage(self._options), "task": text, "task_file": source}

@@ -141,6 +141,15 @@ def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
     return chosen, [note] if note is not None else []
 
 
+def with_programs_of(options: Options, text: str, task: Task) -> tuple[str, Task]:
+    """A task's text and the task itself, with what the options say of programs."""
+    from hyperllama.core.task import with_programs
+
+    asked = {"kind": options.programs, "unsandboxed": options.unsandboxed}
+    changes = {name: value for name, value in asked.items() if value}
+    return with_programs(text, task, **changes) if changes else (text, task)
+
+
 def over_stored(options: Options, attrs: Mapping[str, Any], study: str, more: int) -> Options:
     """The options of a resumed study: those given now over those that it has stored.
 

@@ -13,6 +13,7 @@ from hyperllama.core.task.load import (
     parse_task,
     sample_tasks,
     standalone_text,
+    task_text,
     with_programs,
     with_table,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "resolve",
     "sample_tasks",
     "standalone_text",
+    "task_text",
     "with_programs",
     "with_table",
 ]

@@ -124,6 +124,13 @@ def standalone_text(path: str | Path) -> str:
     return tomlkit.dumps(document)
 
 
+def task_text(task: Task) -> str:
+    """A task as the text of a task file."""
+    import tomlkit
+
+    return tomlkit.dumps(task.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+
+
 def with_programs(text: str, task: Task, **changes: Any) -> tuple[str, Task]:
     """A task with other [programs]: its text and the task itself."""
     import tomlkit
