@@ -19,13 +19,13 @@ TARGET = ("target", "class", "label", "y", "outcome", "response", "output", "tru
           "dv", "depvar")
 """Names that say "this is to be predicted", the surest first."""
 OUTCOME = _set(
-    "attrition churn churned exited default defaulted diagnosis species status survived survival "
-    "fraud readmitted recurrence relapse result subscribed approved converted clicked saleprice "
-    "medv died death dead deceased mortality event success failure failed fail won win winner "
-    "passed cured cure respond responded responds accepted admitted hired fired dropout cancelled "
-    "canceled stroke cancer malignant infection infected complication purchased bought wage wages "
-    "lwage salary earnings yield mpg revenue profit fatalities deaths killed strength choice vote "
-    "voted sales demand"
+    "attrition churn churned left quit returned exited default defaulted diagnosis species status "
+    "survived survival fraud readmitted recurrence relapse result subscribed approved converted "
+    "clicked saleprice medv died death dead deceased mortality event success failure failed fail "
+    "won win winner passed cured cure respond responded responds accepted admitted hired fired "
+    "dropout cancelled canceled stroke cancer malignant infection infected complication purchased "
+    "bought wage wages lwage salary earnings yield mpg revenue profit fatalities deaths killed "
+    "strength choice vote voted sales demand"
 )
 """Names of what is usually asked for."""
 RESULT = _set(

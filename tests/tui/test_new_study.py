@@ -150,7 +150,12 @@ async def test_close_targets_are_asked_about_and_notes_acted_on(folder: Path) ->
     rows = [f"{i * 7 % 50},{i * 11 % 60},{i % 40 if i % 4 else -999}" for i in range(80)]
     (folder / "quick.csv").write_text("\n".join(["income,cost,e", *rows]))
     async with app().run_test(size=(140, 45)) as pilot:
-        screen = await opened(pilot)
+        await pilot.app.workers.wait_for_complete()
+        await pilot.press("n")
+        await pilot.pause()
+        screen = form(pilot)
+        await write(pilot, "quick.csv")
+        await pilot.press("enter")
         await settle(pilot, lambda: isinstance(pilot.app.screen, PickDialog))
         assert "Which column is to be predicted?" in text_of(pilot)
         await pilot.press("down", "enter")
