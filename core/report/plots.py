@@ -19,7 +19,7 @@ from hyperllama.core.charts import (
     Paragraph,
 )
 from hyperllama.core.events import ImportanceFound
-from hyperllama.core.propose.gp.landscape import LEAST_TRIALS, Landscape, landscape, levels_of
+from hyperllama.core.propose.gp.landscape import LEAST_TRIALS, GPMean, landscape, levels_of
 from hyperllama.core.space import SearchSpace, number
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.study.axes import ParameterAxis, axes_of, coordinates, shared_axes
@@ -159,7 +159,7 @@ def _axis(axis: ParameterAxis) -> ChartAxis:
 def _fit(
     study: Plotted, shared: Sequence[ParameterAxis], across: tuple[int, Sequence[float]],
     up: tuple[int, Sequence[float]] | None = None,
-) -> Landscape | None:
+) -> GPMean | None:
     """What the GP expects; None with too few trials."""
     found, base = coordinates(shared, study.trials), coordinates(shared, [_best(study)])
     if len(found) < LEAST_TRIALS or not base:

@@ -38,7 +38,7 @@ class LaunchRunner(FakeRunner):
 
     troubles: ClassVar[list[BaseException]] = []
     rows, test_rows, folds, summary = 100, 25, 3, ("100 rows",)
-    fingerprint = "one table"
+    fingerprint, chance = "one table", ()
 
     def __init__(self, task_file: Path, *, log: Path, threads: int = 0) -> None:
         super().__init__()
@@ -52,6 +52,7 @@ class LaunchRunner(FakeRunner):
             task=self.task, kind="classification", metric="accuracy", space=SPACE,
             facts=Facts(rows=100, features=3), estimators=("xgboost",), columns=("a", "b", "c"),
             warnings=("a is odd",), fingerprint=self.fingerprint,
+            validation=self.task.validation,
         )
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ LEAST_TRIALS = 5
 
 
 @dataclass(frozen=True)
-class Landscape:
+class GPMean:
     """The GP's posterior over a grid.
 
     Attributes:
@@ -39,7 +39,7 @@ def landscape(
     base: Sequence[float],
     across: tuple[int, Sequence[float]],
     up: tuple[int, Sequence[float]] | None = None,
-) -> Landscape:
+) -> GPMean:
     """Fit the GP and evaluate it on a grid.
 
     Args:
@@ -61,7 +61,7 @@ def landscape(
     mean, std = gp.predict(grid)
     shape = len(rows), len(across[1])
     spread = (_expanded(-m, losses).reshape(shape) for m in (mean, mean - std, mean + std))
-    return Landscape(*spread)
+    return GPMean(*spread)
 
 
 def _expanded(compressed: Floats, losses: Floats) -> Floats:
