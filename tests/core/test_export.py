@@ -286,7 +286,10 @@ def test_the_page_loads_nothing_and_is_well_formed(told: ReportedStudy) -> None:
     assert not re.search(r"""(?:src|href)\s*=|url\(|@import|https?://""", page)
     svg = page[page.index("<svg") : page.index("</svg>") + 6]
     marks = ElementTree.fromstring(svg)
-    assert len(marks.findall("circle")) + len(marks.findall("path")) == 3 + 1 + 1
+    drawn = [(mark.get("class") or "").split()[0] for mark in marks if mark.tag == "circle"]
+    lines = sorted(mark.get("class") or "" for mark in marks if mark.tag == "path")
+    assert drawn == ["dot"] * 3  # three trials, one that failed, the noise band and three lines
+    assert lines == ["band s faint", "failed", "line s dashed", "line s faint", "line s s0"]
     ElementTree.fromstring(page[page.index("<body>") : page.index("</html>")])
 
 

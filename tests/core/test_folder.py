@@ -174,7 +174,7 @@ def test_torn_and_foreign_requests_are_told_not_followed(tmp_path: Path) -> None
 
 
 def test_a_request_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="could not be written"):
+    with pytest.raises(StudyError, match="has no folder here"):
         send(tmp_path / "nowhere", Pause())
 
 

@@ -145,7 +145,7 @@ def _new_study(s: Session) -> Iterator[str]:
     s.wait("narrow the list")
     s.press(" ", "decision", " ", _ENTER)
     s.wait('estimators = ["decision_tree"]')
-    s.press(*[_TAB] * 8, _BACKSPACE, _BACKSPACE, "7")
+    s.press(*[_TAB] * 9, _BACKSPACE, _BACKSPACE, "7")
     s.wait("trials = 7")
     yield "new-task"
     s.press(_CTRL["n"])

@@ -178,12 +178,12 @@ def test_a_wrong_key_is_named_and_the_default_one_applies(text: str, said: str) 
 
 
 def test_comments_in_the_file_stay() -> None:
-    keys = '"study.pause" = "f7"  # as in a player\n[keys.history]\ncopy = "K"\n'
+    keys = '"study.pause" = "f7"  # as in a player\n[keys.history]\ncopy = "Z"\n'
     keep_settings(f"# mine\n[keys]\n{keys}")
     settings.write({("keys", "home.new"): "x", ("animations",): True})
     text = settings.file().read_text()
     assert text.startswith("# mine\n") and "# as in a player" in text
-    assert app().keys == {"study.pause": "f7", "home.new": "x", "history.copy": "K"}
+    assert app().keys == {"study.pause": "f7", "home.new": "x", "history.copy": "Z"}
     assert app().settings.animations
 
 
