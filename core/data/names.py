@@ -25,7 +25,7 @@ OUTCOME = _set(
     "won win winner passed cured cure respond responded responds accepted admitted hired fired "
     "dropout cancelled canceled stroke cancer malignant infection infected complication purchased "
     "bought wage wages lwage salary earnings yield mpg revenue profit fatalities deaths killed "
-    "strength choice vote voted sales demand"
+    "strength progression choice vote voted sales demand"
 )
 """Names of what is usually asked for."""
 RESULT = _set(
@@ -34,7 +34,7 @@ RESULT = _set(
     "total value aval chg invest investment visits trips births accidents crime crimes arrests "
     "emissions output production fare rent pay charge charges payment satisfaction happy "
     "happiness risk severity approve approval support decision verdict disease condition positive "
-    "test exam gpa performance conc concentration height weight bmi bwt birthweight temp "
+    "test exam gpa performance conc concentration height weight bwt birthweight temp "
     "temperature rainfall catch biomass density abundance tip strikes price cost costs"
 )
 """Names of what is often measured at the end."""
