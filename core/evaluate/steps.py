@@ -220,7 +220,7 @@ class _PipelineSteps:
             parts = [("numbers", self._filled(f), numbers),
                      ("categories", self._coded(f), c.categories)]
         if circles:
-            parts += [(part, _circle(part), at) for part, at in c.periods.items()]
+            parts += [(part, _circle(part, len(at)), at) for part, at in c.periods.items()]
         if (added := self._added()) is not None:
             parts += [(name, _steps(made), c.numbers) for name, made in added]
         used = [part for part in parts if part[2]]
@@ -279,10 +279,10 @@ def _steps(last: Constructor) -> Constructor:
     return Constructor("sklearn.pipeline", "Pipeline", {"steps": steps})
 
 
-def _circle(part: str) -> Constructor:
-    """Smooth curves over one period, whose ends meet."""
+def _circle(part: str, columns: int) -> Constructor:
+    """Smooth curves over one period, whose ends meet, for as many columns."""
     first, length = PERIODS[part]
-    knots = [[first + length * i / (_KNOTS - 1)] for i in range(_KNOTS)]
+    knots = [[first + length * i / (_KNOTS - 1)] * columns for i in range(_KNOTS)]
     curves = {"knots": knots, "extrapolation": "periodic", "include_bias": False}
     steps = [
         ("fill", imputer(strategy="most_frequent", keep_empty_features=True)),

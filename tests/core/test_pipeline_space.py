@@ -14,7 +14,7 @@ from hyperllama.core.estimators import Facts, family
 from hyperllama.core.evaluate.crossval import Data, Evaluator
 from hyperllama.core.evaluate.pipeline import built, recipe
 from hyperllama.core.evaluate.rendered import program_text, summary
-from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, trial_recipe
+from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, _circle, trial_recipe
 from hyperllama.core.experiments.programs import (
     compare_ways,
     program_tasks,
@@ -204,3 +204,10 @@ def test_the_bench_judges_both_spaces_on_test_rows(tmp_path: Path) -> None:
     ways = {(w.at, w.rows): w for w in compare_ways(found, [1, 2])}
     assert (ways[1, "test"].better, ways[1, "test"].equal, ways[1, "test"].worse) == (0, 1, 0)
     assert ways[2, "validation"].better + ways[2, "validation"].worse <= 1
+
+
+def test_date_circles_of_two_columns() -> None:
+    months = np.random.default_rng(0).integers(1, 13, (40, 2)).astype(float)
+    both = built(_circle("month", 2)).fit_transform(months)
+    one = built(_circle("month", 1)).fit_transform(months[:, :1])
+    assert both.shape == (40, 2 * one.shape[1]) and np.allclose(both[:, : one.shape[1]], one)
