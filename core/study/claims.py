@@ -33,7 +33,9 @@ def _confirmed(found: StudyConfirmed, state: StudyState) -> str:
     reach = ""
     if found.gain_low is not None and found.gain_high is not None:
         reach = f", 90 % interval {found.gain_low:+.4g} to {found.gain_high:+.4g}"
-    return f"confirmed gain {found.gain:+.4g} of trial {found.winner}{reach}, on {folds}"
+    sure = found.gain_low is None or found.gain_low > 0.0
+    what = "confirmed gain" if sure else "gain within noise:"
+    return f"{what} {found.gain:+.4g} of trial {found.winner}{reach}, on {folds}"
 
 
 def say_test_rows(state: StudyState) -> str:

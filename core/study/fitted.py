@@ -58,6 +58,7 @@ def fitted_model(
         check_rows(stored.name, stored.attrs, runner.task.data.path, rows, runner.rows)
         say(f"fitting trial {winner.number} on all rows")
         facts = {"study": stored.name, "trial": winner.number, "value": winner.value}
+        folder.mkdir(mode=0o700, exist_ok=True)
         runner.fit_final(dict(winner.config), folder / "pipeline.joblib", seed=seed, facts=facts)
     return load(folder, trusted=True)
 

@@ -77,6 +77,11 @@ def test_a_gain_within_noise_is_not_called_better() -> None:
     found = verdict(study([0.0002, -0.01, -0.02]))
     assert found is not None and found.better is False
     assert "not above the default by more than noise" in found.headline
+    fresh = StudyConfirmed(1, 0.01, 0.005, -0.01, 0.02, 2, (), 9.0, "", 4)
+    found = verdict(study([0.01, -0.01, -0.02], 4, fresh))
+    assert found is not None and found.better is False
+    assert found.headline.startswith("Trial 1 is the one to use: ahead of the default on fresh")
+    assert found.gain.startswith("within noise: +0.005 of trial 1, 90 % interval -0.01 to +0.02")
     assert verdict(fold(recorded.events(0))) is None
 
 

@@ -137,6 +137,9 @@ def _headline(state: StudyState, winner: TrialState) -> str:
     if better:
         how = "confirmed on fresh folds" if fresh else "by more than noise, not confirmed"
         return f"Trial {winner.number} is better than the default: {how}."
+    if better is False and fresh:
+        ahead = "ahead of the default on fresh folds, too, but by no more than noise"
+        return f"Trial {winner.number} is the one to use: {ahead}."
     if better is False:
         return f"Trial {winner.number} scored best, but not above the default by more than noise."
     return f"Trial {winner.number} scored best; whether by luck is not known."
