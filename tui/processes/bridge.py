@@ -295,17 +295,28 @@ async def export(name: str) -> tuple[Path, list[Path]]:
     return folder, await _export(name, folder)
 
 
-async def _export(name: str, folder: Path, *options: str) -> list[Path]:
-    """`hyperllama export` in a process of its own; what it wrote."""
+async def _begun(
+    command: str, *arguments: str, stdout: int = asyncio.subprocess.PIPE
+) -> asyncio.subprocess.Process:
+    """A command of HyperLlama in a process of its own, as nice as a study.
+
+    Raises:
+        StudyError: it could not be started.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, "export", name, "-o", str(folder), *options,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            *COMMAND, command, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=stdout,
             stderr=asyncio.subprocess.PIPE, env=environment(), start_new_session=True,
         )  # fmt: skip
     except OSError as error:
-        raise StudyError(f"The export could not be started: {error}") from error
+        raise StudyError(f"`hyperllama {command}` could not be started: {error}") from error
     set_niceness(process.pid, STUDY_NICENESS)
+    return process
+
+
+async def _export(name: str, folder: Path, *options: str) -> list[Path]:
+    """`hyperllama export` in a process of its own; what it wrote."""
+    process = await _begun("export", name, "-o", str(folder), *options)
     try:
         said, errors = await process.communicate()
     finally:
@@ -330,15 +341,10 @@ async def predict(
     Raises:
         StudyError: nothing was predicted.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND, "predict", name, str(rows), "-o", str(output), "--progress", "0.2",
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE, env=environment(), start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        raise StudyError(f"The prediction could not be started: {error}") from error
-    set_niceness(process.pid, STUDY_NICENESS)
+    process = await _begun(
+        "predict", name, str(rows), "-o", str(output), "--progress", "0.2",
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
     assert process.stderr is not None
     said: list[str] = []
     try:
