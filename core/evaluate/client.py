@@ -7,7 +7,7 @@ cancels, the child is killed, also in the middle of a C call, and the next trial
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -141,10 +141,6 @@ class TrialRunner:
         mean = sum(f.score for f in folds) / len(folds) if state == "complete" else None
         seconds, peak_mb = time.monotonic() - started, round(self.peak_memory_mb, 1)
         return Result(state, mean, tuple(folds), reason, seconds, peak_mb, facts)
-
-    def noise(self, config: Config, *, seed: int, fold_seeds: Sequence[int]) -> tuple[Result, ...]:
-        """The same configuration on other folds, one result for each fold seed."""
-        return tuple(self.evaluate(config, seed=seed, fold_seed=s) for s in fold_seeds)
 
     def test_score(
         self, config: Config, *, seed: int, should_stop: Stop | None = None

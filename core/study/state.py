@@ -292,7 +292,8 @@ class StudyState:
             return (confirmation.gain_low or 0.0) > 0
         if gain is None or gain <= 0:
             return None if gain is None else False
-        return None if self.noise is None else gain > self.noise.margin
+        noise = self.noise
+        return None if noise is None else gain > noise.margin
 
     @property
     def done_count(self) -> int:
