@@ -18,6 +18,9 @@ from hyperllama.models.errors import ChildDied, EngineError
 from hyperllama.models.process.child import Child, ChildError
 from hyperllama.models.process.command import python_argv
 
+LAYOUT_MARKS = ("<|im_start|>", "<|im_end|>")
+"""What begins and ends a turn in the layout for files without a template: free text ends there,
+since a model that does not know these marks may write them out."""
 _PROCESS = "hyperllama.models.engine.template_process"
 _CONTROL = re.compile(r"<(?=\|[^|>\n]{1,40}\|>|/?s>|(?:start|end)_of_turn>)")
 

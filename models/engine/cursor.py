@@ -13,6 +13,7 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperllama.models.decode.loops import looped_at
 from hyperllama.models.decode.numbers import number_grammar
 from hyperllama.models.decode.sampling import (
     Branch,
@@ -21,6 +22,7 @@ from hyperllama.models.decode.sampling import (
     log_sum_exp,
     probabilities,
 )
+from hyperllama.models.engine.chat import LAYOUT_MARKS
 from hyperllama.models.engine.context import Row
 from hyperllama.models.engine.generation import (
     Completion,
@@ -34,6 +36,8 @@ from hyperllama.models.engine.generation import (
 from hyperllama.models.engine.plan import RequestPlan
 
 BELIEF_BINS = 64
+LOOKED_EVERY = 4
+"""Tokens of free text between two looks for a loop."""
 NEGLIGIBLE = 1e-4
 """A group of options less likely than this is not divided further."""
 
@@ -243,7 +247,7 @@ class Cursor:
 
     def _free(self, i: int, segment: Free) -> Steps:
         v, r = self.context.vocabulary, self.request
-        stops = [s.encode("utf-8", "replace") for s in segment.stop if s]
+        stops = [s.encode("utf-8", "replace") for s in (*segment.stop, *LAYOUT_MARKS) if s]
         kept_back = max(map(len, stops), default=1) - 1  # bytes that may begin a stop string
         ended = set(v.end_of_reply)
         begin = len(self.reply)
@@ -265,6 +269,8 @@ class Cursor:
             text += piece
             self._push(token)
             cut = min((at for at in (text.find(s, before) for s in stops) if at >= 0), default=-1)
+            if cut < 0 and count % LOOKED_EVERY == 0 and (cut := looped_at(text)) >= 0:
+                self.stop_reason = "loop"
             if cut >= 0:
                 break
             if len(text) - kept_back > sent:
@@ -273,6 +279,7 @@ class Cursor:
         if cut >= 0:
             self._rewind(begin, cut)
             text = text[:cut]
+            sent = min(sent, cut)
         self.on_text(decoder.decode(text[sent:], final=True))
         self.values[segment.name] = text.decode("utf-8", "replace")
 

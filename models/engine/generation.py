@@ -29,7 +29,11 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Free:
-    """Free text up to `max_tokens`, a stop string (left out) or the end of the reply."""
+    """Free text up to `max_tokens`, a stop string (left out) or the end of the reply.
+
+    It also ends where it repeats itself (the repetition is left out), and at a mark of the layout
+    for files without a template.
+    """
 
     name: str
     max_tokens: int
@@ -162,7 +166,8 @@ class Completion:
             bins, each named by one value in it, likeliest first, adding up to at most 1.
         tokens: the reply's tokens.
         logprob: natural log of the probability of what was sampled, within its constraints.
-        stop_reason: "done", "cancelled", or "context" when free text met the context's end.
+        stop_reason: "done", "cancelled", "context" when free text met the context's end, or "loop"
+            when it was ended because it repeated itself.
     """
 
     values: Mapping[str, Any]

@@ -35,6 +35,7 @@ class FakeEngine:
         context_length: of the model that it pretends to load.
         die_at: calls of `generate`, counted from 1, at which it dies and starts again.
         dead: from the first call on it dies and stays so.
+        loops: whether free text is ended because it repeats itself.
     """
 
     def __init__(
@@ -43,11 +44,12 @@ class FakeEngine:
         context_length: int = 4096,
         die_at: Sequence[int] = (),
         dead: bool = False,
+        loops: bool = False,
     ) -> None:
         self.requests: list[Generation] = []
         self.ahead: list[tuple[str, ...]] = []
         self.loads = self.closes = self.starts = 0
-        self._dead = dead
+        self._dead, self._loops = dead, loops
         self._script, self._context_length, self._die_at = script, context_length, tuple(die_at)
 
     def load(
@@ -139,7 +141,8 @@ class FakeEngine:
                 raise AssertionError(segment)
             values[segment.name] = value
             text += shown
-        return Completion(values, text, beliefs)
+        looped = self._loops and any(isinstance(s, Free) for s in request.segments)
+        return Completion(values, text, beliefs, stop_reason="loop" if looped else "done")
 
     def read_ahead(self, parts: Sequence[str]) -> None:
         self.ahead.append(tuple(parts))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from hyperllama.models.decode.loops import looped_at
 from hyperllama.models.decode.numbers import NumberGrammar
 from hyperllama.models.decode.sampling import (
     Pieces,
@@ -181,3 +182,19 @@ def test_the_top_p_of_a_large_vocabulary_is_drawn_from(
     assert np.isin(drawn_ids, half).mean() == pytest.approx(expected, abs=0.04)
     i, logprob = taken[0]
     assert logprob == pytest.approx(math.log(probabilities(row.astype(np.float64))[i]), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (b"Lower it. " + b"We try more trees. " * 4, b"Lower it. We try more trees. "),
+        (b"so " + b"a" * 70, b"so a"),
+        (b"Lower the rate next time. " + b"Then the score of it rises. Good, or bad? " * 3,
+         b"Lower the rate next time. Then the score of it rises. Good, or bad? "),
+        (b"0.1, 0.1, 0.1, 0.1", b""),
+        (b"Trial 1 scored 0.81. Trial 2 scored 0.88. Trial 3 scored 0.84. Lower the rate.", b""),
+    ],
+)  # fmt: skip
+def test_a_loop_is_found_where_its_first_repetition_begins(text: bytes, kept: bytes) -> None:
+    at = looped_at(text)
+    assert (text[:at] if at >= 0 else b"") == kept
