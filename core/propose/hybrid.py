@@ -20,6 +20,7 @@ from hyperllama.core.estimators import CHOICE
 from hyperllama.core.propose.classical import TPEProposer
 from hyperllama.core.propose.embedded import EmbeddedProposer
 from hyperllama.core.propose.gp.acquisition import LogPrior, Suggestion, suggest
+from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.propose.gp.surrogate import Floats
 from hyperllama.core.propose.llama import open_model
 from hyperllama.core.space import Config, SearchSpace, Value
@@ -61,6 +62,7 @@ class HybridProposer:
         self._model = open_model(setting)
         self._tpe = TPEProposer(setting)
         self._history = TrialHistory()
+        self._earlier = EarlierTrials(setting.earlier)
         self._opening = int(setting.options.get("opening", OPENING))
         self._interval = int(setting.options.get("interval", INTERVAL))
         self._weight = float(setting.options.get("prior_weight", PRIOR_WEIGHT))
@@ -104,7 +106,9 @@ class HybridProposer:
             prior, beliefs = _log_prior(space, draws.beliefs), draws.beliefs
             record = {**draws.record, "prior_weight": self._weight}
         rng = rng_for(self._seed, context.number, context.attempt)
-        found = suggest(space, self._history, rng, candidates, prior, self._weight)
+        found = suggest(
+            space, self._history, rng, candidates, prior, self._weight, self._earlier
+        )
         words = _explained(found, self._history, space, prior is not None)
         if not knows:
             words += "\nThe model knows neither the estimator nor any of these hyperparameters."

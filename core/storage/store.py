@@ -237,11 +237,16 @@ class Store:
             return self._storage.set_trial_state_values(trial.trial_id, TrialState.RUNNING)
         return False
 
-    def queue(self, config: Mapping[str, Any]) -> int:
-        """Queue a configuration as `optuna.Study.enqueue_trial` does. Returns its number."""
+    def queue(self, config: Mapping[str, Any], attrs: Mapping[str, Any] | None = None) -> int:
+        """Queue a configuration as `optuna.Study.enqueue_trial` does. Returns its number.
+
+        Args:
+            attrs: of the trial: who proposes it, and why.
+        """
         with storage_errors():
             template = optuna.trial.create_trial(
-                state=TrialState.WAITING, system_attrs={_QUEUED: dict(config)}
+                state=TrialState.WAITING, system_attrs={_QUEUED: dict(config)},
+                user_attrs=_prefixed(attrs or {}),
             )
             trial_id = self._storage.create_new_trial(self._study_id, template)
             return self._storage.get_trial_number_from_id(trial_id)

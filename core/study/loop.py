@@ -37,6 +37,7 @@ from hyperllama.core.study.history import stored_events, stored_settings
 from hyperllama.core.study.other_folds import OtherFolds
 from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.study.proposals import (
+    default_proposal,
     observed,
     proposal_made,
     proposal_of,
@@ -215,11 +216,10 @@ class Study:
                 if taken is not None:
                     return taken
         number = self._store.reserve()
-        default = self._record.space.default()
-        if self._record.state.default is None and not self._proposing.tried(default):
-            self._record.emit(ProposalStarted(number, "default"))
-            why = "The library's default configuration: what every other is compared with."
-            proposal: Proposal | None = Proposal(default, "default", why)
+        default = default_proposal(self._record.space)
+        if self._record.state.default is None and not self._proposing.tried(default.config):
+            self._record.emit(ProposalStarted(number, default.proposer))
+            proposal: Proposal | None = default
         else:
             while self._conversation.busy:  # the model is asked one thing at a time
                 self._converse()

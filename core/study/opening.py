@@ -12,12 +12,13 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import ChildDied, StudyError, TaskError
 from hyperllama.core.events import Noted, StudyFinished
+from hyperllama.core.storage.claim import Claim, claim_folder
 from hyperllama.core.storage.event_log import EventLog, Listener
 from hyperllama.core.storage.folder import (
     CACHE,
@@ -27,9 +28,7 @@ from hyperllama.core.storage.folder import (
     SUMMARY,
     TASK,
     Lock,
-    check_name,
     find_study,
-    free_name,
     hide_password,
     read_summary,
     storage_of,
@@ -88,7 +87,7 @@ def start(
     text = standalone_text(task) if isinstance(task, Path) else task_text(task)
     task = load_task(task) if isinstance(task, Path) else task
     text, task = with_programs_of(options, text, task)
-    claim = _claim(study, task.name)
+    claim = claim_folder(study, task.name)
     try:
         folder, name = claim.folder, claim.folder.name
         if (folder / SUMMARY).exists() or (folder / TASK).exists():
@@ -135,7 +134,7 @@ def resume(
             content than at its start, or as `start`.
     """
     folder = study_dir(study) if options.storage else find_study(study)
-    claim = _Claim(folder, False, log_bytes(folder), Lock(folder))
+    claim = Claim(folder, False, log_bytes(folder), Lock(folder))
     claim.lock.take()
     try:
         url = absolute_storage(options.storage or storage_of(folder))
@@ -155,36 +154,12 @@ def resume(
         claim.lock.release()
 
 
-@dataclass(frozen=True)
-class _Claim:
-    """A study's folder, whether it is new, what was asked of it before (bytes), and its lock."""
-
-    folder: Path
-    fresh: bool
-    unowned_bytes: int
-    lock: Lock
-
-
-def _claim(wanted: str | None, task: str) -> _Claim:
-    """The folder of a new study, its lock taken."""
-    while True:
-        folder = study_dir(check_name(wanted) if wanted is not None else free_name(task))
-        claim = _Claim(folder, not folder.exists(), log_bytes(folder), Lock(folder))
-        try:
-            claim.lock.take(1.0 if wanted is not None else 0.0)
-        except StudyError:
-            if wanted is None and folder.exists():
-                continue  # another process was quicker; the next free name is another one
-            raise
-        return claim
-
-
 class _Opening:
     """A study that is being opened, and then run; whatever was opened is closed by `close`."""
 
     def __init__(
         self,
-        claim: _Claim,
+        claim: Claim,
         options: Options,
         listener: Listener | None,
         interrupted: Callable[[], bool],
@@ -220,9 +195,14 @@ class _Opening:
 
         from hyperllama.core.storage.database import open_storage
         from hyperllama.core.storage.store import Store
+        from hyperllama.core.study.earlier import earlier_attrs, offer_earlier, read_earlier
 
         storage = open_storage(str(self._options.storage))
-        first = {"task_file": source, "versions": library_versions(), **self._attrs()}
+        studies = read_earlier(self._options.warm_start or (), problem.problem)
+        if not studies:
+            self._notes += offer_earlier(self._name, problem.problem)
+        first = {"task_file": source, "versions": library_versions(), **earlier_attrs(studies),
+                 **self._attrs()}  # fmt: skip
         self._store = Store.create(storage, self._name, problem.problem.metric, first)
 
     def reopen(self, more: int, data: Path | None) -> None:
@@ -291,6 +271,7 @@ class _Opening:
         from hyperllama.core.study.parts import StudyParts
 
         assert self._store is not None and self._problem is not None
+        self._problem.begin_with_earlier(self._store)
         parts = StudyParts(
             self._store,
             self._problem.runner,

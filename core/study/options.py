@@ -37,6 +37,7 @@ class Options:
         prompt: how a chat model is asked, see `core.task.prompt_options`; over what the task says.
         programs: the kind of programs that a new study tries, over what the task says.
         unsandboxed: whether a new study runs programs without a sandbox.
+        warm_start: names of earlier studies that a new one begins with.
     """
 
     proposer: str | None = None
@@ -53,6 +54,7 @@ class Options:
     prompt: Mapping[str, Any] | None = None
     programs: Annotated[str, Field(pattern=r"^pipeline$")] | None = None
     unsandboxed: bool | None = None
+    warm_start: tuple[str, ...] | None = None
 
     @property
     def budget_s(self) -> float | None:
@@ -177,6 +179,11 @@ def over_stored(options: Options, attrs: Mapping[str, Any], study: str, more: in
         raise StudyError(
             f"the study {study!r} was started without programs",
             "its space cannot change; start another study",
+        )
+    if options.warm_start not in (None, tuple(stored.get("warm_start") or ())):
+        raise StudyError(
+            f"the study {study!r} has begun without these earlier studies",
+            "--warm-start is for a new study",
         )
     options = options.over(stored)
     _check_templates(options)

@@ -13,6 +13,8 @@ from hyperllama.core.propose import make_proposer, needs_model
 from hyperllama.core.space import Config
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.storage.folder import CACHE, TASK
+from hyperllama.core.storage.store import Store
+from hyperllama.core.study.earlier import EarlierStudy, columns_id, kept_earlier, queue_best
 from hyperllama.core.study.options import Options, engine_settings
 from hyperllama.core.task import Problem
 from hyperllama.core.task.prompt_options import PromptOptions
@@ -24,6 +26,7 @@ class OpenProblem:
 
     problem: Problem
     _seed = 0
+    _earlier: tuple[EarlierStudy, ...] = ()
 
     def __init__(self, folder: Path, threads: int) -> None:
         self._folder = folder
@@ -69,6 +72,12 @@ class OpenProblem:
             chance=self.runner.chance,
         )
 
+    def begin_with_earlier(self, store: Store) -> None:
+        """Queue the best trials of the earlier studies that the study began with, and tell its
+        proposers their scores."""
+        self._earlier = tuple(kept_earlier(store.attrs(), self.problem.space))
+        queue_best(store, self._earlier, self.problem.space)
+
     def program(self, config: Config) -> str:
         """The program of a configuration of pipelines; empty where the task asks for none."""
         if self.problem.task.programs.kind is None:
@@ -91,6 +100,7 @@ class OpenProblem:
             "seed": options.seed,
             "rows": self.runner.rows,
             "features": len(problem.columns),
+            "columns_id": columns_id(problem),
         }
 
     def make_proposer(
@@ -120,6 +130,7 @@ class OpenProblem:
                 prompt=PromptOptions.of(options.prompt or {}),
                 log=self._folder / "engine.log",
                 cache=self._folder / CACHE,
+                earlier=tuple(study.scores for study in self._earlier),
                 report=report,
             ),
         )

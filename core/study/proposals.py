@@ -9,7 +9,7 @@ from typing import Any
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import ProposalMade, TrialFinished
 from hyperllama.core.programs.store import CHOICE
-from hyperllama.core.space import number
+from hyperllama.core.space import SearchSpace, number
 from hyperllama.core.storage.store import StoredTrial, jsonable
 from hyperllama.core.study.state import StudyState, TrialState
 from hyperllama.core.trials import Observed, Proposal
@@ -41,6 +41,12 @@ def proposal_of(trial: StoredTrial) -> Proposal:
         fallback=trial.fallback,
         record={"tokens": dict(trial.tokens)} if trial.tokens else {},
     )
+
+
+def default_proposal(space: SearchSpace) -> Proposal:
+    """The library's default configuration."""
+    why = "The library's default configuration: what every other is compared with."
+    return Proposal(space.default(), "default", why)
 
 
 def outcome(result: Result) -> tuple[float | None, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ class ProposerSetting:
         cache: where a chat model's last evaluated prompt is kept until the study is resumed; None
             keeps none.
         prompt: how a chat model is asked.
+        earlier: configurations with their scores, for each earlier study that this one began with.
         options: a proposer's own settings by name ("opening", "candidates", ...).
         queue: a person's own configurations, for the proposer of that name.
         report: called with `ModelLoading`, `ModelLoaded`, `PromptReading` and `Noted` events as
@@ -62,6 +63,7 @@ class ProposerSetting:
     log: Path | None = None
     cache: Path | None = None
     prompt: PromptOptions = field(default_factory=PromptOptions)
+    earlier: tuple[Sequence[tuple[Config, float]], ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     queue: tuple[Config, ...] = ()
     report: Callable[[Event], None] = _ignore

@@ -9,6 +9,7 @@ import pytest
 
 from hyperllama.core.estimators import CHOICE, Facts, joint_space
 from hyperllama.core.propose.gp.acquisition import expectations, suggest
+from hyperllama.core.propose.gp.earlier import EarlierTrials, learnt_share
 from hyperllama.core.propose.gp.surrogate import GaussianProcess
 from hyperllama.core.space import Config, Float, Param, SearchSpace
 from hyperllama.core.trials import AskContext, Observed
@@ -137,3 +138,16 @@ def test_the_family_that_scores_best_is_proposed_next() -> None:
             score = 0.9 if config[CHOICE] == good else 0.1
             proposer.tell(Observed(number, config, score + 0.001 * number))
         assert proposer.ask(space, AskContext(12)).config[CHOICE] == good
+
+
+def test_earlier_studies_are_believed_as_far_as_they_are_right() -> None:
+    earlier = EarlierTrials([[({"x": x}, peak(x)) for x in spaced(12)]])
+    rng = np.random.default_rng(0)
+    same, other = told([0.2, 0.5], peak), told([0.2, 0.5, 0.8], lambda x: -peak(x))
+    assert abs(suggest(LINE, same, rng, earlier=earlier).config["x"] - 0.7) < 0.1
+    x, y = np.array([[0.1], [0.4], [0.8]]), np.array([peak(v) for v in (0.1, 0.4, 0.8)])
+    assert learnt_share(y, y) > 0.7 > learnt_share(np.zeros(3), y) > learnt_share(-y, y) == 0.0
+    trend = earlier.trend(LINE, x, y)
+    assert trend is not None and trend(np.array([[0.7]]))[0] > trend(np.array([[0.1]]))[0]
+    assert abs(suggest(LINE, other, rng, earlier=earlier).config["x"] - 0.7) > 0.1
+    assert EarlierTrials([[({"y": 1.0}, 0.0)] * 9]).trend(LINE, x, y) is None

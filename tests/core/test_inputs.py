@@ -44,6 +44,28 @@ def warnings_on_resume() -> list[str]:
     return [event.text for event in heard if isinstance(event, Noted)]
 
 
+def test_a_study_begins_with_the_best_of_an_earlier_one(task: Path) -> None:
+    begin(task, 6)
+    earlier = read_state("quick")
+    heard: list[Event] = []
+    options = Options(proposer="gp", trials=4, seed=9, warm_start=("quick",))
+    start(task, options, study="next", listener=lambda event, t: heard.append(event))
+    trials = read_state("next").trials
+    assert [t.proposer for t in trials] == ["default", "earlier", "earlier", "gp"]
+    best = earlier.best
+    assert best is not None and best.config in [t.config for t in trials[:3]]
+    assert "of the study quick" in trials[1].reasoning
+    assert resume("next", more=1).why == "budget" and len(read_state("next").trials) == 5
+    with pytest.raises(StudyError, match="begun without these earlier studies"):
+        resume("next", Options(warm_start=("other",)), more=1)
+    start(task, Options(proposer="random", trials=1), study="third",
+          listener=lambda event, t: heard.append(event))  # fmt: skip
+    assert any("same columns were tuned before" in e.text for e in heard if isinstance(e, Noted))
+    with pytest.raises(StudyError, match="no study 'none'"):
+        start(task, Options(trials=1, warm_start=("none",)), study="fourth")
+    assert not study_dir("fourth").exists()
+
+
 def test_other_rows_are_refused(task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(task)
     assert resume("quick", more=1).why == "budget"

@@ -50,9 +50,9 @@ class LaunchRunner(FakeRunner):
             raise self.troubles.pop(0)
         return SimpleNamespace(
             task=self.task, kind="classification", metric="accuracy", space=SPACE,
-            facts=Facts(rows=100, features=3), estimators=("xgboost",), columns=("a", "b", "c"),
-            warnings=("a is odd",), fingerprint=self.fingerprint,
-            validation=self.task.validation,
+            facts=Facts(rows=100, features=3), estimators=("xgboost",),
+            columns=tuple(SimpleNamespace(name=name) for name in "abc"),
+            warnings=("a is odd",), fingerprint=self.fingerprint, validation=self.task.validation,
         )
 
     def close(self) -> None:
@@ -136,7 +136,7 @@ def test_a_name_that_was_just_taken_leads_to_the_next(
     task: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = iter(["quick", "quick-2"])
-    monkeypatch.setattr("hyperllama.core.study.opening.free_name", lambda stem: next(names))
+    monkeypatch.setattr("hyperllama.core.storage.claim.free_name", lambda stem: next(names))
     other = Lock(study_dir("quick"))
     other.take()
     start(task, Options(proposer="random", trials=1))

@@ -29,6 +29,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="run programs that people wrote without a sandbox: they can read your files and use "
         "the network; the study records it",
     )  # fmt: skip
+    parser.add_argument(
+        "--warm-start", nargs="+", metavar="STUDY",
+        help="evaluate the best trials of earlier studies first, and learn from all of theirs",
+    )
     add_study_options(parser)
 
 
@@ -49,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = replace(
         options_from(arguments), programs=arguments.programs,
         unsandboxed=arguments.unsandboxed or None,
+        warm_start=tuple(arguments.warm_start) if arguments.warm_start else None,
     )  # fmt: skip
     return run_here(
         arguments,

@@ -167,4 +167,6 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
     given += ["--no-confirm"] if arguments.confirm is False else []
     if getattr(arguments, "unsandboxed", False):
         given.append("--unsandboxed")
+    if getattr(arguments, "warm_start", None):
+        given += ["--warm-start", *arguments.warm_start]
     return [*given, "--baselines"] if arguments.baselines else given

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.propose.gp.surrogate import (
     Floats,
     GaussianProcess,
+    Trend,
     compress_tail,
     log_expected_improvement,
 )
@@ -67,6 +69,7 @@ def suggest(
     candidates: Sequence[Config] = (),
     log_prior: LogPrior | None = None,
     weight: float = 0.0,
+    earlier: EarlierTrials | None = None,
 ) -> Suggestion:
     """The untried configuration with the largest expected improvement.
 
@@ -75,11 +78,12 @@ def suggest(
         candidates: configurations to consider beside random ones and the incumbent's neighbours.
         log_prior: log density of coordinates, shape (m, n_free) -> (m,).
         weight: of the prior, in trials: with n trials it counts weight / n.
+        earlier: what is known from earlier studies, as the GP's prior mean.
 
     Raises:
         Exhausted: every configuration of the space was tried.
     """
-    gp, y = _fitted(space, history)
+    gp, y = _fitted(space, history, earlier)
     u = _candidates(gp, y, rng, _structure(space))
     if candidates:
         u = np.concatenate([u, [space.to_unit(c) for c in candidates]])
@@ -119,13 +123,16 @@ def _expected(
     return [Expected(*map(float, row)) for row in zip(mean, std, log_ei, strict=True)]
 
 
-def _fitted(space: SearchSpace, history: TrialHistory) -> tuple[GaussianProcess, Floats]:
+def _fitted(
+    space: SearchSpace, history: TrialHistory, earlier: EarlierTrials | None = None
+) -> tuple[GaussianProcess, Floats]:
     """The GP fitted to the history, and the targets it was fitted to, shape (n,)."""
     scored = _kept(history.scored(space))
     x = np.array([space.to_unit(c) for c, _ in scored])
     y = -compress_tail(-np.array([v for _, v in scored]))
     categorical = np.array([isinstance(p.domain, Categorical) for p in space.free])
-    return GaussianProcess.fit(x, y, categorical), y
+    trend: Trend | None = earlier.trend(space, x, y) if earlier is not None else None
+    return GaussianProcess.fit(x, y, categorical, trend), y
 
 
 def _kept(scored: list[tuple[Config, float]]) -> list[tuple[Config, float]]:

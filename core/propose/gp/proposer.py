@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hyperllama.core.propose.classical import SamplerProposer
 from hyperllama.core.propose.gp.acquisition import suggest
+from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.trials import ProposerSetting
 from hyperllama.core.trials.history import rng_for
@@ -16,10 +17,11 @@ class GPProposer(SamplerProposer):
 
     def __init__(self, setting: ProposerSetting) -> None:
         super().__init__(setting)
+        self._earlier = EarlierTrials(setting.earlier)
         self._startup = max(2, int(setting.options.get("n_startup_trials", 3)))
 
     def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
         rng = rng_for(self._seed, number, attempt)
         if not space.free or len(self._history.scored(space)) < self._startup:
             return space.sample(rng)
-        return suggest(space, self._history, rng).config
+        return suggest(space, self._history, rng, earlier=self._earlier).config

@@ -9,7 +9,8 @@ both). Shapes: n trials, d coordinates, m candidates.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from scipy.optimize import minimize
 from scipy.special import erfcx, log_ndtr
 
 Floats = NDArray[np.float64]
+Trend = Callable[[Floats], Floats]
+"""What is expected before any trial, in units of the targets: shape (m, d) -> (m,)."""
 _SQRT5 = math.sqrt(5.0)
 # Prior on the logarithm of a length scale in units of the cube's edge, grown with sqrt(d) as in
 # Hvarfner et al. 2024 (arXiv 2402.02229); of the noise variance in units of the targets' variance.
@@ -37,6 +40,7 @@ class GaussianProcess:
         mean, std: of the targets.
         chol: lower Cholesky factor of the kernel matrix, shape (n, n).
         weights: kernel matrix inverse times the standardised targets, shape (n,).
+        trend: the prior mean; None for a constant one. All of the above is of what it leaves over.
     """
 
     x: Floats
@@ -47,6 +51,7 @@ class GaussianProcess:
     std: float
     chol: Floats
     weights: Floats
+    trend: Trend | None = None
 
     @classmethod
     def fit(
@@ -54,12 +59,16 @@ class GaussianProcess:
         x: Floats,
         y: Floats,
         categorical: NDArray[np.bool_] | None = None,
+        trend: Trend | None = None,
     ) -> GaussianProcess:
         """Fit to targets `y`, shape (n,), at `x`, shape (n, d).
 
         Args:
             categorical: shape (d,); none by default.
+            trend: the prior mean; what is left over is fitted.
         """
+        if trend is not None:
+            return replace(cls.fit(x, y - trend(x), categorical), trend=trend)
         n, d = x.shape
         if categorical is None:
             categorical = np.zeros(d, dtype=bool)
@@ -89,12 +98,16 @@ class GaussianProcess:
         mean = k @ self.weights
         v = solve_triangular(self.chol, k.T, lower=True)
         variance = np.maximum(1.0 - np.einsum("ij,ij->j", v, v), 1e-12)
-        return self.mean + self.std * mean, self.std * np.sqrt(variance)
+        return self._from_targets(mean, candidates), self.std * np.sqrt(variance)
 
     def predict_mean(self, candidates: Floats) -> Floats:
         """Posterior mean alone, shape (m,): cheaper."""
-        mean: Floats = self.mean + self.std * (self._kernel(candidates) @ self.weights)
-        return mean
+        return self._from_targets(self._kernel(candidates) @ self.weights, candidates)
+
+    def _from_targets(self, standardised: Floats, candidates: Floats) -> Floats:
+        """Standardised posterior means in units of the targets, the trend added."""
+        mean: Floats = self.mean + self.std * standardised
+        return mean if self.trend is None else mean + self.trend(candidates)
 
     def _kernel(self, candidates: Floats) -> Floats:
         if not self.categorical.any():
