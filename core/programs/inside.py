@@ -1,12 +1,13 @@
 """What runs inside the sandbox: imports the libraries once, then one forked process a fit.
 
 Stand-alone: this file alone is bound into the sandbox, so it imports nothing of HyperLlama. It is
-started by `sandbox.py` as `python inside.py MODULE...`, says {"ready": true}, and then reads
-requests from descriptor 0 and answers on descriptor 1, both as frames (see `read_frame`):
+started by `sandbox.py` as `python inside.py FILTER MODULE...` (FILTER: of the kernel, see
+`seccomp.py`, in hexadecimal, or "-"), says {"ready": true}, and then reads requests from descriptor
+0 and answers on descriptor 1, both as frames (see `read_frame`):
 
     -> {"program": text, "values": {...}, "columns": [...], "task": {...}, "wants": "predict_proba",
         "train": bool, "limits": {"seconds", "memory_mb", "processes", "disk_mb"}}, X, y, X_new
-    <- {"ok": true, "seconds": s, "classes": [...]}, predictions[, those of the training rows]
+    <- {"ok": true, "classes": [...]}, predictions[, those of the training rows]
     <- {"ok": false, "kind": "error|time|memory|died", "error": type, "message": ..., "line": n}
 
 Three processes: the *server* (this one) never sees a row or runs foreign code. It forks a *guard*
@@ -23,7 +24,6 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import io
 import json
 import os
 import resource
@@ -39,6 +39,8 @@ import numpy as np
 
 _NEWNS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 1 << 17, 1 << 27, 1 << 28, 1 << 29, 1 << 30
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 4, 38, 24
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
+_LINUX = sys.platform == "linux"
 _NOSUID_NODEV = 2 | 4
 _POLL_S = 0.05
 _BOXED = __file__.startswith("/sandbox/")
@@ -58,36 +60,52 @@ def read_exactly(fd: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def read_frame(fd: int, most: int = _MOST_ANSWER) -> tuple[dict[str, Any], list[int]]:
-    """The head of a frame and the sizes of the arrays that follow.
+def number_type(name: Any) -> Any:
+    """The NumPy type of that name; ValueError for anything but real numbers and truth values."""
+    kind = np.dtype(name) if isinstance(name, str) and len(name) < 8 else None
+    if kind is None or kind.kind not in "fiub":
+        raise ValueError(f"{str(name)[:40]} is no type of numbers")
+    return kind
 
-    A frame is the length of its head (4 bytes), the head as JSON, then the arrays, each in NumPy's
-    own file format; their sizes in bytes stand in the head under "arrays".
+
+def array_size(name: Any, shape: Any) -> int:
+    """How many bytes an array takes; ValueError where its type or its shape is none."""
+    if not isinstance(shape, list) or len(shape) > 2:
+        raise ValueError("an array has one or two axes")
+    size = int(number_type(name).itemsize)
+    for length in shape:
+        if type(length) is not int or not 0 <= length < 1 << 32:
+            raise ValueError("a length of an array is none")
+        size *= length
+    return size
+
+
+def read_frame(fd: int, most: int = _MOST_ANSWER) -> tuple[dict[str, Any], list[Any]]:
+    """The head of a frame, and (type, shape) of each array that follows.
+
+    A frame is the length of its head (4 bytes), the head as JSON, then the bytes of the arrays,
+    row by row; their types and shapes stand in the head under "arrays".
     """
     (length,) = struct.unpack("<I", read_exactly(fd, 4))
     if length > most:
         raise ValueError("the head of a frame is too long")
     head = json.loads(read_exactly(fd, length))
-    sizes = [int(n) for n in head.pop("arrays")]
-    if sum(sizes) > most or any(n < 0 for n in sizes):
-        raise ValueError("the arrays of a frame are too large")
-    return head, sizes
+    return head, list(head.pop("arrays"))
 
 
-def read_array(fd: int, size: int) -> Any:
-    """One array; nothing is unpickled."""
-    return np.lib.format.read_array(io.BytesIO(read_exactly(fd, size)), allow_pickle=False)
+def read_array(fd: int, name: str, shape: list[int]) -> Any:
+    """One array, which may be changed."""
+    data = bytearray(read_exactly(fd, array_size(name, shape)))
+    return np.frombuffer(data, number_type(name)).reshape(shape)
 
 
 def frame(head: dict[str, Any], *arrays: Any) -> bytes:
-    """A frame as bytes."""
-    packed = []
-    for array in arrays:
-        out = io.BytesIO()
-        np.lib.format.write_array(out, np.ascontiguousarray(array), allow_pickle=False)
-        packed.append(out.getvalue())
-    text = json.dumps({**head, "arrays": [len(p) for p in packed]}).encode()
-    return b"".join([struct.pack("<I", len(text)), text, *packed])
+    """A frame as bytes; ValueError for an array of anything but numbers."""
+    facts = [[a.dtype.str, list(a.shape)] for a in arrays]
+    for name, _ in facts:
+        number_type(name)
+    text = json.dumps({**head, "arrays": facts}).encode()
+    return b"".join([struct.pack("<I", len(text)), text, *(a.tobytes() for a in arrays)])
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -105,10 +123,11 @@ def send(data: bytes) -> None:
 # -- the server ---------------------------------------------------------------------------------
 
 
-def serve(modules: list[str]) -> None:
+def serve(refused: bytes, modules: list[str]) -> None:
     """Import the libraries, then fork a guard for each request until descriptor 0 ends."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_DUMPABLE, 0)  # no other process may look into this one
+    if _LINUX:
+        libc.prctl(_PR_SET_DUMPABLE, 0)  # no other process may look into this one
     for name in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -123,7 +142,7 @@ def serve(modules: list[str]) -> None:
         guard = os.fork()
         if guard == 0:
             os.close(told_read)
-            os._exit(_guard(libc, told_write))
+            os._exit(_guard(libc, told_write, refused))
         os.close(told_write)
         more = os.read(told_read, 1) == b"+"
         os.close(told_read)
@@ -134,6 +153,8 @@ def serve(modules: list[str]) -> None:
 
 def _separates(libc: Any) -> bool:
     """Whether namespaces of its own can be had for each fit."""
+    if not _LINUX:
+        return False
     probe = os.fork()
     if probe == 0:
         failed = libc.unshare(_NEWUSER | _NEWNS | _NEWPID | _NEWIPC | _NEWNET)
@@ -144,22 +165,22 @@ def _separates(libc: Any) -> bool:
 # -- the guard ----------------------------------------------------------------------------------
 
 
-def _guard(libc: Any, told: int) -> int:
+def _guard(libc: Any, told: int, refused: bytes) -> int:
     """Run one request in a worker, and answer. Returns the exit code."""
     try:
-        head, sizes = read_frame(0, 1 << 34)
+        head, arrays = read_frame(0, 1 << 34)
     except EOFError:
         return 0
     limits = head["limits"]
     uid, gid = os.getuid(), os.getgid()
-    if libc.unshare(_NEWUSER | _NEWPID | _NEWIPC | _NEWNET) == 0:
+    if _LINUX and libc.unshare(_NEWUSER | _NEWPID | _NEWIPC | _NEWNET) == 0:
         _map_ids(uid, gid)
     answers, answer = os.pipe()
     worker = os.fork()
     if worker == 0:
         os.setsid()  # signals to its own group reach nobody else
         os.close(answers)
-        _work(libc, head, sizes, answer)
+        _work(libc, head, arrays, answer, refused)
         os._exit(0)
     os.close(answer)
     os.write(told, b"+")
@@ -212,6 +233,14 @@ def _memory_mb(worker: int) -> float:
 
     Outside of bubblewrap others' processes are seen too: those of the worker's session count.
     """
+    if not _LINUX:
+        import psutil  # a dependency of HyperLlama's, so it lies beside the other packages
+
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(worker)
+            every = [process, *process.children(recursive=True)]
+            return float(sum(p.memory_info().rss for p in every)) / 2**20
+        return 0.0
     own, total = {os.getpid(), os.getppid(), 1}, 0
     for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdecimal() and int(name) not in own:
@@ -246,15 +275,17 @@ def _failure(why: str, status: int, peak_mb: float, limits: dict[str, float]) ->
 # -- the worker ---------------------------------------------------------------------------------
 
 
-def _work(libc: Any, head: dict[str, Any], sizes: list[int], answer: int) -> None:
+def _work(
+    libc: Any, head: dict[str, Any], arrays: list[Any], answer: int, refused: bytes
+) -> None:
     """Read the rows, give up every right, run the program, write the answer."""
-    x, y, new = (read_array(0, size) for size in sizes)
+    x, y, new = (read_array(0, name, shape) for name, shape in arrays)
     _confine(libc, head["limits"], answer)
-    began = time.monotonic()
+    if _LINUX:
+        _give_up(libc, refused)
     try:
-        info, arrays = _fit(head, x, y, new)
-        info |= {"ok": True, "seconds": time.monotonic() - began}
-        data = frame(info, *arrays)
+        info, found = _fit(head, x, y, new)
+        data = frame({**info, "ok": True}, *found)
     except MemoryError:
         data = frame({"ok": False, "kind": "memory", "message": "it ran out of memory"})
     except BaseException as error:
@@ -263,13 +294,15 @@ def _work(libc: Any, head: dict[str, Any], sizes: list[int], answer: int) -> Non
 
 
 def _confine(libc: Any, limits: dict[str, float], answer: int) -> None:
-    if libc.unshare(_NEWNS) == 0:
+    if _LINUX and libc.unshare(_NEWNS) == 0:
         size = f"size={int(limits['disk_mb'])}m".encode()
         for folder in (b"/tmp", b"/dev/shm"):
             libc.mount(b"tmpfs", folder, b"tmpfs", _NOSUID_NODEV, size)
         if libc.mount(b"proc", b"/proc", b"proc", _NOSUID_NODEV, None):
             libc.mount(b"tmpfs", b"/proc", b"tmpfs", _NOSUID_NODEV, b"size=0")
         os.chdir("/tmp")
+    else:
+        os.chdir(os.environ.get("TMPDIR", "/"))
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nothing, fd)
@@ -283,12 +316,22 @@ def _confine(libc: Any, limits: dict[str, float], answer: int) -> None:
         (resource.RLIMIT_FSIZE, disk), (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NPROC, int(limits["processes"])), (resource.RLIMIT_NOFILE, 256),
     ):  # fmt: skip
-        resource.setrlimit(what, (most, most))
+        with contextlib.nullcontext() if _LINUX else contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(what, (most, most))
+
+
+def _give_up(libc: Any, refused: bytes) -> None:
+    """Drop every capability, and let the kernel refuse what no model needs."""
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for capability in range(64):
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     header = struct.pack("<II", 0x20080522, 0)
     libc.capset(header, bytes(24))
+    if refused:
+        code = ctypes.create_string_buffer(refused, len(refused))
+        program = struct.pack("HxxxxxxP", len(refused) // 8, ctypes.addressof(code))
+        if libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0):
+            raise OSError(ctypes.get_errno(), "the kernel takes no filter")
 
 
 def _mapped() -> int:
@@ -332,9 +375,9 @@ def _told(error: BaseException) -> dict[str, Any]:
         if isinstance(error, SyntaxError) and error.filename == "<program>":
             line = error.lineno
         text = str(error)[:_MESSAGE]
-    name = type(error).__name__
+    name = type(error).__name__[:100]
     return {"ok": False, "kind": "error", "error": name, "message": text, "line": line}
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1:])
+    serve(b"" if sys.argv[1] == "-" else bytes.fromhex(sys.argv[1]), sys.argv[2:])

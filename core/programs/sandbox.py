@@ -8,16 +8,12 @@ rows to predict never enter the sandbox, so a program can be wrong but cannot fo
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import select
 import shutil
-import site
 import struct
 import subprocess
-import sys
-import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,15 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.programs.inside import frame, write_all
+from hyperllama.core.programs.boxes import command
+from hyperllama.core.programs.inside import array_size, frame, number_type, write_all
 from hyperllama.core.text import one_line
 
-INSTALL_HINT = ("install bubblewrap: `apt install bubblewrap`, or `dnf install bubblewrap`; or "
-                "start a study with --unsandboxed, for programs that you have read")
-_INSIDE = Path(__file__).with_name("inside.py")
-_WARM = ("sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing", "sklearn.impute",
-         "sklearn.ensemble", "sklearn.linear_model", "sklearn.feature_selection", "scipy.stats",
-         "xgboost")  # fmt: skip
 _START_S = 60.0
 _GRACE_S = 5.0
 _MOST_ANSWER = 1 << 30
@@ -87,7 +78,7 @@ class Fitted:
 
     predictions: NDArray[Any]
     train_predictions: NDArray[Any] | None
-    seconds: float
+    seconds: float  # on this side's clock
 
 
 @dataclass(eq=False)
@@ -120,6 +111,7 @@ class ProgramSandbox:
         self._log, self._boxed = log, boxed
         self._threads = threads
         self._process: subprocess.Popen[bytes] | None = None
+        self._scratch = log.with_name("sandbox_files")
         self._separate = True
         self._start()
 
@@ -142,6 +134,7 @@ class ProgramSandbox:
             "columns": [dict(c) for c in fit.columns], "wants": fit.wants, "train": fit.train,
             "limits": asdict(limits),
         }  # fmt: skip
+        began = time.monotonic()
         try:
             self._send(frame(head, fit.x, fit.y, fit.new))
             answer = self._receive(limits.seconds + _GRACE_S, should_stop)
@@ -150,7 +143,7 @@ class ProgramSandbox:
             raise FitFailed("died", f"the sandbox died: {error or type(error).__name__}") from error
         if not self._separate:
             self.close()  # nothing of this fit may be seen by the next
-        return _checked(answer, fit)
+        return _checked(answer, fit, time.monotonic() - began)
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
@@ -161,11 +154,12 @@ class ProgramSandbox:
                 if pipe is not None:
                     pipe.close()
             self._process = None
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _start(self) -> None:
         self.close()
-        argv = _bubblewrap(self._threads) if self._boxed else _unboxed(self._threads)
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        argv = command(self._threads, self._scratch, boxed=self._boxed)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env={},
@@ -208,61 +202,6 @@ class ProgramSandbox:
         return b"".join(parts)
 
 
-def sandbox_problem() -> str:
-    """Why there can be no sandbox here; empty where there can."""
-    if sys.platform != "linux":
-        return f"there is no sandbox for {sys.platform}"
-    return "" if shutil.which("bwrap") else "bubblewrap is not installed"
-
-
-def _bubblewrap(threads: int) -> list[str]:
-    """The command that runs `inside.py` boxed: read-only Python and packages, nothing else."""
-    if problem := sandbox_problem():
-        raise StudyError(f"programs need a sandbox, and {problem}", INSTALL_HINT)
-    argv = ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session",
-            "--clearenv", "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000"]  # fmt: skip
-    for system in ("/usr", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives"):
-        argv += ["--ro-bind-try", system, system]
-    for folder in _python_folders():
-        argv += ["--ro-bind", folder, folder]
-    argv += ["--ro-bind", str(_INSIDE.resolve()), "/sandbox/inside.py"]
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        argv += ["--setenv", name, str(threads)]
-    argv += ["--setenv", "PYTHONHASHSEED", "0", "--setenv", "PYTHONPATH", _packages()]
-    argv += ["--dir", "/tmp", "--proc", "/proc", "--dev", "/dev", "--chdir", "/"]
-    argv += ["--remount-ro", "/dev", "--remount-ro", "/"]
-    return [*argv, "--", sys.executable, "-s", "-B", "/sandbox/inside.py", *_WARM]
-
-
-def _unboxed(threads: int) -> list[str]:
-    """The command that runs `inside.py` as any other process, with an environment of its own."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    settings = [f"{n}={threads}" for n in names]
-    settings += ["PYTHONHASHSEED=0", f"PYTHONPATH={_packages()}"]
-    return ["env", "-i", *settings, sys.executable, "-s", "-B", str(_INSIDE), *_WARM]
-
-
-def _python_folders() -> list[str]:
-    """Where this Python and its packages lie, outside the system's own folders."""
-    wanted = [sys.prefix, sys.base_prefix, *_packages().split(os.pathsep)]
-    interpreter = Path(sys.executable)
-    wanted += [str(interpreter.parent), str(interpreter.resolve().parent)]
-    found: list[str] = []
-    for folder in sorted({str(Path(w)) for w in wanted if w}):
-        inside = any(folder == f or folder.startswith(f"{f}/") for f in ("/usr", *found))
-        if not inside and Path(folder).is_dir() and folder != "/":
-            found.append(folder)
-    return found
-
-
-def _packages() -> str:
-    """The folders of installed packages, as PYTHONPATH takes them."""
-    own = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    beside = [p for p in sys.path if p.endswith("site-packages") and p not in own]
-    user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
-    return os.pathsep.join(dict.fromkeys([*own, *beside, *(u for u in user if Path(u).is_dir())]))
-
-
 # -- frames -------------------------------------------------------------------------------------
 
 
@@ -279,24 +218,25 @@ def _parsed(data: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     if not isinstance(head, dict):
         raise ValueError("the head of an answer is no object")
     arrays, at = [], 4 + length
-    sizes = head.get("arrays")
-    for size in sizes if isinstance(sizes, list) else ():
-        if not isinstance(size, int) or size < 0 or at + size > len(data):
+    facts = head.get("arrays")
+    for dtype, shape in facts if isinstance(facts, list) else ():
+        kind, size = number_type(dtype), array_size(dtype, shape)
+        if at + size > len(data):
             raise ValueError("an array is longer than the answer")
-        arrays.append(np.lib.format.read_array(io.BytesIO(data[at : at + size])))
+        arrays.append(np.frombuffer(data[at : at + size], kind).reshape(shape))
         at += size
     return head, arrays
 
 
-def _checked(answer: bytes, fit: ProgramFit) -> Fitted:
-    """The predictions of an answer.
+def _checked(answer: bytes, fit: ProgramFit, took_s: float) -> Fitted:
+    """The predictions of an answer that came after so many seconds.
 
     Raises:
         FitFailed: the program failed, or these are no predictions.
     """
     try:
         head, arrays = _parsed(answer)
-    except (ValueError, KeyError, TypeError, RecursionError, MemoryError, EOFError) as error:
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
         raise FitFailed("answer", f"its answer cannot be read: {one_line(error)}") from error
     if head.get("ok") is not True:
         line = head.get("line")
@@ -306,15 +246,14 @@ def _checked(answer: bytes, fit: ProgramFit) -> Fitted:
         raise FitFailed(
             kind if kind in ("error", "time", "memory", "died") else "error",
             f"{named}: {message}" if named else message,
-            line if isinstance(line, int) else None,
+            line if isinstance(line, int) and 0 < line < 10**6 else None,
         )
     if len(arrays) != 1 + fit.train:
         raise FitFailed("answer", "it returned no predictions")
     classes = head.get("classes")
     predictions = _predictions(arrays[0], len(fit.new), classes, fit)
     train = _predictions(arrays[1], len(fit.x), classes, fit) if fit.train else None
-    seconds = head.get("seconds")
-    return Fitted(predictions, train, float(seconds) if isinstance(seconds, (int, float)) else 0.0)
+    return Fitted(predictions, train, took_s)
 
 
 def _predictions(found: NDArray[Any], rows: int, classes: object, fit: ProgramFit) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - a program stands on one line
 
+_KERNEL = "import ctypes, os", "call = ctypes.CDLL(None).syscall", "intel = os.uname().machine == 'x86_64'"
 _BUILD = "def build(columns, task):\n"
 _MODEL = "    from sklearn.dummy import DummyClassifier\n    return DummyClassifier()\n"
 
@@ -52,6 +53,27 @@ REACH_OUT = {
     "change root": _in_build("import os", "os.chroot('/tmp')"),
     "become root": _in_build("import os", "os.setuid(0)"),
     "raise limits": _in_build("import resource as r", "r.setrlimit(r.RLIMIT_AS, (r.RLIM_INFINITY,) * 2)"),
+    "map a file": _in_build("import numpy as np", "np.memmap('/etc/passwd', mode='r')"),
+    "load its own memory": _in_build("import numpy as np", "np.load('/proc/self/mem')"),
+    "write its own memory": _in_build("open('/proc/self/mem', 'r+b').write(b'x')"),
+    "cache among packages": _in_build(
+        "import joblib, numpy, os", "os.makedirs(os.path.dirname(numpy.__file__) + '/cache')"
+    ),
+    "kernel rings": _in_build(*_KERNEL, "assert call(425, 8, bytes(120)) >= 0"),
+    "kernel programs": _in_build(*_KERNEL, "assert call(321 if intel else 280, 0, bytes(72), 72) >= 0"),
+    "page faults": _in_build(*_KERNEL, "assert call(323 if intel else 282, 1) >= 0"),
+    "counters": _in_build(
+        *_KERNEL, "facts = bytearray(128)", "facts[0], facts[4], facts[40] = 1, 128, 0x61",
+        "assert call(298 if intel else 241, bytes(facts), 0, -1, -1, 0) >= 0"
+    ),
+    "keys": _in_build(*_KERNEL, "assert call(250 if intel else 219, 0, -3, 1) >= 0"),
+    "other memory": _in_build(*_KERNEL, "assert call(310 if intel else 270, 2, None, 0, None, 0, 0) >= 0"),
+    "more namespaces": _in_build(*_KERNEL, "assert call(272 if intel else 97, 1 << 28) >= 0"),
+    "a clone in namespaces": _in_build(*_KERNEL, "assert call(56 if intel else 220, 1 << 28 | 17, 0, 0, 0, 0) >= 0"),
+    "netlink": _in_build("import socket", "socket.socket(16, 3, 0)"),
+    "kernel ciphers": _in_build("import socket", "socket.socket(38, 5, 0)"),
+    "raw packets": _in_build("import socket", "socket.socket(17, 3, 0)"),
+    "virtual machines": _in_build("import socket", "socket.socket(40, 1, 0)"),
 }
 """Each must fail inside: with an error, and with nothing written or sent."""
 
@@ -61,6 +83,9 @@ SECRETS = {
     "mounts": _in_build("raise Exception(open('/proc/self/mountinfo').read())"),
     "descriptors": _in_build("import os", "raise Exception([os.readlink(f'/proc/self/fd/{f}') for f in os.listdir('/proc/self/fd')])"),
     "garbage": _in_build("import gc", "raise Exception([o for o in gc.get_objects() if 'SECRET' in repr(type(o))])"),
+    "frames": _in_build("import sys", "f, found = sys._getframe(), []", "while f:", "    found.append(f.f_locals.keys()); f = f.f_back", "raise Exception(found)"),
+    "arrays in memory": _in_build("import gc", "raise Exception([(type(o), r) for r in gc.get_objects() for o in gc.get_referents(r) if 'ndarray' in str(type(o)) and o.shape == (20,)])"),
+    "other modules": _in_build("import sys", "raise Exception([m for m in sys.modules if 'hyperllama' in m], sys.path)"),
 }
 """What they find is told back, and must not hold anything of the parent's."""
 
@@ -90,6 +115,14 @@ BOMBS = {
     "an error that fails": _in_build("class E(Exception):", "    def __str__(self): raise self", "raise E"),
     "huge integer": _in_build("9 ** 9 ** 9"),
     "regular expression": _in_build("import re", "re.match('(a+)+$', 'a' * 60 + 'b')"),
+    "a name without end": _in_build("raise type('E' * 10**7, (Exception,), {})"),
+    "stops itself": _in_build("import os, signal", "os.kill(os.getpid(), signal.SIGSTOP)", "while True: pass"),
+    "a storm of signals": _in_build(
+        "import signal", "signal.signal(14, lambda *a: None)", "signal.setitimer(signal.ITIMER_REAL, 1e-5, 1e-5)",
+        "while True: pass"
+    ),
+    "traces itself": _in_build("import sys", "def trace(*a): raise Exception('traced')", "sys.settrace(trace)", "len(sorted([3, 1]))", "(lambda: 1)()"),
+    "warnings as errors": _in_build("import warnings", "warnings.simplefilter('error')", "warnings.warn('x')"),
 }
 """Each must end as a failed fit within the limits."""
 
@@ -122,5 +155,42 @@ FORGERS = {
                                  "    def __array__(self, *a, **k): return np.zeros((3, 3))", "return A()"),
     "swapped classes": _liar("self.classes_ = self.classes_[::-1]", "return np.full((len(X), 2), 0.5)"),
     "more classes": _liar("self.classes_ = np.arange(5)", "return np.full((len(X), 5), 0.2)"),
+    "a thread that goes on writing": _in_build(
+        "import os, threading", "def write():", "    while True:", "        for fd in range(3, 60):",
+        "            try: os.write(fd, b'x')", "            except OSError: pass",
+        "threading.Thread(target=write, daemon=True).start()"
+    ),
+    "writes as it goes": _in_build(
+        "import builtins, os", "class D:", "    def __del__(self):", "        for fd in range(3, 60):",
+        "            try: os.write(fd, b'x' * 99)", "            except OSError: pass", "builtins.d = D()"
+    ),
+    "patches the writer": _in_build(
+        "import sys", "m = sys.modules['__main__']", "def frame(head, *arrays):",
+        "    t = b'{\"ok\": true, \"seconds\": NaN, \"classes\": [0, 1], \"arrays\": [[\"<f8\", [20, -2]]]}'",
+        "    return len(t).to_bytes(4, 'little') + t", "m.frame = frame"
+    ),
+    "patches NumPy's arrays": _in_build("import numpy as np", "np.asarray = lambda *a, **k: np.zeros((20, 2))"),
+    "profiles": _in_build("import sys", "def look(frame, event, argument):", "    if 'y' in frame.f_locals: sys.setprofile(None); frame.f_locals['y'][:] = 0", "sys.setprofile(look)"),
+    "handles signals": _in_build("import signal", "for n in range(1, 32):", "    if n not in (9, 19): signal.signal(n, signal.SIG_IGN)"),
+    "routes metadata": _in_build("import sklearn", "sklearn.set_config(enable_metadata_routing=True, transform_output='pandas')"),
+    "a subclass of arrays": _liar("class A(np.ndarray):", "    def tobytes(self, *a): return b''",
+                                  "    shape = property(lambda self: (20, 2))", "return np.full((7, 2), 0.5).view(A)"),
+    "a masked array": _liar("return np.ma.masked_all((len(X), 2))"),
+    "records": _liar("return np.zeros((len(X), 2), dtype=[('a', 'f8')])"),
+    "dates": _liar("return np.zeros((len(X), 2), dtype='datetime64[s]')"),
+    "truth values": _liar("return np.ones((len(X), 2), dtype=bool)"),
+    "half precision": _liar("return np.full((len(X), 2), 0.5, dtype=np.float16)"),
+    "one number": _liar("return np.float64(0.5)"),
+    "three axes": _liar("return np.full((len(X), 2, 1), 0.5)"),
+    "rows without end": _liar("return np.broadcast_to(0.5, (10**9, 2))"),
+    "a list in itself": _liar("a = []; a.append(a)", "return a"),
+    "classes without end": _liar("self.classes_ = np.arange(10**5)", "return np.full((len(X), 2), 0.5)"),
 }
 """Each must be refused, or give predictions that are scored like any."""
+
+HARMLESS = {
+    "patches the metric", "patches numpy", "swapped classes", "a thread that goes on writing",
+    "writes as it goes", "profiles", "handles signals", "routes metadata", "half precision",
+    "patches NumPy's arrays",
+}
+"""Forgers that may come through: their predictions are scored like any."""

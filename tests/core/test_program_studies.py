@@ -12,8 +12,8 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed
 from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
 from hyperllama.core.events import Noted, requests
+from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
 from hyperllama.core.programs.contract import parse_program, with_values
-from hyperllama.core.programs.sandbox import INSTALL_HINT, sandbox_problem
 from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.request_log import send

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import struct
+import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from hyperllama.core.errors import StudyError
+from hyperllama.core.programs.boxes import command, sandbox_problem
 from hyperllama.core.programs.contract import ProgramError, parse_program
 from hyperllama.core.programs.sandbox import (
     FitFailed,
@@ -17,8 +24,9 @@ from hyperllama.core.programs.sandbox import (
     ProgramFit,
     ProgramSandbox,
     SandboxLimits,
-    sandbox_problem,
+    _checked,
 )
+from hyperllama.core.programs.seccomp import filter_bytes
 from tests.core import hostile_programs as hostile
 
 HONEST = '''"""Trees on ranks."""
@@ -34,6 +42,7 @@ def build(columns, task, depth, rate=0.1):
     return make_pipeline(QuantileTransformer(n_quantiles=20), model)
 '''
 LIMITS = SandboxLimits(seconds=0.8, memory_mb=600.0, disk_mb=8.0, processes=32)
+UNHURRIED = replace(LIMITS, seconds=30.0)
 _RNG = np.random.default_rng(0)
 X = _RNG.normal(size=(80, 3))
 Y = (X[:, 0] > 0).astype(np.int64)
@@ -106,7 +115,7 @@ def test_an_honest_program(sandbox: ProgramSandbox) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import QuantileTransformer
 
-    found = fit(sandbox, HONEST, SandboxLimits(60), depth=3, rate=0.1)
+    found = fit(sandbox, HONEST, UNHURRIED, depth=3, rate=0.1)
     assert found.train_predictions is not None and found.train_predictions.shape == (60, 2)
     model = GradientBoostingClassifier(max_depth=3, learning_rate=0.1, n_estimators=5)
     same = make_pipeline(QuantileTransformer(n_quantiles=20), model).fit(X[:60], Y[:60])
@@ -117,7 +126,7 @@ def test_an_honest_program(sandbox: ProgramSandbox) -> None:
 @pytest.mark.parametrize("name", sorted(hostile.REACH_OUT))
 def test_nothing_is_reached(sandbox: ProgramSandbox, name: str) -> None:
     with pytest.raises(FitFailed) as caught:
-        fit(sandbox, hostile.REACH_OUT[name])
+        fit(sandbox, hostile.REACH_OUT[name], UNHURRIED)
     assert caught.value.kind == "error", caught.value
 
 
@@ -126,7 +135,7 @@ def test_nothing_of_the_parent_is_seen(
     sandbox: ProgramSandbox, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     with pytest.raises(FitFailed) as caught:
-        fit(sandbox, hostile.SECRETS[name])
+        fit(sandbox, hostile.SECRETS[name], UNHURRIED)
     told = str(caught.value)
     assert "SECRET" not in told and os.environ["HYPERLLAMA_HOME"] not in told
 
@@ -139,18 +148,74 @@ def test_a_bomb_is_a_failed_fit(sandbox: ProgramSandbox, name: str) -> None:
         assert "\x1b" not in str(failed)
     else:
         assert name == "orphans"
-    assert fit(sandbox, HONEST, SandboxLimits(60), depth=2).predictions.shape == (20, 2)
+    assert fit(sandbox, HONEST, UNHURRIED, depth=2).predictions.shape == (20, 2)
 
 
 @pytest.mark.parametrize("name", sorted(hostile.FORGERS))
 def test_no_score_is_forged(sandbox: ProgramSandbox, name: str) -> None:
     try:
-        found = fit(sandbox, hostile.FORGERS[name])
+        found = fit(sandbox, hostile.FORGERS[name], UNHURRIED)
     except FitFailed as failed:
-        assert failed.kind in ("answer", "error", "died")
+        assert failed.kind in ("answer", "error", "died", "memory")
     else:
-        assert name in ("patches the metric", "patches numpy", "swapped classes")
+        assert name in hostile.HARMLESS
         assert found.predictions.shape == (20, 2) and np.allclose(found.predictions.sum(axis=1), 1)
+
+
+def _answer(head: object, *parts: bytes) -> bytes:
+    text = head if isinstance(head, bytes) else json.dumps(head).encode()
+    return b"".join([len(text).to_bytes(4, "little"), text, *parts])
+
+
+@pytest.mark.parametrize("answer", [
+    b"", b"abc", _answer(b"\xff"), _answer(b"[" * 100_000), _answer([]), _answer({"ok": True}),
+    _answer({"ok": True, "arrays": 7}), _answer({"ok": True, "arrays": ["<f8"]}),
+    _answer({"ok": True, "arrays": [["O", [20, 2]]]}, bytes(320)),
+    _answer({"ok": True, "arrays": [["V8", [20, 2]]]}, bytes(320)),
+    _answer({"ok": True, "arrays": [["nonsense", [20, 2]]]}, bytes(320)),
+    _answer({"ok": True, "arrays": [["<f8,<f8", [20, 2]]]}, bytes(640)),
+    _answer({"ok": True, "arrays": [[8, [20, 2]]]}, bytes(320)),
+    _answer({"ok": True, "arrays": [["<f8", [-20, -2]]]}, bytes(320)),
+    _answer({"ok": True, "arrays": [["<f8", [20, True]]]}, bytes(320)),
+    _answer({"ok": True, "arrays": [["<f8", [1 << 31, 1 << 31]]]}, bytes(320)),
+    _answer({"ok": True, "arrays": [["<f8", [20, 2]]]}, bytes(319)),
+    _answer({"ok": True, "arrays": [["<f8", [20, 2, 1]]]}, bytes(320)),
+    _answer({"ok": "yes", "kind": ["a"], "error": {"a": 1}, "line": 10**30}),
+])  # fmt: skip
+def test_an_answer_is_read_with_care(answer: bytes) -> None:
+    wanted = ProgramFit("", {}, [], {}, X[:60], Y[:60], X[60:], "predict_proba", False, (0, 1))
+    with pytest.raises(FitFailed):
+        _checked(answer, wanted, 0.1)
+
+
+def test_the_kernel_filter() -> None:
+    """Instructions of 8 bytes, every path of which ends; none for other processors."""
+    for machine in ("x86_64", "aarch64"):
+        steps = list(struct.iter_unpack("=HBBI", filter_bytes(machine)))
+        for i, (code, true, false, _) in enumerate(steps):
+            assert code == 0x06 or i + 1 + max(true, false) < len(steps)
+        assert steps[-1] == (0x06, 0, 0, 0x7FFF0000)
+    assert filter_bytes("riscv64") == b""
+
+
+def test_the_command_of_macos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked at, not run: the profile names one folder to write into, and no network."""
+    monkeypatch.setattr(shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    scratch = tmp_path / 'a "b"'
+    argv = command(2, scratch, boxed=True, system="darwin")
+    at = argv.index("sandbox-exec")
+    assert argv[:2] == ["env", "-i"] and "OMP_NUM_THREADS=2" in argv[2:at]
+    profile, python = argv[at + 2], argv[at + 3]
+    assert argv[at + 1] == "-p" and python == os.path.realpath(sys.executable)
+    assert profile.startswith("(version 1)\n(deny default)") and "network" not in profile
+    writable = [line for line in profile.splitlines() if "file-write" in line]
+    quoted = str(scratch.resolve()).replace('"', '\\"')
+    assert writable == ['(allow file-write-data (literal "/dev/null"))',
+                        f'(allow file-read* file-write* (subpath "{quoted}"))']  # fmt: skip
+    assert profile.count("(") == profile.count(")")
+    monkeypatch.setattr(shutil, "which", lambda tool: None)
+    with pytest.raises(StudyError, match="sandbox-exec is not in the PATH"):
+        command(1, tmp_path, boxed=True, system="darwin")
 
 
 def test_one_fit_leaves_nothing_for_the_next(sandbox: ProgramSandbox) -> None:
@@ -160,6 +225,9 @@ def test_one_fit_leaves_nothing_for_the_next(sandbox: ProgramSandbox) -> None:
         "open('/dev/shm/left', 'w').write('y')",
         "assert ctypes.CDLL(None).shmget(7777, 4096, 0o1666) >= 0",
         "import sklearn; sklearn.left = 1",
+        "import numpy as np, joblib, warnings, gc",
+        "sklearn.set_config(assume_finite=True); warnings.simplefilter('error'); gc.disable()",
+        "np.mean = len; joblib.Memory('/tmp').cache(abs)(-7)",
         "if os.fork() == 0: time.sleep(60)",
     )
     look = hostile._in_build(
@@ -168,6 +236,10 @@ def test_one_fit_leaves_nothing_for_the_next(sandbox: ProgramSandbox) -> None:
         "found += ['shared memory'] * (ctypes.CDLL(None).shmget(7777, 4096, 0) >= 0)",
         "found += [p for p in os.listdir('/proc') if p.isdecimal() and int(p) > 1]",
         "found += ['left'] * hasattr(sklearn, 'left')",
+        "import numpy as np, gc, warnings",
+        "found += ['patched'] * (np.mean([2.0]) != 2.0 or not gc.isenabled())",
+        "found += ['configured'] * sklearn.get_config()['assume_finite']",
+        "found += ['warnings'] * any(f[0] == 'error' for f in warnings.filters)",
         "assert not found, found",
     )
     fit(sandbox, leave)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hyperllama.core.errors import HyperLlamaError, SpaceError
 from hyperllama.core.events import StudySteered, TrialNoted, requests
-from hyperllama.core.programs.sandbox import INSTALL_HINT, sandbox_problem
+from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
 from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.space import Config
 from hyperllama.core.space.describe import describe_space
