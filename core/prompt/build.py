@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from hyperllama.core.prompt import history, sections
 from hyperllama.core.prompt.counting import Message, TokenCounter
+from hyperllama.core.prompt.layout import JSON, ReplyForm
 from hyperllama.core.prompt.plan import LEVELS, Level, TokenPlan, checkpoint, least_history, rounded
 from hyperllama.core.prompt.sections import MOST_HINTS, PromptDraft
 from hyperllama.core.prompt.templates import PromptError, Templates
@@ -50,7 +51,7 @@ class ProposalPrompt:
         plan: where the tokens went; `plan.reasoning` is how many the reasoning may take.
         names: what hyperparameters are called in it.
         version: of the templates.
-        row: how the row begins that is asked for; empty where a JSON object is.
+        reply: how the reply is written, and how it begins.
     """
 
     parts: tuple[str, ...]
@@ -58,7 +59,7 @@ class ProposalPrompt:
     plan: TokenPlan
     names: Names
     version: str
-    row: str = ""
+    reply: ReplyForm = JSON
 
     @property
     def text(self) -> str:
@@ -74,6 +75,7 @@ class PromptBuilder:
         count: tokens of a piece of text.
         chat: messages -> text, by the model's chat template, ready for the reply.
         context_length: of the model as it was loaded.
+        continues: whether the prompt is a text that the reply continues; `chat` is not used then.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class PromptBuilder:
         count: Callable[[str], int],
         chat: Callable[[Sequence[Message]], str],
         context_length: int,
+        continues: bool = False,
     ) -> None:
+        chat = continued if continues else chat
         self._setting, self._templates, self._chat = setting, templates, chat
         self._context_length = context_length
         self._counter = TokenCounter(count, chat)
@@ -119,7 +123,7 @@ class PromptBuilder:
             if excess <= 0:
                 clean = tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages)
                 version = self._templates.version
-                return ProposalPrompt(parts, clean, plan, draft.names, version, draft.row)
+                return ProposalPrompt(parts, clean, plan, draft.names, version, draft.reply)
             margin += excess + 8
         raise _too_long(f"the prompt has {plan.prompt} tokens, {excess} too many for a context of "
                         f"{plan.context_length}")  # fmt: skip
@@ -136,6 +140,9 @@ class PromptBuilder:
 
         Empty where it depends on that trial's score.
         """
+        layout = self._templates.layout
+        if layout.order != "number":
+            return ()
         later_trials = sorted([*trials, running], key=lambda t: t.number)
         left = context.trials_left
         later = AskContext(context.number + 1, left and left - 1, context.hints)
@@ -144,7 +151,8 @@ class PromptBuilder:
         except PromptError:
             return ()
         listed = later_trials[-1] is running and prompt.plan.checkpoint < len(later_trials)
-        return prompt.parts[:-2] if listed else ()
+        unknown = 3 if layout.score == "first" else 2  # its score, and what stands after the table
+        return prompt.parts[:-unknown] if listed else ()
 
     def _planned(self, draft: PromptDraft, wanted: int, margin: int) -> tuple[TokenPlan, Level]:
         """The tokens shared out, with as little given up as leaves enough for the history."""
@@ -203,6 +211,8 @@ class PromptBuilder:
         if draft.whole_chat:
             lead = sections.joined(task, text) if form == "digest" else task
             return [system, *history.turns(draft, lead, trials[early:], question)], plan
+        if draft.layout.question != "last":
+            return [system, sections.user_message(task, question, text + CUT)], plan
         text += f"{CUT}\n\n{question}" if question else CUT
         return [system, sections.user_message(task, text)], plan
 
@@ -213,6 +223,11 @@ class PromptBuilder:
         if self._summary is None or self._summary[0] != key:
             self._summary = key, history.summed_up(draft, trials, tokens)
         return self._summary[1]
+
+
+def continued(messages: Sequence[Message]) -> str:
+    """A conversation as one text whose next line is the reply, for a model without a template."""
+    return "\n\n".join(filter(None, (m["content"] for m in messages))) + "\n"
 
 
 def _too_long(message: str) -> PromptError:

@@ -7,20 +7,23 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from hyperllama.core.evaluate.results import std
+from hyperllama.core.prompt.layout import USUAL, Layout
 from hyperllama.core.prompt.wording import Names, failure_text, score_text
-from hyperllama.core.space import SearchSpace
+from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Observed
 from hyperllama.core.trials.history import project, succeeded
 
+_ABOVE = 0.1
+"""How far above the best the score to reach lies, as a share of the scores' range (LLAMBO)."""
 FLAT = 5  # trials without improvement before that is said, and said again
 
 
 class TrialTable:
-    """Comma-separated lines; hyperparameters as columns, or name=value where some are conditional.
+    """Comma-separated lines; hyperparameters as columns, or as name=value, see `Layout`.
 
     A line depends on its trial and earlier ones alone, so that lines once written stay as they are.
-    Its beginning is known before the trial has run.
+    Its beginning is known before the trial has run, unless that is the score.
 
     Args:
         trials: all trials, by rising number; the notes compare each with those before it.
@@ -32,9 +35,10 @@ class TrialTable:
         names: Names,
         options: PromptOptions,
         trials: Sequence[Observed] = (),
+        layout: Layout = USUAL,
     ) -> None:
         self._space, self._names, self._options = space, names, options
-        self.wide = all(p.when is None for p in space)
+        self.layout = layout
         self._standing = standing(trials)
         self._measured = [
             name
@@ -43,19 +47,26 @@ class TrialTable:
                 ("train_score", options.train_scores),
                 ("seconds", options.seconds),
             )
-            if wanted
+            if wanted and layout.facts
         ]
 
     @property
     def asked(self) -> str:
         """The columns that are decided before a trial."""
         params = [self._names.name(p.name) for p in self._space.params]
-        return ",".join(["trial", *(params if self.wide else ["configuration"])])
+        named = params if self.layout.rows == "columns" else ["configuration"]
+        return ",".join(["score" if self._score_first else "trial", *named])
 
     @property
     def columns(self) -> str:
         """The line above the table."""
-        return ",".join([self.asked, "score", *self._measured, "note"])
+        note = ["note"] if self.layout.facts else []
+        return ",".join([self.asked, *([] if self._score_first else ["score"]), *self._measured,
+                         *note])  # fmt: skip
+
+    @property
+    def _score_first(self) -> bool:
+        return self.layout.score == "first"
 
     def spread(self, trials: Sequence[Observed]) -> str:
         """How far the first trial's scores spread over its folds; empty if it is in the rows."""
@@ -66,21 +77,47 @@ class TrialTable:
         return self.configured(trial) + self.resulted(trial)
 
     def configured(self, trial: Observed) -> str:
-        """A line's beginning: the trial's number and its configuration."""
-        known = {n: v for n, v in trial.config.items() if n in self._space}
-        if self.wide:
-            cells = [self._names.bare(n, known[n]) if n in known else ""
-                     for n in self._space.names]
-        else:
-            cells = [" ".join(f"{self._names.name(n)}={self._names.bare(n, v)}"
-                              for n, v in known.items())]  # fmt: skip
-        return ",".join([str(trial.number), *cells, ""])
+        """A line's beginning: the trial's number and its configuration; its score where that is
+        first."""
+        first = self._shown_score(trial) if self._score_first else str(trial.number)
+        return f"{first},{self.cells(trial.config)},"
+
+    def cells(self, config: Config) -> str:
+        """A configuration in a line: nothing stands for a hyperparameter that does not count."""
+        known = {n: v for n, v in config.items() if n in self._space}
+        if self.layout.rows == "columns":
+            return ",".join(
+                self._names.bare(n, known[n]) if n in known else "" for n in self._space.names
+            )
+        shown = {n: known[n] for n in self._space.names if n in known}
+        return " ".join(f"{self._names.name(n)}={self._names.bare(n, v)}" for n, v in shown.items())
 
     def resulted(self, trial: Observed) -> str:
         """The rest of its line, without commas for what is not there at its end."""
-        score = self.score(trial) if succeeded(trial) else "failed"
-        cells = [score, *self.measured(trial).values(), self.note(trial)]
+        cells = [*self.measured(trial).values(), self.note(trial)]
+        if not self._score_first:
+            cells = [self._shown_score(trial), *cells]
         return ",".join(cells).rstrip(",")
+
+    def _shown_score(self, trial: Observed) -> str:
+        return self.score(trial) if succeeded(trial) else "failed"
+
+    def begin(self, number: int, trials: Sequence[Observed]) -> str:
+        """How the row begins that is asked for: with its number, or with a score to reach."""
+        if not self._score_first:
+            return f"{number},"
+        scored = [t for t in trials if succeeded(t)]
+        if not scored:
+            return ""
+        best = max(scored, key=lambda t: float(t.value or 0.0))
+        high, low = float(best.value or 0.0), min(float(t.value or 0.0) for t in scored)
+        return f"{score_text(high + _ABOVE * (high - low), _spread(best))},"
+
+    def ordered(self, trials: Sequence[Observed]) -> list[Observed]:
+        """Trials in the order of their rows; failed ones come first where the best is last."""
+        if self.layout.order == "number":
+            return list(trials)
+        return sorted(trials, key=lambda t: (succeeded(t), float(t.value or 0.0), -t.number))
 
     def score(self, trial: Observed) -> str:
         """The score, as finely as its folds can tell."""
@@ -102,6 +139,8 @@ class TrialTable:
         """Why it failed, or its standing and what its learning curve says; without commas."""
         if not succeeded(trial):
             return "" if self._names.neutral else failure_text(trial).replace(",", ";")
+        if not self.layout.facts:
+            return ""
         curve = curve_words(trial) if self._options.curve_facts else ""
         return "; ".join(filter(None, [self._standing.get(trial.number, ""), curve]))
 

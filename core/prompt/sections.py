@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hyperllama.core.prompt.counting import Message, TokenCounter
+from hyperllama.core.prompt.layout import JSON, Layout, ReplyForm
 from hyperllama.core.prompt.plan import Level
 from hyperllama.core.prompt.rows import FLAT, TrialTable
 from hyperllama.core.prompt.shapes import shapes
 from hyperllama.core.prompt.templates import Templates
+from hyperllama.core.prompt.untouched import unexplored, unmoved
 from hyperllama.core.prompt.wording import (
     CUT,
     Names,
@@ -53,7 +55,7 @@ class PromptDraft:
 
     def __post_init__(self) -> None:
         names = Names(self.space, self.options.neutral_names)
-        table = TrialTable(self.space, names, self.options, self.trials)
+        table = TrialTable(self.space, names, self.options, self.trials, self.layout)
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "table", table)
 
@@ -67,10 +69,20 @@ class PromptDraft:
         return self.options.history == "chat"
 
     @property
-    def row(self) -> str:
-        """How the row begins that is asked for; empty where a JSON object is."""
-        asked = self.in_rows and self.table.wide and not self.whole_chat
-        return f"{self.context.number}," if asked else ""
+    def layout(self) -> Layout:
+        return self.templates.layout
+
+    @property
+    def reply(self) -> ReplyForm:
+        """How the reply is written, and how it begins."""
+        if not self.in_rows or self.whole_chat:
+            return JSON
+        return ReplyForm(self.layout.rows, self.table.begin(self.context.number, self.trials))
+
+    @property
+    def row(self) -> bool:
+        """Whether the next row of the table is asked for."""
+        return self.reply.kind != "json"
 
     def fill(self, name: str, **values: object) -> str:
         """A template with its values."""
@@ -84,7 +96,19 @@ def system_text(draft: PromptDraft, reasoning: int) -> str:
         reasoning=draft.analysis and reasoning > 0,
         sentences="three sentences" if reasoning < 160 else "six sentences",
         row=draft.table.asked if draft.row else "",
+        example=_example(draft),
     )
+
+
+def _example(draft: PromptDraft) -> str:
+    """A reply in its form, with the values in the middle of the ranges; the same for a study."""
+    space = draft.space
+    middle = {p.name: p.start if p.frozen else p.domain.from_unit(0.5) for p in space}
+    config = space.complete(middle)
+    if not draft.row:
+        return draft.names.config(config)
+    first = "" if draft.layout.score == "first" else "1,"
+    return first + draft.table.cells(config)
 
 
 def task_text(draft: PromptDraft, level: Level) -> str:
@@ -125,7 +149,9 @@ def question_text(draft: PromptDraft, rejected: Sequence[str]) -> str:
         incumbent_score=score_text(best.value) if best else "",
         left=left or "",
         few_left=left if left and 1 < left <= _FEW_LEFT else "",
-        row=bool(draft.row),
+        row=draft.row,
+        unmoved=unmoved(draft.space, draft.trials, draft.names),
+        unexplored=unexplored(draft.space, draft.trials, draft.names),
         last=left == 1,
         flat=since if since >= FLAT else "",
         hints="; ".join(untrusted(h, 300) for h in context.hints[-MOST_HINTS:]),
@@ -137,7 +163,8 @@ def question_text(draft: PromptDraft, rejected: Sequence[str]) -> str:
 def table_values(draft: PromptDraft, trials: Sequence[Observed]) -> dict[str, object]:
     """The values of a template with a table: its columns, its rows, the spread over folds."""
     table = draft.table
-    rows = "".join(f"{CUT}\n{table.configured(t)}{CUT}{table.resulted(t)}" for t in trials)
+    ordered = table.ordered(trials)
+    rows = "".join(f"{CUT}\n{table.configured(t)}{CUT}{table.resulted(t)}" for t in ordered)
     return {"columns": table.columns, "rows": rows, "spread": table.spread(draft.trials)}
 
 
@@ -148,7 +175,10 @@ def reply_tokens(draft: PromptDraft, numbers_at_once: int) -> int:
     def longest(name: str) -> str:
         number = not isinstance(draft.space[name].domain, Categorical)
         value = "-0.00012345" if number else max(names.choices(name), key=len)
-        return value if draft.row else f"{names.key(name)}: {value}"
+        kind = draft.reply.kind
+        if kind == "columns":
+            return value
+        return f"{names.name(name)}={value}" if kind == "pairs" else f"{names.key(name)}: {value}"
 
     most = 0
     for config in shapes(draft.space):

@@ -1,6 +1,7 @@
-"""The prompt's text files beside this module: read, replaced by a user's own, filled in.
+"""The prompt's text files: read, replaced by those of a variant or a user's own, filled in.
 
-A file of the same name in the folder `prompts` of the data folder replaces the one that ships. The
+The complete set lies beside this module. A variant is a folder with some of these files and a
+`layout.toml`: those that ship lie in `variants`, and a user's own take the place of both. The
 marks are Mustache's: `{{name}}` is replaced, `{{#name}}...{{/name}}` is kept only where there is
 such a value, `{{^name}}...{{/name}}` only where there is none, `{{! ... }}` is a comment. A line
 with nothing but such marks leaves no empty line.
@@ -10,15 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from hyperllama.core.errors import HyperLlamaError
+from hyperllama.core.prompt.layout import USUAL, Layout, read_layout
 from hyperllama.models.paths import home
 
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
-    "system": frozenset({"reasoning", "sentences", "row"}),
+    "system": frozenset({"reasoning", "sentences", "row", "example"}),
     "task": frozenset(
         {"task", "kind", "model", "metric", "folds", "dataset", "notes", "space"}
     ),
@@ -29,12 +33,17 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     ),
     "ask": frozenset(
         {"incumbent", "incumbent_number", "incumbent_score", "left", "few_left", "last", "flat",
-         "hints", "rejected", "number", "row"}
+         "hints", "rejected", "number", "row", "unmoved", "unexplored"}
     ),
     "turn": frozenset({"number"}),
 }
 """What each template may name."""
 
+LAYOUT = "layout.toml"
+SMALL = 1_000_000_000
+"""Weights below which a model gets the short prompt."""
+_VARIANTS = Path(__file__).with_name("variants")
+Result = TypeVar("Result")
 _COMMENT = re.compile(r"\{\{!.*?\}\}", re.S)
 _TAG = re.compile(r"\{\{([#^/]?)\s*([A-Za-z_]+)\s*\}\}")
 _ALONE = re.compile(r"^[ \t]*((?:\{\{[#^/]\s*\w+\s*\}\}|\{\{!.*?\}\})+)[ \t]*\n", re.M | re.S)
@@ -54,47 +63,81 @@ class Templates:
         texts: name -> template, without comments.
         version: changes with every change of any text; recorded with each trial.
         own: names of those that a user replaced.
+        layout: how trials are written and where they stand.
     """
 
     texts: Mapping[str, str]
     version: str
     own: tuple[str, ...] = field(default=())
+    layout: Layout = field(default_factory=Layout)
 
     def fill(self, name: str, values: Mapping[str, object]) -> str:
         """The template with its values, without spaces at both ends."""
         return fill(self.texts[name], values).strip()
 
 
-def load_templates(folder: Path | None = None) -> Templates:
-    """The templates that ship, each replaced by the file of its name in `folder` if there is one.
+def load_templates(chosen: str | Path = "", usual: str = "") -> Templates:
+    """The templates of a variant, over the complete set.
 
     Args:
-        folder: `prompts` in the data folder by default, which need not exist.
+        chosen: the name of a variant that ships, or a folder, whose files stand over those of
+            `usual`; empty for `prompts` in the data folder, which need not exist.
+        usual: the variant that suits the model; empty for the complete set alone.
 
     Raises:
         PromptError: the folder named does not exist, a file cannot be read, or names something
             unknown.
     """
-    if folder is not None and not folder.is_dir():
-        raise PromptError(f"{folder}: there is no such folder with prompt templates",
-                          f"copy files from {shipped('ask').parent} into it")
-    folder = home() / "prompts" if folder is None else folder
+    folders = [_VARIANTS / usual] if usual else []
+    mine = home() / "prompts"
+    if str(chosen) in variants():
+        folders = [_VARIANTS / chosen]
+    elif chosen:
+        mine = Path(chosen)
+        if not mine.is_dir():
+            raise PromptError(f"{mine}: there is no such folder with prompt templates",
+                              f"a variant is one of {', '.join(variants())}; for one of your own "
+                              f"copy files from {shipped('ask').parent} into a folder")
+    if str(chosen) not in variants():
+        folders = [mine, *folders]
     texts, own = {}, []
     for name in PLACEHOLDERS:
-        path = folder / f"{name}.md"
-        if path.is_file():
+        path = _first(folders, f"{name}.md") or shipped(name)
+        if path.parent == mine:
             own.append(name)
-        else:
-            path = shipped(name)
-        try:
-            texts[name] = _prepared(path.read_text(encoding="utf8"))
-            _check(name, texts[name])
-        except (OSError, UnicodeDecodeError) as error:
-            raise PromptError(f"{path}: {error}", "a template is a UTF-8 text file") from error
-        except _Malformed as error:
-            raise PromptError(f"{path}: {error}", error.hint) from error
-    digest = hashlib.sha256("\0".join(texts[n] for n in sorted(texts)).encode()).hexdigest()
-    return Templates(texts, digest[:12], tuple(own))
+        texts[name] = _read(path, partial(_checked, name))
+    file = _first(folders, LAYOUT)
+    layout = _read(file, read_layout) if file else USUAL
+    every = "\0".join([*(texts[n] for n in sorted(texts)), repr(layout)])
+    digest = hashlib.sha256(every.encode()).hexdigest()
+    return Templates(texts, digest[:12], tuple(own), layout)
+
+
+def usual_variant(parameters: int, has_template: bool) -> str:
+    """The variant for a model of so many weights, with a chat template or without."""
+    if not has_template:
+        return "continued"
+    return "short" if parameters < SMALL else "standard"
+
+
+def variants() -> tuple[str, ...]:
+    """The names of the variants that ship."""
+    return ("standard", *sorted(f.name for f in _VARIANTS.iterdir() if f.is_dir()))
+
+
+def _first(folders: Sequence[Path], name: str) -> Path | None:
+    return next((f / name for f in folders if (f / name).is_file()), None)
+
+
+def _read(path: Path, read: Callable[[str], Result]) -> Result:
+    try:
+        return read(path.read_text(encoding="utf8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"{path}: {error}", "a template is a UTF-8 text file") from error
+    except _Malformed as error:
+        raise PromptError(f"{path}: {error}", error.hint) from error
+    except ValueError as error:
+        raise PromptError(f"{path}: {error}", "see the files that ship") from error
 
 
 def shipped(name: str) -> Path:
@@ -138,7 +181,8 @@ def _prepared(text: str) -> str:
     return _COMMENT.sub("", text)
 
 
-def _check(name: str, text: str) -> None:
+def _checked(name: str, raw: str) -> str:
+    text = _prepared(raw)
     open_sections: list[str] = []
     for mark, inner in _TAG.findall(text):
         if inner not in PLACEHOLDERS[name]:
@@ -153,3 +197,4 @@ def _check(name: str, text: str) -> None:
         raise _Malformed(
             f"{{{{#{open_sections[-1]}}}}} is never closed", f"add {{{{/{open_sections[-1]}}}}}"
         )
+    return text

@@ -19,7 +19,8 @@ class PromptOptions:
     Attributes:
         history: "compressed" (one fresh prompt with a table of trials) or "chat" (every reply and
             every score stays in the conversation).
-        reasoning: an analysis before the configuration (chain of thought).
+        reasoning: an analysis before the configuration (chain of thought); None, the default,
+            leaves it to the model's size and to one short try of it.
         reasoning_tokens: most tokens of that analysis.
         thinking_tokens: most tokens that a reasoning model may think before it is brought to the
             answer.
@@ -30,20 +31,20 @@ class PromptOptions:
         descriptions: what each hyperparameter does.
         dataset_facts: what is known of the table.
         reply: how a model answers that is not asked for an analysis: "row" (the next row of the
-            table of trials: values in the order of its columns, which takes the fewest tokens) or
-            "json" (an object with names, as after an analysis, in "chat" and where hyperparameters
-            are conditional).
+            table of trials, which takes the fewest tokens) or "json" (an object with names, as
+            after an analysis and in "chat").
         read_ahead: while a trial runs, read what the next prompt will begin with, so that only the
             score and the question are left to read; at the lowest priority, on processors only.
         neutral_names: hyperparameters, estimators and the task are called x1, x2, ...; a check of
             how much of a model's skill is remembered names.
         recent: how many of the latest trials are always shown when the history does not fit.
-        templates: a folder whose files take the place of the templates of their name; empty for
-            `prompts` in the data folder.
+        templates: a variant of the prompt that ships ("short", ...), or a folder whose files take
+            the place of the templates of their name; empty for what suits the model, under the
+            files of `prompts` in the data folder.
     """
 
     history: str = "compressed"
-    reasoning: bool = True
+    reasoning: bool | None = None
     reasoning_tokens: int = 256
     thinking_tokens: int = 1024
     train_scores: bool = True
@@ -118,7 +119,8 @@ _WORDS = {bool: "true or false", int: "a whole number from 0", str: "a text"}
 
 
 def _kind(name: str) -> type:
-    kinds = {f.name: type(getattr(PromptOptions(), f.name)) for f in fields(PromptOptions)}
+    usual = PromptOptions()
+    kinds = {f.name: type(getattr(usual, f.name)) for f in fields(usual)} | {"reasoning": bool}
     if name not in kinds:
         raise SpaceError(f"unknown prompt option {name!r}", f"allowed: {', '.join(kinds)}")
     return kinds[name]

@@ -47,13 +47,16 @@ SPACE = SearchSpace(
 )
 
 
+REASONED = PromptOptions(reasoning=True)
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return write_tiny(tmp_path / "tiny.gguf")
 
 
 def chat(model: Path, engine: FakeEngine, **setting: Any) -> ChatProposer:
-    setting = {"make_engine": lambda: engine, "metric": "accuracy", **setting}
+    setting = {"make_engine": lambda: engine, "metric": "accuracy", "prompt": REASONED, **setting}
     return ChatProposer(ProposerSetting(model=str(model), **setting))
 
 
@@ -162,7 +165,7 @@ def test_no_chain_of_thought_starts_with_the_configuration(model: Path) -> None:
     engine = FakeEngine()
     options = PromptOptions(reasoning=False)
     proposal = chat(model, engine, prompt=options).ask(SPACE, AskContext(0))
-    assert engine.requests[0].segments[0] == Fixed('{"lr": ')
+    assert engine.requests[0].segments[0] == Fixed("0,")
     assert proposal.reasoning == ""
     assert "nothing else" in proposal.record["prompt"]
 
@@ -173,7 +176,8 @@ def test_without_an_analysis_the_reply_is_the_next_row_of_the_table(model: Path)
          Param("kind", Categorical(("1", 1, "a b")), 1), Param("seed", Integer(7, 7), 7)]
     )  # fmt: skip
     engine = FakeEngine(always({"value kind": '"a b"'}))
-    proposer = chat(model, engine, prompt=PromptOptions(reasoning=False))
+    options = PromptOptions(reasoning=False, templates="standard")
+    proposer = chat(model, engine, prompt=options)
     proposer.tell(Observed(11, {"lr": 0.5, "n": 2, "kind": "1", "seed": 7}, 0.9))
     proposal = proposer.ask(space, AskContext(12))
     first = engine.requests[0].segments
@@ -185,7 +189,7 @@ def test_without_an_analysis_the_reply_is_the_next_row_of_the_table(model: Path)
     assert "in the order of the columns, trial,lr,n,kind,seed<" in text
     assert '\n11,0.5,2,"1",7,0.9,,new best<|im_end|>' in text
     assert engine.ahead[0][-1].startswith(f"\n12,{proposal.config['lr']:.2g},")
-    for options in (PromptOptions(reasoning=False, reply="json"), PromptOptions()):
+    for options in (PromptOptions(reasoning=False, reply="json"), REASONED):
         engine = FakeEngine()
         chat(model, engine, prompt=options).ask(space, AskContext(0))
         assert '{"lr": ' in "".join(s.text for s in engine.requests[0].segments[:2]
@@ -200,7 +204,7 @@ def test_a_reasoning_model_thinks_up_to_its_budget_and_is_brought_to_the_answer(
 ) -> None:
     model = write_tiny(tmp_path / "thinks.gguf", template=THINKS)
     engine = FakeEngine()
-    proposal = chat(model, engine, prompt=PromptOptions(thinking_tokens=300)).ask(
+    proposal = chat(model, engine, prompt=PromptOptions(reasoning=True, thinking_tokens=300)).ask(
         SPACE, AskContext(0)
     )
     first = engine.requests[0].segments
@@ -291,7 +295,7 @@ def test_templates_are_told_whether_to_think(
     chat(model, engine, prompt=PromptOptions(reasoning=False)).ask(SPACE, AskContext(0))
     fixed = [Fixed(text, special=True) for text in without]
     assert [*engine.requests[0].segments[: len(fixed)]] == fixed
-    assert engine.requests[0].segments[len(fixed)] == Fixed('{"lr": ')
+    assert engine.requests[0].segments[len(fixed)] == Fixed("0,")
 
 
 @pytest.mark.parametrize("file", REAL, ids=lambda path: path.stem)
@@ -334,7 +338,7 @@ def test_a_stop_during_the_reply_cancels(model: Path) -> None:
 
 def test_neutral_names_are_translated_back(model: Path) -> None:
     engine = FakeEngine(always({"value kernel": '"v2"'}))
-    proposal = chat(model, engine, prompt=PromptOptions(neutral_names=True)).ask(
+    proposal = chat(model, engine, prompt=PromptOptions(reasoning=True, neutral_names=True)).ask(
         SPACE, AskContext(0)
     )
     assert proposal.config["kernel"] == "poly"

@@ -30,6 +30,7 @@ class Reply:
         seed: of the first stage; each further one takes the next.
         config: the hyperparameters decided so far.
         text: all that was written so far.
+        looped: whether its analysis was ended because it repeated itself.
         made: the engine's runs.
     """
 
@@ -40,6 +41,7 @@ class Reply:
     config: Config = field(default_factory=dict)
     text: str = ""
     reasoning: str = ""
+    looped: bool = False
     beliefs: dict[str, list[tuple[Any, float]]] = field(default_factory=dict)
     made: list[Generated] = field(default_factory=list)
 
@@ -56,6 +58,7 @@ class Reply:
         """Add what a run of the engine generated."""
         self.text += made.text
         self.reasoning = plain(str(made.values.get(_REASONING, self.reasoning))).strip()
+        self.looped = self.looped or made.stop_reason == "loop"
         self.config = {**self.config, **fixed}
         for slot in pieces:
             if isinstance(slot, Slot):
@@ -82,7 +85,7 @@ def decoded(
     replies, prompt, at = [reply], reply.prompt, 0
     while at < len(space.params):
         pieces, fixed, at = stage(
-            space, prompt.names, reply.config, at, prompt.plan.numbers_at_once, prompt.row
+            space, prompt.names, reply.config, at, prompt.plan.numbers_at_once, prompt.reply
         )
         segments = _merged([*lead, *(p if isinstance(p, Fixed) else p.segment for p in pieces)])
         if all(isinstance(s, Fixed) for s in segments):

@@ -11,13 +11,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.prompt.build import Lead, PromptBuilder, ProposalPrompt
-from hyperllama.core.prompt.templates import PromptError, load_templates
+from hyperllama.core.prompt.templates import PromptError, load_templates, usual_variant
 from hyperllama.core.prompt.thinking import marks_of, unclosed
 from hyperllama.core.prompt.wording import score_text
+from hyperllama.core.propose.chat.analysis import AnalysisChoice, incoherent
 from hyperllama.core.propose.chat.conversation import answered
 from hyperllama.core.propose.chat.decoding import Reply, decoded, lead_segments
 from hyperllama.core.propose.chat.record import proposal_record
@@ -60,9 +60,12 @@ class ChatProposer:
         self._setting, self._options = setting, setting.prompt
         model = check_model(resolve_model(setting.model))
         self._session = EngineSession(setting, model.path)
-        folder = self._options.templates
-        self._templates = load_templates(Path(folder) if folder else None)
+        usual = usual_variant(model.parameters, model.has_chat_template)
+        self._templates = load_templates(self._options.templates, usual)
+        self._continues = self._templates.layout.continues(model.has_chat_template)
+        self._analysis = AnalysisChoice(self._options, self._continues, setting.report)
         self._marks = marks_of(model.chat_template)
+        self._reasons = False
         self._history = TrialHistory()
         self._builder: PromptBuilder | None = None
         self._tpe = TPEProposer(setting)
@@ -86,6 +89,8 @@ class ChatProposer:
     def tell(self, trial: Observed) -> None:
         self._history.tell(trial)
         self._tpe.tell(trial)
+        if trial.proposer == self.name:
+            self._analysis.heard(trial)
 
     def close(self) -> None:
         self._session.close()
@@ -176,6 +181,7 @@ class ChatProposer:
         count: int,
     ) -> list[Reply]:
         """One reply, or up to `count` where they can be decoded side by side."""
+        self._reasons = self._analysis.wanted(self._session, self._marks, context.should_stop)
         prompt = self._prompt(space, context, rejected)
         wanted = self._setting.temperature
         temperature = TEMPERATURE if wanted is None else wanted
@@ -190,6 +196,14 @@ class ChatProposer:
             # The template has no marks of reasoning, but the model writes them.
             self._marks = marks
             return self._replies(space, context, attempt, rejected, count)
+        if prompt.plan.reasoning:
+            why = incoherent(replies[0].reasoning, replies[0].looped, prompt.text)
+            if why:
+                instead = self._analysis.drop(why)
+                self._builder = None  # a template may be told whether to think
+                replies = self._replies(space, context, attempt, rejected, count)
+                for one in replies:
+                    one.reasoning = instead
         return replies
 
     def _prompt(
@@ -197,7 +211,7 @@ class ChatProposer:
     ) -> ProposalPrompt:
         session = self._session
         if self._builder is None:
-            thinks = self._options.reasoning and self._options.thinking_tokens > 0
+            thinks = self._reasons and self._options.thinking_tokens > 0
             # the names that chat templates have for the switch
             variables = {"enable_thinking": thinks, "thinking": thinks}
             self._builder = PromptBuilder(
@@ -206,6 +220,7 @@ class ChatProposer:
                 session.count,
                 partial(session.render_chat, variables=variables),
                 session.info.context_length,
+                self._continues,
             )
         return self._builder.build(space, self._history.trials, context, self._lead, rejected)
 
@@ -213,8 +228,7 @@ class ChatProposer:
     def _lead(self) -> Lead:
         options = self._options
         tokens = options.thinking_tokens if self._marks else options.reasoning_tokens
-        analysis = options.reasoning and self._marks is None
-        return Lead(tokens if options.reasoning else 0, analysis)
+        return Lead(tokens if self._reasons else 0, self._reasons and self._marks is None)
 
     def _problem(self, space: SearchSpace, config: Config) -> str:
         """Why a configuration is rejected; empty if it is not."""

@@ -7,10 +7,11 @@ ends before the first one whose parent is decided in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
+from hyperllama.core.prompt.layout import JSON, ReplyForm
 from hyperllama.core.prompt.wording import Names, digits_of
 from hyperllama.core.space import Categorical, Config, Float, Integer, Param, SearchSpace, Value
 from hyperllama.models.engine import Fixed, Number, OneOf, Segment
@@ -54,6 +55,12 @@ class Slot:
         return [(known.get(str(v), v), float(p)) for v, p in pairs]
 
 
+_BETWEEN = {"json": ", ", "columns": ",", "pairs": " "}
+_LABELS: Mapping[str, Callable[[Names, str], str]] = {
+    "json": lambda names, param: f"{names.key(param)}: ",
+    "columns": lambda names, param: "",
+    "pairs": lambda names, param: f"{names.name(param)}=",
+}
 Piece = Union[Fixed, Slot]
 
 
@@ -63,7 +70,7 @@ def stage(
     config: Config,
     at: int,
     numbers_at_once: int = 64,
-    row: str = "",
+    form: ReplyForm = JSON,
 ) -> tuple[list[Piece], Config, int]:
     """The next part of the reply.
 
@@ -71,16 +78,16 @@ def stage(
         config: what is decided so far.
         at: position in the space of the first hyperparameter that is not.
         numbers_at_once: most numbers in one stage.
-        row: how the row begins, for a space without conditions; empty for a JSON object.
+        form: of the reply: a JSON object, or a row of the table of trials.
 
     Returns:
         The pieces, the values of frozen hyperparameters among them, and the position after them.
-        The object is closed with the last stage.
+        An object is closed with the last stage.
     """
     pieces: list[Piece] = []
     fixed: Config = {}
     undecided: set[str] = set()
-    first = not config
+    before = form.begin + "{" * (form.kind == "json") if at == 0 else None
     while at < len(space.params):
         p = space.params[at]
         if p.when is not None and p.when.parent in undecided:
@@ -88,22 +95,21 @@ def stage(
         if sum(isinstance(x, Slot) and not x.options for x in pieces) >= numbers_at_once:
             break
         at += 1
-        if not space.is_active(p.name, {**config, **fixed}):
+        active = space.is_active(p.name, {**config, **fixed})
+        if not active and form.kind != "columns":
             continue
-        if row:
-            pieces.append(Fixed(row if first else ","))
-        else:
-            pieces.append(Fixed(f"{'{' if first else ', '}{names.key(p.name)}: "))
-        first = False
-        if p.frozen:
+        label = _LABELS[form.kind](names, p.name)
+        pieces.append(Fixed((_BETWEEN[form.kind] if before is None else before) + label))
+        before = None
+        if active and p.frozen:
             fixed[p.name] = p.start
-            shown = names.bare if row else names.literal
+            shown = names.literal if form.kind == "json" else names.bare
             pieces.append(Fixed(shown(p.name, p.start)))
-        else:
+        elif active:
             undecided.add(p.name)
-            pieces.append(_slot(p, names, bool(row)))
-    if at == len(space.params) and not row:
-        pieces.append(Fixed("{}" if first else "}"))
+            pieces.append(_slot(p, names, form.kind != "json"))
+    if at == len(space.params) and form.kind == "json":
+        pieces.append(Fixed((before or "") + "}"))
     return pieces, fixed, at
 
 

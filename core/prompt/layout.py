@@ -1,0 +1,88 @@
+"""How a prompt is laid out beside its wording: the file `layout.toml` in a folder of templates."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_ALLOWED: Mapping[str, tuple[Any, ...]] = {
+    "rows": ("columns", "pairs"),
+    "order": ("number", "rising"),
+    "score": ("last", "first"),
+    "question": ("last", "before the trials"),
+    "chat": ("template", "always", "never"),
+    "facts": (True, False),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How trials are written, where they stand, and how the reply continues them.
+
+    Attributes:
+        rows: "columns" (values in the order of the columns, empty where a hyperparameter does not
+            count) or "pairs" (name=value). The reply has the same form.
+        order: "number" (a trial's row stays where it is, so that it is read once) or "rising" (by
+            score, the best last).
+        score: "last" or "first" in a row. First, the reply begins with a score a little above the
+            best, and the model writes the configuration for it (LLAMBO, arXiv 2402.03921).
+        question: "last", or "before the trials", so that the table ends the prompt.
+        chat: "template" (the model's chat template; without one the prompt is a text that the
+            reply continues), "always" (without one, in a ChatML-like layout) or "never".
+        facts: whether a row has what is known beside the score: the training score, notes.
+    """
+
+    rows: str = "columns"
+    order: str = "number"
+    score: str = "last"
+    question: str = "last"
+    chat: str = "template"
+    facts: bool = True
+
+    def __post_init__(self) -> None:
+        for name, allowed in _ALLOWED.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: "
+                                 f"{', '.join(map(str, allowed))}")
+
+    def continues(self, has_template: bool) -> bool:
+        """Whether the prompt is a plain text that the reply continues."""
+        return self.chat == "never" or (self.chat == "template" and not has_template)
+
+
+def read_layout(text: str) -> Layout:
+    """The layout that a file's text describes.
+
+    Raises:
+        ValueError: it is no TOML, or names something unknown.
+    """
+    found = tomllib.loads(text)
+    known = [f.name for f in fields(Layout)]
+    for name in found:
+        if name not in known:
+            raise ValueError(f"unknown name {name!r}; allowed: {', '.join(known)}")
+    return Layout(**found)
+
+
+@dataclass(frozen=True)
+class ReplyForm:
+    """How a reply is written.
+
+    Attributes:
+        kind: "json", or the form of rows: "columns" or "pairs".
+        begin: what stands before the first value, or before the JSON object.
+    """
+
+    kind: str = "json"
+    begin: str = ""
+
+
+JSON = ReplyForm()
+USUAL = Layout()
