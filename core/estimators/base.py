@@ -144,6 +144,12 @@ class Family:
         """The default search space for a table."""
         return SearchSpace(self.params(kind, facts))
 
+    @property
+    def trains_in_parallel(self) -> bool:
+        """Whether one fit uses more than one thread."""
+        kind = next(iter(self.classes))
+        return self.arguments(kind, {}, 0, 1) != self.arguments(kind, {}, 0, 2)
+
     def constructor(self, kind: str, config: Config, seed: int, threads: int) -> Constructor:
         """The class and the arguments that implement a configuration."""
         module, _, name = self.classes[kind].partition(":")

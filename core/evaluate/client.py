@@ -24,6 +24,7 @@ from hyperllama.core.evaluate.messages import (
     RunnerRequest,
     SaveTable,
     ScoreTest,
+    ShareTable,
     read_opened,
 )
 from hyperllama.core.evaluate.process import RequestStopped, RunnerProcess
@@ -45,9 +46,15 @@ class TrialRunner:
         log: where the child's stderr goes.
         threads: for training; 0 takes the task's limit, at most the usable processors, or
             `default_threads` where it has none.
+        shared: a file that another runner of the study has written with `share_table`; None reads
+            the task's table.
+        memory_share: of the free memory that its child may use, where the task sets no limit.
     """
 
-    def __init__(self, task_file: Path, *, log: Path, threads: int = 0) -> None:
+    def __init__(
+        self, task_file: Path, *, log: Path, threads: int = 0, shared: Path | None = None,
+        memory_share: float = 1.0,
+    ) -> None:
         self.task: Task = load_task(task_file)
         limits = self.task.limits
         most = min(limits.threads, usable_processors()) if limits.threads else default_threads()
@@ -59,8 +66,8 @@ class TrialRunner:
         """The fold scores of a model that looks at no column; see `chance_scores`."""
         self.summary: tuple[str, ...] = ()
         """The table in a few plain lines."""
-        self._file = task_file.resolve()
-        self._process = RunnerProcess(log, self.threads, limits.trial_memory_mb)
+        self._file, self._shared = task_file.resolve(), shared
+        self._process = RunnerProcess(log, self.threads, limits.trial_memory_mb, memory_share)
         self._problem: Problem | None = None
 
     def open(self, should_stop: Stop | None = None) -> Problem:
@@ -74,7 +81,7 @@ class TrialRunner:
         if self._process.pid is not None and self._problem is not None:
             return self._problem
         self._process.start()
-        request = Open(str(self._file), self.threads)
+        request = Open(str(self._file), self.threads, str(self._shared or ""))
         try:
             replies = self._process.ask(request, OPEN_LIMIT_S, should_stop, watch_memory=False)
             opened = read_opened(_answer(replies))
@@ -173,6 +180,14 @@ class TrialRunner:
         target, memory_mb = path.resolve(), self._process.memory_mb
         self._once(FitFinal(config, seed, memory_mb, str(target), facts or {}), should_stop)
         return target
+
+    def share_table(self, path: Path) -> None:
+        """Write the table for other runners of the study, which take it as `shared`.
+
+        Raises:
+            StudyError: as `test_score`.
+        """
+        self._once(ShareTable(str(path.resolve())), None)
 
     def save_table(self, path: Path) -> None:
         """Write the table as NumPy arrays (`.npz`: x, y and, where there are, groups and times).

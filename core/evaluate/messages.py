@@ -71,10 +71,11 @@ class RunnerRequest(Generic[Answer]):
 
 @dataclass(frozen=True)
 class Open(RunnerRequest[OpenedTable]):
-    """Read the table of a task."""
+    """Read the table of a task: from its file, or from one that another runner has `shared`."""
 
     task: str
     threads: int
+    shared: str = ""
     do: Literal["open"] = "open"
 
 
@@ -120,6 +121,14 @@ class SaveTable(RunnerRequest[None]):
 
 
 @dataclass(frozen=True)
+class ShareTable(RunnerRequest[None]):
+    """Write the table as it was read, for other runners to map into their memory."""
+
+    path: str
+    do: Literal["share_table"] = "share_table"
+
+
+@dataclass(frozen=True)
 class FoldDone:
     """A fold of the trial that is under way."""
 
@@ -150,7 +159,7 @@ Reply = Union[FoldDone, Done, Failed]
 _REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 _OPENED = TypeAdapter(OpenedTable)
 _REQUEST: TypeAdapter[Any] = TypeAdapter(Annotated[
-    Union[Open, Evaluate, ScoreTest, FitFinal, SaveTable], Field(discriminator="do")
+    Union[Open, Evaluate, ScoreTest, FitFinal, SaveTable, ShareTable], Field(discriminator="do")
 ])
 
 

@@ -39,12 +39,15 @@ class RunnerProcess(RestartableChild):
         log: where the child's stderr goes.
         threads: for training.
         memory_mb: most resident memory; None for a share of what is free now.
+        share: how much of that share is this child's, in (0, 1].
     """
 
-    def __init__(self, log: Path, threads: int, memory_mb: float | None) -> None:
+    def __init__(
+        self, log: Path, threads: int, memory_mb: float | None, share: float = 1.0
+    ) -> None:
         env = {f"{n}_NUM_THREADS": str(threads) for n in ("OMP", "OPENBLAS", "MKL")}
         super().__init__("hyperllama.core.evaluate.server", "the trial runner", log, env)
-        self.memory_mb = memory_mb or free_mb() * SYSTEM_SHARE
+        self.memory_mb = memory_mb or free_mb() * SYSTEM_SHARE * share
         self.peak_mb = 0.0
         """Largest resident memory during the latest request."""
         self._requests = 0

@@ -18,10 +18,12 @@ from hyperllama.core.evaluate.messages import (
     OpenedTable,
     SaveTable,
     ScoreTest,
+    ShareTable,
     read_request,
 )
 
 if TYPE_CHECKING:
+    from hyperllama.core.data import Table
     from hyperllama.core.evaluate.crossval import Evaluator
     from hyperllama.core.task import Task
     from hyperllama.models.process.serve import ChildRequest
@@ -32,6 +34,7 @@ class TrialServer:
 
     def __init__(self) -> None:
         self._opened: tuple[Task, Evaluator, dict[str, Any]] | None = None
+        self._table: Table | None = None
 
     def handle(self, message: ChildRequest) -> Iterator[dict[str, Any]]:
         """Answer one request with one message; folds are sent as they finish."""
@@ -49,6 +52,11 @@ class TrialServer:
         if self._opened is None:
             raise RuntimeError("no table was opened")
         task, evaluator, described = self._opened
+        if isinstance(request, ShareTable):
+            import joblib
+
+            joblib.dump(self._table, request.path)
+            return None
         if isinstance(request, SaveTable):
             from hyperllama.core.evaluate.saving import save_table
 
@@ -71,7 +79,7 @@ class TrialServer:
         from hyperllama.core.task import load_task, resolve
 
         task = load_task(request.task)
-        table = load_table(task)
+        table = self._table = _shared(request.shared) if request.shared else load_table(task)
         problem = resolve(task, table)
         evaluator = Evaluator.of(problem, table, request.threads)
         problem = evaluator.settled(problem)
@@ -91,6 +99,14 @@ class TrialServer:
             problem, table, test_rows=test_rows, folds=folds,
             other_folds=evaluator.other_folds, chance=evaluator.chance(),
         )
+
+
+def _shared(path: str) -> Table:
+    """The table that another runner of the same study has just written; its arrays are mapped."""
+    import joblib
+
+    table: Table = joblib.load(path, mmap_mode="r")
+    return table
 
 
 def _evaluate(request: Evaluate, message: ChildRequest, evaluator: Evaluator) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class StudyOpened:
     review: bool = False
     hints: tuple[str, ...] = ()
     ranges: Mapping[str, Any] = field(default_factory=dict)  # changed ranges, as `Ranges.kept`
+    jobs: int = 1  # trials that run side by side
     chance: tuple[float, ...] = ()  # fold scores of the most frequent class, or of the mean
     confirm: bool = True  # False: --no-confirm, or the task says so
     unsandboxed: bool = False  # programs are run without a sandbox

@@ -66,9 +66,12 @@ class StateFold:
     def __init__(self) -> None:
         self._now = SimpleNamespace(**vars(StudyState()))  # a `StudyState` to write to
         self._trials: dict[int, TrialState] = {}
+        self._under_way: set[int] = set()  # trials that have not ended
         self._state: StudyState | None = None
-        self._begun = -1  # the trial under way, where its beginning was heard
-        self._worked_before_s = 0.0  # until that trial began
+        self._begun: dict[int, float] = {}
+        """Trials under way whose beginning was heard -> seconds worked before that."""
+        self._overlapped: set[int] = set()  # those that were under way beside another
+        self._until_t = 0.0  # the end of the work that is counted, of trials read from the storage
 
     @property
     def state(self) -> StudyState:
@@ -85,13 +88,13 @@ class StateFold:
         now.last_t = max(t, now.last_t)
         now.shape += not isinstance(event, _SHAPELESS)
         if isinstance(event, (StudyOpened, StudyFinished)):
-            self._drop_unfinished()
+            self._drop(self._unfinished())
         self._apply_to_trial(event, t)
         if isinstance(event, _READ):
             now.reading = None
         vars(now).update(_changes(now, event, t))
-        if isinstance(event, ModelLoaded) and now.running is not None:
-            now.doing = self._trials[now.running].state  # it was loaded for that trial
+        if isinstance(event, (ModelLoaded, TrialFinished)) and now.running is not None:
+            now.doing = self._trials[now.running].state  # loaded for that trial, or it goes on
         self._count_work(event, t)
 
     def _count_work(self, event: Event, t: float) -> None:
@@ -102,12 +105,16 @@ class StateFold:
         """
         now = self._now
         if isinstance(event, StudyOpened):
-            self._begun, now.working_t = -1, 0.0
-            now.worked_s = sum(t.work_s for t in self._trials.values())
-        elif isinstance(event, ProposalStarted) and event.number != self._begun:
-            self._begun, self._worked_before_s = event.number, now.worked_s
-        current = self._trials.get(self._begun)
-        working = current is not None and not current.done and current.state != AWAITING
+            self._begun, now.working_t, self._until_t = {}, 0.0, 0.0
+            now.worked_s = 0.0
+            for trial in sorted(self._trials.values(), key=lambda trial: trial.ended_t):
+                self._count_ended(trial)
+        elif isinstance(event, ProposalStarted) and event.number not in self._begun:
+            self._begun[event.number] = now.worked_s + (t - now.working_t if now.working_t else 0)
+            if len(self._begun) > 1:
+                self._overlapped.update(self._begun)
+        under_way = [self._trials[n] for n in self._begun if n in self._trials]
+        working = any(not trial.done and trial.state != AWAITING for trial in under_way)
         if working and not now.working_t:
             now.working_t = t
         elif now.working_t and not working:
@@ -115,28 +122,42 @@ class StateFold:
             now.working_t = 0.0
         if isinstance(event, TrialFinished):
             trial = self._trials[event.number]
-            if event.number == self._begun:
-                work_s, self._begun = now.worked_s - self._worked_before_s, -1
-            else:
-                work_s = trial.seconds + trial.proposal_s
-                now.worked_s += work_s - trial.work_s
+            before_s, alone = self._begun.pop(event.number, None), True
+            if event.number in self._overlapped:
+                self._overlapped.remove(event.number)
+                alone = False
+            if before_s is not None and alone:
+                self._trials[event.number] = replace(trial, work_s=now.worked_s - before_s)
+                return
+            work_s = trial.seconds + trial.proposal_s
             self._trials[event.number] = replace(trial, work_s=work_s)
+            if before_s is None:
+                now.worked_s -= trial.work_s
+                self._count_ended(self._trials[event.number])
+
+    def _count_ended(self, trial: TrialState) -> None:
+        """Count the work of a trial that was read from the storage; what ran side by side once."""
+        work_s = trial.work_s
+        if self._now.opened is not None and self._now.opened.jobs > 1:
+            work_s = min(work_s, max(0.0, trial.ended_t - self._until_t))
+            self._until_t = max(self._until_t, trial.ended_t)
+        self._now.worked_s += work_s
 
     def restart(self) -> None:
         """Another process was started for a study that had not ended; no event of it came yet."""
         if self._now.finished is None:
             self._state = None
-            self._drop_unfinished()
+            self._drop(self._unfinished())
             self._now.shape += 1
-            self._begun, self._now.working_t = -1, 0.0
+            self._begun, self._now.working_t = {}, 0.0
             fresh = {"paused": False, "undo": "", "rerun": None, "confirming": None}
             vars(self._now).update(doing="waiting", **fresh)
 
     def _apply_to_trial(self, event: Event, t: float) -> None:
         """Add what an event says about one trial."""
         if isinstance(event, ProposalStarted):
-            if self._now.running != event.number:  # that one was given up
-                self._drop_unfinished()
+            given_up = [t for t in self._unfinished() if t.state != "training"]
+            self._drop(t for t in given_up if t.number != event.number)
             self._put(TrialState(event.number, event.proposer, started_t=t))
         elif isinstance(event, ProposalMade):
             self._put(_proposed(self._get(event.number, t), event))
@@ -165,16 +186,28 @@ class StateFold:
 
     def _put(self, trial: TrialState) -> None:
         self._trials[trial.number] = trial
-        if not trial.done:
-            self._now.running = trial.number
-        elif self._now.running == trial.number:
-            self._now.running = None
+        if trial.done:
+            self._under_way.discard(trial.number)
+        else:
+            self._under_way.add(trial.number)
+        self._look()
 
-    def _drop_unfinished(self) -> None:
-        """A trial that ran when its process ended is asked for again."""
-        if self._now.running is not None:
-            del self._trials[self._now.running]
-            self._now.running = None
+    def _look(self) -> None:
+        """Say which trials are under way."""
+        self._now.running = max(self._under_way, default=None)
+        self._now.under_way = len(self._under_way)
+
+    def _unfinished(self) -> list[TrialState]:
+        return [self._trials[number] for number in self._under_way]
+
+    def _drop(self, trials: Iterable[TrialState]) -> None:
+        """These are asked for again: their process ended, or their proposal was given up."""
+        for trial in list(trials):
+            del self._trials[trial.number]
+            self._under_way.remove(trial.number)
+            self._begun.pop(trial.number, None)
+            self._overlapped.discard(trial.number)
+        self._look()
 
 
 def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:

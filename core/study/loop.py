@@ -34,11 +34,12 @@ from hyperllama.core.study.findings.ending import (
     summary,
 )
 from hyperllama.core.study.history import stored_events, stored_settings
+from hyperllama.core.study.knowledge import Knowledge
 from hyperllama.core.study.other_folds import OtherFolds
 from hyperllama.core.study.parts import StudyParts
+from hyperllama.core.study.pool import TrialEnd, TrialPool
 from hyperllama.core.study.proposals import (
     default_proposal,
-    observed,
     proposal_made,
     proposal_of,
     trial_finished,
@@ -61,6 +62,7 @@ class Study:
     def __init__(self, parts: StudyParts) -> None:
         self._parts = parts
         self._store, self._runner, self._sleep = parts.store, parts.runner, parts.sleep
+        self._pool = TrialPool(parts.runners, parts.opened.seed, self._fold_finished)
         self._record = EventRecord(parts.store, parts.events, parts.space)
         self._work = WorkClock(parts.clock)
         self._proposing = Proposing(self._record, parts.make_proposer, parts.clock, parts.log)
@@ -74,6 +76,10 @@ class Study:
         )  # fmt: skip
         self._approval = Approval(self._record, self._proposing, self._steering, parts.proposals)
         self._findings = Findings(self._record)
+        self._steering.polled = self._while_asking
+        self._knowledge = Knowledge(
+            self._record, self._proposing, 0 if parts.as_finished else self._pool.size - 1
+        )
         self._other_folds = OtherFolds(
             self._record, parts.runner, self._steering, self._changes, self._rest
         )
@@ -114,7 +120,8 @@ class Study:
         self._record.begin(opened, stored_events(trials, attrs, opened, beliefs))
         for trial in self._record.state.trials:
             self._work.add(trial.seconds + trial.proposal_s)
-            self._proposing.tell(observed(trial))
+            self._knowledge.begun(trial.number)
+        self._knowledge.tell()
         self._unfinished = [t for t in trials if t.state == "RUNNING" and t.ours]
         for note in parts.notes:
             self._record.emit(note)
@@ -129,12 +136,13 @@ class Study:
     def _loop(self) -> tuple[str, str]:
         while True:
             self._rest()
-            if self._other_folds.asked and not self._steering.ended:
+            training = bool(self._pool.running)
+            if self._other_folds.asked and not training and not self._steering.ended:
                 self._write_summary("running")
                 self._other_folds.carry_out()
                 continue
             end = self._end()
-            if end is not None:
+            if end is not None and not training:
                 if not self._steering.ended and self._converse():
                     continue  # what was asked is answered first
                 if end[0] in FINISHED and self._other_folds.unconfirmed:
@@ -145,10 +153,14 @@ class Study:
             self._work.start()
             try:
                 self._write_summary("running")
-                chosen = self._next()
-                if chosen is not None:
-                    self._evaluate(*chosen)
-                    self._steering.step_done()
+                if end is None and self._may_begin():
+                    self._knowledge.tell()
+                    chosen = self._next()
+                    if chosen is not None:
+                        self._knowledge.begun(chosen[0])
+                        self._pool.start(*chosen)
+                if self._pool.running and not self._may_begin():
+                    self._ended(self._pool.collect(self._should_stop))
             except Exhausted as error:
                 self._ran_out = self._record.space, error.message
             finally:
@@ -165,7 +177,16 @@ class Study:
         """A tenth of a second in which the study waits for a person."""
         self._sleep(POLL_S)
         self._steering.listen()
+        self._take_ended()
         self._converse()
+
+    def _take_ended(self) -> None:
+        for trial in self._pool.ended():
+            self._ended(trial)
+
+    def _while_asking(self) -> None:
+        if self._proposing.asking:
+            self._take_ended()
 
     def _wait(self, done: Callable[[], bool]) -> None:
         """Nap until it is done; no budget is used."""
@@ -204,6 +225,20 @@ class Study:
             last = state.trials[-1]
             return "error", f"all {state.done_count} trials failed; the last: {last.reason}"
         return None
+
+    def _may_begin(self) -> bool:
+        """Whether another trial may be begun beside those under way."""
+        if not self._pool.running:
+            return True
+        limit, under_way = self._record.opened.budget_trials, len(self._pool.running)
+        return not (
+            self._pool.full
+            or self._end() is not None
+            or (limit is not None and self._record.state.done_count + under_way >= limit)
+            or (self._record.state.paused and self._steering.steps <= under_way)
+            or self._other_folds.asked
+            or self._knowledge.waits_for(self._pool.running)
+        )
 
     def _next(self) -> tuple[int, Proposal] | None:
         """The next trial, stored as RUNNING, and its proposal. None: look again."""
@@ -265,28 +300,25 @@ class Study:
         self._record.emit(proposal_made(number, proposal, self._record.state))
         return number, proposal
 
-    def _evaluate(self, number: int, proposal: Proposal) -> None:
-        def on_fold(f: FoldResult) -> None:
-            self._record.emit(
-                FoldFinished(number, f.fold, f.folds, f.score, f.train_score, f.fit_s)
-            )
-
-        result = self._runner.evaluate(
-            proposal.config,
-            seed=self._record.opened.seed,
-            on_fold=on_fold,
-            should_stop=self._should_stop,
+    def _fold_finished(self, number: int, f: FoldResult) -> None:
+        self._record.emit(
+            FoldFinished(number, f.fold, f.folds, f.score, f.train_score, f.fit_s)
         )
+
+    def _ended(self, end: TrialEnd) -> None:
+        """Store how a trial ended, and tell others."""
+        number, proposal, result = end.trial.number, end.trial.proposal, end.result
         if result.state == "cancelled":
             self._store.put_back(number)
+            self._knowledge.forget(number)
             return
         event = trial_finished(number, proposal, result, self._record.state)
         self._record.emit(event)
         self._failed_here += event.value is None
-        trial = self._record.state.trial(number)
-        assert trial is not None
-        self._proposing.tell(observed(trial))
+        if not self._proposing.asking:
+            self._knowledge.tell()
         self._findings.tell()
+        self._steering.step_done()
 
     def _finish(self, why: str, message: str) -> StudyFinished:
         done = why in FINISHED

@@ -274,7 +274,7 @@ class _Opening:
         self._problem.begin_with_earlier(self._store)
         parts = StudyParts(
             self._store,
-            self._problem.runner,
+            self._problem.runners,
             self._make_proposer,
             self._problem.problem.space,
             self._problem.opened(self._name, self._options),
@@ -286,6 +286,7 @@ class _Opening:
             use_model=self._use_model,
             program=self._problem.program,
             log=self._log,
+            as_finished=self._options.order == "as-finished",
             interrupted=self._interrupted,
         )
         try:
@@ -307,7 +308,9 @@ class _Opening:
     def _open_problem(self) -> OpenProblem:
         from hyperllama.core.study.problem import OpenProblem
 
-        self._problem = problem = OpenProblem(self._folder, self._options.threads or 0)
+        self._problem = problem = OpenProblem(
+            self._folder, self._options.threads or 0, self._options.jobs or 1
+        )
         try:
             problem.load(self._interrupted)
         except ChildDied:

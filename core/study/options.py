@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hyperllama.core.task import Task
     from hyperllama.models.engine import EngineSettings
 
+_MOST_JOBS = 4
+_LARGE_BYTES = 20_000_000
 _UNLIMITED_TRIALS = 100_000  # what a task file's budget in minutes alone means
 
 
@@ -32,6 +34,8 @@ class Options:
         storage: an Optuna storage URL.
         threads: for training and for llama.cpp, which take turns; 0 leaves it to both.
         gpu_layers: "auto", "none", "all", or a number.
+        jobs: trials that run side by side.
+        order: "fixed" or "as-finished": what a proposal knows of those, see `Limits.order`.
         context_length: tokens; 0 takes the model's own, capped.
         confirm: whether the gain is confirmed on fresh folds at the end.
         prompt: how a chat model is asked, see `core.task.prompt_options`; over what the task says.
@@ -48,6 +52,8 @@ class Options:
     storage: str | None = None
     threads: Annotated[int, Field(ge=0)] | None = None
     gpu_layers: Annotated[str, Field(pattern=r"^(auto|none|all|\d+)$")] | None = None
+    jobs: Annotated[int, Field(ge=1, le=256)] | None = None
+    order: Annotated[str, Field(pattern=r"^(fixed|as-finished)$")] | None = None
     context_length: Annotated[int, Field(ge=0)] | None = None
     temperature: Annotated[float, Field(ge=0, le=10)] | None = None
     confirm: bool | None = None
@@ -136,6 +142,8 @@ def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
         proposer=proposer,
         model=lasting_model(options.model or "embedded"),
         seed=task.seed if options.seed is None else options.seed,
+        jobs=options.jobs or task.limits.jobs or default_jobs(task),
+        order=options.order or task.limits.order,
         confirm=task.limits.confirm if options.confirm is None else options.confirm,
         prompt={**task.prompt, **(options.prompt or {})},
     )
@@ -243,6 +251,23 @@ def _usable(model: str) -> bool:
     return check_model(resolve_model(model)).is_embedded_dialect
 
 
+def default_jobs(task: Task) -> int:
+    """Trials that run side by side where nothing was said.
+
+    At most `_MOST_JOBS`: with few trials, each should know of those before it. A large table has
+    one trial at a time; estimators that train in parallel have two processors each.
+    """
+    from hyperllama.core.estimators import family
+    from hyperllama.models.process.processors import default_threads
+
+    try:
+        size = task.data.path.stat().st_size
+    except OSError:
+        return 1  # what is wrong with it is said when it is read
+    each = 2 if any(family(name).trains_in_parallel for name in task.estimators) else 1
+    return 1 if size > _LARGE_BYTES else max(1, min(_MOST_JOBS, default_threads() // each))
+
+
 def without_storage(options: Options) -> dict[str, Any]:
     """What is kept; the storage's address may hold a password."""
     return {k: v for k, v in asdict(options).items() if k != "storage"}
@@ -251,11 +276,15 @@ def without_storage(options: Options) -> dict[str, Any]:
 def engine_settings(options: Options) -> EngineSettings:
     """The options as llama.cpp's process wants them."""
     from hyperllama.models.engine import EngineSettings
+    from hyperllama.models.process.processors import usable_processors
 
+    threads, jobs = options.threads or 0, options.jobs or 1
+    if jobs > 1 and not threads:  # trials train while the model is asked
+        threads = max(1, usable_processors() - jobs)
     return EngineSettings(
         context_length=options.context_length or 0,
         gpu_layers=gpu_layers(options.gpu_layers or "auto"),
-        threads=options.threads or 0,
+        threads=threads,
         seed=int(options.seed or 0),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,7 +44,8 @@ class StudyParts:
 
     Attributes:
         store: the study in its storage.
-        runner: trains and scores; not closed by the study.
+        runners: train and score, one for each trial that runs side by side; not closed by the
+            study.
         make_proposer: opens a proposer by name; may raise HyperLlamaError.
         space: what may be varied.
         opened: the facts that others are told first; holds proposer, seed and budget.
@@ -55,13 +56,15 @@ class StudyParts:
             and returns it as it is kept; may raise HyperLlamaError.
         program: the program of a configuration of pipelines; empty in other studies.
         log: keeps the traceback of an internal error that was survived.
+        as_finished: with several runners, whether a proposal knows every trial that has ended; else
+            all but those begun last, so that the same seed gives the same study.
         interrupted: polled ten times a second; True ends the study within two seconds, and what
             is being evaluated is put back.
         clock, sleep: seconds; tests bring their own.
     """
 
     store: Store
-    runner: Runner
+    runners: Sequence[Runner]
     make_proposer: Callable[[str], Proposer]
     space: SearchSpace
     opened: StudyOpened
@@ -73,6 +76,12 @@ class StudyParts:
     use_model: Callable[[str], str] = lambda name: name
     program: Callable[[Config], str] = lambda config: ""
     log: Callable[[str], None] = lambda text: None
+    as_finished: bool = False
     interrupted: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def runner(self) -> Runner:
+        """The one for what is scored alone."""
+        return self.runners[0]

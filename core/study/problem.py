@@ -19,6 +19,9 @@ from hyperllama.core.study.options import Options, engine_settings
 from hyperllama.core.task import Problem
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Proposer, ProposerSetting
+from hyperllama.models.process.processors import default_threads
+
+_TABLE = "table.shared"  # the rows, while several trial runners use them
 
 
 class OpenProblem:
@@ -28,10 +31,17 @@ class OpenProblem:
     _seed = 0
     _earlier: tuple[EarlierStudy, ...] = ()
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, jobs: int = 1) -> None:
         self._folder = folder
-        log = folder / "trials.log"
-        self.runner = TrialRunner(folder / TASK, log=log, threads=threads)
+        self._table = folder / _TABLE
+        each = threads or (max(1, default_threads() // jobs) if jobs > 1 else 0)
+        more: dict[str, Any] = {
+            "log": folder / "trials.log", "threads": each, "memory_share": 1 / jobs,
+        }
+        self.runner = TrialRunner(folder / TASK, **more)
+        others = (TrialRunner(folder / TASK, **more, shared=self._table) for _ in range(1, jobs))
+        self.runners = (self.runner, *others)
+        """One for each trial that runs side by side; the first holds the table of all."""
 
     def load(self, interrupted: Callable[[], bool]) -> None:
         """Start the trial runner and let it read the table.
@@ -40,10 +50,15 @@ class OpenProblem:
             HyperLlamaError: the table cannot be used, or the runner died.
         """
         self.problem = self.runner.open(interrupted)
+        if len(self.runners) > 1:
+            self._table.unlink(missing_ok=True)  # of a study that was killed
+            self.runner.share_table(self._table)
 
     def close(self) -> None:
-        """End the trial runner."""
-        self.runner.close()
+        """End the trial runners."""
+        for runner in self.runners:
+            runner.close()
+        self._table.unlink(missing_ok=True)
 
     def opened(self, study: str, options: Options) -> StudyOpened:
         """The facts that others are told first."""
@@ -70,6 +85,7 @@ class OpenProblem:
             pid=os.getpid(),
             confirm=options.confirm is not False,
             chance=self.runner.chance,
+            jobs=len(self.runners),
         )
 
     def begin_with_earlier(self, store: Store) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from hyperllama.core.errors import HyperLlamaError, SpaceError
 from hyperllama.core.events import Noted, ProposalStarted, ProposalText
 from hyperllama.core.space import Config
-from hyperllama.core.study.proposals import observed_trials
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import (
     AnswersQuestions,
@@ -87,13 +86,13 @@ class Proposing:
                 proposer.tell(trial)
 
     def open(self, name: str) -> Proposer:
-        """A proposer that was told every finished trial.
+        """A proposer that was told every trial that the others were.
 
         Raises:
             HyperLlamaError: it cannot be opened.
         """
         proposer = self._make_proposer(name)
-        for trial in observed_trials(self._record.state):
+        for trial in self._tried.trials:
             proposer.tell(trial)
         return proposer
 

@@ -123,7 +123,8 @@ class StudyState:
             "rerunning", "confirming" or "between" (a trial just ended).
         paused: no further trial begins; the one under way ends first.
         reading: how far the model is with its prompt; None unless it reads one.
-        trials: by rising number; `running` is the number of the one that is not done.
+        trials: by rising number; `under_way` of them are not done, and `running` is the number of
+            the last of these.
         noted: how many notes there were so far; `notes` has the latest of them.
         started_t, last_t: seconds since the epoch of the newest opening and of the newest event.
         worked_s: seconds of proposing and training so far, over all openings.
@@ -144,6 +145,7 @@ class StudyState:
     pause_reason: str = ""
     trials: tuple[TrialState, ...] = ()
     running: int | None = None
+    under_way: int = 0
     incumbent: int | None = None
     model: ModelLoaded | None = None
     loading: float = 0.0
@@ -298,7 +300,7 @@ class StudyState:
     @property
     def done_count(self) -> int:
         """Finished trials, failures included."""
-        return len(self.trials) - (self.running is not None)
+        return len(self.trials) - self.under_way
 
     @property
     def live(self) -> bool:

@@ -85,6 +85,11 @@ class Limits(TomlTable):
     trial_seconds: float = Field(default=300.0, gt=0)
     trial_memory_mb: float | None = Field(default=None, ge=64)
     threads: int | None = Field(default=None, ge=1, le=1024)
+    jobs: int | None = Field(default=None, ge=1, le=256)
+    """Trials that run side by side."""
+    order: Literal["fixed", "as-finished"] = "fixed"
+    """With several jobs, what a proposal knows: "fixed": all trials but the `jobs - 1` begun last,
+    so that the same seed gives the same study; "as-finished": whatever has ended."""
     confirm: bool = True
     """At the end the default and the best trials are scored on fresh folds; false: they are not."""
 

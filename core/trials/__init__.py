@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.trials.protocol import (
+    RUNNING,
     Answer,
     AnswersQuestions,
     AskContext,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hyperllama.core.trials.setting import ProposerSetting
 
 __all__ = [
+    "RUNNING",
     "Answer",
     "AnswersQuestions",
     "AskContext",

@@ -55,6 +55,11 @@ class TrialHistory:
                     result.append((config, trial.value))
         return result
 
+    def running(self, space: SearchSpace) -> list[Config]:
+        """Configurations of `space` that are trained just now."""
+        configs = (project(space, t.config) for t in self._told.values() if t.running)
+        return [config for config in configs if config is not None]
+
     def taken(self, space: SearchSpace) -> set[object]:
         """Keys (`space.key`) of every configuration tried, failed ones included."""
         if self._keys is None or self._space != space:

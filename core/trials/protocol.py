@@ -14,6 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.space import Config, SearchSpace
 
+RUNNING = "running"
+"""The reason why a trial that has not ended has no value."""
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -42,6 +45,11 @@ class Observed:
     seconds: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
     reasoning: str = ""
+
+    @property
+    def running(self) -> bool:
+        """It was begun, and its score is not known yet."""
+        return self.value is None and self.reason == RUNNING
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,11 @@ class Proposer(Protocol):
         """
 
     def tell(self, trial: Observed) -> None:
-        """Take in a finished trial, also failed ones and those of other proposers."""
+        """Take in a finished trial, also failed ones and those of other proposers.
+
+        Where trials run side by side, each is told first as `running`, and once more when it has
+        ended; that replaces the first.
+        """
 
     def close(self) -> None:
         """Release processes and files. Idempotent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sqlite3
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,8 @@ class Drawn:
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         self.contexts.append(context)
-        salt = sum(t.number + int(1e6 * (t.value or 0.0)) for t in self.told)
+        told = {t.number: t for t in self.told}.values()
+        salt = sum(t.number + int(1e6 * (t.value or 0.0)) for t in told)
         rng = np.random.default_rng([self.seed, context.number, abs(salt), context.attempt])
         context.on_text("Smaller steps. ")
         record = {"prompt": "P", "reply": "R", "seconds": 0.25, "tokens": {"prompt": 10}}
@@ -139,6 +140,8 @@ class Bench:
     proposer: str = "drawn"
     space: SearchSpace = SPACE
     runner: FakeRunner = field(default_factory=FakeRunner)
+    runners: Sequence[FakeRunner] = ()
+    as_finished: bool = False
     events: list[Event] = field(default_factory=list)
     summaries: list[Mapping[str, Any]] = field(default_factory=list)
     made: list[Proposer] = field(default_factory=list)
@@ -185,10 +188,11 @@ class Bench:
             folds=3,
             confirm=self.confirm,
             chance=self.chance,
+            jobs=max(1, len(self.runners)),
         )
         parts = StudyParts(
             self.store,
-            self.runner,
+            self.runners or (self.runner,),
             self._make,
             self.space,
             opened,
@@ -197,6 +201,7 @@ class Bench:
             ProposalLog(self.folder / "proposals.jsonl"),
             save=self.summaries.append,
             use_model=self.use_model,
+            as_finished=self.as_finished,
             interrupted=lambda: self.interrupted,
             clock=self._clock,
             sleep=self._sleep,

@@ -40,7 +40,7 @@ class LaunchRunner(FakeRunner):
     rows, test_rows, folds, summary = 100, 25, 3, ("100 rows",)
     fingerprint, chance = "one table", ()
 
-    def __init__(self, task_file: Path, *, log: Path, threads: int = 0) -> None:
+    def __init__(self, task_file: Path, *, threads: int = 0, **more: Any) -> None:
         super().__init__()
         self.task = load_task(task_file)
         self.threads = threads

@@ -27,6 +27,15 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where and how")
     add_storage(group)
     group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
+    group.add_argument(
+        "--jobs", type=positive, metavar="N",
+        help="trials that run side by side (default: by processors, table and estimator)",
+    )
+    group.add_argument(
+        "--order", choices=("fixed", "as-finished"),
+        help="with several jobs, what a proposal knows: fixed (default): the same seed gives the "
+        "same study; as-finished: every trial that has ended",
+    )
     group.add_argument("--json", action="store_true", help="print the events as JSON lines only")
     group.add_argument(
         "--baselines",
@@ -92,6 +101,8 @@ def options_from(arguments: argparse.Namespace) -> Options:
         seed=arguments.seed,
         storage=arguments.storage,
         threads=arguments.threads,
+        jobs=arguments.jobs,
+        order=arguments.order,
         gpu_layers=arguments.gpu_layers,
         context_length=arguments.context,
         temperature=arguments.temperature,

@@ -159,6 +159,8 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
         ("--budget", arguments.budget),
         ("--minutes", arguments.minutes),
         ("--threads", arguments.threads),
+        ("--jobs", arguments.jobs),
+        ("--order", arguments.order),
         ("--seed", arguments.seed),
         ("--programs", getattr(arguments, "programs", None)),
     )

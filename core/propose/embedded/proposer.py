@@ -93,7 +93,8 @@ class EmbeddedProposer:
         shown = [
             (t.config, -(t.value or 0.0) if succeeded(t) else None)
             for t in (() if blind else self._history.trials)
-            if space.contains(t.config) and chosen in ("", t.config.get(CHOICE))
+            if not t.running
+            and space.contains(t.config) and chosen in ("", t.config.get(CHOICE))
         ]
         estimator = chosen or next(iter(self._setting.estimators), "")
         seed = seed_for(self._setting.seed, number, attempt)
@@ -165,14 +166,16 @@ class EmbeddedProposer:
             return ""
         names = [str(c) for c in space[CHOICE].domain.choices]  # type: ignore[union-attr]
         values: dict[str, list[float]] = {n: [] for n in names}
-        failed = dict.fromkeys(names, 0)
+        failed, running = dict.fromkeys(names, 0), set()
         for t in self._history.trials:
             name = str(t.config.get(CHOICE))
             if name in values and succeeded(t):
                 values[name].append(t.value or 0.0)
+            elif t.running:
+                running.add(name)
             elif name in values:
                 failed[name] += 1
-        untried = [n for n in names if not values[n] and not failed[n]]
+        untried = [n for n in names if not values[n] and not failed[n] and n not in running]
         if untried:
             return min(untried, key=lambda n: (family(n).cost, names.index(n)))
         if not any(values.values()):
@@ -190,6 +193,6 @@ def _most_promising(
     def promise(name: str) -> float:
         best = max(values[name], default=everything[0] - spread)
         tried = len(values[name]) + failed[name]
-        return best + 0.5 * spread * math.sqrt(math.log(trials + 1) / tried)
+        return best + 0.5 * spread * math.sqrt(math.log(trials + 1) / max(tried, 1))
 
     return max(values, key=promise)

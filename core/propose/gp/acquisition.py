@@ -132,7 +132,9 @@ def _fitted(
     y = -compress_tail(-np.array([v for _, v in scored]))
     categorical = np.array([isinstance(p.domain, Categorical) for p in space.free])
     trend: Trend | None = earlier.trend(space, x, y) if earlier is not None else None
-    return GaussianProcess.fit(x, y, categorical, trend), y
+    gp = GaussianProcess.fit(x, y, categorical, trend)
+    running = history.running(space)
+    return gp.believing(np.array([space.to_unit(c) for c in running])) if running else gp, y
 
 
 def _kept(scored: list[tuple[Config, float]]) -> list[tuple[Config, float]]:

@@ -104,6 +104,17 @@ class GaussianProcess:
         """Posterior mean alone, shape (m,): cheaper."""
         return self._from_targets(self._kernel(candidates) @ self.weights, candidates)
 
+    def believing(self, at: Floats) -> GaussianProcess:
+        """As if its posterior mean had been observed `at`, shape (k, d): the place of trials that
+        still run (kriging believer, Ginsbourger et al. 2010)."""
+        x = np.concatenate([self.x, at])
+        z = self.chol @ (self.chol.T @ self.weights)
+        z = np.concatenate([z, self._kernel(at) @ self.weights])
+        distances = _squared_differences(x, x, self.categorical)
+        k = _matern(np.tensordot(1.0 / self.length**2, distances, 1))
+        chol = cholesky(k + (self.noise + 1e-8) * np.eye(len(x)), lower=True)
+        return replace(self, x=x, chol=chol, weights=cho_solve((chol, True), z))
+
     def _from_targets(self, standardised: Floats, candidates: Floats) -> Floats:
         """Standardised posterior means in units of the targets, the trend added."""
         mean: Floats = self.mean + self.std * standardised

@@ -66,6 +66,8 @@ class RequestHandler:
         self._stopping = False
         self._steps = 0
         self._polled_s = -math.inf
+        self.polled: Callable[[], None] = lambda: None
+        """Called whenever requests were read while a proposer thinks or a trial trains."""
         self._postponed: list[requests.Request] = []
 
     @property
@@ -87,6 +89,11 @@ class RequestHandler:
         )
 
     @property
+    def steps(self) -> int:
+        """Trials that are to run although the study is paused."""
+        return self._steps
+
+    @property
     def time_is_up(self) -> bool:
         """The time limit of the study is reached."""
         limit_s = self._record.opened.budget_s
@@ -106,6 +113,7 @@ class RequestHandler:
         if now - self._polled_s >= POLL_S:
             self._polled_s = now
             self.listen()
+            self.polled()
         return self.cancelled
 
     def write(self, text: str, **settings: Any) -> None:

@@ -1,0 +1,60 @@
+"""Which trials the proposers know of, while several run side by side."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable
+
+from hyperllama.core.study.proposals import observed
+from hyperllama.core.study.proposing import Proposing
+from hyperllama.core.study.record import EventRecord
+from hyperllama.core.trials import RUNNING, Observed
+
+
+class Knowledge:
+    """Tells the proposers of trials: as running once they have begun, with their score later.
+
+    Args:
+        held_back: how many of the trials begun last stay running to them, even when these have
+            ended. With one less than there are runners, what a proposal knows does not depend on
+            which trial is quicker.
+    """
+
+    def __init__(self, record: EventRecord, proposing: Proposing, held_back: int) -> None:
+        self._record, self._proposing, self._held_back = record, proposing, held_back
+        self._begun: list[int] = []
+        self._running: set[int] = set()  # told, without a score
+
+    def begun(self, number: int) -> None:
+        """A trial was begun, in this session or before."""
+        bisect.insort(self._begun, number)
+
+    def forget(self, number: int) -> None:
+        """A trial was put back."""
+        self._begun.remove(number)
+
+    def waits_for(self, running: Iterable[int]) -> bool:
+        """Whether the next proposal has to know a trial that is still running."""
+        return bool(self._held_back) and not set(self._known()).isdisjoint(running)
+
+    def tell(self) -> None:
+        """Tell what the next proposal is to know."""
+        state, told = self._record.state, set[int]()
+        for number in self._known():
+            trial = state.trial(number)
+            if trial is not None and trial.done:
+                self._proposing.tell(observed(trial))
+                told.add(number)
+        self._begun = [n for n in self._begun if n not in told]
+        self._running -= told
+        for number in self._begun:
+            trial = state.trial(number)
+            if number not in self._running and trial is not None and trial.config:
+                self._running.add(number)
+                self._proposing.tell(
+                    Observed(number, dict(trial.config), None, RUNNING, trial.proposer)
+                )
+
+    def _known(self) -> list[int]:
+        """The trials whose score the next proposal knows, as far as it is not told yet."""
+        return self._begun[: max(0, len(self._begun) - self._held_back)]

@@ -1,0 +1,124 @@
+"""Trials that are trained side by side, each in a trial runner of its own."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.study.parts import Runner
+from hyperllama.core.study.steering.requests import POLL_S
+from hyperllama.core.trials import Proposal
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """A trial to train: its number, and what was proposed for it."""
+
+    number: int
+    proposal: Proposal
+
+
+@dataclass(frozen=True)
+class TrialEnd:
+    """How the training of a trial ended."""
+
+    trial: TrialTask
+    result: Result
+
+
+Report = tuple[int, FoldResult] | TrialEnd | BaseException
+
+
+class TrialPool:
+    """Trains as many trials at a time as there are runners.
+
+    With one runner a trial is trained by the thread that collects it; with several, each by a
+    thread of its own, and their reports wait until they are collected.
+
+    Args:
+        seed: of the estimators.
+        on_fold: called with a trial's number as its folds finish, by the collecting thread.
+    """
+
+    def __init__(
+        self, runners: Sequence[Runner], seed: int, on_fold: Callable[[int, FoldResult], None]
+    ) -> None:
+        self._idle = list(runners)
+        self.size = len(runners)
+        self._seed, self._on_fold = seed, on_fold
+        self._running: dict[int, TrialTask] = {}
+        self._reports: queue.Queue[Report] = queue.Queue()
+        self._stop = threading.Event()
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        """Numbers of the trials under way."""
+        return tuple(self._running)
+
+    @property
+    def full(self) -> bool:
+        """No runner is idle."""
+        return len(self._running) >= self.size
+
+    def start(self, number: int, proposal: Proposal) -> None:
+        """Begin to train; only while the pool is not `full`."""
+        task = TrialTask(number, proposal)
+        self._running[number] = task
+        if self.size > 1:
+            self._stop.clear()
+            runner = self._idle.pop()
+            threading.Thread(target=self._train, args=(task, runner), daemon=True).start()
+
+    def collect(self, should_stop: Callable[[], bool]) -> TrialEnd:
+        """Wait until one of the running trials has ended.
+
+        Args:
+            should_stop: polled ten times a second; once it is true, all of them are cancelled.
+
+        Raises:
+            HyperLlamaError: a runner had to be restarted, and cannot.
+        """
+        if self.size == 1:
+            ((number, task),) = self._running.items()
+            result = self._idle[0].evaluate(
+                task.proposal.config, seed=self._seed,
+                on_fold=lambda fold: self._on_fold(number, fold), should_stop=should_stop,
+            )  # fmt: skip
+            del self._running[number]
+            return TrialEnd(task, result)
+        while True:
+            for end in self.ended(wait_s=POLL_S):
+                return end
+            if should_stop():
+                self._stop.set()
+
+    def ended(self, wait_s: float = 0.0) -> Iterator[TrialEnd]:
+        """The trials that have ended by now; waits for the first report at most `wait_s`."""
+        while True:
+            try:
+                report = self._reports.get(timeout=wait_s) if wait_s else self._reports.get_nowait()
+            except queue.Empty:
+                return
+            wait_s = 0.0
+            if isinstance(report, BaseException):
+                raise report
+            if isinstance(report, TrialEnd):
+                del self._running[report.trial.number]
+                yield report
+            else:
+                self._on_fold(*report)
+
+    def _train(self, task: TrialTask, runner: Runner) -> None:
+        try:
+            result = runner.evaluate(
+                task.proposal.config, seed=self._seed,
+                on_fold=lambda fold: self._reports.put((task.number, fold)),
+                should_stop=self._stop.is_set,
+            )  # fmt: skip
+            self._idle.append(runner)
+            self._reports.put(TrialEnd(task, result))
+        except BaseException as error:
+            self._reports.put(error)

@@ -1,0 +1,181 @@
+"""Trials side by side: what each proposal knows, what is cancelled, how work is counted."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hyperllama.core.evaluate.results import Result
+from hyperllama.core.events import ProposalStarted, StudyOpened, TrialFinished
+from hyperllama.core.events.requests import Pause, Step, StopNow
+from hyperllama.core.propose.gp.acquisition import suggest
+from hyperllama.core.propose.gp.surrogate import GaussianProcess
+from hyperllama.core.space import Config
+from hyperllama.core.storage.request_log import send
+from hyperllama.core.study import StateFold
+from hyperllama.core.trials import RUNNING, AskContext, Observed
+from tests.core.fakes import Bench, FakeRunner
+from tests.core.test_acquisition import LINE, peak, spaced, told
+from tests.core.test_proposers import MAKERS, SMALL
+
+
+class Crowd:
+    """Runners that finish in an order of their own; counts how many train at a time."""
+
+    def __init__(self, size: int, order: int) -> None:
+        self.rng, self.lock = random.Random(order), threading.Lock()
+        self.now = self.most = 0
+        self.stop = threading.Event()
+        self.runners = [self._runner(size) for _ in range(size)]
+
+    def _runner(self, size: int) -> FakeRunner:
+        runner = FakeRunner()
+        evaluate = runner.evaluate
+
+        def slow(config: Config, **more: Any) -> Result:
+            with self.lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+                late_s = time.monotonic() + 0.2 + self.rng.random() / 50
+            while time.monotonic() < late_s and (self.now < size or self.rng.random() < 0.9):
+                time.sleep(0.001)
+            while self.stop.is_set() and not more["should_stop"]():
+                time.sleep(0.001)
+            result = evaluate(config, **more)
+            with self.lock:
+                self.now -= 1
+            return result
+
+        runner.evaluate = slow  # type: ignore[method-assign]
+        return runner
+
+
+def ran(folder: Path, order: int, proposer: str = "drawn", **more: Any) -> tuple[list[Any], Crowd]:
+    crowd = Crowd(3, order)
+    bench = Bench(folder, proposer=proposer, runners=crowd.runners, budget=7, **more)
+    bench.study().run()
+    return bench.trials(), crowd
+
+
+@pytest.mark.parametrize("proposer", ["drawn", "gp"])
+def test_the_same_seed_gives_the_same_study_whatever_is_quicker(
+    tmp_path: Path, proposer: str
+) -> None:
+    first, crowd = ran(tmp_path / "a", 1, proposer)
+    second, _ = ran(tmp_path / "b", 2, proposer)
+    assert first == second and crowd.most == 3
+    assert len({str(sorted(config.items())) for _, _, config, _, _ in first}) == 7
+    assert first[0][4] == "default"
+
+
+def test_as_finished_every_trial_that_ended_is_known(tmp_path: Path) -> None:
+    trials, crowd = ran(tmp_path / "a", 1, as_finished=True)
+    assert len(trials) == 7 and crowd.most == 3
+    assert len({str(sorted(config.items())) for _, _, config, _, _ in trials}) == 7
+
+
+def test_what_was_cancelled_is_run_again_and_the_study_goes_on_the_same(tmp_path: Path) -> None:
+    whole, _ = ran(tmp_path / "a", 1)
+    crowd = Crowd(3, 5)
+    bench = Bench(tmp_path / "b", runners=crowd.runners, budget=7)
+
+    def stop(count: int, config: Config) -> Result | None:
+        if crowd.now == 3 and not crowd.stop.is_set():
+            crowd.stop.set()  # the others wait until they are cancelled
+            send(bench.folder, StopNow())
+        return None
+
+    for runner in crowd.runners:
+        runner.before = stop
+    assert bench.study().run().why == "stopped"
+    assert sum(trial.state == "WAITING" for trial in bench.store.trials()) >= 1
+    crowd.stop.clear()
+    for runner in crowd.runners:
+        runner.before = lambda count, config: None
+    bench.reopen()
+    assert bench.study().run().why == "budget"
+    assert bench.trials() == whole
+
+
+def test_a_step_is_one_trial(tmp_path: Path) -> None:
+    crowd = Crowd(3, 1)
+    bench = Bench(tmp_path / "a", runners=crowd.runners, budget=9)
+    for runner in crowd.runners:
+        runner.before = lambda count, config: send(bench.folder, Pause())
+    counts: list[int] = []
+
+    def ask() -> None:
+        if crowd.now or bench.now_s < 30:
+            return
+        bench.now_s = 0.0
+        counts.append(sum(trial.state == "COMPLETE" for trial in bench.store.trials()))
+        send(bench.folder, Step() if len(counts) == 1 else StopNow())
+
+    bench.on_sleep = ask
+    assert bench.study().run().why == "stopped"
+    assert counts[1] == counts[0] + 1
+
+
+@pytest.mark.parametrize("name", ["random", "tpe", "gp", "cmaes", "llama", "hybrid"])
+def test_what_runs_is_not_proposed_again(name: str) -> None:
+    proposer = MAKERS[name]()
+    try:
+        tried = [SMALL.default()]
+        proposer.tell(Observed(0, tried[0], 0.5, proposer="default"))
+        for number in range(1, 5):
+            config = proposer.ask(SMALL, AskContext(number)).config
+            assert SMALL.key(config) not in {SMALL.key(c) for c in tried}
+            tried.append(config)
+            proposer.tell(Observed(number, config, None, RUNNING, name))
+    finally:
+        proposer.close()
+
+
+def test_the_gp_keeps_away_from_what_runs() -> None:
+    history = told(spaced(5), peak)
+    rng = np.random.default_rng(0)
+    first = suggest(LINE, history, rng).config
+    history.tell(Observed(9, first, None, RUNNING))
+    x, y = np.array([[0.1], [0.4], [0.8]]), np.array([peak(v) for v in (0.1, 0.4, 0.8)])
+    gp, at = GaussianProcess.fit(x, y), np.array([[0.6]])
+    believing = gp.believing(at)
+    assert believing.predict_mean(at)[0] == pytest.approx(gp.predict_mean(at)[0], abs=1e-3)
+    assert believing.predict(at)[1][0] < 0.3 * gp.predict(at)[1][0]
+    assert suggest(LINE, history, rng).config != first
+
+
+def test_work_that_overlaps_counts_once() -> None:
+    fold = StateFold()
+    fold.apply(StudyOpened("s", "", "", "", (), "", "", 0, 4, None, 9, 1, 3, jobs=2), 0.0)
+    fold.apply(ProposalStarted(0, "gp"), 10.0)
+    fold.apply(ProposalStarted(0, "gp"), 10.0)
+    fold.apply(_training(0), 10.0)
+    fold.apply(ProposalStarted(1, "gp"), 12.0)
+    fold.apply(_training(1), 12.0)
+    assert fold.state.under_way == 2 and fold.state.running == 1
+    fold.apply(_ended(0, 5.0), 15.0)
+    assert fold.state.under_way == 1 and fold.state.doing == "training"
+    fold.apply(_ended(1, 8.0), 20.0)
+    assert fold.state.worked_s == 10.0 and fold.state.done_count == 2
+    assert [t.work_s for t in fold.state.trials] == [5.0, 8.0]
+    opened = StudyOpened("s", "", "", "", (), "", "", 0, 4, None, 9, 1, 3, jobs=2)
+    fold.apply(opened, 30.0)
+    assert fold.state.worked_s == 10.0
+
+
+def _training(number: int) -> Any:
+    from hyperllama.core.events import ProposalMade
+
+    return ProposalMade(number, "gp", {"x": 1})
+
+
+def _ended(number: int, seconds: float) -> TrialFinished:
+    return TrialFinished(number, "complete", {"x": 1}, 0.5, (0.5,), 0.0, None, seconds, "gp")
+
+
