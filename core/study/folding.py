@@ -194,7 +194,10 @@ class StateFold:
 
     def _look(self) -> None:
         """Say which trials are under way."""
-        self._now.running = max(self._under_way, default=None)
+        asked_last = max(
+            self._unfinished(), key=lambda t: (t.state != "training", t.number), default=None
+        )
+        self._now.running = asked_last.number if asked_last is not None else None
         self._now.under_way = len(self._under_way)
 
     def _unfinished(self) -> list[TrialState]:

@@ -124,7 +124,7 @@ class StudyState:
         paused: no further trial begins; the one under way ends first.
         reading: how far the model is with its prompt; None unless it reads one.
         trials: by rising number; `under_way` of them are not done, and `running` is the number of
-            the last of these.
+            the one that is proposed, else of the last of these.
         noted: how many notes there were so far; `notes` has the latest of them.
         started_t, last_t: seconds since the epoch of the newest opening and of the newest event.
         worked_s: seconds of proposing and training so far, over all openings.
@@ -197,6 +197,11 @@ class StudyState:
     def current(self) -> TrialState | None:
         """The trial that is proposed or trained now, or None."""
         return self.trial(self.running)
+
+    @property
+    def unfinished(self) -> tuple[TrialState, ...]:
+        """The trials that are proposed or trained now."""
+        return tuple(t for t in self.trials if not t.done) if self.under_way else ()
 
     @property
     def awaiting(self) -> TrialState | None:
@@ -332,5 +337,6 @@ class StudyState:
             asked = (t for t in reversed(self.trials) if t.done and t.proposer not in _UNASKED)
             recent = list(islice(asked, _RECENT_TRIALS))
             if recent and left > 0:
-                limits.append(left * sum(t.work_s for t in recent) / len(recent))
+                each_s = sum(t.work_s for t in recent) / len(recent)
+                limits.append(left * each_s / self.opened.jobs)
         return min(limits) if limits else None

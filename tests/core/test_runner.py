@@ -222,3 +222,15 @@ def test_no_child_outlives_close(tmp_path: Path) -> None:
     runner.close()
     assert not psutil.pid_exists(pid) and runner.pid is None
     assert {p.name for p in tmp_path.iterdir()} <= {"t.csv", "task.toml", "log", "home"}
+
+
+def test_runners_share_one_table(runner: TrialRunner, tmp_path: Path) -> None:
+    shared = tmp_path / "table.shared"
+    expected = runner.evaluate(QUICK, seed=4)
+    runner.share_table(shared)
+    file = runner.task.file
+    assert file is not None
+    with TrialRunner(file, log=tmp_path / "log", threads=1, shared=shared) as second:
+        assert second.open() == runner.open()
+        shared.unlink()  # the mapped rows stay
+        assert second.evaluate(QUICK, seed=4).fold_scores == expected.fold_scores

@@ -181,6 +181,8 @@ def _status(state: StudyState, width: int) -> Text:
             scores = " ".join(short(s) for s in current.fold_scores)
             text.append(f"folds {scores} of {current.folds}  ")
         training = f"trial {current.number} trains: {settings(current.config)}"
+        if state.under_way > 1:
+            training = f"trials {', '.join(str(t.number) for t in state.unfinished)} train"
         words = {
             "proposing": f"trial {current.number}: {current.proposer} proposes",
             "training": training,

@@ -146,6 +146,9 @@ class StatusLine(Widget):
         text = Content.assemble("  ", (str(done), "bold"), (f"{total} done", "$dim"))
         if current is None or width < 100:
             return text
+        if state.under_way > 1:
+            numbers = " ".join(str(t.number) for t in state.unfinished)
+            return Content.assemble(("  trials ", "$dim"), (numbers, "bold"), text)
         text = Content.assemble(("  trial ", "$dim"), (str(current.number), "bold"), text)
         if current.state == "training":
             folds = len(current.fold_scores)

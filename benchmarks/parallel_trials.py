@@ -1,0 +1,208 @@
+"""Trials side by side: throughput of really trained ones, and what knowing less costs.
+
+    python benchmarks/parallel_trials.py throughput [--jobs 2] [--trials 24] [--rounds 3]
+    python benchmarks/parallel_trials.py quality FOLDER [--seeds 20] [--seconds 1200]
+
+`throughput` runs the same study with one job and with several, in turns, one thread a trial, on a
+table that it makes; a trial takes about two seconds. Printed is the ratio of trials per second
+(training and proposals, opening and confirmation left out).
+
+`quality` plays on the benchmark tables of FOLDER by a simulated clock: a trial takes between 30 and
+120 seconds (log-uniform, the same for a configuration whoever proposes it). After equal time, the
+loss of the hybrid with N jobs, in both orders, stands beside the hybrid with one job and Optuna's
+TPESampler with constant liar and N jobs; loss: share of the gap between random search's median and
+the optimum that is left. `after 24 trials` compares at equal numbers of trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import os
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hyperllama.core.experiments.problems.tables import TableProblem, table_problems
+from hyperllama.core.propose import make_proposer
+from hyperllama.core.space import Config
+from hyperllama.core.trials import RUNNING, AskContext, Observed
+
+JOBS = (1, 2, 4, 8, 16)
+TRIALS = 24
+
+
+def throughput(jobs: int, trials: int, rounds: int) -> None:
+    """Print trials per second with one job and with several."""
+    import hyperllama
+
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["HYPERLLAMA_HOME"] = folder
+        task = made_task(Path(folder))
+        for number in range(rounds):
+            speed = {}
+            for n in (1, jobs):
+                options = {"trials": trials, "seed": number, "threads": 1, "confirm": False}
+                result = hyperllama.run(
+                    task, study=f"jobs{n}-{number}", jobs=n, proposer="hybrid", **options
+                )
+                speed[n] = trials / result.state.worked_s
+                each = statistics.median(t.seconds for t in result.trials)
+                print(f"{n} jobs: {speed[n]:.3f} trials/s, {each:.2f} s a trial", flush=True)
+            ratios.append(speed[jobs] / speed[1])
+    print(f"{jobs} jobs against 1: median ratio {statistics.median(ratios):.2f} "
+          f"({', '.join(f'{r:.2f}' for r in ratios)})")  # fmt: skip
+
+
+def made_task(folder: Path) -> Path:
+    """A table of 6,000 rows, and a task whose trials take about two seconds."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6000, 20))
+    y = x[:, 0] * x[:, 1] + np.sin(x[:, 2]) + 0.3 * rng.normal(size=len(x))
+    names = [f"x{i}" for i in range(20)]
+    lines = [",".join([*names, "y"]), *(",".join(f"{v:.4f}" for v in r) for r in np.c_[x, y])]
+    (folder / "made.csv").write_text("\n".join(lines) + "\n")
+    task = folder / "made.toml"
+    task.write_text('estimators = ["random_forest"]\n[data]\npath = "made.csv"\ntarget = "y"\n'
+                    "[validation]\nfolds = 3\n[space.random_forest]\nn_estimators = 20\n")
+    return task
+
+
+def quality(folder: Path, seeds: int, limit_s: float) -> None:
+    """Print the loss after equal time, and after equal numbers of trials."""
+    equal_time: dict[str, list[float]] = {}
+    equal_trials: dict[str, list[float]] = {}
+    for problem in table_problems(folder):
+        rng = np.random.default_rng(0)
+        drawn = [problem.observe(problem.space.sample(rng), s % 5) for s in range(300)]
+        low, middle = float(problem.best or 0.0), float(np.median(drawn))
+        for seed in range(seeds):
+            for jobs in JOBS:
+                for name, fixed in (("fixed", True), ("as-finished", False), ("TPE", False)):
+                    if jobs == 1 and name == "as-finished":
+                        continue
+                    losses = list(played(problem, seed, jobs, fixed, name == "TPE", limit_s))
+                    key = f"{name:12} {jobs:2} jobs"
+                    share = lambda at, low=low, middle=middle: (at - low) / (middle - low)  # noqa: E731
+                    in_time = [loss for t, loss in losses if t <= limit_s]
+                    equal_time.setdefault(key, []).append(share(min(in_time, default=middle)))
+                    first = [loss for _, loss in losses[:TRIALS]]
+                    equal_trials.setdefault(key, []).append(share(min(first)))
+        print(f"{problem.name} done", flush=True)
+    print(f"after {limit_s:g} s | after {TRIALS} trials (share of the gap that is left, mean)")
+    for key in equal_time:
+        print(f"{key}: {np.mean(equal_time[key]):.3f} | {np.mean(equal_trials[key]):.3f}")
+
+
+def played(
+    problem: TableProblem, seed: int, jobs: int, fixed: bool, tpe: bool, limit_s: float
+) -> Iterator[tuple[float, float]]:
+    """(when a trial ended, its loss) by the simulated clock, in the order of the ends."""
+    asker = Rival(problem, seed) if tpe else Ours(problem, seed)
+    under_way: list[tuple[float, int, Config]] = []
+    ended: dict[int, float] = {}
+    clock, number = 0.0, 0
+    while True:
+        held = jobs - 1 if fixed else 0
+        while len(under_way) < jobs and not (
+            fixed and any(n < number - held for _, n, _ in under_way)
+        ):
+            known = [n for n in ended if n < number - held] if fixed else list(ended)
+            config = asker.ask(number, {n: ended[n] for n in known})
+            heapq.heappush(under_way, (clock + duration(config), number, config))
+            number += 1
+        clock, done, config = heapq.heappop(under_way)
+        loss = float(problem.observe(config, seed) or 0.0)
+        ended[done] = loss
+        yield clock, loss
+        if clock > limit_s and len(ended) >= TRIALS:
+            return
+
+
+def duration(config: Config) -> float:
+    """Seconds that a configuration takes to train."""
+    text = repr(sorted(config.items()))
+    return float(30 * 4 ** np.random.default_rng(list(text.encode())).random())
+
+
+class Ours:
+    """The hybrid, told as a study tells it."""
+
+    def __init__(self, problem: TableProblem, seed: int) -> None:
+        self.space = problem.space
+        self.proposer = make_proposer("hybrid", setting=problem.under(seed).setting(seed, 100))
+        self.configs: list[Config] = []
+        self.told: set[int] = set()
+
+    def ask(self, number: int, known: dict[int, float]) -> Config:
+        for n, config in enumerate(self.configs):
+            if n in known and n not in self.told:
+                self.told.add(n)
+                self.proposer.tell(Observed(n, config, -known[n]))
+            elif n not in self.told:
+                self.proposer.tell(Observed(n, config, None, RUNNING))
+        if number == 0:
+            config = self.space.default()
+        else:
+            config = self.proposer.ask(self.space, AskContext(number)).config
+        self.configs.append(config)
+        return config
+
+
+class Rival:
+    """Optuna's TPESampler with constant liar, three random trials first."""
+
+    def __init__(self, problem: TableProblem, seed: int) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        warnings.simplefilter("ignore")
+        sampler = optuna.samplers.TPESampler(
+            n_startup_trials=3, multivariate=True, constant_liar=True, seed=seed
+        )
+        self.study = optuna.create_study(sampler=sampler)
+        self.study.enqueue_trial(problem.space.default())
+        self.distributions = problem.space.to_distributions()
+        self.trials: list[optuna.Trial] = []
+        self.told: set[int] = set()
+
+    def ask(self, number: int, known: dict[int, float]) -> Config:
+        for n in known:
+            if n not in self.told:
+                self.told.add(n)
+                self.study.tell(self.trials[n], known[n])
+        self.trials.append(self.study.ask(self.distributions))
+        return dict(self.trials[-1].params)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parsers = parser.add_subparsers(dest="what", required=True)
+    fast = parsers.add_parser("throughput")
+    fast.add_argument("--jobs", type=int, default=2)
+    fast.add_argument("--trials", type=int, default=TRIALS)
+    fast.add_argument("--rounds", type=int, default=3)
+    good = parsers.add_parser("quality")
+    good.add_argument("folder", type=Path)
+    good.add_argument("--seeds", type=int, default=20)
+    good.add_argument("--seconds", type=float, default=1200.0)
+    given = parser.parse_args()
+    began = time.monotonic()
+    if given.what == "throughput":
+        throughput(given.jobs, given.trials, given.rounds)
+    else:
+        quality(given.folder, given.seeds, given.seconds)
+    print(f"took {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
