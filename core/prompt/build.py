@@ -20,6 +20,7 @@ from hyperllama.core.space import SearchSpace
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 
 _REJECTION = 96  # tokens kept for the reason of a rejection
+_KNOWN = 320  # tokens for what is known of the trials
 _LONG = 4096  # a context of so many tokens has room for a reply in one go
 NUMBERS_AT_ONCE = 64
 _FEW_AT_ONCE = 4
@@ -93,6 +94,10 @@ class PromptBuilder:
         self._counter = TokenCounter(count, chat)
         self._summary: tuple[object, history.Summary] | None = None
 
+    @property
+    def _known_tokens(self) -> int:
+        return min(_KNOWN, self._context_length // 8)
+
     def build(
         self,
         space: SearchSpace,
@@ -112,7 +117,7 @@ class PromptBuilder:
         """
         in_rows = self._setting.prompt.reply == "row" and not lead.tokens
         draft = PromptDraft(self._setting, self._templates, self._counter, space, trials, context,
-                      lead.analysis, in_rows)  # fmt: skip
+                      lead.analysis, in_rows, self._known_tokens)  # fmt: skip
         margin = 8 + self._context_length // 128
         for _ in range(4):
             plan, level = self._planned(draft, lead.tokens, margin)
@@ -159,7 +164,8 @@ class PromptBuilder:
         length, setting, options = self._context_length, draft.setting, draft.options
         step = min(128, length // 16)
         question = self._counter.text(sections.question_text(draft, ()))
-        question = rounded(question, step) + min(_REJECTION, step)
+        # what is known differs from trial to trial, and must not move the history's beginning
+        question = max(rounded(question, step), self._known_tokens) + min(_REJECTION, step)
         at_once = NUMBERS_AT_ONCE if length >= _LONG else _FEW_AT_ONCE
         reply = sections.reply_tokens(draft, at_once)
         wanted = min(wanted, length // 4)

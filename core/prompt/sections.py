@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hyperllama.core.prompt.counting import Message, TokenCounter
+from hyperllama.core.prompt.knowledge import known_text
 from hyperllama.core.prompt.layout import JSON, Layout, ReplyForm
 from hyperllama.core.prompt.plan import Level
 from hyperllama.core.prompt.rows import FLAT, TrialTable
@@ -40,6 +41,7 @@ class PromptDraft:
         trials: all trials of the study, by rising number.
         analysis: whether the model is asked to write an analysis.
         in_rows: whether the reply is to be a row of the table.
+        known_tokens: most tokens for what is known of the trials.
     """
 
     setting: ProposerSetting
@@ -50,6 +52,7 @@ class PromptDraft:
     context: AskContext
     analysis: bool
     in_rows: bool
+    known_tokens: int = 0
     names: Names = field(init=False)
     table: TrialTable = field(init=False)
 
@@ -142,8 +145,12 @@ def question_text(draft: PromptDraft, rejected: Sequence[str]) -> str:
     scored = [t for t in draft.trials if succeeded(t)]
     best = max(scored, key=lambda t: (float(t.value or 0.0), -t.number), default=None)
     since = sum(t.number > best.number for t in scored) if best else 0
+    known = context.known and known_text(
+        context.known, draft.space, draft.names, draft.counter.text, draft.known_tokens
+    )
     return draft.fill(
         "ask",
+        known=known or "",
         incumbent=draft.names.config(best.config) if best else "",
         incumbent_number=best.number if best else "",
         incumbent_score=score_text(best.value) if best else "",

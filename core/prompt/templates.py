@@ -33,7 +33,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     ),
     "ask": frozenset(
         {"incumbent", "incumbent_number", "incumbent_score", "left", "few_left", "last", "flat",
-         "hints", "rejected", "number", "row", "unmoved", "unexplored"}
+         "hints", "known", "rejected", "number", "row", "unmoved", "unexplored"}
     ),
     "turn": frozenset({"number"}),
 }

@@ -1,29 +1,35 @@
 """The proposer `hybrid`: the model opens, a Gaussian process goes on, the model keeps a share.
 
-The model makes the first `OPENING` proposals. Then the GP maximises expected improvement, with the
-model's beliefs as its prior (piBO) and the model's sample among its candidates. Every few trials
-the model proposes again, as long as that pays: the interval doubles after a proposal of its own
-that brought no new incumbent, and is reset after one that did. After `LATE` trials TPE makes every
-other proposal. Where the model knows neither the family nor any hyperparameter, it opens once and
-the GP goes on.
+The embedded model makes the first `OPENING` proposals. Then the GP maximises expected improvement,
+with the embedded model's beliefs as its prior (piBO) and its sample among its candidates. Every few
+trials the model proposes again, as long as that pays: the interval doubles after a proposal of its
+own that brought no new incumbent, and is reset after one that did. After `LATE` trials TPE makes
+every other proposal. Where the embedded model knows neither the family nor any hyperparameter, the
+model opens once and the GP goes on.
+
+With a chat model all this stays as it is, but that some of the GP's turns are the chat model's
+(`chat_turn`), as long as that pays, and that it opens where the embedded model knows nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from hyperllama.core.estimators import CHOICE
+from hyperllama.core.events import Event, ModelLoaded, ModelLoading
+from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.propose.chat_turn import ChatTurn, ask_chat, known_to_hybrid, log_prior
 from hyperllama.core.propose.classical import TPEProposer
 from hyperllama.core.propose.embedded import EmbeddedProposer
+from hyperllama.core.propose.embedded.model import Draws
 from hyperllama.core.propose.gp.acquisition import LogPrior, Suggestion, suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
-from hyperllama.core.propose.gp.surrogate import Floats
 from hyperllama.core.propose.llama import open_model
-from hyperllama.core.space import Config, SearchSpace, Value
+from hyperllama.core.space import SearchSpace
 from hyperllama.core.trials import (
     Answer,
     AskContext,
@@ -33,9 +39,9 @@ from hyperllama.core.trials import (
     ProposerSetting,
     Question,
 )
+from hyperllama.core.trials.chance import without_chance
 from hyperllama.core.trials.history import TrialHistory, rng_for
-
-Beliefs = Mapping[str, Sequence[tuple[Value, float]]]
+from hyperllama.models.errors import ModelFileError
 
 OPENING = 3
 INTERVAL = 6
@@ -43,13 +49,15 @@ PRIOR_WEIGHT = 1.0
 """How many proposals the model opens with, how many of the GP's lie between its own, and what its
 beliefs weigh. On held-out surfaces of the corpus, smooth or roughened, that left a tenth less
 regret after ten trials than 4, 4 and 2, and no more after fifteen."""
+CHAT_INTERVAL = 3
+"""How many of the others' lie between a chat model's: at most a quarter of the proposals after the
+opening are its own."""
+BESIDE = "embedded"
+"""The embedded model's name where a chat model is the one that was chosen."""
 LATE = 30
 """Trials after which every other proposal of the GP is TPE's: by then the GP trusts its picture too
 much where scores are rough. On roughened held-out surfaces that was better after 60 and 100 trials
 than either alone."""
-_UNIFORM_SHARE = 0.15
-_STRUCTURE_WEIGHT = 3.0
-"""How much more the prior of a pipeline's choice counts than a belief: many choices, few trials."""
 
 
 class HybridProposer:
@@ -58,8 +66,10 @@ class HybridProposer:
     name = "hybrid"
 
     def __init__(self, setting: ProposerSetting) -> None:
-        self._seed = setting.seed
-        self._model = open_model(setting)
+        self._seed, self._chance = setting.seed, setting.chance
+        model = open_model(setting)
+        self._chat = model if isinstance(model, ChatProposer) else None
+        self._embedded = _beside(setting) if isinstance(model, ChatProposer) else model
         self._tpe = TPEProposer(setting)
         self._history = TrialHistory()
         self._earlier = EarlierTrials(setting.earlier)
@@ -70,94 +80,150 @@ class HybridProposer:
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         if context.should_stop():
             raise Cancelled
+        space, left = without_chance(space, self._history.trials, self._chance, CHOICE)
         scored = len(self._history.scored(space))
-        knows = self._model.knows(space)
+        knows = self._embedded is not None and self._embedded.knows(space)
         opens = context.number <= (self._opening if knows else 1)
-        if opens or not space.free or scored < 2 or (knows and self._model_is_due()):
-            return self._model.ask(space, context)
+        if opens or not space.free or scored < 2:
+            return self._opened(space, context, knows)
+        if self._chat is not None and self._due(CHAT_INTERVAL, _is_chat):
+            return self._by_chat(self._chat, space, context, knows, left)
+        if knows and self._due(self._interval, _is_embedded if self._chat else _is_model):
+            return self._opened(space, context, knows)
         if context.number > LATE and context.number % 2:
             return self._tpe.ask(space, context)
         return self._by_gp(space, context, knows)
 
-    def _model_is_due(self) -> bool:
-        """Whether the next proposal is the model's, from who proposed what in the history."""
-        best, wait, since = -np.inf, self._interval, 0
+    def _opened(self, space: SearchSpace, context: AskContext, knows: bool) -> Proposal:
+        """A proposal as the search begins: the embedded model's where it knows anything."""
+        if self._embedded is not None and (knows or self._chat is None):
+            proposal = self._embedded.ask(space, context)
+            beside = self._chat is not None and proposal.proposer == EmbeddedProposer.name
+            return replace(proposal, proposer=BESIDE) if beside else proposal
+        assert self._chat is not None
+        return self._chat.ask(space, context)
+
+    def _due(self, interval: int, own: Callable[[Observed], bool]) -> bool:
+        """Whether the next proposal is a model's, from who proposed what in the history.
+
+        Args:
+            own: whether a trial after the opening was a turn of that model.
+        """
+        best, wait, since = -np.inf, interval, 0
         for t in self._history.trials:
-            improved = t.value is not None and t.value > best
+            improved = t.value is not None and t.value > best and not t.fallback
             if t.value is not None:
                 best = max(best, t.value)
             if t.number > self._opening:
-                if t.proposer == "llama":
-                    wait, since = (self._interval if improved else 2 * wait), 0
+                if own(t):
+                    wait, since = (interval if improved else 2 * wait), 0
                 else:
                     since += 1
         return since >= wait
 
+    def _by_chat(
+        self, chat: ChatProposer, space: SearchSpace, context: AskContext, knows: bool,
+        left: tuple[str, ...],
+    ) -> Proposal:  # fmt: skip
+        own = [t.number for t in self._history.trials if t.number and _is_chat(t)]
+        rng = rng_for(self._seed, context.number)
+        known = known_to_hybrid(space, self._history, self._chance, own, rng, self._earlier)
+        turn = ask_chat(chat, space, self._history, context, replace(known, left=left))
+        found = self._suggested(space, context, self._drawn(space, context, knows), turn)
+        proposal = turn.decided(space, self._history, found, self._earlier)
+        if proposal.fallback:
+            context.on_text(f"\n{proposal.fallback}")
+        return proposal
+
     def _by_gp(self, space: SearchSpace, context: AskContext, knows: bool) -> Proposal:
         started = time.perf_counter()
-        candidates: list[Config] = []
-        prior: LogPrior | None = None
-        beliefs: Beliefs = {}
-        record: dict[str, Any] = {}
-        # a chat model takes seconds, so it is asked for its own proposals only
-        if knows and isinstance(self._model, EmbeddedProposer):
-            draws = self._model.draw(space, context.number, context.attempt)
-            candidates = list(draws.configs)
-            prior, beliefs = _log_prior(space, draws.beliefs), draws.beliefs
-            record = {**draws.record, "prior_weight": self._weight}
-        rng = rng_for(self._seed, context.number, context.attempt)
-        found = suggest(
-            space, self._history, rng, candidates, prior, self._weight, self._earlier
-        )
-        words = _explained(found, self._history, space, prior is not None)
+        draws = self._drawn(space, context, knows)
+        found = self._suggested(space, context, draws)
+        words = _explained(found, self._history, space, draws is not None)
         if not knows:
             words += "\nThe model knows neither the estimator nor any of these hyperparameters."
         context.on_text(words)
+        record = {**draws.record, "prior_weight": self._weight} if draws is not None else {}
         record["seconds"] = time.perf_counter() - started
+        beliefs = draws.beliefs if draws is not None else {}
         return Proposal(found.config, "gp", words, beliefs=beliefs, record=record)
+
+    def _drawn(self, space: SearchSpace, context: AskContext, knows: bool) -> Draws | None:
+        """A sample and the beliefs of the embedded model, where it knows anything."""
+        if self._embedded is None or not knows:
+            return None
+        return self._embedded.draw(space, context.number, context.attempt)
+
+    def _suggested(
+        self, space: SearchSpace, context: AskContext, draws: Draws | None,
+        turn: ChatTurn | None = None,
+    ) -> Suggestion:  # fmt: skip
+        """The GP's proposal, with the beliefs of the models as its prior."""
+        priors: list[tuple[LogPrior, float]] = []
+        if draws is not None:
+            priors.append((log_prior(space, draws.beliefs), self._weight))
+        candidates = [*(draws.configs if draws is not None else ())]
+        if turn is not None and turn.weight > 0:
+            priors.append((turn.prior, turn.weight))
+            candidates += [p.config for p in turn.made]
+        rng = rng_for(self._seed, context.number, context.attempt)
+        return suggest(space, self._history, rng, candidates, priors, self._earlier)
 
     def tell(self, trial: Observed) -> None:
         self._history.tell(trial)
-        self._model.tell(trial)
         self._tpe.tell(trial)
+        if self._chat is not None:
+            self._chat.tell(trial)
+            # to the embedded model, its own proposals are those that go by its usual name
+            names = {BESIDE: EmbeddedProposer.name, EmbeddedProposer.name: "chat"}
+            trial = replace(trial, proposer=names.get(trial.proposer, trial.proposer))
+        if self._embedded is not None:
+            self._embedded.tell(trial)
 
     def close(self) -> None:
-        self._model.close()
+        for model in (self._chat, self._embedded):
+            if model is not None:
+                model.close()
 
     @property
     def can_answer(self) -> bool:
         """Whether its model answers questions."""
-        return self._model.can_answer
+        return self._chat is not None
 
     def answer(self, question: Question) -> Answer:
         """Its model's answer; only where it `can_answer`."""
-        assert not isinstance(self._model, EmbeddedProposer)
-        return self._model.answer(question)
+        assert self._chat is not None
+        return self._chat.answer(question)
 
 
-def _log_prior(space: SearchSpace, beliefs: Beliefs) -> LogPrior:
-    """Log density of the model's beliefs, taken as independent, over the unit cube.
+def _is_model(trial: Observed) -> bool:
+    return trial.proposer == "llama"
 
-    Each belief is smoothed over 5 % of the range and mixed with a uniform share.
-    """
-    grid = np.linspace(0.005, 0.995, 100)
-    tables: list[Floats] = []
-    for p in space.free:
-        pairs = beliefs.get(p.name, ())
-        density = np.zeros(100)
-        for value, share in pairs:
-            at = p.domain.to_unit(value)
-            width = 0.05 if len(pairs) > 5 else 0.5 / max(len(pairs), 1)
-            kernel = np.exp(-0.5 * np.square((grid - at) / width))
-            density += share * kernel / max(kernel.sum(), 1e-12) * 100
-        mixed = (1 - _UNIFORM_SHARE) * density + _UNIFORM_SHARE if len(pairs) else np.ones(100)
-        tables.append(np.log(mixed) * (_STRUCTURE_WEIGHT if p.prior else 1.0))
 
-    def log_prior(u: Floats) -> Floats:
-        index = np.clip((u * 100).astype(int), 0, 99)
-        return np.asarray(sum(t[index[:, j]] for j, t in enumerate(tables)))
+def _is_embedded(trial: Observed) -> bool:
+    return trial.proposer == BESIDE
 
-    return log_prior
+
+def _is_chat(trial: Observed) -> bool:
+    """Whether it was a chat model's turn, also one that was handed over."""
+    return trial.proposer == "llama" or bool(trial.fallback)
+
+
+def _beside(setting: ProposerSetting) -> EmbeddedProposer | None:
+    """The embedded model, beside a chat model; None where its file is missing."""
+
+    def report(event: Event) -> None:
+        if not isinstance(event, (ModelLoading, ModelLoaded)):  # what is shown is the chat model's
+            setting.report(event)
+
+    log = setting.log.with_name("engine.embedded.log") if setting.log is not None else None
+    try:
+        return EmbeddedProposer(
+            replace(setting, model="embedded", engine=None, temperature=None, log=log,
+                    cache=None, report=report)
+        )  # fmt: skip
+    except ModelFileError:
+        return None
 
 
 def _explained(found: Suggestion, history: TrialHistory, space: SearchSpace, prior: bool) -> str:

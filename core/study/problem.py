@@ -140,6 +140,7 @@ class OpenProblem:
                 dataset="\n".join(self.runner.summary),
                 notes=task.notes,
                 folds=self.runner.folds,
+                chance=self.runner.chance,
                 model=str(options.model),
                 engine=engine_settings(options) if needs_model(name) else None,
                 temperature=options.temperature,

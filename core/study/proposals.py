@@ -102,6 +102,7 @@ def observed(trial: TrialState) -> Observed:
         seconds=trial.seconds,
         facts=trial.facts,
         reasoning=trial.reasoning,
+        fallback=trial.fallback,
     )
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.space import Config, SearchSpace
+
+if TYPE_CHECKING:
+    from hyperllama.core.trials.knowledge import Knowledge
 
 RUNNING = "running"
 """The reason why a trial that has not ended has no value."""
@@ -33,6 +36,7 @@ class Observed:
         seconds: wall time of the evaluation.
         facts: short plain facts for a model to read (best iteration, ...).
         reasoning: its proposer's reasoning; in the prompt where that is a whole conversation.
+        fallback: why another proposer made it than was asked; empty otherwise.
     """
 
     number: int
@@ -45,6 +49,7 @@ class Observed:
     seconds: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
     reasoning: str = ""
+    fallback: str = ""
 
     @property
     def running(self) -> bool:
@@ -87,6 +92,7 @@ class AskContext:
         rejected: the user's reasons for that, oldest first.
         on_text: called with pieces of reasoning as they are generated.
         should_stop: polled between tokens; a proposer that sees True raises `Cancelled`.
+        known: what is known of the trials, for a model to read; None leaves that to the proposer.
     """
 
     number: int
@@ -96,6 +102,7 @@ class AskContext:
     rejected: tuple[str, ...] = ()
     on_text: Callable[[str], None] = lambda text: None
     should_stop: Callable[[], bool] = lambda: False
+    known: Knowledge | None = None
 
 
 class Cancelled(Exception):

@@ -33,6 +33,7 @@ class ProposerSetting:
         dataset: the table in a few plain lines, for a model to read.
         notes: the user's own notes on the task.
         folds: how many scores a trial's value is the mean of; 0 if unknown.
+        chance: fold scores of a model that looks at no column; empty where they are unknown.
         model: name or path of a GGUF file ("embedded" is the one that ships).
         engine: settings of the engine (`models.engine.EngineSettings`); None for the defaults.
         temperature: of the values; None for the proposer's own choice.
@@ -57,6 +58,7 @@ class ProposerSetting:
     dataset: str = ""
     notes: str = ""
     folds: int = 0
+    chance: tuple[float, ...] = ()
     model: str = "embedded"
     engine: Any = None
     temperature: float | None = None

@@ -21,6 +21,7 @@ from hyperllama.models.engine import (
     ModelInfo,
     Number,
     OneOf,
+    Tokens,
 )
 from hyperllama.models.errors import EngineError
 
@@ -137,6 +138,11 @@ class FakeEngine:
                 value = self._number(segment, rng) if chosen is None else chosen
                 shown = f"{value}"
                 beliefs[segment.name] = ((value, 0.6), (segment.low, 0.4))
+            elif isinstance(segment, Tokens):
+                value = rng.choice(segment.allowed) if chosen is None else chosen
+                shown = ""
+                beliefs[segment.name] = tuple((t, 1 / len(segment.allowed))
+                                              for t in segment.allowed)
             else:
                 raise AssertionError(segment)
             values[segment.name] = value

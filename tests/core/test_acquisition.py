@@ -58,8 +58,8 @@ def test_the_prior_leads_and_fades_as_trials_come_in() -> None:
 
     rng = np.random.default_rng(0)
     noisy = told(spaced(60), lambda x: peak(x) + 0.05 * rng.normal())
-    few = suggest(LINE, told(spaced(5), peak), rng, (), prior, 10.0)
-    many = suggest(LINE, noisy, rng, (), prior, 10.0)
+    few = suggest(LINE, told(spaced(5), peak), rng, (), [(prior, 10.0)])
+    many = suggest(LINE, noisy, rng, (), [(prior, 10.0)])
     without = suggest(LINE, told(spaced(5), peak), rng)
     assert few.config["x"] < 0.3 < 0.5 < many.config["x"] and without.config["x"] > 0.5
 
@@ -89,7 +89,7 @@ def test_the_uncertainty_is_in_the_units_of_the_score() -> None:
 
 
 def test_hybrid_asks_the_model_first_and_then_as_often_as_that_pays() -> None:
-    proposer = MAKERS["hybrid chat"](seed=0)
+    proposer = MAKERS["hybrid"](seed=0)
     by_model = []
     for number in range(24):
         proposal = proposer.ask(SMALL, AskContext(number))
@@ -100,7 +100,7 @@ def test_hybrid_asks_the_model_first_and_then_as_often_as_that_pays() -> None:
 
 
 def test_the_interval_of_the_model_doubles_where_it_does_not_pay() -> None:
-    proposer = MAKERS["hybrid chat"](seed=0)
+    proposer = MAKERS["hybrid"](seed=0)
     by_model = []
     for number in range(25):
         proposal = proposer.ask(SMALL, AskContext(number))

@@ -143,15 +143,15 @@ def test_a_repeat_is_asked_again_with_the_reason_and_a_higher_temperature(model:
     assert temperatures == pytest.approx([0.7, 1.0])
 
 
-def test_after_three_repeats_tpe_proposes_and_says_so(model: Path) -> None:
+def test_after_two_repeats_tpe_proposes_and_says_so(model: Path) -> None:
     same = {"value lr": 0.5, "value kernel": '"rbf"', "value share": "1"}
     proposer = chat(model, FakeEngine(always(same)))
     known = {"lr": 0.5, "kernel": "rbf", "share": 1.0, "seed": 7}
     proposer.tell(Observed(0, known, None, "killed"))
     proposal = proposer.ask(SPACE, AskContext(1))
     assert proposal.proposer == "tpe"
-    assert "3 replies were rejected: it repeats trial 0 (failed)" in proposal.fallback
-    assert len(proposal.record["attempts"]) == 3
+    assert "2 replies were rejected: it repeats trial 0 (failed)" in proposal.fallback
+    assert len(proposal.record["attempts"]) == 2
     assert SPACE.contains(proposal.config)
 
 

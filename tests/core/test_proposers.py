@@ -288,7 +288,7 @@ def test_a_proposal_names_its_proposer(make: Maker) -> None:
     assert isinstance(proposal, Proposal)
     assert isinstance(proposer, Proposer)
     assert proposer.name
-    makers = {"hybrid": ("llama", "gp", "chat")}.get(proposer.name, (proposer.name,))
+    makers = {"hybrid": ("llama", "embedded", "gp")}.get(proposer.name, (proposer.name,))
     assert proposal.proposer in makers or proposal.fallback
 
 

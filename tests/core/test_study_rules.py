@@ -14,10 +14,10 @@ from hyperllama.core.events import Noted, StudyOpened, TrialFinished
 from hyperllama.core.space import Config, Integer, Param, SearchSpace
 from hyperllama.core.storage.store import StoredTrial
 from hyperllama.core.study.budget import WorkClock
-from hyperllama.core.study.findings.chance import beats_chance
 from hyperllama.core.study.findings.default_rounds import default_rounds_note, other_rounds
 from hyperllama.core.study.history import trial_events
 from hyperllama.core.study.state import StudyState, TrialState
+from hyperllama.core.trials.chance import beats_chance
 from tests.core.fakes import SPACE, Bench, FakeRunner
 
 

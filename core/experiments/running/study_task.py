@@ -72,6 +72,7 @@ class KeptRunner:
             dataset="\n".join(getattr(self.runner, "summary", ())),
             notes=task.notes,
             folds=int(getattr(self.runner, "folds", 0)),
+            chance=tuple(getattr(self.runner, "chance", ())),
         )
 
     def judged(self, config: Config) -> None:

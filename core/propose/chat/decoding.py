@@ -32,6 +32,7 @@ class Reply:
         text: all that was written so far.
         looped: whether its analysis was ended because it repeated itself.
         made: the engine's runs.
+        drawn: hyperparameters that were drawn for the model afterwards.
     """
 
     prompt: ProposalPrompt
@@ -44,12 +45,15 @@ class Reply:
     looped: bool = False
     beliefs: dict[str, list[tuple[Any, float]]] = field(default_factory=dict)
     made: list[Generated] = field(default_factory=list)
+    drawn: tuple[str, ...] = ()
 
     @property
     def likelihood(self) -> float:
         """Log of the configuration's probability, by the distribution over each of its values."""
         total = 0.0
         for name, pairs in self.beliefs.items():
+            if name in self.drawn:
+                continue
             share = sum(p for value, p in pairs if value == self.config[name])
             total += math.log(max(share, 1e-9))
         return total

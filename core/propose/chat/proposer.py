@@ -1,8 +1,8 @@
 """The proposer `llama` with a chat model: any instruct or reasoning GGUF.
 
 Whatever it replies lies in the space, and that is checked all the same. For a configuration that
-was tried it is asked again, with the reason, twice at most; then TPE proposes, and the proposal
-says so.
+is near one that was tried, or has the effect of one, it is asked once more, with the reason; then
+TPE proposes, and the proposal says so. Values that it keeps to are drawn by TPE (`guards`).
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from hyperllama.core.errors import SpaceError
+from hyperllama.core.estimators import CHOICE
 from hyperllama.core.prompt.build import Lead, PromptBuilder, ProposalPrompt
 from hyperllama.core.prompt.templates import PromptError, load_templates, usual_variant
 from hyperllama.core.prompt.thinking import marks_of, unclosed
-from hyperllama.core.prompt.wording import score_text
 from hyperllama.core.propose.chat.analysis import AnalysisChoice, incoherent
 from hyperllama.core.propose.chat.conversation import answered
 from hyperllama.core.propose.chat.decoding import Reply, decoded, lead_segments
+from hyperllama.core.propose.chat.guards import NAME, Guards, drawn_words
 from hyperllama.core.propose.chat.record import proposal_record
 from hyperllama.core.propose.classical import TPEProposer
 from hyperllama.core.propose.engine_session import EngineSession
-from hyperllama.core.space import Config, SearchSpace
+from hyperllama.core.space import SearchSpace
 from hyperllama.core.trials import (
     Answer,
     AskContext,
@@ -33,14 +33,16 @@ from hyperllama.core.trials import (
     ProposerSetting,
     Question,
 )
+from hyperllama.core.trials.chance import without_chance
 from hyperllama.core.trials.history import TrialHistory, seed_for
+from hyperllama.core.trials.knowledge import known_of
 from hyperllama.models.gguf import check_model, resolve_model
 
-ATTEMPTS = 3
+ATTEMPTS = 2
 RETRIES = 4
 """Replies side by side after one was rejected; the likeliest untried one is proposed."""
 TEMPERATURE = 0.7
-_HOTTER = 0.3  # added for each further attempt
+_HOTTER = 0.3  # added for a further attempt, and where hyperparameters do not move
 
 
 class ChatProposer:
@@ -51,7 +53,7 @@ class ChatProposer:
         PromptError: a template of the user's own is malformed.
     """
 
-    name = "llama"
+    name = NAME
     candidates = 4
     """Usual number of candidates to choose among."""
     can_answer = True
@@ -67,11 +69,12 @@ class ChatProposer:
         self._marks = marks_of(model.chat_template)
         self._reasons = False
         self._history = TrialHistory()
+        self._guards = Guards(setting, self._history)
         self._builder: PromptBuilder | None = None
         self._tpe = TPEProposer(setting)
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
-        proposal = self._asked(space, context)
+        proposal = self._asked(*self._informed(space, context))
         self.read_ahead(space, context, proposal)
         return proposal
 
@@ -111,6 +114,7 @@ class ChatProposer:
         context has room, else one after the other; the first may be a fallback, which says so.
         """
         started = time.perf_counter()
+        space, context = self._informed(space, context)
         try:
             replies = self._replies(space, context, context.attempt * ATTEMPTS, (), count)
         except PromptError:
@@ -118,10 +122,10 @@ class ChatProposer:
         made: dict[object, Proposal] = {}
         if len(replies) > 1:
             for reply in sorted(replies, key=lambda r: -r.likelihood):
-                if not self._problem(space, reply.config):
+                if not self._guards.problem(space, reply.config):
                     proposal = self._proposal(space, [reply], (), started)
                     made.setdefault(space.key(proposal.config), proposal)
-            return list(made.values()) or [self._asked(space, context)]
+            return list(made.values()) or [self._asked(space, context, replies[:1])]
         for i in range(count):
             quiet = context if i == 0 else replace(context, on_text=lambda text: None)
             attempt = context.attempt * count + i
@@ -131,18 +135,33 @@ class ChatProposer:
                 break  # another would cost as much and end the same way
         return list(made.values())
 
-    def _asked(self, space: SearchSpace, context: AskContext) -> Proposal:
+    def _informed(
+        self, space: SearchSpace, context: AskContext
+    ) -> tuple[SearchSpace, AskContext]:
+        """The space without what is left, and the context with what is known of the trials."""
+        chance, trials = self._setting.chance, self._history.trials
+        space, left = without_chance(space, trials, chance, CHOICE)
+        if context.known is None:  # the rows tell which trials are best, and whose they are
+            known = known_of(space, self._history, (), chance)
+            context = replace(context, known=replace(known, best=(), left=left))
+        return space, context
+
+    def _asked(
+        self, space: SearchSpace, context: AskContext, vain: Sequence[Reply] = ()
+    ) -> Proposal:
+        """A proposal, TPE's after `ATTEMPTS` replies in vain; `vain`: those that there were."""
         started = time.perf_counter()
-        replies: list[Reply] = []
+        replies = list(vain)
         rejected = [f"The user turned it down: {reason}" for reason in context.rejected]
+        rejected += [self._guards.problem(space, r.config) for r in vain]
         first = context.attempt * ATTEMPTS
         try:
-            for attempt in range(first, first + ATTEMPTS):
+            for attempt in range(first + len(vain), first + ATTEMPTS):
                 if context.should_stop():
                     raise Cancelled
                 count = 1 if attempt == first else RETRIES
                 found = self._replies(space, context, attempt, rejected, count)
-                problems = {id(r): self._problem(space, r.config) for r in found}
+                problems = {id(r): self._guards.problem(space, r.config) for r in found}
                 best = min(found, key=lambda r: (bool(problems[id(r)]), -r.likelihood))
                 replies.append(best)
                 if not problems[id(best)]:
@@ -162,7 +181,8 @@ class ChatProposer:
         """The last reply as a proposal."""
         last, record = replies[-1], self._record(replies, rejected, started)
         config = space.validate(last.config)
-        return Proposal(config, self.name, last.reasoning, beliefs=last.beliefs, record=record)
+        words = "\n\n".join(filter(None, (last.reasoning, drawn_words(last.drawn))))
+        return Proposal(config, self.name, words, beliefs=last.beliefs, record=record)
 
     def _record(
         self, replies: Sequence[Reply], rejected: Sequence[str], started: float
@@ -185,10 +205,11 @@ class ChatProposer:
         prompt = self._prompt(space, context, rejected)
         wanted = self._setting.temperature
         temperature = TEMPERATURE if wanted is None else wanted
+        still = bool(wanted is None and context.known and context.known.unmoved)
         reply = Reply(
             prompt,
             seed_for(self._setting.seed, context.number, attempt),
-            temperature + _HOTTER * (attempt % ATTEMPTS),
+            temperature + _HOTTER * (attempt % ATTEMPTS + still),
         )
         lead = lead_segments(self._marks, prompt.plan.reasoning, prompt.text)
         replies = decoded(self._session, space, reply, lead, context, count)
@@ -204,6 +225,10 @@ class ChatProposer:
                 replies = self._replies(space, context, attempt, rejected, count)
                 for one in replies:
                     one.reasoning = instead
+        for one in replies:
+            self._guards.move(
+                space, one, context.number, lambda: self._tpe.ask(space, context).config
+            )
         return replies
 
     def _prompt(
@@ -229,19 +254,3 @@ class ChatProposer:
         options = self._options
         tokens = options.thinking_tokens if self._marks else options.reasoning_tokens
         return Lead(tokens if self._reasons else 0, self._reasons and self._marks is None)
-
-    def _problem(self, space: SearchSpace, config: Config) -> str:
-        """Why a configuration is rejected; empty if it is not."""
-        try:
-            valid = space.validate(config)
-        except SpaceError as error:
-            return f"{error.message}. {error.hint}"
-        if self._history.is_new(space, valid):
-            return ""
-        key = space.key(valid)
-        for trial in self._history.trials:
-            if space.key(trial.config) == key:
-                score = score_text(trial.value)
-                outcome = f"score {score}" if score else "failed"
-                return f"it repeats trial {trial.number} ({outcome})."
-        return "it was tried before."

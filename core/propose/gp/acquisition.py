@@ -67,8 +67,7 @@ def suggest(
     history: TrialHistory,
     rng: np.random.Generator,
     candidates: Sequence[Config] = (),
-    log_prior: LogPrior | None = None,
-    weight: float = 0.0,
+    priors: Sequence[tuple[LogPrior, float]] = (),
     earlier: EarlierTrials | None = None,
 ) -> Suggestion:
     """The untried configuration with the largest expected improvement.
@@ -76,29 +75,29 @@ def suggest(
     Args:
         history: needs two scored trials of `space` at least.
         candidates: configurations to consider beside random ones and the incumbent's neighbours.
-        log_prior: log density of coordinates, shape (m, n_free) -> (m,).
-        weight: of the prior, in trials: with n trials it counts weight / n.
+        priors: log densities of coordinates, shape (m, n_free) -> (m,), each with its weight in
+            trials: with n trials it counts weight / n.
         earlier: what is known from earlier studies, as the GP's prior mean.
 
     Raises:
         Exhausted: every configuration of the space was tried.
     """
-    gp, y = _fitted(space, history, earlier)
-    u = _candidates(gp, y, rng, _structure(space))
+    gp, y = fitted(space, history, earlier)
+    u = _candidates(gp, y, rng, structure_of(space))
     if candidates:
         u = np.concatenate([u, [space.to_unit(c) for c in candidates]])
     best = float(gp.predict_mean(gp.x).max())
 
     def utility(at: Floats) -> Floats:
         total = log_expected_improvement(*gp.predict(at), best)
-        if log_prior is not None and weight > 0:
+        for log_prior, weight in priors:
             total = total + weight / len(gp.x) * log_prior(at)
         return total
 
     values = utility(u)
     for width in (0.1, 0.03):  # climb from the best few
         top = np.repeat(u[np.argsort(values)[-4:]], 24, axis=0)
-        moved = _moved(top, width, gp, rng, _structure(space))
+        moved = _moved(top, width, gp, rng, structure_of(space))
         u, values = np.concatenate([u, moved]), np.concatenate([values, utility(moved)])
     ordered = (space.from_unit(u[i]) for i in np.argsort(values)[::-1][:200])
     config = next((c for c in ordered if history.is_new(space, c)), None)
@@ -109,10 +108,11 @@ def suggest(
 
 
 def expectations(
-    space: SearchSpace, history: TrialHistory, candidates: Sequence[Config]
-) -> list[Expected]:
+    space: SearchSpace, history: TrialHistory, candidates: Sequence[Config],
+    earlier: EarlierTrials | None = None,
+) -> list[Expected]:  # fmt: skip
     """What the GP expects of each candidate; `history` needs two scored trials at least."""
-    return _expected(_fitted(space, history)[0], space, candidates)
+    return _expected(fitted(space, history, earlier)[0], space, candidates)
 
 
 def _expected(
@@ -123,7 +123,7 @@ def _expected(
     return [Expected(*map(float, row)) for row in zip(mean, std, log_ei, strict=True)]
 
 
-def _fitted(
+def fitted(
     space: SearchSpace, history: TrialHistory, earlier: EarlierTrials | None = None
 ) -> tuple[GaussianProcess, Floats]:
     """The GP fitted to the history, and the targets it was fitted to, shape (n,)."""
@@ -146,7 +146,7 @@ def _kept(scored: list[tuple[Config, float]]) -> list[tuple[Config, float]]:
     return [scored[i] for i in sorted(best | set(rest))]
 
 
-def _structure(space: SearchSpace) -> NDArray[np.bool_]:
+def structure_of(space: SearchSpace) -> NDArray[np.bool_]:
     """Which coordinates say what a pipeline is made of, shape (n_free,)."""
     return np.array([bool(p.prior) for p in space.free])
 
@@ -165,8 +165,15 @@ def _candidates(
     if structure.any():
         kept = structure & (rng.random((RANDOM, d)) >= _CHANGED)
         everywhere = np.where(kept, np.resize(top, (RANDOM, d)), everywhere)
-    near = _moved(np.resize(top, (NEAR, d)), 0.15, gp, rng, structure)
-    return np.concatenate([everywhere, near])
+    return np.concatenate([everywhere, neighbours(gp, y, rng, structure)])
+
+
+def neighbours(
+    gp: GaussianProcess, y: Floats, rng: np.random.Generator, structure: NDArray[np.bool_]
+) -> Floats:
+    """Coordinates near the best three trials, shape (NEAR, n_free)."""
+    top = gp.x[np.argsort(y)[-3:]]
+    return _moved(np.resize(top, (NEAR, gp.x.shape[1])), 0.15, gp, rng, structure)
 
 
 def _moved(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 from hyperllama.core.events import Noted
 from hyperllama.core.study.state import StudyState
+from hyperllama.core.trials.chance import beats_chance
 
 FEWEST = 8
 """Scored trials before it is said, or all of a smaller budget."""
-_ERRORS = 3.0  # of the best of several trials; 2 would be for one that was chosen beforehand
 
 
 def chance_note(state: StudyState) -> Noted | None:
@@ -32,19 +29,3 @@ def chance_note(state: StudyState) -> Noted | None:
         f"{opened.metric} of {level:.4g}, and no trial is better beyond noise",
         "a gain here is luck; look whether the target is right and the columns say anything of it",
     )
-
-
-def beats_chance(scores: Sequence[float], chance: Sequence[float]) -> bool:
-    """Whether the fold scores of a trial are above those of chance by three standard errors.
-
-    The error is that of the paired differences, corrected for training parts that overlap (Nadeau
-    and Bengio 2003, "Inference for the generalization error"), as in k-fold cross-validation.
-    """
-    if len(scores) != len(chance):
-        return True  # scored on other folds: nothing is known
-    differences = [s - c for s, c in zip(scores, chance, strict=True)]
-    n, mean = len(differences), sum(differences) / len(differences)
-    if n < 2:
-        return mean > 0
-    variance = sum((d - mean) ** 2 for d in differences) / (n - 1)
-    return mean > _ERRORS * math.sqrt(variance * (1 / n + 1 / (n - 1)))
