@@ -36,6 +36,7 @@ class Layout:
         question: "last", or "before the trials", so that the table ends the prompt.
         chat: "template" (the model's chat template; without one the prompt is a text that the
             reply continues), "always" (without one, in a ChatML-like layout) or "never".
+        over: a variant that ships, whose files count where the folder has none of that name.
         facts: whether a row has what is known beside the score: the training score, notes.
     """
 
@@ -45,6 +46,7 @@ class Layout:
     question: str = "last"
     chat: str = "template"
     facts: bool = True
+    over: str = ""
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():

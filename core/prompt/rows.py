@@ -79,8 +79,10 @@ class TrialTable:
     def configured(self, trial: Observed) -> str:
         """A line's beginning: the trial's number and its configuration; its score where that is
         first."""
-        first = self._shown_score(trial) if self._score_first else str(trial.number)
-        return f"{first},{self.cells(trial.config)},"
+        cells = self.cells(trial.config)
+        if self._score_first:
+            return f"{self._shown_score(trial)},{cells}"
+        return f"{trial.number},{cells},"
 
     def cells(self, config: Config) -> str:
         """A configuration in a line: nothing stands for a hyperparameter that does not count."""
@@ -95,9 +97,8 @@ class TrialTable:
     def resulted(self, trial: Observed) -> str:
         """The rest of its line, without commas for what is not there at its end."""
         cells = [*self.measured(trial).values(), self.note(trial)]
-        if not self._score_first:
-            cells = [self._shown_score(trial), *cells]
-        return ",".join(cells).rstrip(",")
+        first = "" if self._score_first else self._shown_score(trial)
+        return ",".join([first, *cells]).rstrip(",")
 
     def _shown_score(self, trial: Observed) -> str:
         return self.score(trial) if succeeded(trial) else "failed"

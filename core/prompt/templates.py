@@ -100,14 +100,16 @@ def load_templates(chosen: str | Path = "", usual: str = "") -> Templates:
                               f"copy files from {shipped('ask').parent} into a folder")
     if str(chosen) not in variants():
         folders = [mine, *folders]
+    file = _first(folders, LAYOUT)
+    layout = _read(file, read_layout) if file else USUAL
+    if layout.over in variants():
+        folders.append(_VARIANTS / layout.over)
     texts, own = {}, []
     for name in PLACEHOLDERS:
         path = _first(folders, f"{name}.md") or shipped(name)
         if path.parent == mine:
             own.append(name)
         texts[name] = _read(path, partial(_checked, name))
-    file = _first(folders, LAYOUT)
-    layout = _read(file, read_layout) if file else USUAL
     every = "\0".join([*(texts[n] for n in sorted(texts)), repr(layout)])
     digest = hashlib.sha256(every.encode()).hexdigest()
     return Templates(texts, digest[:12], tuple(own), layout)

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from hyperllama.tui.cli.bench_programs import HELP as PROGRAMS
 from hyperllama.tui.cli.bench_programs import add_programs, run_programs
+from hyperllama.tui.cli.bench_prompts import EPILOG as PROMPTS_EPILOG
+from hyperllama.tui.cli.bench_prompts import HELP as PROMPTS
+from hyperllama.tui.cli.bench_prompts import add_prompts, run_prompts
 from hyperllama.tui.cli.bench_transfer import HELP as TRANSFER
 from hyperllama.tui.cli.bench_transfer import add_transfer, run_transfer_bench
 from hyperllama.tui.cli.options import read_names, read_seeds
@@ -47,6 +50,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_programs(sub)
     sub = what.add_parser("transfer", help=TRANSFER, description=TRANSFER[0].upper() + TRANSFER[1:])
     add_transfer(sub)
+    sub = what.add_parser("prompts", help=PROMPTS, description=PROMPTS[0].upper() + PROMPTS[1:],
+                          epilog=PROMPTS_EPILOG)  # fmt: skip
+    add_prompts(sub)
     sub = what.add_parser("report", help="the figures of finished results again")
     sub.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="OUT of a bench")
     _add_figures(sub)
@@ -151,6 +157,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _report(arguments)
     if arguments.what == "programs":
         return run_programs(arguments)
+    if arguments.what == "prompts":
+        return run_prompts(arguments)
     if arguments.what == "transfer":
         return run_transfer_bench(arguments)
     from hyperllama.core.experiments.running.workers import ONE_THREAD
