@@ -37,6 +37,7 @@ class FakeEngine:
         die_at: calls of `generate`, counted from 1, at which it dies and starts again.
         dead: from the first call on it dies and stays so.
         loops: whether free text is ended because it repeats itself.
+        parameters: weights that the model claims to have.
     """
 
     def __init__(
@@ -46,11 +47,12 @@ class FakeEngine:
         die_at: Sequence[int] = (),
         dead: bool = False,
         loops: bool = False,
+        parameters: int = 6,
     ) -> None:
         self.requests: list[Generation] = []
         self.ahead: list[tuple[str, ...]] = []
         self.loads = self.closes = self.starts = 0
-        self._dead, self._loops = dead, loops
+        self._dead, self._loops, self._parameters = dead, loops, parameters
         self._script, self._context_length, self._die_at = script, context_length, tuple(die_at)
 
     def load(
@@ -63,8 +65,9 @@ class FakeEngine:
         if on_progress is not None:
             on_progress(1.0)
         return ModelInfo(
-            name="fake", architecture="random", quantisation="F16", parameters=6, path=str(path),
-            size_mb=0.1, sha256="0" * 64, context_length=self._context_length,
+            name="fake", architecture="random", quantisation="F16",
+            parameters=self._parameters, path=str(path), size_mb=0.1, sha256="0" * 64,
+            context_length=self._context_length,
             trained_context=self._context_length, layers=1, gpu_layers=0, threads=1, kv_type="f16",
             flash_attention="off", memory_mb=1.0, load_s=0.0, has_chat_template=True,
             embedded_dialect=0, vocabulary=100, backend="none", gpu_offload=False, mmap=False,

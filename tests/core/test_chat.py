@@ -336,6 +336,85 @@ def test_a_stop_during_the_reply_cancels(model: Path) -> None:
         chat(model, FakeEngine()).ask(SPACE, AskContext(0, should_stop=lambda: next(stops)))
 
 
+WISE = "max_depth=4 scored best so far. Next I would try 5."
+
+
+def reasons(name: str, prompt: str) -> Any:
+    return WISE if name == "reply" else None
+
+
+def test_reasoning_is_on_where_the_user_or_size_and_a_short_try_say_so(model: Path) -> None:
+    def segments(engine: FakeEngine, prompt: PromptOptions) -> tuple[list[Any], list[Any]]:
+        told: list[Any] = []
+        chat(model, engine, prompt=prompt, report=told.append).ask(SPACE, AskContext(0))
+        return [r.segments[0] for r in engine.requests], [e for e in told if isinstance(e, Noted)]
+
+    usual = PromptOptions()
+    (small, *_), told = segments(FakeEngine(reasons), usual)
+    assert small == Fixed("0,") and not told  # too small to be tried
+    (asked, *_), told = segments(FakeEngine(reasons), REASONED)
+    assert isinstance(asked, Free) and not told
+    engine = FakeEngine(reasons, parameters=3 * 10**9)
+    (tried, then, *_), told = segments(engine, usual)
+    assert (tried, then) == (Free("reply", 96), Free("reasoning", 256, then.stop))
+    assert [e.level for e in told] == ["info"]
+    (first, *_), _ = segments(FakeEngine(reasons, parameters=3 * 10**9), usual)
+    assert first == then  # the try is remembered
+    never = PromptOptions(reasoning=False)
+    (off, *_), _ = segments(FakeEngine(reasons, parameters=3 * 10**9), never)
+    assert off == Fixed("0,")
+
+
+def test_a_model_that_fails_the_try_is_not_asked_for_an_analysis(model: Path) -> None:
+    told: list[Any] = []
+    engine = FakeEngine(loops=True, parameters=3 * 10**9)
+    proposer = chat(model, engine, prompt=PromptOptions(), report=told.append)
+    assert proposer.ask(SPACE, AskContext(0)).reasoning == ""
+    assert engine.requests[1].segments[0] == Fixed("0,")
+    assert any("in a short try of the model it repeats itself" in e.text
+               for e in told if isinstance(e, Noted))  # fmt: skip
+
+
+def test_an_incoherent_analysis_is_left_out_said_and_not_paid_for_again(model: Path) -> None:
+    told: list[Any] = []
+    engine = FakeEngine(loops=True)
+    proposer = chat(model, engine, report=told.append)
+    proposal = proposer.ask(SPACE, AskContext(0))
+    assert proposal.reasoning == "The model's analysis was left out: it repeats itself."
+    assert proposal.proposer == "llama" and not proposal.fallback
+    assert proposal.record["raw"].startswith("0,")
+    assert [e.text for e in told if isinstance(e, Noted)] == [
+        "The model's analysis was left out: it repeats itself; this study goes on without"
+    ]
+    asked = len(engine.requests)
+    assert proposer.ask(SPACE, AskContext(1)).reasoning == ""
+    assert not any(isinstance(s, Free) for r in engine.requests[asked:] for s in r.segments)
+    again = chat(model, engine)  # a study that is opened again
+    again.tell(Observed(0, proposal.config, 0.5, proposer="llama", reasoning=proposal.reasoning))
+    assert again.ask(SPACE, AskContext(1)).reasoning == ""
+
+
+def test_values_are_decoded_after_the_reasoning_in_every_stage(model: Path) -> None:
+    engine = FakeEngine(always({"reasoning": "A poly kernel.", "value kernel": '"poly"'}))
+    chat(model, engine).ask(SPACE, AskContext(0))
+    first, second = engine.requests
+    kinds = [type(s) for s in first.segments]
+    assert kinds.index(Free) < kinds.index(Number)
+    assert "A poly kernel.\nConfiguration: " in "".join(map(str, second.prompt))
+
+
+def test_a_base_model_continues_a_text_and_is_asked_for_no_analysis(tmp_path: Path) -> None:
+    base = write_tiny(tmp_path / "base.gguf", template="")
+    engine, told = FakeEngine(), list[Any]()
+    proposer = chat(base, engine, report=told.append)
+    proposer.tell(Observed(0, SPACE.default(), 0.5, proposer="default"))
+    proposal = proposer.ask(SPACE, AskContext(1))
+    prompt = proposal.record["prompt"]
+    assert "<|im_start|>" not in prompt and prompt.endswith("\n0,0.1,rbf,,1,7,0.5\n")
+    assert engine.requests[0].segments[0] == Fixed("1,") and proposal.reasoning == ""
+    assert any("follows no instruction" in e.text for e in told if isinstance(e, Noted))
+
+
 def test_neutral_names_are_translated_back(model: Path) -> None:
     engine = FakeEngine(always({"value kernel": '"v2"'}))
     proposal = chat(model, engine, prompt=PromptOptions(reasoning=True, neutral_names=True)).ask(

@@ -15,14 +15,18 @@ from hyperllama.core.errors import SpaceError
 from hyperllama.core.estimators import Facts, joint_space
 from hyperllama.core.prompt.build import Lead, PromptBuilder, ProposalPrompt
 from hyperllama.core.prompt.facts import facts_of, rank_correlation
-from hyperllama.core.prompt.rows import by_worth
+from hyperllama.core.prompt.layout import read_layout
+from hyperllama.core.prompt.rows import TrialTable, by_worth
 from hyperllama.core.prompt.templates import (
     PLACEHOLDERS,
     PromptError,
     fill,
     load_templates,
     shipped,
+    usual_variant,
+    variants,
 )
+from hyperllama.core.prompt.untouched import unexplored, unmoved
 from hyperllama.core.prompt.wording import Names, untrusted
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions, read_options
@@ -60,7 +64,9 @@ def trials_of(space: SearchSpace, n: int, failing: int = 9) -> list[Observed]:
     return made
 
 
-def builder(context_length: int = 4096, **prompt: object) -> PromptBuilder:
+def builder(
+    context_length: int = 4096, variant: str = "", continues: bool = False, **prompt: object
+) -> PromptBuilder:
     setting = ProposerSetting(
         task="tumours",
         kind="classification",
@@ -71,7 +77,9 @@ def builder(context_length: int = 4096, **prompt: object) -> PromptBuilder:
         notes="errors are dear",
         prompt=PromptOptions(**prompt),  # type: ignore[arg-type]
     )
-    return PromptBuilder(setting, load_templates(), count, chat, context_length)
+    return PromptBuilder(
+        setting, load_templates(variant), count, chat, context_length, continues
+    )
 
 
 def build(
@@ -397,3 +405,93 @@ def test_how_long_trials_took_changes_nothing() -> None:
         slow = [replace(t, seconds=99.0) for t in slow]
         texts = [build(builder(8192, history=mode), XGBOOST, t).text for t in (slow, quick)]
         assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("space", [XGBOOST, SEVERAL], ids=["plain", "conditional"])
+@pytest.mark.parametrize("variant", variants())
+def test_every_variant_fits_and_shows_each_trial_in_one_format(
+    variant: str, space: SearchSpace
+) -> None:
+    made_by, trials = builder(4096, variant), trials_of(space, 30)
+    layout = load_templates(variant).layout
+    prompt = made_by.build(space, trials[:6], AskContext(6), Lead(0, analysis=False))
+    assert prompt.reply.kind == layout.rows and "{{" not in prompt.text
+    for trial in trials[:6]:
+        row = TrialTable(space, prompt.names, PromptOptions(), (), layout).cells(trial.config)
+        assert f",{row}" in prompt.text and ("=" in row) == (layout.rows == "pairs")
+    for n in (0, 1, 30):
+        plan = made_by.build(space, trials[:n], AskContext(n), Lead(0, analysis=False)).plan
+        assert plan.prompt + plan.reply <= 4096
+
+
+def test_rows_may_rise_to_the_best_and_begin_with_their_score() -> None:
+    trials = [Observed(i, {"x": i / 10, "n": 3}, v) for i, v in enumerate((0.7, 0.9, 0.5))]
+    lead = Lead(0, analysis=False)
+    rising = builder(variant="rising").build(TINY, trials, AskContext(3), lead)
+    assert "\n2,0.2,3,0.5\n0,0,3,0.7\n1,0.1,3,0.9" in rising.text
+    assert rising.reply.begin == "3,"
+    first = builder(variant="score-first").build(TINY, trials, AskContext(3), lead)
+    assert "score,x,n\n0.5,0.2,3\n0.7,0,3\n0.9,0.1,3" in first.text
+    assert first.reply.begin == "0.94,"  # a tenth of the scores' range above the best
+    none = builder(variant="score-first").build(TINY, [], AskContext(0), lead)
+    assert none.reply.begin == ""
+
+
+def test_a_base_models_prompt_is_a_text_that_ends_in_the_table() -> None:
+    trials = trials_of(TINY, 12)
+    made_by = builder(variant="continued", continues=True)
+    lead = Lead(0, analysis=False)
+    prompts = [
+        made_by.build(TINY, trials[:n], AskContext(n, 9, ("smaller steps",)), lead)
+        for n in range(1, 12)
+    ]
+    for n, prompt in enumerate(prompts, 1):
+        last = prompt.text.rstrip("\n").rpartition("\n")[2]
+        assert last.startswith(f"{n - 1},") and prompt.text.endswith("\n")
+        assert "<|im_start|>" not in prompt.text and "Propose trial" not in prompt.text
+        assert prompt.text.index("smaller steps") < prompt.text.index("# Trials so far")
+    for earlier, later in itertools.pairwise(prompts):
+        assert later.parts[: len(earlier.parts) - 1] == earlier.parts[:-1]
+    running = replace(trials[5], value=None, fold_scores=(), train_value=None, facts={})
+    ahead = made_by.ahead(TINY, trials[:5], AskContext(5), lead, running)
+    assert ahead and made_by.build(TINY, trials[:6], AskContext(6), lead).parts[:-2] == ahead
+
+
+def test_what_trials_left_alone_is_named() -> None:
+    space = SearchSpace(
+        [Param("lr", Float(1e-4, 1.0, log=True), 0.1), Param("share", Float(0.0, 1.0), 0.5),
+         Param("kind", Categorical(("a", "b", "c")), "a"), Param("n", Integer(7, 7), 7)]
+    )  # fmt: skip
+    names = Names(space)
+    trials = [
+        Observed(i, {"lr": lr, "share": 0.5, "kind": "a", "n": 7}, 0.5)
+        for i, lr in enumerate((0.1, 1.0, 0.01))
+    ]
+    assert unmoved(space, trials, names) == "share, kind"
+    assert unexplored(space, trials, names) == "lr 0.0001 to 0.01; share 0.5 to 1; kind b or c"
+    assert unmoved(space, trials[:2], names) == unexplored(space, trials[:2], names) == ""
+    text = build(builder(variant="short"), space, trials, analysis=False).text
+    assert "Never changed so far: share, kind." in text and "lr 0.0001 to 0.01" in text
+
+
+def test_the_variant_follows_the_model_and_a_layout_is_checked(tmp_path: Path) -> None:
+    assert usual_variant(10**8, False) == usual_variant(10**11, False) == "continued"
+    assert usual_variant(10**11, True) == "standard" != usual_variant(10**8, True)
+    assert len({load_templates(v).version for v in variants()}) == len(variants())
+    assert load_templates("", "short").texts == load_templates("short").texts
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "layout.toml").write_text('over = "short"\nrows = "pairs"\n', "utf8")
+    (mine / "ask.md").write_text("Now {{number}}.", "utf8")
+    found = load_templates(mine)
+    assert found.own == ("ask",) and found.layout.rows == "pairs"
+    assert found.texts["system"] == load_templates("short").texts["system"]
+    for wrong, message in (('rows = "cells"', "rows is 'cells'"), ("row = 1", "unknown name 'row'"),
+                           ("rows", "layout.toml")):  # fmt: skip
+        (mine / "layout.toml").write_text(wrong, "utf8")
+        with pytest.raises(PromptError, match=message):
+            load_templates(mine)
+    with pytest.raises(PromptError, match="no such folder"):
+        load_templates("shorter")
+    assert read_layout("").continues(has_template=False)
+    assert not read_layout('chat = "always"').continues(has_template=False)
