@@ -28,7 +28,8 @@ from hyperllama.core.evaluate.messages import (
     read_opened,
 )
 from hyperllama.core.evaluate.process import RequestStopped, RunnerProcess
-from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.evaluate.racing import Rival
+from hyperllama.core.evaluate.results import STOPPED, FoldResult, Result
 from hyperllama.core.space import Config
 from hyperllama.core.task import Problem, Task, load_task
 from hyperllama.models.process.processors import default_threads, usable_processors
@@ -107,6 +108,7 @@ class TrialRunner:
         fold_seed: int | None = None,
         on_fold: Callable[[FoldResult], None] | None = None,
         should_stop: Stop | None = None,
+        rival: Rival | None = None,
     ) -> Result:
         """Score a configuration by cross-validation. Whatever goes wrong in it is a failed result.
 
@@ -116,6 +118,7 @@ class TrialRunner:
             fold_seed: other folds than the study's, to see how noisy a score is.
             on_fold: called as folds finish.
             should_stop: polled ten times a second; True ends the trial as "cancelled".
+            rival: the incumbent; the trial is "stopped" once it hardly can beat it.
 
         Raises:
             DataError, TaskError, StudyError, ChildDied: the child had to be restarted, and cannot.
@@ -124,7 +127,7 @@ class TrialRunner:
             return Result("cancelled", reason="cancelled")
         self.open(should_stop)
         folds: list[FoldResult] = []
-        request = Evaluate(config, seed, fold_seed, self._process.memory_mb)
+        request = Evaluate(config, seed, fold_seed, self._process.memory_mb, rival)
         started = time.monotonic()
         state, reason, facts = "failed", "", {}
         try:
@@ -132,7 +135,8 @@ class TrialRunner:
                 if isinstance(reply, Failed):
                     reason = self._memory_reason(reply.message)
                 elif not isinstance(reply, FoldDone):
-                    state, facts = "complete", reply.answer
+                    facts = reply.answer
+                    state = "stopped" if STOPPED in facts else "complete"
                 elif reply.fold.fold >= len(folds):  # a fresh child repeats what a dead one did
                     folds.append(reply.fold)
                     if on_fold is not None:

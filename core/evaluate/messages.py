@@ -13,6 +13,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 from pydantic import BeforeValidator, Field, TypeAdapter
 
 from hyperllama.core.data import Table
+from hyperllama.core.evaluate.racing import Rival
 from hyperllama.core.evaluate.results import FoldResult
 from hyperllama.core.space import Categorical, Config, Float, Integer, Param, SearchSpace
 from hyperllama.core.task import Problem, Task
@@ -81,12 +82,14 @@ class Open(RunnerRequest[OpenedTable]):
 
 @dataclass(frozen=True)
 class Evaluate(RunnerRequest[dict[str, Any]]):
-    """Score a configuration fold by fold; the answer is `Result.facts`."""
+    """Score a configuration fold by fold, as long as it may beat the rival; the answer is
+    `Result.facts`."""
 
     config: Config
     seed: int
     fold_seed: int | None
     memory_mb: float
+    rival: Rival | None = None
     do: Literal["evaluate"] = "evaluate"
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 CURVE_POINTS = 50
 CURVE_FACT_POINTS = 25  # stored with every trial
+STOPPED = "stopped"
 Point = TypeVar("Point")
 
 
@@ -54,7 +55,7 @@ class Result:
     """One trial.
 
     Attributes:
-        state: "complete", "failed" or "cancelled".
+        state: "complete", "failed", "cancelled", or "stopped": it hardly could beat the incumbent.
         value: mean score over the folds, greater is better; None unless complete.
         folds: the folds that were finished, also of a trial that failed later.
         reason: one readable line saying why it failed; empty otherwise.
@@ -62,7 +63,9 @@ class Result:
         peak_memory_mb: largest resident memory of the child during the trial, the table included.
         facts: short plain facts: "warnings" (list of lines), "best_iteration" (mean over folds),
             "iterations" (fitted, mean over folds), "curve" ([iteration, score] pairs of the first
-            fold, at most 25; see `FoldResult.curve`).
+            fold, at most 25; see `FoldResult.curve`); of a stopped trial "stopped": its "chance"
+            to win, the mean over all folds that is "expected", and the "rival", the incumbent's
+            number.
     """
 
     state: str

@@ -111,13 +111,21 @@ def _shared(path: str) -> Table:
 
 def _evaluate(request: Evaluate, message: ChildRequest, evaluator: Evaluator) -> dict[str, Any]:
     """The facts of a trial; its folds are sent meanwhile."""
-    from hyperllama.core.evaluate.results import Tally
+    from hyperllama.core.evaluate.racing import prospect
+    from hyperllama.core.evaluate.results import STOPPED, Tally
 
-    tally = Tally()
+    tally, scores, rival = Tally(), list[float](), request.rival
     for fold in evaluator.evaluate(request.config, request.seed, request.fold_seed, tally):
         message.send("fold", fold=fold, rss_mb=rss_mb())
+        scores.append(fold.score)
         if message.cancelled:
             break
+        if rival is not None and len(scores) < len(rival.scores):
+            now = prospect(scores, rival)
+            if now.chance < rival.error:
+                stopped = {"chance": now.chance, "expected": now.expected, "rival": rival.number,
+                           "folds": len(rival.scores)}  # fmt: skip
+                return {**tally.facts(), STOPPED: stopped}
     return tally.facts()
 
 

@@ -20,7 +20,7 @@ from hyperllama.core.evaluate.saving import versions
 from hyperllama.core.report.plots import Plotted, progress, search_space
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
-from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.study import PRUNED, StudyState, TrialState
 from hyperllama.core.study.findings.verdict import verdict_lines
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _trials(study: ReportedStudy, best: TrialState | None) -> Block:
         if t.fallback:
             notes.append(f"fallback: {t.fallback}")
         notes += [str(w) for w in t.facts.get("warnings", ())]
-        score = with_spread(t) if t.state == "complete" else "failed"
+        score = {"complete": with_spread(t), PRUNED: "stopped"}.get(t.state, "failed")
         rows.append(
             [str(t.number), t.proposer, score, show(t.train_value), f"{t.seconds:.1f}", config,
              "; ".join(notes)]

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import optuna
@@ -238,11 +239,8 @@ class Store:
         return False
 
     def queue(self, config: Mapping[str, Any], attrs: Mapping[str, Any] | None = None) -> int:
-        """Queue a configuration as `optuna.Study.enqueue_trial` does. Returns its number.
-
-        Args:
-            attrs: of the trial: who proposes it, and why.
-        """
+        """Queue a configuration as `optuna.Study.enqueue_trial` does, with attributes of its trial.
+        Returns its number."""
         with storage_errors():
             template = optuna.trial.create_trial(
                 state=TrialState.WAITING, system_attrs={_QUEUED: dict(config)},
@@ -256,15 +254,24 @@ class Store:
         with storage_errors():
             self._storage.set_trial_state_values(self._id(number), TrialState.WAITING)
 
-    def finish(self, number: int, value: float | None, attrs: Mapping[str, Any]) -> None:
-        """End a trial for good: COMPLETE with a finite value, FAIL without.
+    def finish(
+        self, number: int, value: float | None, attrs: Mapping[str, Any], pruned: bool = False
+    ) -> None:
+        """End a trial for good: COMPLETE with a finite value, FAIL without, or PRUNED with the mean
+        of its folds after each.
 
         The state is written last; until then a crash leaves the trial RUNNING.
         """
         with storage_errors():
             trial_id = self._id(number)
             self._set(trial_id, attrs)
-            if value is not None and math.isfinite(value):
+            if pruned:
+                mean = 0.0
+                for step, total in enumerate(accumulate(attrs.get("fold_scores", ()))):
+                    mean = total / (step + 1)
+                    self._storage.set_trial_intermediate_value(trial_id, step, mean)
+                self._storage.set_trial_state_values(trial_id, TrialState.PRUNED, [mean])
+            elif value is not None and math.isfinite(value):
                 self._storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [value])
             else:
                 self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
@@ -301,7 +308,6 @@ class Store:
     def _set(self, trial_id: int, attrs: Mapping[str, Any]) -> None:
         for key, value in _prefixed(attrs).items():
             self._storage.set_trial_user_attr(trial_id, key, value)
-
 
     def _run(self, trial_id: int) -> bool:
         """Make a reserved trial a running one; False if another program has taken or ended it."""

@@ -7,6 +7,7 @@ Optuna and NumPy. `opening` starts and resumes studies, `history` reads stored o
 from hyperllama.core.study.folding import StateFold, fold
 from hyperllama.core.study.state import (
     AWAITING,
+    PRUNED,
     Exchange,
     SteeringAction,
     StudyState,
@@ -15,6 +16,7 @@ from hyperllama.core.study.state import (
 
 __all__ = [
     "AWAITING",
+    "PRUNED",
     "Exchange",
     "StateFold",
     "SteeringAction",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hyperllama.core.events import StudyConfirmed
-from hyperllama.core.study.state import StudyState
+from hyperllama.core.study.state import PRUNED, StudyState
+from hyperllama.core.text import percent
 
 
 def say_gain(state: StudyState) -> str:
@@ -23,6 +24,21 @@ def say_gain(state: StudyState) -> str:
     elif state.finished is not None:
         why = "the study ended before that"
     return f"gain {claimed:+.4g} over the default in the study's own folds, not confirmed: {why}"
+
+
+def say_racing(state: StudyState) -> str:
+    """How many trials were stopped before their last fold, and what that saved; empty without."""
+    stopped = [t for t in state.trials if t.state == PRUNED]
+    if not stopped:
+        return ""
+    folds = sum(t.folds for t in state.trials if t.done)
+    saved = sum(t.folds - len(t.fold_scores) for t in stopped)
+    wrong = sum(t.chance or 0.0 for t in stopped)
+    return (
+        f"{len(stopped)} of {state.done_count} trials were stopped early, which saved "
+        f"{percent(saved / max(folds, 1))} of the folds; by their chances, {wrong:.1g} of them "
+        "would have become the best"
+    )
 
 
 def _confirmed(found: StudyConfirmed, state: StudyState) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
-from hyperllama.core.evaluate.results import std
+from hyperllama.core.evaluate.results import STOPPED, std
 from hyperllama.core.events import (
     AnswerText,
     CandidateStarted,
@@ -36,7 +36,13 @@ from hyperllama.core.events import (
     TrialFinished,
     TrialNoted,
 )
-from hyperllama.core.study.state import AWAITING, Exchange, SteeringAction, StudyState, TrialState
+from hyperllama.core.study.state import (
+    AWAITING,
+    Exchange,
+    SteeringAction,
+    StudyState,
+    TrialState,
+)
 
 _NOTES_KEPT = 200
 _SETTINGS = ("proposer", "model", "budget_trials", "budget_s", "review", "space", "ranges")
@@ -285,6 +291,9 @@ def _proposed(trial: TrialState, event: ProposalMade) -> TrialState:
 def _ended(trial: TrialState, event: TrialFinished, t: float) -> TrialState:
     copied = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "incumbent"}
     folds = len(event.fold_scores) or trial.folds
+    stopped = event.facts.get(STOPPED)
+    if isinstance(stopped, Mapping) and isinstance(stopped.get("folds"), int):
+        folds = stopped["folds"]
     if event.value is not None and len(event.fold_scores) > 1:
         copied["std"] = std(event.fold_scores)  # up to version 0.2.0 stored with n below
     return replace(trial, **copied, folds=folds, best_then=event.incumbent, ended_t=t)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hyperllama.core.evaluate.results import std
+from hyperllama.core.evaluate.results import STOPPED, std
 from hyperllama.core.events import (
     Event,
     IncumbentTested,
@@ -37,7 +37,7 @@ from hyperllama.core.storage.reading import StoredStudy, read_stored
 from hyperllama.core.storage.store import Store, StoredTrial
 from hyperllama.core.study.folding import fold
 from hyperllama.core.study.proposals import differences
-from hyperllama.core.study.state import StudyState
+from hyperllama.core.study.state import PRUNED, StudyState
 
 _ACTIONS_KEPT = 500
 _EXCHANGES_KEPT = 40
@@ -64,7 +64,8 @@ def store_event(
     elif isinstance(event, TrialFinished):
         result = ("fold_scores", "seconds", "peak_memory_mb", "reason", "facts")
         attrs = {name: encode(getattr(event, name)) for name in result}
-        store.finish(event.number, event.value, {**attrs, "train_score": event.train_value})
+        attrs["train_score"] = event.train_value
+        store.finish(event.number, event.value, attrs, pruned=event.state == PRUNED)
     else:
         attrs = _attributes(store, event, round(time.time() if t is None else t, 3))
         if attrs:
@@ -121,7 +122,7 @@ def stored_events(
         beliefs: what the model believed at each trial's proposal, by number.
         direction: "maximize" for studies of HyperLlama, or "minimize".
     """
-    trials = [t for t in trials if t.state in ("COMPLETE", "FAIL") and not t.rejected]
+    trials = [t for t in trials if t.state in ("COMPLETE", "FAIL", "PRUNED") and not t.rejected]
     trials.sort(key=lambda trial: trial.number)  # a clock that was set would mix them up
     known = {str(row.get("name")) for row in opened.space}
     known = known.union(*(t.config for t in trials if t.ours))
@@ -210,7 +211,7 @@ def trial_events(
     made = ProposalMade(**common, beliefs=beliefs, changes=changed)
     finished = TrialFinished(
         **common,
-        state="fail" if value is None else "complete",
+        state=_state(trial),
         value=value,
         fold_scores=trial.fold_scores,
         std=None if value is None else std(trial.fold_scores),
@@ -222,6 +223,13 @@ def trial_events(
         peak_memory_mb=trial.peak_memory_mb,
     )
     return made, finished
+
+
+def _state(trial: StoredTrial) -> str:
+    """How a stored trial ended, as events have it; what another program pruned has no score."""
+    if trial.state == "PRUNED" and STOPPED in trial.facts:
+        return PRUNED
+    return "fail" if trial.state != "COMPLETE" or trial.value is None else "complete"
 
 
 def _actions(attrs: Mapping[str, Any]) -> Iterator[tuple[int, Event, float]]:

@@ -34,10 +34,9 @@ from hyperllama.core.study.findings.ending import (
     summary,
 )
 from hyperllama.core.study.history import stored_events, stored_settings
-from hyperllama.core.study.knowledge import Knowledge
 from hyperllama.core.study.other_folds import OtherFolds
 from hyperllama.core.study.parts import StudyParts
-from hyperllama.core.study.pool import TrialEnd, TrialPool
+from hyperllama.core.study.pool import TrialEnd, TrialPool, TrialTask
 from hyperllama.core.study.proposals import (
     default_proposal,
     proposal_made,
@@ -51,6 +50,7 @@ from hyperllama.core.study.steering.approval import Approval
 from hyperllama.core.study.steering.changes import Changes
 from hyperllama.core.study.steering.conversation import Conversation
 from hyperllama.core.study.steering.requests import POLL_S, RequestHandler
+from hyperllama.core.study.told_trials import ToldTrials
 from hyperllama.core.trials import Exhausted, Proposal
 
 HOPELESS_AFTER = 5  # failed trials, when none ever completed
@@ -77,7 +77,7 @@ class Study:
         self._approval = Approval(self._record, self._proposing, self._steering, parts.proposals)
         self._findings = Findings(self._record)
         self._steering.polled = self._while_asking
-        self._knowledge = Knowledge(
+        self._told = ToldTrials(
             self._record, self._proposing, 0 if parts.as_finished else self._pool.size - 1
         )
         self._other_folds = OtherFolds(
@@ -120,8 +120,8 @@ class Study:
         self._record.begin(opened, stored_events(trials, attrs, opened, beliefs))
         for trial in self._record.state.trials:
             self._work.add(trial.seconds + trial.proposal_s)
-            self._knowledge.begun(trial.number)
-        self._knowledge.tell()
+            self._told.begun(trial.number)
+        self._told.tell()
         self._unfinished = [t for t in trials if t.state == "RUNNING" and t.ours]
         for note in parts.notes:
             self._record.emit(note)
@@ -154,11 +154,12 @@ class Study:
             try:
                 self._write_summary("running")
                 if end is None and self._may_begin():
-                    self._knowledge.tell()
+                    self._told.tell()
                     chosen = self._next()
                     if chosen is not None:
-                        self._knowledge.begun(chosen[0])
-                        self._pool.start(*chosen)
+                        rival = self._told.rival(self._parts.racing)
+                        self._told.begun(chosen[0])
+                        self._pool.start(TrialTask(*chosen, rival))
                 if self._pool.running and not self._may_begin():
                     self._ended(self._pool.collect(self._should_stop))
             except Exhausted as error:
@@ -237,7 +238,7 @@ class Study:
             or (limit is not None and self._record.state.done_count + under_way >= limit)
             or (self._record.state.paused and self._steering.steps <= under_way)
             or self._other_folds.asked
-            or self._knowledge.waits_for(self._pool.running)
+            or self._told.waits_for(self._pool.running)
         )
 
     def _next(self) -> tuple[int, Proposal] | None:
@@ -310,13 +311,13 @@ class Study:
         number, proposal, result = end.trial.number, end.trial.proposal, end.result
         if result.state == "cancelled":
             self._store.put_back(number)
-            self._knowledge.forget(number)
+            self._told.forget(number)
             return
         event = trial_finished(number, proposal, result, self._record.state)
         self._record.emit(event)
-        self._failed_here += event.value is None
+        self._failed_here += event.state == "fail"
         if not self._proposing.asking:
-            self._knowledge.tell()
+            self._told.tell()
         self._findings.tell()
         self._steering.step_done()
 

@@ -49,6 +49,7 @@ from hyperllama.core.study.options import (
     absolute_storage,
     lasting_model,
     over_stored,
+    racing_of,
     settled,
     too_many_threads,
     with_programs_of,
@@ -286,6 +287,7 @@ class _Opening:
             use_model=self._use_model,
             program=self._problem.program,
             log=self._log,
+            racing=racing_of(self._options, self._problem.runner.folds),
             as_finished=self._options.order == "as-finished",
             interrupted=self._interrupted,
         )

@@ -36,6 +36,8 @@ class Options:
         gpu_layers: "auto", "none", "all", or a number.
         jobs: trials that run side by side.
         order: "fixed" or "as-finished": what a proposal knows of those, see `Limits.order`.
+        racing: the chance to beat the incumbent below which a trial is stopped after some of its
+            folds; 0: never.
         context_length: tokens; 0 takes the model's own, capped.
         confirm: whether the gain is confirmed on fresh folds at the end.
         prompt: how a chat model is asked, see `core.task.prompt_options`; over what the task says.
@@ -54,6 +56,7 @@ class Options:
     gpu_layers: Annotated[str, Field(pattern=r"^(auto|none|all|\d+)$")] | None = None
     jobs: Annotated[int, Field(ge=1, le=256)] | None = None
     order: Annotated[str, Field(pattern=r"^(fixed|as-finished)$")] | None = None
+    racing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
     context_length: Annotated[int, Field(ge=0)] | None = None
     temperature: Annotated[float, Field(ge=0, le=10)] | None = None
     confirm: bool | None = None
@@ -144,6 +147,7 @@ def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
         seed=task.seed if options.seed is None else options.seed,
         jobs=options.jobs or task.limits.jobs or default_jobs(task),
         order=options.order or task.limits.order,
+        racing=task.limits.racing if options.racing is None else options.racing,
         confirm=task.limits.confirm if options.confirm is None else options.confirm,
         prompt={**task.prompt, **(options.prompt or {})},
     )
@@ -193,7 +197,7 @@ def over_stored(options: Options, attrs: Mapping[str, Any], study: str, more: in
             f"the study {study!r} has begun without these earlier studies",
             "--warm-start is for a new study",
         )
-    options = options.over(stored)
+    options = options.over({"racing": 0.0, **stored})  # up to version 0.3 nothing was raced
     _check_templates(options)
     if more:
         options = replace(options, trials=(options.trials or 0) + more)
@@ -266,6 +270,15 @@ def default_jobs(task: Task) -> int:
         return 1  # what is wrong with it is said when it is read
     each = 2 if any(family(name).trains_in_parallel for name in task.estimators) else 1
     return 1 if size > _LARGE_BYTES else max(1, min(_MOST_JOBS, default_threads() // each))
+
+
+def racing_of(options: Options, folds: int) -> float:
+    """The chance below which a trial with that many folds is stopped; 0: never."""
+    from hyperllama.core.evaluate.racing import ERROR, FEWEST_FOLDS
+
+    if options.racing is not None:
+        return options.racing
+    return ERROR if folds >= FEWEST_FOLDS else 0.0
 
 
 def without_storage(options: Options) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hyperllama.core.evaluate.racing import Rival
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.events import Noted, StudyOpened
 from hyperllama.core.space import Config, SearchSpace
@@ -31,6 +32,7 @@ class Runner(Protocol):
         fold_seed: int | None = None,
         on_fold: Callable[[FoldResult], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        rival: Rival | None = None,
     ) -> Result: ...
 
     def test_score(
@@ -58,6 +60,8 @@ class StudyParts:
         log: keeps the traceback of an internal error that was survived.
         as_finished: with several runners, whether a proposal knows every trial that has ended; else
             all but those begun last, so that the same seed gives the same study.
+        racing: a trial is stopped after some of its folds when its chance to beat the incumbent is
+            smaller; 0 races none.
         interrupted: polled ten times a second; True ends the study within two seconds, and what
             is being evaluated is put back.
         clock, sleep: seconds; tests bring their own.
@@ -77,6 +81,7 @@ class StudyParts:
     program: Callable[[Config], str] = lambda config: ""
     log: Callable[[str], None] = lambda text: None
     as_finished: bool = False
+    racing: float = 0.0
     interrupted: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

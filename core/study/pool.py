@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hyperllama.core.evaluate.racing import Rival
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.study.parts import Runner
 from hyperllama.core.study.steering.requests import POLL_S
@@ -15,10 +16,11 @@ from hyperllama.core.trials import Proposal
 
 @dataclass(frozen=True)
 class TrialTask:
-    """A trial to train: its number, and what was proposed for it."""
+    """A trial to train: its number, what was proposed for it, and the incumbent to beat."""
 
     number: int
     proposal: Proposal
+    rival: Rival | None = None
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,9 @@ class TrialPool:
         """No runner is idle."""
         return len(self._running) >= self.size
 
-    def start(self, number: int, proposal: Proposal) -> None:
+    def start(self, task: TrialTask) -> None:
         """Begin to train; only while the pool is not `full`."""
-        task = TrialTask(number, proposal)
-        self._running[number] = task
+        self._running[task.number] = task
         if self.size > 1:
             self._stop.clear()
             runner = self._idle.pop()
@@ -86,6 +87,7 @@ class TrialPool:
             result = self._idle[0].evaluate(
                 task.proposal.config, seed=self._seed,
                 on_fold=lambda fold: self._on_fold(number, fold), should_stop=should_stop,
+                rival=task.rival,
             )  # fmt: skip
             del self._running[number]
             return TrialEnd(task, result)
@@ -116,7 +118,7 @@ class TrialPool:
             result = runner.evaluate(
                 task.proposal.config, seed=self._seed,
                 on_fold=lambda fold: self._reports.put((task.number, fold)),
-                should_stop=self._stop.is_set,
+                should_stop=self._stop.is_set, rival=task.rival,
             )  # fmt: skip
             self._idle.append(runner)
             self._reports.put(TrialEnd(task, result))

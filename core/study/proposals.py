@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hyperllama.core.evaluate.results import Result
+from hyperllama.core.evaluate.results import STOPPED, Result
 from hyperllama.core.events import ProposalMade, TrialFinished
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import SearchSpace, number
 from hyperllama.core.storage.store import StoredTrial, jsonable
-from hyperllama.core.study.state import StudyState, TrialState
+from hyperllama.core.study.state import PRUNED, StudyState, TrialState
+from hyperllama.core.text import percent
 from hyperllama.core.trials import Observed, Proposal
 
 
@@ -50,7 +51,14 @@ def default_proposal(space: SearchSpace) -> Proposal:
 
 
 def outcome(result: Result) -> tuple[float | None, str]:
-    """A trial's score, and why there is none: it failed, or its score is no finite number."""
+    """A trial's score, and why there is none: it failed, was stopped, or its score is no finite
+    number."""
+    if result.state == STOPPED:
+        stopped, folds = result.facts[STOPPED], result.folds
+        return None, (
+            f"stopped after {len(folds)} of {folds[-1].folds} folds: a chance of "
+            f"{percent(stopped['chance'])} to beat trial {stopped['rival']}"
+        )
     value = result.value if result.state == "complete" else None
     if value is None or not math.isfinite(value):
         return None, result.reason or "its score is not a finite number"
@@ -64,7 +72,7 @@ def trial_finished(
     value, reason = outcome(result)
     return TrialFinished(
         number=number,
-        state="fail" if value is None else "complete",
+        state=PRUNED if result.state == STOPPED else "fail" if value is None else "complete",
         config=proposal.config,
         value=value,
         fold_scores=tuple(result.fold_scores),
@@ -94,7 +102,7 @@ def observed(trial: TrialState) -> Observed:
     return Observed(
         number=trial.number,
         config=dict(trial.config),
-        value=trial.value,
+        value=trial.value if trial.state != PRUNED else trial.expected,
         reason=trial.reason,
         proposer=trial.proposer,
         fold_scores=trial.fold_scores,

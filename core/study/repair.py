@@ -33,6 +33,7 @@ from hyperllama.core.storage.paths import DATABASE
 from hyperllama.core.storage.reading import StoredStudy
 from hyperllama.core.storage.store import Store, StoredTrial
 from hyperllama.core.study.history import events_of, store_event
+from hyperllama.core.study.state import PRUNED
 
 Timed = tuple[Event, float]
 
@@ -142,10 +143,13 @@ def _trials(sources: Any) -> list[StoredTrial]:
     return [_trial(event, t, made.get(number)) for number, (event, t) in sorted(ended.items())]
 
 
+_STATES = {"complete": "COMPLETE", PRUNED: "PRUNED"}
+
+
 def _trial(end: TrialFinished, t: float, made: tuple[ProposalMade, float] | None) -> StoredTrial:
     begun = made[1] if made is not None else t - end.seconds
     return StoredTrial(
-        number=end.number, trial_id=-1, state="COMPLETE" if end.value is not None else "FAIL",
+        number=end.number, trial_id=-1, state=_STATES.get(end.state, "FAIL"),
         config=dict(end.config), value=end.value, ours=True, proposer=end.proposer,
         reasoning=end.reasoning, fallback=end.fallback, fold_scores=end.fold_scores,
         train_score=end.train_value, seconds=end.seconds, reason=end.reason, tokens=end.tokens,

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from hyperllama.core.evaluate.results import STOPPED
 from hyperllama.core.events import (
     CandidateStarted,
     ImportanceFound,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from hyperllama.core.predict import FittedModel
 
 AWAITING = "awaiting approval"
+PRUNED = "pruned"
 FINISHED = ("budget", "minutes", "exhausted")
 """Reasons of an end after which little is left to resume."""
 _NOISE_TRIALS = 200  # the latest: what the noise takes to compute grows with them
@@ -39,7 +41,8 @@ class TrialState:
     """One trial, finished or not.
 
     Attributes:
-        state: "proposing", "awaiting approval", "training", "complete" or "fail".
+        state: "proposing", "awaiting approval", "training", "complete", "fail", or "pruned":
+            stopped after some of its folds.
         changes: name -> [incumbent's value, this trial's], as they were when it was proposed.
         best_then: it became the incumbent when it finished.
         ended_t: seconds since the epoch; 0.0 while it runs.
@@ -75,7 +78,22 @@ class TrialState:
 
     @property
     def done(self) -> bool:
-        return self.state in ("complete", "fail")
+        return self.state in ("complete", "fail", PRUNED)
+
+    @property
+    def expected(self) -> float | None:
+        """The score that a pruned trial was expected to reach; None for others."""
+        return self._stopped("expected")
+
+    @property
+    def chance(self) -> float | None:
+        """The chance to beat the incumbent with which a trial was pruned; None for others."""
+        return self._stopped("chance")
+
+    def _stopped(self, name: str) -> float | None:
+        stopped = self.facts.get(STOPPED) if self.state == PRUNED else None
+        value = stopped.get(name) if isinstance(stopped, Mapping) else None
+        return float(value) if isinstance(value, (int, float)) else None
 
     @property
     def proposal_s(self) -> float:

@@ -90,6 +90,9 @@ class Limits(TomlTable):
     order: Literal["fixed", "as-finished"] = "fixed"
     """With several jobs, what a proposal knows: "fixed": all trials but the `jobs - 1` begun last,
     so that the same seed gives the same study; "as-finished": whatever has ended."""
+    racing: float | None = Field(default=None, ge=0, lt=0.5)
+    """A trial is stopped after some of its folds when its chance to beat the incumbent is smaller;
+    0: never. Where nothing is said, 0.05 with five folds or more."""
     confirm: bool = True
     """At the end the default and the best trials are scored on fresh folds; false: they are not."""
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy
 
-from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.evaluate.racing import Rival, prospect
+from hyperllama.core.evaluate.results import STOPPED, FoldResult, Result
 from hyperllama.core.events import Event, StudyOpened
 from hyperllama.core.space import (
     Categorical,
@@ -57,6 +58,7 @@ class FakeRunner:
         self.evaluated: list[Config] = []
         self.before: Callable[[int, Config], Result | None] = lambda count, config: None
         self.tested: list[Config] = []
+        self.slope: Callable[[Config], float] = lambda config: 0.01
 
     def evaluate(
         self,
@@ -66,6 +68,7 @@ class FakeRunner:
         fold_seed: int | None = None,
         on_fold: Callable[[FoldResult], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        rival: Rival | None = None,
     ) -> Result:
         self.evaluated.append(dict(config))
         other = self.before(len(self.evaluated), config)
@@ -74,10 +77,17 @@ class FakeRunner:
         if should_stop is not None and should_stop():
             return Result("cancelled")
         value = self.score(config) - (fold_seed or 0) / 1000
-        folds = tuple(FoldResult(i, 3, value + (i - 1) / 100, value + 0.1, 0.01) for i in range(3))
+        folds = tuple(FoldResult(i, 3, value + (i - 1) * self.slope(config), value + 0.1, 0.01)
+                      for i in range(3))  # fmt: skip
         for fold in folds:
             if on_fold is not None:
                 on_fold(fold)
+            found = [f.score for f in folds[: fold.fold + 1]]
+            if rival is not None and len(found) < 3:
+                now = prospect(found, rival)
+                if now.chance < rival.error:
+                    stopped = {**vars(now), "rival": rival.number, "folds": 3}
+                    return Result("stopped", None, folds[: len(found)], facts={STOPPED: stopped})
         return Result("complete", value, folds, seconds=0.5, facts={"iterations": 7})
 
     def test_score(
@@ -142,6 +152,7 @@ class Bench:
     runner: FakeRunner = field(default_factory=FakeRunner)
     runners: Sequence[FakeRunner] = ()
     as_finished: bool = False
+    racing: float = 0.0
     events: list[Event] = field(default_factory=list)
     summaries: list[Mapping[str, Any]] = field(default_factory=list)
     made: list[Proposer] = field(default_factory=list)
@@ -202,6 +213,7 @@ class Bench:
             save=self.summaries.append,
             use_model=self.use_model,
             as_finished=self.as_finished,
+            racing=self.racing,
             interrupted=lambda: self.interrupted,
             clock=self._clock,
             sleep=self._sleep,

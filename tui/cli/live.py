@@ -22,7 +22,7 @@ from hyperllama.core.events import (
     TrialNoted,
     to_json,
 )
-from hyperllama.core.study import StateFold, StudyState, fold
+from hyperllama.core.study import PRUNED, StateFold, StudyState, fold
 from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.core.text import one_line, plain
 from hyperllama.tui.cli.printing import short
@@ -222,6 +222,8 @@ def trial_line(event: TrialFinished, changes: Mapping[str, Any] | None = None) -
     if event.state == "fail":
         reason = f": {one_line(event.reason)}" if event.reason else ""
         return f"{head} failed{reason}  {said}{instead}"
+    if event.state == PRUNED:
+        return f"{head} {one_line(event.reason)}  {said}{instead}"
     spread = "" if event.std is None else f"{event.std:.2g}"
     best = " *" if event.incumbent else "  "
     return (

@@ -24,6 +24,11 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--budget", type=positive, metavar="N", help="trials in all")
     group.add_argument("--minutes", type=_minutes, metavar="M", help="minutes in all")
     add_no_confirm(group)
+    group.add_argument(
+        "--racing", type=_chance, metavar="P",
+        help="stop a trial after some of its folds when its chance to beat the best is below P; "
+        "0: never (default: 0.05 from five folds on)",
+    )
     group = parser.add_argument_group("where and how")
     add_storage(group)
     group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
@@ -103,6 +108,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
         threads=arguments.threads,
         jobs=arguments.jobs,
         order=arguments.order,
+        racing=arguments.racing,
         gpu_layers=arguments.gpu_layers,
         context_length=arguments.context,
         temperature=arguments.temperature,
@@ -121,6 +127,13 @@ def prompt_from(texts: list[str] | None) -> dict[str, Any] | None:
     if found.get("templates"):
         found["templates"] = str(Path(found["templates"]).expanduser().resolve())
     return found
+
+
+def _chance(text: str) -> float:
+    chance = float(text)
+    if not 0 <= chance < 0.5:
+        raise argparse.ArgumentTypeError(f"{text}: 0 or more, and below 0.5")
+    return chance
 
 
 def non_negative(text: str) -> int:

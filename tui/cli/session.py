@@ -160,6 +160,7 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
         ("--minutes", arguments.minutes),
         ("--threads", arguments.threads),
         ("--jobs", arguments.jobs),
+        ("--racing", arguments.racing),
         ("--order", arguments.order),
         ("--seed", arguments.seed),
         ("--programs", getattr(arguments, "programs", None)),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.evaluate.results import STOPPED
 from hyperllama.core.events.codec import encode
 from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.tui.cli.options import add_storage
@@ -139,7 +140,7 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
     print(f"{stored.name}: {metric}, {stored.direction}, {phase}".rstrip(", "))
     print(TABLE_HEAD)
     for trial in stored.trials:
-        if trial.state in ("COMPLETE", "FAIL"):
+        if trial.state in ("COMPLETE", "FAIL") or STOPPED in trial.facts:
             event = trial_events(trial)[1]
             print(trial_line(replace(event, incumbent=trial.number == state.incumbent)))
         else:

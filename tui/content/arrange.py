@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Union
 
-from hyperllama.core.study import SteeringAction, StudyState, TrialState
+from hyperllama.core.study import PRUNED, SteeringAction, StudyState, TrialState
 from hyperllama.tui.text import wording
 
 Test = Callable[[TrialState], bool]
@@ -35,6 +35,7 @@ _NUMBERS: dict[str, Callable[[TrialState], float | None]] = {
 }
 _FLAGS: dict[str, Test] = {
     "failed": lambda t: t.state == "fail",
+    "stopped": lambda t: t.state == PRUNED,
     "best": lambda t: t.best_then,
     "noted": lambda t: bool(t.note),
     "rerun": lambda t: bool(t.reruns),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hyperllama.core.study import AWAITING, StudyState, TrialState
+from hyperllama.core.study import AWAITING, PRUNED, StudyState, TrialState
 from hyperllama.core.study.claims import say_gain, say_test_rows
 from hyperllama.core.text import plain
 from hyperllama.tui.content import arrange
@@ -87,6 +87,8 @@ def _trial(trial: TrialState, state: StudyState) -> str:
     note = f" Your note: {plain(trial.note)}." if trial.note else ""
     if trial.state == "fail":
         return f"{by} failed: {plain(trial.reason) or 'no reason given'}.{changed}{note}"
+    if trial.state == PRUNED:
+        return f"{by} was {plain(trial.reason)}.{changed}{note}"
     if trial.value is None:
         return f"{by} is {'waiting' if trial.state == AWAITING else 'in training'}.{changed}{note}"
     spread = f", plus or minus {wording.spread(trial.std)}" if trial.std is not None else ""

@@ -54,10 +54,16 @@ def _outcomes(one: TrialState, other: TrialState) -> Iterator[tuple[str, str, st
             yield name, left, right
 
 
+def _score(trial: TrialState) -> str:
+    if trial.expected is not None:
+        return f"stopped at about {wording.score(trial.expected)}"
+    return "failed" if trial.state == "fail" else wording.score(trial.value)
+
+
 def _outcome(trial: TrialState) -> dict[str, str]:
     return {
         "proposed by": plain(trial.proposer),
-        "score": "failed" if trial.state == "fail" else wording.score(trial.value),
+        "score": _score(trial),
         "± over folds": "" if trial.std is None else wording.spread(trial.std),
         "train score": "" if trial.train_value is None else wording.score(trial.train_value),
         "took": wording.duration(trial.seconds) if trial.seconds else "",

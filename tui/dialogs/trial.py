@@ -41,7 +41,7 @@ def _outcome(trial: TrialState, state: StudyState) -> list[tuple[str, str]]:
         ("folds", "  ".join(score(s) for s in trial.fold_scores)),
         ("train score", "" if trial.train_value is None else score(trial.train_value)),
         ("took", wording.duration(trial.seconds) if trial.seconds else ""),
-        ("failed because", plain(trial.reason)),
+        ("failed because" if trial.state == "fail" else "reason", plain(trial.reason)),
     )
     return [(name, value) for name, value in known if value or name == "proposed by"]
 

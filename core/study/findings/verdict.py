@@ -11,7 +11,7 @@ from typing import Any
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.space import Float, Integer, Param, number
-from hyperllama.core.study.claims import say_gain, say_test_rows
+from hyperllama.core.study.claims import say_gain, say_racing, say_test_rows
 from hyperllama.core.study.findings.bounds import BEST, FEWEST, WiderRange, at_bound, wider_bounds
 from hyperllama.core.study.findings.plateau import advice_to_stop, since_rise
 from hyperllama.core.study.state import StudyState, TrialState
@@ -43,6 +43,7 @@ class Verdict:
         importance: name -> share of the most important hyperparameters, the largest first.
         changes: the most important ones that the winner has otherwise than the default.
         edges: ranges that end where the best values lie, each with a wider one.
+        racing: what was saved by stopping trials early; may be empty.
         more: whether more trials are likely to pay; may be empty.
     """
 
@@ -54,6 +55,7 @@ class Verdict:
     importance: tuple[tuple[str, float], ...] = ()
     changes: tuple[DecisiveChange, ...] = ()
     edges: tuple[WiderRange, ...] = ()
+    racing: str = ""
     more: str = ""
 
     @property
@@ -71,7 +73,7 @@ class Verdict:
         pairs = (
             ("folds", self.folds), ("gain", self.gain), ("test", self.test),
             ("mattered", mattered), ("changed", changed), ("range", edges),
-            ("more trials", self.more),
+            ("racing", self.racing), ("more trials", self.more),
         )  # fmt: skip
         return [(label, text) for label, text in pairs if text]
 
@@ -94,6 +96,7 @@ def verdict(state: StudyState) -> Verdict | None:
         importance=tuple(pair for pair in ranked[:_MOST_IMPORTANT] if pair[1] >= 0.01),
         changes=() if default is None else _changes(winner, default, shares),
         edges=tuple(edges(state)),
+        racing=say_racing(state),
         more=_more(state),
     )
 

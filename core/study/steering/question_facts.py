@@ -67,7 +67,7 @@ def _line(trial: Observed) -> str:
     by = f" by {trial.proposer}" if trial.proposer else ""
     if trial.value is None:
         return f"trial {trial.number}{by} ({config}): failed, {untrusted(trial.reason, 160)}"
-    facts = [f"score {score_text(trial.value)}"]
+    facts = [f"score {score_text(trial.value)}", *filter(None, [untrusted(trial.reason, 160)])]
     if trial.train_value is not None:
         facts.append(f"train score {score_text(trial.train_value)}")
     if trial.fold_scores:

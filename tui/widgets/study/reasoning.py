@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from hyperllama.core.study import StudyState, TrialState
+from hyperllama.core.study import PRUNED, StudyState, TrialState
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
 from hyperllama.tui.text import markdown, wording
@@ -157,6 +157,8 @@ class Reasoning(VerticalScroll, can_focus=True):
         if trial.state == "fail":
             reason = plain(trial.reason) or "no reason given"
             lines += [Content(""), Content.assemble((f"{g.failed} failed: ", "$bad"), reason)]
+        elif trial.state == PRUNED:
+            lines += [Content(""), Content.styled(plain(trial.reason), "$dim")]
         elif trial.value is not None:
             std = f" {g.plus_minus} {wording.spread(trial.std)}" if trial.std is not None else ""
             score = ((f"{g.arrow} ", "$dim"), (wording.score(trial.value), "bold"), (std, "$dim"))

@@ -10,7 +10,7 @@ from statistics import fmean
 from textual.content import Content
 
 from hyperllama.core.evaluate.results import std
-from hyperllama.core.study import AWAITING, SteeringAction, TrialState
+from hyperllama.core.study import AWAITING, PRUNED, SteeringAction, TrialState
 from hyperllama.core.text import one_line, plain
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs, sparkline
@@ -55,6 +55,7 @@ class TrialCells:
             return Content.styled(g.best, "bold $best")
         known = {
             "fail": (g.failed, "$bad"),
+            PRUNED: ("/", "$dim"),
             AWAITING: ("?", "bold $accent"),
             "training": (g.running, "$primary"),
             "proposing": (g.thinking, "$voice"),
@@ -75,6 +76,8 @@ class TrialCells:
             return Content.styled(wording.score(trial.value), "bold $best" if best else "")
         if trial.state == "fail":
             return Content.styled("failed", "$bad")
+        if trial.expected is not None:
+            return Content.styled(f"~{wording.score(trial.expected)}", "$dim")
         if trial.state == AWAITING:
             return Content.styled("waiting", "bold $accent")
         scores = trial.fold_scores
@@ -87,7 +90,8 @@ class TrialCells:
 
     def folds(self, trial: TrialState, width: int) -> Content:
         drawn = sparkline(trial.fold_scores[: self.fold_cells], self.glyphs, *self.scale)
-        missing = 0 if trial.done else min(trial.folds, self.fold_cells) - len(drawn)
+        whole = trial.done and trial.state != PRUNED
+        missing = 0 if whole else min(trial.folds, self.fold_cells) - len(drawn)
         return Content.assemble((drawn, "$primary"), (self.glyphs.dot * missing, "$faint"))
 
     def train(self, trial: TrialState, width: int) -> Content:

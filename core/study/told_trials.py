@@ -5,13 +5,16 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 
+from hyperllama.core.evaluate.racing import Rival
 from hyperllama.core.study.proposals import observed
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import RUNNING, Observed
 
+_RACED = 50  # the latest trials say what differences to the incumbent are like
 
-class Knowledge:
+
+class ToldTrials:
     """Tells the proposers of trials: as running once they have begun, with their score later.
 
     Args:
@@ -54,6 +57,19 @@ class Knowledge:
                 self._proposing.tell(
                     Observed(number, dict(trial.config), None, RUNNING, trial.proposer)
                 )
+
+    def rival(self, error: float) -> Rival | None:
+        """The best trial that the next proposal knows, to race it against; None while too little
+        is known, or with an `error` of 0."""
+        held = {n for n in self._begun if n not in self._known()}
+        known = [
+            t for t in self._record.state.trials if t.value is not None and t.number not in held
+        ]
+        if not error or not known:
+            return None
+        best = max(known, key=lambda t: (t.value or 0.0, -t.number))
+        others = [t.fold_scores for t in known[-_RACED:] if t is not best]
+        return Rival.of(best.number, best.fold_scores, others, error)
 
     def _known(self) -> list[int]:
         """The trials whose score the next proposal knows, as far as it is not told yet."""
