@@ -62,7 +62,8 @@ class SamplerProposer:
 
 
 class RandomProposer(SamplerProposer):
-    """Uniform on each hyperparameter's own scale, as Optuna's RandomSampler."""
+    """Uniform on each hyperparameter's own scale, as Optuna's RandomSampler; choices of a pipeline
+    by their priors."""
 
     name = "random"
 
@@ -87,6 +88,9 @@ class TPEProposer(SamplerProposer):
     def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
         import optuna
 
+        starting = len(self._history.scored(space)) < self._startup
+        if starting and any(p.prior for p in space.free):  # Optuna knows no priors
+            return space.sample(rng_for(self._seed, number, attempt))
         study = self._mirror.of(space, self._history)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "group" is marked experimental

@@ -30,6 +30,7 @@ from hyperllama.core.propose.gp.acquisition import LogPrior, Suggestion, suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.propose.llama import open_model
 from hyperllama.core.space import SearchSpace
+from hyperllama.core.task.pipeline_space import openings
 from hyperllama.core.trials import (
     Answer,
     AskContext,
@@ -54,6 +55,8 @@ CHAT_INTERVAL = 3
 opening are its own."""
 BESIDE = "embedded"
 """The embedded model's name where a chat model is the one that was chosen."""
+PIPELINE_OPENING = 4
+"""As `OPENING`, where whole pipelines are tried: three of them, then the best of these again."""
 LATE = 30
 """Trials after which every other proposal of the GP is TPE's: by then the GP trusts its picture too
 much where scores are rough. On roughened held-out surfaces that was better after 60 and 100 trials
@@ -83,12 +86,14 @@ class HybridProposer:
         space, left = without_chance(space, self._history.trials, self._chance, CHOICE)
         scored = len(self._history.scored(space))
         knows = self._embedded is not None and self._embedded.knows(space)
-        opens = context.number <= (self._opening if knows else 1)
+        opening = max(self._opening, PIPELINE_OPENING) if openings(space) else self._opening
+        opens = context.number <= (opening if knows else 1)
         if opens or not space.free or scored < 2:
             return self._opened(space, context, knows)
-        if self._chat is not None and self._due(CHAT_INTERVAL, _is_chat):
+        if self._chat is not None and self._due(CHAT_INTERVAL, _is_chat, opening):
             return self._by_chat(self._chat, space, context, knows, left)
-        if knows and self._due(self._interval, _is_embedded if self._chat else _is_model):
+        own = _is_embedded if self._chat else _is_model
+        if knows and self._due(self._interval, own, opening):
             return self._opened(space, context, knows)
         if context.number > LATE and context.number % 2:
             return self._tpe.ask(space, context)
@@ -103,18 +108,18 @@ class HybridProposer:
         assert self._chat is not None
         return self._chat.ask(space, context)
 
-    def _due(self, interval: int, own: Callable[[Observed], bool]) -> bool:
+    def _due(self, interval: int, own: Callable[[Observed], bool], opening: int) -> bool:
         """Whether the next proposal is a model's, from who proposed what in the history.
 
         Args:
-            own: whether a trial after the opening was a turn of that model.
+            own: whether a trial after the first `opening` was a turn of that model.
         """
         best, wait, since = -np.inf, interval, 0
         for t in self._history.trials:
             improved = t.value is not None and t.value > best and not t.fallback
             if t.value is not None:
                 best = max(best, t.value)
-            if t.number > self._opening:
+            if t.number > opening:
                 if own(t):
                     wait, since = (interval if improved else 2 * wait), 0
                 else:

@@ -37,6 +37,18 @@ class Param:
             return len(self.domain.choices) == 1
         return self.domain.low == self.domain.high
 
+    def drawn(self, u: float) -> Value:
+        """The value at a uniform number of [0, 1): a choice with a prior by that, else evenly."""
+        shares = [(v, s) for v, s in self.prior if self.domain.contains(v)]
+        if not shares or not isinstance(self.domain, Categorical):
+            return self.domain.from_unit(u)
+        left = u * sum(share for _, share in shares)
+        for value, share in shares:
+            left -= share
+            if left < 0:
+                return value
+        return shares[-1][0]
+
     @property
     def start(self) -> Value:
         """The default where it lies in the domain, else the nearest value (the middle if none)."""

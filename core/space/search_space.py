@@ -148,8 +148,9 @@ class SearchSpace:
         return True
 
     def sample(self, rng: np.random.Generator) -> Config:
-        """A configuration drawn uniformly (after each parameter's own scale)."""
-        return self.from_unit(rng.random(len(self.free)))
+        """A configuration drawn uniformly on each parameter's own scale, or by its prior."""
+        u = rng.random(len(self.free))
+        return self.complete({p.name: p.drawn(float(x)) for p, x in zip(self.free, u, strict=True)})
 
     def key(self, config: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
         """What makes two configurations the same: six significant digits of every value."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +22,18 @@ from hyperllama.core.experiments.programs import (
     run_program_bench,
 )
 from hyperllama.core.programs.contract import parse_program
-from hyperllama.core.propose.embedded import encoding
-from hyperllama.core.propose.embedded.model import _drawn
+from hyperllama.core.propose.embedded import EmbeddedProposer, encoding
+from hyperllama.core.propose.embedded.model import Draws, MovePlan, _drawn
 from hyperllama.core.space import Categorical, Config, SearchSpace
 from hyperllama.core.task import parse_task, with_programs
-from hyperllama.core.task.pipeline_space import PREFIX, PipelineFacts, pipeline_params
+from hyperllama.core.task.pipeline_space import (
+    PREFIX,
+    PipelineFacts,
+    openings,
+    pipeline_params,
+)
 from hyperllama.core.text import one_line
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 
 ROWS, PARTS = 90, ("", "", "", "", "", "month")
 CATEGORICAL = (False, False, False, False, True, False)
@@ -180,6 +187,40 @@ def test_a_model_is_asked_for_what_it_knows_and_the_rest_follows_the_priors() ->
     shares = dict(whole["pipeline.vote"].prior)
     for choice, share in shares.items():
         assert votes.count(choice) / 400 == pytest.approx(share, abs=0.08)
+
+
+def test_a_model_opens_with_different_pipelines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three that did well elsewhere, each with a configuration of its own, then the best again."""
+    whole, rng = space("regression"), np.random.default_rng(0)
+    draws = Draws(tuple(whole.sample(rng) for _ in range(20)), (MovePlan("open"),) * 20,
+                  {"max_depth": [(3, 1.0)]}, {}, None, "", {})  # fmt: skip
+    monkeypatch.setattr(EmbeddedProposer, "draw", lambda *asked, **how: draws)
+    proposer = EmbeddedProposer(ProposerSetting(estimators=("xgboost",), kind="regression"))
+    made: list[Config] = []
+    proposer.tell(Observed(0, whole.default(), 0.0, proposer="default"))
+    for number, value in ((1, 0.1), (2, 0.5), (3, 0.2), (4, 0.1)):
+        config = proposer.ask(whole, AskContext(number)).config
+        made.append({n.removeprefix(PREFIX): v for n, v in config.items() if n.startswith(PREFIX)})
+        proposer.tell(Observed(number, config, value, proposer="llama"))
+    usual = whole.default().items()
+    start = {n.removeprefix(PREFIX): v for n, v in usual if n.startswith(PREFIX)}
+    assert [{n: v for n, v in m.items() if n in start and start[n] != v} for m in made] == [
+        {"vote": "both", "target": "ranks"}, {"vote": "both"}, {"vote": "both"}, {"vote": "both"},
+    ]  # fmt: skip
+    assert [m["own_weight"] for m in made] == [1.0, 2.5, 0.4, 2.5]
+    balanced = PipelineFacts("classification", FACTS, "balanced_accuracy", ("xgboost",))
+    assert all(c[f"{PREFIX}weights"] == "balanced"
+               for c in openings(SearchSpace(pipeline_params(balanced))))  # fmt: skip
+    assert openings(SearchSpace(family("xgboost").space("regression", FACTS))) == []
+
+
+def test_random_choices_follow_their_priors() -> None:
+    whole, rng = space("regression"), np.random.default_rng(0)
+    drawn = [whole.sample(rng) for _ in range(300)]
+    kept = np.mean([c[f"{PREFIX}kept"] == "best" for c in drawn])
+    assert 0.02 < kept < 0.15
+    narrow = replace(whole[f"{PREFIX}target"], domain=Categorical(("ranks", "logs")))
+    assert {narrow.drawn(u) for u in np.linspace(0, 0.999, 50)} == {"ranks", "logs"}
 
 
 def test_the_bench_judges_both_spaces_on_test_rows(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hyperllama.core.estimators import CHOICE, family
 from hyperllama.core.events import Noted
@@ -18,13 +18,12 @@ from hyperllama.core.propose.embedded.coverage import most_covering
 from hyperllama.core.propose.embedded.encoding import knows
 from hyperllama.core.propose.embedded.explanation import explained
 from hyperllama.core.propose.embedded.model import Draws, EmbeddedModel
-from hyperllama.core.space import SearchSpace
+from hyperllama.core.space import Config, SearchSpace
+from hyperllama.core.task.pipeline_space import PREFIX, openings
 from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, ProposerSetting
 from hyperllama.core.trials.history import TrialHistory, rng_for, seed_for, succeeded
 from hyperllama.models.embedded.dialect import KNOWN
 
-_STRUCTURES = 2
-"""Structures of a pipeline that are opened: to vote, and not to."""
 _SAMPLES = (1, 8)
 """One completion; where that was tried before, several at once."""
 OPENING = 4
@@ -114,41 +113,37 @@ class EmbeddedProposer:
         key = space, self._family(space)
         if self._opening_draws is None or self._opening_draws[0] != key:
             self._opening_draws = key, self.draw(space, 0, samples=DRAWS, blind=True)
-        draws = self._opening_draws[1]
+        draws = self._with_pipeline(space, self._opening_draws[1])
         allowed = np.array([self._history.is_new(space, c) for c in draws.configs])
         if not allowed.any():
             return None
-        allowed = self._with_structure(space, draws, allowed)
         tried = [
             t.config
             for t in self._history.trials
             if space.contains(t.config) and draws.family in ("", t.config.get(CHOICE))
         ]
-        drawn = [p.name in draws.beliefs and any(p.name in c for c in draws.configs)
-                 for p in space.free]  # fmt: skip
+        drawn = [p.name in draws.beliefs and not p.name.startswith(PREFIX)
+                 and any(p.name in c for c in draws.configs) for p in space.free]  # fmt: skip
         points = np.array([space.to_unit(c) for c in (*draws.configs, *tried)])[:, drawn]
         count = len(draws.configs)
         return self._proposal(draws, most_covering(points[:count], allowed, points[count:]))
 
-    def _with_structure(
-        self, space: SearchSpace, draws: Draws, allowed: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """The allowed draws with the structure that is due, where the space has structures.
+    def _with_pipeline(self, space: SearchSpace, draws: Draws) -> Draws:
+        """The draws, each with the pipeline that is due, where the space has pipelines.
 
-        The first hyperparameter with a prior decides the structure. Its two likeliest values open,
-        then the better of the two goes on.
+        Those that open come first, then the best of them again.
         """
-        chosen = next((p for p in space.free if p.prior), None)
-        if chosen is None:
-            return allowed
-        opened = [t for t in self._history.trials if t.proposer == self.name]
-        likely = [v for v, _ in sorted(chosen.prior, key=lambda pair: -pair[1])[:_STRUCTURES]]
-        due = next((v for v in likely if all(t.config.get(chosen.name) != v for t in opened)), None)
+        opened = openings(space)
+        if not opened:
+            return draws
+        own = [t for t in self._history.trials if any(_has(t, c) for c in opened)]
+        due = next((c for c in opened if not any(_has(t, c) for t in own)), None)
         if due is None:
-            scored = [t for t in opened if succeeded(t)] or opened
-            due = max(scored, key=lambda t: t.value or 0.0).config.get(chosen.name)
-        fitting = allowed & np.array([c.get(chosen.name) == due for c in draws.configs])
-        return fitting if fitting.any() else allowed
+            scored = [t for t in own if succeeded(t)] or own
+            best = max(scored, key=lambda t: t.value or 0.0).config
+            due = {n: v for n, v in best.items() if n.startswith(PREFIX)}
+        made = ({n: v for n, v in c.items() if not n.startswith(PREFIX)} for c in draws.configs)
+        return replace(draws, configs=tuple(space.complete({**c, **due}) for c in made))
 
     def _untried(self, space: SearchSpace, draws: Draws) -> list[Proposal]:
         """The different configurations among the draws that were not tried yet."""
@@ -181,6 +176,10 @@ class EmbeddedProposer:
         if not any(values.values()):
             return min(names, key=lambda n: failed[n])
         return _most_promising(values, failed, len(self._history))
+
+
+def _has(trial: Observed, choices: Config) -> bool:
+    return all(trial.config.get(name) == value for name, value in choices.items())
 
 
 def _most_promising(
