@@ -12,7 +12,7 @@ from hyperllama.core.prompt.plan import Level
 from hyperllama.core.prompt.rows import FLAT, TrialTable
 from hyperllama.core.prompt.shapes import shapes
 from hyperllama.core.prompt.templates import Templates
-from hyperllama.core.prompt.untouched import unexplored, unmoved
+from hyperllama.core.prompt.untouched import unexplored
 from hyperllama.core.prompt.wording import (
     CUT,
     Names,
@@ -25,6 +25,7 @@ from hyperllama.core.space import Categorical, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.core.trials.history import succeeded
+from hyperllama.core.trials.movement import unmoved
 
 ANSWER = "Configuration: "
 MOST_HINTS = 5  # of the user's, the latest
@@ -157,7 +158,7 @@ def question_text(draft: PromptDraft, rejected: Sequence[str]) -> str:
         left=left or "",
         few_left=left if left and 1 < left <= _FEW_LEFT else "",
         row=draft.row,
-        unmoved=unmoved(draft.space, draft.trials, draft.names),
+        unmoved=", ".join(map(draft.names.name, unmoved(draft.space, draft.trials))),
         unexplored=unexplored(draft.space, draft.trials, draft.names),
         last=left == 1,
         flat=since if since >= FLAT else "",

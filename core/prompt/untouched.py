@@ -1,4 +1,4 @@
-"""What the trials so far have left alone: hyperparameters never moved, ranges never entered."""
+"""What the trials so far have left alone: the widest parts of ranges without a trial."""
 
 from __future__ import annotations
 
@@ -13,16 +13,6 @@ _FEWEST = 3  # trials below which nothing is said
 _WIDE = 0.4  # share of a range without a trial that is worth a word
 _MOST = 4  # hyperparameters that are named
 _MOST_CHOICES = 3
-
-
-def unmoved(space: SearchSpace, trials: Sequence[Observed], names: Names) -> str:
-    """The names of the hyperparameters that had one value in all trials so far; "" for none."""
-    found = []
-    for p in space.free:
-        values = _values(p, trials)
-        if len(values) >= _FEWEST and len(set(values)) == 1:
-            found.append(names.name(p.name))
-    return ", ".join(found)
 
 
 def unexplored(space: SearchSpace, trials: Sequence[Observed], names: Names) -> str:
