@@ -5,29 +5,44 @@
 
 Each proposal is a configuration of the pipeline space, written value by value under the grammar of
 that space where a chat model makes it. It is rendered, parsed, run as a program, and compared with
-the pipeline that a trial would train.
+the pipeline that a trial would train. Every few programs another study begins, with another seed
+and nothing known. With -o FILE what was made is kept, and the same command goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
+import json
 import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from hyperllama.core.data import load_table
+from hyperllama.core.data import Table, load_table
 from hyperllama.core.evaluate.pipeline import built
 from hyperllama.core.evaluate.rendered import program_text
 from hyperllama.core.evaluate.steps import FitSetting, trial_recipe
 from hyperllama.core.programs.contract import ProgramError, parse_program
+from hyperllama.core.programs.facts import program_task
 from hyperllama.core.propose import make_proposer
-from hyperllama.core.task import find_task, load_task, resolve
+from hyperllama.core.task import Problem, find_task, load_task, resolve
 from hyperllama.core.task.prompt_options import PromptOptions
-from hyperllama.core.trials import AskContext, Observed, ProposerSetting
+from hyperllama.core.trials import AskContext, Observed, Proposal, ProposerSetting
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A task with its table, who proposes, and how many programs a study has."""
+
+    problem: Problem
+    table: Table
+    proposer: str
+    model: str
+    each: int
 
 
 def main() -> None:
@@ -37,41 +52,66 @@ def main() -> None:
     parser.add_argument("--proposer", default="random")
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--each", type=int, default=10, help="programs of one study (default: 10)")
+    parser.add_argument("-o", "--out", type=Path, help="JSON lines, one a program")
     given = parser.parse_args()
     task = load_task(find_task(given.task))
-    programs = task.programs.model_copy(update={"kind": "pipeline"})
+    way = "bound" if given.proposer == "llama" else "pipeline"
+    programs = task.programs.model_copy(update={"kind": way})
     task = task.model_copy(update={"programs": programs})
     table = load_table(task)
-    problem = resolve(task, table)
-    setting = FitSetting.of(problem, 0)
-    proposer = make_proposer(given.proposer, setting=ProposerSetting(
-        seed=0, task=task.name, kind=problem.kind, metric=problem.metric,
-        estimators=problem.estimators, facts=problem.facts, model=given.model,
-        dataset="\n".join(table.summary()), prompt=PromptOptions.of({"reasoning": False}),
-        log=Path("engine.log"),
+    asked = Asked(resolve(task, table), table, given.proposer, given.model, given.each)
+    done = []
+    if given.out and given.out.exists():
+        done = [json.loads(line) for line in given.out.read_text("utf8").splitlines()]
+    for study in range(len(done) // given.each, -(-given.count // given.each)):
+        made = [_judged(p, asked) for p in _proposals(study, asked)]
+        done = done[: study * given.each] + made
+        if given.out:
+            given.out.write_text("".join(f"{json.dumps(d)}\n" for d in done), "utf8")
+    shares = {k: sum(bool(d[k]) for d in done) for k in ("parses", "runs", "same", "line")}
+    print(f"{len(done)} programs of {given.proposer}: {shares['parses']} parse, {shares['runs']} "
+          f"run, {shares['same']} predict as their trial's pipeline, {shares['line']} have a line "
+          "of the model's")  # fmt: skip
+
+
+def _proposals(study: int, asked: Asked) -> Iterator[Proposal]:
+    """The proposals of one study; scores are all alike."""
+    problem, task = asked.problem, asked.problem.task
+    proposer = make_proposer(asked.proposer, setting=ProposerSetting(
+        seed=study, task=task.name, kind=problem.kind, metric=problem.metric,
+        estimators=problem.estimators, facts=problem.facts, model=asked.model,
+        dataset="\n".join(asked.table.summary()), prompt=PromptOptions.of({"reasoning": False}),
+        programs=program_task(problem, Path()),
     ))  # fmt: skip
-    rows = np.random.default_rng(0).permutation(table.n_rows)[:300]
-    train, new = rows[:200], rows[200:]
-    parsed = ran = same = 0
-    began = time.monotonic()
-    for number in range(1, given.count + 1):
-        config = proposer.ask(problem.space, AskContext(number, given.count)).config
-        proposer.tell(Observed(number, config, 0.0, proposer=given.proposer))
-        text = program_text(config, problem.space, setting)
-        try:
-            parse_program(text)
-            parsed += 1
-            written = _predicted(_build(text, table.columns), table, train, new)
-            ran += 1
-            same += np.array_equal(
-                written, _predicted(built(trial_recipe(config, setting)[1]), table, train, new)
-            )
-        except (ProgramError, ValueError) as error:
-            print(f"program {number}: {error}")
-    proposer.close()
-    seconds = time.monotonic() - began
-    print(f"{given.count} programs of {given.proposer} in {seconds:.0f} s: {parsed} parse, "
-          f"{ran} run, {same} predict as their trial's pipeline")  # fmt: skip
+    try:
+        for number in range(1, asked.each + 1):
+            proposal = proposer.ask(problem.space, AskContext(number, asked.each))
+            proposer.tell(Observed(number, proposal.config, 0.0, proposer=proposal.proposer))
+            yield proposal
+    finally:
+        proposer.close()
+
+
+def _judged(proposal: Proposal, asked: Asked) -> dict[str, Any]:
+    """What becomes of a proposal as a program."""
+    config, line = proposal.config, str(proposal.record.get("tries", ""))
+    setting = FitSetting.of(asked.problem, 0)
+    found = {"config": config, "line": line, "fallback": proposal.fallback,
+             "parses": False, "runs": False, "same": False}  # fmt: skip
+    rows = np.random.default_rng(0).permutation(asked.table.n_rows)[:300]
+    try:
+        text = program_text(config, asked.problem.space, setting, line)
+        parse_program(text)
+        found["parses"] = True
+        written = _predicted(_build(text, asked.table.columns), asked.table, rows)
+        found["runs"] = True
+        model = built(trial_recipe(config, setting)[1])
+        found["same"] = bool(np.array_equal(written, _predicted(model, asked.table, rows)))
+    except (ProgramError, ValueError) as error:
+        found["error"] = str(error)
+        print(f"{config}: {error}")
+    return found
 
 
 def _build(text: str, columns: Any) -> Any:
@@ -81,7 +121,8 @@ def _build(text: str, columns: Any) -> Any:
     return names["build"](facts, SimpleNamespace())
 
 
-def _predicted(model: Any, table: Any, train: Any, new: Any) -> Any:
+def _predicted(model: Any, table: Table, rows: Any) -> Any:
+    train, new = rows[:200], rows[200:]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return model.fit(table.x[train], table.y[train]).predict(table.x[new])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from hyperllama.core.evaluate.results import FoldResult
+from hyperllama.core.programs.facts import column_facts
 from hyperllama.core.programs.sandbox import (
     Fitted,
     ProgramFit,
@@ -38,6 +39,7 @@ class ProgramSetting:
     Attributes:
         folder: of the study: its programs, and the sandbox's messages.
         columns: of X.
+        neutral: whether programs see neutral names of columns.
         unsandboxed: whether they are run without a sandbox, because a person said so.
         seconds, memory_mb: limits of one fit.
     """
@@ -47,6 +49,7 @@ class ProgramSetting:
     unsandboxed: bool = False
     seconds: float = 300.0
     memory_mb: float | None = None
+    neutral: bool = False
 
 
 class PredictedNumbers(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -133,11 +136,7 @@ class ProgramTrials:
         if self._sandbox is None:
             log, threads = s.folder / "sandbox.log", self._evaluator.threads
             self._sandbox = ProgramSandbox(log, threads, boxed=not s.unsandboxed)
-        columns = [
-            {"name": c.name, "kind": c.kind, "missing_share": c.missing_share,
-             "distinct": c.distinct, "position": position}
-            for position, c in enumerate(s.columns)
-        ]  # fmt: skip
+        columns = column_facts(s.columns, s.neutral)
         task = {"kind": d.kind, "metric": d.metric, "n_classes": len(self._classes),
                 "n_rows": len(train)}  # fmt: skip
         wanted = ProgramFit(

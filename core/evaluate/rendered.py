@@ -64,14 +64,22 @@ def summary(config: Config, estimators: Sequence[str]) -> str:
     return f"{family(name).label}{', ' if said else ' as it is'}{', '.join(said)}."
 
 
-def program_text(config: Config, space: SearchSpace, setting: FitSetting) -> str:
-    """The program of a configuration; `build` without values gives the trial's pipeline."""
+def program_text(
+    config: Config, space: SearchSpace, setting: FitSetting, line: str = ""
+) -> str:
+    """The program of a configuration; `build` without values gives the trial's pipeline.
+
+    Args:
+        line: what its writer says that it tries; the docstring begins with it.
+    """
     named, entries, arguments = _named(config, space)
     _, recipe, _ = trial_recipe(named, setting)
     columns = setting.columns
     body = source(_with_names(recipe, columns), "    ")
     used = [n for n in entries if re.search(rf"(?<![\w\"']){n}\b(?!=)", body)]
-    lines = [f'"""{summary(config, setting.estimators)}"""', "", *imports(recipe), ""]
+    said = summary(config, setting.estimators)
+    lines = [f'"""{said}"""'] if line in ("", said) else [f'"""{line}', "", said, '"""']
+    lines += ["", *imports(recipe), ""]
     if used:
         lines += ["SPACE = {", *(f'    "{n}": {entries[n]},' for n in used), "}", ""]
     taken = "".join(f",\n    {n}={arguments[n]}" for n in used)

@@ -87,7 +87,7 @@ class TrialServer:
         evaluator.programs = ProgramTrials(
             ProgramSetting(
                 Path(request.task).parent, problem.columns, task.programs.unsandboxed,
-                limits.trial_seconds, limits.trial_memory_mb,
+                limits.trial_seconds, limits.trial_memory_mb, task.programs.neutral_names,
             ),
             evaluator,
         )  # fmt: skip

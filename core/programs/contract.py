@@ -35,14 +35,15 @@ class ProgramError(HyperLlamaError):
 
     Attributes:
         line: of the program, where known; from 1.
+        parses: whether it is Python at all.
     """
 
     exit_code = 2
 
-    def __init__(self, message: str, line: int | None = None) -> None:
+    def __init__(self, message: str, line: int | None = None, parses: bool = True) -> None:
         where = f"line {line}: " if line else ""
         super().__init__(f"the program cannot be used: {where}{message}")
-        self.line = line
+        self.line, self.parses = line, parses
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def parse_program(text: str) -> Program:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
-        raise ProgramError(one_line(getattr(error, "msg", error)), line) from error
+        raise ProgramError(one_line(getattr(error, "msg", error)), line, parses=False) from error
     found = violations(tree)
     if found:
         raise ProgramError(found[0].message, found[0].line)

@@ -12,6 +12,8 @@ from hyperllama.core.space import Config
 FOLDER = "programs"
 CHOICE = "program"
 """The name under which a configuration says which program is run; the rest are its values."""
+TRIES = "tries"
+"""The fact of a trial that is the first line of its program's docstring."""
 _KEY = 12
 
 

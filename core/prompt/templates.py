@@ -36,6 +36,12 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
          "hints", "known", "rejected", "number", "row", "unmoved", "unexplored"}
     ),
     "turn": frozenset({"number"}),
+    "program": frozenset({"imports", "library", "estimator"}),
+    "programs": frozenset(
+        {"kind", "classes", "rows", "metric", "notes", "columns", "more", "history", "best",
+         "number", "score", "hints", "rejected"}
+    ),
+    "repair": frozenset({"problem"}),
 }
 """What each template may name."""
 

@@ -53,6 +53,13 @@ def untrusted(text: str, most: int = 400) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def untrusted_code(text: str) -> str:
+    """Foreign program text without control characters; what could be markup is set apart by
+    spaces, which means the same to Python."""
+    text = _MARKUP.sub(lambda m: {"<": "< ", "[": "[ ", ">": " >"}[m.group()], plain(text))
+    return text.replace(CUT, " ").strip()
+
+
 def metric_words(metric: str) -> str:
     """A scorer in words; its own name where there are none."""
     known = _METRICS.get(metric)

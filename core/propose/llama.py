@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Union
 
 from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.propose.chat.programs import ProgramProposer
 from hyperllama.core.propose.embedded import EmbeddedProposer
 from hyperllama.core.trials import ProposerSetting
 from hyperllama.models.gguf import read_metadata, resolve_model
@@ -21,4 +22,4 @@ def open_model(setting: ProposerSetting) -> ModelProposer:
     """
     if read_metadata(resolve_model(setting.model)).is_embedded_dialect:
         return EmbeddedProposer(setting)
-    return ChatProposer(setting)
+    return ChatProposer(setting) if setting.programs is None else ProgramProposer(setting)

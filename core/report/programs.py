@@ -6,7 +6,7 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.evaluate.rendered import program_text
 from hyperllama.core.evaluate.steps import FitSetting
 from hyperllama.core.programs.contract import with_values
-from hyperllama.core.programs.store import CHOICE, ProgramStore
+from hyperllama.core.programs.store import CHOICE, TRIES, ProgramStore
 from hyperllama.core.storage.reading import StoredStudy
 from hyperllama.core.storage.store import StoredTrial
 
@@ -32,4 +32,5 @@ def trial_program(stored: StoredStudy, trial: StoredTrial) -> str:
     task = load_task(stored.task_file)
     problem = resolve(task, load_table(task))
     seed = int(stored.attrs.get("settings", {}).get("seed") or 0)
-    return program_text(dict(trial.config), problem.space, FitSetting.of(problem, seed))
+    line = str(trial.facts.get(TRIES, ""))
+    return program_text(dict(trial.config), problem.space, FitSetting.of(problem, seed), line)

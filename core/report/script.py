@@ -16,7 +16,7 @@ from hyperllama.core.evaluate.pipeline import imports, source
 from hyperllama.core.evaluate.rendered import program_text
 from hyperllama.core.evaluate.steps import FitSetting, trial_recipe
 from hyperllama.core.programs.contract import with_values
-from hyperllama.core.programs.store import CHOICE, ProgramStore
+from hyperllama.core.programs.store import CHOICE, TRIES, ProgramStore
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.study import TrialState
@@ -86,7 +86,8 @@ def incumbent_program(study: ReportedStudy, best: TrialState) -> str:
         program, values = ProgramStore(study_dir(study.name)).trial(config)
         return with_values(program.text, values)
     setting = FitSetting.of(study.problem, study.seed)
-    return program_text(config, study.problem.space, setting)
+    line = str(best.facts.get(TRIES, ""))
+    return program_text(config, study.problem.space, setting, line)
 
 
 def _without_imports(program: str) -> str:

@@ -17,7 +17,6 @@ from hyperllama.core.events import (
     ProposalStarted,
     StudyFinished,
 )
-from hyperllama.core.programs.contract import with_values
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.space.describe import describe_space
@@ -37,6 +36,7 @@ from hyperllama.core.study.history import stored_events, stored_settings
 from hyperllama.core.study.other_folds import OtherFolds
 from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.study.pool import TrialEnd, TrialPool, TrialTask
+from hyperllama.core.study.programs import program_of, what_it_tries
 from hyperllama.core.study.proposals import (
     default_proposal,
     proposal_made,
@@ -291,7 +291,7 @@ class Study:
         return self._start(trial.number, proposal, begin=True)
 
     def _write(self, number: int, proposal: Proposal) -> None:
-        self._approval.write(number, proposal, **_program(proposal, self._record, self._parts))
+        self._approval.write(number, proposal, **program_of(proposal, self._record, self._parts))
 
     def _start(
         self, number: int, proposal: Proposal, begin: bool = False
@@ -313,7 +313,9 @@ class Study:
             self._store.put_back(number)
             self._told.forget(number)
             return
-        event = trial_finished(number, proposal, result, self._record.state)
+        event = trial_finished(
+            number, proposal, result, self._record.state, what_it_tries(number, self._parts)
+        )
         self._record.emit(event)
         self._failed_here += event.state == "fail"
         if not self._proposing.asking:
@@ -348,12 +350,3 @@ def _taken(
         proposal = replace(proposal, reasoning=record.programs.get(config[CHOICE]).summary)
         write(trial.number, proposal)
     return proposal
-
-
-def _program(proposal: Proposal, record: EventRecord, parts: StudyParts) -> dict[str, str]:
-    """The program that a proposal stands for, as its record keeps it; empty without one."""
-    if CHOICE in proposal.config:
-        program, values = record.programs.trial(proposal.config)
-        return {"program": with_values(program.text, values)}
-    text = parts.program(proposal.config)
-    return {"program": text} if text else {}

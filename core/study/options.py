@@ -61,7 +61,7 @@ class Options:
     temperature: Annotated[float, Field(ge=0, le=10)] | None = None
     confirm: bool | None = None
     prompt: Mapping[str, Any] | None = None
-    programs: Annotated[str, Field(pattern=r"^pipeline$")] | None = None
+    programs: Annotated[str, Field(pattern=r"^(auto|pipeline|bound|free)$")] | None = None
     unsandboxed: bool | None = None
     warm_start: tuple[str, ...] | None = None
 
@@ -152,6 +152,7 @@ def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
         prompt={**task.prompt, **(options.prompt or {})},
     )
     _check_templates(chosen)
+    _check_programs(task, proposer, str(chosen.model))
     return chosen, [note] if note is not None else []
 
 
@@ -235,6 +236,30 @@ def _check_templates(options: Options) -> None:
     folder = PromptOptions.of(options.prompt or {}).templates
     if folder:
         load_templates(Path(folder))
+
+
+def _check_programs(task: Task, proposer: str, model: str) -> None:
+    """Programs that a model writes need a chat model, and a sandbox where it writes freely.
+
+    Raises:
+        StudyError: there is none.
+    """
+    from hyperllama.core.propose import needs_model
+
+    programs = task.programs
+    if programs.kind not in ("bound", "free"):
+        return
+    if not needs_model(proposer) or _usable(model):
+        raise StudyError(
+            f"{programs.kind} programs are written by a chat model",
+            "--proposer llama --model FILE.gguf names one; --programs pipeline needs none",
+        )
+    if programs.kind == "free" and not programs.unsandboxed:
+        from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
+
+        if problem := sandbox_problem():
+            raise StudyError(f"programs that a model writes need a sandbox, and {problem}",
+                             INSTALL_HINT)
 
 
 def lasting_model(model: str) -> str:

@@ -56,7 +56,8 @@ class StudyParts:
         notes: shown at the start.
         use_model: takes the name or path of another model for the proposers opened from then on,
             and returns it as it is kept; may raise HyperLlamaError.
-        program: the program of a configuration of pipelines; empty in other studies.
+        program: the program of a configuration of pipelines, which begins with its writer's line
+            on what it tries; empty in other studies.
         log: keeps the traceback of an internal error that was survived.
         as_finished: with several runners, whether a proposal knows every trial that has ended; else
             all but those begun last, so that the same seed gives the same study.
@@ -78,7 +79,7 @@ class StudyParts:
     save: Callable[[Mapping[str, Any]], None] = lambda summary: None
     notes: tuple[Noted, ...] = ()
     use_model: Callable[[str], str] = lambda name: name
-    program: Callable[[Config], str] = lambda config: ""
+    program: Callable[[Config, str], str] = lambda config, line: ""
     log: Callable[[str], None] = lambda text: None
     as_finished: bool = False
     racing: float = 0.0

@@ -9,6 +9,7 @@ from typing import Any
 
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.events import Event, StudyOpened
+from hyperllama.core.programs.facts import program_task
 from hyperllama.core.propose import make_proposer, needs_model
 from hyperllama.core.space import Config
 from hyperllama.core.space.describe import describe_space
@@ -94,15 +95,19 @@ class OpenProblem:
         self._earlier = tuple(kept_earlier(store.attrs(), self.problem.space))
         queue_best(store, self._earlier, self.problem.space)
 
-    def program(self, config: Config) -> str:
-        """The program of a configuration of pipelines; empty where the task asks for none."""
+    def program(self, config: Config, line: str = "") -> str:
+        """The program of a configuration of pipelines; empty where the task asks for none.
+
+        Args:
+            line: what its writer says that it tries.
+        """
         if self.problem.task.programs.kind is None:
             return ""
         from hyperllama.core.evaluate.rendered import program_text
         from hyperllama.core.evaluate.steps import FitSetting
 
         setting = FitSetting.of(self.problem, self._seed)
-        return program_text(config, self.problem.space, setting)
+        return program_text(config, self.problem.space, setting, line)
 
     def facts(self, options: Options) -> dict[str, Any]:
         """What the summary says of the task and its table."""
@@ -149,5 +154,6 @@ class OpenProblem:
                 cache=self._folder / CACHE,
                 earlier=tuple(study.scores for study in self._earlier),
                 report=report,
+                programs=program_task(problem, self._folder, self.program),
             ),
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from hyperllama.core.evaluate.results import STOPPED, Result
 from hyperllama.core.events import ProposalMade, TrialFinished
-from hyperllama.core.programs.store import CHOICE
+from hyperllama.core.programs.store import CHOICE, TRIES
 from hyperllama.core.space import SearchSpace, number
 from hyperllama.core.storage.store import StoredTrial, jsonable
 from hyperllama.core.study.state import PRUNED, StudyState, TrialState
@@ -66,10 +66,15 @@ def outcome(result: Result) -> tuple[float | None, str]:
 
 
 def trial_finished(
-    number: int, proposal: Proposal, result: Result, state: StudyState
+    number: int, proposal: Proposal, result: Result, state: StudyState, tries: str = ""
 ) -> TrialFinished:
-    """The event of a trial's end, with numbers as a resumed study would read them back."""
+    """The event of a trial's end, with numbers as a resumed study would read them back.
+
+    Args:
+        tries: the first line of its program's docstring, kept among its facts.
+    """
     value, reason = outcome(result)
+    facts = {**result.facts, TRIES: tries} if tries else result.facts
     return TrialFinished(
         number=number,
         state=PRUNED if result.state == STOPPED else "fail" if value is None else "complete",
@@ -85,7 +90,7 @@ def trial_finished(
         fallback=proposal.fallback,
         incumbent=value is not None and value > _score_of(state.best),
         tokens=counts(proposal.record),
-        facts=jsonable(result.facts),
+        facts=jsonable(facts),
         peak_memory_mb=round(result.peak_memory_mb, 1),
     )
 

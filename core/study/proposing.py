@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from hyperllama.core.errors import HyperLlamaError, SpaceError
+from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.events import Noted, ProposalStarted, ProposalText
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import (
@@ -114,6 +115,9 @@ class Proposing:
 
     def tried(self, config: Config) -> bool:
         """Whether the configuration was evaluated, to six digits."""
+        if CHOICE in config:
+            key = self._record.space.key
+            return any(key(t.config) == key(config) for t in self._tried.trials)
         return not self._tried.is_new(self._record.space, config)
 
     def reject(self, config: Config) -> None:
@@ -188,14 +192,25 @@ class Proposing:
     def _checked(self, proposal: Proposal) -> Proposal:
         space = self._record.space
         try:
-            config = space.validate(proposal.config)
-        except SpaceError as error:
+            config = self._valid(proposal.config)
+        except HyperLlamaError as error:
             raise _Unusable(f"{proposal.proposer}: {error.message}") from error
         if self.tried(config):
             raise _Unusable(f"{proposal.proposer} repeated a configuration that was tried")
         if space.key(config) in self._rejected:
             raise _Unusable(f"{proposal.proposer} repeated a configuration that was rejected")
         return replace(proposal, config=config)
+
+    def _valid(self, config: Config) -> Config:
+        """The configuration, inside the space or of a program of the study.
+
+        Raises:
+            SpaceError, StudyError: it is neither.
+        """
+        if CHOICE not in config:
+            return self._record.space.validate(config)
+        _, values = self._record.programs.trial(config)
+        return {CHOICE: config[CHOICE], **values}
 
 
 class _Unusable(Exception):

@@ -47,7 +47,7 @@ def default_space(task: Task, kind: str, facts: Facts, metric: str, dates: bool)
         dates: whether columns hold parts of dates.
     """
     space = joint_space(task.estimators, kind, facts)
-    if task.programs.kind != "pipeline":
+    if task.programs.kind is None:
         return space
     about = PipelineFacts(kind, facts, metric, tuple(task.estimators), dates)
     return SearchSpace([*space, *pipeline_params(about)])

@@ -100,11 +100,15 @@ class Limits(TomlTable):
 class Programs(TomlTable):
     """Whether whole pipelines are tried, and who may write them."""
 
-    kind: Literal["pipeline"] | None = None
-    """pipeline: choices of preparation, voting and targets beside the estimator's own."""
+    kind: Literal["auto", "pipeline", "bound", "free"] | None = None
+    """pipeline: choices of preparation, voting and targets beside the estimator's own. bound: a
+    chat model makes these choices, and says in a line what it tries. free: a chat model writes
+    Python. auto: free where the chat model can, else bound; pipeline without a chat model."""
     unsandboxed: bool = False
-    """Run programs that people wrote without a sandbox: they can read your files and the network.
-    Only for programs that you have read."""
+    """Run programs that people or models wrote without a sandbox: they can read your files and the
+    network. Only for programs that you have read."""
+    neutral_names: bool = False
+    """Columns are called x1, x2, ... wherever a model or a program sees them."""
 
 
 class Override(TomlTable):

@@ -12,6 +12,7 @@ from hyperllama.core.task.prompt_options import PromptOptions
 if TYPE_CHECKING:
     from hyperllama.core.estimators.base import Facts
     from hyperllama.core.events import Event
+    from hyperllama.core.programs.facts import ProgramTask
     from hyperllama.core.space import Config
 
 
@@ -44,6 +45,7 @@ class ProposerSetting:
         earlier: configurations with their scores, for each earlier study that this one began with.
         options: a proposer's own settings by name ("opening", "candidates", ...).
         queue: a person's own configurations, for the proposer of that name.
+        programs: what a chat model that writes programs is told; None where it writes none.
         report: called with `ModelLoading`, `ModelLoaded`, `PromptReading` and `Noted` events as
             they happen.
         make_engine: makes an engine to use in place of llama.cpp's, at its first use.
@@ -68,5 +70,6 @@ class ProposerSetting:
     earlier: tuple[Sequence[tuple[Config, float]], ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     queue: tuple[Config, ...] = ()
+    programs: ProgramTask | None = None
     report: Callable[[Event], None] = _ignore
     make_engine: Callable[[], Any] | None = None

@@ -170,7 +170,7 @@ def test_task_files_ask_for_programs(tmp_path: Path) -> None:
     for wrong, said in (
         (TASK + '[space.pipeline]\nvote = "both"\n', 'needs [programs] kind = "pipeline"'),
         (asked + '[space.pipeline]\nvote = "none"\n', "allowed: alone, linear, trees, both"),
-        (TASK + '[programs]\nkind = "pipelines"\n', "allowed: pipeline"),
+        (TASK + '[programs]\nkind = "pipelines"\n', "allowed: auto, pipeline"),
     ):
         with pytest.raises(TaskError) as caught:
             parse_task(wrong, file)

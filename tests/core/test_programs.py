@@ -18,6 +18,8 @@ import pytest
 from hyperllama.core.errors import StudyError
 from hyperllama.core.programs.boxes import command, sandbox_problem
 from hyperllama.core.programs.contract import ProgramError, parse_program
+from hyperllama.core.programs.facts import ProgramTask
+from hyperllama.core.programs.rehearsal import why_it_fails
 from hyperllama.core.programs.sandbox import (
     FitFailed,
     Fitted,
@@ -121,6 +123,19 @@ def test_an_honest_program(sandbox: ProgramSandbox) -> None:
     same = make_pipeline(QuantileTransformer(n_quantiles=20), model).fit(X[:60], Y[:60])
     assert np.allclose(found.predictions.sum(axis=1), 1.0)
     assert (found.predictions.argmax(axis=1) == same.predict(X[60:])).mean() > 0.9
+
+
+def test_a_program_is_tried_on_made_up_rows(sandbox: ProgramSandbox, tmp_path: Path) -> None:
+    columns = [{"name": f"x{i}", "kind": "number", "missing_share": 0.0, "distinct": 9}
+               for i in range(3)]  # fmt: skip
+    task = {"kind": "classification", "metric": "roc_auc", "n_classes": 3, "n_rows": 90}
+    told = ProgramTask("free", columns, task, tmp_path)
+    assert why_it_fails(parse_program(HONEST), told, sandbox) == ""
+    wrong = parse_program(HONEST.replace("n_estimators=5", "trees=5"))
+    assert why_it_fails(wrong, told, sandbox).endswith(
+        "(line 10 of the program): `model = GradientBoostingClassifier(max_depth=depth, "
+        "learning_rate=rate, trees=5)`"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(hostile.REACH_OUT))

@@ -21,13 +21,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", metavar="NAME", help="its name (default: the task's)")
     parser.add_argument("--seed", type=int, metavar="N", help="default: the task's")
     parser.add_argument(
-        "--programs", choices=("pipeline",),
-        help="pipeline: try whole pipelines, preparation and voting too (docs/programs.md)",
+        "--programs", nargs="?", const="auto", choices=("auto", "pipeline", "bound", "free"),
+        help="pipeline: try whole pipelines, preparation and voting too; bound: a chat model "
+        "chooses them; free: a chat model writes Python; auto, or no word: what the model can do "
+        "(docs/programs.md)",
     )  # fmt: skip
     parser.add_argument(
         "--unsandboxed", action="store_true",
-        help="run programs that people wrote without a sandbox: they can read your files and use "
-        "the network; the study records it",
+        help="run programs of people or models without a sandbox: they can read your files and "
+        "use the network; the study records it",
     )  # fmt: skip
     parser.add_argument(
         "--warm-start", nargs="+", metavar="STUDY",

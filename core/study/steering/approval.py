@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from hyperllama.core.events import ProposalRejected
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.storage.proposal_log import ProposalLog
 from hyperllama.core.study.proposals import in_words, proposal_made
@@ -86,7 +87,8 @@ class Approval:
         self._record.emit(event)
 
         def obsolete() -> bool:
-            fits = self._record.space.contains(proposal.config)
+            is_program = CHOICE in proposal.config
+            fits = is_program or self._record.space.contains(proposal.config)
             return self._steering.ended or not fits or self._proposing.chosen is not chosen
 
         def done() -> bool:
