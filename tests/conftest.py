@@ -45,6 +45,11 @@ def pytest_collection_finish() -> None:
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperllama" / "models"
 
 
+def real_models() -> list[Path]:
+    """The models that `make models` has fetched."""
+    return sorted(_CACHE.glob("*.gguf"))
+
+
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
     """SmolLM2-135M-Instruct; tests that take it are marked `real_model`."""

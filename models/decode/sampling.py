@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +21,8 @@ from hyperllama.models.errors import EngineError
 
 Ids = NDArray[np.int32]
 
-_NUMERIC = frozenset(b"0123456789.-e")
+_NUMERIC = re.compile(rb"-?[0-9]*\.?[0-9]*(?:e?[-+]?[0-9]*)")
+"""What may stand in a number, or be a part of one."""
 _SERIALS = itertools.count()
 _BLOCK = 512
 _DRAWS = 200
@@ -29,9 +31,10 @@ _CLOSERS = b" \n\r\t,;:)]}\"'<|"
 
 @dataclass
 class Node:
-    """A place in a trie of token texts, by character: tokens that end here, next characters."""
+    """A place in a trie of token texts, by character: the token that ends here, or -1; next
+    characters."""
 
-    ids: list[int] = field(default_factory=list)
+    token: int = -1
     next: dict[str, Node] = field(default_factory=dict)
 
 
@@ -40,22 +43,27 @@ class Pieces:
 
     Args:
         pieces: bytes of every token, empty for control tokens; shape (n_vocab,).
+        encode: the tokenizer. Of what numbers are made of only the tokens that it writes itself
+            are used; without one, the first token of every text.
+
+    Attributes:
+        numeric: the tokens that numbers are made of.
     """
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
+    def __init__(
+        self, pieces: Sequence[bytes], encode: Callable[[str], list[int]] | None = None
+    ) -> None:
         self.pieces = pieces
         self.serial = next(_SERIALS)
-        self.numeric = Node()
+        numbers: dict[str, int] = {}
         starts: dict[int, list[int]] = {}
         for token, piece in enumerate(pieces):
             if not piece:
                 continue
             starts.setdefault(piece[0], []).append(token)
-            if len(piece) <= 8 and _NUMERIC.issuperset(piece):
-                node = self.numeric
-                for c in piece.decode("ascii"):
-                    node = node.next.setdefault(c, Node())
-                node.ids.append(token)
+            if len(piece) <= 8 and _NUMERIC.fullmatch(piece):
+                numbers.setdefault(piece.decode("ascii"), token)
+        self.numeric = _trie(numbers if encode is None else _encoded(numbers, encode))
         self._starts = {b: np.array(ids, np.int32) for b, ids in starts.items()}
 
     @functools.cached_property
@@ -97,6 +105,28 @@ class Pieces:
         return ids
 
 
+def _encoded(texts: Mapping[str, int], encode: Callable[[str], list[int]]) -> dict[str, int]:
+    """The texts that a tokenizer writes as one token, and that token; all single characters."""
+    found: dict[str, int] = {}
+    for text, token in texts.items():
+        ids = encode(text)
+        if len(ids) == 1:
+            found[text] = ids[0]
+        elif len(text) == 1:
+            found[text] = token
+    return found
+
+
+def _trie(texts: Mapping[str, int]) -> Node:
+    root = Node()
+    for text, token in texts.items():
+        node = root
+        for c in text:
+            node = node.next.setdefault(c, Node())
+        node.token = token
+    return root
+
+
 # -- choices -----------------------------------------------------------------------------------
 
 
@@ -113,6 +143,12 @@ class Branch:
     option: int = -1
     children: dict[int, Branch] = field(default_factory=dict)
     options_below: list[int] = field(default_factory=list)
+
+    @functools.cached_property
+    def log_shares(self) -> NDArray[np.float64]:
+        """Log of how many options each child leads to, and last of the one that ends here."""
+        counts = [len(child.options_below) for child in self.children.values()]
+        return np.log([*counts, *([1] if self.option >= 0 else [])])
 
 
 def option_trie(
@@ -169,25 +205,39 @@ def probabilities(logits: Iterable[float] | NDArray[np.float64]) -> NDArray[np.f
 
 
 def choose(
-    logits: NDArray[np.float64], temperature: float, draw: Callable[[], float]
+    logits: NDArray[np.float64],
+    temperature: float,
+    draw: Callable[[], float],
+    log_shares: NDArray[np.float64] | float = 0.0,
 ) -> tuple[int, float]:
     """Index of the option taken, and the natural log of its probability at temperature 1.
 
     Args:
         temperature: 0 takes the likeliest, the first among equals.
         draw: gives a uniform number in [0, 1); called once unless the temperature is 0.
+        log_shares: log of the share of what each option leads to: the probabilities are theirs
+            where the logits are equal, at any temperature.
     """
-    p = probabilities(logits)
+    p = probabilities(logits + log_shares)
     if temperature == 0 or len(p) == 1:
         i = int(p.argmax())
     else:
-        heated = probabilities(logits / temperature)
+        heated = drawn_from(logits, temperature, log_shares)
         cumulated = np.cumsum(heated)
         i = int(np.searchsorted(cumulated, draw() * cumulated[-1], side="right"))
         i = min(i, len(p) - 1)
         while heated[i] == 0:  # rounding put the draw on an impossible option's edge
             i -= 1
     return i, math.log(max(float(p[i]), 1e-300))
+
+
+def drawn_from(
+    logits: NDArray[np.float64],
+    temperature: float,
+    log_shares: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:
+    """The probabilities that `choose` draws from; at temperature 0 those at 1."""
+    return probabilities(logits / (temperature or 1.0) + log_shares)
 
 
 def choose_free(

@@ -6,24 +6,18 @@ A `Cursor` is a generator that asks for the evaluation of tokens and gets the lo
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from typing import Any, Union
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.models.decode.loops import looped_at
-from hyperllama.models.decode.numbers import number_grammar
-from hyperllama.models.decode.sampling import (
-    Branch,
-    choose,
-    choose_free,
-    log_sum_exp,
-    probabilities,
-)
+from hyperllama.models.decode.sampling import choose, choose_free, drawn_from
 from hyperllama.models.engine.chat import LAYOUT_MARKS
 from hyperllama.models.engine.context import Row
+from hyperllama.models.engine.division import Beginning, Division, Reading, Steps
 from hyperllama.models.engine.generation import (
     Completion,
     Fixed,
@@ -33,24 +27,10 @@ from hyperllama.models.engine.generation import (
     SegmentBelief,
     Tokens,
 )
-from hyperllama.models.engine.plan import RequestPlan
+from hyperllama.models.engine.plan import RequestPlan, grammar_of
 
-BELIEF_BINS = 64
 LOOKED_EVERY = 4
 """Tokens of free text between two looks for a loop."""
-NEGLIGIBLE = 1e-4
-"""A group of options less likely than this is not divided further."""
-
-
-@dataclass(frozen=True)
-class SideTokens:
-    """Tokens that are to be evaluated after those of a cursor, without being kept."""
-
-    tokens: list[int]
-
-
-Steps = Generator[Union[list[int], SideTokens], Row, None]
-Reading = Generator[Union[list[int], SideTokens], Row, Any]
 
 
 class Cursor:
@@ -72,6 +52,7 @@ class Cursor:
     ) -> None:
         self.plan, self.sequence, self.prompt = plan, sequence, prompt
         self.context, self.request = plan.context, plan.request
+        self.division = Division(plan)
         self._uniform = np.random.Generator(np.random.PCG64([abs(seed), sequence])).random
         self.on_text = on_text
         self.length = prompt  # tokens of the sequence that are evaluated
@@ -112,7 +93,7 @@ class Cursor:
                 yield from self._free(i, segment)
 
     def _believe(self, name: str, values: Sequence[Any], shares: Sequence[float]) -> None:
-        self.beliefs[name] = SegmentBelief(tuple(values), tuple(round(p, 7) for p in shares))
+        self.beliefs[name] = SegmentBelief(tuple(values), tuple(round(p, 8) for p in shares))
 
     def _push(self, *tokens: int) -> None:
         self.pending += tokens
@@ -131,10 +112,14 @@ class Cursor:
         assert self.row is not None
         return self.row
 
-    def _draw(self, logits: NDArray[np.float32]) -> int:
-        i, logprob = choose(logits.astype(np.float64), self.request.temperature, self._uniform)
+    def _draw(
+        self, logits: NDArray[np.float32], log_shares: NDArray[np.float64] | float = 0.0
+    ) -> tuple[int, NDArray[np.float64]]:
+        """What is taken of some options, and the probabilities it is drawn from."""
+        given, temperature = logits.astype(np.float64), self.request.temperature
+        i, logprob = choose(given, temperature, self._uniform, log_shares)
         self.logprob += logprob
-        return i
+        return i, drawn_from(given, temperature, log_shares)
 
     # -- constrained ---------------------------------------------------------------------------
 
@@ -144,48 +129,48 @@ class Cursor:
             taken = 0
         else:
             row = yield from self._logits()
-            logits = row[np.array(allowed, np.int32)]
+            taken, p = self._draw(row[np.array(allowed, np.int32)])
             if segment.belief:
-                self._believe(segment.name, allowed, probabilities(logits).tolist())
-            taken = self._draw(logits)
+                self._believe(segment.name, allowed, p.tolist())
         self.values[segment.name] = allowed[taken]
         self._push(allowed[taken])
 
     def _number(self, i: int, segment: Number) -> Steps:
-        grammar = number_grammar(segment.low, segment.high, segment.integer, segment.digits)
-        pieces = self.context.vocabulary.pieces
-        text, share = "", 1.0  # share: the probability of all that begins with the text
-        bins: dict[float, float] = {}
+        grammar = grammar_of(segment)
+        belief = np.zeros(len(grammar.bins))
+        share = 1.0  # the probability of all that begins with the text
+        at = Beginning()
         while True:
-            ids, texts, may_stop = grammar.step(pieces, text)
-            if len(ids) + may_stop == 1:
-                if may_stop:
+            found = self.division.next_tokens(grammar, at)
+            if len(found.texts) + found.may_end == 1:
+                if found.may_end:
                     break
-                text = texts[0]
-                self._push(int(ids[0]))
+                at = at.with_token(found, 0)
+                self._push(at.tokens[-1])
                 continue
             row = yield from self._logits()
-            logits = row[ids]
-            if may_stop:
-                logits = np.append(logits, np.float32(log_sum_exp(row[self.plan.ending_tokens(i)])))
-            taken = self._draw(logits)
+            logits = self.division.logits_of(row, found.ids, i if found.may_end else -1)
+            taken, p = self._draw(logits, found.log_shares)
+            ends = taken == len(found.texts)
             if segment.belief:
-                p = probabilities(logits)
-                for j in np.flatnonzero(p * share >= NEGLIGIBLE):
+                if ends:
+                    self.row = row.copy()  # evaluating side tokens overwrites it
+                p = share * p
+                for j in range(len(found.texts)):
                     if j != taken:
-                        name = grammar.value(text) if j == len(ids) else grammar.example(texts[j])
-                        bins[name] = bins.get(name, 0.0) + share * float(p[j])
-                share *= float(p[taken])
-            if taken == len(ids):
+                        other = replace(at, tokens=()).with_token(found, j)
+                        yield from self.division.spread(i, grammar, other, float(p[j]), belief)
+                if found.may_end and not ends:
+                    belief += p[-1] * grammar.spread(at.text, alone=True)
+                share = float(p[taken])
+            if ends:
                 break
-            text = texts[taken]
-            self._push(int(ids[taken]))
-        value = grammar.value(text)
-        self.values[segment.name] = value
+            at = at.with_token(found, taken)
+            self._push(at.tokens[-1])
+        self.values[segment.name] = grammar.value(at.text)
         if segment.belief:
-            bins[value] = bins.get(value, 0.0) + share
-            ranked = sorted(bins.items(), key=lambda item: -item[1])
-            self._believe(segment.name, *zip(*ranked[:BELIEF_BINS], strict=True))
+            belief += share * grammar.spread(at.text, alone=True)
+            self._believe(segment.name, grammar.bins, belief.tolist())
 
     def _choice(self, i: int, segment: OneOf) -> Steps:
         node, _ = self.plan.tries[i]
@@ -197,14 +182,14 @@ class Cursor:
                 self._push(token)
                 continue
             row = yield from self._logits()
-            logits = self._child_logits(node, row, i)
-            taken = self._draw(logits)
+            logits = self.division.child_logits(node, row, i)
+            taken, p = self._draw(logits, node.log_shares)
             if segment.belief:
                 self.row = row.copy()  # evaluating side tokens overwrites it
-                p = share * probabilities(logits)
+                p = share * p
                 for j, (token, child) in enumerate(node.children.items()):
                     if j != taken:
-                        yield from self._split(i, child, [token], float(p[j]), belief)
+                        yield from self.division.split(i, child, [token], float(p[j]), belief)
                 if node.option >= 0 and taken < len(node.children):
                     belief[node.option] += float(p[-1])
                 share = float(p[taken])
@@ -216,32 +201,6 @@ class Cursor:
         self.values[segment.name] = segment.options[node.option]
         if segment.belief:
             self._believe(segment.name, segment.options, belief)
-
-    def _child_logits(self, node: Branch, row: Row, i: int) -> NDArray[np.float32]:
-        """Logits of the children of `node`, and last of ending there if that is possible."""
-        logits: NDArray[np.float32] = row[np.array(list(node.children), np.int32)]
-        if node.option >= 0:
-            logits = np.append(logits, np.float32(log_sum_exp(row[self.plan.ending_tokens(i)])))
-        return logits
-
-    def _split(
-        self, i: int, node: Branch, tokens: list[int], mass: float, belief: list[float]
-    ) -> Steps:
-        """Divide `mass` among the options below `node`, which was not taken."""
-        if len(node.options_below) == 1 or mass < NEGLIGIBLE:
-            for option in node.options_below:
-                belief[option] += mass / len(node.options_below)
-            return
-        children = list(node.children.items())
-        if len(children) == 1 and node.option < 0:
-            yield from self._split(i, children[0][1], [*tokens, children[0][0]], mass, belief)
-            return
-        row = yield SideTokens(tokens)
-        p = mass * probabilities(self._child_logits(node, row, i))
-        if node.option >= 0:
-            belief[node.option] += float(p[-1])
-        for j, (token, child) in enumerate(children):
-            yield from self._split(i, child, [*tokens, token], float(p[j]), belief)
 
     # -- free text -----------------------------------------------------------------------------
 

@@ -43,9 +43,13 @@ class Free:
 
 @dataclass(frozen=True)
 class Number:
-    """A decimal number in [low, high], written with at most `digits` significant digits.
+    """A decimal number in [low, high], one text each.
 
-    Where the range is so narrow that these are too few, as many more as distinguish its values.
+    Attributes:
+        digits: into which the range's width is divided, 3 are hundredths to thousandths of it; or
+            significant ones of numbers far smaller than the range.
+        log: the range's scale is logarithmic: every decade counts the same before the model is
+            asked. On a linear one it is every equal part.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Number:
     high: float
     integer: bool = False
     digits: int = 4
+    log: bool = False
     belief: bool = False
     kind: Literal["Number"] = "Number"
 
@@ -161,9 +166,10 @@ class Completion:
     Attributes:
         values: per named segment: text, float or int, option, token number.
         text: the whole reply.
-        beliefs: per segment that asked for it, pairs (value, probability) at temperature 1:
-            options and tokens in the order they were given, adding up to 1; numbers as disjoint
-            bins, each named by one value in it, likeliest first, adding up to at most 1.
+        beliefs: per segment that asked for it, pairs (value, probability) of the distribution that
+            is drawn from (at temperature 0, of that at 1), adding up to 1: options and tokens in
+            the order they were given; numbers rising, one by one or, where there are more than 64,
+            in 64 equal parts of the range's scale, each named by a number in its middle.
         tokens: the reply's tokens.
         logprob: natural log of the probability of what was sampled, within its constraints.
         stop_reason: "done", "cancelled", "context" when free text met the context's end, or "loop"

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperllama.models.decode.numbers import number_grammar
+from hyperllama.models.decode.numbers import NumberGrammar, number_grammar
 from hyperllama.models.decode.sampling import Branch, Ids, option_trie
 from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.generation import Fixed, Free, Generation, Number, OneOf, Tokens
 from hyperllama.models.errors import EngineError
+
+
+def grammar_of(segment: Number) -> NumberGrammar:
+    """The grammar of a number."""
+    return number_grammar(segment.low, segment.high, segment.integer, segment.digits, segment.log)
 
 
 class RequestPlan:
@@ -30,7 +35,7 @@ class RequestPlan:
                 self.tries[i] = option_trie(s.options, v.continuation, v.pieces)
                 most = max(map(len, self.tries[i][1]))
             elif isinstance(s, Number):
-                grammar = number_grammar(s.low, s.high, s.integer, s.digits)
+                grammar = grammar_of(s)
                 grammar.check_vocabulary(v.pieces)
                 most = grammar.longest
             elif isinstance(s, Tokens):

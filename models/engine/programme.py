@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from hyperllama.models.engine.context import SCRATCH, Context, RequestCancelled, Row
-from hyperllama.models.engine.cursor import Cursor, SideTokens
+from hyperllama.models.engine.cursor import Cursor
+from hyperllama.models.engine.division import SideTokens
 from hyperllama.models.engine.generation import Generated, Generation
 from hyperllama.models.engine.plan import RequestPlan
 

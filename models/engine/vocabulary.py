@@ -94,5 +94,15 @@ class Vocabulary:
             [
                 b"" if attributes(self._vocab, t) & _HIDDEN_ATTRIBUTES else self.piece(t)
                 for t in range(self.size)
-            ]
+            ],
+            self._written,
         )
+
+    def _written(self, text: str) -> list[int]:
+        """The tokens of a text in the middle of another, as the tokenizer itself writes it."""
+        for before in ("", _SENTINEL):
+            ids = self.tokenize(before + text, begin=False, special=False)
+            lead = self.tokenize(before, begin=False, special=False) if before else []
+            if ids[: len(lead)] == lead and self.joined(ids[len(lead) :]) == text.encode():
+                return ids[len(lead) :]
+        return []

@@ -164,8 +164,12 @@ def test_candidates_are_decoded_side_by_side_and_ordered_by_their_beliefs(
         assert evaluated < prompt + 5 * alone.record["tokens"]["generated"]
 
         def surely(p: Any) -> float:
-            shares = [sum(q for v, q in p.beliefs[n] if v == p.config[n]) for n in p.config]
-            return float(np.log(shares).sum())
+            return sum(map(share, (p.beliefs[n] for n in p.config), p.config.values()))
+
+        def share(belief: Any, value: Any) -> float:
+            exact = [q for v, q in belief if v == value]
+            near = exact or [min(belief, key=lambda pair: abs(pair[0] - value))[1]]
+            return float(np.log(sum(near)))
 
         assert [surely(p) for p in made] == sorted(map(surely, made), reverse=True)
         one_by_one = proposer.several(SPACE, AskContext(0), 3)  # one of them is conditional

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import re
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hyperllama.models.engine import (
@@ -251,9 +253,47 @@ def test_beliefs_are_the_probabilities_of_what_was_possible(engine: Engine) -> N
         assert sum(p for _, p in result.beliefs[name]) == pytest.approx(1, abs=1e-4)
     for name, low, high in (("lr", 1e-5, 1), ("depth", 1, 500)):
         pairs = result.beliefs[name]
-        assert 0.9 < sum(p for _, p in pairs) < 1.0001
+        assert sum(p for _, p in pairs) == pytest.approx(1, abs=1e-4)
         assert all(low <= v <= high for v, _ in pairs)
-        assert [p for _, p in pairs] == sorted((p for _, p in pairs), reverse=True)
+        assert [v for v, _ in pairs] == sorted(v for v, _ in pairs)
+
+
+def drawn(engine: Engine, segment: Number, temperature: float) -> tuple[list[float], Any]:
+    """2,000 draws of a number, and the belief that comes with one of them."""
+    asked = [Fixed('"x": '), segment, Fixed(",")]
+    belief = engine.generate(Generation("the", asked, temperature, seed=7)).beliefs["x"]
+    quiet = [asked[0], dataclasses.replace(segment, belief=False), asked[2]]
+    values: list[float] = []
+    while len(values) < 2000:
+        request = Generation("the", quiet, temperature, seed=len(values), samples=15)
+        values += [c.values["x"] for c in engine.generate(request).completions]
+    return values, belief
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log"), [(0.2, 1.0, False), (1e-3, 1.0, True), (1, 12, False)]
+)
+def test_beliefs_over_numbers_agree_with_draws(
+    engine: Engine, low: float, high: float, log: bool
+) -> None:
+    segment = Number("x", low, high, isinstance(low, int), 2, log, belief=True)
+    values, belief = drawn(engine, segment, 0.7)
+    of = np.log if log else np.asarray
+    edges = np.linspace(of(low - 1e-9), of(high + 1e-9), 9)
+    drawn_shares = np.histogram(of(values), edges)[0] / len(values)
+    believed, _ = np.histogram(of([v for v, _ in belief]), edges, weights=[p for _, p in belief])
+    assert believed == pytest.approx(drawn_shares, abs=0.05)
+    assert max(believed) > 1.3 / 8  # the model has preferences
+
+
+def test_a_model_without_preferences_draws_evenly(folder: Path, engine: Engine, tiny: Path) -> None:
+    """Also where a number may end: of the tokens that may follow one is as likely as another."""
+    engine.load(write_tiny(folder / "even.gguf", scale=0), ONE_THREAD)
+    values, belief = drawn(engine, Number("x", 1e-3, 1, False, 2, True, belief=True), 0.7)
+    engine.load(tiny, ONE_THREAD)
+    decades, _ = np.histogram(np.log10(values), [-3, -2, -1, 0.001])
+    assert decades / len(values) == pytest.approx([1 / 3] * 3, rel=0.2)
+    assert [p for _, p in belief] == pytest.approx([1 / 64] * 64, rel=0.2)
 
 
 def test_beliefs_over_options_agree_with_draws(engine: Engine) -> None:

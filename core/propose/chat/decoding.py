@@ -50,13 +50,10 @@ class Reply:
     @property
     def likelihood(self) -> float:
         """Log of the configuration's probability, by the distribution over each of its values."""
-        total = 0.0
-        for name, pairs in self.beliefs.items():
-            if name in self.drawn:
-                continue
-            share = sum(p for value, p in pairs if value == self.config[name])
-            total += math.log(max(share, 1e-9))
-        return total
+        return sum(
+            math.log(max(_share(pairs, self.config[name]), 1e-9))
+            for name, pairs in self.beliefs.items() if name not in self.drawn
+        )  # fmt: skip
 
     def extend(self, pieces: Sequence[Piece], fixed: Config, made: Completion) -> None:
         """Add what a run of the engine generated."""
@@ -134,6 +131,14 @@ def lead_segments(marks: Marks | None, tokens: int, prompt: str) -> list[Segment
     before = [] if opened(prompt, marks) else [Fixed(marks.opening, special=True)]
     thinking = [Free(_REASONING, tokens, (marks.stop,))] if tokens else []
     return [*before, *thinking, Fixed(marks.closing, special=True)]
+
+
+def _share(pairs: Sequence[tuple[Any, float]], value: Any) -> float:
+    """The probability of a value, or of the part of its range that it lies in."""
+    exact = [p for known, p in pairs if known == value]
+    if exact or isinstance(value, (bool, str)) or value is None:
+        return sum(exact)
+    return min(pairs, key=lambda pair: abs(pair[0] - value))[1]
 
 
 def _merged(segments: Sequence[Segment]) -> list[Segment]:

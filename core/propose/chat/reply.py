@@ -41,8 +41,10 @@ class Slot:
         if self.options or isinstance(domain, Categorical):
             return OneOf(name, self.options, belief=True)
         if isinstance(domain, Integer):
-            return Number(name, domain.low, domain.high, integer=True, belief=True)
-        return Number(name, domain.low, domain.high, digits=digits_of(domain), belief=True)
+            return Number(name, domain.low, domain.high, integer=True, log=domain.log,
+                          belief=True)  # fmt: skip
+        return Number(name, domain.low, domain.high, digits=digits_of(domain),
+                      log=domain.log, belief=True)  # fmt: skip
 
     def value(self, decoded: Any) -> Value:
         """The value that was decoded, inside the domain."""
