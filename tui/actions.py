@@ -182,6 +182,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         *((f"pane_{name}", str(key), name, about, 0, f"pane('{name}')")
           for key, (name, about) in enumerate(_PANES, 1)),
         ("record", "i", "prompt", "The prompt and the raw reply of the selected trial"),
+        ("program", "I", "program", "The selected trial's program: compare, edit, keep a part"),
         ("text", "f4", "as text", "The study as plain lines of text, or as panes again"),
         ("report", "f6", "report", "Write the study as an HTML report with its pictures"),
         ("predict", "P", "predict", "Predict the rows of a file with the winner"),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from hyperllama.core.errors import StudyError
@@ -383,3 +386,58 @@ async def test_leaving_waits_for_files_that_are_being_written(
         while not pilot.app._exit:
             await pilot.pause(0.01)
         assert "is in /somewhere" in pilot.app.reports[-1][2]  # type: ignore[attr-defined]
+
+
+async def seen(pilot: Pilot[None], text: str) -> None:
+    """Wait until the text is on the screen."""
+    for _ in range(100):
+        if text in text_of(pilot) or text in str(titles(pilot)):
+            return
+        await pilot.pause(0.02)
+    raise AssertionError(f"{text!r} did not appear in {text_of(pilot)}")
+
+
+def titles(pilot: Pilot[None]) -> list[str]:
+    return [str(box.border_title) for box in pilot.app.screen.query(".dialog")]
+
+
+BUILT = '"""{}"""\n\n\ndef build(columns, task):\n    return make({})\n'
+
+
+async def test_a_program_is_compared_edited_and_partly_kept(
+    opened: Opened, flown: recorded.Replay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in range(10):
+        text = BUILT.format(f"Trial {number} \x1b[31m[b]x[/b].", number)
+        flown.logged[number] = [{"number": number, "program": text}]
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import pathlib, sys\nfile = pathlib.Path(sys.argv[1])\ntext = file.read_text()\n"
+        "file.write_text(text.replace('make', 'eval') if 'eval' not in text else text.replace("
+        "'eval(9)', 'None  # mine'))\n"
+    )
+    monkeypatch.setenv("VISUAL", f"{sys.executable} {editor}")
+    async with opened(flown) as pilot:
+        monkeypatch.setattr(pilot.app, "suspend", nullcontext)
+        await pilot.press("I")
+        await seen(pilot, "Program of trial 9")
+        screen = next(s for s in pilot.app.screen_stack if isinstance(s, StudyScreen))
+        best = screen.state.incumbent
+        assert "[b]x[/b]" in text_of(pilot) and "make(9)" in text_of(pilot)
+        await pilot.press("d")
+        await seen(pilot, f"against trial {best}")
+        assert "+    return make(9)" in text_of(pilot)
+        assert f"-    return make({best})" in text_of(pilot)
+        await pilot.press("e")
+        await seen(pilot, "The program cannot be queued")
+        await pilot.press("e")
+        await pilot.pause(0.2)
+        queued = flown.sent[-1]
+        assert isinstance(queued, requests.QueueProgram) and "# mine" in queued.text
+        await pilot.press("I")
+        await seen(pilot, "Program of trial 9")
+        await pilot.press("f")
+        await seen(pilot, "What should programs keep?")
+        await pilot.press(*"the encoder", "enter")
+        await pilot.pause(0.1)
+        assert flown.sent[-1] == requests.Hint("about the program of trial 9: the encoder")

@@ -21,6 +21,7 @@ from hyperllama.tui.dialogs import TextDialog
 from hyperllama.tui.dialogs.trial import describe_trial
 from hyperllama.tui.screens.study.arranging import HistoryArranging
 from hyperllama.tui.screens.study.plotting import Plotting
+from hyperllama.tui.screens.study.programs import ProgramActions
 from hyperllama.tui.screens.study.reading import ReadingActions
 from hyperllama.tui.screens.study.review import ReviewActions
 from hyperllama.tui.screens.study.steering import SteeringActions, chat_models
@@ -43,7 +44,8 @@ _BASELINES_S = 3.0  # between two looks at the baselines
 
 
 class StudyScreen(
-    ReviewActions, SteeringActions, ReadingActions, HistoryArranging, VerdictActions, Plotting
+    ReviewActions, SteeringActions, ReadingActions, ProgramActions, HistoryArranging,
+    VerdictActions, Plotting,
 ):
     """One study, live or finished."""
 
