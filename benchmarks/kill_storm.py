@@ -1,15 +1,23 @@
-"""`kill -9` at random moments, of a whole study and of its children: what is lost? Nothing may be.
+"""`kill -9` in every phase of a study's life: what is lost? Nothing may be.
 
-    python benchmarks/kill_storm.py --kills 50
+    python benchmarks/kill_storm.py --kills 100 --model CHAT.gguf -o storm.jsonl
 
-Each round runs a study once in peace and once more, with the same seed, under kills; after every
-kill the finished trials have to be those that were finished before and perhaps more, nothing of the
-study may be left running, and in the end both studies have to be the same, trial by trial.
+For each proposer a study runs once in peace. Then the same study, with the same seed, runs under
+kills: of the whole, or of one of its children, in each phase: loading, proposing, training, telling
+(from a trial's last score to the next proposal), confirming; and of the processes that export,
+rename, archive (or delete and take back) and repair it. After every kill the trials that were
+finished before have to be there as they were, nothing may be left running, and in the end the study
+has to be the one in peace, trial by trial.
+
+With `--model` a third of the kills hit studies with that chat model. One line of JSON a kill goes
+to the output, where a storm goes on that was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
 import random
 import shutil
@@ -20,59 +28,82 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-TASK = """\
-name = "storm"
-kind = "classification"
-metric = "accuracy"
-estimator = "random_forest"
-[data]
-path = "storm.csv"
-target = "y"
-[space]
-n_estimators = { low = 50, high = 150 }
-[validation]
-folds = 3
-"""
+from benchmarks.kill_phases import (
+    LABELS,
+    ROOT,
+    Phases,
+    finished,
+    unfinished,
+    write_task,
+)
+
+RUNNING = ("loading", "proposing", "training", "telling")
+AFTER = ("confirming", "exporting", "renaming", "archiving", "repairing")
+PHASES = (*RUNNING, *AFTER)
 GONE_WITHIN_S = 10.0  # on a busy machine a child that is just importing needs seconds
+_DELAY_S = {"proposing": 0.3, "training": 0.15, "telling": 0.02, "confirming": 0.8}
+"""The kill comes at most so long after a phase was seen to begin."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill: the study's proposer, the phase it hit, what was killed, and after how many seconds
+    its children were gone."""
+
+    proposer: str
+    phase: str
+    victim: str
+    gone_s: float = 0.0
 
 
 @dataclass
 class Report:
     """What a storm did and what it found; `wrong` holds everything that should not have been."""
 
-    kills: Counter[str] = field(default_factory=Counter)
+    kills: list[Kill] = field(default_factory=list)
     studies: int = 0
     trials: int = 0
     resumed: int = 0
-    interrupted: int = 0
-    gone_s: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
+    def add(self, other: Report) -> None:
+        """Put what another storm found to this."""
+        self.kills += other.kills
+        self.studies += other.studies
+        self.trials += other.trials
+        self.resumed += other.resumed
+        self.wrong += other.wrong
+
     def lines(self) -> list[str]:
-        kills = ", ".join(f"{n} of {what}" for what, n in sorted(self.kills.items()))
-        slowest = max(self.gone_s, default=0.0)
+        victims = Counter(kill.victim for kill in self.kills)
+        phases = Counter(kill.phase for kill in self.kills)
+        proposers = Counter(kill.proposer for kill in self.kills)
+        slowest = max((kill.gone_s for kill in self.kills), default=0.0)
         return [
-            f"{sum(self.kills.values())} kills ({kills}) in {self.studies} studies",
-            f"{self.trials} trials finished, {self.resumed} resumes, "
-            f"{self.interrupted} kills hit a running trial",
+            f"{len(self.kills)} kills ({_counted(victims)}) in {self.studies} studies",
+            f"phases: {_counted({p: phases[p] for p in [*PHASES, *(phases.keys() - PHASES)]})}",
+            f"proposers: {_counted(proposers)}",
+            f"{self.trials} trials finished, {self.resumed} resumes; "
             f"children gone after at most {slowest:.2f} s",
             *(f"WRONG: {w}" for w in self.wrong),
         ]
 
 
+def _counted(counts: Any) -> str:
+    return ", ".join(f"{n} {what}" for what, n in dict(counts).items())
+
+
 class Storm:
-    """Runs studies in `folder` and kills them."""
+    """Runs studies in `folder` and kills them; all with one seed, so one in peace is enough."""
 
     def __init__(
         self,
@@ -81,92 +112,199 @@ class Storm:
         seed: int,
         trials: int,
         proposer: str = "tpe",
-        extra: Sequence[str] = (),
+        model: str | None = None,
+        phases: Sequence[str] = PHASES,
+        told: Callable[[Kill], None] = lambda kill: None,
+        hit: Counter[str] | None = None,
     ) -> None:
-        self.folder = folder
-        self.trials = trials
+        self.folder, self.trials, self.proposer = folder, trials, "chat" if model else proposer
         self.report = Report()
+        self._phases = phases
+        self._told = told
+        self._hit, self._most, self._idle = hit or Counter(), 0, 0
         self._rng = random.Random(seed)
         self._mark = uuid.uuid4().hex
-        self._options = ["--proposer", proposer, "--budget", str(trials), *extra]
-        self._startup_s = 3.0
-        self._task = _write_task(folder / "work")
+        self._options = ["--seed", str(seed), "--proposer", proposer, "--budget", str(trials)]
+        if model is not None:
+            self._options += ["--model", model, "--threads", "1"]
+        self._took_s = {"run": 3.0, "export": 3.0, "repair": 1.5}
+        self._peaceful: subprocess.Popen[bytes] | None = None
+        self._wanted: dict[int, Any] = {}
+        self._kept: dict[int, Any] = {}
+        self._task = write_task(folder / "work")
 
     def run(self, kills: int) -> Report:
         """Kill so often, over as many studies as it takes."""
-        while sum(self.report.kills.values()) < kills and not self.report.wrong:
-            self.round(kills - sum(self.report.kills.values()))
+        self._most = sum(self._hit.values()) + kills
+        self._peaceful = self._start(self.folder / "peace", "run")  # beside the first one
+        while len(self.report.kills) < kills and not self.report.wrong:
+            self._round(kills)
         for process in self._ours():
             self.report.wrong.append(f"process {process.pid} is still there")
         return self.report
 
-    def round(self, kills: int) -> None:
-        """One study in peace, the same under kills."""
-        seed = self.report.studies
+    def _round(self, kills: int) -> None:
+        """The same study once more, killed once in each phase, then compared."""
+        home = self.folder / f"war{self.report.studies}"
         self.report.studies += 1
-        peace, war = self.folder / f"peace{seed}", self.folder / f"war{seed}"
-        peaceful = self._start(peace, "run", seed)  # meanwhile the other one is killed
-        kept: dict[int, Any] = {}
-        last = sum(self.report.kills.values()) + kills
-        while sum(self.report.kills.values()) < last and not self._over(war):
-            self._kill_once(war, seed)
-            now = finished(war)
-            for number, trial in kept.items():
-                if now.get(number) != trial:
-                    self.report.wrong.append(f"{war.name}: trial {number} was {trial}, is {now}")
-            kept = now
-        if not self._over(war):
-            if self._begun(war):
-                self.report.resumed += 1
-            if self._start(war, "resume" if self._begun(war) else "run", seed).wait(300):
-                self.report.wrong.append(f"{war.name}: it does not resume")
-        if code := peaceful.wait(300):
-            self.report.wrong.append(f"a study in peace ended with {code}")
-        now, wanted = finished(war), finished(peace)
+        self._kept = {}
+        after = [phase for phase in AFTER if phase in self._phases]
+        self._rng.shuffle(after)
+        before, most = len(self.report.kills), math.ceil(self._most / len(self._phases))
+        for phase in (*(phase for phase in RUNNING if phase in self._phases), *after):
+            if self._hit[phase] < most and len(self.report.kills) < kills and not self.report.wrong:
+                if phase == "loading" or phase in _DELAY_S:
+                    self._kill_study(home, phase)
+                elif finished(home):
+                    getattr(self, f"_kill_{phase}")(home)
+                self._check(home)
+        if not self.report.wrong:
+            self._finish(home)
+            self._compare(home)
+        self._idle = 0 if len(self.report.kills) > before else self._idle + 1
+        if self._idle > 3:
+            self.report.wrong.append(f"a phase never comes; hit were {dict(self._hit)}")
+
+    def _kill_study(self, home: Path, phase: str) -> None:
+        """Run or resume the study, and kill it, or a child of it, in this phase if it comes."""
+        process = self._begin(home)
+        seen = Phases(home, process.pid)
+        if phase == "loading":
+            self._wait(process, self._rng.uniform(0.0, self._took_s["run"]))
+        else:
+            started = time.monotonic()
+            while process.poll() is None and (now := seen.read()) != phase:
+                if now == "loading":
+                    self._took_s["run"] = time.monotonic() - started
+                time.sleep(0.003)
+            chat = 8 if self.proposer == "chat" and phase == "proposing" else 1
+            self._wait(process, self._rng.uniform(0.0, chat * _DELAY_S[phase]))
+        if process.poll() is not None:  # it was done before the phase came
+            if process.returncode:
+                self.report.wrong.append(f"{home.name}: it ended with {process.returncode}")
+            return
+        children = self._family(process)
+        if children and self._rng.random() < 0.3:
+            self._kill_child(self._rng.choice(children), seen.read)
+            self._wait(process, self._rng.uniform(0.0, 3.0))
+            if process.poll() not in (None, 0):
+                self.report.wrong.append(f"{home.name}: a child's death ended the study")
+        self._kill_whole(process, seen.read, "the study")
+
+    def _kill_exporting(self, home: Path) -> None:
+        """Kill an export; the next one into the same folder has to be whole."""
+        out = self.folder / f"{home.name}-export"
+        command = ["export", "storm", "-o", str(out)]
+        self._kill_command(home, command, "exporting")
+        if code := self._done(home, *command):
+            self.report.wrong.append(f"{home.name}: after a killed export it ends with {code}")
+        elif left := [f.name for f in out.iterdir() if f.name.endswith((".tmp", ".part"))]:
+            self.report.wrong.append(f"{home.name}: an export left {left}")
+        else:
+            json.loads((out / "best.json").read_text("utf8"))
+            shutil.rmtree(out)
+
+    def _kill_repairing(self, home: Path) -> None:
+        """Garble the database, kill its repair; the next repair has to bring back everything."""
+        file = home / "studies" / "storm" / "study.db"
+        content = bytearray(file.read_bytes())
+        for _ in range(self._rng.choice((64, 4096))):
+            content[self._rng.randrange(len(content))] = self._rng.randrange(256)
+        file.write_bytes(content)
+        self._kill_command(home, ["repair", "storm"], "repairing")
+        if code := self._done(home, "repair", "storm"):
+            self.report.wrong.append(f"{home.name}: after a killed repair it ends with {code}")
+
+    def _kill_renaming(self, home: Path) -> None:
+        self._kill_labelling(home, "renaming")
+
+    def _kill_archiving(self, home: Path) -> None:
+        self._kill_labelling(home, "archiving")
+
+    def _kill_labelling(self, home: Path, phase: str) -> None:
+        """Kill what gives the study one title after the other, or archives and deletes it."""
+        process = self._popen(home, [sys.executable, "-c", LABELS, phase], subprocess.PIPE)
+        assert process.stdout is not None and process.stdout.readline() == b"begun\n"
+        self._wait(process, self._rng.uniform(0.0, 0.2))
+        self._kill_whole(process, lambda: phase, "a process that puts it in order")
+        process.stdout.close()
+        folder, trash = home / "studies" / "storm", home / "trash" / "storm"
+        if folder.exists() == trash.exists():
+            self.report.wrong.append(f"{home.name}: it is in the list and in the trash, or nowhere")
+        elif trash.exists():
+            trash.rename(folder)
+        json.loads((folder / "label.json").read_text("utf8"))
+
+    def _kill_command(self, home: Path, command: Sequence[str], phase: str) -> None:
+        process = self._start(home, *command)
+        self._wait(process, self._rng.uniform(0.1, 1.0) * self._took_s[command[0]])
+        if process.poll() is None:
+            self._kill_whole(process, lambda: phase, f"`{command[0]}`")
+        elif process.returncode:
+            self.report.wrong.append(f"{home.name}: `{command[0]}` ended with {process.returncode}")
+
+    def _done(self, home: Path, *command: str) -> int:
+        """Let a command end in peace; its exit code."""
+        started = time.monotonic()
+        code = self._start(home, *command).wait(600)
+        self._took_s[command[0]] = time.monotonic() - started
+        return code
+
+    def _finish(self, home: Path) -> None:
+        """Let the study end in peace."""
+        process = self._begin(home)
+        if code := process.wait(600):
+            self.report.wrong.append(f"{home.name}: it does not resume, {code}")
+
+    def _compare(self, home: Path) -> None:
+        """Both studies have to be the same."""
+        if self._peaceful is not None:
+            if code := self._peaceful.wait(600):
+                self.report.wrong.append(f"a study in peace ended with {code}")
+            self._peaceful, self._wanted = None, finished(self.folder / "peace")
+        now, wanted = finished(home), self._wanted
         self.report.trials += len(now)
         if now != wanted:
             differ = [n for n in sorted({*now, *wanted}) if now.get(n) != wanted.get(n)]
             self.report.wrong.append(
-                f"{war.name}: differs from the study in peace at {differ}: "
+                f"{home.name}: differs from the study in peace at {differ}: "
                 f"{[(now.get(n), wanted.get(n)) for n in differ[:2]]}"
             )
-        left = unfinished(war)
-        if left:
-            self.report.wrong.append(f"{war.name}: trials left {left}")
+        if left := unfinished(home):
+            self.report.wrong.append(f"{home.name}: trials left {left}")
 
-    def _kill_once(self, home: Path, seed: int) -> None:
-        """Start or resume; perhaps kill a child, after which it has to go on; kill the whole."""
-        begun = self._begun(home)
-        self.report.resumed += begun
-        process = self._start(home, "resume" if begun else "run", seed)
-        if self._rng.random() < 0.25:
-            self._wait(process, self._rng.uniform(0.0, self._startup_s))
-        else:
-            self._until_begun(process, home)
-            self._wait(process, self._rng.uniform(0.0, 1.5))
-        if self._rng.random() < 0.5 and (children := self._family(process)):
-            self._kill(self._rng.choice(children), "a child")
-            self._wait(process, self._rng.uniform(0.0, 3.0))
-            if process.poll() not in (None, 0):
-                self.report.wrong.append(f"{home.name}: a child's death ended the study")
-        if process.poll() is not None:
-            return  # it was done before the kill came
-        family = self._family(process)
-        self._kill(psutil.Process(process.pid), "the whole")
-        killed = time.monotonic()
+    def _check(self, home: Path) -> None:
+        """What was finished has to be there as it was."""
+        now = finished(home)
+        for number, trial in self._kept.items():
+            if now.get(number) != trial:
+                self.report.wrong.append(f"{home.name}: trial {number} was {trial}, is {now}")
+        self._kept = now
+
+    def _kill_whole(
+        self, process: subprocess.Popen[bytes], phase: Callable[[], str], what: str
+    ) -> None:
+        """Kill a process; its children have to go with it."""
+        family, started = self._family(process), time.monotonic()
+        process.kill()
         process.wait(10)
         _, alive = psutil.wait_procs(family, timeout=GONE_WITHIN_S)
-        self.report.gone_s.append(time.monotonic() - killed)
         for left in alive:
-            self.report.wrong.append(f"child {left.pid} outlived the study")
-        self.report.interrupted += bool(unfinished(home))
+            self.report.wrong.append(f"child {left.pid} outlived {what}")
+        self._count(phase(), what, round(time.monotonic() - started, 3))
 
-    def _kill(self, victim: psutil.Process, what: str) -> None:
+    def _kill_child(self, child: psutil.Process, phase: Callable[[], str]) -> None:
         try:
-            victim.send_signal(signal.SIGKILL)
+            child.send_signal(signal.SIGKILL)
         except psutil.NoSuchProcess:
             return
-        self.report.kills[what] += 1
+        self._count(phase(), "a child")
+
+    def _count(self, phase: str, victim: str, gone_s: float = 0.0) -> None:
+        kill = Kill(self.proposer, phase, victim, gone_s)
+        self.report.kills.append(kill)
+        self._hit[phase] += 1
+        self._told(kill)
 
     def _family(self, process: subprocess.Popen[bytes]) -> list[psutil.Process]:
         try:
@@ -181,31 +319,26 @@ class Storm:
         except subprocess.TimeoutExpired:
             pass
 
-    def _until_begun(self, process: subprocess.Popen[bytes], home: Path) -> None:
-        """Until the study's loop runs in this process."""
-        events = home / "studies" / "storm" / "events.jsonl"
-        started = time.monotonic()
-        while process.poll() is None:
-            try:
-                with events.open(encoding="utf8") as file:
-                    if f'"pid":{process.pid}' in file.readline():
-                        self._startup_s = time.monotonic() - started
-                        return
-            except OSError:
-                pass
-            time.sleep(0.01)
+    def _begin(self, home: Path) -> subprocess.Popen[bytes]:
+        """Start the study, or go on with it."""
+        begun = (home / "studies" / "storm" / "summary.json").exists()
+        self.report.resumed += begun
+        return self._start(home, *(("resume", "storm") if begun else ("run",)))
 
-    def _start(self, home: Path, command: str, seed: int) -> subprocess.Popen[bytes]:
-        options = [str(self._task), "--seed", str(seed), "--study", "storm", *self._options]
-        if command == "resume":
-            options = ["storm"]
-        log = self.folder / f"{home.name}.log"
-        with log.open("ab") as output:
+    def _start(self, home: Path, *command: str) -> subprocess.Popen[bytes]:
+        """Start a command of the program."""
+        if command == ("run",):
+            command = ("run", str(self._task), "--study", "storm", *self._options)
+        with (self.folder / f"{home.name}.log").open("ab") as output:
+            return self._popen(home, [sys.executable, "-m", "hyperllama", *command], output)
+
+    def _popen(self, home: Path, command: Sequence[str], output: Any) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{home.name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "hyperllama", command, *options],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=output,
+                stderr=log,
                 env={
                     **os.environ,
                     "PYTHONPATH": str(ROOT),
@@ -213,12 +346,6 @@ class Storm:
                     "HYPERLLAMA_STORM": self._mark,
                 },
             )
-
-    def _begun(self, home: Path) -> bool:
-        return (home / "studies" / "storm" / "summary.json").exists()
-
-    def _over(self, home: Path) -> bool:
-        return len(finished(home)) >= self.trials
 
     def _ours(self) -> list[psutil.Process]:
         found = []
@@ -231,72 +358,46 @@ class Storm:
         return found
 
 
-def finished(home: Path) -> dict[int, Any]:
-    """number -> (state, configuration, value, proposer) of the finished trials."""
-    return {n: t for n, t in _trials(home).items() if t[0] in ("COMPLETE", "FAIL")}
-
-
-def unfinished(home: Path) -> dict[int, Any]:
-    return {n: t for n, t in _trials(home).items() if t[0] not in ("COMPLETE", "FAIL")}
-
-
-def _trials(home: Path) -> dict[int, Any]:
-    from hyperllama.core.errors import StudyError
-    from hyperllama.core.storage.database import open_storage
-    from hyperllama.core.storage.store import Store
-
-    file = home / "studies" / "storm" / "study.db"
-    if not file.exists():
-        return {}
-    storage = open_storage(f"sqlite:///{file}")
-    try:
-        store = Store.open(storage, "storm")
-    except StudyError:
-        return {}  # killed before the storage knew of it
-    trials = store.trials()
-    store.close()
-    return {t.number: (t.state, t.config, t.value, t.proposer) for t in trials}
-
-
-def _write_task(folder: Path) -> Path:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(200, 5)).round(3)
-    y = (x[:, 0] * x[:, 1] + 0.3 * rng.normal(size=200) > 0).astype(int)
-    lines = ["a,b,c,d,e,y"]
-    lines += [f"{','.join(map(str, row))},{target}" for row, target in zip(x, y, strict=True)]
-    folder.mkdir(parents=True)
-    (folder / "storm.csv").write_text("\n".join(lines) + "\n")
-    (folder / "storm.toml").write_text(TASK)
-    return folder / "storm.toml"
+def _storms(kills: int, model: str | None, done: Counter[str]) -> Iterator[tuple[str, int]]:
+    """(proposer, how many kills are left for it); a chat model, if there is one, gets a third."""
+    proposers = ("tpe", "hybrid") if model is None else ("tpe", "hybrid", "chat")
+    for at, name in enumerate(proposers):
+        share = kills * (at + 1) // len(proposers) - kills * at // len(proposers)
+        yield name, share - done[name]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--trials", type=int, default=20, help="of each study")
+    parser.add_argument("--trials", type=int, default=3, help="of each study")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--proposer", default="tpe")
-    parser.add_argument("--model", help="a GGUF file, for --proposer llama")
-    parser.add_argument("--keep", action="store_true", help="keep the folder")
+    parser.add_argument("--model", help="a GGUF file with a template, for a third of the kills")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="one line of JSON a kill")
     arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="kill-storm-"))
-    extra = ["--model", arguments.model, "--threads", "1"] if arguments.model else []
-    storm = Storm(
-        folder,
-        seed=arguments.seed,
-        trials=arguments.trials,
-        proposer=arguments.proposer,
-        extra=extra,
-    )
-    started = time.monotonic()
-    report = storm.run(arguments.kills)
-    print("\n".join(report.lines()))
-    print(f"{time.monotonic() - started:.0f} s")
-    if arguments.keep or report.wrong:
-        print(folder)
-    else:
-        shutil.rmtree(folder)
-    return 1 if report.wrong else 0
+    arguments.output.touch()
+    kills = [Kill(**json.loads(line)) for line in arguments.output.read_text("utf8").splitlines()]
+    whole = Report(kills=kills)
+
+    def told(kill: Kill) -> None:
+        with arguments.output.open("a", encoding="utf8") as file:
+            file.write(json.dumps(asdict(kill)) + "\n")
+
+    done = Counter(kill.proposer for kill in kills)
+    for name, left in _storms(arguments.kills, arguments.model, done):
+        if left > 0 and not whole.wrong:
+            folder = Path(tempfile.mkdtemp(prefix="kill-storm-"))
+            storm = Storm(
+                folder, seed=arguments.seed, trials=arguments.trials,
+                proposer="llama" if name == "chat" else name,
+                model=arguments.model if name == "chat" else None,
+                told=told, hit=Counter(k.phase for k in kills if k.proposer == name),
+            )  # fmt: skip
+            whole.add(storm.run(left))
+            print(folder if whole.wrong else f"{name}: done", flush=True)
+            if not whole.wrong:
+                shutil.rmtree(folder)
+    print("\n".join(whole.lines()))
+    return 1 if whole.wrong else 0
 
 
 if __name__ == "__main__":

@@ -347,6 +347,7 @@ Event = Union[
     StudyFinished,
 ]  # fmt: skip
 
+_LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 _TYPES |= {  # names that version 0.1.0 wrote: finished studies keep their files
     "ProposalTurnedDown": ProposalRejected,
@@ -360,7 +361,7 @@ _TYPES |= {  # names that version 0.1.0 wrote: finished studies keep their files
 def to_json(event: Event, t: float) -> str:
     """One line, without the newline. Strings keep their characters; NaN is written as null."""
     payload = {"event": type(event).__name__, "t": round(t, 3), **encode(event)}
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    return _LINE.encode(payload)
 
 
 def from_json(line: str) -> tuple[Event, float] | None:

@@ -15,6 +15,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 _T = TypeVar("_T")
+_PLAIN = frozenset((str, int, bool, type(None)))
 _WORDS = {
     int: "a whole number", float: "a number", str: "text", bool: "true or false",
     tuple: "a list", Mapping: "an object",
@@ -23,14 +24,19 @@ _WORDS = {
 
 def encode(value: Any) -> Any:
     """`value` as JSON can hold it: dataclasses become objects, tuples lists, NaN and inf null."""
+    kind = type(value)  # exact types first: a long study's log has a million values
+    if kind in _PLAIN:
+        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if kind is dict:
+        return {str(k): encode(v) for k, v in value.items()}
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [encode(v) for v in value]
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
+        return {name: encode(getattr(value, name)) for name in _names(kind)}
     return value
 
 
@@ -71,6 +77,11 @@ def decode_sound(kind: type[Any], payload: object) -> tuple[dict[str, Any], list
 def wire_name(kind: type[Any]) -> str:
     """A class's name as requests carry it: `StopNow` -> "stop_now"."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+@functools.cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
 
 
 @functools.cache

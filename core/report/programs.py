@@ -8,7 +8,7 @@ from hyperllama.core.evaluate.steps import FitSetting
 from hyperllama.core.programs.contract import with_values
 from hyperllama.core.programs.store import CHOICE, TRIES, ProgramStore
 from hyperllama.core.storage.reading import StoredStudy
-from hyperllama.core.storage.store import StoredTrial
+from hyperllama.core.storage.trial_rows import StoredTrial
 
 
 def trial_program(stored: StoredStudy, trial: StoredTrial) -> str:

@@ -15,9 +15,13 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.storage.paths import DATABASE, own_database
-
-BACKUP = f"{DATABASE}.backup"
-_BUSY_TIMEOUT_S = 60.0
+from hyperllama.core.storage.sqlite_file import (
+    BUSY_TIMEOUT_S,
+    checked_file,
+    damage_of,
+    damaged_database,
+    first_line,
+)
 
 optuna.logging.disable_default_handler()
 
@@ -30,29 +34,13 @@ def open_study_storage(folder: Path, url: str, *, checked: bool = False) -> Base
     """
     if url != own_database(folder):
         return open_storage(url, create=False)
-    file, name = folder / DATABASE, folder.name
-    hint = f"`hyperllama repair {name}` rebuilds it from the study's logs; no other study is hurt"
-    if not file.exists() or not file.stat().st_size:
-        what = "is empty" if file.exists() else "is missing"
-        raise StudyError(f"the database of the study {name!r} {what}", hint)
+    file = checked_file(folder)
     if checked and (damage := damage_of(file)):
-        raise StudyError(f"the database of the study {name!r} is damaged: {damage}", hint)
+        raise damaged_database(folder, f"is damaged: {damage}")
     try:
         return open_storage(url, create=False)
     except StudyError as error:
-        raise StudyError(error.message, hint) from error
-
-
-def damage_of(file: Path) -> str:
-    """What SQLite finds wrong with a database file; empty where it is whole, or is not there."""
-    if not file.exists():
-        return ""
-    try:
-        with closing(sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S)) as connection:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
-        return first_line(error)
-    return "" if found == "ok" else str(found)
+        raise StudyError(error.message, damaged_database(folder).hint) from error
 
 
 @contextmanager
@@ -97,23 +85,6 @@ def take_out(url: str, study: str, folder: Path) -> None:
             if copied != shared.get_n_trials(study_id):
                 raise StudyError(f"the study {study!r} could not be moved out of {url}")
         shared.delete_study(study_id)
-
-
-def back_up(folder: Path) -> None:
-    """Copy the storage in a study's folder, through SQLite, to the file beside it. Errors are left
-    to the next time: the study goes on without a newer copy."""
-    file, partial = folder / DATABASE, folder / f"{BACKUP}.part"
-    if not file.exists():
-        return
-    try:
-        partial.unlink(missing_ok=True)
-        with closing(sqlite3.connect(file, timeout=5.0)) as source, closing(
-            sqlite3.connect(partial)
-        ) as target:
-            source.backup(target)
-        partial.replace(folder / BACKUP)
-    except (OSError, sqlite3.Error):
-        partial.unlink(missing_ok=True)
 
 
 def open_storage(url: str, *, create: bool = True) -> BaseStorage:
@@ -166,7 +137,7 @@ def storage_errors() -> Iterator[None]:
             "a trial was finished by another program before its result was stored",
             "no other trial is lost; resume the study once that program is done",
         ) from error
-    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, sqlite3.Error) as error:
         raise StudyError(
             f"the storage failed: {first_line(error.__cause__ or error)}",
             "nothing that was finished is lost; check the disk or the connection, then resume; "
@@ -179,15 +150,9 @@ def storage_errors() -> Iterator[None]:
         ) from error
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def _sqlite(url: str) -> BaseStorage:
-    return get_storage(
-        RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
-    )
+    """Without Optuna's cache of trials: `SqliteReader` reads those."""
+    return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT_S}})
 
 
 @contextmanager
@@ -199,7 +164,7 @@ def _prepared(file: Path) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.with_name(file.name + ".lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        connection = sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S)
+        connection = sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         finally:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.storage.database import open_study_storage
 from hyperllama.core.storage.folder import TASK, find_study, read_summary, storage_of
 from hyperllama.core.storage.paths import own_database, study_dir
-from hyperllama.core.storage.store import Store, StoredTrial
+from hyperllama.core.storage.sqlite_file import checked_file, damaged_database, first_line
+from hyperllama.core.storage.sqlite_reader import reader_of_file
+from hyperllama.core.storage.trial_rows import (
+    StoredTrial,
+    is_reserved,
+    own_attrs,
+    sound_attrs,
+    sound_trial,
+)
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,14 @@ class StoredStudy:
     task_file: Path | None
 
 
-def read_stored(study: str, storage: str | None = None) -> StoredStudy:
+def read_stored(
+    study: str, storage: str | None = None, *, number: int | None = None
+) -> StoredStudy:
     """Everything that is stored about a study; it may be running.
 
     Args:
         study: its name.
+        number: of the only trial to read; default: all.
         storage: an Optuna storage URL; default: where the study's folder says it is.
 
     Raises:
@@ -46,18 +57,49 @@ def read_stored(study: str, storage: str | None = None) -> StoredStudy:
     """
     folder = study_dir(study) if storage else find_study(study)
     url = storage or storage_of(folder)
-    opened = open_study_storage(folder, url)
-    alone = url == own_database(folder)
-    store = Store.open(opened, study if storage else folder.name, alone=alone)
+    if url == own_database(folder):
+        found = _read_own(folder, number)
+        if found is not None:
+            return found
+    return _read_shared(study if storage else folder.name, folder, url, number)
+
+
+def _read_own(folder: Path, number: int | None) -> StoredStudy | None:
+    """A study whose database lies in its folder, read without Optuna; None where that is not of
+    the layout that is known."""
+    file = checked_file(folder)
     try:
-        task_file = folder / TASK
-        return StoredStudy(
-            name=study if storage else folder.name,
-            direction=store.directions()[0].lower(),
-            attrs=store.attrs(),
-            trials=store.trials(),
-            summary=read_summary(folder) or {},
-            task_file=task_file if task_file.exists() else None,
-        )
+        reader = reader_of_file(file)
+        study_id = reader.study(folder.name, alone=True) if reader is not None else None
+        if reader is None or study_id is None:
+            return None
+        rows = reader.rows(study_id, number=number)
+        attrs, direction = reader.attrs(study_id), reader.direction(study_id)
+    except sqlite3.Error as error:
+        raise damaged_database(folder, f"cannot be read: {first_line(error)}") from error
+    return _stored(folder.name, folder, direction, sound_attrs(own_attrs(attrs)),
+                   [sound_trial(row) for row in rows if not is_reserved(row)])  # fmt: skip
+
+
+def _read_shared(name: str, folder: Path, url: str, number: int | None) -> StoredStudy:
+    """A study in any storage, read with Optuna."""
+    from hyperllama.core.storage.database import open_study_storage
+    from hyperllama.core.storage.store import Store
+
+    opened = open_study_storage(folder, url)
+    store = Store.open(opened, name, alone=url == own_database(folder))
+    try:
+        trials = [t for t in store.trials() if number in (None, t.number)]
+        return _stored(name, folder, store.directions()[0].lower(), store.attrs(), trials)
     finally:
         store.close()
+
+
+def _stored(
+    name: str, folder: Path, direction: str, attrs: dict[str, Any], trials: list[StoredTrial]
+) -> StoredStudy:
+    task_file = folder / TASK
+    return StoredStudy(
+        name, direction, attrs, trials, read_summary(folder) or {},
+        task_file if task_file.exists() else None,
+    )  # fmt: skip

@@ -13,9 +13,10 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from datetime import datetime
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -24,70 +25,24 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.events.codec import decode_sound
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.storage.database import TrialEnded, storage_errors
+from hyperllama.core.storage.sqlite_reader import SqliteReader, reader_of_file
+from hyperllama.core.storage.trial_rows import (
+    PREFIX,
+    QUEUED,
+    RESERVED,
+    StoredTrial,
+    TrialRecord,
+    TrialRow,
+    is_reserved,
+    own_attrs,
+    sound_attrs,
+    sound_trial,
+)
 
-PREFIX = "hyperllama:"
-_RESERVED = PREFIX + "reserved"
-_QUEUED = "fixed_params"  # where Optuna keeps a queued trial's configuration
 _REASONING_CHARS = 20_000  # the rest is in the proposal log
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialRecord:
-    """What HyperLlama keeps about a trial, as attributes of Optuna's trial."""
-
-    proposer: str = ""
-    reasoning: str = ""
-    fallback: str = ""
-    fold_scores: tuple[float, ...] = ()
-    train_score: float | None = None
-    seconds: float = 0.0
-    reason: str = ""
-    tokens: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    peak_memory_mb: float = 0.0
-    rejected: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredTrial(TrialRecord):
-    """A trial as the storage has it.
-
-    Attributes:
-        state: as Optuna names it: "COMPLETE", "FAIL", "RUNNING", "WAITING", "PRUNED".
-        ours: proposed by HyperLlama (or taken from the queue by it), not by some other program.
-        started, ended: local time; None where it did not happen.
-        damaged: names of attributes that were not of their type and were left out.
-    """
-
-    number: int
-    trial_id: int
-    state: str
-    config: Config
-    value: float | None
-    ours: bool = False
-    started: datetime | None = None
-    ended: datetime | None = None
-    damaged: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyRecord:
-    """What HyperLlama keeps about a study as a whole, as attributes of Optuna's study. What else
-    stands there is read by `study.history`."""
-
-    version: int = 0
-    task: str = ""
-    metric: str = ""
-    created_t: float = 0.0
-    budget_trials: int | None = None
-    budget_s: float | None = None
-    proposer: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    opened: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -96,6 +51,7 @@ class Store:
     def __init__(self, storage: BaseStorage, study_id: int) -> None:
         self._storage = storage
         self._study_id = study_id
+        self._reader = _reader_of(storage)
 
     @classmethod
     def create(
@@ -153,7 +109,7 @@ class Store:
         that are not of their type are left out; "damaged" lists their names."""
         with storage_errors():
             stored = self._storage.get_study_user_attrs(self._study_id)
-        return sound_attrs(_own(stored))
+        return sound_attrs(own_attrs(stored))
 
     def set_attrs(self, attrs: Mapping[str, Any]) -> None:
         with storage_errors():
@@ -167,15 +123,11 @@ class Store:
 
     def trials(self) -> list[StoredTrial]:
         """All trials, by number, without reserved ones that nothing was proposed for yet."""
-        with storage_errors():
-            trials = self._storage.get_all_trials(self._study_id, False)
-        return [stored_trial(t) for t in trials if not _is_reserved(t)]
+        return [sound_trial(row) for row in self._rows() if not is_reserved(row)]
 
     def waiting(self) -> list[StoredTrial]:
-        """What is queued, by number; reads only what is new or unfinished."""
-        with storage_errors():
-            trials = self._storage.get_all_trials(self._study_id, False, (TrialState.WAITING,))
-        return [stored_trial(t) for t in trials if not _is_reserved(t)]
+        """What is queued, by number."""
+        return [sound_trial(row) for row in self._rows("WAITING") if not is_reserved(row)]
 
     def reserve(self) -> int:
         """The number of the next trial: of one that was reserved and not used, else of a new one.
@@ -193,10 +145,8 @@ class Store:
 
     def reserved(self) -> int | None:
         """The number that is reserved and not used yet; None where there is none."""
-        with storage_errors():
-            states = (TrialState.RUNNING, TrialState.WAITING)
-            unfinished = self._storage.get_all_trials(self._study_id, False, states)
-        return next((t.number for t in unfinished if _is_reserved(t)), None)
+        unfinished = self._rows("RUNNING", "WAITING")
+        return next((row.number for row in unfinished if is_reserved(row)), None)
 
     def release(self, number: int) -> None:
         """End a reserved trial that nothing will be proposed for; it does not count as a trial."""
@@ -219,7 +169,7 @@ class Store:
             stored = self._storage.get_trial(trial_id)
             if PREFIX + "proposer" not in stored.user_attrs:
                 self._set(trial_id, {k: v for k, v in attrs.items() if k != "proposer"})
-                self._storage.set_trial_system_attr(trial_id, _QUEUED, dict(config))
+                self._storage.set_trial_system_attr(trial_id, QUEUED, dict(config))
                 self._set(trial_id, {"proposer": attrs["proposer"]})
             self._set_params(stored, config, space)
 
@@ -243,7 +193,7 @@ class Store:
         Returns its number."""
         with storage_errors():
             template = optuna.trial.create_trial(
-                state=TrialState.WAITING, system_attrs={_QUEUED: dict(config)},
+                state=TrialState.WAITING, system_attrs={QUEUED: dict(config)},
                 user_attrs=_prefixed(attrs or {}),
             )
             trial_id = self._storage.create_new_trial(self._study_id, template)
@@ -302,6 +252,15 @@ class Store:
         if isinstance(backend, RDBStorage):
             backend.engine.dispose()
 
+    def _rows(self, *states: str) -> list[TrialRow]:
+        """The trials in these states, or all, by number."""
+        with storage_errors():
+            if self._reader is not None:
+                return self._reader.rows(self._study_id, states)
+            wanted = tuple(TrialState[state] for state in states) or None
+            trials = self._storage.get_all_trials(self._study_id, False, wanted)
+        return [_row(trial) for trial in trials]
+
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
@@ -334,14 +293,8 @@ def _reserved_template(state: TrialState) -> FrozenTrial:
     return FrozenTrial(
         number=-1, trial_id=-1, state=state, value=None, datetime_start=datetime.now(),
         datetime_complete=ended, params={}, distributions={}, user_attrs={},
-        system_attrs={_RESERVED: True}, intermediate_values={},
+        system_attrs={RESERVED: True}, intermediate_values={},
     )  # fmt: skip
-
-
-def _is_reserved(trial: FrozenTrial) -> bool:
-    """Whether nothing was proposed for it, neither by us nor by a program that took it."""
-    marked = _RESERVED in trial.system_attrs and PREFIX + "proposer" not in trial.user_attrs
-    return marked and not trial.params
 
 
 def _prefixed(attrs: Mapping[str, Any]) -> dict[str, Any]:
@@ -352,48 +305,27 @@ def _prefixed(attrs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def sound_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """A study's attributes without those of `StudyRecord` that are not of their type."""
-    sound, damaged = decode_sound(StudyRecord, attrs)
-    if not math.isfinite(sound.get("created_t", 0.0)):
-        del sound["created_t"]
-        damaged.append("created_t")
-    found = {k: v for k, v in attrs.items() if k not in damaged}
-    return {**found, **sound, **({"damaged": damaged} if damaged else {})}
-
-
-def _own(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that are HyperLlama's, without their prefix."""
-    return {k.removeprefix(PREFIX): v for k, v in attrs.items() if k.startswith(PREFIX)}
-
-
 def stored_trial(trial: FrozenTrial) -> StoredTrial:
     """A trial of Optuna with what is ours in it, as far as that is sound."""
-    own = _own(trial.user_attrs)
-    record, damaged = decode_sound(TrialRecord, own)
-    for name in ("seconds", "peak_memory_mb"):
-        if not 0.0 <= record.get(name, 0.0) < math.inf:
-            del record[name]
-            damaged.append(name)
-    if not all(map(math.isfinite, record.get("fold_scores", ()))):
-        del record["fold_scores"]
-        damaged.append("fold_scores")
-    queued = trial.system_attrs.get(_QUEUED)
-    config, values = dict(trial.params), trial.values
-    if isinstance(queued, dict) and not queued.keys() <= config.keys():
-        config = {**queued, **config}
-    return StoredTrial(
-        **{"proposer": "queue" if queued else "", **record},
-        number=trial.number,
-        trial_id=trial._trial_id,
-        state=trial.state.name,
-        config=config,
-        value=values[0] if values else None,
-        ours="proposer" in own,
-        started=trial.datetime_start,
-        ended=trial.datetime_complete,
-        damaged=tuple(damaged),
-    )
+    return sound_trial(_row(trial))
+
+
+def _reader_of(storage: BaseStorage) -> SqliteReader | None:
+    """What reads trials quickly, where the storage is a SQLite file."""
+    backend = getattr(storage, "_backend", storage)
+    if isinstance(backend, RDBStorage) and backend.engine.dialect.name == "sqlite":
+        file = backend.engine.url.database
+        return reader_of_file(Path(file)) if file and file != ":memory:" else None
+    return None
+
+
+def _row(trial: FrozenTrial) -> TrialRow:
+    values = trial.values
+    return TrialRow(
+        trial.number, trial._trial_id, trial.state.name, trial.params,
+        values[0] if values else None, trial.user_attrs, trial.system_attrs,
+        trial.datetime_start, trial.datetime_complete,
+    )  # fmt: skip
 
 
 def jsonable(value: Any) -> Any:

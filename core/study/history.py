@@ -34,7 +34,8 @@ from hyperllama.core.storage.folder import PROPOSALS
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.proposal_log import read_beliefs
 from hyperllama.core.storage.reading import StoredStudy, read_stored
-from hyperllama.core.storage.store import Store, StoredTrial
+from hyperllama.core.storage.store import Store
+from hyperllama.core.storage.trial_rows import StoredTrial
 from hyperllama.core.study.folding import fold
 from hyperllama.core.study.proposals import differences
 from hyperllama.core.study.state import PRUNED, StudyState

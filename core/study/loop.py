@@ -23,7 +23,7 @@ from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
 from hyperllama.core.storage.database import TrialEnded
 from hyperllama.core.storage.proposal_log import read_beliefs
-from hyperllama.core.storage.store import StoredTrial
+from hyperllama.core.storage.trial_rows import StoredTrial
 from hyperllama.core.study.budget import WorkClock
 from hyperllama.core.study.findings.after_trials import Findings
 from hyperllama.core.study.findings.ending import (

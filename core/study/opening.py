@@ -266,8 +266,8 @@ class _Opening:
 
     def run(self) -> StudyFinished:
         """Run the opened study to its end, and close everything."""
-        from hyperllama.core.storage.database import back_up
         from hyperllama.core.storage.proposal_log import ProposalLog
+        from hyperllama.core.storage.sqlite_file import back_up
         from hyperllama.core.study.loop import Study
         from hyperllama.core.study.parts import StudyParts
 
@@ -375,7 +375,7 @@ class _Opening:
             facts["model"] = str(self._options.model) if asks else ""
         write_summary(self._folder, {**head, **summary, **facts})
         if (ended := int(summary.get("trials", 0)) // _BACKED_UP_EVERY) > self._backups:
-            from hyperllama.core.storage.database import back_up
+            from hyperllama.core.storage.sqlite_file import back_up
 
             back_up(self._folder)
             self._backups = ended

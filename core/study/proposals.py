@@ -10,7 +10,8 @@ from hyperllama.core.evaluate.results import STOPPED, Result
 from hyperllama.core.events import ProposalMade, TrialFinished
 from hyperllama.core.programs.store import CHOICE, TRIES
 from hyperllama.core.space import SearchSpace, number
-from hyperllama.core.storage.store import StoredTrial, jsonable
+from hyperllama.core.storage.store import jsonable
+from hyperllama.core.storage.trial_rows import StoredTrial
 from hyperllama.core.study.state import PRUNED, StudyState, TrialState
 from hyperllama.core.text import percent
 from hyperllama.core.trials import Observed, Proposal

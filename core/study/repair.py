@@ -26,12 +26,14 @@ from hyperllama.core.events.codec import encode
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.space.domains import Categorical, Domain, Float, Integer
 from hyperllama.core.space.params import Param
-from hyperllama.core.storage.database import BACKUP, damage_of, new_database, open_storage
+from hyperllama.core.storage.database import new_database, open_storage
 from hyperllama.core.storage.event_log import read_events
 from hyperllama.core.storage.folder import EVENTS, TASK, Lock, find_study, read_summary
 from hyperllama.core.storage.paths import DATABASE
 from hyperllama.core.storage.reading import StoredStudy
-from hyperllama.core.storage.store import Store, StoredTrial
+from hyperllama.core.storage.sqlite_file import BACKUP, damage_of
+from hyperllama.core.storage.store import Store
+from hyperllama.core.storage.trial_rows import StoredTrial
 from hyperllama.core.study.history import events_of, store_event
 from hyperllama.core.study.state import PRUNED
 

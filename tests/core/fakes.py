@@ -173,7 +173,7 @@ class Bench:
         """As another process would: nothing but the files is left."""
         self.interrupted = False
         storage = open_storage(self.url)
-        engine = storage._backend.engine  # type: ignore[attr-defined]
+        engine = storage.engine  # type: ignore[attr-defined]
         sqlalchemy.event.listen(
             engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF")
         )

@@ -13,9 +13,10 @@ import pytest
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Event, Noted, StudySteered, TrialNoted
-from hyperllama.core.storage.database import BACKUP, open_storage
+from hyperllama.core.storage.database import open_storage
 from hyperllama.core.storage.folder import EVENTS, SUMMARY, TASK, all_summaries, take_in
 from hyperllama.core.storage.paths import DATABASE, shared_database, study_dir
+from hyperllama.core.storage.sqlite_file import BACKUP
 from hyperllama.core.storage.store import Store
 from hyperllama.core.study import StudyState
 from hyperllama.core.study.history import read_state, store_event

@@ -28,7 +28,7 @@ from hyperllama.core.events import (
     from_json,
     to_json,
 )
-from hyperllama.core.storage.store import StoredTrial
+from hyperllama.core.storage.trial_rows import StoredTrial
 from hyperllama.core.study import StateFold, fold
 from hyperllama.core.study.history import stored_events
 from hyperllama.tui.text import wording

@@ -100,7 +100,7 @@ def test_the_cost_of_a_trial_does_not_grow_with_the_history(bench: Bench) -> Non
     import sqlalchemy
 
     statements: list[str] = []
-    engine = bench.store._storage._backend.engine  # type: ignore[attr-defined]
+    engine = bench.store._storage.engine  # type: ignore[attr-defined]
     sqlalchemy.event.listen(
         engine, "before_cursor_execute", lambda c, cur, s, *rest: statements.append(s)
     )

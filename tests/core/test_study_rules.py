@@ -12,7 +12,7 @@ import pytest
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.events import Noted, StudyOpened, TrialFinished
 from hyperllama.core.space import Config, Integer, Param, SearchSpace
-from hyperllama.core.storage.store import StoredTrial
+from hyperllama.core.storage.trial_rows import StoredTrial
 from hyperllama.core.study.budget import WorkClock
 from hyperllama.core.study.findings.default_rounds import default_rounds_note, other_rounds
 from hyperllama.core.study.history import trial_events

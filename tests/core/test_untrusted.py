@@ -26,8 +26,9 @@ from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.proposal_log import read_beliefs
 from hyperllama.core.storage.reading import StoredStudy
 from hyperllama.core.storage.request_log import Inbox
-from hyperllama.core.storage.store import StoredTrial, sound_attrs, stored_trial
+from hyperllama.core.storage.store import stored_trial
 from hyperllama.core.storage.trash import LABEL, read_label
+from hyperllama.core.storage.trial_rows import StoredTrial, sound_attrs
 from hyperllama.core.study import fold
 from hyperllama.core.study.history import events_of
 from hyperllama.core.study.options import DEFAULTS, over_stored

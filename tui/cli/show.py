@@ -17,7 +17,7 @@ from hyperllama.tui.cli.options import add_storage
 
 if TYPE_CHECKING:
     from hyperllama.core.storage.reading import StoredStudy
-    from hyperllama.core.storage.store import StoredTrial
+    from hyperllama.core.storage.trial_rows import StoredTrial
     from hyperllama.core.study import StudyState
 
 NAME = "show"
@@ -45,13 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.follow:
         return _follow(arguments)
     from hyperllama.core.storage.reading import read_stored
+
+    if arguments.trial is not None and arguments.beside is None:
+        return _one(arguments)
     from hyperllama.core.study.history import state_of
 
     stored = read_stored(arguments.study, arguments.storage)
     if arguments.beside is not None:
         return _beside(state_of(stored), arguments.trial, arguments.beside)
-    if arguments.trial is not None:
-        return _one(stored, arguments.trial, arguments.json)
     if arguments.program is not None:
         return _program(stored, arguments.program)
     state = state_of(stored)
@@ -177,17 +178,23 @@ def _found(stored: StoredStudy, number: int) -> StoredTrial:
     return trial
 
 
-def _one(stored: StoredStudy, number: int, as_object: bool) -> int:
+def _one(arguments: argparse.Namespace) -> int:
+    """One trial alone, so that it is as quick in a long study."""
     from hyperllama.core.storage.folder import PROPOSALS
     from hyperllama.core.storage.proposal_log import read_proposals
+    from hyperllama.core.storage.reading import read_stored
 
-    trial = _found(stored, number)
+    number = arguments.trial
+    stored = read_stored(arguments.study, arguments.storage, number=number)
+    if not stored.trials:
+        _found(read_stored(arguments.study, arguments.storage), number)
+    trial = stored.trials[0]
     record: dict[str, Any] = {}
     if stored.task_file is not None:
-        for found in read_proposals(stored.task_file.with_name(PROPOSALS)):
+        for found in read_proposals(stored.task_file.with_name(PROPOSALS), number):
             if found.get("number") == number:
                 record = found
-    if as_object:
+    if arguments.json:
         print(json.dumps({**_trial(trial), "record": record}, ensure_ascii=False, indent=1))
         return 0
     _print_one(trial, record)
