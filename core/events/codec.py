@@ -36,7 +36,8 @@ def encode(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [encode(v) for v in value]
     if is_dataclass(value) and not isinstance(value, type):
-        return {name: encode(getattr(value, name)) for name in _names(kind)}
+        names = _names(kind)  # type: ignore[arg-type]
+        return {name: encode(getattr(value, name)) for name in names}
     return value
 
 
