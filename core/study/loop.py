@@ -74,7 +74,10 @@ class Study:
             self._record, self._proposing, self._conversation, self._changes, self._work,
             parts.inbox, parts.interrupted,
         )  # fmt: skip
-        self._approval = Approval(self._record, self._proposing, self._steering, parts.proposals)
+        self._approval = Approval(
+            self._record, self._proposing, self._steering, parts.proposals,
+            lambda proposal: program_of(proposal, self._record, parts),
+        )  # fmt: skip
         self._findings = Findings(self._record)
         self._steering.polled = self._while_asking
         self._told = ToldTrials(
@@ -268,7 +271,7 @@ class Study:
         """Write a proposal into its reserved trial; into a new one if that has ended meanwhile."""
         begin = False
         while True:
-            self._write(number, proposal)  # a stored trial has its record in the log
+            self._approval.write(number, proposal)  # a stored trial has its record in the log
             try:
                 return self._start(number, proposal, begin)
             except TrialEnded:
@@ -285,13 +288,10 @@ class Study:
             self._store.finish(trial.number, None, refusal)
             self._record.note("warning", f"queued trial {trial.number} was refused: {problem}")
             return None
-        proposal = _taken(trial, config, self._record, self._write)
+        proposal = _taken(trial, config, self._record, self._approval.write)
         if not self._store.take(trial, config, self._record.ranges.stored, proposal.reasoning):
             return None
         return self._start(trial.number, proposal, begin=True)
-
-    def _write(self, number: int, proposal: Proposal) -> None:
-        self._approval.write(number, proposal, **program_of(proposal, self._record, self._parts))
 
     def _start(
         self, number: int, proposal: Proposal, begin: bool = False

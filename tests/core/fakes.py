@@ -158,6 +158,7 @@ class Bench:
     made: list[Proposer] = field(default_factory=list)
     make: Callable[[str], Proposer] | None = None
     use_model: Callable[[str], str] = lambda name: name
+    program: Callable[[Config, str], str] = lambda config, line: ""
     now_s: float = 0.0
     interrupted: bool = False
     confirm: bool = False
@@ -212,6 +213,7 @@ class Bench:
             ProposalLog(self.folder / "proposals.jsonl"),
             save=self.summaries.append,
             use_model=self.use_model,
+            program=self.program,
             as_finished=self.as_finished,
             racing=self.racing,
             interrupted=lambda: self.interrupted,

@@ -41,6 +41,7 @@ from hyperllama.core.storage.request_log import send
 from hyperllama.core.study.findings.importance import importance
 from hyperllama.core.study.steering.conversation import suggested
 from hyperllama.core.trials import Answer, Observed, Proposer, Question
+from hyperllama.tui.dialogs.record import describe_records
 from tests.core.fakes import SPACE, Bench, Drawn, quality
 
 
@@ -116,6 +117,24 @@ def test_a_proposal_waits_is_accepted_edited_and_turned_down(bench: Bench) -> No
     records = list(read_proposals(bench.folder / "proposals.jsonl"))
     assert [r.get("turned_down") for r in records if r["number"] == 1] == ["too deep", None]
     assert next(r for r in records if r["number"] == 2)["proposed_by"] == "drawn"
+
+
+def test_a_program_can_be_read_before_it_is_approved(bench: Bench) -> None:
+    bench.budget, bench.program = 2, lambda config, line: f"depth {config['max_depth']}"
+    send(bench.folder, requests.Review(True))
+    log, waiting = bench.folder / "proposals.jsonl", []
+
+    def nap() -> None:
+        waiting.extend(r for r in read_proposals(log) if r.get("waits"))
+        send(bench.folder, requests.Approve(1))
+
+    bench.on_sleep = nap
+    bench.study().run()
+    assert waiting[0]["number"] == 1
+    assert waiting[0]["program"] == f"depth {waiting[0]['config']['max_depth']}"
+    records = [r for r in read_proposals(log) if r["number"] == 1]
+    assert [r.get("waits") for r in records] == [True, None]
+    assert "waits" not in describe_records(records).plain
 
 
 def test_review_uses_no_budget_and_outlives_the_process(bench: Bench) -> None:

@@ -15,7 +15,7 @@ _TEXTS = {
     "program": "Program", "prompt": "Prompt", "raw": "Raw reply", "reply": "Raw reply",
     "reasoning": "Reasoning",
 }  # fmt: skip
-_HIDDEN = {"number", "t", "config", "beliefs", "attempts", *_TEXTS}
+_HIDDEN = {"number", "t", "config", "beliefs", "attempts", "waits", *_TEXTS}
 
 
 def describe_records(records: Sequence[Mapping[str, Any]]) -> Content:
@@ -26,6 +26,7 @@ def describe_records(records: Sequence[Mapping[str, Any]]) -> Content:
             "configuration), or it is still being proposed.",
             "$dim",
         )
+    records = [r for r in records[:-1] if not r.get("waits")] + [records[-1]]
     out: list[Content] = []
     for index, record in enumerate(reversed(records)):
         if index:

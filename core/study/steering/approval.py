@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,15 +19,21 @@ from hyperllama.core.trials import AskContext, Proposal
 
 
 class Approval:
-    """Asks for proposals until one may be evaluated; logs that one and those rejected before it."""
+    """Asks for proposals until one may be evaluated; logs that one and those rejected before it.
+
+    Args:
+        program: the program that a proposal stands for, as the log keeps it; empty without one.
+    """
 
     def __init__(
-        self, record: EventRecord, proposing: Proposing, steering: RequestHandler, log: ProposalLog
-    ) -> None:
+        self, record: EventRecord, proposing: Proposing, steering: RequestHandler,
+        log: ProposalLog, program: Callable[[Proposal], Mapping[str, str]],
+    ) -> None:  # fmt: skip
         self._record = record
         self._proposing = proposing
         self._steering = steering
         self._log = log
+        self._program = program
 
     def ask(self, number: int, wait: Callable[[Callable[[], bool]], None]) -> Proposal | None:
         """A proposal for trial `number`; None when it was interrupted.
@@ -62,6 +68,7 @@ class Approval:
                 "reasoning": proposal.reasoning,
                 "fallback": proposal.fallback,
                 "beliefs": proposal.beliefs,
+                **self._program(proposal),
                 **more,
             }
         )
@@ -84,6 +91,8 @@ class Approval:
         chosen, decision = self._proposing.chosen, None
         self._steering.decided()  # one on an earlier proposal does not count
         event = proposal_made(number, proposal, self._record.state, awaits_approval=True)
+        if self._program(proposal):
+            self.write(number, proposal, waits=True)  # for a person to read before deciding
         self._record.emit(event)
 
         def obsolete() -> bool:
