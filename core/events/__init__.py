@@ -41,6 +41,7 @@ class StudyOpened:
     chance: tuple[float, ...] = ()  # fold scores of the most frequent class, or of the mean
     confirm: bool = True  # False: --no-confirm, or the task says so
     unsandboxed: bool = False  # programs are run without a sandbox
+    program_turns: Mapping[str, Any] = field(default_factory=dict)  # key -> evaluations; 0: dropped
     scored_share: float = 0.0  # of a fold's rows, see `Validation.scored_share`; 0: not known
 
 

@@ -60,6 +60,14 @@ class QueueProgram:
 
 
 @dataclass(frozen=True)
+class GiveProgram:
+    """Give the program of trial `number` so many more evaluations next; 0: no further ones."""
+
+    number: int = -1
+    more: int = 0
+
+
+@dataclass(frozen=True)
 class Hint:
     """Tell the model something in plain words."""
 
@@ -179,16 +187,19 @@ class StopAnswer:
 
 
 Request = Union[
-    Pause, Resume, Step, Stop, StopNow, QueueTrial, QueueProgram, Hint, Extend, SwitchProposer,
+    Pause, Resume, Step, Stop, StopNow, QueueTrial, QueueProgram, GiveProgram, Hint, Extend,
+    SwitchProposer,
     Review, Approve, Reject, Freeze, Range, ResetRange, Undo, Rerun, Confirm, Note, AskQuestion,
     StopAnswer,
 ]  # fmt: skip
 LASTING = (
-    QueueTrial, QueueProgram, Hint, Extend, SwitchProposer, Review, Freeze, Range, ResetRange,
+    QueueTrial, QueueProgram, GiveProgram, Hint, Extend, SwitchProposer, Review, Freeze, Range,
+    ResetRange,
     Rerun, Confirm, Note, AskQuestion,
 )  # fmt: skip
 """Requests that still hold for the next study process when none was running to read them."""
 MOST_RERUNS = 20
+MOST_GIVEN = 200
 _KINDS: dict[str, type[Any]] = {wire_name(kind): kind for kind in get_args(Request)}
 _FORMER = {  # what version 0.1.0 wrote; such requests may still wait for a study's next process
     "queue": QueueTrial, "propose": SwitchProposer, "accept": Approve, "release": ResetRange,
@@ -228,4 +239,6 @@ def _problem(request: Request) -> str:
         return "it names neither a proposer nor a model"
     if isinstance(request, Rerun) and not 1 <= request.times <= MOST_RERUNS:
         return f"times has to be 1 to {MOST_RERUNS}"
+    if isinstance(request, GiveProgram) and not 0 <= request.more <= MOST_GIVEN:
+        return f"more has to be 0 to {MOST_GIVEN}"
     return ""

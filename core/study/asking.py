@@ -43,6 +43,8 @@ def check_request(state: StudyState, request: r.Request) -> str:
         return _bounds(_row(state, request.name), request)
     if isinstance(request, (r.Rerun, r.Note)):
         return _about_trial(state, request)
+    if isinstance(request, r.GiveProgram):
+        return _given(state, request)
     if isinstance(request, (r.Hint, r.AskQuestion)):
         if not request.text.strip():
             raise StudyError("there are no words to send", "write them behind the request")
@@ -168,6 +170,18 @@ def _about_trial(state: StudyState, request: r.Rerun | r.Note) -> str:
     if not 1 <= request.times <= r.MOST_RERUNS:
         raise StudyError(f"{request.times} reruns", f"allowed: 1 to {r.MOST_RERUNS}")
     return f"trial {trial.number} runs again {request.times} times on other folds"
+
+
+def _given(state: StudyState, request: r.GiveProgram) -> str:
+    written = [t.number for t in state.trials if "program" in t.config]
+    if request.number not in written:
+        hint = ", ".join(map(str, written[:12])) or "`tell STUDY program FILE.py` adds one"
+        raise StudyError(f"trial {request.number} is no program that was written",
+                         f"trials of programs: {hint}" if written else hint)  # fmt: skip
+    if not 0 <= request.more <= r.MOST_GIVEN:
+        raise StudyError(f"{request.more} evaluations", f"allowed: 1 to {r.MOST_GIVEN}")
+    name = f"the program of trial {request.number}"
+    return f"{name} gets {request.more} evaluations next" if request.more else f"{name} is dropped"
 
 
 def _extended(state: StudyState, request: r.Extend) -> str:

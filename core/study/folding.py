@@ -45,7 +45,8 @@ from hyperllama.core.study.state import (
 )
 
 _NOTES_KEPT = 200
-_SETTINGS = ("proposer", "model", "budget_trials", "budget_s", "review", "space", "ranges")
+_SETTINGS = ("proposer", "model", "budget_trials", "budget_s", "review", "space", "ranges",
+             "program_turns")
 """What steering changes of the facts that a study was opened with."""
 _SHAPELESS = (
     ProposalText, FoldFinished, IncumbentTested, ModelLoading, QuestionAsked, AnswerText,

@@ -42,7 +42,8 @@ from hyperllama.core.study.state import PRUNED, StudyState
 
 _ACTIONS_KEPT = 500
 _EXCHANGES_KEPT = 40
-_SETTINGS = ("proposer", "budget_trials", "budget_s", "review", "hints", "ranges")
+_SETTINGS = ("proposer", "budget_trials", "budget_s", "review", "hints", "ranges",
+             "program_turns")
 """Settings of `StudySteered` that are attributes of the stored study."""
 
 
@@ -156,6 +157,9 @@ def stored_settings(attrs: Mapping[str, Any]) -> dict[str, Any]:
         found["hints"] = tuple(str(hint) for hint in attrs["hints"])
     if isinstance(attrs.get("ranges"), dict):
         found["ranges"] = attrs["ranges"]
+    turns = attrs.get("program_turns")
+    if isinstance(turns, dict):
+        found["program_turns"] = {k: n for k, n in turns.items() if type(n) is int and n >= 0}
     return found
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.events import Noted, ProposalStarted, ProposalText
 from hyperllama.core.programs.store import CHOICE
+from hyperllama.core.propose.program_turns import tuned
 from hyperllama.core.space import Config
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import (
@@ -132,6 +133,21 @@ class Proposing:
         self.chosen = self._stand_in = None
 
     def _ask(self, context: AskContext) -> Proposal | None:
+        opened = self._record.opened
+        try:
+            of_program = tuned(
+                self._tried.trials, opened.program_turns, self._record.programs, opened.seed,
+                context,
+            )  # fmt: skip
+            if of_program is not None:
+                return self._checked(of_program)
+        except HyperLlamaError as error:
+            self._record.note("warning", f"a program is left alone: {error.message}", error.hint)
+        except _Unusable:
+            pass  # the study's own proposer goes on
+        return self._ask_own(context)
+
+    def _ask_own(self, context: AskContext) -> Proposal | None:
         if self._failure:
             return self._instead(self._failure, context)
         text = _ReasoningText(context.number, self._record, self._clock)

@@ -15,9 +15,13 @@ from hyperllama.core.events import Noted, requests
 from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
 from hyperllama.core.programs.contract import parse_program, with_values
 from hyperllama.core.programs.store import CHOICE, ProgramStore
+from hyperllama.core.propose.program_turns import ProgramScores, Turn, next_turn
+from hyperllama.core.storage.event_log import read_events
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.request_log import send
-from hyperllama.core.study.steering import changes
+from hyperllama.core.study import fold
+from hyperllama.core.study.asking import check_request
+from hyperllama.core.study.steering import program_changes
 from tests.core.fakes import Bench, FakeRunner, quality
 
 TREE = '''"""A small tree."""
@@ -47,7 +51,7 @@ def bench(tmp_path: Path) -> Bench:
 def test_a_program_is_a_trial_of_its_study(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "sandbox_problem", lambda: "")
+    monkeypatch.setattr(program_changes, "sandbox_problem", lambda: "")
     same = TREE.replace("A small tree.", "Small!").replace("depth=3", "depth = 3")
     for asked in (
         requests.QueueProgram(TREE), requests.QueueProgram(same),
@@ -77,10 +81,63 @@ def test_a_program_is_a_trial_of_its_study(
     assert "depth=5" in programs[1] and programs[4] is None  # of a study without programs
 
 
+def turn(*programs: tuple[float | None, ...] | ProgramScores) -> Turn:
+    """Whose turn it is among the study's own space, "a", "b", ..., by their scores."""
+    return next_turn([
+        p if isinstance(p, ProgramScores) else ProgramScores(key, p)
+        for key, p in zip(["", "a", "b", "c"], programs, strict=False)
+    ])
+
+
+def test_programs_are_halved() -> None:
+    assert turn((0.5,), (0.4,)).key == ""  # worse than the default: no further evaluation
+    assert turn((0.5,), (0.6,)) == Turn(
+        "a", "it is in the better half of 2 after one evaluation each, and gets evaluation 2 of 2"
+    )
+    assert turn((0.5,), (0.6, 0.7)).key == ""  # alone with two: the others have to catch up
+    assert turn((0.5, 0.65), (0.6, 0.7)).key == "a"
+    assert turn((0.5, 0.75), (0.6, 0.7)).key == ""
+    assert turn((0.5, 0.55), (0.6, 0.7), (0.8,)).key == "a"  # the larger rung first
+    assert turn((0.5, 0.55), (0.6, 0.7, 0.7, 0.7), (0.8,)).key == "b"
+    assert turn((0.5,), (None,)).key == ""
+    given = ProgramScores("a", (0.1, 0.1), total=3)
+    assert turn((0.5,), given).why == "it gets evaluation 3 of the 3 that it was given"
+    dropped = ProgramScores("a", (0.9,), total=0)
+    assert turn((0.5,), dropped, (0.6,)).key == "b" and turn((0.5,), dropped).key == ""
+
+
+def test_a_good_program_is_tuned_and_a_person_decides_otherwise(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program_changes, "sandbox_problem", lambda: "")
+    better = FakeRunner(lambda c: 2.0 + c["depth"] / 100 if CHOICE in c else quality(c))
+    bench.runner, bench.budget = better, 4
+    send(bench.folder, requests.QueueProgram(TREE))
+    bench.study().run()
+    depths = [c["depth"] for _, _, c, _, _ in bench.trials() if CHOICE in c]
+    assert depths[0] == 3 and len(depths) == 2  # then the study's own space has to catch up
+    why = [t.reasoning for t in bench.store.trials() if CHOICE in t.config]
+    assert why[0] == "A small tree." and why[1].startswith(
+        "A small tree.\nIt is in the better half of 2 after one evaluation each"
+    )
+    first = next(t.number for t in bench.store.trials() if CHOICE in t.config)
+    send(bench.folder, requests.GiveProgram(first, 2))
+    bench.budget = 6
+    bench.study().run()
+    depths = [c["depth"] for _, _, c, _, _ in bench.trials() if CHOICE in c]
+    assert len(depths) == 4 == len(set(depths))
+    send(bench.folder, requests.GiveProgram(first))
+    bench.budget = 9
+    bench.study().run()
+    assert len([c for _, _, c, _, _ in bench.trials() if CHOICE in c]) == 4
+    with pytest.raises(StudyError, match="trial 99 is no program"):
+        check_request(fold(read_events(bench.folder / "events.jsonl")), requests.GiveProgram(99, 1))
+
+
 def test_without_a_sandbox_a_program_is_refused_unless_the_study_allows_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "sandbox_problem", lambda: "bubblewrap is not installed")
+    monkeypatch.setattr(program_changes, "sandbox_problem", lambda: "bubblewrap is not installed")
     send(bench.folder, requests.QueueProgram(TREE))
     bench.study().run()
     note = next(e for e in bench.events if isinstance(e, Noted))

@@ -26,6 +26,7 @@ requests:
   ask WORDS...                 ask the model about the study; the answer stands in its events
   queue NAME=VALUE ...         evaluate this next; what is not named stays at the default
   program FILE.py [NAME=VALUE ...]   evaluate this program next, with its defaults or these values
+  more TRIAL N                 the program of a trial gets N more evaluations;  drop TRIAL  no more
   extend N [trials|minutes]    add to the budget; a negative number takes away
   propose PROPOSER [MODEL]     another proposer, or model, from here on
   freeze NAME VALUE            hold a hyperparameter;  range NAME LOW HIGH  narrows or widens it;
@@ -41,7 +42,7 @@ Most of them also wait for a study that is not running."""
 
 _NAMES = (
     "pause", "resume", "step", "stop", "stop-now", "undo", "hint", "ask", "queue", "program",
-    "extend",
+    "more", "drop", "extend",
     "propose", "freeze", "range", "choices", "release", "review", "accept", "reject", "rerun",
     "confirm", "note",
 )  # fmt: skip
@@ -132,6 +133,8 @@ def _parsers() -> dict[str, Callable[..., Request]]:
         "ask": lambda first, *words: r.AskQuestion(" ".join((first, *words))),
         "queue": lambda first, *words: r.QueueTrial(_config((first, *words))),
         "program": lambda file, *words: r.QueueProgram(_program(file), _config(words)),
+        "more": lambda trial, count: r.GiveProgram(_whole(trial), _whole(count)),
+        "drop": lambda trial: r.GiveProgram(_whole(trial)),
         "extend": extend, "propose": propose, "review": review,
         "freeze": lambda name, value: r.Freeze(name, _value(value)),
         "range": lambda name, low, high: r.Range(name, _number(low), _number(high)),

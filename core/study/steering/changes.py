@@ -7,7 +7,6 @@ from typing import Any
 
 from hyperllama.core.errors import HyperLlamaError, SpaceError
 from hyperllama.core.events import StudySteered, TrialNoted, requests
-from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
 from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.space import Config
 from hyperllama.core.space.describe import describe_space
@@ -18,6 +17,7 @@ from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.study.state import AWAITING
 from hyperllama.core.study.steering.conversation import Conversation
+from hyperllama.core.study.steering.program_changes import ProgramChanges
 
 _UNDO_KEPT = 50  # changes
 _Settings = Mapping[str, Any]
@@ -47,6 +47,7 @@ class Changes:
         self._conversation = conversation
         self._use_model = use_model
         self._undo: list[tuple[str, Callable[[], _Settings]]] = []
+        self._programs = ProgramChanges(record, self.complete, self._wait_for, self.write)
 
     def write(
         self, text: str, undo: Callable[[], _Settings] | None = None, **settings: Any
@@ -95,7 +96,9 @@ class Changes:
         if isinstance(request, requests.QueueTrial):
             self._queue(request.config)
         elif isinstance(request, requests.QueueProgram):
-            self._queue_program(request)
+            self._programs.queue(request)
+        elif isinstance(request, requests.GiveProgram):
+            self._programs.give(request)
         elif isinstance(request, requests.Hint):
             self._hint(request.text.strip())
         elif isinstance(request, requests.Extend):
@@ -129,29 +132,6 @@ class Changes:
             self._record.note("warning", f"the configuration was not queued: {problem}")
             return
         self._wait_for(config, f"queued: {in_words(config, self._record.state)}")
-
-    def _queue_program(self, request: requests.QueueProgram) -> None:
-        problem = "" if self._record.opened.unsandboxed else sandbox_problem()
-        if problem:
-            text = f"the program was not queued: programs need a sandbox, and {problem}"
-            self._record.note("warning", text, INSTALL_HINT)
-            return
-        try:
-            key = self._record.programs.add(request.text)
-            program = self._record.programs.get(key)
-        except HyperLlamaError as error:
-            self._record.note("warning", f"the program was not queued: {error.message}", error.hint)
-            return
-        config, problem = self.complete({CHOICE: key, **request.values})
-        before = [t.number for t in self._record.state.trials if dict(t.config) == config]
-        waiting = [t.number for t in self._record.store.waiting() if t.config == config]
-        if before or waiting:
-            number = (before or waiting)[0]
-            problem = f"trial {number} is the same program with the same values"
-        if problem:
-            self._record.note("warning", f"the program was not queued: {problem}")
-            return
-        self._wait_for(config, f"queued a program: {program.summary or key}")
 
     def _wait_for(self, config: Config, text: str) -> None:
         """Queue a configuration; an undo takes it back."""
