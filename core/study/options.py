@@ -106,7 +106,7 @@ def checked_options(given: Mapping[str, Any]) -> Options:
 
 
 def choose_proposer(wanted: str | None, model: str | None) -> tuple[str, Noted | None]:
-    """Who proposes: the one named, else the model where one is usable, else TPE with a note why.
+    """Who proposes: the one named, else `hybrid` where a model is usable, else TPE with a note why.
 
     Raises:
         HyperLlamaError: the proposer or the model that was named does not exist.
@@ -116,14 +116,12 @@ def choose_proposer(wanted: str | None, model: str | None) -> tuple[str, Noted |
     if wanted is not None and not needs_model(wanted):
         return wanted, None
     try:
-        is_embedded = _usable(model or "embedded")
+        _usable(model or "embedded")
     except HyperLlamaError as error:
         if wanted is not None or model is not None:
             raise
         return "tpe", Noted("warning", f"no model, so tpe proposes: {error.message}", error.hint)
-    if wanted is not None:
-        return wanted, None
-    return ("hybrid" if is_embedded else "llama"), None
+    return wanted or "hybrid", None
 
 
 def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:

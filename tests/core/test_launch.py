@@ -23,6 +23,7 @@ from hyperllama.core.study.opening import resume, start
 from hyperllama.core.study.options import Options, choose_proposer, gpu_layers
 from hyperllama.core.task import load_task
 from tests.core.fakes import SPACE, FakeRunner, database
+from tests.models.tiny_gguf import write_tiny
 from tests.small import TASK as TEXT
 from tests.small import write_task
 
@@ -248,6 +249,13 @@ def test_without_a_model_tpe_proposes_and_says_so(
     with pytest.raises(ModelFileError):
         choose_proposer(None, "mine.gguf")
     assert choose_proposer("random", "mine.gguf") == ("random", None)
+
+
+def test_hybrid_proposes_where_nothing_is_said_whatever_the_model(tmp_path: Path) -> None:
+    assert choose_proposer(None, None) == ("hybrid", None)
+    chat = str(write_tiny(tmp_path / "tiny.gguf"))
+    assert choose_proposer(None, chat) == ("hybrid", None)
+    assert choose_proposer("llama", chat) == ("llama", None)
 
 
 def test_another_storage_and_a_lost_folder(task: Path, tmp_path: Path) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
+
+from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
-from hyperllama.core.trials import Observed
+from hyperllama.core.task.prompt_options import PromptOptions
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.core.trials.history import TrialHistory
 from hyperllama.core.trials.knowledge import known_of
 from hyperllama.core.trials.movement import alike, near, redrawn, unmoved, worn
+from tests.core.fake_engine import FakeEngine
+from tests.models.tiny_gguf import write_tiny
 
 SPACE = SearchSpace(
     [
@@ -24,6 +34,18 @@ def trial(number: int, value: float = 0.5, folds: tuple[float, ...] = (), **conf
     Observed
 ):  # fmt: skip
     return Observed(number, {**CONFIG, **config}, value, fold_scores=folds, proposer="llama")
+
+
+def chat(
+    tmp_path: Path, says: Callable[[str, str], Any] | None = None,
+    engine: FakeEngine | None = None, **setting: Any,
+) -> ChatProposer:  # fmt: skip
+    made = engine or FakeEngine(says)
+    model = str(write_tiny(tmp_path / "tiny.gguf"))
+    options = PromptOptions(reasoning=False)
+    return ChatProposer(
+        ProposerSetting(model=model, make_engine=lambda: made, prompt=options, **setting)
+    )
 
 
 def test_near_is_a_distance_in_the_unit_cube() -> None:
@@ -78,3 +100,48 @@ def test_what_the_trials_tell() -> None:
     assert [n for n, _ in known.own] == [1, 2, 3]
     assert [round(g or 0.0, 6) for _, g in known.own] == [0.2, -0.1, -0.3]
     assert known.chance == 0.4 and not known.at_chance
+
+
+def test_values_that_a_chat_model_keeps_to_are_drawn_for_it(tmp_path: Path) -> None:
+    says = {"value rate": 0.5, "value kind": "a"}
+    proposer = chat(tmp_path, lambda name, prompt: says.get(name))
+    for number in range(3):
+        proposer.tell(trial(number, rate=0.5, rounds=10 * (number + 1)))
+    proposal = proposer.ask(SPACE, AskContext(3))
+    assert proposal.proposer == "llama" and proposal.config["rate"] != 0.5
+    assert "Drawn by TPE, because the model keeps to one value: rate." in proposal.reasoning
+    assert proposal.record["attempts"][-1]["config"]["rate"] == proposal.config["rate"]
+
+
+def test_what_nearly_repeats_a_trial_is_rejected_and_the_turn_goes_over(tmp_path: Path) -> None:
+    says = {"value rate": 0.101, "value rounds": 101, "value kind": "a"}
+    proposer = chat(tmp_path, lambda name, prompt: says.get(name))
+    proposer.tell(trial(0))
+    proposal = proposer.ask(SPACE, AskContext(1))
+    assert proposal.proposer == "tpe"
+    assert proposal.fallback == "2 replies were rejected: it nearly repeats trial 0 (score 0.5)."
+
+
+def test_values_are_decoded_hotter_where_hyperparameters_do_not_move(tmp_path: Path) -> None:
+    engine = FakeEngine()
+    proposer = chat(tmp_path, engine=engine)
+    for number in range(4):
+        proposer.tell(replace(trial(number, rate=10.0**-number), proposer="tpe"))
+    proposer.ask(SPACE, AskContext(4))
+    assert engine.requests[0].temperature == pytest.approx(1.0)
+    assert "Never changed so far: rounds, kind." in "".join(map(str, engine.requests[0].prompt))
+
+
+def test_a_chat_model_leaves_a_family_at_chance(tmp_path: Path) -> None:
+    space = SearchSpace([Param("estimator", Categorical(("svm", "knn", "mlp")), "svm"),
+                         Param("x", Float(0.0, 1.0), 0.5)])  # fmt: skip
+    engine = FakeEngine()
+    proposer = chat(tmp_path, engine=engine, chance=(0.5, 0.52, 0.48), estimators=("svm", "knn"))
+    for n in range(4):
+        proposer.tell(Observed(n, {"estimator": "svm", "x": n / 9}, 0.5,
+                               fold_scores=(0.51, 0.5, 0.49)))  # fmt: skip
+    asked = {proposer.ask(space, AskContext(4 + k)).config["estimator"] for k in range(6)}
+    assert asked == {"knn", "mlp"}
+    prompt = "".join(map(str, engine.requests[0].prompt))
+    assert "no longer proposed, at the level of chance: svm" in prompt
+    assert "no score is better than chance (0.5): change much" in prompt
