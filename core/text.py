@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -43,6 +44,29 @@ def allowed(known: Sequence[str], name: str = "", most: int = 30) -> str:
     text = f"allowed: {', '.join(listed)}{rest}"
     guess = nearest(name, known) if name else None
     return f"did you mean {shown(guess)}? {text}" if guess else text
+
+
+@lru_cache(maxsize=256)
+def _spelt(name: str) -> re.Pattern[str]:
+    """A name as people and models write it: words apart or joined, without the family before it."""
+    words = [re.escape(w) for w in re.split(r"[\W_]+", name.rpartition(".")[2]) if w]
+    spelling = r"[\s_-]?".join(words) if words else re.escape(name)
+    return re.compile(rf"(?<!\w){spelling}(?!\w)", 0 if len(name) <= 2 else re.IGNORECASE)
+
+
+def mentions(text: str, names: Iterable[str]) -> list[tuple[int, int, str]]:
+    """Which words of a text name which of `names`: (start, end, name), in order, none twice.
+
+    "learning rate" names learning_rate, "max_depth" names xgboost.max_depth; of two names for the
+    same words the longer one counts.
+    """
+    found: list[tuple[int, int, str]] = []
+    for name in sorted(names, key=len, reverse=True):
+        for match in _spelt(name).finditer(text):
+            start, end = match.span()
+            if all(end <= s or start >= e for s, e, _ in found):
+                found.append((start, end, name))
+    return sorted(found)
 
 
 def percent(share: float) -> str:

@@ -102,7 +102,7 @@ def test_one_name_is_installed(python: Path) -> None:
     packages = next((python.parent.parent / "lib").glob("python3*/site-packages"))
     names = {p.name for p in packages.iterdir() if p.is_dir() and "-" not in p.name}
     assert names - {"__pycache__"} == {"hyperllama"}
-    for inside in ("models/embedded", "sample_tasks/data", "core/prompt", "tui"):
+    for inside in ("models/embedded", "sample_tasks/data", "core/prompt/variants/short", "tui"):
         assert any((packages / "hyperllama" / inside).iterdir())
 
 

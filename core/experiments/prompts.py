@@ -106,9 +106,9 @@ class VariantFigures:
 
     Attributes:
         runs: histories.
-        gain: mean share of the history's best loss that the turns saved, with its 95 % interval.
+        beats: mean share of random configurations that a proposal beats, with its 95 % interval.
         difference: of that from the first variant's, in pairs; None of the first one.
-        beaten: mean share of random configurations that a proposal beats.
+        gain: mean share of the history's best loss that the turns saved, with its interval.
         improved: share of histories whose best was beaten.
         copies, replaced: shares of the proposals.
         seconds, tokens: median of a proposal.
@@ -116,9 +116,9 @@ class VariantFigures:
 
     variant: str
     runs: int
-    gain: Estimate
+    beats: Estimate
     difference: Estimate | None
-    beaten: float
+    gain: Estimate
     improved: float
     copies: float
     replaced: float
@@ -131,7 +131,7 @@ class PromptFigures:
     """The answer.
 
     Attributes:
-        variants: the best gain first.
+        variants: the one whose proposals are best first.
         random: the gain of as many random configurations, exactly in the mean.
     """
 
@@ -198,26 +198,28 @@ def prompt_figures(
         variants: in the order in which they were asked for.
         pools: losses of random configurations by problem.
     """
-    gains = {(r.variant, r.problem, r.history): _gain(r) for r in runs}
+    beaten = {(r.variant, r.problem, r.history): _beaten(pools[r.problem], r) for r in runs}
     found = []
     for variant in variants:
         mine = [r for r in runs if r.variant == variant]
-        own = np.array([_gain(r) for r in mine])
-        first = np.array([gains[variants[0], r.problem, r.history] for r in mine])
+        beats, first = (
+            np.array([beaten[v, r.problem, r.history] for r in mine])
+            for v in (variant, variants[0])
+        )
+        gains = np.array([_gain(r) for r in mine])
         proposals = sum(len(r.losses) for r in mine)
         found.append(
             VariantFigures(
-                variant, len(mine), over_units(own, np.mean),
-                None if variant == variants[0] else over_units(own - first, np.mean),
-                fmean(_beaten(pools[r.problem], x) for r in mine for x in r.losses),
-                float((own > 0).mean()),
+                variant, len(mine), over_units(beats, np.mean),
+                None if variant == variants[0] else over_units(beats - first, np.mean),
+                over_units(gains, np.mean), float((gains > 0).mean()),
                 sum(r.copies for r in mine) / proposals, sum(r.replaced for r in mine) / proposals,
                 median(s for r in mine for s in r.seconds),
                 median(t for r in mine for t in r.tokens),
             )
         )  # fmt: skip
     chance = fmean(_by_chance(pools[r.problem], r) for r in runs if r.variant == variants[0])
-    return PromptFigures(tuple(sorted(found, key=lambda f: -f.gain.value)), chance)
+    return PromptFigures(tuple(sorted(found, key=lambda f: -f.beats.value)), chance)
 
 
 def read_runs(out: Path) -> list[PromptRun]:
@@ -317,10 +319,10 @@ def _gain(run: PromptRun) -> float:
     return float(gain(min(run.best, *run.losses), run.best))
 
 
-def _beaten(pool: RandomSearch, loss: float) -> float:
-    """Share of random configurations that a loss is better than; ties count half."""
-    worse, equal = pool.judged > loss, pool.judged == loss
-    return float(worse.mean() + equal.mean() / 2)
+def _beaten(pool: RandomSearch, run: PromptRun) -> float:
+    """Mean share of random configurations that a proposal is better than; ties count half."""
+    losses = np.array(run.losses)[:, None]
+    return float(((pool.judged > losses) + (pool.judged == losses) / 2).mean())
 
 
 def _by_chance(pool: RandomSearch, run: PromptRun) -> float:

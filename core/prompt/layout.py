@@ -12,6 +12,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+SMALL = 1_000_000_000
+"""Weights below which a chat model gets the short prompt and does not reason by default. What
+SmolLM2-135M writes costs seconds and improves no proposal (docs/measurements.md); between that and
+1 billion weights nothing was measured."""
 _ALLOWED: Mapping[str, tuple[Any, ...]] = {
     "rows": ("columns", "pairs"),
     "order": ("number", "rising"),
@@ -23,7 +27,7 @@ _ALLOWED: Mapping[str, tuple[Any, ...]] = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class PromptLayout:
     """How trials are written, where they stand, and how the reply continues them.
 
     Attributes:
@@ -59,18 +63,18 @@ class Layout:
         return self.chat == "never" or (self.chat == "template" and not has_template)
 
 
-def read_layout(text: str) -> Layout:
+def read_layout(text: str) -> PromptLayout:
     """The layout that a file's text describes.
 
     Raises:
         ValueError: it is no TOML, or names something unknown.
     """
     found = tomllib.loads(text)
-    known = [f.name for f in fields(Layout)]
+    known = [f.name for f in fields(PromptLayout)]
     for name in found:
         if name not in known:
             raise ValueError(f"unknown name {name!r}; allowed: {', '.join(known)}")
-    return Layout(**found)
+    return PromptLayout(**found)
 
 
 @dataclass(frozen=True)
@@ -87,4 +91,4 @@ class ReplyForm:
 
 
 JSON = ReplyForm()
-USUAL = Layout()
+USUAL = PromptLayout()

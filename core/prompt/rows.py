@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from hyperllama.core.evaluate.results import std
-from hyperllama.core.prompt.layout import USUAL, Layout
+from hyperllama.core.prompt.layout import USUAL, PromptLayout
 from hyperllama.core.prompt.wording import Names, failure_text, score_text
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
@@ -20,7 +20,7 @@ FLAT = 5  # trials without improvement before that is said, and said again
 
 
 class TrialTable:
-    """Comma-separated lines; hyperparameters as columns, or as name=value, see `Layout`.
+    """Comma-separated lines; hyperparameters as columns, or as name=value, see `PromptLayout`.
 
     A line depends on its trial and earlier ones alone, so that lines once written stay as they are.
     Its beginning is known before the trial has run, unless that is the score.
@@ -35,7 +35,7 @@ class TrialTable:
         names: Names,
         options: PromptOptions,
         trials: Sequence[Observed] = (),
-        layout: Layout = USUAL,
+        layout: PromptLayout = USUAL,
     ) -> None:
         self._space, self._names, self._options = space, names, options
         self.layout = layout

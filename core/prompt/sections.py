@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hyperllama.core.prompt.counting import Message, TokenCounter
 from hyperllama.core.prompt.knowledge import known_text
-from hyperllama.core.prompt.layout import JSON, Layout, ReplyForm
+from hyperllama.core.prompt.layout import JSON, PromptLayout, ReplyForm
 from hyperllama.core.prompt.plan import Level
 from hyperllama.core.prompt.rows import FLAT, TrialTable
 from hyperllama.core.prompt.shapes import shapes
@@ -73,7 +73,7 @@ class PromptDraft:
         return self.options.history == "chat"
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> PromptLayout:
         return self.templates.layout
 
     @property

@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.prompt.layout import USUAL, Layout, read_layout
+from hyperllama.core.prompt.layout import SMALL, USUAL, PromptLayout, read_layout
 from hyperllama.models.paths import home
 
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
@@ -46,8 +46,6 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
 """What each template may name."""
 
 LAYOUT = "layout.toml"
-SMALL = 1_000_000_000
-"""Weights below which a model gets the short prompt."""
 _VARIANTS = Path(__file__).with_name("variants")
 Result = TypeVar("Result")
 _COMMENT = re.compile(r"\{\{!.*?\}\}", re.S)
@@ -75,7 +73,7 @@ class Templates:
     texts: Mapping[str, str]
     version: str
     own: tuple[str, ...] = field(default=())
-    layout: Layout = field(default_factory=Layout)
+    layout: PromptLayout = field(default_factory=PromptLayout)
 
     def fill(self, name: str, values: Mapping[str, object]) -> str:
         """The template with its values, without spaces at both ends."""
@@ -116,7 +114,7 @@ def load_templates(chosen: str | Path = "", usual: str = "") -> Templates:
         if path.parent == mine:
             own.append(name)
         texts[name] = _read(path, partial(_checked, name))
-    every = "\0".join([*(texts[n] for n in sorted(texts)), repr(layout)])
+    every = "\0".join([*(texts[n] for n in sorted(texts)), str(asdict(layout))])
     digest = hashlib.sha256(every.encode()).hexdigest()
     return Templates(texts, digest[:12], tuple(own), layout)
 

@@ -412,7 +412,8 @@ def test_a_base_model_continues_a_text_and_is_asked_for_no_analysis(tmp_path: Pa
     prompt = proposal.record["prompt"]
     assert "<|im_start|>" not in prompt and prompt.endswith("\n0,0.1,rbf,,1,7,0.5\n")
     assert engine.requests[0].segments[0] == Fixed("1,") and proposal.reasoning == ""
-    assert any("follows no instruction" in e.text for e in told if isinstance(e, Noted))
+    (note,) = [e for e in told if isinstance(e, Noted)]
+    assert note.level == "warning" and "asked for no reasoning" in note.text
 
 
 def test_neutral_names_are_translated_back(model: Path) -> None:

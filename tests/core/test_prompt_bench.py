@@ -37,19 +37,24 @@ def test_figures_are_of_pairs_and_the_best_stands_first(
     runs = [run_of("a", h, (0.3, 0.25)) for h in range(3)]
     runs += [run_of("b", h, (0.4, loss)) for h, loss in enumerate((0.1, 0.2, 0.15))]
     found = prompt_figures(runs, ("a", "b"), {"p": POOL})
-    b, a = found.variants
-    assert (a.variant, a.gain.value, a.difference, a.improved) == ("a", 0.0, None, 0.0)
-    assert b.gain.value == pytest.approx((0.5 + 0.0 + 0.25) / 3) and b.runs == 3
-    assert b.difference is not None and b.difference.value == pytest.approx(0.25)
-    assert b.difference.low is not None and 0 <= b.difference.low < 0.25
+    a, b = found.variants
+    # losses 0.3 and 0.25 beat two and a half, and two, of four; the better proposals stand first
+    assert (a.variant, a.difference) == ("a", None)
+    assert a.beats.value == pytest.approx((0.375 + 0.5) / 2)
+    assert (a.gain.value, a.improved) == (0.0, 0.0)
+    # 0.4 ties with the worst; 0.1 with the best, 0.2 with the second, 0.15 beats three
+    expected = np.mean([0.125, 0.875, 0.125, 0.625, 0.125, 0.75])
+    assert b.beats.value == pytest.approx(expected) and b.runs == 3
+    assert b.difference is not None
+    assert b.difference.value == pytest.approx(expected - a.beats.value)
+    assert b.difference.low is not None and b.difference.low < b.difference.value
+    assert b.gain.value == pytest.approx((0.5 + 0.0 + 0.25) / 3)
     assert b.improved == pytest.approx(2 / 3) and b.copies == 0.5
-    # losses 0.4, 0.4, 0.4 tie with the worst, 0.1 with the best, 0.2 with the second
-    assert b.beaten == pytest.approx(np.mean([0.125] * 3 + [0.875, 0.625, 0.75]))
     # two of four random configurations hold the one that is better, half as good a loss
     assert found.random == pytest.approx(0.5 * 0.5)
     _print(found, 2)
     out = capsys.readouterr().out
-    assert "+25.0 (" in out and "the first" in out and "2 random configurations: +25.0" in out
+    assert "43.8 (" in out and "the first" in out and "2 random configurations: 25.0" in out
 
 
 def test_a_bench_goes_on_where_it_was_stopped(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from hyperllama.core.study import TrialState
+from hyperllama.core.text import mentions
 from hyperllama.tui.text import markdown
+from hyperllama.tui.widgets.study.reasoning import Reasoning
 
 
 def shown(text: str, width: int = 40) -> list[str]:
@@ -32,3 +35,32 @@ def test_what_a_model_writes_is_only_text() -> None:
     assert shown("") == []
     styled = markdown.lines("a **b**", 20)[0]
     assert [(span.start, span.end) for span in styled.spans if span.style == "bold"] == [(2, 3)]
+
+
+def test_names_of_hyperparameters_have_their_colour_in_the_text_and_in_the_configuration() -> None:
+    trial = TrialState(
+        3, "llama", "complete", {"learning_rate": 0.1, "xgboost.max_depth": 4, "gamma": 1},
+        reasoning="Lower the **learning rate**: a Max-Depth of 4 and learning_rate 0.1 fit.",
+        changes={"learning_rate": [0.3, 0.1], "gamma": [0, 1]},
+    )  # fmt: skip
+    pane = Reasoning()
+    pane._trial = trial
+    content = pane._content(80)
+    coloured = [(content.plain[s.start : s.end].strip(), str(s.style)) for s in content.spans
+                if "$part-" in str(s.style)]  # fmt: skip
+    assert coloured == [
+        ("learning rate", "bold $part-1"), ("Max-Depth", "bold $part-2"),
+        ("learning_rate", "bold $part-1"), ("learning_rate", "$part-1"),
+    ]  # fmt: skip
+
+
+def test_which_words_name_which_hyperparameter() -> None:
+    def named(text: str, *names: str) -> list[tuple[str, str]]:
+        return [(text[a:b], name) for a, b, name in mentions(text, names)]
+
+    assert named("C is high, c is not; alphabet", "C", "alpha") == [("C", "C")]
+    assert named("l2 regularization, regularization", "regularization", "l2_regularization") == [
+        ("l2 regularization", "l2_regularization"), ("regularization", "regularization"),
+    ]  # fmt: skip
+    assert named("max depth (of svm)", "xgboost.max_depth") == [("max depth", "xgboost.max_depth")]
+    assert named("nothing", "n", "") == []

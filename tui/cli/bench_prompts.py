@@ -91,24 +91,25 @@ def _print(found: PromptFigures, turns: int) -> None:
     from hyperllama.tui.cli.printing import print_table
 
     rows: list[tuple[str, ...]] = [
-        ("VARIANT", "RUNS", "GAIN", "AGAINST THE FIRST", "IMPROVED", "BEATS", "COPIES", "REPLACED",
+        ("VARIANT", "RUNS", "BEATS", "AGAINST THE FIRST", "GAIN", "IMPROVED", "COPIES", "REPLACED",
          "TOKENS", "SECONDS")
     ]  # fmt: skip
     for f in found.variants:
-        difference = "the first" if f.difference is None else _interval(f.difference)
-        shares = (f"{100 * s:.0f}" for s in (f.improved, f.beaten, f.copies, f.replaced))
-        rows.append((f.variant, str(f.runs), _interval(f.gain), difference, *shares,
-                     f"{f.tokens:.0f}", f"{f.seconds:.2f}"))  # fmt: skip
-    print(f"gain: loss of the history's best trial saved in {turns} turns, in %, mean over the "
-          "histories with its 95 % interval\nbeats: random configurations that a proposal beats, "
-          "in % (a random one: 50)")  # fmt: skip
+        difference = "the first" if f.difference is None else _interval(f.difference, "+.1f")
+        shares = (f"{100 * s:.0f}" for s in (f.improved, f.copies, f.replaced))
+        rows.append((f.variant, str(f.runs), _interval(f.beats, ".1f"), difference,
+                     _interval(f.gain, ".1f"), *shares, f"{f.tokens:.0f}",
+                     f"{f.seconds:.2f}"))  # fmt: skip
+    print("in %, means over the histories with their 95 % intervals\n"
+          "beats: random configurations that a proposal beats (a random one: 50)\n"
+          f"gain: of the history's best loss, saved in {turns} turns")  # fmt: skip
     print_table(rows, right=range(1, len(rows[0])))
-    print(f"{turns} random configurations: {100 * found.random:+.1f}")
+    print(f"gain of {turns} random configurations: {100 * found.random:.1f}")
 
 
-def _interval(found: Estimate) -> str:
-    """In percent: +1.2 (0.3 to 2.1)."""
-    text = f"{100 * found.value:+.1f}"
+def _interval(found: Estimate, form: str) -> str:
+    """In percent: 1.2 (0.3 to 2.1)."""
+    text = f"{100 * found.value:{form}}"
     if found.low is None or found.high is None:
         return text
-    return f"{text} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+    return f"{text} ({100 * found.low:{form}} to {100 * found.high:{form}})"

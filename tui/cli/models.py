@@ -129,7 +129,11 @@ def _cells(r: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _kind(r: dict[str, Any]) -> str:
-    return "embedded" if r["embedded"] else "chat" if r["chat"] else "no chat template"
+    return "embedded" if r["embedded"] else "chat" if r["chat"] else _NO_TEMPLATE
+
+
+_NO_TEMPLATE = "no chat template"
+BASE = "a base model: it continues a plain text that ends in the trials, without reasoning"
 
 
 def _fits(r: dict[str, Any]) -> str:
@@ -162,6 +166,7 @@ def _print_one(model: ModelFile, row: dict[str, Any]) -> None:
         ("vocabulary", model.vocabulary or "-"),
         ("trained context", f"{model.trained_context or '-'} tokens"),
         ("kind", _kind(row)),
+        *([("asked", BASE)] if _kind(row) == _NO_TEMPLATE else []),
         ("fits", row["problem"] or _fits(row)),
     ):
         print(f"{key:16}{one_line(str(value))}")

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hyperllama.core.events import Noted
+from hyperllama.core.prompt.layout import SMALL
 from hyperllama.core.prompt.thinking import Marks
 from hyperllama.core.propose.chat.probe import REASONS, probed, why_no_analysis
 from hyperllama.core.propose.engine_session import EngineSession
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Observed
 
-LEAST_PARAMETERS = 1_000_000_000
-"""Models below that do not reason by default: what SmolLM2-135M writes (see docs/measurements.md)
-costs seconds and improves no proposal. It is a choice where nothing was measured, between 0.3 and
-1 billion weights."""
 LEFT_OUT = "The model's analysis was left out: "
 """Begins the reasoning of a proposal whose analysis was not coherent; a study that has such a trial
 does without from then on."""
@@ -65,13 +62,16 @@ class AnalysisChoice:
         self, session: EngineSession, marks: Marks | None, should_stop: Callable[[], bool]
     ) -> bool:
         if self._continues:
-            if self._options.reasoning:
-                self._report(Noted("warning", "this model continues a plain text and follows no "
-                                   "instruction, so it is asked for no analysis"))  # fmt: skip
+            wanted = bool(self._options.reasoning)
+            self._report(
+                Noted("warning" if wanted else "info", f"{session.path.stem} continues a plain "
+                      "text that ends in the trials; it is asked for no reasoning",
+                      "a model with a chat template follows instructions" if wanted else "")
+            )  # fmt: skip
             return False
         if self._options.reasoning is not None:
             return self._options.reasoning
-        if session.info.parameters < LEAST_PARAMETERS:
+        if session.info.parameters < SMALL:
             return False
         why = why_no_analysis(probed(session, REASONS, marks, self._report, should_stop))
         if why:

@@ -86,7 +86,7 @@ def _talk(model: ModelFile) -> str:
         return "no: it only proposes, in a compact format of its own"
     if model.has_chat_template:
         return "yes: it has a chat template, so reasoning, hints and questions work"
-    return "no chat template: it is prompted in plain text"
+    return "no: a base model; it continues a plain text that ends in the trials, without reasoning"
 
 
 def _used(studies: Sequence[StudyEntry], model: ModelFile) -> Lines:

@@ -12,14 +12,15 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hyperllama.core.study import PRUNED, StudyState, TrialState
-from hyperllama.core.text import plain
+from hyperllama.core.text import mentions, plain
 from hyperllama.tui import actions
 from hyperllama.tui.text import markdown, wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 
 HELP = """\
 What the model wrote about the selected trial, as it writes it. Its thinking is folded: \
-`x` unfolds it. Below stands the configuration it led to, against the best one of that moment.
+`x` unfolds it. Below stands the configuration it led to, against the best one of that moment; a \
+hyperparameter has one colour in both, so that you see which words concern which value.
 
 Scroll with the arrow keys; the end is followed until you scroll up. Move in the history to read \
 an earlier trial's reasoning.
@@ -94,8 +95,9 @@ class Reasoning(VerticalScroll, can_focus=True):
             return Content.styled(text, "$dim")
         thinking, answer = split_thinking(plain(trial.reasoning))
         parts = (
-            self._head(trial), self._thinking(thinking),
-            Content("\n").join(markdown.lines(answer, width)), self._proposal(trial),
+            self._head(trial), self._thinking(thinking, trial),
+            Content("\n").join(_named(line, trial) for line in markdown.lines(answer, width)),
+            self._proposal(trial),
         )  # fmt: skip
         return Content("\n\n").join(part for part in parts if part)
 
@@ -124,11 +126,12 @@ class Reasoning(VerticalScroll, can_focus=True):
             lines.append(Content.styled(silent, "$dim"))
         return Content("\n").join(lines)
 
-    def _thinking(self, text: str) -> Content:
+    def _thinking(self, text: str, trial: TrialState) -> Content:
         if not text:
             return Content("")
         if self.unfolded:
-            return Content.assemble(("thinking (x folds)\n", "$voice"), (text, "italic $dim"))
+            said = _named(Content.styled(text, "italic $dim"), trial)
+            return Content.assemble(("thinking (x folds)\n", "$voice"), said)
         words = text.split()
         return Content.assemble(
             (f"{self.glyphs.running} thinking, {len(words)} words (x unfolds)  ", "$voice"),
@@ -145,7 +148,7 @@ class Reasoning(VerticalScroll, can_focus=True):
             lines.append(
                 Content.assemble(
                     (f"{g.arrow} ", "$best"),
-                    plain(name).ljust(label) + "  ",
+                    (plain(name).ljust(label) + "  ", _colour(trial, name)),
                     (wording.setting(trial.config[name]).ljust(8), "bold"),
                     (f"  was {wording.setting(before[name])}", "$dim"),
                 )
@@ -167,6 +170,20 @@ class Reasoning(VerticalScroll, can_focus=True):
         return Content("\n").join(lines)
 
 
+def _named(line: Content, trial: TrialState) -> Content:
+    """A line in which each hyperparameter that is named has its colour."""
+    for start, end, name in mentions(line.plain, trial.config):
+        line = line.stylize(f"bold {_colour(trial, name)}", start, end)
+    return line
+
+
+def _colour(trial: TrialState, name: str) -> str:
+    """The colour of a hyperparameter, where the trial's text names it; none elsewhere."""
+    told = dict.fromkeys(found[2] for found in mentions(plain(trial.reasoning), trial.config))
+    return f"$part-{list(told).index(name) % _COLOURS + 1}" if name in told else ""
+
+
+_COLOURS = 5  # of the themes, $part-1 and so on
 _SILENT = {
     "default": "The library's default configuration: what every gain is measured against.",
     "queue": "A configuration of yours.",
