@@ -25,6 +25,9 @@ from hyperllama.core.storage.sqlite_file import (
 
 optuna.logging.disable_default_handler()
 
+SUPPORTED = ("sqlite", "postgresql", "mysql")
+_POSTGRES = "postgresql+psycopg"  # psycopg 3, which plain postgresql:// means here, too
+
 
 def open_study_storage(folder: Path, url: str, *, checked: bool = False) -> BaseStorage:
     """The storage of an existing study; with `checked`, the file in its folder is looked through.
@@ -100,10 +103,17 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
             f"{url!r} is not a storage URL",
             "for example sqlite:///studies.db or postgresql://user:password@host/database",
         ) from error
-    shown = parsed.render_as_string(hide_password=True)
+    shown, kind = parsed.render_as_string(hide_password=True), parsed.get_backend_name()
+    if kind not in SUPPORTED:
+        raise StudyError(
+            f"the storage {shown} is of a kind that is not supported",
+            f"supported: {', '.join(SUPPORTED)} (MySQL was not tested)",
+        )
     try:
-        if parsed.get_backend_name() != "sqlite":
-            return get_storage(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername=_POSTGRES)
+        if kind != "sqlite":
+            return get_storage(parsed.render_as_string(hide_password=False))
         file = parsed.database or ""
         if file and file != ":memory:":
             if not create and not Path(file).exists():
@@ -114,7 +124,7 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
     except (ImportError, NoSuchModuleError) as error:
         raise StudyError(
             f"the storage {shown} needs a driver that is not installed: {first_line(error)}",
-            "install it, for example `pip install psycopg2-binary` for PostgreSQL",
+            "for PostgreSQL: `pip install 'hyperllama[postgres]'`",
         ) from error
     except (SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         raise StudyError(

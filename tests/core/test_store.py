@@ -124,7 +124,8 @@ def test_names_are_unique_in_a_storage(bench: Bench) -> None:
     ("url", "message"),
     [
         ("studies.db", "is not a storage URL"),
-        ("nosuchdb://host/x", "needs a driver"),
+        ("nosuchdb://host/x", "not supported"),
+        ("redis://host/0", "not supported"),
         ("postgresql+nosuch://user:secret@127.0.0.1/x", "needs a driver"),
         ("sqlite:////proc/nowhere/studies.db", "cannot be opened"),
     ],
