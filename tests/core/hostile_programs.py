@@ -22,6 +22,48 @@ def _liar(*lines: str) -> str:
     )
 
 
+AROUND = {
+    "star import": "from numpy import *\n" + _in_build("load('x')"),
+    "attribute by text": _in_build("import operator", "operator.attrgetter('__globals__')(build)"),
+    "method by text": _in_build("from operator import methodcaller as m", "m('__subclasses__')(object)"),
+    "pattern": _in_build("match build:", "    case object(__globals__=g): raise Exception(g)"),
+    "annotation": _in_build(
+        "import typing", "def f(x: 'open(1)'): pass", "typing.get_type_hints(f)"
+    ),
+    "dispatch": _in_build(
+        "import functools", "@functools.singledispatch", "def f(x): pass",
+        "@f.register", "def g(x: 'open(1)'): pass",
+    ),
+    "copied attributes": _in_build(
+        "import functools", "functools.update_wrapper(build, build, ('__globals__',))"
+    ),
+    "made class": _in_build("type('A', (), {'__array_interface__': {'data': (4096, False)}})"),
+    "made class, partial": _in_build("import functools", "functools.partial(type, 'A', (), {})"),
+    "run string": _in_build("import numpy as np", "np.testing.runstring('1', {})"),
+    "compiler": _in_build("import numpy as np", "np.f2py.compile('x')"),
+    "tests": _in_build("import numpy as np", "np.test()"),
+    "module in a module": _in_build("import sklearn.base", "sklearn.base.inspect.getmembers(build)"),
+    "module by from": _in_build("from sklearn.base import inspect"),
+    "warnings": _in_build("import sklearn.base", "sklearn.base.warnings.x"),
+    "private module": _in_build("import random" , "x = 1").replace("import random", "import numpy as n; n.random._os"),
+    "private function": _in_build("import numpy as np", "np._core"),
+    "sql": _in_build("import polars as pl", "pl.SQLContext().execute('x')"),
+    "plugin": _in_build("import polars as pl", "pl.plugins.register_plugin_function()"),
+    "frame on disk": _in_build("import polars as pl", "pl.DataFrame.deserialize('/etc/passwd')"),
+    "matrix on disk": _in_build("import xgboost as x", "x.DMatrix('/etc/passwd?format=csv')"),
+    "booster on disk": _in_build("import lightgbm as l", "l.Booster(model_file='/etc/passwd')"),
+    "pool on disk": _in_build("from catboost import Pool", "Pool('/etc/passwd')"),
+    "lines on disk": _in_build("import numpy as np", "np.fromregex('/etc/passwd', 'x', [])"),
+    "cache on disk": _in_build(
+        "from sklearn.pipeline import Pipeline", "Pipeline([], memory='/tmp/x')"
+    ),
+    "memory": _in_build("from numpy.lib.stride_tricks import as_strided"),
+    "generator": _in_build("(x for x in ()).gi_code"),
+    "traceback": _in_build("try: 1 / 0", "except Exception as e: e.tb_next"),
+    "license": _in_build("license()"),
+}
+"""Ways around the policy; each must be refused by it, before anything runs."""
+
 REACH_OUT = {
     "socket": _in_build("import socket", "socket.create_connection(('192.0.2.1', 80), 1)"),
     "dns": _in_build("import socket", "socket.getaddrinfo('example.org', 80)"),
