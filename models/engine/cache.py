@@ -6,12 +6,14 @@ that belongs to another model, other settings or another llama.cpp is not used, 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import importlib.metadata
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from hyperllama.models.engine.context import SCRATCH, Context
 
 FEWEST_TOKENS = 128
 """Fewer tokens are evaluated again as quickly as read from a file."""
+MOST_ASIDE_BYTES = 4 << 30
+"""Reading so much from a disk is quicker than evaluating it again on a processor."""
 _EDGE_BYTES = 1 << 20
 
 
@@ -94,6 +98,23 @@ def restore_cache(context: Context, path: Path) -> int:
     finally:
         used.unlink(missing_ok=True)
         forget_cache(path)
+
+
+@contextlib.contextmanager
+def set_aside(context: Context, path: Path) -> Iterator[None]:
+    """Let another conversation have the context: its own prompt is read from a file, and kept in
+    one; the one that is in the cache goes to a file meanwhile.
+
+    It takes no memory beside the context's. What cannot be kept is evaluated again.
+    """
+    other = path.with_name(f"{path.name}.other")
+    save_cache(context, path, MOST_ASIDE_BYTES)
+    restore_cache(context, other)
+    try:
+        yield
+    finally:
+        save_cache(context, other, MOST_ASIDE_BYTES)
+        restore_cache(context, path)
 
 
 def forget_cache(path: Path) -> None:

@@ -235,6 +235,9 @@ class Cursor:
             if len(text) - kept_back > sent:
                 self.on_text(decoder.decode(text[sent : len(text) - kept_back]))
                 sent = len(text) - kept_back
+        else:
+            if i == len(self.request.segments) - 1:
+                self.stop_reason = "length"
         if cut >= 0:
             self._rewind(begin, cut)
             text = text[:cut]

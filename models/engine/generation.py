@@ -137,6 +137,9 @@ class Generation:
         top_p: cuts the tail of free text; 1 does not. Constrained values have no tail.
         seed: 0 or more, None for that of the settings; the draws of sample i depend on (seed, i).
         samples: independent completions of one prompt, decoded side by side; at most MAX_SAMPLES.
+        aside: file to which the prompt in the cache goes meanwhile; it is back after the reply. So
+            a question costs the proposals none of their cache; questions have one of their own,
+            kept in a file beside it. Empty: this request takes the cache.
     """
 
     prompt: Prompt
@@ -145,6 +148,7 @@ class Generation:
     top_p: float = 1.0
     seed: int | None = None
     samples: int = 1
+    aside: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.samples <= MAX_SAMPLES:
@@ -172,8 +176,9 @@ class Completion:
             in 64 equal parts of the range's scale, each named by a number in its middle.
         tokens: the reply's tokens.
         logprob: natural log of the probability of what was sampled, within its constraints.
-        stop_reason: "done", "cancelled", "context" when free text met the context's end, or "loop"
-            when it was ended because it repeated itself.
+        stop_reason: "done", "cancelled", or how free text was cut: "context" (it met the context's
+            end), "loop" (it repeated itself), "length" (the reply ends with it, and its tokens were
+            used up).
     """
 
     values: Mapping[str, Any]

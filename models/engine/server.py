@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.models.engine import messages
-from hyperllama.models.engine.cache import restore_cache, save_cache
+from hyperllama.models.engine.cache import restore_cache, save_cache, set_aside
 from hyperllama.models.engine.chat import RENDERER, render
 from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.generation import Generated
@@ -45,6 +45,7 @@ class Server:
         self._hashing: threading.Thread | None = None
         self._reading: threading.Thread | None = None
         self._tokens_read = 0
+        self._parts: Sequence[str] = ()  # what is being read ahead, or was when it was ended
         self._stop_reading = threading.Event()
 
     def handle(self, call: ChildRequest) -> Iterator[dict[str, Any]]:
@@ -167,23 +168,30 @@ class Server:
         seed = request.generation.seed
         if seed is None:
             seed = self.context.settings.seed
-        result = run(self.context, request.generation, seed, cancelled, on_text, on_reading)
+        aside, parts = request.generation.aside, self._parts
+        with set_aside(self.context, Path(aside)) if aside else contextlib.nullcontext():
+            result = run(self.context, request.generation, seed, cancelled, on_text, on_reading)
         if unsent:
             call.send("text", text=unsent)
+        if aside and parts:
+            self._begin_reading(parts)  # the question came while they were being read
         return result
 
     # -- the cache -----------------------------------------------------------------------------
 
     @answer.register
     def _read_ahead(self, request: messages.ReadAhead, call: ChildRequest) -> None:
-        context = self.context
-        if context.gpu_layers:  # it reads in no time, and a trial may need it
+        if self.context.gpu_layers:  # it reads in no time, and a trial may need it
             return
         self._end_reading()
-        self._stop_reading.clear()
         self._tokens_read = 0
+        self._begin_reading(request.parts)
+
+    def _begin_reading(self, parts: Sequence[str]) -> None:
+        self._stop_reading.clear()
+        self._parts = parts
         self._reading = threading.Thread(
-            target=self._read, args=(context, request.parts), daemon=True
+            target=self._read, args=(self.context, parts), daemon=True
         )
         self._reading.start()
 
@@ -194,7 +202,9 @@ class Server:
         before = context.evaluated
         try:
             read(context, parts, self._stop_reading.is_set)
-            self._tokens_read = context.evaluated - before
+            self._tokens_read += context.evaluated - before
+            if not self._stop_reading.is_set():
+                self._parts = ()
         except HyperLlamaError as error:  # the request that needs it raises the same
             print(f"nothing was read ahead: {error.message}", file=sys.stderr, flush=True)
 

@@ -400,6 +400,31 @@ def test_a_saved_cache_is_used_by_another_process(folder: Path, tiny: Path) -> N
     assert after(ONE_THREAD)[0] == 0
 
 
+def test_a_question_aside_costs_the_prompt_in_the_cache_nothing(
+    engine: Engine, folder: Path
+) -> None:
+    """The next reply is the same, nothing of its prompt is read again, nor of the next question's;
+    what was being read ahead is read to its end."""
+    parts = [f"trial {i}: the rbf scores {i / 7:.3f}, " for i in range(24)]
+    request = Generation([*parts, "go"], PROGRAMME, 1.0, seed=3)
+    aside = str(folder / "aside")
+    asked = [Generation(f"{PROMPT} {PROMPT} {q}", [Free("t", 4)], aside=aside) for q in "ab"]
+    engine.generate(Generation("x", [Free("t", 3)]))
+    cold = engine.generate(request)
+    assert cold.cached_tokens == 0
+    first = engine.generate(asked[0])
+    assert first.cached_tokens == 0 and first.stop_reason == "length"
+    warm = engine.generate(request)
+    assert same(warm, cold) and warm.cached_tokens == warm.prompt_tokens - 2
+    engine.read_ahead(parts := [*parts[:-1], PROMPT * 2])
+    second = engine.generate(asked[1])
+    assert second.cached_tokens > 0.7 * second.prompt_tokens
+    engine.finish_reading()
+    read = engine.generate(Generation([*parts, "go"], PROGRAMME, 1.0, seed=3))
+    assert read.cached_tokens == read.prompt_tokens - 2
+    assert len(list(folder.glob("aside*"))) == 2  # the question's: its state, and whose it is
+
+
 def cache_bytes(tokens: int) -> int:
     """Bytes of the tiny model's cache: keys and values of 2 layers, 64 wide, in two bytes."""
     return tokens * 2 * 2 * 64 * 2
