@@ -284,10 +284,13 @@ class IncumbentTested:
 
 @dataclass(frozen=True)
 class QuestionAsked:
-    """A person asked the model something about the study; `number` counts the questions."""
+    """A person asked something about the study; `number` counts the questions.
+
+    `computed`: what the program itself answers, sentence by sentence."""
 
     number: int
     text: str
+    computed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -301,7 +304,8 @@ class AnswerText:
 @dataclass(frozen=True)
 class QuestionAnswered:
     """An answer is whole. `config`: a configuration that it suggests, checked, or empty.
-    `problem`: why there is no answer, with a `hint`."""
+    `problem`: why there is no answer, with a `hint`. `cut`: why the model's words end early.
+    `computed`: as in `QuestionAsked`; with an empty text it is the whole answer."""
 
     number: int
     text: str
@@ -312,6 +316,8 @@ class QuestionAnswered:
     seconds: float = 0.0
     tokens: Mapping[str, float] = field(default_factory=dict)
     asked: str = ""
+    computed: tuple[str, ...] = ()
+    cut: str = ""
 
 
 @dataclass(frozen=True)

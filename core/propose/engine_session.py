@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hyperllama.core.errors import EngineError
 from hyperllama.core.events import ModelLoaded, ModelLoading, Noted, PromptReading
-from hyperllama.core.trials import ProposerSetting
+from hyperllama.core.trials import Cancelled, ProposerSetting
 from hyperllama.models.engine import Engine, EngineSettings, Generated, Generation, ModelInfo
 from hyperllama.models.gguf import check_model
 from hyperllama.models.paths import home
@@ -41,7 +42,20 @@ class EngineSession:
         Raises:
             EngineError, ModelFileError: it cannot be loaded.
         """
-        self._opened()
+        return self.opened()
+
+    def opened(self, should_stop: Callable[[], bool] = lambda: False) -> ModelInfo:
+        """Like `info`; loading ends when `should_stop` becomes true.
+
+        Raises:
+            Cancelled: it did.
+        """
+        try:
+            self._opened(should_stop)
+        except EngineError as error:
+            if should_stop():
+                raise Cancelled from error
+            raise
         assert self._info is not None
         return self._info
 
@@ -61,6 +75,13 @@ class EngineSession:
     ) -> str:
         """The text of a conversation; `variables` are further names for the model's template."""
         return self._opened().render_chat(messages, variables=variables)
+
+    @property
+    def aside(self) -> str:
+        """The file that keeps the proposals' prompt while a question has the context; see
+        `Generation.aside`. Empty without a study's folder."""
+        cache = self._setting.cache
+        return "" if cache is None else str(cache.with_name(f"{cache.name}.aside"))
 
     def generate(
         self,
@@ -109,8 +130,11 @@ class EngineSession:
                 engine.save_cache(self._setting.cache)
         finally:
             engine.close()
+            if aside := self.aside:
+                for file in Path(aside).parent.glob(f"{Path(aside).name}*"):
+                    file.unlink(missing_ok=True)
 
-    def _opened(self) -> Engine:
+    def _opened(self, should_stop: Callable[[], bool] | None = None) -> Engine:
         if self._engine is not None:
             return self._engine
         report, name, cache = self._setting.report, self.path.stem, self._setting.cache
@@ -119,7 +143,8 @@ class EngineSession:
         engine = self._made()
         try:
             info = engine.load(
-                self.path, self.settings, lambda fraction: report(ModelLoading(name, fraction))
+                self.path, self.settings, lambda fraction: report(ModelLoading(name, fraction)),
+                should_stop,
             )
         except BaseException:
             engine.close()

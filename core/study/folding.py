@@ -102,6 +102,8 @@ class StateFold:
         vars(now).update(_changes(now, event, t))
         if isinstance(event, (ModelLoaded, TrialFinished)) and now.running is not None:
             now.doing = self._trials[now.running].state  # loaded for that trial, or it goes on
+        elif isinstance(event, QuestionAnswered) and now.doing == "loading":  # that was ended
+            now.doing = "between" if now.running is None else self._trials[now.running].state
         self._count_work(event, t)
 
     def _count_work(self, event: Event, t: float) -> None:
@@ -315,15 +317,17 @@ def _conversed(
     past: tuple[Exchange, ...], event: QuestionAsked | AnswerText | QuestionAnswered
 ) -> tuple[Exchange, ...]:
     if isinstance(event, QuestionAsked):
-        return (*past, Exchange(event.number, event.text))
-    if not past or past[-1].number != event.number:
+        return (*past, Exchange(event.number, event.text, computed=event.computed))
+    at = next((i for i, one in enumerate(past) if one.number == event.number), None)
+    if at is None:
         return past
-    last = past[-1]
+    one = past[at]
     if isinstance(event, AnswerText):
-        last = replace(last, text=last.text + event.text)
+        one = replace(one, text=one.text + event.text)
     else:
-        last = replace(
-            last, text=event.text or last.text, done=True, config=event.config,
+        one = replace(
+            one, text=event.text or one.text, done=True, config=event.config,
             problem=event.problem, hint=event.hint, model=event.model, seconds=event.seconds,
+            cut=event.cut,
         )  # fmt: skip
-    return (*past[:-1], last)
+    return (*past[:at], one, *past[at + 1 :])

@@ -102,7 +102,7 @@ def _attributes(store: Store, event: Event, t: float) -> dict[str, Any]:
         return {"confirmed": encode(event)}
     if isinstance(event, QuestionAnswered) and not event.problem:
         asked = {"asked": event.asked, "text": event.text, "config": encode(event.config),
-                 "t": t}  # fmt: skip
+                 "computed": list(event.computed), "cut": event.cut, "t": t}  # fmt: skip
         return {"talk": [*_kept(store, "talk", list), asked][-_EXCHANGES_KEPT:]}
     return {}
 
@@ -251,7 +251,7 @@ def _exchanges(attrs: Mapping[str, Any]) -> Iterator[tuple[Event, float]]:
     for number, entry in enumerate(_values(attrs, "talk")):
         try:
             answer = decode(QuestionAnswered, {**entry, "number": number})
-            yield QuestionAsked(number, answer.asked), float(entry["t"])
+            yield QuestionAsked(number, answer.asked, answer.computed), float(entry["t"])
             yield answer, float(entry["t"])
         except (TypeError, ValueError, KeyError):
             yield _damaged("an answer"), 0.0

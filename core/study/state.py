@@ -116,8 +116,11 @@ class Exchange:
     """A question to the model and its answer, as far as it has come.
 
     Attributes:
+        computed: what the program itself answers, sentence by sentence.
+        text: the model's words.
         config: a configuration that the answer suggests.
-        problem, hint: why there is no answer.
+        problem, hint: why there is no answer of the model.
+        cut: why the model's words end early.
     """
 
     number: int
@@ -129,6 +132,8 @@ class Exchange:
     hint: str = ""
     model: str = ""
     seconds: float = 0.0
+    computed: tuple[str, ...] = ()
+    cut: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,10 +196,14 @@ class StudyState:
         """"finished", "paused", "answering" (between two trials), or what the study is doing."""
         if self.finished is not None:
             return "finished"
-        answering = bool(self.conversation) and not self.conversation[-1].done
-        if self.doing == "between" and answering:
+        if self.doing == "between" and self.asked:
             return "answering"
         return "paused" if self.paused and self.doing != "loading" else self.doing
+
+    @property
+    def asked(self) -> list[Exchange]:
+        """The questions whose answers are not whole."""
+        return [one for one in self.conversation if not one.done]
 
     def trial(self, number: int | None) -> TrialState | None:
         """The trial of that number, or None."""

@@ -150,7 +150,10 @@ class Question:
 
     Attributes:
         text: the question.
-        facts: what to answer from, the most important ones first; the context holds as many as fit.
+        computed: what the program itself answers; the model is to put it into words.
+        facts: on the study, the most important ones first; the context holds as many as fit. They
+            stay the same from question to question, so that they need not be read again.
+        about: further facts on what the question names.
         earlier: questions and answers before this one, oldest first.
         on_text: called with pieces of the answer as they are generated.
         should_stop: polled between tokens.
@@ -161,6 +164,8 @@ class Question:
     earlier: Sequence[tuple[str, str]] = ()
     on_text: Callable[[str], None] = lambda text: None
     should_stop: Callable[[], bool] = lambda: False
+    computed: Sequence[str] = ()
+    about: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,7 @@ class Answer:
 
     Attributes:
         text: as the model wrote it.
+        cut: why it ends early; empty where the model ended it.
         model: its name.
         tokens: prompt, cached, generated, context_used, context_length, per_s.
     """
@@ -177,6 +183,7 @@ class Answer:
     model: str = ""
     seconds: float = 0.0
     tokens: Mapping[str, float] = field(default_factory=dict)
+    cut: str = ""
 
 
 @runtime_checkable

@@ -67,13 +67,9 @@ class Cursor:
 
     def completion(self) -> Completion:
         return Completion(
-            values=self.values,
-            text=self.context.vocabulary.detokenize(self.reply),
-            beliefs=self.beliefs,
-            tokens=tuple(self.reply),
-            logprob=self.logprob,
-            stop_reason=self.stop_reason,
-        )
+            self.values, self.context.vocabulary.detokenize(self.reply), self.beliefs,
+            tuple(self.reply), self.logprob, self.stop_reason,
+        )  # fmt: skip
 
     def _run(self) -> Steps:
         leading = True

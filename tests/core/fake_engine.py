@@ -60,6 +60,7 @@ class FakeEngine:
         path: Path,
         settings: EngineSettings,
         on_progress: Callable[[float], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> ModelInfo:
         self.loads += 1
         if on_progress is not None:

@@ -473,24 +473,30 @@ def test_trials_of_a_long_study_keep_the_prompt_inside_the_context(model: Path) 
     assert shown["parts"]["history"] > 400 and shown["left_out"] + shown["listed"] == 1000
 
 
-def test_it_answers_questions_from_as_many_facts_as_fit(model: Path) -> None:
+def test_it_answers_questions_from_as_many_facts_as_fit(model: Path, tmp_path: Path) -> None:
     engine = FakeEngine(always({"answer": "Depth 12 \x1b[31moverfits."}), context_length=512)
     proposer = make_proposer("hybrid", setting=ProposerSetting(
         model=str(model), make_engine=lambda: engine))  # fmt: skip
     assert isinstance(proposer, AnswersQuestions) and proposer.can_answer
     heard: list[str] = []
     facts = ["trial 3 is the best", *(f"trial {n} had a score of 0.{n}" for n in range(200))]
-    answer = proposer.answer(Question("why?", facts, [("who?", "me")], heard.append))
+    found = {"computed": ["trial 3 is 0.1 better"], "about": ["Asked about: trial 3"]}
+    answer = proposer.answer(Question("why?", facts, [("who?", "me")], heard.append, **found))
     assert answer.text == "Depth 12 overfits." == "".join(heard).strip()
     prompt = str(engine.requests[0].prompt)
     assert "trial 3 is the best" in prompt and "0.199" not in prompt
-    assert prompt.index("who?") < prompt.index("why?")
+    assert prompt.index("who?") < prompt.index("0.1 better") < prompt.index("why?")
+    assert "Asked about: trial 3" in prompt and not answer.cut
     assert len(engine.tokenize(prompt)) + 170 < 512
     assert answer.model == "fake" and answer.tokens["context_length"] == 512
     with pytest.raises(Cancelled):
         proposer.answer(Question("why?", facts, should_stop=lambda: True))
     with pytest.raises(EngineError, match="does not fit"):
         proposer.answer(Question("why? " * 400, facts))
+    engine = FakeEngine(loops=True)
+    proposer = chat(model, engine, cache=tmp_path / "engine.cache")
+    assert proposer.answer(Question("why?", facts)).cut == "it repeated itself"
+    assert engine.requests[-1].aside == str(tmp_path / "engine.cache.aside")
 
 
 def test_a_reasoning_model_answers_without_reasoning_first(tmp_path: Path) -> None:

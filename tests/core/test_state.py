@@ -17,6 +17,7 @@ from hyperllama.core.events import (
     ProposalMade,
     ProposalStarted,
     ProposalText,
+    QuestionAnswered,
     QuestionAsked,
     StudyConfirmed,
     StudyFinished,
@@ -148,6 +149,8 @@ def test_a_prompt_is_being_read_until_the_first_word() -> None:
     loaded = ModelLoaded("m", 1.0)
     asked = [(start, t), (ProposalStarted(1, "llama"), t), (ModelLoading("m", 0.5), t)]
     assert fold(asked).phase == "loading"
+    stopped = [*asked, (QuestionAsked(0, "?"), t), (QuestionAnswered(0, "", cut="stopped"), t)]
+    assert fold(stopped).phase == "proposing"
     reading = [*asked, (loaded, t), (PromptReading(512, 2048, 8.0), t + 8)]
     state = fold(reading)
     assert state.phase == "proposing"  # the model was loaded for this trial

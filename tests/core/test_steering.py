@@ -18,6 +18,7 @@ from hyperllama.core.events import (
     ProposalMade,
     ProposalRejected,
     QuestionAnswered,
+    QuestionAsked,
     RerunFinished,
     StudyOpened,
     StudySteered,
@@ -397,16 +398,19 @@ class Speaker(Drawn):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.facts: list[str] = []
+        self.about: list[str] = []
+        self.computed: list[str] = []
         self.earlier: list[tuple[str, str]] = []
         self.go_on = threading.Event()
         self.go_on.set()
 
     def answer(self, question: Question) -> Answer:
         self.facts, self.earlier = list(question.facts), list(question.earlier)
+        self.about, self.computed = list(question.about), list(question.computed)
         question.on_text("Depth 12 ")
         self.go_on.wait(5)
         if question.should_stop():
-            return Answer("Depth 12 ")
+            return Answer("Depth 12 ", cut="it was stopped")
         question.on_text("overfits.")
         return Answer('Depth 12 overfits. {"max_depth": 3, "depth": 1}', "talker", 0.5)
 
@@ -421,7 +425,12 @@ def test_a_question_is_answered_from_the_facts(bench: Bench) -> None:
     assert answer.config["max_depth"] == 3 and SPACE.contains(answer.config)
     said = "".join(e.text for e in bench.events if isinstance(e, AnswerText))
     assert said == "Depth 12 overfits."
-    facts = "\n".join(speaker.facts)
+    (asked,) = [e for e in bench.events if isinstance(e, QuestionAsked)]
+    assert bench.events.index(asked) < bench.events.index(answer)
+    assert asked.computed == answer.computed == tuple(speaker.computed)
+    assert asked.computed[0].startswith("Trial 1 scored")
+    assert "than the default" in asked.computed[0]
+    facts = "\n".join([*speaker.facts, *speaker.about])
     for part in ("Search space", "Asked about: trial 1", "Scores by max_depth", "accuracy"):
         assert part.lower() in facts.lower()
     assert len(bench.trials()) == 6
@@ -459,16 +468,49 @@ def test_an_answer_is_cut_short(bench: Bench) -> None:
     bench.on_sleep = nap
     bench.study().run()
     (answer,) = [e for e in bench.events if isinstance(e, QuestionAnswered)]
-    assert answer.text == "Depth 12 "
+    assert answer.text == "Depth 12 " and answer.cut == "it was stopped"
 
 
-def test_who_cannot_talk_says_so(bench: Bench) -> None:
-    bench.budget = 2
-    send(bench.folder, requests.AskQuestion("why?"))
+def test_a_question_is_told_of_at_once_and_can_be_stopped_before_the_model_hears_it(
+    bench: Bench,
+) -> None:
+    """Both questions come while the first one is answered: the second waits, and is ended."""
+    speaker = Speaker(3)
+    speaker.go_on.clear()
+    bench.make = lambda name: speaker
+    at_trial(bench, {1: [requests.Pause(), requests.AskQuestion("why?"),
+                         requests.AskQuestion("is trial 0 good?")]})  # fmt: skip
+
+    def nap() -> None:
+        kinds = [type(e) for e in bench.events]
+        if QuestionAnswered in kinds:  # that of the one that waited: the stop was heard
+            speaker.go_on.set()
+            send(bench.folder, requests.Resume())
+        elif kinds.count(QuestionAsked) == 2 and AnswerText in kinds:
+            send(bench.folder, requests.StopAnswer())
+
+    bench.on_sleep = nap
     bench.study().run()
-    (answer,) = [e for e in bench.events if isinstance(e, QuestionAnswered)]
-    assert "drawn cannot answer" in answer.problem and "chat model" in answer.hint
-    assert "talk" not in bench.store.attrs()
+    answers = [e for e in bench.events if isinstance(e, QuestionAnswered)]
+    assert {a.asked: (a.text, a.cut) for a in answers} == {
+        "is trial 0 good?": ("", "it was stopped"), "why?": ("Depth 12 ", "it was stopped"),
+    }  # fmt: skip
+    assert [e.text for e in bench.events if isinstance(e, QuestionAsked)] == [
+        "why?", "is trial 0 good?"
+    ]  # fmt: skip
+
+
+def test_without_a_chat_model_what_is_computed_answers(bench: Bench) -> None:
+    bench.budget = 4
+    send(bench.folder, requests.AskQuestion("why?"))
+    at_trial(bench, {3: [requests.AskQuestion("is trial 1 better than the default?")]})
+    bench.study().run()
+    first, second = [e for e in bench.events if isinstance(e, QuestionAnswered)]
+    assert first.computed == ("No trial has a score yet.",)
+    assert not second.problem and "drawn has no chat model" in second.hint
+    assert second.computed[0].startswith("Trial 1 scored") and not second.text
+    again = [e for e in retold(bench) if isinstance(e, QuestionAsked)]
+    assert again[-1].computed == second.computed
 
 
 def test_only_usable_configurations_are_taken_from_an_answer() -> None:

@@ -30,7 +30,8 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.events.requests import Request
 from hyperllama.core.experiments.panel import BaselinePanel
-from hyperllama.core.study import StateFold, StudyState
+from hyperllama.core.study import StateFold, StudyState, fold
+from hyperllama.core.study.findings.computed_answer import computed_answer
 
 START_T = 1_760_000_000.0
 SPACE = (
@@ -135,9 +136,9 @@ def _trial(
         return
     centre = 0.8312 + 0.03 * (1 - math.exp(-number / 5)) + rng.gauss(0, 0.006)
     scores = tuple(round(centre + rng.gauss(0, 0.008), 6) for _ in range(5))
-    for fold, score in enumerate(scores):
+    for index, score in enumerate(scores):
         t += 2.1
-        yield FoldFinished(number, fold, 5, score, score + 0.02, 2.0), t
+        yield FoldFinished(number, index, 5, score, score + 0.02, 2.0), t
     value = sum(scores) / 5
     std = math.sqrt(sum((s - value) ** 2 for s in scores) / 5)
     yield TrialFinished(
@@ -216,7 +217,8 @@ def flown() -> list[tuple[Event, float]]:
         RerunFinished(7, 3, 0.8497, 9.1),
         ImportanceFound({"learning_rate": 0.52, "n_estimators": 0.31, "max_depth": 0.12,
                          "reg_lambda": 0.05}, 9, "PED-ANOVA"),
-        QuestionAsked(0, "why is depth 12 bad?"),
+        QuestionAsked(0, "why is depth 12 bad?",
+                      computed_answer("why is depth 12 bad?", fold(past))),
         AnswerText(0, "Trial 3 went to **depth 9**, "),
         QuestionAnswered(
             0, "Trial 3 went to **depth 9**, and its train score ran away from its score: "

@@ -60,6 +60,7 @@ async def test_a_question_is_asked_and_its_answer_streams(
         assert flown.sent == [requests.AskQuestion("what now?")]
         echo = text_of(pilot, "#talk")  # before the study process has heard it
         assert "what now?" in echo and "sent" in echo
+        assert "better than the default" in " ".join(echo.split())  # what is computed stands there
         t = flown.last_t
         flown.add((QuestionAsked(1, "what now?"), t), (AnswerText(1, "Go **deeper**, "), t))
         await pilot.pause(0.25)
@@ -69,8 +70,9 @@ async def test_a_question_is_asked_and_its_answer_streams(
         assert "Go deeper, then stop." in text and "why is depth 12 bad?" in text
         await pilot.press("escape")
         assert flown.sent[-1] == requests.StopAnswer()
-        flown.add((QuestionAnswered(1, "Go **deeper**, then stop."), t))
+        flown.add((QuestionAnswered(1, "Go **deeper**, then stop.", cut="it was stopped"), t))
         await pilot.pause(0.25)
+        assert "the answer was cut: it was stopped" in text_of(pilot, "#talk")
         await pilot.press("pageup", "pagedown", "escape")
         assert isinstance(pilot.app.screen.focused, History)
 
@@ -99,11 +101,13 @@ async def test_an_embedded_model_cannot_talk_and_others_are_named(
                 break
         text = " ".join(text_of(pilot, "#talk").replace("│", " ").split())
         assert "cannot talk" in text and "small-chat" in text and "M chooses one" in text
-        link.add((QuestionAsked(0, "why?"), link.last_t),
-                 (QuestionAnswered(0, "", problem="hybrid cannot talk"), link.last_t))  # fmt: skip
+        answered = QuestionAnswered(0, "", hint="hybrid has no chat model")
+        asked = QuestionAsked(0, "why?", ("Trial 3 is worse.",))
+        link.add((asked, link.last_t), (answered, link.last_t))
         await pilot.pause(0.25)
         text = text_of(pilot, "#talk")
-        assert "hybrid cannot talk" in text and "M chooses: small-chat" in text
+        assert "Trial 3 is worse." in text and "hybrid has no chat model" in text
+        assert "M chooses: small-chat" in text
 
 
 async def test_what_a_model_says_reaches_no_terminal(opened: Opened) -> None:

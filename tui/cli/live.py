@@ -14,6 +14,7 @@ from hyperllama.core.events import (
     Noted,
     ProposalRejected,
     QuestionAnswered,
+    QuestionAsked,
     RerunFinished,
     StudyFinished,
     StudyOpened,
@@ -265,8 +266,10 @@ def steering_line(event: Event) -> str:
         return f"- trial {event.number} on other folds: {result}"
     if isinstance(event, TrialNoted):
         return f"- trial {event.number}: {one_line(event.text)}"
-    if isinstance(event, QuestionAnswered):
-        return f"- {one_line(event.problem or event.text)}"
+    if isinstance(event, QuestionAsked):
+        return one_line(f"- {event.text} {' '.join(event.computed)}", 1000)
+    if isinstance(event, QuestionAnswered) and (said := event.problem or event.text):
+        return f"- {one_line(said)}"
     return ""
 
 

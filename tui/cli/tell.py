@@ -23,7 +23,8 @@ EPILOG = """\
 requests:
   pause, resume, step, stop, stop-now, undo
   hint WORDS...                tell the model something
-  ask WORDS...                 ask the model about the study; the answer stands in its events
+  ask WORDS...                 what is known about the study, and what its model says on it
+  stop-answer                  end the model's answer
   queue NAME=VALUE ...         evaluate this next; what is not named stays at the default
   program FILE.py [NAME=VALUE ...]   evaluate this program next, with its defaults or these values
   more TRIAL N                 the program of a trial gets N more evaluations;  drop TRIAL  no more
@@ -41,8 +42,8 @@ requests:
 Most of them also wait for a study that is not running."""
 
 _NAMES = (
-    "pause", "resume", "step", "stop", "stop-now", "undo", "hint", "ask", "queue", "program",
-    "more", "drop", "extend",
+    "pause", "resume", "step", "stop", "stop-now", "undo", "hint", "ask", "stop-answer", "queue",
+    "program", "more", "drop", "extend",
     "propose", "freeze", "range", "choices", "release", "review", "accept", "reject", "rerun",
     "confirm", "note",
 )  # fmt: skip
@@ -57,12 +58,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.errors import StudyError
-    from hyperllama.core.events.requests import LASTING, Approve, Reject, SwitchProposer
+    from hyperllama.core.events.requests import (
+        LASTING,
+        Approve,
+        AskQuestion,
+        Reject,
+        SwitchProposer,
+    )
     from hyperllama.core.storage.event_log import read_events
     from hyperllama.core.storage.folder import EVENTS, find_study, holder
     from hyperllama.core.storage.request_log import send
     from hyperllama.core.study import fold
     from hyperllama.core.study.asking import check_request
+    from hyperllama.core.study.findings.computed_answer import computed_answer
     from hyperllama.core.text import one_line
     from hyperllama.models.gguf import resolve_model
 
@@ -84,6 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
         resolve_model(request.model)  # raises where there is none
     send(folder, request)
     print(one_line(f"{folder.name}: {done}"))
+    if isinstance(request, AskQuestion):
+        print("\n".join(computed_answer(request.text, state)))
     if not running:
         print(f"It is not running: this happens when it goes on, with `hyperllama resume "
               f"{folder.name}`", file=sys.stderr)  # fmt: skip
@@ -130,6 +140,7 @@ def _parsers() -> dict[str, Callable[..., Request]]:
         "pause": r.Pause, "resume": r.Resume, "step": r.Step, "stop": r.Stop,
         "stop-now": r.StopNow, "undo": r.Undo,
         "hint": lambda first, *words: r.Hint(" ".join((first, *words))),
+        "stop-answer": r.StopAnswer,
         "ask": lambda first, *words: r.AskQuestion(" ".join((first, *words))),
         "queue": lambda first, *words: r.QueueTrial(_config((first, *words))),
         "program": lambda file, *words: r.QueueProgram(_program(file), _config(words)),

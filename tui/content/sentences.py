@@ -48,7 +48,9 @@ def describe(state: StudyState, name: str, alive: bool) -> list[str]:
     if state.conversation:
         last = state.conversation[-1]
         lines.append(f"You asked: {plain(last.asked)}")
-        lines.append(plain(last.text or last.problem) or "The answer is not there yet.")
+        lines += map(plain, last.computed)
+        waits = "" if last.done else "The model's words are not there yet."
+        lines += filter(None, [plain(last.text or last.problem) or waits])
     awaiting = state.awaiting
     if awaiting is not None:
         lines.append(

@@ -1,4 +1,4 @@
-"""A chat model's answer to a question about the study, from facts that it is given."""
+"""A chat model's words on a question about the study: what the program computed, and more facts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ _EARLIER_CHARACTERS = 600
 SYSTEM = (
     "You help a person to understand a study that tunes the hyperparameters of a machine-learning "
     "model. Answer the question in a few short sentences, in plain words, and only from the facts "
-    "below: name trials by their numbers, and say so where the facts do not tell. If, and only if, "
-    "a configuration to try is asked for, end with it as one JSON object of hyperparameters and "
+    "below: name trials by their numbers, and say so where the facts do not tell. What was "
+    "computed for a question is right: say it in your own words, and why. If, and only if, a "
+    "configuration to try is asked for, end with it as one JSON object of hyperparameters and "
     "values inside the search space."
 )
+_CUTS = {
+    "length": "its tokens were used up",
+    "context": "the model's context is full",
+    "loop": "it repeated itself",
+    "cancelled": "it was stopped",
+}
 
 
 def answered(
@@ -34,27 +41,35 @@ def answered(
         EngineError: the context has no room for the question.
     """
     started = time.perf_counter()
-    info = session.info
+    info = session.opened(question.should_stop)
     reply = min(ANSWER_TOKENS, info.context_length // 3)
     prompt = _prompt(session, question, info.context_length - reply - _MARGIN)
     if question.should_stop():
         raise Cancelled
     made = session.generate(
         Generation(prompt, [*lead(prompt), Free("answer", reply)], temperature=TEMPERATURE,
-                   top_p=0.95),
+                   top_p=0.95, aside=session.aside),
         lambda text: question.on_text(plain(text)),
         question.should_stop,
     )  # fmt: skip
     text = plain(str(made.values.get("answer", ""))).strip()
     if made.stop_reason == "cancelled" and not text:
         raise Cancelled
-    return Answer(text, info.name, time.perf_counter() - started, token_counts(made))
+    cut = _CUTS.get(made.stop_reason, "")
+    return Answer(text, info.name, time.perf_counter() - started, token_counts(made), cut)
 
 
 def _prompt(session: EngineSession, question: Question, tokens: int) -> str:
-    """The prompt with as many facts as fit into so many tokens, without earlier ones if need be."""
-    for earlier in (question.earlier, ()):
-        left = tokens - session.count(_rendered(session, (), earlier, question.text))
+    """The prompt with as many facts as fit into so many tokens; without earlier questions, and what
+    was computed, if need be."""
+    found = [*question.computed, *question.about]
+    for earlier, asked in (
+        (question.earlier, _asked(question.text, found)),
+        ((), _asked(question.text, found)),
+        ((), _asked(question.text, question.computed)),
+        ((), question.text),
+    ):
+        left = tokens - session.count(_rendered(session, (), earlier, asked))
         if left >= 0:
             break
     else:
@@ -68,7 +83,15 @@ def _prompt(session: EngineSession, question: Question, tokens: int) -> str:
         if left < 0:
             break
         facts.append(fact)
-    return _rendered(session, facts, earlier, question.text)
+    return _rendered(session, facts, earlier, asked)
+
+
+def _asked(question: str, found: Sequence[str]) -> str:
+    """A question with what was found on it. It stands last, so that what is the same from question
+    to question is read once."""
+    if not found:
+        return question
+    return "Computed for the question:" + "".join(f"\n- {f}" for f in found) + f"\n\n{question}"
 
 
 def _rendered(

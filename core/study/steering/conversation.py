@@ -1,7 +1,8 @@
-"""Questions about a study and the model's answers, given while trials train or the study rests.
+"""Questions about a study and their answers, given while trials train or the study rests.
 
-The answer is made in a thread of the study process, never at the same time as a proposal: the model
-has one owner. The thread only fills a queue; events are emitted by the loop's own thread.
+What the program computes on a question is told at once. The model's words on it are made in a
+thread of the study process, never at the same time as a proposal: the model has one owner. The
+thread only fills a queue; events are emitted by the loop's own thread.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from typing import Any
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.events import AnswerText, QuestionAnswered, QuestionAsked
 from hyperllama.core.space import Config, SearchSpace
+from hyperllama.core.study.findings.computed_answer import computed_answer
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
-from hyperllama.core.study.steering.question_facts import facts_for
+from hyperllama.core.study.steering.question_facts import facts_about, facts_for
 from hyperllama.core.trials import Answer, AnswersQuestions, Cancelled, Question
 
 _EARLIER = 3  # exchanges that the model is reminded of
 _TEXT_EVERY_S = 0.1
+STOPPED = "it was stopped"
 
 
 class Conversation:
@@ -31,7 +34,7 @@ class Conversation:
 
     def __init__(self, record: EventRecord, proposing: Proposing) -> None:
         self._record, self._proposing = record, proposing
-        self._questions: list[str] = []
+        self._questions: list[QuestionAsked] = []  # that the model has not been asked yet
         self._asked: QuestionAsked | None = None
         self._thread: threading.Thread | None = None
         self._received: queue.SimpleQueue[str | Answer | HyperLlamaError] = queue.SimpleQueue()
@@ -49,8 +52,13 @@ class Conversation:
         return self.busy or bool(self._questions)
 
     def ask(self, question: str) -> None:
-        """Answer this after the questions before it."""
-        self._questions.append(question)
+        """Tell what the program computes on it; the model is asked after the questions before."""
+        state = self._record.state
+        past = state.conversation
+        number = past[-1].number + 1 if past else 0
+        asked = QuestionAsked(number, question, computed_answer(question, state))
+        self._record.emit(asked)
+        self._questions.append(asked)
 
     def advance(self) -> None:
         """Pass on what was answered since the last call, and begin with the next question.
@@ -62,7 +70,9 @@ class Conversation:
             self._begin(self._questions.pop(0))
 
     def stop(self) -> None:
-        """End the answer, what was written of it stays; forget the questions after it."""
+        """End the answer, what was written of it stays, and those to the questions after it."""
+        for asked in self._questions:
+            self._finish(asked, Answer("", cut=STOPPED))
         self._questions.clear()
         self._stop.set()
 
@@ -73,22 +83,26 @@ class Conversation:
             self._thread.join()
             self._pass_on()
 
-    def _begin(self, question: str) -> None:
-        past = self._record.state.conversation
-        self._asked = QuestionAsked(past[-1].number + 1 if past else 0, question)
-        self._record.emit(self._asked)
+    def _begin(self, asked: QuestionAsked) -> None:
         speaker = self._proposing.speaker()
         if speaker is None:
-            self._finish(
-                problem=f"{self._proposing.name} cannot answer questions: it has no chat model",
-                hint="choose a chat model for this study, an instruct model of 1 B or more",
-            )
+            what = f"{self._proposing.name} has no chat model"
+            choose = "choose a chat model for this study, an instruct model of 1 B or more"
+            if asked.computed:
+                words = f"the program computed this; {what} to put it into words: {choose}"
+                self._finish(asked, hint=words)
+            else:
+                self._finish(asked, problem=f"nothing is known yet, and {what}", hint=choose)
             return
+        past = self._record.state.conversation
         earlier = [(e.asked, e.text) for e in past if e.text and not e.problem][-_EARLIER:]
-        facts = facts_for(question, self._record)
-        asked = Question(question, facts, earlier, self._received.put, self._stop.is_set)
+        question = Question(
+            asked.text, facts_for(self._record), earlier, self._received.put, self._stop.is_set,
+            asked.computed, facts_about(asked.text, self._record),
+        )  # fmt: skip
+        self._asked = asked
         self._stop.clear()
-        self._thread = threading.Thread(target=self._answer, args=(speaker, asked), daemon=True)
+        self._thread = threading.Thread(target=self._answer, args=(speaker, question), daemon=True)
         self._thread.start()
 
     def _answer(self, speaker: AnswersQuestions, question: Question) -> None:
@@ -96,7 +110,7 @@ class Conversation:
         try:
             self._received.put(speaker.answer(question))
         except Cancelled:
-            self._received.put(Answer(""))
+            self._received.put(Answer("", cut=STOPPED))
         except HyperLlamaError as error:
             self._received.put(error)
         except Exception as error:
@@ -114,10 +128,11 @@ class Conversation:
                 continue
             self._flush()
             self._thread = None
+            assert self._asked is not None
             if isinstance(received, Answer):
-                self._finish(received)
+                self._finish(self._asked, received)
             else:
-                self._finish(problem=received.message, hint=received.hint)
+                self._finish(self._asked, problem=received.message, hint=received.hint)
         if self._text and time.monotonic() - self._sent_s >= _TEXT_EVERY_S:
             self._flush()
 
@@ -126,15 +141,16 @@ class Conversation:
             self._record.emit(AnswerText(self._asked.number, self._text))
             self._text, self._sent_s = "", time.monotonic()
 
-    def _finish(self, answer: Answer | None = None, problem: str = "", hint: str = "") -> None:
-        assert self._asked is not None
+    def _finish(
+        self, asked: QuestionAsked, answer: Answer | None = None, problem: str = "", hint: str = ""
+    ) -> None:
         answer = answer or Answer("")
         best = self._record.state.best
         config = suggested(answer.text, self._record.space, best.config if best else {})
         self._record.emit(
             QuestionAnswered(
-                self._asked.number, answer.text, config, problem, hint, answer.model,
-                round(answer.seconds, 3), answer.tokens, self._asked.text,
+                asked.number, answer.text, config, problem, hint, answer.model,
+                round(answer.seconds, 3), answer.tokens, asked.text, asked.computed, answer.cut,
             )
         )  # fmt: skip
 

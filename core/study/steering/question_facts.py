@@ -7,6 +7,7 @@ import re
 from hyperllama.core.prompt.facts import facts_of
 from hyperllama.core.prompt.wording import Names, score_text, space_lines, untrusted
 from hyperllama.core.study.budget import describe_budget
+from hyperllama.core.study.findings.computed_answer import named_parameters
 from hyperllama.core.study.proposals import observed_trials
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import Observed
@@ -16,13 +17,11 @@ _LATEST = 6
 _MENTIONED = 6
 
 
-def facts_for(question: str, record: EventRecord) -> list[str]:
-    """The study, the trials that a question is about, then the best, the findings, the latest."""
+def facts_for(record: EventRecord) -> list[str]:
+    """The study, the default, the best trials, the findings, the latest trials."""
     space, trials = record.space, observed_trials(record.state)
     names = Names(space)
-    scored = sorted(
-        (t for t in trials if t.value is not None), key=lambda t: -float(t.value or 0.0)
-    )
+    scored = _scored(trials)
     lines = [*_about(record), f"The search space:\n{space_lines(space, names, True)}"]
     listed: set[int] = set()
 
@@ -32,18 +31,28 @@ def facts_for(question: str, record: EventRecord) -> list[str]:
         lines.extend(f"{title}{_line(t)}" for t in fresh)
 
     add("The best trial so far is ", [t for t in trials if t.number == record.state.incumbent])
-    mentioned = {int(n) for n in re.findall(r"\d+", question)[:_MENTIONED]}
-    add("Asked about: ", [t for t in trials if t.number in mentioned])
     default = [t for t in trials if t.proposer == "default"]
     add("The library's default configuration is ", default[:1])
-    for name in space.names:
-        if name.lower() in question.lower().replace(" ", "_"):
-            lines.append(_by_value(name, scored))
     lines.extend(fact.text for fact in facts_of(space, trials, names))
     add("Among the best: ", scored[:_BEST])
     add("Failed: ", [t for t in trials if t.value is None][-_LATEST:])
     add("Lately: ", trials[: -_LATEST - 1 : -1])
     return lines
+
+
+def facts_about(question: str, record: EventRecord) -> list[str]:
+    """The trials whose numbers a question has, and the scores along the hyperparameters that it
+    names."""
+    trials = observed_trials(record.state)
+    mentioned = {int(n) for n in re.findall(r"\d+", question)[:_MENTIONED]}
+    lines = [f"Asked about: {_line(t)}" for t in trials if t.number in mentioned]
+    names = named_parameters(question, record.state)
+    return [*lines, *(_by_value(name, _scored(trials)) for name in names)]
+
+
+def _scored(trials: list[Observed]) -> list[Observed]:
+    """Those with a score, best first."""
+    return sorted((t for t in trials if t.value is not None), key=lambda t: -float(t.value or 0.0))
 
 
 def _about(record: EventRecord) -> list[str]:

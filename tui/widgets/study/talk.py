@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from hyperllama.core.study import Exchange, StudyState
+from hyperllama.core.study.findings.computed_answer import computed_answer
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
 from hyperllama.tui.text import markdown, wording
@@ -23,15 +24,15 @@ from hyperllama.tui.widgets.field import Field
 _SHOWN = 12  # exchanges; earlier ones stay in the study's storage
 
 HELP = """\
-Ask the model about the study: *why is depth 12 bad?*, *what would you try with ten more?*, \
-*trial 7 failed, why?* It answers from the study's facts: the space, the best and the latest \
-trials, the ones that you name, what was found about each hyperparameter. It answers while a trial \
-trains or the study is paused, and waits while a proposal is being made.
+Ask about the study: *why is depth 12 bad?*, *is trial 7 better than the default?*, *trial 7 \
+failed, why?* What the program can compute stands below the question at once: verdicts, noise, \
+importance, ranges, failures. A chat model then puts it into words, from the study's facts. It \
+answers while a trial trains or the study is paused, and waits while a proposal is being made.
 
 Where an answer ends with a configuration, `^t` queues it. `esc` ends an answer, then returns to \
 the history. Embedded models propose but cannot talk; any instruct model can.
 """
-CANNOT = "proposes, but cannot talk: it was trained on numbers alone."
+CANNOT = "proposes, but cannot talk: questions are answered by what the program computes."
 
 
 class Talk(Vertical):
@@ -84,8 +85,7 @@ class Talk(Vertical):
         for exchange in new:
             if exchange.asked in self._sent:
                 self._sent.remove(exchange.asked)
-        waits = bool(self._sent) or self.answering
-        moved = waits and (state.phase, state.loading, state.reading, process) != (
+        moved = self.answering and (state.phase, state.loading, state.reading, process) != (
             before.phase, before.loading, before.reading, was
         )  # fmt: skip
         if moved or (state.conversation, state.opened) != (before.conversation, before.opened):
@@ -103,7 +103,10 @@ class Talk(Vertical):
         scroll = self.query_one("#talk-said", VerticalScroll)
         width = max(8, scroll.size.width - 1)
         drawn = [self._exchange(one, width) for one in self._state.conversation[-_SHOWN:]]
-        drawn += [self._exchange(Exchange(-1, text), width) for text in self._sent]
+        drawn += [
+            self._exchange(Exchange(-1, text, computed=computed_answer(text, self._state)), width)
+            for text in self._sent
+        ]
         content = Content("\n\n").join(drawn) if drawn else self._before_first()
         if not self._drawn.is_same(content):
             scroll_end = scroll_end or scroll.is_vertical_scroll_end
@@ -126,9 +129,8 @@ class Talk(Vertical):
 
     @property
     def answering(self) -> bool:
-        """The model is working on an answer."""
-        talk = self._state.conversation
-        return bool(talk) and not talk[-1].done
+        """A question waits for the model, or its answer is being written."""
+        return bool(self._sent) or (bool(self._state.asked) and self._process == "alive")
 
     @property
     def mute(self) -> bool:
@@ -140,10 +142,18 @@ class Talk(Vertical):
         return not name or name.startswith("embedded")
 
     def _exchange(self, exchange: Exchange, width: int) -> Content:
-        """A question, the answer as far as it has come, a suggested configuration."""
+        """A question, what was computed on it, the model's words as far as they have come, a
+        suggested configuration."""
         arrow = f"{self.glyphs.arrow} "
         lines = [Content.assemble((arrow, "$primary"), (plain(exchange.asked), "bold"))]
+        lines += [Content(plain(sentence)) for sentence in exchange.computed]
+        if exchange.text:
+            name = plain(exchange.model) or "the model"
+            lines.append(Content.styled(f"{name} says:", "$dim"))
         lines += markdown.lines(plain(exchange.text), width)
+        if exchange.cut:
+            end = "the answer was cut" if exchange.text else "no words of the model"
+            lines.append(Content.styled(f"{end}: {plain(exchange.cut)}", "italic $dim"))
         if not exchange.done and not exchange.text:
             lines.append(Content.styled(self._waiting(exchange), "italic $voice"))
         if exchange.problem:
@@ -152,8 +162,10 @@ class Talk(Vertical):
                 lines.append(Content.styled(plain(exchange.hint), "$dim"))
             if self.others:
                 lines.append(Content.styled(f"M chooses: {self._named()}", "$dim"))
-        elif exchange.done and not exchange.text:
-            lines.append(Content.styled("no answer", "$dim"))
+        elif exchange.done and not exchange.text and not exchange.cut:
+            lines.append(Content.styled(plain(exchange.hint) or "no answer", "$dim"))
+            if exchange.hint and self.others:
+                lines.append(Content.styled(f"M chooses: {self._named()}", "$dim"))
         if exchange.config:
             best = self._state.best.config if self._state.best is not None else {}
             changed = {
@@ -173,9 +185,12 @@ class Talk(Vertical):
             return "no process owns the study"
         if state.phase == "loading":
             return f"the model is being loaded, {state.loading:.0%}"
+        if state.phase == "proposing":
+            return "the model answers once the proposal is made"
         if exchange.number < 0:
-            asking = state.phase == "proposing"
-            return "answered once the proposal is made" if asking else "sent"
+            return "sent"
+        if exchange is not state.asked[0]:
+            return "the model answers after the question before"
         reading = state.reading
         if reading is None:
             return "thinking"
@@ -217,7 +232,12 @@ class Talk(Vertical):
             self.post_message(self.Taken(self.suggested))
 
     def action_leave(self) -> None:
-        self.post_message(self.Stopped() if self.answering else self.Left())
+        if not self.answering:
+            self.post_message(self.Left())
+            return
+        self._sent.clear()  # where it was heard meanwhile, its end is told
+        self.draw()
+        self.post_message(self.Stopped())
 
     def action_older(self) -> None:
         self.query_one("#talk-said", VerticalScroll).action_page_up()
