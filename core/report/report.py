@@ -22,6 +22,7 @@ from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
 from hyperllama.core.study import PRUNED, StudyState, TrialState
 from hyperllama.core.study.findings.verdict import verdict_lines
+from hyperllama.models.paths import model_name
 
 if TYPE_CHECKING:
     from hyperllama.core.task import Validation
@@ -72,7 +73,7 @@ def _summary(study: ReportedStudy) -> list[Block]:
         line += f", in {duration(study.seconds)}"
     line += f". Metric: {p.metric} (greater is better); target: {p.target}."
     if study.opened.model:
-        line += f" Language model: {study.opened.model}."
+        line += f" Language model: {model_name(study.opened.model)}."
     if best is None:
         return [Paragraph(line), Paragraph("No trial was completed: there is nothing to export.")]
     found = f"Best: trial {best.number}, {with_spread(best)}"

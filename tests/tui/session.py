@@ -5,8 +5,12 @@ Each step waits for what it leaves behind; `scripts/screens.py` takes pictures o
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +24,20 @@ from tests.tui.terminal import LIMIT_S, Terminal
 ROOT = Path(__file__).resolve().parents[2]
 _ENTER, _ESCAPE, _BACKSPACE, _TAB = "\r", "\x1b", "\x7f", "\t"
 _CTRL = {name: chr(ord(name) - 96) for name in "abcdefghijklmnopqrstuvwxyz"}
-_F5, _F9 = "\x1b[15~", "\x1b[20~"
+_F2, _F5, _F9 = "\x1bOQ", "\x1b[15~", "\x1b[20~"
+NEW_ROWS = "new.csv"
 
-Shoot = Callable[[str], None]
+
+def run_before(folder: Path, table: str, target: str) -> None:
+    """Make a study `before` of two trials of the table in `folder`, to compare with."""
+    (folder / "before.toml").write_text(
+        f'name = "before"\nestimator = "decision_tree"\n\n[data]\npath = "{table}"\n'
+        f'target = "{target}"\n',
+        "utf8",
+    )
+    argv = [sys.executable, "-m", "hyperllama", "run", "before.toml", "--proposer", "random"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*argv, "--budget", "2"], check=True, env=environment, cwd=folder)
 
 
 class Session:
@@ -45,6 +60,21 @@ class Session:
     def columns(self) -> list[str]:
         with (self.folder / self.table).open(encoding="utf8") as file:
             return file.readline().strip().split(",")
+
+    def write_new_rows(self) -> None:
+        """Write five new rows: one column of numbers is missing, one category is a new one."""
+        with (self.folder / self.table).open(encoding="utf8") as file:
+            rows = list(csv.DictReader(file))[:5]
+        first = {name: value for name, value in rows[0].items() if name != self.target}
+        numbers = [name for name, value in first.items() if re.fullmatch(r"-?[\d.]+", value)]
+        words = [name for name, value in first.items() if re.fullmatch(r"[^\d]+", value)]
+        for row in rows:
+            del row[numbers[-1]], row[self.target]
+        rows[1] |= dict.fromkeys(words[:1], "Elsewhere")
+        with (self.folder / NEW_ROWS).open("w", encoding="utf8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
 
     # The study, as it stands on the disk
 
@@ -108,6 +138,13 @@ class Session:
         if pid := self.process:
             os.kill(pid, signal.SIGKILL)
 
+    def resize(self, size: tuple[int, int]) -> None:
+        self.terminal.resize(size)
+        self.terminal.settle(0.2)
+
+    def next_theme(self) -> None:
+        self.press(_F2)
+
     def picture(self) -> Path:
         """Save the screen as it is; the file."""
         before = set(self.folder.glob("*.svg"))
@@ -128,6 +165,7 @@ def steps(session: Session) -> Iterator[str]:
     _steer(session)
     yield from _rest_and_crash(session)
     yield from _end(session)
+    yield from _hand_on(session)
     yield from _elsewhere(session)
 
 
@@ -225,19 +263,33 @@ def _rest_and_crash(s: Session) -> Iterator[str]:
 
 
 def _end(s: Session) -> Iterator[str]:
-    """Without review to the end of the budget; the winner is written."""
+    """Without review to the end of the budget, where the verdict stands."""
     s.press("v")
     s.until(lambda: s.asked.count('"review"') > 1, "the request to go on without review")
     s.until(lambda: s.state in ("paused", "running", "finished"), "the study where it was")
     if s.state == "paused":
         s.press("p")
     s.until(lambda: s.state == "finished", "the end of the study")
-    s.wait("finished")
-    s.press("b")
-    yield "study-finished"
+    s.wait("better than the default")
+    yield "verdict"
+
+
+def _hand_on(s: Session) -> Iterator[str]:
+    """New rows are predicted, the winner is written, the panes are looked at once more."""
+    s.write_new_rows()
+    s.press("P")
+    s.wait("Predict new rows")
+    s.press(NEW_ROWS, _ENTER)
+    s.wait("The predictions are in")
+    s.terminal.settle(0.2)
+    yield "predict"
+    s.press(_ESCAPE)
     s.press("E")
     s.wait("The winner is in")
-    s.press(_F9, _ESCAPE)
+    yield "export"
+    s.press(_F9, "0", "b")
+    yield "study-finished"
+    s.press(_ESCAPE)
 
 
 def _elsewhere(s: Session) -> Iterator[str]:

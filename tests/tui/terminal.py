@@ -27,7 +27,7 @@ class Terminal:
         self._raw = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:  # the size is there before the program asks for it
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+            _set_size(0, size)
             given = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONUTF8": "1"}
             # named one by one: readline may have put COLUMNS there behind Python's back, and a
             # process that was started by such a one has it in its own
@@ -44,6 +44,13 @@ class Terminal:
     def press(self, keys: str) -> None:
         self._raw = b""
         os.write(self.fd, keys.encode())
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Give it so many columns and lines, and wait until it has drawn the last one."""
+        self._raw = b""
+        _set_size(self.fd, size)
+        while f"\x1b[{size[1]};1H".encode() not in self._raw:
+            assert self.read(LIMIT_S), "it ended before it was drawn in another size"
 
     def read(self, seconds: float) -> bool:
         """Take what is drawn within `seconds`; False when the child is gone."""
@@ -86,3 +93,8 @@ class Terminal:
         while self.read(0.05):
             assert time.monotonic() < deadline
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def _set_size(fd: int, size: tuple[int, int]) -> None:
+    """Columns and lines of the terminal `fd`; its program is told."""
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))

@@ -16,6 +16,7 @@ from tests.tui.conftest import Opened
 FAKE = """
 echo "fitting trial 7 on all rows" >&2; echo "9 of 9 rows" >&2
 echo "! column 'rate' is missing" >&2; echo "! 'place': 2 cells are new" >&2
+for last; do true; done; case "$last" in --*) echo "! with: $last" >&2;; esac
 """
 
 
@@ -52,11 +53,12 @@ async def test_rows_are_predicted_and_what_is_odd_is_said(
         await until(pilot, "Nothing was predicted: the table has none of the columns\nneeded: b")
         monkeypatch.setattr(bridge, "COMMAND", ("sh", "-c", FAKE, "sh"))
         (tmp_path / "fresh-predicted.csv").write_text("old")
-        await pilot.press("enter")
+        await pilot.press("down", "down", "right", "enter")
         await until(pilot, "press enter again to replace it")
         await pilot.press("enter")
         await until(pilot, "column 'rate' is missing\n'place': 2 cells are new")
         assert f"The predictions are in {tmp_path}/fresh-predicted.csv" in told(pilot)
+        assert "with: --explain" in told(pilot)
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, PredictDialog)
 

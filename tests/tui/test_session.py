@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
-import os
+import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hyperllama.core.storage.paths import study_dir
-from tests.tui.session import ROOT, Session, steps
+from tests.tui.session import NEW_ROWS, ROOT, Session, run_before, steps
 
 FOREIGN = ROOT.parent / "shared" / "data" / "penguins.csv"
 OWN = ROOT / "sample_tasks" / "data" / "diabetes.csv"
@@ -27,23 +26,21 @@ def session(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     work.mkdir()
     shutil.copy(table, work)
     monkeypatch.chdir(work)
-    (work / "before.toml").write_text(
-        f'name = "before"\nestimator = "decision_tree"\n\n[data]\npath = "{table.name}"\n'
-        f'target = "{target}"\n',
-        "utf8",
-    )
-    first = [sys.executable, "-m", "hyperllama", "run", "before.toml", "--proposer", "random"]
-    subprocess.run(
-        [*first, "--budget", "2"], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
+    run_before(work, table.name, target)
     opened = Session(work, table.name, target)
     yield opened
     opened.end()
 
 
 def test_a_study_is_flown_from_the_keyboard(home: Path, session: Session) -> None:
-    for _ in steps(session):
-        pass
+    for name in steps(session):
+        if name == "predict":
+            told = " ".join(re.split(r"[\s│]+", session.terminal.drawn))
+            assert "is missing" in told, told
+            assert session.table != FOREIGN.name or "Elsewhere" in told, told
+    with (session.folder / NEW_ROWS.replace(".", "-predicted.")).open(encoding="utf8") as file:
+        predicted = list(csv.DictReader(file))
+    assert len(predicted) == 5
     winner = session.folder / f"{session.name}-best"
     assert {"best.toml", "train.py", "report.html"} <= {file.name for file in winner.iterdir()}
     best = json.loads((winner / "best.json").read_text("utf8"))

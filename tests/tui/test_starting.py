@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from textual import events
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from hyperllama.core.events import requests, to_json
 from hyperllama.core.events.requests import Hint, Pause, Stop
@@ -24,6 +25,7 @@ from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home
+from hyperllama.tui.screens.preview import Preview
 from hyperllama.tui.screens.study import StudyScreen
 from hyperllama.tui.widgets.study.history import History
 from tests.tui import recorded
@@ -325,6 +327,19 @@ async def test_keys_typed_before_a_dialog_is_there_reach_it(opened: Opened) -> N
         await until(pilot, lambda: history.order.text == "default")
 
 
+async def test_keys_act_in_the_order_they_were_typed(tasks: list[TaskEntry]) -> None:
+    async with HyperLlama().run_test() as pilot:
+        await pilot.app.push_screen(Preview(tasks[0]))
+        await pilot.pause()
+        fields = list(pilot.app.screen.query(Input))
+        fields[0].focus()
+        fields[0].value = "12"
+        await pilot.pause()
+        for key in (*["backspace"] * 2, "7", "tab", "5", "tab", "6"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: [field.value for field in fields[:3]] == ["7", "5", "6"])
+
+
 async def test_a_text_typed_faster_than_it_is_drawn_narrows_a_list(tasks: list[TaskEntry]) -> None:
     chosen: list[object] = []
     async with HyperLlama().run_test() as pilot:
@@ -337,3 +352,12 @@ async def test_a_text_typed_faster_than_it_is_drawn_narrows_a_list(tasks: list[T
         await until(pilot, lambda: chosen)
         assert chosen == [["gamma"]]
         assert isinstance(pilot.app.screen, Home)
+        names = [(n, n, "") for n in ("alpha", "beta", "gamma")]
+        await pilot.app.push_screen(
+            PickDialog("Which ones", names, ["alpha"], many=True), chosen.append
+        )
+        await pilot.pause()
+        for key in ("space", *"bex", "backspace", *"t", "space", "enter"):
+            pilot.app.post_message(events.Key(key, {"space": " "}.get(key, key[:1])))
+        await until(pilot, lambda: chosen[1:])
+        assert chosen[1:] == [["beta"]]  # the first space unmarked alpha

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperllama.core.events import CandidateStarted, ModelLoading, PromptReading, ProposalStarted
+from hyperllama.core.events import (
+    CandidateStarted,
+    ModelLoading,
+    PromptReading,
+    ProposalStarted,
+    StudyOpened,
+)
 from hyperllama.core.study import TrialState, fold
-from hyperllama.models.paths import model_names
+from hyperllama.models.gguf import ModelFile
+from hyperllama.models.paths import EMBEDDED, model_names
+from hyperllama.tui.cli.live import heading
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
+from hyperllama.tui.widgets.about.model import name_lines
 from hyperllama.tui.widgets.plots.scale import nice_ticks, tick_labels
 from hyperllama.tui.widgets.study.status import progress_words
 from hyperllama.tui.widgets.study.trial_cells import TrialCells
@@ -139,3 +149,12 @@ def test_the_status_line_says_how_far_the_study_is() -> None:
     confirming = fold([start, (CandidateStarted(3, 2, 8, (0, 3), (0, 3)), t)])
     assert progress_words(confirming) == "confirming trial 3 on fresh folds, set 2 of 8"
     assert progress_words(fold([start])) == ""
+
+
+def test_the_model_that_ships_has_one_name() -> None:
+    file = min(EMBEDDED.glob("*.gguf"))
+    opened, _ = next(iter(recorded.finished(1)))
+    assert isinstance(opened, StudyOpened)
+    assert "llama (embedded) proposes" in heading(replace(opened, model=file.name))[1]
+    about = name_lines(ModelFile(file, "HyperLlama 4M", "llama", 1, "F16", 1), 60)
+    assert about[0].plain == "embedded"

@@ -13,6 +13,7 @@ from hyperllama.tui.screens.base import BaseScreen
 
 _TURNS = 8  # of the event loop in which an action may open its dialog before the next key is read
 _KEPT = 200  # keys of which it is known on which screen they were typed
+_LOST_S = 0.25  # after which a key that no widget took and none passed on counts as done
 
 
 class KeysApp(App[None]):
@@ -23,19 +24,64 @@ class KeysApp(App[None]):
         self._opening: Screen[Any] | None = None  # a dialog that cannot take keys yet
         self._held: list[events.Key] = []
         self._typed_on: dict[int, Screen[Any]] = {}
+        self._last: events.Key | None = None  # the key that was given to a widget last
+        self._done: events.Key | None = None  # the last one that is known to have been obeyed
+        self._waiting: list[events.Key] = []  # keys that follow one that is not done yet
+        self._sending = False  # the waiting keys, one after the other
 
     async def on_event(self, event: events.Event) -> None:
-        """Hold keys back while a dialog is opening."""
-        if isinstance(event, events.Key) and not event.is_forwarded and self.screen_stack:
+        """Hold keys back while a dialog is opening, and while an earlier key is not done."""
+        if not isinstance(event, events.Key) or not self.screen_stack:
+            await super().on_event(event)
+        elif event.is_forwarded:
+            await super().on_event(event)
+            self._done = event
+        elif self._in_turn(event):
+            self._last = event
             if self._opening is not self.screen:
                 self._opening, self._held = None, []
             if self._opening is not None:
                 self._held.append(event)
-                return
-            if len(self._typed_on) > _KEPT:
-                self._typed_on.clear()
-            self._typed_on[id(event)] = self.screen
-        await super().on_event(event)
+            else:
+                if len(self._typed_on) > _KEPT:
+                    self._typed_on.clear()
+                self._typed_on[id(event)] = self.screen
+                await super().on_event(event)
+            if not event.is_forwarded:
+                self._done = event
+
+    def _in_turn(self, event: events.Key) -> bool:
+        """Whether nothing is before a key; otherwise it comes again when the others are done.
+
+        A key that writes goes straight to the field with the focus; one that moves the focus or
+        deletes takes longer, and would come after what was typed after it.
+        """
+        if self._waiting and event is self._waiting[0]:
+            del self._waiting[0]
+            return True
+        if not self._waiting and self._is_done(self._last):
+            return True
+        self._waiting.append(event)
+        if not self._sending:
+            self._sending = True
+            self.run_worker(self._send_waiting(), group="keys")
+        return False
+
+    def _is_done(self, event: events.Key | None) -> bool:
+        return event is None or event is self._done or event._stop_propagation
+
+    async def _send_waiting(self) -> None:
+        """Send the waiting keys again, each when the one before it is done."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            first, last = self._waiting[0], self._last
+            deadline = loop.time() + _LOST_S
+            while not self._is_done(last) and loop.time() < deadline:
+                await asyncio.sleep(0)
+            self.post_message(first)
+            while self._waiting and self._waiting[0] is first:
+                await asyncio.sleep(0)
+        self._sending = False
 
     def on_key(self, event: events.Key) -> None:
         """A key that no widget took: it belongs to the dialog that was opened since."""

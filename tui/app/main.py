@@ -93,6 +93,7 @@ class HyperLlama(StudiesApp):
         """
         if not self.is_headless:
             gc.freeze()
+            gc.enable()
 
     def open_screen(self, name: str, *given: Any) -> None:
         """Show the screen of that name, made with the arguments `given`."""

@@ -8,6 +8,7 @@ user's other files, and those of the data folder do not.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -67,7 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
-    parser.set_defaults(run=_interface, for_others=False)
+    parser.set_defaults(run=_interface, for_others=False, opens=None)
     subparsers = parser.add_subparsers(metavar="COMMAND", title="commands")
     for module in commands():
         sub = subparsers.add_parser(
@@ -84,14 +85,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run_command_line(given: Sequence[str] | None = None) -> int:
     """Run one command; every error becomes a message and an exit code."""
-    parser = make_parser()
-    if "_ARGCOMPLETE" in os.environ:
-        from hyperllama.tui.cli.completion import complete
-
-        complete(parser)
     given = sys.argv[1:] if given is None else list(given)
-    arguments = parser.parse_args([] if len(given) == 1 and opens(given[0]) else given)
-    arguments.opens = opens(given[0]) if len(given) == 1 else None
+    arguments = _parsed(given)
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -116,6 +111,19 @@ def run_command_line(given: Sequence[str] | None = None) -> int:
             raise
         print(_internal_error(error), file=sys.stderr)
         return 1
+
+
+def _parsed(given: Sequence[str]) -> argparse.Namespace:
+    """The command and its options; where the interface is wanted, no command is imported."""
+    found = opens(given[0]) if len(given) == 1 else None
+    if (not given or found) and "_ARGCOMPLETE" not in os.environ:
+        return argparse.Namespace(run=_interface, for_others=False, version=False, opens=found)
+    parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        from hyperllama.tui.cli.completion import complete
+
+        complete(parser)
+    return parser.parse_args(given)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -162,6 +170,7 @@ def _interface(arguments: argparse.Namespace) -> int:
 
         print(f"hyperllama {hyperllama.__version__}")
         return 0
+    gc.disable()  # until the first screen stands: passes over what is loaded take long
     from hyperllama.tui.app import run
 
     return run(**(arguments.opens or {}))

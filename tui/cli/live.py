@@ -26,6 +26,7 @@ from hyperllama.core.events import (
 from hyperllama.core.study import PRUNED, StateFold, StudyState, fold
 from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.core.text import one_line, plain
+from hyperllama.models.paths import model_name
 from hyperllama.tui.cli.printing import short
 from hyperllama.tui.text import wording
 
@@ -203,7 +204,7 @@ def _status(state: StudyState, width: int) -> Text:
 
 def heading(event: StudyOpened) -> list[str]:
     """What is tuned, in a line, and the warnings about the table."""
-    who = f"{event.proposer} ({plain(event.model)})" if event.model else event.proposer
+    who = event.proposer + (f" ({plain(model_name(event.model))})" if event.model else "")
     lines = [
         f"{plain(event.study)}: {event.kind}, {event.metric}, {event.rows} rows, "
         f"{event.features} features, {', '.join(event.estimators)}, {event.folds} folds",

@@ -5,17 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from hyperllama.core.text import plain
 from hyperllama.tui.widgets.field import Field
+
+
+class _Words(Field):
+    """The words that narrow a list; where several may be chosen, space marks and is no word."""
+
+    class Marked(Message):
+        """Space was pressed, after all that was typed before it."""
+
+    def __init__(self, *, many: bool, id: str) -> None:
+        super().__init__(placeholder="type to narrow the list", id=id)
+        self._many = many
+
+    async def _on_key(self, event: events.Key) -> None:
+        if self._many and event.key == "space":
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Marked())
+        else:
+            await super()._on_key(event)
 
 
 class PickDialog(ModalScreen["list[str] | None"]):
@@ -49,7 +69,7 @@ class PickDialog(ModalScreen["list[str] | None"]):
             box.styles.height = len(self._all) + 7  # of the whole list; narrowing moves nothing
             mark = "[bold]space[/] mark · " if self._many else ""
             box.border_subtitle = f"{mark}[bold]esc[/] cancel · [bold]↵[/] choose"
-            yield Field(placeholder="type to narrow the list", id="pick-filter")
+            yield _Words(many=self._many, id="pick-filter")
             listed = OptionList(id="pick-list")
             listed.can_focus = False  # keys go to the line above, in the order they were typed
             yield listed
@@ -82,12 +102,9 @@ class PickDialog(ModalScreen["list[str] | None"]):
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
-        if self._many and event.value.endswith(" "):
-            event.input.value = event.value.rstrip()
-            self._mark()
-        else:
-            self._fill(event.value)
+        self._fill(event.value)
 
+    @on(_Words.Marked)
     def _mark(self) -> None:
         for value in self._highlighted:
             if value in self._chosen:

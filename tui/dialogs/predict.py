@@ -19,6 +19,13 @@ from hyperllama.core.text import plain
 from hyperllama.tui.content.paths import complete
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.widgets.field import Field
+from hyperllama.tui.widgets.form.choice import Choice
+
+_NOTHING = ("", "nothing else", "")
+_REASONS = ("explain", "the columns that mattered most", "")
+_PROBABILITIES = ("proba", "the probability of each class", "")
+_BOTH = ("proba explain", "probabilities, and the columns", "")
+"""What may be written beside each prediction: the options of `hyperllama predict`."""
 
 
 class _Paths(Suggester):
@@ -40,6 +47,7 @@ class PredictDialog(ModalScreen[None]):
     Args:
         study: its name.
         winner: number of the trial that predicts.
+        classes: whether it predicts classes, which have probabilities.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,16 +56,18 @@ class PredictDialog(ModalScreen[None]):
         Binding("down", "app.focus_next", show=False),
     ]
 
-    def __init__(self, study: str, winner: int) -> None:
+    def __init__(self, study: str, winner: int, *, classes: bool) -> None:
         super().__init__()
         self._study, self._winner = study, winner
+        self._also = [_NOTHING, _REASONS, *([_PROBABILITIES, _BOTH] if classes else [])]
         self._suggested, self._warned = "", ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -large") as box:
             box.border_title = "Predict new rows"
             box.border_subtitle = (
-                "[bold]→[/] complete · [bold]↑↓[/] fields · [bold]esc[/] close · [bold]↵[/] predict"
+                "[bold]↑↓[/] fields · [bold]→[/] complete, next · [bold]esc[/] close · "
+                "[bold]↵[/] predict"
             )
             about = f"Trial {self._winner}, fitted on all rows. Columns are matched by name."
             yield Static(about, classes="dialog--text")
@@ -67,6 +77,9 @@ class PredictDialog(ModalScreen[None]):
             with Horizontal(classes="field"):
                 yield Label("write to")
                 yield Field(placeholder="a .csv or .parquet file", id="output")
+            with Horizontal(classes="field"):
+                yield Label("also")
+                yield Choice(self._also, title="also", empty=_NOTHING[1], id="also")
             with VerticalScroll(can_focus=False):
                 yield Static(id="told")
 
@@ -81,6 +94,7 @@ class PredictDialog(ModalScreen[None]):
             output.value = self._suggested
 
     @on(Input.Submitted)
+    @on(Choice.Opened)
     def _submitted(self) -> None:
         rows, output = (self._path(name) for name in ("rows", "output"))
         problem = ""
@@ -101,12 +115,14 @@ class PredictDialog(ModalScreen[None]):
 
     @work(exclusive=True)
     async def _run(self, rows: Path, output: Path) -> None:
-        for field in self.query(Input):
+        for field in self.query(".field > *"):
             field.disabled = True
         self._tell(["starting"], "$dim")
+        also = self.query_one(Choice).value
         try:
             found = await bridge.predict(
-                self._study, rows, output, lambda line: self._tell([line], "$dim")
+                self._study, rows, output, lambda line: self._tell([line], "$dim"),
+                [f"--{option}" for option in " ".join(also).split()],
             )
         except HyperLlamaError as error:
             self._tell([error.message, error.hint], "$bad")
@@ -115,7 +131,7 @@ class PredictDialog(ModalScreen[None]):
             self._tell([f"The predictions are in {output}", "", *odd], "$foreground")
             self.query_one(".dialog").border_subtitle = "[bold]esc[/] close"
             return
-        for field in self.query(Input):
+        for field in self.query(".field > *"):
             field.disabled = False
         self.query_one("#rows", Input).focus()
 

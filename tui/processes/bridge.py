@@ -331,18 +331,19 @@ async def _export(name: str, folder: Path, *options: str) -> list[Path]:
 
 
 async def predict(
-    name: str, rows: Path, output: Path, say: Callable[[str], object]
+    name: str, rows: Path, output: Path, say: Callable[[str], object], options: Sequence[str] = ()
 ) -> list[str]:
     """`hyperllama predict` in a process of its own; how the rows differ from the training rows.
 
     Args:
         say: told in a line what is being done.
+        options: of the command, beside the files.
 
     Raises:
         StudyError: nothing was predicted.
     """
     process = await _begun(
-        "predict", name, str(rows), "-o", str(output), "--progress", "0.2",
+        "predict", name, str(rows), "-o", str(output), "--progress", "0.2", *options,
         stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stderr is not None

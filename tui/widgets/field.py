@@ -5,6 +5,9 @@ from __future__ import annotations
 from textual import events
 from textual.widgets import Input
 
+_EDITING = {key: b.action for b in Input.BINDINGS for key in b.key.split(",")}  # type: ignore[union-attr]
+"""What the keys of an input do that write nothing: delete, move, submit."""
+
 
 class Field(Input):
     """An input whose cursor does not blink."""
@@ -13,10 +16,11 @@ class Field(Input):
         self.cursor_blink = False
 
     async def _on_key(self, event: events.Key) -> None:
-        """Submit at once on enter: through the bindings, keys typed after it would get in."""
-        if event.key == "enter":
+        """Obey editing keys at once: through the bindings, keys typed after them would overtake."""
+        bound = self._bindings.key_to_bindings.get(event.key, ())
+        if any(b.action == _EDITING.get(event.key) for b in bound):
+            await self.run_action(_EDITING[event.key])
             event.stop()
             event.prevent_default()
-            await self.action_submit()
         else:
             await super()._on_key(event)

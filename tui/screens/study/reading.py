@@ -33,11 +33,12 @@ class ReadingActions(StudyBase):
         self.interface.write_winner(self.link.name)
 
     def action_predict(self) -> None:
-        winner = self.state.winner
-        if winner is None:
+        winner, opened = self.state.winner, self.state.opened
+        if winner is None or opened is None:
             self.interface.report("info", "No trial is complete yet, so there is no model.")
         else:
-            self.app.push_screen(PredictDialog(self.link.name, winner.number))
+            classes = opened.kind == "classification"
+            self.app.push_screen(PredictDialog(self.link.name, winner.number, classes=classes))
 
     @work(group="beside", exclusive=True)
     async def action_beside(self) -> None:

@@ -41,8 +41,9 @@ def about_lines(
 
 
 def name_lines(model: ModelFile, width: int) -> Lines:
-    """Its name, its path, and what is wrong with it."""
-    lines = [*words(model.name, width, "bold"), *words(str(model.path), width, "$dim")]
+    """What it is called everywhere, its path, and what is wrong with it."""
+    called = wording.model_name(str(model.path))
+    lines = [*words(called, width, "bold"), *words(str(model.path), width, "$dim")]
     if model.problem:
         lines += [Content(""), *words(f"cannot be used: {model.problem}", width, "$bad")]
     return lines
@@ -55,6 +56,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
     tokenizer = f"{model.vocabulary:,} tokens" + (f", {model.tokenizer}" if model.tokenizer else "")
     trained = f"{model.trained_context:,} tokens" if model.trained_context else "unknown"
     return [
+        ("name inside", model.name),
         ("found in", _place(model.path)),
         ("file", wording.size(model.size_bytes)),
         ("kind", model.architecture),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ from hyperllama.tui.widgets.plots.scale import PlotScale
 
 _TITLE_LINES = 11  # from so many on, the title of the lower axis has a line of its own
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # [row][column] within a cell
+_HALVES = (0x01 | 0x08 | 0x02 | 0x10, 0x04 | 0x20 | 0x40 | 0x80)  # the upper, the lower
 
 
 class Canvas:
@@ -75,10 +76,13 @@ class Canvas:
         """A background for one cell."""
         self._filled[column, row] = colour
 
-    def blob(self, x: int, y: int, style: str, layer: int = 0) -> None:
-        """Four dots, which are seen where a single one is lost."""
-        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)) if self.braille else ((0, 0),):
-            self.dot(min(x + dx, self.dots_x - 1), min(y + dy, self.dots_y - 1), style, layer)
+    def blobs(self, spots: Iterable[tuple[int, int]], style: str, layer: int = 0) -> None:
+        """Half a cell of dots at each of the spots: seen where single ones are lost, and quick."""
+        bits, braille = self._bits, self.braille
+        for x, y in {(x // 2, y // 2) for x, y in spots} if braille else set(spots):
+            cell = (x, y // 2) if braille else (x, y)
+            bits[cell] = bits.get(cell, 0) | (_HALVES[y % 2] if braille else 1)
+            self._paint(cell, style, layer)
 
     def cell_of(self, x: int, y: int) -> tuple[int, int]:
         """The cell that holds a dot."""

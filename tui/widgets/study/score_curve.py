@@ -138,10 +138,16 @@ class ScoreCurve:
     def _draw_trials(self, plot: Plot, drawn: list[TrialState]) -> None:
         """A dot a trial; a corner of the stepped line needs none."""
         dot, below = ("•", "▾") if plot.braille else ("o", "v")
-        for trial in drawn:
-            if trial.best_then or trial.value is None:
-                continue
-            if len(drawn) * 2 <= plot.width:
-                self.mark(plot, trial, below if trial.value < plot.up.low else dot, "$dim", 3)
-            else:
-                plot.blob(self._x(plot, trial.number), plot.level(trial.value), "$dim", 2)
+        shown = [t for t in drawn if t.value is not None and not t.best_then]
+        if len(drawn) * 2 <= plot.width:
+            for trial in shown:
+                beyond = trial.value is not None and trial.value < plot.up.low
+                self.mark(plot, trial, below if beyond else dot, "$dim", 3)
+            return
+        across, up, low = (plot.dots_x - 1) / plot.across.high, plot.dots_y - 1, plot.up.low
+        scale, most = up / (plot.up.high - low), plot.dots_x - 1
+        spots = (
+            (min(most, round(t.number * across)), round(up - scale * (t.value - low)))
+            for t in shown if t.value is not None
+        )  # fmt: skip
+        plot.blobs(((x, min(up, max(0, y))) for x, y in spots), "$dim", 2)
