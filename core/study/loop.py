@@ -14,16 +14,12 @@ from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.evaluate.results import FoldResult
 from hyperllama.core.events import (
     FoldFinished,
-    ProposalStarted,
     StudyFinished,
 )
-from hyperllama.core.programs.store import CHOICE
-from hyperllama.core.space import Config, SearchSpace
+from hyperllama.core.space import SearchSpace
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
-from hyperllama.core.storage.database import TrialEnded
 from hyperllama.core.storage.proposal_log import read_beliefs
-from hyperllama.core.storage.trial_rows import StoredTrial
 from hyperllama.core.study.budget import WorkClock
 from hyperllama.core.study.findings.after_trials import Findings
 from hyperllama.core.study.findings.ending import (
@@ -33,14 +29,12 @@ from hyperllama.core.study.findings.ending import (
     summary,
 )
 from hyperllama.core.study.history import stored_events, stored_settings
+from hyperllama.core.study.next_trial import NextTrial
 from hyperllama.core.study.other_folds import OtherFolds
 from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.study.pool import TrialEnd, TrialPool, TrialTask
 from hyperllama.core.study.programs import program_of, what_it_tries
 from hyperllama.core.study.proposals import (
-    default_proposal,
-    proposal_made,
-    proposal_of,
     trial_finished,
 )
 from hyperllama.core.study.proposing import Proposing
@@ -51,7 +45,7 @@ from hyperllama.core.study.steering.changes import Changes
 from hyperllama.core.study.steering.conversation import Conversation
 from hyperllama.core.study.steering.requests import POLL_S, RequestHandler
 from hyperllama.core.study.told_trials import ToldTrials
-from hyperllama.core.trials import Exhausted, Proposal
+from hyperllama.core.trials import Exhausted
 
 HOPELESS_AFTER = 5  # failed trials, when none ever completed
 
@@ -86,7 +80,10 @@ class Study:
         self._other_folds = OtherFolds(
             self._record, parts.runner, self._steering, self._changes, self._rest
         )
-        self._unfinished: list[StoredTrial] = []
+        self._next = NextTrial(
+            self._record, self._proposing, self._approval, self._changes, self._answered,
+            self._wait,
+        )  # fmt: skip
         self._failed_here = 0
         self._ran_out: tuple[SearchSpace, str] | None = None
 
@@ -121,11 +118,11 @@ class Study:
         )
         beliefs = read_beliefs(parts.proposals.path)
         self._record.begin(opened, stored_events(trials, attrs, opened, beliefs))
+        self._work.add(self._record.state.worked_s)
         for trial in self._record.state.trials:
-            self._work.add(trial.seconds + trial.proposal_s)
             self._told.begun(trial.number)
         self._told.tell()
-        self._unfinished = [t for t in trials if t.state == "RUNNING" and t.ours]
+        self._next.unfinished = [t for t in trials if t.state == "RUNNING" and t.ours]
         for note in parts.notes:
             self._record.emit(note)
         if self._record.state.tested is not None and self._end() is None:
@@ -158,7 +155,7 @@ class Study:
                 self._write_summary("running")
                 if end is None and self._may_begin():
                     self._told.tell()
-                    chosen = self._next()
+                    chosen = self._next.begin()
                     if chosen is not None:
                         rival = self._told.rival(self._parts.racing)
                         self._told.begun(chosen[0])
@@ -207,6 +204,14 @@ class Study:
             self._steering.should_stop_now()
         return self._conversation.pending
 
+    def _answered(self) -> bool:
+        """Wait for the model: it is asked one thing at a time. False where the study ends."""
+        while self._conversation.busy:
+            self._converse()
+            if self._steering.cancelled:
+                return False
+        return True
+
     def _should_stop(self) -> bool:
         """Polled while a trial trains: requests are carried out, answers are passed on."""
         stop = self._steering.should_stop()
@@ -243,63 +248,6 @@ class Study:
             or self._other_folds.asked
             or self._told.waits_for(self._pool.running)
         )
-
-    def _next(self) -> tuple[int, Proposal] | None:
-        """The next trial, stored as RUNNING, and its proposal. None: look again."""
-        if self._unfinished:
-            trial = self._unfinished.pop(0)
-            return self._start(trial.number, proposal_of(trial), begin=True)
-        if self._store.reserved() is None:
-            for trial in self._store.waiting():
-                taken = self._take(trial)
-                if taken is not None:
-                    return taken
-        number = self._store.reserve()
-        default = default_proposal(self._record.space)
-        if self._record.state.default is None and not self._proposing.tried(default.config):
-            self._record.emit(ProposalStarted(number, default.proposer))
-            proposal: Proposal | None = default
-        else:
-            while self._conversation.busy:  # the model is asked one thing at a time
-                self._converse()
-                if self._steering.cancelled:
-                    return None
-            proposal = self._approval.ask(number, self._wait)
-        return None if proposal is None else self._start_reserved(number, proposal)
-
-    def _start_reserved(self, number: int, proposal: Proposal) -> tuple[int, Proposal]:
-        """Write a proposal into its reserved trial; into a new one if that has ended meanwhile."""
-        begin = False
-        while True:
-            self._approval.write(number, proposal)  # a stored trial has its record in the log
-            try:
-                return self._start(number, proposal, begin)
-            except TrialEnded:
-                ended, number, begin = number, self._store.reserve(), True
-                self._record.note(
-                    "warning", f"another program ended trial {ended}: it is trial {number} now"
-                )
-
-    def _take(self, trial: StoredTrial) -> tuple[int, Proposal] | None:
-        """A queued trial made a running one; None if it cannot be, or another program took it."""
-        config, problem = self._changes.complete(trial.config)
-        if problem:
-            refusal = {"proposer": "queue", "rejected": True, "reason": problem}
-            self._store.finish(trial.number, None, refusal)
-            self._record.note("warning", f"queued trial {trial.number} was refused: {problem}")
-            return None
-        proposal = _taken(trial, config, self._record, self._approval.write)
-        if not self._store.take(trial, config, self._record.ranges.stored, proposal.reasoning):
-            return None
-        return self._start(trial.number, proposal, begin=True)
-
-    def _start(
-        self, number: int, proposal: Proposal, begin: bool = False
-    ) -> tuple[int, Proposal]:
-        if begin:
-            self._record.emit(ProposalStarted(number, proposal.proposer))
-        self._record.emit(proposal_made(number, proposal, self._record.state))
-        return number, proposal
 
     def _fold_finished(self, number: int, f: FoldResult) -> None:
         self._record.emit(
@@ -338,15 +286,3 @@ class Study:
 
     def _write_summary(self, phase: str, event: StudyFinished | None = None) -> None:
         self._parts.save(summary(self._record.state, phase, self._work.spent_s, event))
-
-
-def _taken(
-    trial: StoredTrial, config: Config, record: EventRecord,
-    write: Callable[[int, Proposal], None],
-) -> Proposal:  # fmt: skip
-    """The proposal of a queued trial; a program says itself what it tries, and is written down."""
-    proposal = replace(proposal_of(trial), config=config)
-    if CHOICE in config:
-        proposal = replace(proposal, reasoning=record.programs.get(config[CHOICE]).summary)
-        write(trial.number, proposal)
-    return proposal
