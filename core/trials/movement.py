@@ -20,8 +20,19 @@ NEAR = 0.03
 taken for one."""
 SAME = 0.01
 """The same for two values of one hyperparameter."""
+MOST_IDLE = 2
+"""Hyperparameters in which trials of equal scores may differ for these to count as without effect;
+trials that differ in more may be equal because both learned nothing."""
 STILL = 4
 """Trials in which a hyperparameter had one value before that is said."""
+MOST_MOVED = 2
+"""Hyperparameters that a proposal moves away from the best trial, after a turn that brought no new
+best. On four exhaustive tables, with made-up models that draw at random or mostly repeat the
+default, 12 trials came 2 to 13 % of the way from the default to the optimum nearer than with
+whatever they say."""
+_MOVED = 0.1  # of a range, from which on a hyperparameter counts as moved
+_JITTER = 0.05  # standard deviation of what is held near the best trial, of a range
+_CATEGORY = 0.5  # how far another category counts to be
 _SHARE = 1 / 3  # of the model's turns in which a hyperparameter may have one value
 _FEW = 4  # values of a range that has to be shared out
 
@@ -70,7 +81,8 @@ def alike(
         ):
             return t, tuple(differing)
         for other in groups.get(t.fold_scores, ()):
-            if other is not t and differing <= _differing(space, t.config, other.config):
+            idle = _differing(space, t.config, other.config)
+            if other is not t and len(idle) <= MOST_IDLE and differing <= idle:
                 return t, tuple(sorted(differing))
     return None
 
@@ -86,6 +98,32 @@ def unmoved(
         if len(last) == count and all(_same(p, v, last[-1]) for v in last):
             found[p.name] = last[-1]
     return found
+
+
+def held_near_best(
+    space: SearchSpace, trials: Sequence[Observed], config: Config, rng: np.random.Generator
+) -> tuple[Config, tuple[str, ...]]:
+    """The configuration with no more than its largest moves away from the best trial, and these.
+
+    The others are a little beside the best trial's values. It stays as it is, and nothing is named,
+    where it moves `MOST_MOVED` hyperparameters at most, or has other ones than the best trial.
+    """
+    scored = [(float(t.value or 0.0), c) for t in trials
+              if succeeded(t) and (c := project(space, t.config)) is not None]  # fmt: skip
+    best = max(scored, key=lambda pair: pair[0])[1] if scored else None
+    if best is None or best.keys() != config.keys():
+        return config, ()
+    there, here = space.to_unit(best), space.to_unit(config)
+    category = np.array([isinstance(p.domain, Categorical) for p in space.free])
+    distance = np.abs(here - there)
+    distance[category] = np.where(distance[category] > 1e-9, _CATEGORY, 0.0)
+    if int((distance > _MOVED).sum()) <= MOST_MOVED:
+        return config, ()
+    kept = np.argsort(-distance, kind="stable")[:MOST_MOVED]
+    beside = np.where(category, there, there + _JITTER * rng.standard_normal(len(there)))
+    at = np.clip(beside, 0.0, 1.0)
+    at[kept] = here[kept]
+    return space.from_unit(at), tuple(space.free[int(j)].name for j in kept)
 
 
 def worn(space: SearchSpace, own: Sequence[Observed], config: Config) -> list[str]:

@@ -75,6 +75,12 @@ def test_what_changed_no_fold_score_has_no_effect() -> None:
                  {**CONFIG, "rounds": 500}) is None  # fmt: skip
 
 
+def test_trials_that_learned_nothing_do_not_make_everything_idle() -> None:
+    folds = (0.5, 0.5, 0.5)
+    trials = [trial(0, folds=folds), trial(1, folds=folds, kind="b", rounds=90, rate=0.9)]
+    assert alike(SPACE, trials, {**CONFIG, "rounds": 500, "rate": 0.2}) is None
+
+
 def test_hyperparameters_that_stay_are_found() -> None:
     moving = [trial(n, rate=10.0**-n) for n in range(4)]
     assert unmoved(SPACE, moving) == {"rounds": 100, "kind": "a"}
@@ -113,6 +119,23 @@ def test_values_that_a_chat_model_keeps_to_are_drawn_for_it(tmp_path: Path) -> N
     assert proposal.record["attempts"][-1]["config"]["rate"] == proposal.config["rate"]
 
 
+def test_after_a_turn_in_vain_a_reply_is_held_near_the_best_trial(tmp_path: Path) -> None:
+    params = [Param(f"p{i}", Float(0.0, 1.0), 0.5) for i in range(6)]
+    space = SearchSpace(params)
+    best = space.default()
+    says = {f"value p{i}": 0.9 + i / 100 for i in range(6)}
+    proposer = chat(tmp_path, lambda name, prompt: says.get(name))
+    proposer.tell(Observed(0, best, 0.5, proposer="default"))
+    free = proposer.ask(space, AskContext(1))
+    assert free.config == {f"p{i}": 0.9 + i / 100 for i in range(6)} and not free.reasoning
+    proposer.tell(Observed(1, {**free.config, "p0": 0.1}, 0.4, proposer="llama"))
+    held = proposer.ask(space, AskContext(2))
+    assert {n for n, v in held.config.items() if abs(v - 0.5) > 0.3} == {"p4", "p5"}
+    assert "Near the best trial but for p5 and p4" in held.reasoning
+    proposer.tell(Observed(2, held.config, 0.6, proposer="llama"))  # a new best
+    assert "Near the best" not in proposer.ask(space, AskContext(3)).reasoning
+
+
 def test_what_nearly_repeats_a_trial_is_rejected_and_the_turn_goes_over(tmp_path: Path) -> None:
     says = {"value rate": 0.101, "value rounds": 101, "value kind": "a"}
     proposer = chat(tmp_path, lambda name, prompt: says.get(name))
@@ -129,7 +152,8 @@ def test_values_are_decoded_hotter_where_hyperparameters_do_not_move(tmp_path: P
         proposer.tell(replace(trial(number, rate=10.0**-number), proposer="tpe"))
     proposer.ask(SPACE, AskContext(4))
     assert engine.requests[0].temperature == pytest.approx(1.0)
-    assert "Never changed so far: rounds, kind." in "".join(map(str, engine.requests[0].prompt))
+    prompt = "".join(map(str, engine.requests[0].prompt))
+    assert "Not changed in the last trials: rounds, kind." in prompt
 
 
 def test_a_chat_model_leaves_a_family_at_chance(tmp_path: Path) -> None:

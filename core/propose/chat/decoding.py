@@ -33,6 +33,7 @@ class Reply:
         looped: whether its analysis was ended because it repeated itself.
         made: the engine's runs.
         drawn: hyperparameters that were drawn for the model afterwards.
+        moved: those that keep the model's values, where the others are held near the best trial.
     """
 
     prompt: ProposalPrompt
@@ -46,6 +47,7 @@ class Reply:
     beliefs: dict[str, list[tuple[Any, float]]] = field(default_factory=dict)
     made: list[Generated] = field(default_factory=list)
     drawn: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
     @property
     def likelihood(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.estimators import rounds_names
@@ -10,8 +10,8 @@ from hyperllama.core.prompt.wording import score_text
 from hyperllama.core.propose.chat.decoding import Reply
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.trials import Observed, ProposerSetting
-from hyperllama.core.trials.history import TrialHistory, rng_for
-from hyperllama.core.trials.movement import alike, near, redrawn, worn
+from hyperllama.core.trials.history import TrialHistory, rng_for, succeeded
+from hyperllama.core.trials.movement import alike, held_near_best, near, redrawn, worn
 
 MOST_DRAWN = 0.5
 """Share of the hyperparameters that may be drawn for the model; beyond it the turn was in vain."""
@@ -37,7 +37,7 @@ class Guards:
     def move(
         self, space: SearchSpace, reply: Reply, number: int, optimised: Callable[[], Config]
     ) -> None:
-        """Draw the reply's worn values anew.
+        """Hold a reply near the best trial after a turn in vain, and draw its worn values anew.
 
         Args:
             number: of the trial.
@@ -45,11 +45,23 @@ class Guards:
         """
         if not space.contains(reply.config):
             return
+        rng = rng_for(self._seed, number, reply.seed)
+        if self._last_in_vain():
+            reply.config, reply.moved = held_near_best(
+                space, self._history.trials, reply.config, rng
+            )
         names = worn(space, self.own, reply.config)
         if 0 < len(names) <= MOST_DRAWN * len(space.free):
-            rng = rng_for(self._seed, number, len(reply.made))
             reply.config = redrawn(space, reply.config, names, optimised(), rng)
             reply.drawn = tuple(names)
+
+    def _last_in_vain(self) -> bool:
+        """Whether the model's last turn brought no new best; no where it had none."""
+        own = self.own
+        before = [t.value for t in self._history.trials
+                  if own and t.number < own[-1].number and succeeded(t)]  # fmt: skip
+        last = own[-1].value if own else None
+        return bool(own) and (last is None or any(v is not None and v >= last for v in before))
 
     def problem(self, space: SearchSpace, config: Config) -> str:
         """Why a configuration is rejected; empty if it is not."""
@@ -77,8 +89,14 @@ def _outcome(trial: Observed) -> str:
     return f"score {score}" if score else "failed"
 
 
-def drawn_words(names: Sequence[str]) -> str:
-    """What is said of values that were drawn for the model; empty where none were."""
-    if not names:
-        return ""
-    return f"Drawn by TPE, because the model keeps to one value: {', '.join(names)}."
+def moved_words(reply: Reply) -> str:
+    """What is said of values that are not the model's; empty where all are."""
+    lines = []
+    if reply.moved:
+        lines.append("Near the best trial but for " + " and ".join(reply.moved) + ", which the "
+                     "model moves most: its last turn brought no new best.")  # fmt: skip
+    if reply.drawn:
+        lines.append(
+            f"Drawn by TPE, because the model keeps to one value: {', '.join(reply.drawn)}."
+        )
+    return "\n".join(lines)

@@ -19,7 +19,7 @@ from hyperllama.core.prompt.thinking import marks_of, unclosed
 from hyperllama.core.propose.chat.analysis import AnalysisChoice, incoherent
 from hyperllama.core.propose.chat.conversation import answered
 from hyperllama.core.propose.chat.decoding import Reply, decoded, lead_segments
-from hyperllama.core.propose.chat.guards import NAME, Guards, drawn_words
+from hyperllama.core.propose.chat.guards import NAME, Guards, moved_words
 from hyperllama.core.propose.chat.record import proposal_record
 from hyperllama.core.propose.classical import TPEProposer
 from hyperllama.core.propose.engine_session import EngineSession
@@ -181,7 +181,7 @@ class ChatProposer:
         """The last reply as a proposal."""
         last, record = replies[-1], self._record(replies, rejected, started)
         config = space.validate(last.config)
-        words = "\n\n".join(filter(None, (last.reasoning, drawn_words(last.drawn))))
+        words = "\n\n".join(filter(None, (last.reasoning, moved_words(last))))
         return Proposal(config, self.name, words, beliefs=last.beliefs, record=record)
 
     def _record(
