@@ -27,7 +27,7 @@ from hyperllama.core.evaluate.pipeline import built
 from hyperllama.core.evaluate.results import FoldResult, Tally, thinned
 from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
 from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, trial_recipe
-from hyperllama.core.programs.sandbox import FitFailed
+from hyperllama.core.programs.sandbox import FitFailed, ProgramFit
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.text import one_line
@@ -334,10 +334,17 @@ class Evaluator:
         Raises:
             TrialFailed: the fit raised.
         """
-        if CHOICE in config:
-            raise TrialFailed("a program is not saved as a fitted pipeline: program.py builds it")
         with _one_failure("on all rows"):
             return self._fitted(config, seed, np.arange(len(self.data.y)))[1]
+
+    def final_program(self, config: Config) -> ProgramFit:
+        """A program with its values and all rows, the test part included; it was fitted once.
+
+        Raises:
+            TrialFailed: the fit raised.
+        """
+        with _one_failure("on all rows"):
+            return _of_studies(self.programs).final(config)
 
 
 def _unscored(data: Data, rows: Rows) -> TrialFailed:

@@ -6,7 +6,7 @@ predictions, which are checked. Scores are computed here, by the task's own scor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from hyperllama.core.evaluate.results import FoldResult
+from hyperllama.core.programs.contract import with_values
 from hyperllama.core.programs.facts import column_facts
 from hyperllama.core.programs.sandbox import (
     Fitted,
@@ -124,6 +125,22 @@ class ProgramTrials:
         """Score on some rows after a fit on others."""
         return self._score(self._fit(config, train, scored).predictions, scored)
 
+    def on(self, evaluator: Evaluator) -> ProgramTrials:
+        """The same programs on other rows."""
+        return ProgramTrials(self._setting, evaluator)
+
+    def final(self, config: Config) -> ProgramFit:
+        """A program with all rows, its values as its defaults; it was fitted once.
+
+        Raises:
+            FitFailed, HyperLlamaError: as `fold`.
+        """
+        every = np.arange(len(self._evaluator.data.y))
+        self._fit(config, every, every[:100])
+        program, values = self._store.trial(config)
+        fit = self._told(config, every, every[:0])
+        return replace(fit, program=with_values(program.text, values), values={})
+
     def close(self) -> None:
         """End the sandbox."""
         if self._sandbox is not None:
@@ -131,20 +148,24 @@ class ProgramTrials:
             self._sandbox = None
 
     def _fit(self, config: Config, train: Any, scored: Any, *, train_too: bool = False) -> Fitted:
-        program, values = self._store.trial(config)
-        s, d = self._setting, self._evaluator.data
+        s = self._setting
         if self._sandbox is None:
             log, threads = s.folder / "sandbox.log", self._evaluator.threads
             self._sandbox = ProgramSandbox(log, threads, boxed=not s.unsandboxed)
+        wanted = replace(self._told(config, train, scored), train=train_too)
+        memory_mb = s.memory_mb or _MEMORY_MB
+        return self._sandbox.fit(wanted, SandboxLimits(s.seconds, memory_mb))
+
+    def _told(self, config: Config, train: Any, scored: Any) -> ProgramFit:
+        program, values = self._store.trial(config)
+        s, d = self._setting, self._evaluator.data
         columns = column_facts(s.columns, s.neutral)
         task = {"kind": d.kind, "metric": d.metric, "n_classes": len(self._classes),
                 "n_rows": len(train)}  # fmt: skip
-        wanted = ProgramFit(
+        return ProgramFit(
             program.text, values, columns, task, d.x[train], d.y[train], d.x[scored],
-            self._wants, train_too, self._classes,
+            self._wants, False, self._classes,
         )  # fmt: skip
-        memory_mb = s.memory_mb or _MEMORY_MB
-        return self._sandbox.fit(wanted, SandboxLimits(s.seconds, memory_mb))
 
     def _score(self, found: NDArray[Any], rows: Any) -> float:
         model: Any = PredictedNumbers(found)

@@ -14,6 +14,7 @@ from hyperllama.core.estimators import families, family
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Column, Table
+    from hyperllama.core.programs.sandbox import ProgramFit
     from hyperllama.core.task import Problem
 
 _PACKAGES = ("scikit-learn", "numpy", "scipy", "polars", "joblib", "skops", "hyperllama")
@@ -92,6 +93,32 @@ def save_pipeline(pipeline: Any, path: Path, facts: Mapping[str, Any], rows: Any
     text = json.dumps({**facts, "class_codes": codes, "files": files}, indent=2,
                       ensure_ascii=False) + "\n"
     _write(path.with_suffix(".json"), lambda p: p.write_text(text, encoding="utf-8"))
+
+
+def save_program(fit: ProgramFit, path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a program with its training rows, from which it is fitted again, and `facts`.
+
+    Args:
+        path: whose folder and stem are used, as in `save_pipeline`.
+    """
+    import numpy as np
+
+    from hyperllama.core.predict.formats import file_facts
+    from hyperllama.core.predict.refitted import PROGRAM, ROWS
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    program, rows = path.with_name(PROGRAM), path.with_name(ROWS)
+    _write(program, lambda p: p.write_text(fit.program, encoding="utf-8"))
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, x=fit.x, y=fit.y)
+
+    _write(rows, write)
+    files = [file_facts(program, "program", True), file_facts(rows, "rows", False)]
+    told = {"columns": list(fit.columns), "task": dict(fit.task), "wants": fit.wants}
+    text = json.dumps({**facts, "program": told, "files": files}, indent=2, ensure_ascii=False)
+    _write(path.with_suffix(".json"), lambda p: p.write_text(text + "\n", encoding="utf-8"))
 
 
 def save_table(path: Path, facts: Mapping[str, Any], **arrays: Any) -> None:

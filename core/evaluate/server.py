@@ -21,6 +21,7 @@ from hyperllama.core.evaluate.messages import (
     ShareTable,
     read_request,
 )
+from hyperllama.core.programs.store import CHOICE
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Table
@@ -133,7 +134,12 @@ def _fit_final(
     request: FitFinal, task: Task, evaluator: Evaluator, described: dict[str, Any]
 ) -> None:
     """Fit on all rows, those included that `subsample_rows` left out, and save the pipeline."""
-    from hyperllama.core.evaluate.saving import describe_model, save_pipeline, versions
+    from hyperllama.core.evaluate.saving import (
+        describe_model,
+        save_pipeline,
+        save_program,
+        versions,
+    )
 
     if task.data.subsample_rows is not None:
         from hyperllama.core.data import load_table
@@ -141,12 +147,17 @@ def _fit_final(
 
         table = load_table(task, subsample=False)
         problem = resolve(task, table)
+        programs = evaluator.programs
         evaluator = evaluator.of(problem, table, evaluator.threads)
+        evaluator.programs = None if programs is None else programs.on(evaluator)
         described = describe_model(problem, table)
     facts = {
         **described, "config": request.config, "seed": request.seed, "versions": versions(),
         **request.facts,
     }
+    if CHOICE in request.config:
+        save_program(evaluator.final_program(request.config), Path(request.path), facts)
+        return
     pipeline = evaluator.fit_final(request.config, request.seed)
     save_pipeline(pipeline, Path(request.path), facts, evaluator.data.x[:200])
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import DataError
+from hyperllama.core.predict.refitted import ROWS, RunProgram, read_program
 from hyperllama.core.predict.safety import SAFE_TYPES, checked
 from hyperllama.core.text import one_line, shown
 
@@ -87,12 +88,17 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read_model(folder: Path, facts: Mapping[str, Any], trusted: bool) -> Any:
+def read_model(
+    folder: Path, facts: Mapping[str, Any], trusted: bool, run: RunProgram | None = None,
+    needs: str = "",
+) -> Any:  # fmt: skip
     """The fitted estimator or booster of an export folder.
 
     Args:
         facts: `pipeline.json`; names the files with their SHA-256.
-        trusted: whether a pickle may be read, which can run code.
+        trusted: whether a pickle may be read, or a program run, which can run code.
+        run: what runs a program whoever wrote it; None where there is no such thing.
+        needs: why there is none.
 
     Raises:
         DataError: no file can be used; the error says why and what would help.
@@ -101,7 +107,7 @@ def read_model(folder: Path, facts: Mapping[str, Any], trusted: bool) -> Any:
     for entry in facts.get("files", ()):
         name = Path(str(entry["name"])).name
         path, form = folder / name, entry["format"]
-        if form == "onnx":  # for other programs
+        if form in ("onnx", "rows"):  # for other programs; read with what stands beside it
             continue
         if not path.is_file():
             reasons.append(f"{name} is missing")
@@ -111,8 +117,15 @@ def read_model(folder: Path, facts: Mapping[str, Any], trusted: bool) -> Any:
         elif form == "joblib" and not trusted:
             reasons.append(f"{name} is a pickle, which can run code when it is read")
             hint = "where you trust whoever made the folder: --trust, in Python trusted=True"
+        elif form == "program" and run is None and (needs or not trusted):
+            reasons.append(f"{name} {needs or 'is a program, which runs when it predicts'}")
+            hint = "where you trust whoever wrote it: --trust, in Python trusted=True"
+        elif form == "program" and not _as_stated(folder / ROWS, facts):
+            reasons.append(f"{ROWS} is not the file that pipeline.json describes")
         else:
             try:
+                if form == "program":
+                    return read_program(path, facts["program"], run)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     return _read(path, form, str(facts.get("kind")))
@@ -122,6 +135,12 @@ def read_model(folder: Path, facts: Mapping[str, Any], trusted: bool) -> Any:
                 reasons.append(f"{name} cannot be read: {type(error).__name__}: {one_line(error)}")
     listed = "; ".join(reasons) or "pipeline.json names no model file"
     raise DataError(f"{shown(str(folder))}: the model cannot be loaded: {listed}", hint)
+
+
+def _as_stated(path: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a file is there as `pipeline.json` describes it."""
+    known = {str(entry["name"]): entry["sha256"] for entry in facts["files"]}
+    return path.is_file() and known.get(path.name) == sha256(path)
 
 
 def _read(path: Path, form: str, kind: str) -> Any:

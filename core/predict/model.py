@@ -20,6 +20,7 @@ from hyperllama.core.data.cells import Floats
 from hyperllama.core.errors import DataError
 from hyperllama.core.predict.formats import read_model
 from hyperllama.core.predict.known import KnownColumn
+from hyperllama.core.predict.refitted import RunProgram
 from hyperllama.core.predict.rows import NewRows
 from hyperllama.core.text import one_line, shown
 
@@ -160,12 +161,15 @@ class FittedModel:
                             f"{one_line(error)}", "add the columns") from error
 
 
-def load(folder: str | Path, trusted: bool = False) -> FittedModel:
+def load(
+    folder: str | Path, trusted: bool = False, run: RunProgram | None = None, needs: str = ""
+) -> FittedModel:
     """The model of a folder that `hyperllama export` wrote.
 
     Args:
-        trusted: read a pickle where nothing else can be used. A pickle can run any code, so only
-            for folders of people whom you trust.
+        trusted: read a pickle, or run a program, where nothing else can be used. Both can run any
+            code, so only for folders of people whom you trust.
+        run, needs: what runs a program in a sandbox, or why there is none; see `read_model`.
 
     Raises:
         DataError: there is no model, its files are not those that `pipeline.json` describes, or
@@ -184,7 +188,7 @@ def load(folder: str | Path, trusted: bool = False) -> FittedModel:
         raise DataError(f"{path / FACTS} was written by an older version of HyperLlama",
                         "export the study again")
     try:
-        return FittedModel(facts, read_model(path, facts, trusted))
+        return FittedModel(facts, read_model(path, facts, trusted, run, needs))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path / FACTS} is not what an export writes: {one_line(error)}",
                         "export the study again") from error

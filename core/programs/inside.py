@@ -26,6 +26,7 @@ import gc
 import importlib
 import json
 import os
+import random
 import resource
 import select
 import signal
@@ -352,6 +353,8 @@ def _fit(
     head: dict[str, Any], x: Any, y: Any, new: Any
 ) -> tuple[dict[str, Any], list[Any]]:
     """Build the estimator, fit it, predict the new rows (and the training rows where wanted)."""
+    random.seed(0)  # estimators without a seed of their own draw from these
+    np.random.seed(0)
     names: dict[str, Any] = {"__name__": "program", "__builtins__": __builtins__}
     exec(compile(head["program"], "<program>", "exec"), names)
     columns = [_Facts(column) for column in head["columns"]]

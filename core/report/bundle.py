@@ -13,8 +13,8 @@ from hyperllama.core.errors import DataError, HyperLlamaError
 
 PARTS = (
     "files", "data.cells", "data.csv_text", "data.reader", "predict.known", "predict.rows",
-    "predict.safety", "predict.formats", "predict.model", "predict.reasons", "predict.score",
-    "predict.options", "predict.files", "predict.training", "predict.script",
+    "predict.safety", "predict.refitted", "predict.formats", "predict.model", "predict.reasons",
+    "predict.score", "predict.options", "predict.files", "predict.training", "predict.script",
 )
 HEAD = '''"""Predict the rows of a file with the model beside this script.
 

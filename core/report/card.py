@@ -112,6 +112,12 @@ def _files(model: Mapping[str, Any]) -> list[Block]:
     )
     if model["files"][0]["runs_code"]:
         warning += " This estimator has no other format, so --trust is needed."
+    if model["files"][0]["format"] == "program":
+        warning = (
+            "The model is a program and the training rows: it is fitted again when it predicts, "
+            "by hyperllama in a sandbox, by predict.py as a part of itself, so that --trust is "
+            "needed there."
+        )
     used = ", ".join(f"{k} {v}" for k, v in model["versions"].items())
     return [TableBlock(["file", "format", "runs code", "SHA-256"], rows),
             Paragraph(warning), Paragraph(f"Written with {used}. Other versions may not read it.")]

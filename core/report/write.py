@@ -54,11 +54,7 @@ def export(
                 _put(folder / "best.toml", best_toml(study, best)),
                 _put(folder / "best.json", best_json(study, best)),
             ]
-        if best is not None and CHOICE in best.config:  # its text is all that can be handed on
-            from hyperllama.core.report.script import incumbent_program
-
-            first = [_put(folder / "program.py", incumbent_program(study, best)), *first]
-        elif best is not None and runner is not None:
+        if best is not None and runner is not None:
             first = [*_scripts(study, best, folder, runner), *first]
             if with_model:
                 first = [*_model(study, best, folder, runner), *first]
@@ -72,10 +68,16 @@ def export(
 def _scripts(
     study: ReportedStudy, best: TrialState, folder: Path, runner: TrialRunner
 ) -> list[Path]:
-    """predict.py and train.py, the table that the latter reads, and the program if there is one."""
+    """predict.py and train.py, the table that the latter reads, and the program if there is one.
+
+    A program that was written is a script itself: it needs no train.py.
+    """
     from hyperllama.core.report.bundle import predict_script
     from hyperllama.core.report.script import incumbent_program, train_script
 
+    if CHOICE in best.config:
+        return [_put(folder / "program.py", incumbent_program(study, best)),
+                _put(folder / "predict.py", predict_script())]  # fmt: skip
     table = folder / "table.npz"
     runner.save_table(table)
     found = [

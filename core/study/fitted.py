@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import DataError, StudyError
-from hyperllama.core.predict.model import load
+from hyperllama.core.predict.boxed import load
 from hyperllama.core.study.history import state_of
 from hyperllama.core.study.inputs import check_rows
 
@@ -47,7 +47,8 @@ def fitted_model(
         raise StudyError(f"no trial of {study!r} was completed, so there is no model",
                          f"`hyperllama show {study}` says why trials failed")
     folder = stored.task_file.parent / MODEL
-    kept = kept_model(folder, winner)
+    unboxed = state.opened is not None and state.opened.unsandboxed
+    kept = kept_model(folder, winner, unboxed)
     if kept is not None:
         return kept
     seed = state.opened.seed if state.opened is not None else 0
@@ -60,13 +61,13 @@ def fitted_model(
         facts = {"study": stored.name, "trial": winner.number, "value": winner.value}
         folder.mkdir(mode=0o700, exist_ok=True)
         runner.fit_final(dict(winner.config), folder / "pipeline.joblib", seed=seed, facts=facts)
-    return load(folder, trusted=True)
+    return load(folder, trusted=True, unboxed=unboxed)
 
 
-def kept_model(folder: Path, winner: TrialState) -> FittedModel | None:
+def kept_model(folder: Path, winner: TrialState, unboxed: bool = False) -> FittedModel | None:
     """The model of an earlier call, where it is the winner's and can be read."""
     try:
-        model = load(folder, trusted=True)
+        model = load(folder, trusted=True, unboxed=unboxed)
     except DataError:
         return None
     same = model.facts.get("trial") == winner.number and model.facts.get("config") == winner.config

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hyperllama.core.errors import StudyError
+from hyperllama.core.data import load_table
+from hyperllama.core.errors import DataError, StudyError
 from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed
 from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
+from hyperllama.core.evaluate.saving import describe_model, save_program
 from hyperllama.core.events import Noted, requests
+from hyperllama.core.predict import model
+from hyperllama.core.predict.boxed import BoxedRuns
 from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
 from hyperllama.core.programs.contract import parse_program, with_values
 from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.propose.program_turns import ProgramScores, Turn, next_turn
+from hyperllama.core.report.bundle import predict_script
 from hyperllama.core.storage.event_log import read_events
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import fold
 from hyperllama.core.study.asking import check_request
 from hyperllama.core.study.steering import program_changes
+from hyperllama.core.task import parse_task, resolve
 from tests.core.fakes import Bench, FakeRunner, quality
 
 TREE = '''"""A small tree."""
@@ -191,7 +198,47 @@ def test_a_program_is_scored_as_its_estimator_would_be(tmp_path: Path, boxed: bo
         broken = ProgramStore(tmp_path).add(BROKEN)
         with pytest.raises(TrialFailed, match=r"fold 1 of 3: AttributeError.*\(line 4 of the prog"):
             list(evaluator.evaluate({CHOICE: broken}, 0))
-        with pytest.raises(TrialFailed, match=r"program.py builds it"):
-            evaluator.fit_final({CHOICE: key, "depth": 2}, 0)
     finally:
         evaluator.programs.close()
+
+
+def test_a_program_is_handed_on_with_its_rows(tmp_path: Path) -> None:
+    """It is fitted again where it predicts: in the sandbox, or as a part of predict.py."""
+    if problem := sandbox_problem():
+        pytest.skip(problem)
+    from sklearn.tree import DecisionTreeClassifier
+
+    file, best = tmp_path / "rows.csv", tmp_path / "best"
+    rows = [f"{i % 7},{i % 5},{'yes' if i % 7 > 3 else 'no'}" for i in range(80)]
+    file.write_text("\n".join(["a,b,bought", *rows]))
+    task = parse_task('name = "t"\n[data]\npath = "rows.csv"\ntarget = "bought"', tmp_path / "t")
+    table = load_table(task)
+    found = resolve(task, table)
+    evaluator = Evaluator.of(found, table)
+    programs = evaluator.programs = ProgramTrials(
+        ProgramSetting(tmp_path, found.columns), evaluator
+    )
+    try:
+        config = {CHOICE: ProgramStore(tmp_path).add(TREE), "depth": 2}
+        facts = {**describe_model(found, table), "versions": {}, "config": config}
+        save_program(evaluator.final_program(config), best / "pipeline.joblib", facts)
+        assert "depth=2" in (best / "program.py").read_text()
+        run = BoxedRuns()
+        run._sandbox = programs._sandbox
+        frame = {"b": [1, 2, 3], "a": [0, 3, 6]}
+        told = model.load(best, run=run).predict(frame).tolist()
+        tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(table.x, table.y)
+        new = np.array([[0.0, 1.0], [3.0, 2.0], [6.0, 3.0]])
+        assert told == [found.classes[i] for i in tree.predict(new)] == ["no", "no", "yes"]
+    finally:
+        programs.close()
+    (best / "predict.py").write_text(predict_script())
+    main = runpy.run_path(str(best / "predict.py"))["main"]
+    assert main(best, [str(file), "-o", str(tmp_path / "out.csv")]) != 0  # it would run the program
+    assert main(best, [str(file), "-o", str(tmp_path / "out.csv"), "--trust"]) == 0
+    assert (tmp_path / "out.csv").read_text().split()[1:] == [r.split(",")[2] for r in rows]
+    with pytest.raises(DataError, match="is a program, which runs when it predicts"):
+        model.load(best)
+    (best / "program_rows.npz").write_bytes(b"damaged")
+    with pytest.raises(DataError, match=r"not the file that pipeline\.json describes"):
+        model.load(best, trusted=True)
