@@ -30,7 +30,7 @@ from hyperllama.models.engine import (
 )
 from hyperllama.models.gguf import resolve_model
 
-_SETTINGS = EngineSettings(context_length=2048, gpu_layers="none", threads=1)
+_SETTINGS = EngineSettings(gpu_layers="none", threads=1)
 
 Scored = tuple[Config, float | None]
 """An active configuration and its loss, None if it failed."""
