@@ -99,6 +99,11 @@ class HybridProposer:
             return self._tpe.ask(space, context)
         return self._by_gp(space, context, knows)
 
+    def check_room(self, space: SearchSpace) -> None:
+        """Make sure that a chat model has room for the task, see `ChatProposer`."""
+        if self._chat is not None:
+            self._chat.check_room(space)
+
     def _opened(self, space: SearchSpace, context: AskContext, knows: bool) -> Proposal:
         """A proposal as the search begins: the embedded model's where it knows anything."""
         if self._embedded is not None and (knows or self._chat is None):

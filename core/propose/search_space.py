@@ -1,14 +1,15 @@
 """Search spaces that a model proposes, before the first trial; a person confirms them.
 
-A chat model fills in one JSON object: for each number a lower bound between the least that is
-allowed and the default, an upper bound between the default and the most; for each choice whether to
-keep it. So any reply is a space, and the library's default lies in it. From an embedded model, the
-middle nine tenths of its beliefs without any trial, extended to the default, are the range.
+A chat model is asked for one bound after the other, with what the hyperparameter does beside it,
+and for each choice whether to keep it. From an embedded model, the middle nine tenths of its
+beliefs without any trial are the range. Either way any reply is a space, and the library's default
+lies well inside: by a decade on a logarithmic scale, else by two steps, as far as there is room.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ WIDER = 10.0
 _TEMPERATURE = 0.3
 _DIGITS = 3
 _MIDDLE = (0.05, 0.95)  # of an embedded model's belief
+_LOWER, _UPPER = "Lower bound", "Upper bound"
 _KEEP, _DROP = '"keep"', '"drop"'
 SYSTEM = (
     "You choose search ranges for hyperparameter optimisation. A good range is narrow enough to be "
@@ -178,8 +180,8 @@ def _around(p: Param, belief: Sequence[tuple[Value, float]]) -> Domain:
         if so_far < _MIDDLE[1] * total:
             high = value
         so_far += share
-    ends = [low, high, p.start]
-    return _range(d, min(ends), max(ends))  # type: ignore[type-var,arg-type]
+    low_most, high_least = _around_default(p, float(d.low), float(d.high))
+    return _range(d, min(float(low), low_most), max(float(high), high_least))  # type: ignore[arg-type]
 
 
 def _range(d: Float | Integer, low: float, high: float) -> Domain:
@@ -211,7 +213,7 @@ class _ChatRanges:
         )
         segments = [
             *lead_segments(self._marks, 0, prompt),  # the analysis takes the reasoning's place
-            Free("analysis", ANALYSIS_TOKENS, ("```", "{")),
+            Free("analysis", ANALYSIS_TOKENS, ("```", "{", _LOWER)),
             Fixed("\n"),
             *_reply(params),
         ]
@@ -223,8 +225,12 @@ class _ChatRanges:
         if made.stop_reason == "cancelled":
             raise Cancelled
         analysis = plain(str(made.values.get("analysis", ""))).strip()
+        said = _without_room(params)
+        if said:
+            on_text(f"\n{said}\n")
         record = {"prompt": prompt, "raw": made.text, "seed": seed}
-        return _Ranges(_decided(params, made.values), analysis, record)
+        reasoning = "\n\n".join(filter(None, (analysis, said)))
+        return _Ranges(_decided(params, made.values), reasoning, record)
 
     def close(self) -> None:
         self._session.close()
@@ -248,18 +254,13 @@ def _question(setting: ProposerSetting, estimator: str, params: Sequence[Param])
             lines.append(f"- {untrusted(p.name, 80)}: one of {choices}; default "
                          f"{_literal(p.start)}. {p.description}")  # fmt: skip
             continue
-        low, middle, high = _limits(p)
         scale = ", logarithmic" if d.log else ""
-        lines.append(
-            f"- {untrusted(p.name, 80)}: usually {number_text(d.low)} to {number_text(d.high)}"
-            f"{scale}, default {number_text(middle)}; low may be {number_text(low)} to "
-            f"{number_text(middle)}, high {number_text(middle)} to {number_text(high)}. "
-            f"{p.description}"
-        )
+        lines.append(f"- {untrusted(p.name, 80)}: usually {number_text(d.low)} to "
+                     f"{number_text(d.high)}{scale}, default {number_text(float(p.start))}")  # type: ignore[arg-type]  # fmt: skip
     lines += [
         "",
-        "Say in two or three sentences which ranges suit this table. Then give one JSON object: "
-        '"low" and "high" for each number, "keep" or "drop" for each choice.',
+        "Say in two or three sentences which ranges suit this table. Then give the bounds of each "
+        'number, and "keep" or "drop" for each choice.',
     ]
     return "\n".join(lines)
 
@@ -278,13 +279,44 @@ def _limits(p: Param) -> tuple[float, float, float]:
     return low, middle, high
 
 
+def _around_default(p: Param, least: float, most: float) -> tuple[float, float]:
+    """The greatest lower and the least upper bound that leave the default room, as far as the
+    bounds may go: a decade, or two steps (of a tenth of the usual range, or of whole numbers)."""
+    d, middle = p.domain, float(p.start)  # type: ignore[arg-type]
+    assert not isinstance(d, Categorical)
+    if d.log:
+        low, high = middle / WIDER, middle * WIDER
+    else:
+        step = 1.0 if isinstance(d, Integer) else (d.high - d.low) / 10
+        low, high = middle - 2 * step, middle + 2 * step
+    return max(low, least), min(high, most)
+
+
+def _without_room(params: Sequence[Param]) -> str:
+    """Which ranges end nearer to their default than asked for, and why; empty for none."""
+    found = []
+    for p in params:
+        if isinstance(p.domain, Categorical):
+            continue
+        least, _, most = _limits(p)
+        wanted = _around_default(p, 0.0 if p.domain.log else -math.inf, math.inf)
+        name = untrusted(p.name, 80)
+        if wanted[0] < least:
+            found.append(f"{name} from {number_text(least)}")
+        if wanted[1] > most:
+            found.append(f"{name} to {number_text(most)}")
+    if not found:
+        return ""
+    return f"Near their defaults, because there are no values beyond: {', '.join(found)}."
+
+
 def _reply(params: Sequence[Param]) -> list[Segment]:
-    """The JSON object: fixed text, and what is decided under its own bounds."""
+    """A line for each hyperparameter: fixed text, and what is decided under its own bounds."""
     segments: list[Segment] = []
-    text = "{"
+    text = ""
     for i, p in enumerate(params):
-        text += (", " if i else "") + json.dumps(p.name, ensure_ascii=False) + ": {"
         d = p.domain
+        text += f"- {untrusted(p.name, 80)}: {untrusted(p.description, 160)}".rstrip(": ") + ". "
         if isinstance(d, Categorical):
             for k, choice in enumerate(d.choices):
                 text += (", " if k else "") + json.dumps(_literal(choice)) + ": "
@@ -294,18 +326,20 @@ def _reply(params: Sequence[Param]) -> list[Segment]:
                 segments += [Fixed(text), OneOf(f"{i} {k}", (_KEEP, _DROP))]
                 text = ""
         else:
-            low, middle, high = _limits(p)
-            whole = isinstance(d, Integer)
-            for end, least, most in (("low", low, middle), ("high", middle, high)):
-                text += '"low": ' if end == "low" else ', "high": '
-                if least == most:
-                    text += number_text(least)
-                    continue
-                number = Number(f"{i} {end}", least, most, integer=whole, digits=_DIGITS)
-                segments += [Fixed(text), number]
-                text = ""
-        text += "}"
-    return [*segments, Fixed(text + "}")]
+            least, middle, most = _limits(p)
+            low_most, high_least = _around_default(p, least, most)
+            text += f"Default {number_text(middle)}. "
+            for end, a, b in (("low", least, low_most), ("high", high_least, most)):
+                text += f"{_LOWER if end == 'low' else _UPPER}: "
+                if a == b:
+                    text += number_text(a)
+                else:
+                    whole = isinstance(d, Integer)
+                    segments += [Fixed(text), Number(f"{i} {end}", a, b, whole, _DIGITS, d.log)]
+                    text = ""
+                text += ". " if end == "low" else "."
+        text += "\n"
+    return [*segments, Fixed(text)]
 
 
 def _decided(params: Sequence[Param], values: Mapping[str, Any]) -> dict[str, Domain]:
@@ -317,10 +351,10 @@ def _decided(params: Sequence[Param], values: Mapping[str, Any]) -> dict[str, Do
             kept = [c for k, c in enumerate(d.choices) if values.get(f"{i} {k}", _KEEP) == _KEEP]
             domains[p.name] = Categorical(tuple(kept))
         else:
-            low, middle, _ = _limits(p)
-            first = float(values.get(f"{i} low", low if low == middle else middle))
-            last = float(values.get(f"{i} high", middle))
-            domains[p.name] = _range(d, min(first, middle), max(last, middle))
+            least, _, most = _limits(p)
+            low, high = _around_default(p, least, most)
+            first = min(float(values.get(f"{i} low", low)), low)
+            domains[p.name] = _range(d, first, max(float(values.get(f"{i} high", high)), high))
     return domains
 
 

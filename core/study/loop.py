@@ -132,6 +132,8 @@ class Study:
             )  # fmt: skip
         self._findings.begin()
         self._steering.listen(starting=True)
+        if self._end() is None:
+            self._proposing.check_room()
 
     def _loop(self) -> tuple[str, str]:
         while True:

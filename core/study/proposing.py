@@ -19,6 +19,7 @@ from hyperllama.core.trials import (
     AnswersQuestions,
     AskContext,
     Cancelled,
+    ChecksRoom,
     Exhausted,
     Observed,
     Proposal,
@@ -97,6 +98,19 @@ class Proposing:
         for trial in self._tried.trials:
             proposer.tell(trial)
         return proposer
+
+    def check_room(self) -> None:
+        """Make sure that the chosen proposer's model is not too small for the task.
+
+        Raises:
+            HyperLlamaError: it is.
+        """
+        try:
+            self.chosen = self.open(self.name)
+        except Exception:
+            return  # the first proposal says so, and another proposer takes its place
+        if isinstance(self.chosen, ChecksRoom):
+            self.chosen.check_room(self._record.space)
 
     def use(self, proposer: Proposer) -> None:
         """Ask this one from now on, and close the one before."""

@@ -187,6 +187,18 @@ class Answer:
 
 
 @runtime_checkable
+class ChecksRoom(Protocol):
+    """A proposer that can say beforehand that its model's context is too small for the task."""
+
+    def check_room(self, space: SearchSpace) -> None:
+        """Make sure that there is room for the shortest prompt and its reply.
+
+        Raises:
+            HyperLlamaError: there is none, or the model cannot be loaded.
+        """
+
+
+@runtime_checkable
 class AnswersQuestions(Protocol):
     """A proposer that may also answer questions about the study."""
 

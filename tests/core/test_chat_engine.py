@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.valid_proposals import tried
+from hyperllama.core.prompt.templates import PromptError
 from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
@@ -145,6 +146,21 @@ def test_a_resumed_study_finds_the_prompt_read_already(tmp_path: Path, home: Pat
         resumed.close()
     assert tokens[0][0] > 0.7 * made.record["tokens"]["prompt"] and tokens[1][0] == 0
     assert tokens[0][1:] == tokens[1][1:]
+
+
+def test_a_context_that_the_task_does_not_fit_is_refused_before_the_first_trial(
+    tmp_path: Path, home: Path
+) -> None:
+    for context, small in ((512, True), (2048, False)):
+        proposer = chat(write_tiny(tmp_path / "tiny.gguf", context=context), home)
+        try:
+            if small:
+                with pytest.raises(PromptError, match="512 tokens is too small for this task"):
+                    proposer.check_room(SPACE)
+            else:
+                proposer.check_room(SPACE)
+        finally:
+            proposer.close()
 
 
 def test_candidates_are_decoded_side_by_side_and_ordered_by_their_beliefs(

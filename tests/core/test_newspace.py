@@ -51,6 +51,27 @@ def test_a_chat_model_cannot_leave_the_space(chat: str, name: str) -> None:
         assert found.reasoning and found.record["questions"][0]["prompt"]
 
 
+def test_a_range_goes_well_beyond_the_default_or_says_why_not(chat: str) -> None:
+    """Whatever is answered, also where every bound asked for is a copy of the default."""
+    space = family("xgboost").space("classification", FACTS)
+    copies = FakeEngine(lambda name, prompt: 1.0 if name[0].isdigit() else None)
+    for engine in (FakeEngine, lambda: copies):
+        found = propose_space(setting(chat, make_engine=engine), space)
+        for p in found.space:
+            d, middle = p.domain, float(space[p.name].start)
+            assert isinstance(d, (Float, Integer))
+            usual = space[p.name].domain
+            step = 1 if isinstance(d, Integer) else (usual.high - usual.low) / 10
+            below, above = middle - 2 * step, middle + 2 * step
+            if d.log:
+                below, above = middle / 10, middle * 10
+            excused = found.reasoning.rpartition("Near their defaults")[2]
+            assert d.low <= below + step / 100 or f"{p.name} from" in excused
+            assert d.high >= above - step / 100 or f"{p.name} to" in excused
+    assert found.space["reg_lambda"].domain.high >= 10
+    assert "subsample to 1" in found.reasoning
+
+
 def test_the_same_seed_proposes_the_same(chat: str) -> None:
     space = family("xgboost").space("classification", FACTS)
     first, again, other = (propose_space(setting(chat, s), space).space for s in (1, 1, 2))

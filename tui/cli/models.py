@@ -25,6 +25,9 @@ EPILOG = """\
   hyperllama models NAME|FILE          one model in full
   hyperllama models bench NAME|FILE    its speed: pp512 and tg128, as llama-bench has them"""
 
+_ROOMY = 1024
+"""Tokens; eight hyperparameters, the question and the reply take 600 to 800 of SmolLM2's."""
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="WHAT", nargs="*", help="see below (default: all)")
@@ -137,6 +140,8 @@ BASE = "a base model: it continues a plain text that ends in the trials, without
 
 
 def _fits(r: dict[str, Any]) -> str:
+    if r["fits"] and not r["embedded"] and r["context_length"] < _ROOMY:
+        return f"too small for most tasks: a context of {r['context_length']} tokens"
     on_gpu = f"{r['gpu_layers']} of {r['layers']} layers on GPU" if r["gpu_layers"] else ""
     if r["fits"]:
         return f"yes, {on_gpu}" if on_gpu else "yes"

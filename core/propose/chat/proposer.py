@@ -36,12 +36,14 @@ from hyperllama.core.trials import (
 from hyperllama.core.trials.chance import without_chance
 from hyperllama.core.trials.history import TrialHistory, seed_for
 from hyperllama.core.trials.knowledge import known_of
-from hyperllama.models.gguf import check_model, resolve_model
+from hyperllama.models.gguf import check_model, default_context, resolve_model
 
 ATTEMPTS = 2
 RETRIES = 4
 """Replies side by side after one was rejected; the likeliest untried one is proposed."""
 TEMPERATURE = 0.7
+_ROOMY = 2048
+"""Tokens of a context in which the task has room without a look."""
 _HOTTER = 0.3  # added for a further attempt, and where hyperparameters do not move
 
 
@@ -102,6 +104,25 @@ class ChatProposer:
         """Answer at once, without reasoning first."""
         lead = partial(lead_segments, self._marks, 0)
         return answered(self._session, lead, question)
+
+    def check_room(self, space: SearchSpace) -> None:
+        """Make sure that the context has room for the task; only a small one is looked at.
+
+        Raises:
+            PromptError: it has not. EngineError, ModelFileError: the model cannot be loaded.
+        """
+        model = check_model(self._session.path)
+        context = default_context(model, self._session.settings.context_length)
+        if context >= _ROOMY:
+            return
+        try:
+            self._prompt(space, AskContext(0), ())
+        except PromptError as error:
+            raise PromptError(
+                f"{model.path.stem} with a context of {context} tokens is too small for this task: "
+                f"{error.message}",
+                "a larger --context, fewer hyperparameters, or another model",
+            ) from error
 
     def knows(self, space: SearchSpace) -> bool:
         """A chat model can propose for every space."""
