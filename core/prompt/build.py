@@ -146,7 +146,7 @@ class PromptBuilder:
         Empty where it depends on that trial's score.
         """
         layout = self._templates.layout
-        if layout.order != "number":
+        if layout.order != "number" or layout.best:
             return ()
         later_trials = sorted([*trials, running], key=lambda t: t.number)
         left = context.trials_left
@@ -195,7 +195,7 @@ class PromptBuilder:
         self, draft: PromptDraft, plan: TokenPlan, level: Level, rejected: Sequence[str]
     ) -> tuple[list[Message], TokenPlan]:
         """The conversation, and the plan with what became of the history."""
-        trials, task = draft.trials, sections.task_text(draft, level)
+        trials, task = draft.shown, sections.task_text(draft, level)
         sizes = history.sizes(draft, plan.history)
         early, form = 0, "whole" if trials else "none"
         selected: Sequence[Observed] = ()
@@ -210,7 +210,8 @@ class PromptBuilder:
         listed = tuple(sorted({t.number for t in (*selected, *trials[early:])}))
         question = sections.question_text(draft, rejected)
         plan = replace(
-            plan, form=form, checkpoint=early, listed=listed, left_out=len(trials) - len(listed),
+            plan, form=form, checkpoint=early, listed=listed,
+            left_out=len(draft.trials) - len(listed),
             question=self._counter.text(question),
         )  # fmt: skip
         system = sections.system_message(draft, plan.reasoning)
@@ -224,7 +225,7 @@ class PromptBuilder:
 
     def _summed_up(self, draft: PromptDraft, early: int, history_tokens: int) -> history.Summary:
         """The first `early` trials in short; the last summary is remembered."""
-        tokens, trials = history.digest_tokens(draft, history_tokens), list(draft.trials[:early])
+        tokens, trials = history.digest_tokens(draft, history_tokens), list(draft.shown[:early])
         key = (draft.space, tokens, draft.names.neutral, trials)
         if self._summary is None or self._summary[0] != key:
             self._summary = key, history.summed_up(draft, trials, tokens)

@@ -40,7 +40,7 @@ def sizes(draft: PromptDraft, most_tokens: int) -> list[int]:
     """Tokens of the trials' lines or turns, newest first, until they exceed `most_tokens`."""
     found: list[int] = []
     total = 0
-    for trial in reversed(draft.trials):
+    for trial in reversed(draft.shown):
         found.append(_size(draft, trial))
         total += found[-1]
         if total > most_tokens:
@@ -90,14 +90,14 @@ def digest_text(draft: PromptDraft, summary: Summary, early: int) -> str:
     """The first `early` trials in short, and where each trial is a row, the others in full."""
     return draft.fill(
         "digest",
-        last=draft.trials[early - 1].number,
+        last=draft.shown[early - 1].number,
         facts="\n".join(f"- {fact}" for fact in summary.facts),
         selected="\n".join(map(draft.table.line, summary.selected)),
         listed=len(summary.selected),
         told=early,
         omitted=early - len(summary.selected),
         since=not draft.whole_chat,
-        **table_values(draft, [] if draft.whole_chat else draft.trials[early:]),
+        **table_values(draft, [] if draft.whole_chat else draft.shown[early:]),
     )
 
 

@@ -40,6 +40,8 @@ class PromptLayout:
         question: "last", or "before the trials", so that the table ends the prompt.
         chat: "template" (the model's chat template; without one the prompt is a text that the
             reply continues), "always" (without one, in a ChatML-like layout) or "never".
+        best: how many of the best trials are shown, and no others; 0 shows all. A small model
+            writes rows like those it reads.
         over: a variant that ships, whose files count where the folder has none of that name.
         facts: whether a row has what is known beside the score: the training score, notes.
     """
@@ -50,6 +52,7 @@ class PromptLayout:
     question: str = "last"
     chat: str = "template"
     facts: bool = True
+    best: int = 0
     over: str = ""
 
     def __post_init__(self) -> None:
@@ -57,6 +60,8 @@ class PromptLayout:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: "
                                  f"{', '.join(map(str, allowed))}")
+        if type(self.best) is not int or self.best < 0:
+            raise ValueError(f"best is {self.best!r}; allowed: a whole number from 0")
 
     def continues(self, has_template: bool) -> bool:
         """Whether the prompt is a plain text that the reply continues."""

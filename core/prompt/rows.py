@@ -114,6 +114,14 @@ class TrialTable:
         high, low = float(best.value or 0.0), min(float(t.value or 0.0) for t in scored)
         return f"{score_text(high + _ABOVE * (high - low), _spread(best))},"
 
+    def chosen(self, trials: Sequence[Observed]) -> Sequence[Observed]:
+        """The trials that are shown, by rising number."""
+        if not self.layout.best:
+            return trials
+        scored = [t for t in trials if succeeded(t)]
+        ranked = sorted(scored, key=lambda t: (-float(t.value or 0.0), t.number))
+        return sorted(ranked[: self.layout.best], key=lambda t: t.number)
+
     def ordered(self, trials: Sequence[Observed]) -> list[Observed]:
         """Trials in the order of their rows; failed ones come first where the best is last."""
         if self.layout.order == "number":

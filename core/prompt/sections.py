@@ -39,7 +39,7 @@ class PromptDraft:
     """What all parts of one prompt are made from.
 
     Attributes:
-        trials: all trials of the study, by rising number.
+        trials: all trials of the study, by rising number; shown: those that the layout shows.
         analysis: whether the model is asked to write an analysis.
         in_rows: whether the reply is to be a row of the table.
         known_tokens: most tokens for what is known of the trials.
@@ -56,12 +56,14 @@ class PromptDraft:
     known_tokens: int = 0
     names: Names = field(init=False)
     table: TrialTable = field(init=False)
+    shown: Sequence[Observed] = field(init=False)
 
     def __post_init__(self) -> None:
         names = Names(self.space, self.options.neutral_names)
         table = TrialTable(self.space, names, self.options, self.trials, self.layout)
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "table", table)
+        object.__setattr__(self, "shown", table.chosen(self.trials))
 
     @property
     def options(self) -> PromptOptions:

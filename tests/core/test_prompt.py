@@ -416,9 +416,13 @@ def test_every_variant_fits_and_shows_each_trial_in_one_format(
     layout = load_templates(variant).layout
     prompt = made_by.build(space, trials[:6], AskContext(6), Lead(0, analysis=False))
     assert prompt.reply.kind == layout.rows and "{{" not in prompt.text
+    table = TrialTable(space, prompt.names, PromptOptions(), (), layout)
+    shown = table.chosen(trials[:6])
+    assert len(shown) == (layout.best or 6)
     for trial in trials[:6]:
-        row = TrialTable(space, prompt.names, PromptOptions(), (), layout).cells(trial.config)
-        assert f",{row}" in prompt.text and ("=" in row) == (layout.rows == "pairs")
+        row = table.cells(trial.config)
+        assert (f",{row}" in prompt.text) == (trial in shown)
+        assert ("=" in row) == (layout.rows == "pairs")
     for n in (0, 1, 30):
         plan = made_by.build(space, trials[:n], AskContext(n), Lead(0, analysis=False)).plan
         assert plan.prompt + plan.reply <= 4096
