@@ -10,7 +10,7 @@ import pytest
 from hyperllama.core.propose.chat.probe import REASONS, probed
 from hyperllama.core.propose.engine_session import EngineSession
 from hyperllama.core.trials import ProposerSetting
-from hyperllama.models.engine import EngineSettings, Fixed, Generation, Number
+from hyperllama.models.engine import EngineSettings, Fixed, Free, Generation, Number
 from tests.small import TASK, hyperllama, write_task
 
 pytestmark = pytest.mark.real_model
@@ -32,7 +32,7 @@ def test_a_study_with_an_instruct_model(tmp_path: Path, smollm2: Path, reasoning
     assert [e["state"] for e in events if e["event"] == "TrialFinished"] == ["complete"] * 2
 
 
-def test_values_are_conditioned_on_the_reasoning_and_a_try_is_remembered(smollm2: Path) -> None:
+def test_values_follow_the_reasoning_loops_end_and_a_try_is_remembered(smollm2: Path) -> None:
     session = EngineSession(ProposerSetting(engine=EngineSettings(1024, threads=1)), smollm2)
     try:
         prompt = session.render_chat([{"role": "user", "content": "Which max_depth, 1 to 15?"}])
@@ -43,6 +43,8 @@ def test_values_are_conditioned_on_the_reasoning_and_a_try_is_remembered(smollm2
             made = session.generate(Generation(prompt, [lead, number]))
             means.append(sum(float(v) * p for v, p in made.beliefs["n"]))
         assert means[1] > means[0] + 3
+        circling = session.generate(Generation("up and down and up and down and", [Free("t", 120)]))
+        assert circling.stop_reason == "loop" and len(circling.values["t"]) < 100
         reply = probed(session, REASONS)
         assert reply.text and probed(session, REASONS) == reply
     finally:

@@ -296,6 +296,18 @@ def test_a_model_without_preferences_draws_evenly(folder: Path, engine: Engine, 
     assert [p for _, p in belief] == pytest.approx([1 / 64] * 64, rel=0.2)
 
 
+def test_free_text_ends_at_marks_of_the_layout(
+    folder: Path, engine: Engine, tiny: Path
+) -> None:
+    """Those of the layout for files without a template, which a base model writes out."""
+    path = write_tiny(folder / "marks.gguf", words=("<|im_end|>",), scale=0)
+    engine.load(path, ONE_THREAD)
+    free = [engine.generate(Generation("x", [Free("t", 400)], 1.0, seed=i)) for i in range(6)]
+    engine.load(tiny, ONE_THREAD)
+    assert not any("<|im_end|>" in f.values["t"] for f in free)
+    assert any(f.generated_tokens < 400 for f in free)
+
+
 def test_beliefs_over_options_agree_with_draws(engine: Engine) -> None:
     options = ("the", "th", "poly", "rbf", "rb", "ro")
     segments: list[Segment] = [Fixed('"'), OneOf("k", options, belief=True), Fixed('"')]
