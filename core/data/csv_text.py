@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import DataError
-from hyperllama.core.files import open_regular
 from hyperllama.core.text import plain, shown
+from hyperllama.models.files import open_regular
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _CHUNK = 1 << 24
@@ -150,7 +150,7 @@ def separator_of(sample: str) -> str:
 
 
 def _stream(path: Path, packed: str) -> Any:
-    return gzip.open(path, "rb") if packed == "gzip" else open_regular(path)
+    return gzip.open(path, "rb") if packed == "gzip" else open_regular(path, DataError)
 
 
 def _ascii(path: Path, packed: str) -> bool:
@@ -188,7 +188,7 @@ def _encoding(path: Path, packed: str) -> str:
 
 def _check_zstd(path: Path) -> None:
     """The size that the frame's header declares (RFC 8878, 3.1.1.1), where it does."""
-    with open_regular(path) as f:
+    with open_regular(path, DataError) as f:
         head = f.read(18)
     if len(head) < 18:
         return

@@ -23,7 +23,7 @@ CLOSE = 12
 _YEARS = range(1900, 2101)
 _FEWEST_ROWS = 20
 _ESTIMATE = {"predicted", "pred", "estimate", "fitted", "prob", "probability", "error", "se",
-             "upper", "lower", "hi", "lo", "p10", "p90"}
+             "sigma", "stderr", "upper", "lower", "hi", "lo", "p10", "p90"}
 
 
 @dataclass
@@ -81,7 +81,10 @@ def rank_targets(columns: Sequence[Values], stem: str = "") -> list[Candidate]:
     _place(found)
     _families(found, everything)
     for position, points, reason in relations([c.column for c in found], [c.x for c in found]):
-        found[position].add(points, reason)
+        c = found[position]
+        outcome = names.folded(c.name) in names.OUTCOME and c.column.distinct == 2
+        # An outcome of two values is often recorded in finer words, or turned around, as well.
+        c.add(max(points, -8) if outcome else points, reason)
     return sorted(found, key=lambda c: -c.points)
 
 
@@ -115,7 +118,7 @@ def _name(c: Candidate, stem: str, everything: Sequence[str]) -> None:
         c.add(60, "its name says that it is to be predicted")
     elif joined in names.OUTCOME or last in names.OUTCOME:
         c.add(40 if joined in names.OUTCOME else 30, "it is called like an outcome")
-    elif joined in names.RESULT or last in names.RESULT:
+    elif joined in names.RESULT or last in names.RESULT or names.is_clinical_result(c.name):
         c.add(22 if joined in names.RESULT else 16, "it is called like a result")
     if len(joined) >= 3 and joined in file and joined not in names.GIVEN:
         c.add(36, "the file is called after it")
@@ -127,6 +130,8 @@ def _name(c: Candidate, stem: str, everything: Sequence[str]) -> None:
         c.add(-30, "it says how the rows were laid out")
     if any(w in names.TIME for w in words) and last not in names.OUTCOME:
         c.add(-15 if last in ("time", "hour") else -45, "it says when")
+    if names.is_clinical_time(c.name):
+        c.add(-45, "it says when")
     if names.is_id(c.name):
         c.add(-45, "it is called like an identifier")
     if names.is_frequency(c.name):

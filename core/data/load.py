@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.data.columns import Values, read_column
-from hyperllama.core.data.leaks import find_leaks
+from hyperllama.core.data.leaks import find_leaks, told
 from hyperllama.core.data.marks import prepared, read_as
 from hyperllama.core.data.reader import File, open_file
 from hyperllama.core.data.roles import groups_of, times_of, weights_of
@@ -80,7 +80,7 @@ def table_of(source: TableSource, file: File, *, subsample: bool = True) -> Tabl
     if few := too_few_to_measure(classes, np.bincount(y).tolist() if classes else ()):
         warnings.append(few)
     leaks = find_leaks(x, y, columns, kind)
-    warnings.extend(leak.told(data.target) for leak in leaks)
+    warnings.extend(told(leaks, data.target))
     by_name = {**sources, data.target: target_column}
     return Table(
         x=x, y=y, columns=columns, target=target_column, kind=kind, classes=classes, groups=groups,

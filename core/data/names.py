@@ -25,7 +25,7 @@ OUTCOME = _set(
     "won win winner passed cured cure respond responded responds accepted admitted hired fired "
     "dropout cancelled canceled stroke cancer malignant infection infected complication purchased "
     "bought wage wages lwage salary earnings yield mpg revenue profit fatalities deaths killed "
-    "strength progression choice vote voted sales demand"
+    "strength progression choice vote voted sales demand approve reject rejected denied"
 )
 """Names of what is usually asked for."""
 RESULT = _set(
@@ -33,7 +33,8 @@ RESULT = _set(
     "expenditure claim claims amount amt loss losses damage duration delay delayed los rate level "
     "total value aval chg invest investment visits trips births accidents crime crimes arrests "
     "emissions output production fare rent pay charge charges payment satisfaction happy "
-    "happiness risk severity approve approval support decision verdict disease condition positive "
+    "happiness risk severity approval support decision verdict disease condition positive math "
+    "maths mathematics reading "
     "test exam gpa performance conc concentration height weight bwt birthweight temp "
     "temperature rainfall catch biomass density abundance tip strikes price cost costs"
 )
@@ -88,7 +89,7 @@ _ID_WORD = _set(
 _ID_JOINED = re.compile(
     r"^(?:id\d?|(?:case|subj(?:ect)?|patient|person|resp(?:ondent)?|household|hh|rec(?:ord)?|row|"
     r"obs|sample|customer|client|user|member|school|sch|student|stu|child|kid|player|team|policy|"
-    r"firm|company|part|uniq(?:ue)?|distr?|track|family|fam|tree|plot|item|event|order|invoice)"
+    r"firm|company|part|prod|product|usubj|uniq(?:ue)?|distr?|track|family|fam|tree|plot|item|event|order|invoice)"
     r"_?(?:id|no|num|nr|number)|x?_?column_1|unnamed_\d+|[a-z]{1,5}seq|[a-z]{2,8}code?)$"
 )
 
@@ -116,6 +117,16 @@ def is_id(name: str) -> bool:
 def is_time(name: str) -> bool:
     """Called like a date, a year, or a part of one."""
     return any(w in TIME for w in words(name))
+
+
+def is_clinical_result(name: str) -> bool:
+    """Called like the result of a finding in the tables of clinical trials: "LBSTRESN" (CDISC)."""
+    return re.fullmatch(r"[A-Z]{2}STRESN", name) is not None
+
+
+def is_clinical_time(name: str) -> bool:
+    """Called like a study day or a planned time there: "VSDY", "PCTPTNUM" (CDISC SDTM, Timing)."""
+    return re.fullmatch(r"[A-Z]{2}(ST|EN)?(DY|DTC|TPT|TPTNUM)|VISIT(DY|NUM)", name) is not None
 
 
 def is_entity(name: str) -> bool:

@@ -20,8 +20,8 @@ from hyperllama.core.data.csv_text import (
     separator_of,
 )
 from hyperllama.core.errors import DataError
-from hyperllama.core.files import open_regular
 from hyperllama.core.text import nearest, plain, shown
+from hyperllama.models.files import open_regular
 
 if TYPE_CHECKING:
     import polars as pl
@@ -119,7 +119,7 @@ def open_file(
         DataError: there is no such file, it is no table, it has no rows, or it is too large.
     """
     try:
-        with open_regular(path) as f:
+        with open_regular(path, DataError) as f:
             magic = f.read(8)
             size = f.seek(0, io.SEEK_END)
         if size == 0:

@@ -120,13 +120,11 @@ def _coarser(columns: Sequence[Column], xs: Sequence[Floats]) -> Iterator[Eviden
             both = (codes[i] >= 0) & (codes[j] >= 0)
             if i == j or other <= size or both.sum() < max(20, rows // 2):
                 continue
-            if columns[i].kind == "number" and other > 30:
-                decided = _threshold(codes[i][both], codes[j][both])
-            elif other <= rows // 8:
+            decided = (columns[i].kind == "number" and other > 30
+                       and _threshold(codes[i][both], codes[j][both]))
+            if not decided and other <= rows // 8:
                 decided = len(np.unique(codes[i][both] * size + codes[j][both])) == len(
                     np.unique(codes[i][both]))
-            else:
-                continue
             if decided:
                 yield j, -22, f"{shown(columns[i].name, 30)} alone decides it"
                 break

@@ -13,10 +13,12 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.events.codec import decode_sound
 from hyperllama.core.storage.paths import (
     DATABASE,
     home,
@@ -130,15 +132,44 @@ def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
     write_atomically(folder / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 
-_TEXTS = ("study", "storage", "state", "why", "message", "task", "data", "kind", "metric",
-          "proposer", "model")  # fmt: skip
-_NUMBERS = ("created_t", "updated_t", "trials", "failed", "budget_trials", "budget_s", "best_value",
-            "default_value", "best_number", "winner_number", "claimed_gain", "gain", "gain_low",
-            "gain_high", "test_value", "seconds", "rows", "features", "pid")
-_TYPES: dict[str, Any] = {
-    **dict.fromkeys(_TEXTS, str), **dict.fromkeys(_NUMBERS, (int, float)),
-    "best_config": dict, "begun": dict, "settings": dict, "estimators": list,
-}  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class StoredSummary:
+    """What `summary.json` may hold; texts are empty and numbers null where they are not known."""
+
+    study: str | None = None
+    storage: str | None = None
+    state: str | None = None
+    why: str | None = None
+    message: str | None = None
+    task: str | None = None
+    data: str | None = None
+    kind: str | None = None
+    metric: str | None = None
+    proposer: str | None = None
+    model: str | None = None
+    created_t: float | None = None
+    updated_t: float | None = None
+    trials: float | None = None
+    failed: float | None = None
+    budget_trials: float | None = None
+    budget_s: float | None = None
+    best_value: float | None = None
+    default_value: float | None = None
+    best_number: float | None = None
+    winner_number: float | None = None
+    claimed_gain: float | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    test_value: float | None = None
+    seconds: float | None = None
+    rows: float | None = None
+    features: float | None = None
+    pid: float | None = None
+    best_config: Mapping[str, Any] | None = None
+    begun: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] | None = None
+    estimators: tuple[Any, ...] | None = None
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
@@ -170,13 +201,11 @@ def _sound_summary(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(summary, dict):
         return {}
-    return {k: v for k, v in summary.items() if k not in _TYPES or v is None or _sound(k, v)}
-
-
-def _sound(name: str, value: Any) -> bool:
-    if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-        return False
-    return not isinstance(value, float) or math.isfinite(value)
+    _, damaged = decode_sound(StoredSummary, summary)
+    return {
+        k: v for k, v in summary.items()
+        if k not in damaged and (not isinstance(v, float) or math.isfinite(v))
+    }
 
 
 def storage_of(folder: Path) -> str:

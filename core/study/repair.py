@@ -7,6 +7,7 @@ of events, so a trial that any of them knows is written again.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -193,15 +194,20 @@ def _attrs(folder: Path, opened: StudyOpened, summary: Mapping[str, Any]) -> dic
 
 
 def _put_aside(folder: Path) -> list[Path]:
-    """Rename the damaged database, and what SQLite keeps beside it; their new names."""
+    """Keep the damaged database, and what SQLite has beside it, under other names; those names.
+
+    The database is copied: whatever ends a repair, the study's folder has one.
+    """
     number = 1
     while (folder / f"{DATABASE}.damaged-{number}").exists():
         number += 1
-    files = [folder / f"{DATABASE}{ending}" for ending in ("", "-wal", "-shm")]
-    return [
-        file.rename(file.with_name(file.name.replace(DATABASE, f"{DATABASE}.damaged-{number}")))
-        for file in files if file.exists()
-    ]
+    kept = []
+    for ending in ("", "-wal", "-shm"):
+        file, name = folder / f"{DATABASE}{ending}", f"{DATABASE}.damaged-{number}{ending}"
+        if file.exists():
+            keep = shutil.copyfile if not ending else shutil.move
+            kept.append(Path(keep(file, folder / name)))
+    return kept
 
 
 def space_of(

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ValidationError
 
 from hyperllama.core.data.source import DataSpec, wrong
 from hyperllama.core.errors import SpaceError, TaskError
-from hyperllama.core.files import read_small
 from hyperllama.core.task import metrics
 from hyperllama.core.task.overrides import check_without_table
 from hyperllama.core.task.pipeline_space import PREFIX
 from hyperllama.core.task.spec import Budget, Limits, Override, Programs, Task, Validation
 from hyperllama.core.text import allowed, one_line, plain, shown
+from hyperllama.models.files import read_small
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -9,13 +9,14 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 from __future__ import annotations
 
 import math
-import stat
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from hyperllama.models.errors import ModelFileError
+from hyperllama.models.files import open_regular
 
 MAX_KEYS = 1 << 16
 MAX_TENSORS = 1 << 20
@@ -85,15 +86,11 @@ def read_header(path: Path) -> Header:
         ModelFileError: no file, not readable, not GGUF, cut short, or damaged.
     """
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ModelFileError(f"{path} is a folder", "name a .gguf file in it")
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
-            raise ModelFileError(f"{path} is not a regular file", "name a .gguf file")
-        if status.st_size == 0:
-            raise ModelFileError(f"{path} is empty", _AGAIN)
-        with path.open("rb", buffering=1 << 20) as file:
-            return _Reader(path, file, status.st_size).header()
+        with open_regular(path, ModelFileError, buffering=1 << 20) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                raise ModelFileError(f"{path} is empty", _AGAIN)
+            return _Reader(path, file, size).header()
     except FileNotFoundError:
         raise ModelFileError(
             f"{path} does not exist", "`hyperllama models` lists what there is"

@@ -335,12 +335,30 @@ def test_leaks_are_pointed_out(tmp_path: Path) -> None:
         "ward": [{"sick": "4", "well": "1", "unclear": "2"}[v] for v in labels],
         "fair": ["a", "b"] * (ROWS // 2), "y": labels})
     told = [w for w in table.warnings if "one-to-one" in w]
-    assert len(told) == 2
+    assert len(told) == 1 and 'drop = ["code", "ward"]' in told[0]
     two = ["a" if i < 20 else "b" for i in range(ROWS)]
     table = table_of(tmp_path, {"days": [i + rng.random() for i in range(ROWS)], "y": two,
                                 "fair": numbers(rng)})
     assert sum("alone separates" in w for w in table.warnings) <= 1
     assert not any("'fair'" in w for w in table.warnings)
+
+
+def test_columns_of_which_the_target_is_a_function_are_pointed_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    base, after = rng.normal(50, 9, (2, 300)), rng.normal(50, 9, 300)
+    size = rng.uniform(1, 3, 300)
+
+    def told(**columns: Any) -> list[str]:
+        texts = {n: [f"{v:.6f}" for v in values] for n, values in columns.items()}
+        table = table_of(tmp_path, {**texts, "noise": [f"{v:.4f}" for v in rng.normal(size=300)]})
+        return [w for w in table.warnings if "known beforehand" in w]
+
+    assert told(before=base[0], after=after, y=after - base[0])[0].count("together with") == 1
+    assert "'size' together with 'weight' gives" in told(
+        size=size, weight=base[0], y=base[0] / size**2)[0]
+    hump = told(angle=base[0], y=np.cos(base[0] / 10))
+    assert len(hump) == 1 and 'drop = ["angle"]' in hump[0] and "alone gives more than" in hump[0]
+    assert told(before=base[0], y=base[0] + 0.2 * base[1]) == []
 
 
 def test_groups_and_times(tmp_path: Path) -> None:

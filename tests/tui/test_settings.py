@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from hyperllama.core.errors import StudyError
 from hyperllama.core.storage.paths import home
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content.library import TaskEntry
@@ -255,3 +257,12 @@ def test_settings_that_are_not_text_leave_the_default_ones() -> None:
     settings.file().write_bytes(b'theme = "\xff"')
     (problem,) = settings.read().problems
     assert problem.endswith("not UTF-8 at byte 9. The default settings apply.")
+    settings.file().write_bytes(b"#" * (settings.MOST_BYTES + 1))
+    (problem,) = settings.read().problems
+    assert "has more than" in problem
+    settings.file().unlink()
+    os.mkfifo(settings.file())  # opening it would wait for its writer
+    (problem,) = settings.read().problems
+    assert "is a pipe" in problem and problem.endswith("The default settings apply.")
+    with pytest.raises(StudyError, match="is a pipe"):
+        settings.write({("theme",): "terminal"})

@@ -39,7 +39,7 @@ def take_over() -> list[str]:
 def _move(path: Path) -> None:
     from hyperllama.core.task.draft.edit import set_key, value_at, values
 
-    old = path.read_text("utf8")
+    old = settings.text_of(path)
 
     def change(text: str) -> str:
         for key, value in found.items():

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import StudyError
+from hyperllama.models.files import read_small
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,6 +35,8 @@ else:
     import tomli as tomllib
 
 Key = tuple[str, ...]
+MOST_BYTES = 1 << 20
+"""A settings file is not larger."""
 THEMES = ("hyperllama-dark", "hyperllama-light", "high-contrast", "terminal")
 _SPEED = ("read", "write", "threads", "gpu_layers")  # of a measured speed
 SHARES = range(20, 81)  # per cent of the screen that a pane may take
@@ -132,12 +135,25 @@ def read() -> Settings:
         problem = error.strerror or str(error)
     except tomllib.TOMLDecodeError as error:
         problem = str(error)
+    except StudyError as error:
+        problem = error.message
     return Settings(problems=(f"{path}: {problem}. The default settings apply.",))
+
+
+def text_of(path: Path) -> str:
+    """The text of a settings file.
+
+    Raises:
+        StudyError: it is no regular file, or too large to be one of settings.
+        UnicodeDecodeError: it is not UTF-8.
+        OSError: it is not there, or may not be read.
+    """
+    return read_small(path, MOST_BYTES, StudyError).decode("utf8")
 
 
 @functools.lru_cache(maxsize=1)
 def _read(path: Path, changed_ns: int, size: int) -> Settings:
-    table, name = tomllib.loads(path.read_text("utf8")), path.name
+    table, name = tomllib.loads(text_of(path)), path.name
     problems: list[str] = []
     known = checked(Settings, table, f"{name}: ", problems)
     models = {
@@ -235,7 +251,7 @@ def edit(change: Callable[[str], str]) -> None:
 
     path = file()
     try:
-        old = path.read_text("utf8") if path.exists() else ""
+        old = text_of(path) if path.exists() else ""
         new = change(old).lstrip("\n")
         if new != old:
             path.parent.mkdir(parents=True, exist_ok=True)
