@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import json
 import os
@@ -672,3 +673,25 @@ def test_a_table_a_task_or_a_study_opens_the_interface(
     assert asked == [{"table": str(table)}, {"study": study}]
     with pytest.raises(SystemExit):
         run_command_line(["no-such-study"])
+
+
+def test_two_failed_trials_of_two_are_exit_code_8() -> None:
+    from hyperllama.core.events import StudyFinished
+    from hyperllama.tui.cli.session import run_here
+
+    arguments: Any = argparse.Namespace(json=True, baselines=False)
+    ends = [StudyFinished("budget", None, None, None), StudyFinished("budget", 1, 0.5, 0.5),
+            StudyFinished("minutes", None, None, None), StudyFinished("error", None, None, None)]
+
+    def code(end: StudyFinished) -> int:
+        return run_here(arguments, lambda listener, interrupted: end)
+
+    assert [code(end) for end in ends] == [8, 0, 0, 8]
+
+
+@pytest.mark.parametrize(("redirected", "code"), [(">&-", 0), (">/dev/full", 7)])
+def test_output_that_is_closed_or_full(redirected: str, code: int) -> None:
+    shell = ["bash", "-c", f'exec "$@" {redirected}', "-", *command("studies")]
+    done = subprocess.run(shell, env=environment(), capture_output=True, text=True)
+    assert done.returncode == code and "internal error" not in done.stderr
+    assert ("No space left" in done.stderr) == (code == 7)

@@ -31,13 +31,13 @@ def hints() -> tuple[tuple[str, str], ...]:
     found = []
     for folder in ("core", "models", "tui"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            tree = ast.parse(path.read_text("utf8"))
-            documentation = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+            nodes = list(ast.walk(ast.parse(path.read_text("utf8"))))
+            documentation = {id(n.value) for n in nodes if isinstance(n, ast.Expr)}
             parts = {
-                id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
+                id(part) for node in nodes if isinstance(node, ast.JoinedStr)
                 for part in ast.walk(node) if part is not node
             }  # fmt: skip
-            for node in ast.walk(tree):
+            for node in nodes:
                 if id(node) not in documentation | parts and (text := _text(node)):
                     found.append((f"{path.relative_to(ROOT)}:{node.lineno}", text))
     return tuple(found)
@@ -64,22 +64,27 @@ class _Refused(Exception):
     pass
 
 
-def parsed(command: str) -> None:
-    """Parse a command with the program's own parser; placeholders are filled in."""
-    words = shlex.split(command)[1:]
-    words = [_FILLED.get(word, word) for word in words if word not in ("...", "[REASON]")]
-    parser = make_parser()
-    (subparsers,) = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    for one in (parser, *subparsers.choices.values()):
-        def refuse(message: str) -> None:
-            raise _Refused(message)
+@functools.cache
+def strict_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The program's own parser, which raises instead of leaving, and those of its commands."""
+    def refuse(message: str) -> None:
+        raise _Refused(message)
 
-        one.error = refuse  # type: ignore[assignment]
-        one.exit = lambda *_: None  # type: ignore[assignment, method-assign]
-        one.print_help = lambda *_: None  # type: ignore[assignment]
+    parser = make_parser()
+    (found,) = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    for one in (parser, *found.choices.values()):
+        one.error = refuse  # type: ignore[method-assign, assignment]
+    return parser, dict(found.choices)
+
+
+def parsed(command: str) -> None:
+    """Parse a command as the program does; placeholders are filled in."""
+    words = shlex.split(command)[1:]
+    words = [_FILLED.get(word, word) for word in words if word != "..."]
+    parser, commands = strict_parser()
     if "--help" not in words:
         parser.parse_args(words)
-    elif words[0] not in subparsers.choices:
+    elif words[0] not in commands:
         raise _Refused(f"no command {words[0]}")
 
 
@@ -105,9 +110,8 @@ def test_a_hint_with_a_wrong_command_would_be_seen() -> None:
 
 
 def test_options_in_hints_exist() -> None:
-    parser = make_parser()
-    (subparsers,) = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    known = {option for one in (parser, *subparsers.choices.values())
+    parser, commands = strict_parser()
+    known = {option for one in (parser, *commands.values())
              for action in one._actions for option in action.option_strings}  # fmt: skip
     wrong, seen = [], 0
     for where, text in hints():

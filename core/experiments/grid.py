@@ -104,6 +104,11 @@ class ExperimentGrid:
         return cell.budget or self.budget
 
 
+MOST_SEEDS = 100
+MOST_TRIALS = 10_000
+"""Of a cell; more is a slip of the keyboard."""
+
+
 def comparison_folder(name: str) -> Path:
     """Where an experiment is kept. A name with a slash is a folder of its own."""
     return Path(name) if "/" in name else home() / "comparisons" / name
@@ -134,10 +139,15 @@ def make_grid(
 
     Raises:
         StudyError: it was made with another budget; the folder cannot be written.
-        TaskError: a task file is wrong. SpaceError: two contenders have the same label.
+        TaskError: a task file is wrong. SpaceError: two contenders have the same label, or there
+            are too many seeds or trials.
     """
     from hyperllama.core.task import load_task, standalone_text
 
+    seeds = list(seeds)
+    for what, many, most in (("seeds", len(seeds), MOST_SEEDS), ("trials", budget, MOST_TRIALS)):
+        if not 1 <= many <= most:
+            raise SpaceError(f"a comparison of {many:,} {what}", f"allowed: 1 to {most:,}")
     folder = comparison_folder(name)
     old = load_grid(name) if (folder / FILE).exists() else None
     if old is not None and old.budget != budget:

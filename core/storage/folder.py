@@ -183,7 +183,8 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
         if not any((folder / name).exists() for name in (SUMMARY, TASK, DATABASE)):
             return None
         summary = {"state": "unknown"}
-    summary.setdefault("study", folder.name)
+    if study_dir(str(summary.get("study", ""))).name != folder.name:  # copied, or not said
+        summary["study"] = folder.name
     pid = holder(folder)
     summary["live"] = pid is not None
     summary["folder"] = str(folder)

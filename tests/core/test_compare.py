@@ -61,6 +61,7 @@ from hyperllama.core.experiments.turns import ProposerTurns
 from hyperllama.core.space import Config
 from hyperllama.core.task import load_task, resolve
 from hyperllama.core.trials import Proposal, ProposerSetting
+from hyperllama.tui.cli import run_command_line
 from tests.core.fakes import SPACE, Drawn, FakeRunner
 from tests.small import TASK, write_task
 
@@ -232,6 +233,12 @@ def test_the_queue_is_kept_reordered_and_added_to(tmp_path: Path) -> None:
     assert [c.grid.name for c in all_comparisons()] == ["one"]
     with pytest.raises(StudyError, match="budget of 4"):
         make_grid("one", [], [], range(1), 5)
+    for seeds, budget in ((101, 4), (0, 4)):
+        with pytest.raises(SpaceError) as caught:
+            make_grid("one", [], [], range(seeds), budget)
+        assert caught.value.hint == "allowed: 1 to 100"
+    assert run_command_line(["compare", "one", "--skip", "zzz"]) == 2
+    assert all(c.state == "waiting" for c in read_comparison("one").cells)
     with pytest.raises(StudyError, match="no comparison 'two'"):
         load_grid("two")
     (comparison_folder("one") / "grid.json").write_text("{")

@@ -134,6 +134,24 @@ def test_a_study_leaves_the_database_that_it_shared(task: Path) -> None:
     assert not Store.exists(open_storage(shared_database()), "quick")
 
 
+def test_a_lost_folder_is_said_with_the_studies_that_there_are(task: Path) -> None:
+    begin(task)
+    shutil.copytree(study_dir("quick"), study_dir("quick").with_name("other"))
+    shutil.rmtree(study_dir("quick"))
+    for hopeless in (lambda: resume("quick"), lambda: repair("quick")):
+        with pytest.raises(StudyError, match="there is no study 'quick'") as caught:
+            hopeless()
+        assert caught.value.hint == "studies here: other"
+    assert resume("other", more=1).why == "budget"  # what the hint names goes on
+
+
+def test_a_study_whose_folder_is_lost_goes_on_from_the_storage_it_shared(task: Path) -> None:
+    begin(task, 2, storage=shared_database())
+    shutil.rmtree(study_dir("quick"))
+    assert resume("quick", Options(storage=shared_database()), more=1).why == "budget"
+    assert len(read_state("quick", shared_database()).trials) == 3
+
+
 def steer() -> None:
     """A range, a note: what stands beside the trials."""
     store = Store.open(open_storage(f"sqlite:///{study_dir('quick') / DATABASE}"), "quick")

@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -85,6 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run_command_line(given: Sequence[str] | None = None) -> int:
     """Run one command; every error becomes a message and an exit code."""
+    _open_standard_files()
     given = sys.argv[1:] if given is None else list(given)
     arguments = _parsed(given)
     try:
@@ -126,6 +128,17 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
+def _open_standard_files() -> None:
+    """Open the null device where input, output or errors are closed: else the next file that is
+    opened would be one of them, and a database would receive what is printed."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf8", closefd=False))
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.storage.paths import close_home, home, keep_private, users_umask
 
@@ -159,9 +172,10 @@ def complain(error: HyperLlamaError) -> None:
     """What happened, and what to do, on standard error; foreign text in it is made harmless."""
     from hyperllama.core.text import plain
 
-    print(f"hyperllama: {plain(error.message)}", file=sys.stderr)
-    for line in plain(error.hint).splitlines():
-        print(f"  {line.strip()}", file=sys.stderr)
+    lines = [f"hyperllama: {plain(error.message)}"]
+    lines += [f"  {line.strip()}" for line in plain(error.hint).splitlines()]
+    with suppress(OSError):  # where nothing can be written, the exit code tells
+        print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 def _interface(arguments: argparse.Namespace) -> int:

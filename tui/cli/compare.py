@@ -101,6 +101,7 @@ def _prepare(arguments: argparse.Namespace) -> str:
         load_grid,
         make_grid,
     )
+    from hyperllama.core.study.options import Options, too_many_threads
     from hyperllama.core.task import find_task
 
     name = arguments.name or arguments.called or _free_name()
@@ -132,6 +133,8 @@ def _prepare(arguments: argparse.Namespace) -> str:
     }  # fmt: skip
     given = {k: v for k, v in options.items() if v is not None}
     files = [find_task(t) for t in arguments.tasks]
+    for note in too_many_threads(Options(threads=arguments.threads)):
+        print(f"{note.text}: {note.hint}", file=sys.stderr)
     return make_grid(name, contenders, files, seeds, budget, given).name
 
 
@@ -146,7 +149,9 @@ def _free_name() -> str:
 
 def _change(name: str, arguments: argparse.Namespace) -> bool:
     """Reorder the queue as asked; whether anything was asked."""
-    from hyperllama.core.experiments.grid import move, skip
+    from hyperllama.core.errors import SpaceError
+    from hyperllama.core.experiments.grid import load_grid, move, skip
+    from hyperllama.core.text import allowed
 
     changed = False
     for text, change, value in (
@@ -156,6 +161,9 @@ def _change(name: str, arguments: argparse.Namespace) -> bool:
         (arguments.unskip, skip, False),
     ):
         if text is not None:
+            cells = [describe(cell) for cell in load_grid(name).cells]
+            if not any(text in cell for cell in cells):
+                raise SpaceError(f"no cell's name contains {text!r}", allowed(cells, text))
             change(name, functools.partial(_named, text), value)
             changed = True
     return changed

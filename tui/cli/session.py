@@ -66,7 +66,8 @@ def run_here(
         name = ""
 
         def hear(event: Event, t: float) -> None:
-            """Show an event; when nobody reads any more (`| head`), end the study politely."""
+            """Show an event; when that cannot be written, end the study politely: nobody reads any
+            more (`| head`), or the disk is full."""
             nonlocal name
             if isinstance(event, StudyOpened):
                 name = event.study
@@ -74,7 +75,10 @@ def run_here(
                 return
             try:
                 output.hear(event, t)
-            except BrokenPipeError:
+            except OSError as error:
+                if not isinstance(error, BrokenPipeError):
+                    print(f"standard output cannot be written: {error.strerror}; the study stops, "
+                          "`resume` goes on", file=sys.stderr)  # fmt: skip
                 signals.received = signal.SIGPIPE
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -91,7 +95,8 @@ def run_here(
         from hyperllama.core.experiments.baselines import spawn
 
         spawn(name, arguments.storage)
-    return ALL_FAILED if end.why == "error" else 0
+    hopeless = end.why in ("budget", "exhausted") and end.best_value is None
+    return ALL_FAILED if hopeless or end.why == "error" else 0
 
 
 def detach(arguments: argparse.Namespace, study: str, command: Sequence[str]) -> int:

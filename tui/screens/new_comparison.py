@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.experiments.grid import comparison_names
+from hyperllama.core.experiments.grid import MOST_SEEDS, MOST_TRIALS, comparison_names
 from hyperllama.core.text import plain
 from hyperllama.models.paths import model_names
 from hyperllama.tui import actions
@@ -155,7 +155,7 @@ of the models; nothing that was trained before on the same folds is trained agai
         """What the fields say, or what is wrong with each."""
         wrong: dict[str, str] = {}
         numbers: dict[str, int] = {}
-        for name, most in (("seeds", 100), ("budget", 10_000)):
+        for name, most in (("seeds", MOST_SEEDS), ("budget", MOST_TRIALS)):
             text = self.query_one(f"#f-{name}", Input).value.strip()
             if not text.isdigit() or not 1 <= int(text) <= most:
                 wrong[name] = f"a whole number from 1 to {most:,}"
