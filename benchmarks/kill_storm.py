@@ -45,6 +45,8 @@ from benchmarks.kill_phases import (
     unfinished,
     write_task,
 )
+from hyperllama.core.events.requests import Confirm
+from hyperllama.core.storage.request_log import send
 
 RUNNING = ("loading", "proposing", "training", "telling")
 AFTER = ("confirming", "exporting", "renaming", "archiving", "repairing")
@@ -167,6 +169,8 @@ class Storm:
 
     def _kill_study(self, home: Path, phase: str) -> None:
         """Run or resume the study, and kill it, or a child of it, in this phase if it comes."""
+        if phase == "confirming":
+            send(home / "studies" / "storm", Confirm())  # so few trials are not confirmed unasked
         process = self._begin(home)
         seen = Phases(home, process.pid)
         if phase == "loading":

@@ -78,7 +78,7 @@ class Engine(Connection):
         Raises:
             ModelFileError: the file is missing, no GGUF, damaged, or cannot generate.
             EngineError: it does not fit into memory, llama.cpp is not installed, or the process
-                died.
+                died twice.
         """
         self._loaded = self.info = None
         check_model(path)
@@ -93,11 +93,13 @@ class Engine(Connection):
         except EngineDied as death:
             crashed = any(name in death.message for name in _CRASHES)
             stopped = should_stop is not None and should_stop()
-            if stopped or not (crashed and request.settings.repack):
+            if stopped or (crashed and not request.settings.repack):
                 raise
-            # kernels for repacked weights are the likeliest to be built wrongly for a processor
-            note = f"loaded without repacked weights, because at first {death.message}"
-            request = Load(str(path), replace(request.settings, repack=False), (note,))
+            if crashed:
+                # kernels for repacked weights are the likeliest to be built wrongly for a processor
+                note = f"loaded without repacked weights, because at first {death.message}"
+                request = Load(str(path), replace(request.settings, repack=False), (note,))
+            # else once more: what killed it (a person, the kernel) may have meant another process
             self.info = self.ask(request, event, should_stop)
         self._loaded = request
         return self.info
