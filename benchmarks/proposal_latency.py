@@ -49,7 +49,14 @@ from hyperllama.core.prompt.wording import Names
 from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.space import Categorical, Integer, Param, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
-from hyperllama.core.trials import AskContext, Observed, Proposal, ProposerSetting
+from hyperllama.core.trials import (
+    Answer,
+    AskContext,
+    Observed,
+    Proposal,
+    ProposerSetting,
+    Question,
+)
 from hyperllama.models.engine import Engine, EngineSettings, Free, Generation
 from tests.models.random_model import HALF_BILLION, SMALL, real_vocabularies, write_random
 
@@ -83,7 +90,9 @@ def history(space: SearchSpace) -> Callable[[int], Observed]:
 class Ours:
     """The chat proposer of this program."""
 
-    def __init__(self, model: Path, space: SearchSpace, threads: int, log: Path) -> None:
+    def __init__(
+        self, model: Path, space: SearchSpace, threads: int, log: Path, cache: Path | None = None
+    ) -> None:
         self._space = space
         self._engine = Engine(log=log)
         self._proposer = ChatProposer(
@@ -93,6 +102,7 @@ class Ours:
                 make_engine=lambda: self._engine,
                 engine=EngineSettings(context_length=CONTEXT, threads=threads),
                 prompt=PromptOptions(reasoning=False),
+                cache=cache,
             )
         )  # fmt: skip
         self._before: list[int] = []
@@ -134,6 +144,11 @@ class Ours:
             took.decoded = took.reply - len(tokenize(f"{number},"))
             self._before = prompt
         return took
+
+    def answer(self, question: Question) -> Answer:
+        answer = self._proposer.answer(question)
+        self._engine.finish_reading()
+        return answer
 
     def _cpu_s(self) -> float:
         """Processor seconds so far, of this process and the engine's."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hyperllama.core.propose.chat.conversation import answered
 from hyperllama.core.propose.chat.probe import REASONS, probed
 from hyperllama.core.propose.engine_session import EngineSession
-from hyperllama.core.trials import ProposerSetting
+from hyperllama.core.trials import ProposerSetting, Question
 from hyperllama.models.engine import EngineSettings, Fixed, Free, Generation, Number
 from tests.small import TASK, hyperllama, write_task
 
@@ -30,6 +31,31 @@ def test_a_study_with_an_instruct_model(tmp_path: Path, smollm2: Path, reasoning
         assert proposal["config"] and not proposal["fallback"]
         assert bool(proposal["reasoning"]) == (reasoning == "yes")
     assert [e["state"] for e in events if e["event"] == "TrialFinished"] == ["complete"] * 2
+
+
+def test_a_question_costs_the_next_proposal_no_token(tmp_path: Path, smollm2: Path) -> None:
+    cache = tmp_path / "engine.cache"
+    setting = ProposerSetting(engine=EngineSettings(1024, threads=1), cache=cache)
+    session = EngineSession(setting, smollm2)
+    rows = [f"{n},0.{n},0.8{n}\n" for n in range(24)]
+    try:
+        propose = Generation([*rows, "24,"], [Number("n", 0, 1, belief=True)])
+        before = session.generate(propose)
+        found = ["Trial 3 scored 0.9, 0.01 better (within noise) than the default."]
+        heard: list[str] = []  # with the first word the answer is stopped
+        question = Question("Is trial 3 better?", on_text=heard.append,
+                            should_stop=lambda: bool(heard), computed=found)  # fmt: skip
+        answer = answered(session, lambda prompt: (), question)
+        assert answer.text and answer.cut == "it was stopped" and answer.tokens["cached"] == 0
+        after = session.generate(propose)
+        assert after.cached_tokens == after.prompt_tokens - 3  # "24," is what is asked
+        assert after.evaluated_tokens == after.prompt_tokens - after.cached_tokens + (
+            before.evaluated_tokens - before.prompt_tokens
+        )
+        assert after.values == before.values and after.beliefs == before.beliefs
+    finally:
+        session.close()
+    assert not list(tmp_path.glob("engine.cache.aside*"))
 
 
 def test_values_follow_the_reasoning_loops_end_and_a_try_is_remembered(smollm2: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hyperllama.models.decode.numbers import NumberGrammar, number_grammar
 from hyperllama.models.decode.sampling import Branch, Ids, option_trie
 from hyperllama.models.engine.context import Context
@@ -59,14 +57,10 @@ class RequestPlan:
     def ending_tokens(self, i: int) -> Ids:
         """Tokens after which segment `i` is complete: what follows it, or the end of the reply."""
         if i not in self.stops:
-            v, segments = self.context.vocabulary, self.request.segments
+            segments = self.request.segments
             following = segments[i + 1] if i + 1 < len(segments) else None
-            if isinstance(following, Fixed) and following.text:
-                first = following.text.encode("utf-8", "replace")[:1]
-                ids = v.pieces.starting_with(first)
-            else:
-                ids = v.pieces.closing()
-            self.stops[i] = np.union1d(ids, np.array(v.end_of_reply, np.int32)).astype(np.int32)
+            text = following.text if isinstance(following, Fixed) else ""
+            self.stops[i] = self.context.vocabulary.ends_before(text[:1])
         return self.stops[i]
 
     def prompt(self) -> tuple[list[int], list[int], int]:

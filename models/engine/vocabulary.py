@@ -7,10 +7,15 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from hyperllama.models.decode.sampling import Pieces
+import numpy as np
+
+from hyperllama.models.decode.sampling import Ids, Pieces
 from hyperllama.models.errors import EngineError
 
 _SENTINEL = "\n"
+_TEXTS_KEPT = 1024
+"""Texts whose tokens are remembered: most parts of a prompt were in the one before."""
+_KEPT_CHARACTERS = 8000
 _HIDDEN_ATTRIBUTES = 1 | 2 | 8  # unknown, unused, control
 
 
@@ -25,6 +30,8 @@ class Vocabulary:
     def __init__(self, library: Any, model: Any) -> None:
         self._lib = library
         self._vocab = library.llama_model_get_vocab(model)
+        self._tokenized = functools.lru_cache(_TEXTS_KEPT)(self._tokenize)
+        self.ends_before = functools.lru_cache(64)(self._ends_before)
         self.size = int(library.llama_vocab_n_tokens(self._vocab))
         self._buffer = ctypes.create_string_buffer(256)
         self.bos = int(library.llama_vocab_bos(self._vocab))
@@ -38,6 +45,10 @@ class Vocabulary:
             begin: the text starts a context: add what the model expects there, once.
             special: read control tokens written out in the text.
         """
+        read = self._tokenized if len(text) <= _KEPT_CHARACTERS else self._tokenize
+        return list(read(text, begin, special))
+
+    def _tokenize(self, text: str, begin: bool, special: bool) -> list[int]:
         raw = text.encode("utf-8", "replace")
         if begin and self.bos >= 0 and raw.startswith(self.piece(self.bos) or b"\0"):
             begin = not special  # a chat template has written it already
@@ -85,6 +96,13 @@ class Vocabulary:
         """Tokens that end a reply (end of text, of turn, ...)."""
         is_end = self._lib.llama_vocab_is_eog
         return [t for t in range(self.size) if is_end(self._vocab, t)]
+
+    def _ends_before(self, first: str) -> Ids:
+        """Tokens after which a value is complete: they begin with a character, or end the reply;
+        with none, those that may stand after a value."""
+        pieces, begin = self.pieces, first.encode("utf-8", "replace")[:1]
+        ids = pieces.starting_with(begin) if begin else pieces.closing()
+        return np.union1d(ids, np.array(self.end_of_reply, np.int32)).astype(np.int32)
 
     @functools.cached_property
     def pieces(self) -> Pieces:

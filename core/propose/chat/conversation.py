@@ -46,13 +46,19 @@ def answered(
     prompt = _prompt(session, question, info.context_length - reply - _MARGIN)
     if question.should_stop():
         raise Cancelled
+    heard: list[str] = []
+
+    def on_text(text: str) -> None:
+        heard.append(plain(text))
+        question.on_text(heard[-1])
+
     made = session.generate(
         Generation(prompt, [*lead(prompt), Free("answer", reply)], temperature=TEMPERATURE,
                    top_p=0.95, aside=session.aside),
-        lambda text: question.on_text(plain(text)),
+        on_text,
         question.should_stop,
     )  # fmt: skip
-    text = plain(str(made.values.get("answer", ""))).strip()
+    text = plain(str(made.values.get("answer", "".join(heard)))).strip()
     if made.stop_reason == "cancelled" and not text:
         raise Cancelled
     cut = _CUTS.get(made.stop_reason, "")
