@@ -15,9 +15,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hyperllama.core.errors import DataError, HyperLlamaError
 from hyperllama.core.experiments.contenders import parse_method
-from hyperllama.core.experiments.figures.statistics import Estimate, over_units, ranks, wilcoxon_p
+from hyperllama.core.experiments.figures.statistics import (
+    Estimate,
+    compared,
+    gain,
+    over_units,
+    ranks,
+    wilcoxon_p,
+)
 from hyperllama.core.experiments.grid import add_problem_cells
 from hyperllama.core.experiments.problems.programs import WAYS, ProgramProblem
 from hyperllama.core.experiments.reading import CellFacts, Comparison, read_comparison
@@ -31,10 +40,11 @@ FILE = "programs.json"
 
 @dataclass(frozen=True)
 class WayCompared:
-    """Pipelines against the hand-made space under one proposer after so many evaluations.
+    """Pipelines under one proposer against the hand-made space under one, at equal evaluations.
 
     Attributes:
-        proposer, at: which proposer, after how many evaluations.
+        proposer, at: whose pipelines, after how many evaluations.
+        against: the proposer in the hand-made space.
         rows: "validation" or "test".
         better, equal, worse: tables on which pipelines were so, by the mean over the seeds.
         difference: median over the tables of pipelines' loss saved, in the metric's unit.
@@ -53,17 +63,35 @@ class WayCompared:
     gain: Estimate
     rank: Estimate
     p: float
+    against: str = ""
 
     def sentence(self) -> str:
         """One line for a terminal."""
         count = self.better + self.equal + self.worse
         d, r = self.difference, self.rank
         return (
-            f"{self.proposer:10s} {self.at:3d} evaluations, {self.rows:10s}: pipelines better on "
+            f"{self.proposer:10s} {self.at:3d} evaluations, {self.rows:10s}: pipelines better than "
+            f"the hand-made space by {self.against} on "
             f"{self.better}, equal on {self.equal}, worse on {self.worse} of {count} tables; "
             f"median {d.value:+.4f} ({d.low:+.4f} to {d.high:+.4f}), "
             f"rank {r.value:.2f} ({r.low:.2f} to {r.high:.2f}) of 2, p = {self.p:.3g}"
         )
+
+
+@dataclass(frozen=True)
+class PlacedContender:
+    """The mean rank of a contender among all, with its interval over tables; 1 is best."""
+
+    contender: str
+    at: int
+    rows: str
+    rank: Estimate
+
+    def sentence(self) -> str:
+        """One line for a terminal."""
+        r = self.rank
+        return (f"{self.at:3d} evaluations, {self.rows:10s}: rank {r.value:.2f} ({r.low:.2f} to "
+                f"{r.high:.2f})  {self.contender}")  # fmt: skip
 
 
 def program_tasks(
@@ -177,34 +205,45 @@ def compare_ways(found: Comparison, at: Sequence[int]) -> list[WayCompared]:
 
 def _compared(found: Comparison, at: Sequence[int]) -> Iterator[WayCompared]:
     labels = [c.label for c in found.grid.contenders]
-    for proposer in dict.fromkeys(label.partition("?")[0] for label in labels):
-        pair = [label for label in labels if label.partition("?")[0] == proposer]
-        hand = next((p for p in pair if "programs=hand" in p), None)
-        pipeline = next((p for p in pair if "programs=pipeline" in p), None)
-        if hand is None or pipeline is None:
-            continue
-        for count in at:
-            for rows in ("validation", "test"):
-                values = _paired(found, hand, pipeline, count, rows)
-                if values:
-                    yield _summary(proposer, count, rows, values)
+    hands = [label for label in labels if "programs=hand" in label]
+    for pipeline in (label for label in labels if "programs=pipeline" in label):
+        proposer = pipeline.partition("?")[0]
+        for hand in sorted(hands, key=lambda label: label.partition("?")[0] != proposer):
+            for count in at:
+                for rows in ("validation", "test"):
+                    values = _paired(found, (hand, pipeline), count, rows)
+                    if values:
+                        against = hand.partition("?")[0]
+                        yield _summary((proposer, against), count, rows, values)
+
+
+def place_contenders(found: Comparison, at: Sequence[int]) -> list[PlacedContender]:
+    """The mean rank of every contender among all, on the tables that all of them finished."""
+    labels = [c.label for c in found.grid.contenders]
+    placed = []
+    for count in at:
+        for rows in ("validation", "test"):
+            values = _paired(found, labels, count, rows)
+            for label, r in zip(labels, ranks(np.array(values).T) if values else (), strict=False):
+                placed.append(PlacedContender(label, count, rows, over_units(r, np.mean)))
+    return placed
 
 
 def _paired(
-    found: Comparison, hand: str, pipeline: str, at: int, rows: str
-) -> list[tuple[float, float]]:
-    """(hand, pipeline) for each table: losses after so many evaluations, means over the seeds."""
-    pairs = []
+    found: Comparison, labels: Sequence[str], at: int, rows: str
+) -> list[tuple[float, ...]]:
+    """Losses of these contenders for each table, after so many evaluations: means over the seeds
+    that all of them have."""
+    every = []
     for task in found.grid.tasks:
         ways = [{c.cell.seed: _after(c, at, rows) for c in found.of(label, task, at=at)}
-                for label in (hand, pipeline)]  # fmt: skip
-        seeds = [s for s in ways[0] if s in ways[1]]
-        losses = [(-ways[0][s], -ways[1][s]) for s in seeds]
-        losses = [pair for pair in losses if all(map(math.isfinite, pair))]
+                for label in labels]  # fmt: skip
+        seeds = [s for s in ways[0] if all(s in way for way in ways)]
+        losses = [tuple(-way[s] for way in ways) for s in seeds]
+        losses = [row for row in losses if all(map(math.isfinite, row))]
         if losses:
-            pairs.append((sum(a for a, _ in losses) / len(losses),
-                          sum(b for _, b in losses) / len(losses)))  # fmt: skip
-    return pairs
+            every.append(tuple(sum(column) / len(losses) for column in zip(*losses, strict=True)))
+    return every
 
 
 def _after(cell: CellFacts, at: int, rows: str) -> float:
@@ -217,30 +256,30 @@ def _after(cell: CellFacts, at: int, rows: str) -> float:
 
 
 def _summary(
-    proposer: str, at: int, rows: str, values: Sequence[tuple[float, float]]
+    proposers: tuple[str, str], at: int, rows: str, values: Sequence[tuple[float, ...]]
 ) -> WayCompared:
-    import numpy as np
-
-    from hyperllama.core.experiments.figures.statistics import compared, gain
-
     losses = np.array(values).T
     signs = [compared(b, a) for a, b in values]
     return WayCompared(
-        proposer, at, rows, signs.count(-1), signs.count(0), signs.count(1),
+        proposers[0], at, rows, signs.count(-1), signs.count(0), signs.count(1),
         over_units(losses[0] - losses[1], np.median),
         over_units(gain(losses[1], losses[0]), np.median),
         over_units(ranks(losses)[1], np.mean), wilcoxon_p(losses[1], losses[0]),
+        proposers[1],
     )  # fmt: skip
 
 
-def write_ways(found: Comparison, at: Sequence[int], out: Path) -> list[WayCompared]:
+def write_ways(
+    found: Comparison, at: Sequence[int], out: Path
+) -> list[WayCompared | PlacedContender]:
     """Keep the figures as JSON, with each table's losses; the figures."""
-    ways = compare_ways(found, at)
+    ways, placed = compare_ways(found, at), place_contenders(found, at)
     tables = [
         {"table": c.cell.task, "contender": c.cell.contender, "seed": c.cell.seed,
          **{f"{rows} {n}": _after(c, n, rows) for n in at for rows in ("validation", "test")}}
         for c in found.cells if c.state == "done"
     ]  # fmt: skip
-    text = json.dumps({"ways": [asdict(w) for w in ways], "tables": tables}, indent=1)
+    text = json.dumps({"ways": [asdict(w) for w in ways], "tables": tables,
+                       "ranks": [asdict(p) for p in placed]}, indent=1)  # fmt: skip
     write_atomically(out / FILE, text + "\n")
-    return ways
+    return [*ways, *placed]

@@ -18,6 +18,7 @@ from hyperllama.core.evaluate.rendered import program_text, summary
 from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, _circle, trial_recipe
 from hyperllama.core.experiments.programs import (
     compare_ways,
+    place_contenders,
     program_tasks,
     run_program_bench,
 )
@@ -245,6 +246,9 @@ def test_the_bench_judges_both_spaces_on_test_rows(tmp_path: Path) -> None:
     ways = {(w.at, w.rows): w for w in compare_ways(found, [1, 2])}
     assert (ways[1, "test"].better, ways[1, "test"].equal, ways[1, "test"].worse) == (0, 1, 0)
     assert ways[2, "validation"].better + ways[2, "validation"].worse <= 1
+    assert ways[1, "test"].against == "random"
+    places = {p.contender: p.rank.value for p in place_contenders(found, [1]) if p.rows == "test"}
+    assert places == {"random?programs=hand": 1.5, "random?programs=pipeline": 1.5}
 
 
 def test_date_circles_of_two_columns() -> None:

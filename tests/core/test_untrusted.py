@@ -66,8 +66,9 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
 
 def damaged(trial: Any, attrs: dict[str, Any]) -> StoredTrial:
     named = {f"hyperllama:{name}": value for name, value in attrs.items()}
-    trial.user_attrs = {**trial.user_attrs, **named}
-    return stored_trial(trial)
+    other = copy.copy(trial)  # what is read from Optuna is not changed
+    other.user_attrs = {**trial.user_attrs, **named}
+    return stored_trial(other)
 
 
 @MANY
@@ -78,7 +79,7 @@ def damaged(trial: Any, attrs: dict[str, Any]) -> StoredTrial:
 def test_random_attributes(
     trials: list[Any], of_trial: dict[str, Any], of_study: dict[str, Any]
 ) -> None:
-    one, two, three = copy.deepcopy(trials)
+    one, two, three = trials
     stored = [damaged(one, of_trial), stored_trial(two), stored_trial(three)]
     attrs = sound_attrs({"metric": "accuracy", "settings": of_study, **of_study})
     study = StoredStudy("s", "maximize", attrs, stored, {}, None)
