@@ -20,8 +20,11 @@ from hyperllama.models.gguf.metadata import ModelFile
 
 GPU_RESERVE_MB = 400.0
 """Left free on each GPU for llama.cpp's own buffers and other programs."""
-LOAD_OVERHEAD_MB = 90
+LOAD_OVERHEAD_MB = 60
 """Python, numpy and llama.cpp themselves, measured; a graph's own buffers come on top."""
+_TOKEN_BYTES = 440
+"""What each token of the vocabulary takes: its text, once in llama.cpp and once in Python, and its
+logits in 16 rows, twice; from the peaks of two models (benchmarks/memory.py)."""
 _KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 _QUERY_S = 5.0
 _LIBRARIES = {"cuda": "CUDA", "hip": "ROCm", "vulkan": "Vulkan", "metal": "Metal", "sycl": "SYCL"}
@@ -190,7 +193,7 @@ def memory_parts_mb(
 ) -> dict[str, float]:
     """What the memory is taken by: "weights", "cache", "buffers", "program"; MiB."""
     cache = context_length * model.kv_values * _KV_BYTES.get(kv_type, 2.0)
-    buffers = 4 * batch * (12 * model.width + 1024) + 4 * 32 * model.vocabulary
+    buffers = 4 * batch * (12 * model.width + 1024) + _TOKEN_BYTES * model.vocabulary
     return {
         "weights": model.size_bytes / 2**20,
         "cache": cache / 2**20,

@@ -53,6 +53,27 @@ def test_memory_grows_with_context_and_shrinks_with_the_cache_type(tiny: Path) -
     assert gguf.default_context(model) == 1024 and gguf.default_context(model, 77) == 77
 
 
+@pytest.mark.parametrize(
+    ("facts", "context", "peak_mb"),
+    [
+        ((98_362_432, 49_152, 576, 11_520), 1024, 207),
+        ((98_362_432, 49_152, 576, 11_520), 4096, 276),
+        ((253_113_024, 262_144, 640, 9_216), 1024, 422),
+        ((253_113_024, 262_144, 640, 9_216), 4096, 479),
+    ],
+)
+def test_estimates_lie_within_a_tenth_above_what_was_measured(
+    facts: tuple[int, int, int, int], context: int, peak_mb: float
+) -> None:
+    """Peaks of SmolLM2-135M and Gemma 3 270M, by benchmarks/memory.py."""
+    size, vocabulary, width, kv_values = facts
+    model = gguf.ModelFile(
+        Path("x"), "x", "llama", 1, "Q4_1", size, vocabulary=vocabulary, width=width,
+        kv_values=kv_values,
+    )  # fmt: skip
+    assert peak_mb <= gguf.estimate_memory_mb(model, context) <= 1.1 * peak_mb
+
+
 def test_files_of_other_makers(shared: Path) -> None:
     stories = gguf.read_metadata(shared / "gguf" / "stories260K.gguf")
     assert (stories.vocabulary, stories.trained_context, stories.problem) == (512, 2048, "")
