@@ -13,9 +13,8 @@ else:
     import tomli as tomllib
 
 SMALL = 1_000_000_000
-"""Weights below which a chat model gets the short prompt and does not reason by default. What
-SmolLM2-135M writes costs seconds and improves no proposal (docs/measurements.md); between that and
-1 billion weights nothing was measured."""
+"""Weights below which a chat model gets the prompt `best` and does not reason by default. Measured
+with 135 million weights (docs/prompts.md); up to 1 billion it is a choice."""
 _ALLOWED: Mapping[str, tuple[Any, ...]] = {
     "rows": ("columns", "pairs"),
     "order": ("number", "rising"),

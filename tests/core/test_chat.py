@@ -461,7 +461,8 @@ def test_replies_cover_any_space_in_its_order() -> None:
 
 def test_trials_of_a_long_study_keep_the_prompt_inside_the_context(model: Path) -> None:
     engine = FakeEngine(context_length=2048)
-    proposer = chat(model, engine)
+    options = PromptOptions(reasoning=True, templates="short")
+    proposer = chat(model, engine, prompt=options)
     rng = np.random.default_rng(0)
     for number in range(1000):
         proposer.tell(Observed(number, SPACE.sample(rng), float(rng.random()), seconds=1.0))

@@ -441,6 +441,15 @@ def test_rows_may_rise_to_the_best_and_begin_with_their_score() -> None:
     assert none.reply.begin == ""
 
 
+def test_only_the_best_trials_are_shown_where_the_layout_says_so() -> None:
+    trials = trials_of(TINY, 200)
+    lead = Lead(0, analysis=False)
+    prompt = builder(2048, variant="best").build(TINY, trials, AskContext(200), lead)
+    best = sorted((t for t in trials if t.value), key=lambda t: -float(t.value or 0.0))[:5]
+    assert prompt.plan.listed == tuple(sorted(t.number for t in best))
+    assert (prompt.plan.form, prompt.plan.left_out) == ("whole", 195)
+
+
 def test_a_base_models_prompt_is_a_text_that_ends_in_the_table() -> None:
     trials = trials_of(TINY, 12)
     made_by = builder(variant="continued", continues=True)
@@ -480,7 +489,7 @@ def test_what_trials_left_alone_is_named() -> None:
 
 def test_the_variant_follows_the_model_and_a_layout_is_checked(tmp_path: Path) -> None:
     assert usual_variant(10**8, False) == usual_variant(10**11, False) == "continued"
-    assert usual_variant(10**11, True) == "standard" != usual_variant(10**8, True)
+    assert (usual_variant(10**11, True), usual_variant(10**8, True)) == ("standard", "best")
     assert len({load_templates(v).version for v in variants()}) == len(variants())
     assert load_templates("", "short").texts == load_templates("short").texts
     mine = tmp_path / "mine"

@@ -160,7 +160,8 @@ def _left_out(tokens: Mapping[str, Any]) -> str:
     short, listed = _number(tokens, "left_out"), _number(tokens, "listed")
     if short:
         facts = _number(tokens, "facts")
-        parts.append(f"{listed:.0f} trials in full, {short:.0f} in {facts:.0f} facts")
+        rest = f"{short:.0f} in {facts:.0f} facts" if facts else f"{short:.0f} not shown"
+        parts.append(f"{listed:.0f} trials in full, {rest}")
     dropped = tokens.get("dropped")
     if isinstance(dropped, (list, tuple)) and dropped:
         parts.append(f"left out: {', '.join(map(str, dropped))}")
