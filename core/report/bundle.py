@@ -10,9 +10,10 @@ from types import ModuleType
 
 from hyperllama.core import text
 from hyperllama.core.errors import DataError, HyperLlamaError
+from hyperllama.models import files
 
 PARTS = (
-    "files", "data.cells", "data.csv_text", "data.reader", "predict.known", "predict.rows",
+    "data.cells", "data.csv_text", "data.reader", "predict.known", "predict.rows",
     "predict.safety", "predict.refitted", "predict.formats", "predict.model", "predict.reasons",
     "predict.score", "predict.options", "predict.files", "predict.training", "predict.script",
 )
@@ -36,7 +37,7 @@ if __name__ == "__main__":
 
 def predict_script() -> str:
     """The text of the script; it is the same for every study."""
-    modules = [text, *(import_module(f"hyperllama.core.{name}") for name in PARTS)]
+    modules = [text, files, *(import_module(f"hyperllama.core.{name}") for name in PARTS)]
     imports: dict[str, set[str]] = {"typing": {"TYPE_CHECKING"}}
     bodies = [inspect.getsource(HyperLlamaError), inspect.getsource(DataError)]
     bodies += [_parted(module, imports) for module in modules]

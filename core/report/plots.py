@@ -32,6 +32,10 @@ _GRID = (40, 28)
 _PARALLEL = 6
 
 
+_MOST_DRAWN = 1000
+"""More dots in a chart than this cover one another."""
+
+
 @dataclass(frozen=True)
 class Plotted:
     """A study as its charts need it; its state knows the importance of hyperparameters."""
@@ -40,10 +44,11 @@ class Plotted:
 
     @classmethod
     def of(cls, state: StudyState, space: SearchSpace) -> Plotted:
-        """With the importance computed from the trials."""
+        """With the importance computed from the trials; of very many trials, some are drawn."""
         shares = importance(space, observed_trials(state))
         scored = sum(t.value is not None for t in state.trials)
-        return cls(replace(state, importance=ImportanceFound(shares, scored, METHOD)))
+        found = ImportanceFound(shares, scored, METHOD)
+        return cls(replace(state, importance=found, trials=_drawn(state)))
 
     @property
     def metric(self) -> str:
@@ -63,6 +68,16 @@ class Plotted:
     def axes(self) -> list[ParameterAxis]:
         """The hyperparameters of the best trial's estimator, the most important first."""
         return shared_axes(axes_of(self.state), self.state.best)
+
+
+def _drawn(state: StudyState) -> tuple[TrialState, ...]:
+    """The trials that charts show: all, or of more than `_MOST_DRAWN` an even choice with those
+    that were the best of their time, the default and the winner."""
+    default = state.default
+    kept = {state.incumbent, state.winner_number, None if default is None else default.number}
+    every = -(-len(state.trials) // _MOST_DRAWN)
+    return tuple(t for i, t in enumerate(state.trials)
+                 if i % max(every, 1) == 0 or t.best_then or t.number in kept)
 
 
 def progress(study: Plotted) -> Charts:

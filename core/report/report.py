@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from hyperllama.core.task import Validation
 
 
-def report_html(study: ReportedStudy) -> str:
-    """One self-contained page."""
-    return to_html(f"{study.name}: report", report_blocks(study))
+def report_html(study: ReportedStudy, blocks: list[Block] | None = None) -> str:
+    """One self-contained page; of `report_blocks`, where they were made already."""
+    return to_html(f"{study.name}: report", blocks or report_blocks(study))
 
 
-def report_markdown(study: ReportedStudy) -> str:
+def report_markdown(study: ReportedStudy, blocks: list[Block] | None = None) -> str:
     """The same in Markdown, the curve in words."""
-    return to_markdown(report_blocks(study))
+    return to_markdown(blocks or report_blocks(study))
 
 
 def report_blocks(study: ReportedStudy) -> list[Block]:

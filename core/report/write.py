@@ -10,7 +10,7 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.report.configuration import best_facts, best_json, best_toml
 from hyperllama.core.report.record import ReportedStudy
-from hyperllama.core.report.report import report_html, report_markdown
+from hyperllama.core.report.report import report_blocks, report_html, report_markdown
 
 if TYPE_CHECKING:
     from hyperllama.core.evaluate.client import TrialRunner
@@ -44,9 +44,10 @@ def export(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        blocks = report_blocks(study)
         reports = [
-            _put(folder / "report.html", report_html(study)),
-            _put(folder / "report.md", report_markdown(study)),
+            _put(folder / "report.html", report_html(study, blocks)),
+            _put(folder / "report.md", report_markdown(study, blocks)),
         ]
         best, first = study.state.winner, []
         if best is not None:
