@@ -232,7 +232,9 @@ class Evaluator:
         train: Rows, scored: Rows, tally: Tally,
     ) -> FoldResult:
         if CHOICE in config:
-            return _of_studies(self.programs).fold(config, number, folds, train, scored)
+            return _of_studies(self.programs).fold(
+                config, number, folds, train, scored, tally
+            )
         d = self.data
         x_scored, y_scored = d.x[scored], d.y[scored]
         started = time.perf_counter()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from hyperllama.core.evaluate.results import FoldResult
+from hyperllama.core.evaluate.results import FoldResult, Tally
 from hyperllama.core.programs.contract import with_values
 from hyperllama.core.programs.facts import column_facts
 from hyperllama.core.programs.sandbox import (
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hyperllama.core.evaluate.crossval import Evaluator
 
 _MEMORY_MB = 4096.0
+_MOST_COLUMNS = 5  # whose importance is told
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,10 @@ class ProgramTrials:
         if self._classes and "predict_proba" in evaluator.response:
             self._wants = "predict_proba"
 
-    def fold(self, config: Config, number: int, folds: int, train: Any, scored: Any) -> FoldResult:
-        """Score a program on one fold.
+    def fold(
+        self, config: Config, number: int, folds: int, train: Any, scored: Any, tally: Tally
+    ) -> FoldResult:
+        """Score a program on one fold; of the first one, which columns count goes to the tally.
 
         Raises:
             FitFailed: the program failed, or its predictions are none.
@@ -115,6 +118,10 @@ class ProgramTrials:
         """
         found = self._fit(config, train, scored, train_too=number == 0)
         trained = found.train_predictions
+        if number == 0 and found.importance:
+            columns = column_facts(self._setting.columns, self._setting.neutral)
+            shares = zip((str(c["name"]) for c in columns), found.importance, strict=True)
+            tally.columns = dict(sorted(shares, key=lambda pair: -pair[1])[:_MOST_COLUMNS])
         return FoldResult(
             fold=number, folds=folds, score=self._score(found.predictions, scored),
             train_score=None if trained is None else self._score(trained, train),

@@ -65,7 +65,8 @@ class Result:
             "iterations" (fitted, mean over folds), "curve" ([iteration, score] pairs of the first
             fold, at most 25; see `FoldResult.curve`); of a stopped trial "stopped": its "chance"
             to win, the mean over all folds that is "expected", and the "rival", the incumbent's
-            number.
+            number; of a program whose estimator knows it "columns": the shares of those that count
+            most, by name.
     """
 
     state: str
@@ -100,6 +101,7 @@ class Tally:
     best: list[int] = field(default_factory=list)
     iterations: list[int] = field(default_factory=list)
     curve: list[tuple[int, float]] = field(default_factory=list)
+    columns: dict[str, float] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """See `Result.facts`."""
@@ -111,6 +113,8 @@ class Tally:
         if len(self.curve) > 1:
             points = _spread_out(self.curve, CURVE_FACT_POINTS)
             found["curve"] = [[at, float(f"{v:.6g}")] for at, v in points if math.isfinite(v)]
+        if self.columns:
+            found["columns"] = {n: round(s, 3) for n, s in self.columns.items() if s >= 0.01}
         if self.warned:
             found["warnings"] = [
                 line if n == 1 else f"{line} ({n} times)" for line, n in self.warned.most_common(5)

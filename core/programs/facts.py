@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hyperllama.core.programs.contract import with_values
 from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.space import Config
+from hyperllama.core.text import one_line
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Column
@@ -88,3 +89,11 @@ def program_task(
         programs.kind, columns, told, folder, programs.neutral_names, programs.unsandboxed,
         rendered,
     )  # fmt: skip
+
+
+def with_names(text: str, columns: Sequence[Column], neutral: bool) -> str:
+    """A program to read, with the names that its columns have in the table where it sees others."""
+    if not neutral:
+        return text
+    said = "; ".join(f"x{at + 1} is {one_line(c.name, 60)}" for at, c in enumerate(columns))
+    return f"# columns have neutral names here: {said}\n{text}"

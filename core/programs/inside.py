@@ -365,7 +365,20 @@ def _fit(
     if head["train"]:
         arrays.append(np.asarray(respond(x)))
     classes = getattr(estimator, "classes_", None)
-    return {"classes": None if classes is None else np.asarray(classes).tolist()}, arrays
+    known = None if classes is None else np.asarray(classes).tolist()
+    return {"classes": known, "weights": _weights(estimator, x.shape[1])}, arrays
+
+
+def _weights(estimator: Any, count: int) -> list[tuple[str, float]]:
+    """What the last step says its inputs count, each named after the columns that it is of."""
+    names: Any = [f"column{at}" for at in range(count)]
+    with contextlib.suppress(Exception):
+        steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+        if len(steps) > 1:
+            names = estimator[:-1].get_feature_names_out(names)
+        pairs = zip(names, steps[-1].feature_importances_, strict=True)
+        return [(str(n), float(w)) for n, w in pairs]
+    return []
 
 
 def _told(error: BaseException) -> dict[str, Any]:

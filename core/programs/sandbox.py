@@ -9,7 +9,9 @@ rows to predict never enter the sandbox, so a program can be wrong but cannot fo
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import select
 import shutil
 import struct
@@ -28,6 +30,7 @@ from hyperllama.core.programs.boxes import command
 from hyperllama.core.programs.inside import array_size, frame, number_type, write_all
 from hyperllama.core.text import one_line
 
+_COLUMN = re.compile(r"column(\d{1,6})(?!\d)")
 _START_S = 60.0
 _GRACE_S = 5.0
 _MOST_ANSWER = 1 << 30
@@ -79,6 +82,8 @@ class Fitted:
     predictions: NDArray[Any]
     train_predictions: NDArray[Any] | None
     seconds: float  # on this side's clock
+    importance: tuple[float, ...] = ()
+    """Shares of the columns as the program's estimator says, which is not trusted; or none."""
 
 
 @dataclass(eq=False)
@@ -253,7 +258,22 @@ def _checked(answer: bytes, fit: ProgramFit, took_s: float) -> Fitted:
     classes = head.get("classes")
     predictions = _predictions(arrays[0], len(fit.new), classes, fit)
     train = _predictions(arrays[1], len(fit.x), classes, fit) if fit.train else None
-    return Fitted(predictions, train, took_s)
+    return Fitted(predictions, train, took_s, _shares(head.get("weights"), fit.x.shape[1]))
+
+
+def _shares(weights: object, columns: int) -> tuple[float, ...]:
+    """The share of each column, from weights named after the columns that they are of; empty where
+    one is no weight, or of no column."""
+    shares = [0.0] * columns
+    for pair in weights if isinstance(weights, list) else ():
+        name, weight = pair if isinstance(pair, list) and len(pair) == 2 else ("", 0.0)
+        of = {int(n) for n in _COLUMN.findall(str(name)[:1000])} & set(range(columns))
+        if not of or not isinstance(weight, float) or not 0 <= weight < math.inf:
+            return ()
+        for at in of:
+            shares[at] += weight / len(of)
+    total = sum(shares)
+    return tuple(s / total for s in shares) if 0 < total < math.inf else ()
 
 
 def _predictions(found: NDArray[Any], rows: int, classes: object, fit: ProgramFit) -> NDArray[Any]:

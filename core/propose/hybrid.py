@@ -21,6 +21,7 @@ import numpy as np
 
 from hyperllama.core.estimators import CHOICE
 from hyperllama.core.events import Event, ModelLoaded, ModelLoading
+from hyperllama.core.programs.store import CHOICE as PROGRAM
 from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.propose.chat_turn import ChatTurn, ask_chat, known_to_hybrid, log_prior
 from hyperllama.core.propose.classical import TPEProposer
@@ -139,6 +140,8 @@ class HybridProposer:
         rng = rng_for(self._seed, context.number)
         known = known_to_hybrid(space, self._history, self._chance, own, rng, self._earlier)
         turn = ask_chat(chat, space, self._history, context, replace(known, left=left))
+        if PROGRAM in turn.made[0].config:
+            return turn.made[0]  # a program of its own: the GP knows nothing of it
         found = self._suggested(space, context, self._drawn(space, context, knows), turn)
         proposal = turn.decided(space, self._history, found, self._earlier)
         if proposal.fallback:

@@ -16,6 +16,7 @@ from hyperllama.core.evaluate.pipeline import imports, source
 from hyperllama.core.evaluate.rendered import program_text
 from hyperllama.core.evaluate.steps import FitSetting, trial_recipe
 from hyperllama.core.programs.contract import with_values
+from hyperllama.core.programs.facts import with_names
 from hyperllama.core.programs.store import CHOICE, TRIES, ProgramStore
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.storage.paths import study_dir
@@ -84,7 +85,8 @@ def incumbent_program(study: ReportedStudy, best: TrialState) -> str:
     config = dict(best.config)
     if CHOICE in config:
         program, values = ProgramStore(study_dir(study.name)).trial(config)
-        return with_values(program.text, values)
+        neutral = study.task.programs.neutral_names
+        return with_names(with_values(program.text, values), study.problem.columns, neutral)
     setting = FitSetting.of(study.problem, study.seed)
     line = str(best.facts.get(TRIES, ""))
     return program_text(config, study.problem.space, setting, line)

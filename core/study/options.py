@@ -135,7 +135,10 @@ def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
         trials, minutes = task.budget.trials, task.budget.minutes
         if minutes is not None and trials >= _UNLIMITED_TRIALS:
             trials = None
-    proposer, note = choose_proposer(options.proposer, options.model)
+    wanted = options.proposer
+    if wanted is None and options.model and task.programs.kind in ("auto", "bound", "free"):
+        wanted = None if _usable(options.model) else "llama"  # a chat model writes the programs
+    proposer, note = choose_proposer(wanted, options.model)
     chosen = replace(
         options,
         trials=trials,

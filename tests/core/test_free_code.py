@@ -9,19 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hyperllama.core.data import Column
 from hyperllama.core.errors import StudyError
-from hyperllama.core.programs import rehearsal
+from hyperllama.core.programs import boxes, rehearsal
 from hyperllama.core.programs.boxes import INSTALL_HINT
 from hyperllama.core.programs.contract import parse_program
-from hyperllama.core.programs.facts import ProgramTask
+from hyperllama.core.programs.facts import ProgramTask, column_facts, with_names
 from hyperllama.core.programs.rehearsal import made_up_rows
 from hyperllama.core.programs.reply import code_in
 from hyperllama.core.programs.store import CHOICE, TRIES, ProgramStore
 from hyperllama.core.propose.chat import programs as proposer_of_programs
-from hyperllama.core.propose.chat.docstring import tidied
+from hyperllama.core.propose.chat.docstring import speaks_of, tidied
 from hyperllama.core.propose.chat.programs import ProgramProposer
 from hyperllama.core.propose.llama import open_model
 from hyperllama.core.space import Float, Integer, Param, SearchSpace
+from hyperllama.core.study.options import Options, settled
+from hyperllama.core.task import parse_task
+from hyperllama.core.task.spec import Programs
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import write_tiny
@@ -132,6 +136,7 @@ def test_a_free_program_is_kept_and_proposed(make: Make, tmp_path: Path) -> None
     assert proposal.config == {CHOICE: key, "depth": 3}
     assert (proposal.proposer, proposal.reasoning) == ("llama", "Trees on ranks.")
     assert proposal.record["drafts"][0]["stage"] == "" and not proposal.fallback
+    assert [p.config for p in proposer.several(SPACE, AskContext(1), 3)] == [proposal.config]
     asked = model.prompts[0]
     assert "- age: number, 60 different values, 25% empty" in asked and "age counts" in asked
     assert asked.endswith("assistant\n")
@@ -153,6 +158,7 @@ def test_after_two_repairs_a_bound_program_takes_its_place(make: Make) -> None:
     assert len(model.prompts) == 3 and SPACE.contains(proposal.config)
     assert proposal.proposer == "llama"
     assert proposal.fallback.startswith("3 drafts of a program could not be used: ")
+    assert [d["stage"] for d in proposal.record["drafts"]] == ["policy", "parse", "parse"]
     for number in range(1, 4):  # a model that never gets there is not asked again and again
         proposer.tell(Observed(number, {"rate": 0.1 * number, "depth": 3}, 0.5, proposer="llama"))
     bound = proposer.ask(SPACE, AskContext(4))
@@ -197,10 +203,13 @@ def test_neutral_names_hide_what_is_known_of_the_task(make: Make) -> None:
 
 def test_a_bound_program_says_what_it_tries(make: Make) -> None:
     proposer, engine = make(lambda name, prompt: {
-        "reply": "The best is 4. Try 5.", "line": ' a "deeper" tree',
+        "reply": "The best is 4. Try 5.", "line": ' a "lower" rate',
     }.get(name), "bound")  # fmt: skip
     proposal = proposer.ask(SPACE, AskContext(1))
-    assert proposal.record["tries"] == "A 'deeper' tree."
+    assert proposal.record["tries"] == "A 'lower' rate."
+    assert speaks_of({"pipeline.vote": "trees", "max_depth": 6}, "Averages trees of depth 6.")
+    assert not speaks_of({"pipeline.vote": "trees", "max_depth": 6}, "Tries 10 trees.")
+    assert not speaks_of({"pipeline.vote": "trees"}, "The pipeline tries 10 times.")
     silent, engine = make(lambda name, prompt: "4 4 4" if name == "reply" else None, "bound")
     engine.sha256 = lambda: "1" * 64  # type: ignore[method-assign]
     assert "tries" not in silent.ask(SPACE, AskContext(1)).record or engine.requests
@@ -234,3 +243,33 @@ def test_without_a_sandbox_free_code_is_refused(
     proposer, _ = make(Writes(GOOD), "auto", report=said.append)
     assert CHOICE not in proposer.ask(SPACE, AskContext(1)).config
     assert "there is no sandbox" in said[0].text
+
+
+def test_a_study_of_written_programs_needs_a_chat_model_and_a_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = str(write_tiny(tmp_path / "tiny.gguf"))
+    text = '[data]\npath = "t.csv"\ntarget = "y"\n[programs]\n'
+    task = parse_task(text, tmp_path / "t.toml")
+    bound = task.model_copy(update={"programs": Programs(kind="bound")})
+    for wrong in (Options(proposer="tpe"), Options(proposer="llama", model="embedded")):
+        with pytest.raises(StudyError, match="bound programs are written by a chat model"):
+            settled(wrong, bound)
+    assert settled(Options(model=model), bound)[0].proposer == "llama"
+    free = task.model_copy(update={"programs": Programs(kind="free")})
+    monkeypatch.setattr(boxes, "sandbox_problem", lambda: "bubblewrap is not installed")
+    with pytest.raises(StudyError, match="bubblewrap is not installed") as caught:
+        settled(Options(proposer="llama", model=model), free)
+    assert caught.value.hint == INSTALL_HINT
+    unsandboxed = task.model_copy(update={"programs": Programs(kind="free", unsandboxed=True)})
+    settled(Options(proposer="llama", model=model), unsandboxed)
+
+
+def test_neutral_names_are_explained_where_a_program_is_shown() -> None:
+    columns = (Column("age", "number"), Column("city\n", "category"))
+    assert [c["name"] for c in column_facts(columns, neutral=True)] == ["x1", "x2"]
+    assert [c["name"] for c in column_facts(columns)] == ["age", "city\n"]
+    shown = with_names(GOOD, columns, True)
+    assert shown.startswith("# columns have neutral names here: x1 is age; x2 is city\n")
+    assert parse_program(shown).key == parse_program(GOOD).key
+    assert with_names(GOOD, columns, False) == GOOD

@@ -13,6 +13,7 @@ from hyperllama.core.data import load_table
 from hyperllama.core.errors import DataError, StudyError
 from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed
 from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
+from hyperllama.core.evaluate.results import Tally
 from hyperllama.core.evaluate.saving import describe_model, save_program
 from hyperllama.core.events import Noted, requests
 from hyperllama.core.predict import model
@@ -187,7 +188,10 @@ def test_a_program_is_scored_as_its_estimator_would_be(tmp_path: Path, boxed: bo
     )
     try:
         key = ProgramStore(tmp_path).add(TREE)
-        scores = [f.score for f in evaluator.evaluate({CHOICE: key, "depth": 2}, 0)]
+        tally = Tally()
+        scores = [f.score for f in evaluator.evaluate({CHOICE: key, "depth": 2}, 0, None, tally)]
+        counts = tally.facts()["columns"]
+        assert next(iter(counts)) == "x0" and counts["x0"] > 0.8 and sum(counts.values()) <= 1.001
         tree = DecisionTreeClassifier(max_depth=2, random_state=0)
         expected = cross_val_score(tree, x[evaluator.tune_rows], y[evaluator.tune_rows], cv=[
             (np.searchsorted(evaluator.tune_rows, a), np.searchsorted(evaluator.tune_rows, b))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from hyperllama.core.propose.chat.decoding import TOP_P, Reply
 from hyperllama.core.propose.engine_session import EngineSession
+from hyperllama.core.space import Config
 from hyperllama.core.text import one_line, plain
 from hyperllama.core.trials import AskContext, Cancelled
 from hyperllama.models.engine import Fixed, Free, Generation
@@ -13,6 +16,8 @@ _TOKENS = 28
 _ROOM = 64  # tokens of lead and line
 _CHARACTERS = 100
 _FEWEST_LETTERS = 8
+_WORD = re.compile(r"[a-z]{4,}")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def docstring_line(session: EngineSession, reply: Reply, context: AskContext) -> str:
@@ -36,7 +41,17 @@ def docstring_line(session: EngineSession, reply: Reply, context: AskContext) ->
     )
     if made.stop_reason == "cancelled":
         raise Cancelled
-    return tidied(str(made.values.get("line", "")))
+    line = tidied(str(made.values.get("line", "")))
+    return line if speaks_of(reply.config, line) else ""
+
+
+def speaks_of(config: Config, line: str) -> bool:
+    """Whether a line names something of the configuration, and no number that is not in it."""
+    text = " ".join(f"{name} {value}" for name, value in config.items() if value is not None)
+    words = set(_WORD.findall(text.casefold().replace("pipeline.", "")))
+    numbers = {f"{v:g}" for v in config.values() if isinstance(v, (int, float))}
+    said = set(_WORD.findall(line.casefold()))
+    return bool(words & said) and set(_NUMBER.findall(line)) <= numbers
 
 
 def tidied(text: str) -> str:

@@ -20,7 +20,7 @@ from hyperllama.core.prompt.programs import ProgramPrompt
 from hyperllama.core.prompt.templates import PromptError
 from hyperllama.core.propose.chat.decoding import Reply
 from hyperllama.core.propose.chat.docstring import docstring_line
-from hyperllama.core.propose.chat.free import FreeWriter, drafts_record
+from hyperllama.core.propose.chat.free import Draft, FreeWriter, drafts_record
 from hyperllama.core.propose.chat.probe import REASONS, probed, why_no_analysis
 from hyperllama.core.propose.chat.program_probe import why_not_free
 from hyperllama.core.propose.chat.proposer import TEMPERATURE, ChatProposer
@@ -65,20 +65,54 @@ class ProgramProposer(ChatProposer):
         if CHOICE not in proposal.config:
             super().read_ahead(space, context, proposal)
 
+    def several(self, space: SearchSpace, context: AskContext, count: int) -> list[Proposal]:
+        """As of a chat model; of free programs there is one."""
+        if self._writes_freely(context):
+            return [self._asked(*self._informed(space, context))]
+        return super().several(space, context, count)
+
     def _asked(
         self, space: SearchSpace, context: AskContext, vain: Sequence[Reply] = ()
     ) -> Proposal:
+        started = time.perf_counter()
+        drafts: list[Draft] = []
         why = ""
         if self._writes_freely(context):
-            proposal, why = self._written(context)
-            if proposal is not None:
-                return proposal
+            try:
+                drafts = self.drafts(context)
+            except PromptError as error:
+                why = error.message
+        if drafts and not drafts[-1].found.problem:
+            return self._free_proposal(drafts, time.perf_counter() - started)
+        if drafts:
+            last = drafts[-1].found.problem
+            why = f"{len(drafts)} drafts of a program could not be used: {last}"
         self._context = context
         try:
             proposal = super()._asked(space, context, vain)
         finally:
             self._context = None
-        return replace(proposal, fallback="; ".join(filter(None, (why, proposal.fallback))))
+        record = {**proposal.record, "drafts": [d.record() for d in drafts]} if drafts else None
+        return replace(
+            proposal, fallback="; ".join(filter(None, (why, proposal.fallback))),
+            record=record or proposal.record,
+        )  # fmt: skip
+
+    def drafts(self, context: AskContext) -> list[Draft]:
+        """The drafts of the next free program: the last one can be used, or repairs are used up.
+
+        Raises:
+            Cancelled, PromptError, StudyError: see `FreeWriter.write`.
+        """
+        seed = seed_for(self._setting.seed, context.number, context.attempt)
+        return self._free().write(self._history.trials, context, seed, self._marks)
+
+    def _free_proposal(self, drafts: Sequence[Draft], seconds: float) -> Proposal:
+        found = drafts[-1].found
+        assert found.program is not None
+        record = drafts_record(self._session, drafts, seconds)
+        config, said = self._free().kept(found), found.program.summary
+        return Proposal(config, self.name, said, record=record)
 
     def _proposal(
         self, space: SearchSpace, replies: Sequence[Reply], rejected: Sequence[str], started: float
@@ -115,21 +149,6 @@ class ProgramProposer(ChatProposer):
         """Whether the model's latest proposals were all bound ones in place of free ones."""
         own = [t for t in self._history.trials if t.proposer == self.name]
         return len(own) >= PATIENCE and not any(CHOICE in t.config for t in own[-PATIENCE:])
-
-    def _written(self, context: AskContext) -> tuple[Proposal | None, str]:
-        """A proposal of a new program, or why there is none."""
-        started = time.perf_counter()
-        seed = seed_for(self._setting.seed, context.number, context.attempt)
-        try:
-            drafts = self._free().write(self._history.trials, context, seed, self._marks)
-        except PromptError as error:
-            return None, error.message
-        found = drafts[-1].found
-        if found.program is None or found.problem:
-            return None, f"{len(drafts)} drafts of a program could not be used: {found.problem}"
-        record = drafts_record(self._session, drafts, time.perf_counter() - started)
-        said = found.program.summary
-        return Proposal(self._free().kept(found), self.name, said, record=record), ""
 
     def _free(self) -> FreeWriter:
         if self._writer is None:
