@@ -64,7 +64,10 @@ def changed_inputs(
     """
     source = attrs.get("task_file")
     if isinstance(source, str) and attrs.get("task"):
-        yield from _task_file(folder.name, Path(source), str(attrs["task"]))
+        settings = attrs.get("settings") or {}
+        asked = {"kind": settings.get("programs"), "unsandboxed": settings.get("unsandboxed")}
+        said = {name: value for name, value in asked.items() if value}
+        yield from _task_file(folder.name, Path(source), str(attrs["task"]), said)
     then, now = attrs.get("versions"), library_versions()
     for name, old in then.items() if isinstance(then, dict) else ():
         if now.get(name) != old:
@@ -91,7 +94,10 @@ def restore_task(folder: Path, attrs: Mapping[str, Any]) -> Iterator[Noted]:
         write_atomically(file, kept)
 
 
-def _task_file(study: str, source: Path, kept: str) -> Iterator[Noted]:
+def _task_file(
+    study: str, source: Path, kept: str, programs: Mapping[str, Any]
+) -> Iterator[Noted]:
+    """Whether the task's file is another; `programs`: what options said over its [programs]."""
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
@@ -106,6 +112,8 @@ def _task_file(study: str, source: Path, kept: str) -> Iterator[Noted]:
         yield Noted("warning", f"{source.name} was changed and cannot be read now: {why}",
                     "the study keeps its copy")  # fmt: skip
         return
+    if programs:
+        new["programs"] = {**new.get("programs", {}), **programs}
     changed = sorted(set(_different(old, new)) - {"data.path"})
     if changed:
         yield Noted(

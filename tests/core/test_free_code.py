@@ -23,11 +23,15 @@ from hyperllama.core.propose.chat.docstring import speaks_of, tidied
 from hyperllama.core.propose.chat.programs import ProgramProposer
 from hyperllama.core.propose.llama import open_model
 from hyperllama.core.space import Float, Integer, Param, SearchSpace
+from hyperllama.core.storage.proposal_log import read_proposals
+from hyperllama.core.study.folding import fold
+from hyperllama.core.study.inputs import changed_inputs
 from hyperllama.core.study.options import Options, settled
-from hyperllama.core.task import parse_task
+from hyperllama.core.task import parse_task, standalone_text
 from hyperllama.core.task.spec import Programs
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from tests.core.fake_engine import FakeEngine
+from tests.core.fakes import Bench, FakeRunner
 from tests.models.tiny_gguf import write_tiny
 
 GOOD = '''"""Trees on ranks."""
@@ -273,3 +277,40 @@ def test_neutral_names_are_explained_where_a_program_is_shown() -> None:
     assert shown.startswith("# columns have neutral names here: x1 is age; x2 is city\n")
     assert parse_program(shown).key == parse_program(GOOD).key
     assert with_names(GOOD, columns, False) == GOOD
+
+
+def test_a_study_of_free_programs_is_confirmed_like_any_other(make: Make, tmp_path: Path) -> None:
+    quality = {20: 0.90, 10: 0.97, 5: 0.93}
+    wrote = [GOOD.replace("n_quantiles=20", f"n_quantiles={q}") for q in (20, 10, 10, 5)]
+    bench = Bench(tmp_path, confirm=True, budget=8, space=SPACE, proposer="llama")
+    store = ProgramStore(tmp_path)
+
+    def score(config: dict[str, Any]) -> float:
+        if CHOICE not in config:
+            return 0.5
+        text = store.get(config[CHOICE]).text
+        return next(v for q, v in quality.items() if f"n_quantiles={q})" in text)
+
+    bench.runner = FakeRunner(score)
+    bench.make = lambda name: make(Writes(*wrote))[0]
+    end = bench.study().run()
+    state = fold((e, 0.0) for e in bench.events)
+    programs = [t for t in state.trials if CHOICE in t.config]
+    assert len({t.config[CHOICE] for t in programs}) == 3  # the third was the second again
+    assert all(t.facts[TRIES] == "Trees on ranks." for t in programs)
+    assert state.winner is not None and end.winner_number == state.winner.number
+    assert CHOICE in state.winner.config and state.winner.value == 0.97
+    assert state.confirmation is not None and (state.gain or 0) > 0.3
+    kept = list(read_proposals(tmp_path / "proposals.jsonl"))
+    assert any("def build(columns, task, depth=3):" in str(r.get("program")) for r in kept)
+
+
+def test_programs_asked_for_by_an_option_are_no_change_of_the_task_file(tmp_path: Path) -> None:
+    file = tmp_path / "t.toml"
+    file.write_text('[data]\npath = "t.csv"\ntarget = "y"\n')
+    kept = standalone_text(file)
+    asked = kept + '\n[programs]\nkind = "bound"\n'
+    attrs = {"task_file": str(file), "task": asked, "settings": {"programs": "bound"}}
+    assert not list(changed_inputs(tmp_path, attrs, None))
+    found = list(changed_inputs(tmp_path, {**attrs, "settings": {}}, None))
+    assert "was changed since this study began (programs" in found[0].text
