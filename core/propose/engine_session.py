@@ -34,6 +34,7 @@ class EngineSession:
         self._engine: Engine | None = None
         self._info: ModelInfo | None = None
         self._generated = False
+        self._killed = False  # a question was ended by ending the process: its cache is in a file
 
     @property
     def info(self) -> ModelInfo:
@@ -95,6 +96,9 @@ class EngineSession:
             EngineError: it cannot be run, or the engine died twice.
         """
         engine, info = self._opened(), self.info
+        if self._killed and not request.aside:
+            engine.restore_cache(Path(self.aside))
+            self._killed = False
         before = engine.starts
         self._generated = True
         began, reported = time.monotonic(), time.monotonic()
@@ -108,6 +112,7 @@ class EngineSession:
                 self._setting.report(PromptReading(done, total, round(now - began, 3)))
 
         made = engine.generate(request, on_text, should_stop, on_reading)
+        self._killed = self._killed or bool(request.aside and engine.pid is None)
         if engine.starts > before:
             self._setting.report(
                 Noted("warning", "the engine died and was started again",

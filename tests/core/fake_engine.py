@@ -51,6 +51,8 @@ class FakeEngine:
     ) -> None:
         self.requests: list[Generation] = []
         self.ahead: list[tuple[str, ...]] = []
+        self.pid: int | None = 1  # None: it was killed
+        self.restored: list[str] = []
         self.loads = self.closes = self.starts = 0
         self._dead, self._loops, self._parameters = dead, loops, parameters
         self._script, self._context_length, self._die_at = script, context_length, tuple(die_at)
@@ -161,6 +163,8 @@ class FakeEngine:
         return 0
 
     def restore_cache(self, path: Path) -> int:
+        self.restored.append(path.name)
+        self.pid = 1
         return 0
 
     def close(self) -> None:

@@ -498,6 +498,13 @@ def test_it_answers_questions_from_as_many_facts_as_fit(model: Path, tmp_path: P
     proposer = chat(model, engine, cache=tmp_path / "engine.cache")
     assert proposer.answer(Question("why?", facts)).cut == "it repeated itself"
     assert engine.requests[-1].aside == str(tmp_path / "engine.cache.aside")
+    proposer.ask(SPACE, AskContext(1, 9))
+    assert engine.restored == []
+    engine.pid = None  # it was killed, because it did not end the answer in time
+    proposer.answer(Question("why?", facts))
+    proposer.ask(SPACE, AskContext(1, 9))
+    proposer.ask(SPACE, AskContext(1, 9))
+    assert engine.restored == ["engine.cache.aside"]
 
 
 def test_a_reasoning_model_answers_without_reasoning_first(tmp_path: Path) -> None:
