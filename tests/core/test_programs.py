@@ -295,6 +295,6 @@ def test_one_fit_leaves_nothing_for_the_next(sandbox: ProgramSandbox) -> None:
         "found += ['warnings'] * any(f[0] == 'error' for f in warnings.filters)",
         "assert not found, found",
     )
-    fit(sandbox, leave)
-    fit(sandbox, look)
+    fit(sandbox, leave, UNHURRIED)
+    fit(sandbox, look, UNHURRIED)
     assert not (Path(tempfile.gettempdir()) / "left").exists()
