@@ -185,8 +185,8 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         ("program", "I", "program", "The selected trial's program: compare, edit, keep a part"),
         ("text", "f4", "as text", "The study as plain lines of text, or as panes again"),
         ("report", "f6", "report", "Write the study as an HTML report with its pictures"),
-        ("predict", "P", "predict", "Predict the rows of a file with the winner"),
-        ("export", "E", "export", "Write the winner: model, scripts, configuration"),
+        ("predict", "P", "predict", "Predict the rows of a file with the winner", 3),
+        ("export", "E", "export", "Write the winner: model, scripts, configuration", 3),
         ("taller", "plus,equals_sign", "taller", "Give the pane more lines", 0, "size('tall', 1)"),
         ("shorter", "minus", "shorter", "Give the pane fewer lines", 0, "size('tall', -1)"),
         ("wider", "greater_than_sign", "wider", "Widen the left column", 0, "size('wide', 1)"),
@@ -239,6 +239,9 @@ ACTIONS = tuple(
 BY_ID = {action.id: action for action in ACTIONS}
 
 
+_ANYWHERE = ("app.palette", "app.screenshot")  # also while a dialog is shown
+
+
 def of(where: str) -> tuple[Action, ...]:
     """The actions of one place, in the table's order."""
     return tuple(action for action in ACTIONS if action.where == where)
@@ -247,7 +250,7 @@ def of(where: str) -> tuple[Action, ...]:
 def bindings(where: str) -> list[Binding]:
     """Textual bindings for one place; ids let a keymap change their keys."""
     return [
-        Binding(a.key, a.action, a.label, tooltip=a.help, id=a.id, priority=a.id == "app.palette")
+        Binding(a.key, a.action, a.label, tooltip=a.help, id=a.id, priority=a.id in _ANYWHERE)
         for a in of(where)
     ]
 

@@ -152,7 +152,11 @@ async def test_the_progress_pane_has_six_views(opened: Opened, flown: recorded.R
 
 async def test_other_hyperparameters_are_chosen(opened: Opened, flown: recorded.Replay) -> None:
     async with opened(flown) as pilot:
-        await pilot.press("3", "x", "x")
+        await pilot.press("2", "x", "3", "l", "x", "x", "k")  # of these, x alone does something
+        told = [note.message for note in pilot.app._notifications]
+        assert [text.split(" to ")[0] for text in told] == [
+            "There is no thinking here", "No hyperparameter", "No second hyperparameter",
+        ]  # fmt: skip
         await pilot.pause()
         first = text_of(pilot, "#progress")
         await pilot.press("l")

@@ -59,6 +59,8 @@ async def test_rows_are_predicted_and_what_is_odd_is_said(
         await until(pilot, "column 'rate' is missing\n'place': 2 cells are new")
         assert f"The predictions are in {tmp_path}/fresh-predicted.csv" in told(pilot)
         assert "with: --explain" in told(pilot)
+        await pilot.press("f5")  # a picture of a dialog
+        assert list(tmp_path.glob("*.svg"))
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, PredictDialog)
 

@@ -73,7 +73,10 @@ class PredictDialog(ModalScreen[None]):
             yield Static(about, classes="dialog--text")
             with Horizontal(classes="field"):
                 yield Label("rows")
-                yield Field(placeholder="new.csv", id="rows", suggester=_Paths(case_sensitive=True))
+                yield Field(
+                    placeholder="a table with the columns of the study's",
+                    id="rows", suggester=_Paths(case_sensitive=True),
+                )  # fmt: skip
             with Horizontal(classes="field"):
                 yield Label("write to")
                 yield Field(placeholder="a .csv or .parquet file", id="output")

@@ -57,6 +57,10 @@ class SteeringActions(StudyBase):
         hidden = {"study.edit", "study.back"} if talking else {"study.edit"}
         if not self.live:
             hidden |= {f"study.{name}" for name in _LASTING}
+        if self.state.finished is None:
+            hidden |= {"study.predict", "study.export"}
+        elif self.verdict_shown:
+            hidden.add("study.maximise")
         return [pair for pair in found if pair[0].id not in hidden]
 
     def reason(self, action: actions.Action) -> str:

@@ -26,7 +26,7 @@ _NEXT = (
     ("predict", "predict new rows"),
     ("export", "export the model"),
     ("report", "write the report"),
-    ("confirm", "confirm again"),
+    ("confirm", "confirm on fresh folds"),
     ("baselines", "run baselines"),
     ("more", "more trials"),
     ("widen", "widen the range and go on"),

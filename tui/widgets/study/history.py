@@ -271,9 +271,11 @@ class History(Rows):
 
     def action_copy(self) -> None:
         trial = self.trial
-        if trial is not None:
-            self.app.copy_to_clipboard(json.dumps(dict(trial.config)))
-            self.notify(f"Configuration of trial {trial.number} copied as JSON")
+        if trial is None or not trial.config:
+            self.notify("There is no configuration here to copy", timeout=4)
+            return
+        self.app.copy_to_clipboard(json.dumps(dict(trial.config)))
+        self.notify(f"Configuration of trial {trial.number} copied as JSON")
 
     def action_details(self) -> None:
         row = self.row_at(self.cursor)

@@ -203,6 +203,10 @@ class ProgressPlot(Pane):
 
     def action_choose(self, which: int, by: int) -> None:
         """Go `by` hyperparameters on, for the first (0) or the second (1) that is shown."""
+        if which >= {"one": 1, "two": 2}.get(self.view, 0):
+            which_one = "second hyperparameter" if which else "hyperparameter"
+            self.notify(f"No {which_one} to choose in this view; x goes on to the next", timeout=4)
+            return
         count = max(1, len(self._axes()))
         self._chosen[which] = (self._chosen[which] + by) % count
         self.refresh()

@@ -63,6 +63,9 @@ class Reasoning(VerticalScroll, can_focus=True):
             self._draw()
 
     def action_unfold(self) -> None:
+        if self._trial is None or not split_thinking(self._trial.reasoning)[0]:
+            self.notify("There is no thinking here to unfold", timeout=4)
+            return
         self.unfolded = not self.unfolded
         self._draw()
 
