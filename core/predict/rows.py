@@ -124,8 +124,8 @@ class NewRows:
             guess = nearest(name, self.extra)
             like = f" (the table has {shown(guess)})" if guess else ""
             share = self.columns[self._places[name][0]].missing_share
-            lines.append(f"column {shown(name)} is missing{like}: it counts as empty in every row, "
-                         f"in training {percent(share)} were")
+            lines.append(f"column {shown(name)} is missing{like}: it counts as empty in every row; "
+                         f"{percent(share)} of its cells were empty in training")
         if self.extra:
             listed = ", ".join(shown(n, 30) for n in self.extra[:6])
             more = f" and {len(self.extra) - 6} more" if len(self.extra) > 6 else ""

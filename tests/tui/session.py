@@ -31,13 +31,13 @@ NEW_ROWS = "new.csv"
 def run_before(folder: Path, table: str, target: str) -> None:
     """Make a study `before` of two trials of the table in `folder`, to compare with."""
     (folder / "before.toml").write_text(
-        f'name = "before"\nestimator = "decision_tree"\n\n[data]\npath = "{table}"\n'
+        f'name = "{Path(table).stem}"\nestimator = "decision_tree"\n\n[data]\npath = "{table}"\n'
         f'target = "{target}"\n',
         "utf8",
     )
-    argv = [sys.executable, "-m", "hyperllama", "run", "before.toml", "--proposer", "random"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([*argv, "--budget", "2"], check=True, env=environment, cwd=folder)
+    argv = [sys.executable, "-m", "hyperllama", "run", "before.toml", "--study", "before"]
+    argv += ["--proposer", "random", "--budget", "2"]
+    subprocess.run(argv, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=folder)
 
 
 class Session:
@@ -67,7 +67,7 @@ class Session:
             rows = list(csv.DictReader(file))[:5]
         first = {name: value for name, value in rows[0].items() if name != self.target}
         numbers = [name for name, value in first.items() if re.fullmatch(r"-?[\d.]+", value)]
-        words = [name for name, value in first.items() if re.fullmatch(r"[^\d]+", value)]
+        words = [name for name, value in first.items() if re.fullmatch(r"[A-Za-z].*", value)]
         for row in rows:
             del row[numbers[-1]], row[self.target]
         rows[1] |= dict.fromkeys(words[:1], "Elsewhere")

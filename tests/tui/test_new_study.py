@@ -144,6 +144,7 @@ async def test_target_and_columns_are_chosen_in_the_table(folder: Path) -> None:
         await pilot.press("t")
         await settle(pilot, lambda: screen.draft.said(("data", "target")) == "a")
         assert screen.draft.task is not None and screen.draft.task["kind"] == "regression"
+        await settle(pilot, lambda: "target a " in text_of(pilot, "#table-told"))
 
 
 async def test_close_targets_are_asked_about_and_notes_acted_on(folder: Path) -> None:

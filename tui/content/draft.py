@@ -135,8 +135,15 @@ class Draft:
             self.faults = answer["faults"]
             return []
         self.base, self.text = answer["base"], answer["text"]
+        await self._look_for(target)
         await self.check()
         return list(answer["lost"])
+
+    async def _look_for(self, target: str) -> None:
+        """Look at the table again where another column is the target now."""
+        if target and target != (self.look.get("target") or {}).get("name"):
+            wanted = {"table": str(self.table), "target": target, "header": self.header}
+            self.look = (await self.child.ask("look", wanted)).get("look") or self.look
 
     async def check(self) -> None:
         """Find out what the text comes to. Raises ChildDied."""

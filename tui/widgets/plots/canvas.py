@@ -163,13 +163,12 @@ class Plot(Canvas):
         """The dots from the left of a share of the width."""
         return round(share * (self.dots_x - 1))
 
-    def lines(self, lead: str = "") -> list[Content]:
-        """The plot with its axes; `lead`: what stands left of the labels below."""
+    def lines(self) -> list[Content]:
+        """The plot with its axes."""
         edge, tick, rule, corner, down = "│┤─└┬" if self.braille else "|+-++"
         columns, labels = self._labels_below()
         line = corner + "".join(down if x in columns else rule for x in range(self.width))
-        start = lead[: self.margin].ljust(self.margin + 1)
-        below = [start + labels]
+        below = [" " * (self.margin + 1) + labels]
         if self._apart:
             below.append(" " * (self.margin + 1) + self._title[: self.width].center(self.width))
         return [

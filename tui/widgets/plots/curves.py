@@ -64,13 +64,13 @@ highest seed. The letter at a line's end is the one in the table.
         curves = [[(at / length, m, low, high) for at, m, low, high in c] for c in curves]
         first, last = (1.0 if unit == "trial" else 0.0), last / length
         across = PlotScale(first, max(last, first + 1.0))
+        metric = next((f"{plain(s.metric)} by " for s in self.sides if s.metric), "")
         plot = Plot(
             width - 2, height, PlotScale(*_range(curves)), across,
-            title=unit, braille=self.glyphs.braille,
+            title=f"{metric}{unit}", braille=self.glyphs.braille,
         )  # fmt: skip
         self._draw(plot, curves)
-        metric = next((plain(s.metric) for s in self.sides if s.metric), "")
-        return Content("\n").join(plot.lines(lead=metric))
+        return Content("\n").join(plot.lines())
 
     def _draw(self, plot: Plot, curves: Sequence[Sequence[Point]]) -> None:
         taken: set[int] = set()

@@ -15,6 +15,7 @@ from hyperllama.tui.widgets.study.pane import Pane
 
 Weighted = list[tuple[Any, float]]
 """Values with their probabilities."""
+_END_CELLS = 6  # of the lowest and of the highest value beside the bars
 
 HELP = """\
 One line a hyperparameter: how the model's own probability is spread over its range, from the \
@@ -53,8 +54,8 @@ class Belief(Pane):
         if not all(_is_number(value) for value, _ in pairs):
             return self._choices(head, pairs, chosen, width)
         pairs.sort(key=lambda pair: float(pair[0]))
-        low, high = (f"{wording.setting(pairs[at][0])[:6]:>6}" for at in (0, -1))
-        low, high = low + " ", f" {high.strip():<6}"
+        low, high = (wording.setting(float(f"{float(pairs[at][0]):.3g}")) for at in (0, -1))
+        low, high = f"{low:>{_END_CELLS}} ", f" {high:<{_END_CELLS}}"
         cells = width - len(head) - len(low) - len(high) - 12
         if cells < 6:
             cells, low, high = max(4, width - len(head) - 12), "", ""

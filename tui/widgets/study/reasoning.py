@@ -147,12 +147,13 @@ class Reasoning(VerticalScroll, can_focus=True):
         before = {name: pair[0] for name, pair in wording.visible(trial.changes).items()}
         changed = [name for name in trial.config if name in before]
         label = max((len(plain(name)) for name in changed), default=0)
+        room = max((len(wording.setting(trial.config[name])) for name in changed), default=0)
         for name in changed:
             lines.append(
                 Content.assemble(
                     (f"{g.arrow} ", "$best"),
                     (plain(name).ljust(label) + "  ", _colour(trial, name)),
-                    (wording.setting(trial.config[name]).ljust(8), "bold"),
+                    (wording.setting(trial.config[name]).ljust(max(8, room)), "bold"),
                     (f"  was {wording.setting(before[name])}", "$dim"),
                 )
             )

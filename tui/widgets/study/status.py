@@ -111,7 +111,8 @@ class StatusLine(Widget):
         elif not self.dead or self.process == "opening":
             left.append(("  reading the table, finding the model", "$dim"))
         if best is not None and best.value is not None:
-            left += [(f"{gap}{g.best} ", "$best"), (wording.score(best.value), "bold $best")]
+            star = f"{g.best} " if best.number == state.incumbent else "winner "
+            left += [(gap + star, "$best"), (wording.score(best.value), "bold $best")]
             if best.std is not None and width >= 100:
                 left.append((f" {g.plus_minus} {wording.spread(best.std)}", "$dim"))
         if opened is not None and opened.review and state.awaiting is None and width >= 64:
@@ -121,7 +122,7 @@ class StatusLine(Widget):
             text = wording.signed(confirmed.gain) if confirmed.gain is not None else "no gain"
             style = wording.gain_style(state.beyond_noise)
             left += [(gap + text, style), (" confirmed", "$dim")]
-        elif gain is not None:
+        elif gain is not None and best is not None and best.proposer != "default":
             tail = " over the default" if width >= 100 else " vs default" if width >= 80 else ""
             if state.confirmed_gain is not None:
                 gain, tail = state.confirmed_gain, " confirmed" if width >= 80 else ""
