@@ -29,8 +29,9 @@ from hyperllama.core.trials.knowledge import Knowledge, known_of
 Beliefs = Mapping[str, Sequence[tuple[Value, float]]]
 
 CANDIDATES = 4
-TOLERANCE = math.log(3.0)
-"""How much less the logarithm of the expected improvement may be than at the GP's own proposal."""
+TOLERANCE = math.log(2.0)
+"""How much less the logarithm of the expected improvement, with that of the embedded model's prior,
+may be than at the GP's own proposal."""
 _FEWEST = 6  # scored trials before beliefs are weighted
 _GOOD = 1 / 3  # of the trials, that are good
 _UNIFORM_SHARE = 0.15
@@ -53,22 +54,30 @@ class ChatTurn:
     prior: LogPrior
 
     def decided(
-        self, space: SearchSpace, history: TrialHistory, found: Suggestion, earlier: EarlierTrials
-    ) -> Proposal:
+        self, space: SearchSpace, history: TrialHistory, found: Suggestion, earlier: EarlierTrials,
+        prior: LogPrior | None, weight: float,
+    ) -> Proposal:  # fmt: skip
         """The model's proposal, or the GP's with the reason for it as `fallback`.
 
         Args:
             found: the GP's own proposal.
+            prior: the embedded model's beliefs, and `weight`: theirs, as for the GP's proposal.
         """
         first = self.made[0]
         own = [p for p in self.made if not p.fallback]
         if not own:
             return self._instead(found, first.fallback)
         expected = expectations(space, history, [p.config for p in own], earlier)
-        best = max(range(len(own)), key=lambda i: expected[i].log_ei)
+        scores = [v for _, v in history.scored(space)]
+        beliefs = np.zeros(len(own) + 1)
+        if prior is not None:
+            at = np.array([space.to_unit(p.config) for p in (*own, found)])
+            beliefs = weight / len(scores) * prior(at)
+        worth = [e.log_ei + b for e, b in zip((*expected, found.expected), beliefs, strict=True)]
+        best = max(range(len(own)), key=worth.__getitem__)
         e, g = expected[best], found.expected
-        better = float(np.quantile([v for _, v in history.scored(space)], 1 - _GOOD))
-        if e.log_ei < g.log_ei - TOLERANCE or e.mean < better:
+        better = float(np.quantile(scores, 1 - _GOOD))
+        if worth[best] < worth[-1] - TOLERANCE or e.mean < better:
             return self._instead(
                 found, f"the GP expects {e.mean:.4g} ± {e.std:.2g} of the model's proposal, "
                 f"{g.mean:.4g} ± {g.std:.2g} of its own"

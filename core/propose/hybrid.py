@@ -142,8 +142,10 @@ class HybridProposer:
         turn = ask_chat(chat, space, self._history, context, replace(known, left=left))
         if PROGRAM in turn.made[0].config:
             return turn.made[0]  # a program of its own: the GP knows nothing of it
-        found = self._suggested(space, context, self._drawn(space, context, knows), turn)
-        proposal = turn.decided(space, self._history, found, self._earlier)
+        draws = self._drawn(space, context, knows)
+        found = self._suggested(space, context, draws, turn)
+        prior = log_prior(space, draws.beliefs) if draws is not None else None
+        proposal = turn.decided(space, self._history, found, self._earlier, prior, self._weight)
         if proposal.fallback:
             context.on_text(f"\n{proposal.fallback}")
         return proposal

@@ -28,8 +28,9 @@ STILL = 4
 MOST_MOVED = 2
 """Hyperparameters that a proposal moves away from the best trial, after a turn that brought no new
 best. On four exhaustive tables, with made-up models that draw at random or mostly repeat the
-default, 12 trials came 2 to 13 % of the way from the default to the optimum nearer than with
+default, 12 trials came 1 to 5 % of the way from the default to the optimum nearer than with
 whatever they say."""
+_FARTHEST = 0.3  # of a range, that such a hyperparameter is moved
 _MOVED = 0.1  # of a range, from which on a hyperparameter counts as moved
 _JITTER = 0.05  # standard deviation of what is held near the best trial, of a range
 _CATEGORY = 0.5  # how far another category counts to be
@@ -105,8 +106,9 @@ def held_near_best(
 ) -> tuple[Config, tuple[str, ...]]:
     """The configuration with no more than its largest moves away from the best trial, and these.
 
-    The others are a little beside the best trial's values. It stays as it is, and nothing is named,
-    where it moves `MOST_MOVED` hyperparameters at most, or has other ones than the best trial.
+    A number goes at most `_FARTHEST`. The others are a little beside the best trial's values. It
+    stays as it is, and nothing is named, where it moves `MOST_MOVED` hyperparameters at most, or
+    has other ones than the best trial.
     """
     scored = [(float(t.value or 0.0), c) for t in trials
               if succeeded(t) and (c := project(space, t.config)) is not None]  # fmt: skip
@@ -122,7 +124,8 @@ def held_near_best(
     kept = np.argsort(-distance, kind="stable")[:MOST_MOVED]
     beside = np.where(category, there, there + _JITTER * rng.standard_normal(len(there)))
     at = np.clip(beside, 0.0, 1.0)
-    at[kept] = here[kept]
+    at[kept] = there[kept] + np.clip(here - there, -_FARTHEST, _FARTHEST)[kept]
+    at[category] = np.where(np.isin(np.arange(len(at)), kept), here, there)[category]
     return space.from_unit(at), tuple(space.free[int(j)].name for j in kept)
 
 
