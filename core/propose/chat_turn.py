@@ -71,7 +71,8 @@ class ChatTurn:
         scores = [v for _, v in history.scored(space)]
         beliefs = np.zeros(len(own) + 1)
         if prior is not None:
-            at = np.array([space.to_unit(p.config) for p in (*own, found)])
+            configs = [*(p.config for p in own), found.config]
+            at = np.array([space.to_unit(c) for c in configs])
             beliefs = weight / len(scores) * prior(at)
         worth = [e.log_ei + b for e, b in zip((*expected, found.expected), beliefs, strict=True)]
         best = max(range(len(own)), key=worth.__getitem__)
