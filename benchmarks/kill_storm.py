@@ -170,6 +170,8 @@ class Storm:
     def _kill_study(self, home: Path, phase: str) -> None:
         """Run or resume the study, and kill it, or a child of it, in this phase if it comes."""
         if phase == "confirming":
+            if not finished(home):
+                self._finish(home)
             send(home / "studies" / "storm", Confirm())  # so few trials are not confirmed unasked
         process = self._begin(home)
         seen = Phases(home, process.pid)
