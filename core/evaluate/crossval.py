@@ -7,7 +7,6 @@ class codes or numbers.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 import warnings
@@ -18,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.errors import HyperLlamaError, TaskError
+from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import Constructor, Family
 from hyperllama.core.evaluate import fitting
 from hyperllama.core.evaluate.chance import chance_scores
+from hyperllama.core.evaluate.failures import TrialFailed, described, one_failure
 from hyperllama.core.evaluate.few_groups import count_groups, suited_to_groups
 from hyperllama.core.evaluate.pipeline import built
 from hyperllama.core.evaluate.results import FoldResult, Tally, thinned
 from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
 from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, trial_recipe
-from hyperllama.core.programs.sandbox import FitFailed, ProgramFit
+from hyperllama.core.programs.sandbox import ProgramFit
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.text import one_line
@@ -41,10 +41,6 @@ TRAIN_ROWS = 1000
 """Rows of the training part that are scored, at most."""
 WATCHED_SHARE = 0.15
 """Share of a fold's training rows that early stopping sets apart."""
-
-
-class TrialFailed(Exception):
-    """A configuration could not be scored: one readable line."""
 
 
 @dataclass(frozen=True)
@@ -321,7 +317,7 @@ class Evaluator:
         """
         if not len(self.test_rows):
             return None
-        with _one_failure("on the test rows"):
+        with one_failure("on the test rows"):
             if CHOICE in config:
                 return _of_studies(self.programs).score(config, self.tune_rows, self.test_rows)
             _, pipeline, _ = self._fitted(config, seed, self.tune_rows)
@@ -336,18 +332,8 @@ class Evaluator:
         Raises:
             TrialFailed: the fit raised.
         """
-        with _one_failure("on all rows"):
+        with one_failure("on all rows"):
             return self._fitted(config, seed, np.arange(len(self.data.y)))[1]
-
-    def final_program(self, config: Config) -> ProgramFit:
-        """A program with its values and all rows, the test part included; it was fitted once.
-
-        Raises:
-            TrialFailed: the fit raised.
-        """
-        with _one_failure("on all rows"):
-            return _of_studies(self.programs).final(config)
-
 
 def _unscored(data: Data, rows: Rows) -> TrialFailed:
     """What the test rows lack to be scored."""
@@ -356,6 +342,16 @@ def _unscored(data: Data, rows: Rows) -> TrialFailed:
         counts = np.bincount(data.y[rows], minlength=int(data.y.max()) + 1)
         lacks = f"of {len(rows)} rows the rarest class has {counts.min()}"
     return TrialFailed(f"on the test rows: {data.metric} has no value: {lacks}")
+
+
+def final_program(evaluator: Evaluator, config: Config) -> ProgramFit:
+    """A program with its values and all rows, the test part included; it was fitted once.
+
+    Raises:
+        TrialFailed: the fit raised.
+    """
+    with one_failure("on all rows"):
+        return _of_studies(evaluator.programs).final(config)
 
 
 def _of_studies(programs: ProgramTrials | None) -> ProgramTrials:
@@ -382,23 +378,3 @@ def train_score(
     except ValueError:  # a class is missing among these few rows, or a metric's domain is left
         return None
     return score if math.isfinite(score) else None
-
-
-@contextlib.contextmanager
-def _one_failure(where: str) -> Iterator[None]:
-    """Without warnings; whatever is raised becomes a `TrialFailed`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except Exception as error:
-            raise TrialFailed(f"{where}: {described(error)}") from error
-
-
-def described(error: BaseException) -> str:
-    """An exception in one readable line."""
-    if isinstance(error, FitFailed):
-        return one_line(error, 500)
-    if isinstance(error, HyperLlamaError):
-        return one_line(f"{error.message}: {error.hint}" if error.hint else error.message, 500)
-    return f"{type(error).__name__}: {one_line(error)}" if str(error) else type(error).__name__

@@ -39,7 +39,7 @@ class TrialServer:
 
     def handle(self, message: ChildRequest) -> Iterator[dict[str, Any]]:
         """Answer one request with one message; folds are sent as they finish."""
-        from hyperllama.core.evaluate.crossval import TrialFailed
+        from hyperllama.core.evaluate.failures import TrialFailed
 
         try:
             yield {"done": True, "answer": self._answer(message), "rss_mb": rss_mb()}
@@ -134,6 +134,7 @@ def _fit_final(
     request: FitFinal, task: Task, evaluator: Evaluator, described: dict[str, Any]
 ) -> None:
     """Fit on all rows, those included that `subsample_rows` left out, and save the pipeline."""
+    from hyperllama.core.evaluate.crossval import final_program
     from hyperllama.core.evaluate.saving import (
         describe_model,
         save_pipeline,
@@ -156,7 +157,7 @@ def _fit_final(
         **request.facts,
     }
     if CHOICE in request.config:
-        save_program(evaluator.final_program(request.config), Path(request.path), facts)
+        save_program(final_program(evaluator, request.config), Path(request.path), facts)
         return
     pipeline = evaluator.fit_final(request.config, request.seed)
     save_pipeline(pipeline, Path(request.path), facts, evaluator.data.x[:200])

@@ -11,7 +11,7 @@ import pytest
 
 from hyperllama.core.data import load_table
 from hyperllama.core.errors import DataError, StudyError
-from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed
+from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed, final_program
 from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
 from hyperllama.core.evaluate.results import Tally
 from hyperllama.core.evaluate.saving import describe_model, save_program
@@ -225,7 +225,7 @@ def test_a_program_is_handed_on_with_its_rows(tmp_path: Path) -> None:
     try:
         config = {CHOICE: ProgramStore(tmp_path).add(TREE), "depth": 2}
         facts = {**describe_model(found, table), "versions": {}, "config": config}
-        save_program(evaluator.final_program(config), best / "pipeline.joblib", facts)
+        save_program(final_program(evaluator, config), best / "pipeline.joblib", facts)
         assert "depth=2" in (best / "program.py").read_text()
         run = BoxedRuns()
         run._sandbox = programs._sandbox

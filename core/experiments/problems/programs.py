@@ -82,7 +82,7 @@ class ProgramProblem(BenchProblem):
 
     def _loss(self, rows: str, config: Config, seed: int) -> float | None:
         """The loss on the folds or on the test rows, evaluated once ever."""
-        from hyperllama.core.evaluate.crossval import TrialFailed
+        from hyperllama.core.evaluate.failures import TrialFailed
 
         problem, key = f"{self.identity}, seed {seed}, {rows}", config_key(self.space, config)
         kept = self._kept.get(problem, key)

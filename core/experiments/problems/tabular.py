@@ -315,7 +315,7 @@ def _bare_score(evaluator: Evaluator, config: Config) -> float | None:
 
 def _whole_score(evaluator: Evaluator, config: Config, seed: int) -> float | None:
     """The mean score as a study measures it, early stopping included."""
-    from hyperllama.core.evaluate.crossval import TrialFailed
+    from hyperllama.core.evaluate.failures import TrialFailed
 
     try:
         folds = list(evaluator.evaluate(config, seed))

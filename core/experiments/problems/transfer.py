@@ -201,7 +201,7 @@ class TransferTask:
 
     def _scored(self, config: Config, fresh: int | None) -> Result:
         """Cross-validation as a study does it; `fresh`: on folds of another seed."""
-        from hyperllama.core.evaluate.crossval import TrialFailed
+        from hyperllama.core.evaluate.failures import TrialFailed
 
         began, seed = time.perf_counter(), self._seed
         fold_seed = None if fresh is None else fresh_seed(self._seed, fresh)

@@ -33,7 +33,7 @@ _NAME = "program"
 
 
 @dataclass(frozen=True)
-class Draft:
+class WrittenProgram:
     """A program as a model wrote it: the prompt, the reply, and what became of it."""
 
     prompt: str
@@ -67,7 +67,7 @@ class FreeWriter:
 
     def write(
         self, trials: Sequence[Observed], context: AskContext, seed: int, marks: Marks | None
-    ) -> list[Draft]:
+    ) -> list[WrittenProgram]:
         """The drafts of one program, the last one usable or the repairs used up.
 
         Raises:
@@ -83,7 +83,7 @@ class FreeWriter:
             return f"trial {same.number} had it and {f'scored {score}' if score else 'failed'}"
 
         messages, tokens = self.prompt.build(trials, context, context.rejected)
-        drafts: list[Draft] = []
+        drafts: list[WrittenProgram] = []
         while not drafts or (drafts[-1].found.problem and len(drafts) <= REPAIRS):
             asked = messages
             if drafts:
@@ -93,7 +93,7 @@ class FreeWriter:
             made = self._generated(prompt, tokens, context, seed + len(drafts), marks)
             raw = f"{_OPENING}{plain(str(made.values.get(_NAME, '')))}"
             found = checked(raw, self.told, self.sandbox, repeats)
-            drafts.append(Draft(prompt, seed + len(drafts), raw, made, found))
+            drafts.append(WrittenProgram(prompt, seed + len(drafts), raw, made, found))
         return drafts
 
     def kept(self, found: Checked) -> Config:
@@ -135,7 +135,9 @@ def _is_same(program: Program, config: Config) -> bool:
     return bool(key) and program.key.startswith(key)
 
 
-def drafts_record(session: EngineSession, drafts: Sequence[Draft], seconds: float) -> Config:
+def drafts_record(
+    session: EngineSession, drafts: Sequence[WrittenProgram], seconds: float
+) -> Config:
     """What makes a written program replayable, for the log of proposals."""
     last = drafts[-1]
     return {

@@ -20,7 +20,7 @@ from hyperllama.core.prompt.programs import ProgramPrompt
 from hyperllama.core.prompt.templates import PromptError
 from hyperllama.core.propose.chat.decoding import Reply
 from hyperllama.core.propose.chat.docstring import docstring_line
-from hyperllama.core.propose.chat.free import Draft, FreeWriter, drafts_record
+from hyperllama.core.propose.chat.free import FreeWriter, WrittenProgram, drafts_record
 from hyperllama.core.propose.chat.probe import REASONS, probed, why_no_analysis
 from hyperllama.core.propose.chat.program_probe import why_not_free
 from hyperllama.core.propose.chat.proposer import TEMPERATURE, ChatProposer
@@ -75,7 +75,7 @@ class ProgramProposer(ChatProposer):
         self, space: SearchSpace, context: AskContext, vain: Sequence[Reply] = ()
     ) -> Proposal:
         started = time.perf_counter()
-        drafts: list[Draft] = []
+        drafts: list[WrittenProgram] = []
         why = ""
         if self._writes_freely(context):
             try:
@@ -98,7 +98,7 @@ class ProgramProposer(ChatProposer):
             record=record or proposal.record,
         )  # fmt: skip
 
-    def drafts(self, context: AskContext) -> list[Draft]:
+    def drafts(self, context: AskContext) -> list[WrittenProgram]:
         """The drafts of the next free program: the last one can be used, or repairs are used up.
 
         Raises:
@@ -107,7 +107,7 @@ class ProgramProposer(ChatProposer):
         seed = seed_for(self._setting.seed, context.number, context.attempt)
         return self._free().write(self._history.trials, context, seed, self._marks)
 
-    def _free_proposal(self, drafts: Sequence[Draft], seconds: float) -> Proposal:
+    def _free_proposal(self, drafts: Sequence[WrittenProgram], seconds: float) -> Proposal:
         found = drafts[-1].found
         assert found.program is not None
         record = drafts_record(self._session, drafts, seconds)
