@@ -230,7 +230,11 @@ class NumberGrammar:
         with decimal.localcontext(EXACT):
             for part in self._itself(text) if alone else self._parts(text):
                 low, high = map(self._at, _ends(part))
-                found += np.diff(np.clip(self._edges, low, high))
+                if alone:  # one number lies in one part, also where it stands for more
+                    number = self._at(Decimal(text))
+                    found[np.searchsorted(self._edges[1:-1], number, side="right")] = 1.0
+                else:
+                    found += np.diff(np.clip(self._edges, low, high))
         total = float(found.sum())
         found = found / total if total > 0 else np.full(len(found), 1 / len(found))
         if len(self._spreads) > _MOST_KNOWN:

@@ -119,3 +119,5 @@ def test_beliefs_spread_a_beginning_over_what_it_leads_to() -> None:
     assert decades.spread("") == pytest.approx([1 / 64] * 64)
     assert decades.spread("0.00")[:21].sum() == pytest.approx(1, abs=0.02)
     assert NumberGrammar(5, 5, False).bins == (5,)
+    halves = NumberGrammar(0.2, 1, False, 2)  # 0.9 lies where two parts of the range meet
+    assert max(halves.spread("0.9", alone=True)) == 1
