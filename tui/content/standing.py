@@ -66,6 +66,16 @@ def in_words(sides: Sequence[Side]) -> str:
     return text + _test_rows(best, second)
 
 
+def leader(sides: Sequence[Side]) -> Side | None:
+    """The side that is ahead of every other beyond noise; None without one."""
+    scored = ranked(sides)
+    if len(scored) < 2:
+        return None
+    best, *others = scored
+    claims = [between(best, other, pairs_of(len(scored))) for other in others]
+    return best if all(c is not None and c.verdict == "better" for c in claims) else None
+
+
 def _claimed(best: Side, second: Side, claim: PairClaim) -> str:
     """The claim as a sentence, with the metric and the interval."""
     one, other = _name(best), _name(second)

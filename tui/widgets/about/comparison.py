@@ -82,7 +82,7 @@ def _matrix(found: Comparison, width: int, glyphs: Glyphs) -> Lines:
         ((plain(label)[:name_cells], "bold"), [_mean(found, label, task) for task in tasks])
         for label in labels
     ]
-    lines = score_table([plain(task)[:11] for task in tasks], rows, glyphs)
+    lines = score_table([plain(task)[:11] for task in tasks], rows)
     missing = len(found.grid.tasks) - len(tasks)
     return [*lines, Content.styled(f"and {missing} more tasks", "$dim")] if missing else lines
 

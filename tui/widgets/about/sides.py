@@ -25,7 +25,7 @@ def worth_lines(found: Sequence[Side], width: int, glyphs: Glyphs) -> Lines:
         lines += words(sentence, width)
     times = standing.at_times(found)
     if len(times) > 1:
-        lines += [Content(""), heading("Reached after"), *_reached(found, times[-4:], glyphs)]
+        lines += [Content(""), heading("Reached after"), *_reached(found, times[-4:])]
     timed = [s for s in found if s.run_s]
     if timed:
         lines += [Content(""), heading("Seconds of a run")]
@@ -34,7 +34,7 @@ def worth_lines(found: Sequence[Side], width: int, glyphs: Glyphs) -> Lines:
 
 
 def _reached(
-    found: Sequence[Side], times: Sequence[tuple[float, list[float | None]]], glyphs: Glyphs
+    found: Sequence[Side], times: Sequence[tuple[float, list[float | None]]]
 ) -> Lines:
     """What each side has after the time that a run of one of them takes."""
     rows = [
@@ -42,15 +42,14 @@ def _reached(
          [values[index] for _, values in times])
         for index, side in enumerate(found)
     ]  # fmt: skip
-    return score_table([wording.duration(end) for end, _ in times], rows, glyphs)
+    return score_table([wording.duration(end) for end, _ in times], rows)
 
 
 def score_table(
     titles: Sequence[str],
     rows: Sequence[tuple[tuple[str, str], Sequence[float | None]]],
-    glyphs: Glyphs,
 ) -> Lines:
-    """Rows of (name, style) and scores under their titles; the best of each column is marked."""
+    """Rows of (name, style) and scores under their titles; the largest of each column is bold."""
     best = [
         max((v for v in column if v is not None), default=None)
         for column in zip(*(values for _, values in rows), strict=True)
@@ -59,9 +58,8 @@ def score_table(
     for name, values in rows:
         table.append([name])
         for value, top in zip(values, best, strict=True):
-            ahead = value is not None and value == top
-            mark = f" {glyphs.best}" if ahead else "  "
-            table[-1].append((wording.score(value) + mark, "bold $best" if ahead else ""))
+            largest = value is not None and value == top
+            table[-1].append((f"{wording.score(value)}  ", "bold" if largest else ""))
     return columns(table)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from hyperllama.core.experiments.figures.statistics import compared
 from hyperllama.core.text import plain
+from hyperllama.tui.content import standing
 from hyperllama.tui.content.sides import Side, differing
 from hyperllama.tui.text import wording
 from hyperllama.tui.widgets.lists.listing import Listing
@@ -59,9 +59,7 @@ tried before, *invalid* of those that could not be used as the model wrote them.
         if key == "mark":
             return Content.styled(side.mark, f"bold {style_of(index)}")
         if key == "label":
-            best = max((s.final for s in self.entries if s.final is not None), default=None)
-            level = side.final is not None and best is not None and not compared(side.final, best)
-            star = f" {self.glyphs.best}" if level else ""
+            star = f" {self.glyphs.best}" if side is standing.leader(self.entries) else ""
             name = Content.styled(plain(side.label), "bold")
             return name.truncate(max(1, width - len(star)), ellipsis=True) + Content.styled(
                 star, "$best"
