@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hyperllama.core.space import SearchSpace
     from hyperllama.core.task import load_task
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = [
     "FittedModel",
     "LlamaSampler",

@@ -42,7 +42,7 @@ def main() -> int:
     output: Path = arguments.output.resolve()
     table: Path = arguments.table.resolve()
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder) / "work"
+        work = Path(folder) / "tables"
         work.mkdir()
         shutil.copy(table, work / "patients.csv")
         own = {"HYPERLLAMA_HOME": f"{folder}/home", "HYPERLLAMA_CONFIG": f"{folder}/settings"}

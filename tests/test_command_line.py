@@ -183,7 +183,7 @@ def test_the_same_command_makes_the_same_study(
         (["run", "nowhere.toml"], 2, "sample tasks: "),
         (["run", "{task}", "--study", "a b"], 7, "cannot be the name"),
         (["run", "{task}", "--proposer", "oracle"], 2, "unknown proposer 'oracle'"),
-        (["run", "{task}", "--storage", "nosuchdb://x/y", "--proposer", "tpe"], 7, "driver"),
+        (["run", "{task}", "--storage", "nosuchdb://x/y", "--proposer", "tpe"], 7, "supported"),
         (["run", "{task}", "--prompt", "colour=red"], 2, "unknown prompt option 'colour'"),
         (["resume", "nothing"], 7, "no study 'nothing'"),
         (["show", "nothing"], 7, "no study 'nothing'"),

@@ -13,9 +13,8 @@ started by `sandbox.py` as `python inside.py FILTER MODULE...` (FILTER: of the k
 Three processes: the *server* (this one) never sees a row or runs foreign code. It forks a *guard*
 for each request, which makes new namespaces and watches the clock and the memory. The guard forks
 the *worker*, the first process of its process namespace, which reads the rows, gives up every
-right and runs the program. When the worker ends, or is killed, the kernel ends whatever it left
-behind. Nothing that one fit leaves can be seen by the next: it has its own /tmp, /dev/shm, shared
-memory and network, and the rest of the file system is read-only.
+right and runs the program; the kernel ends whatever it leaves behind. The next fit sees nothing of
+it: each has its own /tmp, /dev/shm, shared memory and network; all other files are read-only.
 """
 
 from __future__ import annotations
@@ -297,11 +296,13 @@ def _work(
 def _confine(libc: Any, limits: dict[str, float], answer: int) -> None:
     if _LINUX and libc.unshare(_NEWNS) == 0:
         size = f"size={int(limits['disk_mb'])}m".encode()
-        for folder in (b"/tmp", b"/dev/shm"):
+        packages = any(path.startswith("/tmp/") for path in (sys.prefix, *sys.path))
+        scratch = os.environ["TMPDIR"] = "/dev/shm" if packages else "/tmp"
+        for folder in {scratch.encode(), b"/dev/shm"}:
             libc.mount(b"tmpfs", folder, b"tmpfs", _NOSUID_NODEV, size)
         if libc.mount(b"proc", b"/proc", b"proc", _NOSUID_NODEV, None):
             libc.mount(b"tmpfs", b"/proc", b"tmpfs", _NOSUID_NODEV, b"size=0")
-        os.chdir("/tmp")
+        os.chdir(scratch)
     else:
         os.chdir(os.environ.get("TMPDIR", "/"))
     nothing = os.open(os.devnull, os.O_RDWR)

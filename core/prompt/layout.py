@@ -13,7 +13,7 @@ else:
     import tomli as tomllib
 
 SMALL = 1_000_000_000
-"""Weights below which a chat model gets the prompt `best` and does not reason by default. Measured
+"""Weights below which a chat model gets the prompt `short` and does not reason by default. Measured
 with 135 million weights (docs/prompts.md); up to 1 billion it is a choice."""
 _ALLOWED: Mapping[str, tuple[Any, ...]] = {
     "rows": ("columns", "pairs"),

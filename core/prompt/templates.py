@@ -123,7 +123,7 @@ def usual_variant(parameters: int, has_template: bool) -> str:
     """The variant for a model of so many weights, with a chat template or without."""
     if not has_template:
         return "continued"
-    return "best" if parameters < SMALL else "standard"
+    return "short" if parameters < SMALL else "standard"
 
 
 def variants() -> tuple[str, ...]:

@@ -38,7 +38,7 @@ STATE = StudyState(
         trial(0, 0.80, 6), trial(1, 0.79, 12), trial(2, 0.9, 3, 0.05), trial(3, None, 11),
         trial(4, 0.8, 6, 0.1), trial(5, 0.80001, 4), TrialState(6, "gp", "training"),
     ),
-    running=6, incumbent=2,
+    running=6, under_way=1, incumbent=2,
     importance=ImportanceFound({"max_depth": 0.7, "learning_rate": 0.3}, 6),
 )  # fmt: skip
 
@@ -82,7 +82,8 @@ def test_little_is_known_at_the_beginning() -> None:
     nothing = StudyState(OPENED)
     assert computed_answer("why?", nothing) == ("No trial has a score yet.",)
     assert computed_answer("why?", StudyState()) == ("No trial has a score yet.",)
-    first = replace(STATE, trials=STATE.trials[:1], incumbent=0, running=None, importance=None)
+    first = replace(STATE, trials=STATE.trials[:1], incumbent=0, running=None, under_way=0,
+                    importance=None)  # fmt: skip
     assert "library's default" in answer("is trial 0 good?", first)
     assert "not known yet" in answer("what matters?", first)
     assert "never varied" in answer("what about depth?", first)
@@ -91,5 +92,5 @@ def test_little_is_known_at_the_beginning() -> None:
 
 def test_names_from_a_storage_reach_no_terminal() -> None:
     evil = replace(STATE.trials[1], config={"max_depth": "\x1b[31m"}, reason="")
-    state = replace(STATE, trials=(STATE.trials[0], evil), running=None, incumbent=0)
+    state = replace(STATE, trials=(STATE.trials[0], evil), running=None, under_way=0, incumbent=0)
     assert "\x1b" not in answer("trial 1, depth?", state)

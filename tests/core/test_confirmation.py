@@ -38,7 +38,7 @@ class NoisyRunner(FakeRunner):
         self.noise, self.fresh = noise, 0
 
     def evaluate(  # type: ignore[no-untyped-def]
-        self, config, *, seed, fold_seed=None, on_fold=None, should_stop=None
+        self, config, *, seed, fold_seed=None, on_fold=None, should_stop=None, rival=None
     ) -> Result:
         self.fresh += fold_seed is not None
         self.evaluated.append(dict(config))

@@ -280,12 +280,12 @@ def test_one_fit_leaves_nothing_for_the_next(sandbox: ProgramSandbox) -> None:
         "import sklearn; sklearn.left = 1",
         "import numpy as np, joblib, warnings, gc",
         "sklearn.set_config(assume_finite=True); warnings.simplefilter('error'); gc.disable()",
-        "np.mean = len; joblib.Memory('/tmp').cache(abs)(-7)",
+        "np.mean = len; joblib.Memory(os.environ['TMPDIR']).cache(abs)(-7)",
         "if os.fork() == 0: time.sleep(60)",
     )
     look = hostile._in_build(
         "import os, ctypes, sklearn",
-        "found = os.listdir('/tmp') + os.listdir('/dev/shm')",
+        "found = os.listdir(os.environ['TMPDIR']) + os.listdir('/dev/shm')",
         "found += ['shared memory'] * (ctypes.CDLL(None).shmget(7777, 4096, 0) >= 0)",
         "found += [p for p in os.listdir('/proc') if p.isdecimal() and int(p) > 1]",
         "found += ['left'] * hasattr(sklearn, 'left')",

@@ -489,7 +489,7 @@ def test_what_trials_left_alone_is_named() -> None:
 
 def test_the_variant_follows_the_model_and_a_layout_is_checked(tmp_path: Path) -> None:
     assert usual_variant(10**8, False) == usual_variant(10**11, False) == "continued"
-    assert (usual_variant(10**11, True), usual_variant(10**8, True)) == ("standard", "best")
+    assert (usual_variant(10**11, True), usual_variant(10**8, True)) == ("standard", "short")
     assert len({load_templates(v).version for v in variants()}) == len(variants())
     assert load_templates("", "short").texts == load_templates("short").texts
     mine = tmp_path / "mine"
