@@ -7,7 +7,7 @@ BACKEND ?= cpu
 TASK    ?= sample_tasks/breast_cancer.toml
 # more words for `hyperllama run` or for pytest
 ARGS    ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 BIN   := $(VENV)/bin
 READY := $(VENV)/ready
