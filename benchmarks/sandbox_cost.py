@@ -21,6 +21,7 @@ from typing import Any
 from hyperllama.core.data import load_table
 from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
+from hyperllama.core.evaluate.results import Tally
 from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.task import find_task, load_task, resolve
 
@@ -62,7 +63,7 @@ def main() -> None:
                 began = time.perf_counter()
                 for k, (train, scored) in enumerate(folds):
                     if name in trials:
-                        trials[name].fold(config, k, len(folds), train, scored)
+                        trials[name].fold(config, k, len(folds), train, scored, Tally())
                     else:
                         _plain(evaluator, train, scored, train_too=k == 0)
                 if turn:  # the first starts the sandboxes

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from textual.pilot import Pilot
+from textual.pilot import Pilot, WaitForScreenTimeout
 
 from hyperllama.core.propose.gp.landscape import drawn, levels_of
 from hyperllama.models.gguf import Machine, ModelFile
@@ -36,6 +36,20 @@ def plain_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "UTF-8")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def removed_widgets_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pilot asks every widget of a screen for a sign; one that is removed meanwhile gives none,
+    and the pilot fails after its time limit. What a test asserts then says whether all is well."""
+    wait = Pilot._wait_for_screen
+
+    async def patient(pilot: Pilot[None], timeout: float = 10.0) -> bool:
+        with suppress(WaitForScreenTimeout):
+            return await wait(pilot, min(timeout, 10.0))
+        return False
+
+    monkeypatch.setattr(Pilot, "_wait_for_screen", patient)
 
 
 class ReckonedFit:
