@@ -29,6 +29,9 @@ from hyperllama.models.engine.chat import RENDERER, render
 from hyperllama.models.errors import HyperLlamaError, ModelFileError
 from hyperllama.models.gguf import check_model
 from hyperllama.models.gguf.header import read_header
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from tests.models.test_engine import damaged
 from tests.models.tiny_gguf import write_tiny
 
