@@ -152,9 +152,12 @@ def test_a_child_that_dies_costs_no_trial(runner: TrialRunner) -> None:
     assert runner.evaluate(QUICK, seed=9).fold_scores == expected.fold_scores
 
 
-def test_a_child_that_dies_twice_is_a_failed_trial(runner: TrialRunner) -> None:
+def test_a_child_that_dies_twice_is_a_failed_trial(
+    runner: TrialRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runner.open()
-    seen: list[int] = []
+    load, seen = runner.open, list[int]()
+    monkeypatch.setattr(runner, "open", lambda stop: load())  # only the trial is watched
 
     def watch() -> bool:
         pid = runner.pid
