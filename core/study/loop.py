@@ -263,9 +263,8 @@ class Study:
             self._store.put_back(number)
             self._told.forget(number)
             return
-        event = trial_finished(
-            number, proposal, result, self._record.state, what_it_tries(number, self._parts)
-        )
+        tries = what_it_tries(number, proposal, self._record, self._parts)
+        event = trial_finished(number, proposal, result, self._record.state, tries)
         self._record.emit(event)
         self._failed_here += event.state == "fail"
         if not self._proposing.asking:

@@ -19,8 +19,15 @@ def program_of(proposal: Proposal, record: EventRecord, parts: StudyParts) -> di
     return {"program": text} if text else {}
 
 
-def what_it_tries(number: int, parts: StudyParts) -> str:
-    """The first line of the docstring of a trial's program; empty without a program."""
+def what_it_tries(
+    number: int, proposal: Proposal, record: EventRecord, parts: StudyParts
+) -> str:
+    """The first line of the docstring of a trial's program; empty without a program.
+
+    The line is its writer's, which only the log keeps: read where there is a program at all.
+    """
+    if not program_of(proposal, record, parts):
+        return ""
     text = ""
     for kept in read_proposals(parts.proposals.path, number):
         text = str(kept.get("program", ""))

@@ -61,11 +61,13 @@ class ToldTrials:
     def rival(self, error: float) -> Rival | None:
         """The best trial that the next proposal knows, to race it against; None while too little
         is known, or with an `error` of 0."""
-        held = {n for n in self._begun if n not in self._known()}
+        if not error:
+            return None
+        held = set(self._begun) - set(self._known())
         known = [
             t for t in self._record.state.trials if t.value is not None and t.number not in held
         ]
-        if not error or not known:
+        if not known:
             return None
         best = max(known, key=lambda t: (t.value or 0.0, -t.number))
         others = [t.fold_scores for t in known[-_RACED:] if t is not best]
