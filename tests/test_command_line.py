@@ -43,8 +43,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list
     task = write_task(folder / "work")
     home = folder / "home"
     done = hyperllama(
-        "run", task, "--proposer", "random", "--seed", "5", "--json",
-        env={"HYPERLLAMA_HOME": str(home)},
+        "run", task, "--proposer", "random", "--seed", "5", "--json", "--unsandboxed",
+        "--program-evaluations", "2", env={"HYPERLLAMA_HOME": str(home)},
     )
     assert done.returncode == 0, done.stderr
     return home, task, [json.loads(line) for line in done.stdout.splitlines()]
@@ -67,6 +67,7 @@ def test_json_is_events_and_nothing_else(
     assert kinds[0] == "StudyOpened" and kinds[-1] == "StudyFinished"
     assert kinds.count("TrialFinished") == 4
     assert events[0]["seed"] == 5 and events[0]["study"] == "quick"
+    assert events[0]["unsandboxed"] is True and events[0]["program_evaluations"] == 2
     assert events[-1]["why"] == "budget" and events[-1]["test_value"] is not None
 
 
@@ -74,6 +75,7 @@ def test_show_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["show", "quick", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["study"] == "quick" and shown["direction"] == "maximize"
+    assert shown["unsandboxed"] is True
     assert shown["metric"] == "accuracy" and shown["state"] == "finished"
     assert [t["number"] for t in shown["trials"]] == [0, 1, 2, 3]
     assert {t["state"] for t in shown["trials"]} == {"COMPLETE"}
@@ -92,6 +94,7 @@ def test_show_for_people(there: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert run_command_line(["show", "quick"]) == 0
     shown = capsys.readouterr().out
     assert "accuracy" in shown and "max_depth = " in shown and "best" in shown
+    assert "programs are run without a sandbox (--unsandboxed)" in shown
     assert run_command_line(["show", "quick", "--trial", "2"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("trial 2, complete: ") and "fold_scores: [" in shown

@@ -42,6 +42,7 @@ class StudyOpened:
     confirm: bool = True  # False: --no-confirm, or the task says so
     unsandboxed: bool = False  # programs are run without a sandbox
     program_turns: Mapping[str, Any] = field(default_factory=dict)  # key -> evaluations; 0: dropped
+    program_evaluations: int = 0  # that each program gets; 0: successive halving decides
     scored_share: float = 0.0  # of a fold's rows, see `Validation.scored_share`; 0: not known
 
 

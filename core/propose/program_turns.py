@@ -3,8 +3,9 @@
 A study's own search space counts as one of them; its proposer is the source of new programs: what
 it proposes may be a configuration of the space or a program (`CHOICE` in a configuration). After 1,
 2, 4, ... evaluations a program goes on only while its best score is in the better half of all that
-had as many (ASHA with a reduction of 2: Li et al. 2020, arXiv 1810.05934). What is left goes to the
-study's own proposer. A person may give a program evaluations, or drop it.
+had as many (ASHA with a reduction of 2: Li et al. 2020, arXiv 1810.05934). In place of that each
+program may get a fixed number of evaluations. What is left goes to the study's own proposer. A
+person may give a program evaluations, or drop it.
 """
 
 from __future__ import annotations
@@ -72,13 +73,19 @@ def scores_by_program(
     return [ProgramScores(key, tuple(v), wanted.get(key)) for key, v in found.items()]
 
 
-def next_turn(programs: Sequence[ProgramScores]) -> Turn:
-    """Whose evaluation is next."""
+def next_turn(programs: Sequence[ProgramScores], each: int = 0) -> Turn:
+    """Whose evaluation is next.
+
+    Args:
+        each: how many evaluations every program gets that does not fail; 0: halving decides.
+    """
     for p in programs:
         if p.total is not None and len(p.values) < p.total:
             at = len(p.values) + 1
             return Turn(p.key, f"it gets evaluation {at} of the {p.total} that it was given")
     left = [p for p in programs if p.total != 0]
+    if each:
+        return _next_of_equals([p for p in left if p.key != OWN], each)
     count = 1 << max((len(p.values) for p in left), default=0).bit_length()
     while count:
         entered = [p for p in left if len(p.values) >= count]
@@ -92,18 +99,30 @@ def next_turn(programs: Sequence[ProgramScores]) -> Turn:
     return Turn(OWN, "")
 
 
+def _next_of_equals(programs: Sequence[ProgramScores], each: int) -> Turn:
+    """The first program that has fewer evaluations than `each` of them gets."""
+    for p in programs:
+        had = len(p.values)
+        if had < each and p.best(had) > -math.inf:
+            return Turn(p.key, f"it gets evaluation {had + 1} of the {each} that each program gets")
+    return Turn(OWN, "")
+
+
 def tuned(
     trials: Sequence[Observed], wanted: Mapping[str, int], programs: KnownPrograms, seed: int,
-    context: AskContext,
+    context: AskContext, each: int = 0,
 ) -> Proposal | None:  # fmt: skip
     """Other values for the numbers of the program whose turn it is; None: the study's own turn.
+
+    Args:
+        wanted, each: see `scores_by_program` and `next_turn`.
 
     Raises:
         HyperLlamaError: a program of the study cannot be read any more.
     """
     known = scores_by_program(trials, wanted)
     while len(known) > 1:
-        turn = next_turn(known)
+        turn = next_turn(known, each)
         if turn.key == OWN:
             return None
         program = programs.get(turn.key)

@@ -33,7 +33,7 @@ from hyperllama.core.study.next_trial import NextTrial
 from hyperllama.core.study.other_folds import OtherFolds
 from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.study.pool import TrialEnd, TrialPool, TrialTask
-from hyperllama.core.study.programs import program_of, what_it_tries
+from hyperllama.core.study.programs import what_it_tries, with_program
 from hyperllama.core.study.proposals import (
     trial_finished,
 )
@@ -70,7 +70,7 @@ class Study:
         )  # fmt: skip
         self._approval = Approval(
             self._record, self._proposing, self._steering, parts.proposals,
-            lambda proposal: program_of(proposal, self._record, parts),
+            lambda proposal: with_program(proposal, self._record, parts),
         )  # fmt: skip
         self._findings = Findings(self._record)
         self._steering.polled = self._while_asking

@@ -64,7 +64,8 @@ class NextTrial:
         """Write a proposal into its reserved trial; into a new one if that has ended meanwhile."""
         begin = False
         while True:
-            self._approval.write(number, proposal)  # a stored trial has its record in the log
+            # a stored trial has its record in the log
+            proposal = self._approval.write(number, proposal)
             try:
                 return self._start(number, proposal, begin)
             except TrialEnded:
@@ -97,11 +98,11 @@ class NextTrial:
 
 def _taken(
     trial: StoredTrial, config: Config, record: EventRecord,
-    write: Callable[[int, Proposal], None],
+    write: Callable[[int, Proposal], Proposal],
 ) -> Proposal:  # fmt: skip
     """The proposal of a queued trial; a program says itself what it tries, and is written down."""
     proposal = replace(proposal_of(trial), config=config)
     if CHOICE in config:
         proposal = replace(proposal, reasoning=record.programs.get(config[CHOICE]).summary)
-        write(trial.number, proposal)
+        proposal = write(trial.number, proposal)
     return proposal

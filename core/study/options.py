@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -43,6 +43,8 @@ class Options:
         prompt: how a chat model is asked, see `core.task.prompt_options`; over what the task says.
         programs: the kind of programs that a new study tries, over what the task says.
         unsandboxed: whether a new study runs programs without a sandbox.
+        program_evaluations: how many evaluations a program gets, or "halving"; see
+            `core.task.spec.Programs`.
         warm_start: names of earlier studies that a new one begins with.
     """
 
@@ -63,6 +65,7 @@ class Options:
     prompt: Mapping[str, Any] | None = None
     programs: Annotated[str, Field(pattern=r"^(auto|pipeline|bound|free)$")] | None = None
     unsandboxed: bool | None = None
+    program_evaluations: Literal["halving"] | Annotated[int, Field(ge=1, le=1000)] | None = None
     warm_start: tuple[str, ...] | None = None
 
     @property
@@ -151,6 +154,7 @@ def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
         racing=task.limits.racing if options.racing is None else options.racing,
         confirm=task.limits.confirm if options.confirm is None else options.confirm,
         prompt={**task.prompt, **(options.prompt or {})},
+        program_evaluations=options.program_evaluations or task.programs.evaluations,
     )
     _check_templates(chosen)
     _check_programs(task, proposer, str(chosen.model))

@@ -64,7 +64,7 @@ class OpenProblem:
     def opened(self, study: str, options: Options) -> StudyOpened:
         """The facts that others are told first."""
         problem, proposer = self.problem, str(options.proposer)
-        self._seed = int(options.seed or 0)
+        self._seed, evaluations = int(options.seed or 0), options.program_evaluations
         return StudyOpened(
             study=study,
             task=problem.task.name,
@@ -83,6 +83,7 @@ class OpenProblem:
             space=describe_space(problem.space),
             warnings=problem.warnings,
             unsandboxed=problem.task.programs.unsandboxed,
+            program_evaluations=evaluations if isinstance(evaluations, int) else 0,
             pid=os.getpid(),
             confirm=options.confirm is not False,
             chance=self.runner.chance,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hyperllama.core.programs.contract import with_values
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.storage.proposal_log import read_proposals
@@ -9,14 +11,21 @@ from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.trials import Proposal
 
+PROGRAM = "program"
+"""The name of the text in a proposal's record, and in the log."""
 
-def program_of(proposal: Proposal, record: EventRecord, parts: StudyParts) -> dict[str, str]:
-    """The program that a proposal stands for, as the log keeps it; empty without one."""
+
+def with_program(proposal: Proposal, record: EventRecord, parts: StudyParts) -> Proposal:
+    """A proposal with the program that it stands for in its record; itself without one, or where
+    it is there already."""
+    if PROGRAM in proposal.record:
+        return proposal
     if CHOICE in proposal.config:
         program, values = record.programs.trial(proposal.config)
-        return {"program": with_values(program.text, values)}
-    text = parts.program(proposal.config, str(proposal.record.get("tries", "")))
-    return {"program": text} if text else {}
+        text = with_values(program.text, values)
+    else:
+        text = parts.program(proposal.config, str(proposal.record.get("tries", "")))
+    return replace(proposal, record={**proposal.record, PROGRAM: text}) if text else proposal
 
 
 def what_it_tries(
@@ -24,12 +33,12 @@ def what_it_tries(
 ) -> str:
     """The first line of the docstring of a trial's program; empty without a program.
 
-    The line is its writer's, which only the log keeps: read where there is a program at all.
+    The line is its writer's. Of a trial that was begun in an earlier session only the log keeps it:
+    read where there is a program at all.
     """
-    if not program_of(proposal, record, parts):
-        return ""
-    text = ""
-    for kept in read_proposals(parts.proposals.path, number):
-        text = str(kept.get("program", ""))
+    text = str(proposal.record.get(PROGRAM, ""))
+    if not text and PROGRAM in with_program(proposal, record, parts).record:
+        for kept in read_proposals(parts.proposals.path, number):
+            text = str(kept.get(PROGRAM, ""))
     opened = text.split('"""', 2)
     return opened[1].strip().partition("\n")[0] if len(opened) == 3 else ""

@@ -151,7 +151,7 @@ class Proposing:
         try:
             of_program = tuned(
                 self._tried.trials, opened.program_turns, self._record.programs, opened.seed,
-                context,
+                context, opened.program_evaluations,
             )  # fmt: skip
             if of_program is not None:
                 return self._checked(of_program)

@@ -109,6 +109,9 @@ class Programs(TomlTable):
     network. Only for programs that you have read."""
     neutral_names: bool = False
     """Columns are called x1, x2, ... wherever a model or a program sees them."""
+    evaluations: Literal["halving"] | Annotated[int, Field(ge=1, le=1000)] = "halving"
+    """How many evaluations a program that was written gets: "halving" decides by its scores among
+    the others, see `core.propose.program_turns`; a number: each that does not fail gets so many."""
 
 
 class Override(TomlTable):

@@ -159,6 +159,7 @@ class Bench:
     make: Callable[[str], Proposer] | None = None
     use_model: Callable[[str], str] = lambda name: name
     program: Callable[[Config, str], str] = lambda config, line: ""
+    program_evaluations: int = 0
     now_s: float = 0.0
     interrupted: bool = False
     confirm: bool = False
@@ -201,6 +202,7 @@ class Bench:
             confirm=self.confirm,
             chance=self.chance,
             jobs=max(1, len(self.runners)),
+            program_evaluations=self.program_evaluations,
         )
         parts = StudyParts(
             self.store,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hyperllama.core.data import load_table
-from hyperllama.core.errors import DataError, StudyError
+from hyperllama.core.errors import DataError, StudyError, TaskError
 from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed, final_program
 from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
 from hyperllama.core.evaluate.results import Tally
@@ -28,6 +28,7 @@ from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import fold
 from hyperllama.core.study.asking import check_request
+from hyperllama.core.study.options import Options, settled
 from hyperllama.core.study.steering import program_changes
 from hyperllama.core.task import parse_task, resolve
 from tests.core.fakes import Bench, FakeRunner, quality
@@ -110,7 +111,11 @@ def test_programs_are_halved() -> None:
     assert turn((0.5,), (None,)).key == ""
     given = ProgramScores("a", (0.1, 0.1), total=3)
     assert turn((0.5,), given).why == "it gets evaluation 3 of the 3 that it was given"
+    each = ProgramScores("", (0.5,)), ProgramScores("a", (None,)), ProgramScores("b", (0.1, 0.2))
+    assert next_turn(each, 3).why == "it gets evaluation 3 of the 3 that each program gets"
+    assert next_turn(each, 3).key == "b" and next_turn(each, 2).key == ""
     dropped = ProgramScores("a", (0.9,), total=0)
+    assert next_turn([each[0], dropped], 5).key == ""
     assert turn((0.5,), dropped, (0.6,)).key == "b" and turn((0.5,), dropped).key == ""
 
 
@@ -140,6 +145,26 @@ def test_a_good_program_is_tuned_and_a_person_decides_otherwise(
     assert len([c for _, _, c, _, _ in bench.trials() if CHOICE in c]) == 4
     with pytest.raises(StudyError, match="trial 99 is no program"):
         check_request(fold(read_events(bench.folder / "events.jsonl")), requests.GiveProgram(99, 1))
+
+
+def test_a_study_says_how_many_evaluations_a_program_gets(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program_changes, "sandbox_problem", lambda: "")
+    bench.program_evaluations, bench.budget = 3, 6
+    worse = FakeRunner(lambda c: -9.0 if CHOICE in c else quality(c))  # halving would end it
+    bench.runner = worse
+    send(bench.folder, requests.QueueProgram(TREE))
+    bench.study().run()
+    depths = [c["depth"] for _, _, c, _, _ in bench.trials() if CHOICE in c]
+    assert len(depths) == 3 == len(set(depths))
+    text = '[data]\npath = "t.csv"\ntarget = "y"\n[programs]\nevaluations = 3\n'
+    task = parse_task(text, bench.folder / "t.toml")
+    assert settled(Options(proposer="tpe"), task)[0].program_evaluations == 3
+    over = Options(proposer="tpe", program_evaluations="halving")
+    assert settled(over, task)[0].program_evaluations == "halving"
+    with pytest.raises(TaskError, match="evaluations"):
+        parse_task(text.replace("= 3", "= 0"), bench.folder / "t.toml")
 
 
 def test_without_a_sandbox_a_program_is_refused_unless_the_study_allows_it(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,13 @@ def test_a_proposal_waits_is_accepted_edited_and_turned_down(bench: Bench) -> No
 
 
 def test_a_program_can_be_read_before_it_is_approved(bench: Bench) -> None:
-    bench.budget, bench.program = 2, lambda config, line: f"depth {config['max_depth']}"
+    rendered: list[int] = []
+
+    def program(config: Mapping[str, Any], line: str) -> str:
+        rendered.append(config["max_depth"])
+        return f"depth {config['max_depth']}"
+
+    bench.budget, bench.program = 2, program
     send(bench.folder, requests.Review(True))
     log, waiting = bench.folder / "proposals.jsonl", []
 
@@ -135,6 +141,7 @@ def test_a_program_can_be_read_before_it_is_approved(bench: Bench) -> None:
     assert waiting[0]["program"] == f"depth {waiting[0]['config']['max_depth']}"
     records = [r for r in read_proposals(log) if r["number"] == 1]
     assert [r.get("waits") for r in records] == [True, None]
+    assert len(rendered) == len(set(rendered)) == 2  # once for the default, once for the proposal
     assert "waits" not in describe_records(records).plain
 
 

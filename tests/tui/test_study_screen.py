@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from hyperllama.core.events import ProposalText, StudyFinished, StudyPaused, TrialFinished, requests
+from hyperllama.core.events import (
+    ProposalText,
+    StudyFinished,
+    StudyOpened,
+    StudyPaused,
+    TrialFinished,
+    requests,
+)
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.dialogs import (
     AnswerDialog,
@@ -28,9 +36,13 @@ def link() -> recorded.Replay:
     return recorded.Replay(recorded.live(9, 0.75))
 
 
-async def test_the_screen_tells_how_the_study_stands(opened: Opened, link: recorded.Replay) -> None:
+async def test_the_screen_tells_how_the_study_stands(opened: Opened) -> None:
+    (first, t), *others = recorded.live(9, 0.75)
+    assert isinstance(first, StudyOpened)
+    link = recorded.Replay([(replace(first, unsandboxed=True), t), *others])
     async with opened(link) as pilot:
         text = text_of(pilot)
+        assert "no sandbox for programs" in text
         progress = ("training", "trial 9  9 of 20 done", "left")
         for said in (*progress, "★ 0.8601", "+0.0323", "49% full"):
             assert said in text

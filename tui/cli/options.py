@@ -29,6 +29,11 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
         help="stop a trial after some of its folds when its chance to beat the best is below P; "
         "0: never (default: 0.05 from five folds on)",
     )
+    group.add_argument(
+        "--program-evaluations", type=_evaluations, metavar="N",
+        help="evaluations that each program gets that a model or a person wrote; or halving "
+        "(default): the better half of them goes on",
+    )
     group = parser.add_argument_group("where and how")
     add_storage(group)
     group.add_argument("--threads", type=positive, metavar="N", help="for training and llama.cpp")
@@ -109,6 +114,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
         jobs=arguments.jobs,
         order=arguments.order,
         racing=arguments.racing,
+        program_evaluations=arguments.program_evaluations,
         gpu_layers=arguments.gpu_layers,
         context_length=arguments.context,
         temperature=arguments.temperature,
@@ -134,6 +140,12 @@ def _chance(text: str) -> float:
     if not 0 <= chance < 0.5:
         raise argparse.ArgumentTypeError(f"{text}: 0 or more, and below 0.5")
     return chance
+
+
+def _evaluations(text: str) -> int | str:
+    if text != "halving" and not (text.isdecimal() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError("allowed: halving, or a number from 1 to 1000")
+    return text if text == "halving" else int(text)
 
 
 def non_negative(text: str) -> int:

@@ -166,6 +166,7 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
         ("--threads", arguments.threads),
         ("--jobs", arguments.jobs),
         ("--racing", arguments.racing),
+        ("--program-evaluations", arguments.program_evaluations),
         ("--order", arguments.order),
         ("--seed", arguments.seed),
         ("--programs", getattr(arguments, "programs", None)),

@@ -101,6 +101,7 @@ def as_json(stored: StoredStudy, state: StudyState) -> dict[str, Any]:
         "default_test_value": state.default_test_value,
         "test_rows_used": state.test_rows_used,
         "default_value": state.default_value,
+        "unsandboxed": opened.get("unsandboxed"),
         "winner": state.winner_number,
         "claimed_gain": state.gain,
         "confirmation": None if state.confirmation is None else encode(state.confirmation),
@@ -139,6 +140,8 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
     best, phase = state.best, stored.summary.get("state", "")
     metric = one_line(str(stored.attrs.get("metric")))
     print(f"{stored.name}: {metric}, {stored.direction}, {phase}".rstrip(", "))
+    if state.opened is not None and state.opened.unsandboxed:
+        print("programs are run without a sandbox (--unsandboxed)")
     print(TABLE_HEAD)
     for trial in stored.trials:
         if trial.state in ("COMPLETE", "FAIL") or STOPPED in trial.facts:

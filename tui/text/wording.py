@@ -10,6 +10,9 @@ from typing import Any
 from hyperllama.core.text import plain
 from hyperllama.models import paths
 
+UNSANDBOXED = "no sandbox for programs"
+"""What is said of a study that runs them like any other process."""
+
 
 def score(value: float | None, width: int = 0) -> str:
     """A score with four decimals below 10 and fewer above, right-aligned in `width` cells.

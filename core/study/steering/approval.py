@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from hyperllama.core.events import ProposalRejected
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.storage.proposal_log import ProposalLog
+from hyperllama.core.study.programs import PROGRAM
 from hyperllama.core.study.proposals import in_words, proposal_made
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
@@ -22,18 +23,19 @@ class Approval:
     """Asks for proposals until one may be evaluated; logs that one and those rejected before it.
 
     Args:
-        program: the program that a proposal stands for, as the log keeps it; empty without one.
+        with_program: a proposal with the program that it stands for in its record, see
+            `core.study.programs`.
     """
 
     def __init__(
         self, record: EventRecord, proposing: Proposing, steering: RequestHandler,
-        log: ProposalLog, program: Callable[[Proposal], Mapping[str, str]],
+        log: ProposalLog, with_program: Callable[[Proposal], Proposal],
     ) -> None:  # fmt: skip
         self._record = record
         self._proposing = proposing
         self._steering = steering
         self._log = log
-        self._program = program
+        self._with_program = with_program
 
     def ask(self, number: int, wait: Callable[[Callable[[], bool]], None]) -> Proposal | None:
         """A proposal for trial `number`; None when it was interrupted.
@@ -49,6 +51,7 @@ class Approval:
             proposal = self._proposing.ask(self._context(number, rejected))
             if proposal is None or not self._record.opened.review:
                 return proposal
+            proposal = self._with_program(proposal)
             decision = self._decision(number, proposal, wait)
             if decision is None:
                 return None
@@ -56,8 +59,9 @@ class Approval:
                 return self._changed(number, proposal, decision.config)
             rejected.append(self._rejected(number, proposal, decision.reason))
 
-    def write(self, number: int, proposal: Proposal, **more: Any) -> None:
-        """Add a proposal to the permanent log."""
+    def write(self, number: int, proposal: Proposal, **more: Any) -> Proposal:
+        """Add a proposal to the permanent log; the proposal with its program."""
+        proposal = self._with_program(proposal)
         self._log.append(
             {
                 **proposal.record,
@@ -68,10 +72,10 @@ class Approval:
                 "reasoning": proposal.reasoning,
                 "fallback": proposal.fallback,
                 "beliefs": proposal.beliefs,
-                **self._program(proposal),
                 **more,
             }
         )
+        return proposal
 
     def _context(self, number: int, rejected: list[str]) -> AskContext:
         limit, state = self._record.opened.budget_trials, self._record.state
@@ -91,7 +95,7 @@ class Approval:
         chosen, decision = self._proposing.chosen, None
         self._steering.decided()  # one on an earlier proposal does not count
         event = proposal_made(number, proposal, self._record.state, awaits_approval=True)
-        if self._program(proposal):
+        if PROGRAM in proposal.record:
             self.write(number, proposal, waits=True)  # for a person to read before deciding
         self._record.emit(event)
 
@@ -117,7 +121,8 @@ class Approval:
             return proposal
         words = in_words(config, self._record.state)
         self._steering.write(f"edited the proposal for trial {number}: {words}")
-        record = {**proposal.record, "proposed": proposal.config, "proposed_by": proposal.proposer}
+        kept = {k: v for k, v in proposal.record.items() if k != PROGRAM}  # of what was proposed
+        record = {**kept, "proposed": proposal.config, "proposed_by": proposal.proposer}
         return replace(proposal, config=config, proposer="edited", record=record)
 
     def _rejected(self, number: int, proposal: Proposal, reason: str) -> str:

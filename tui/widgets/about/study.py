@@ -87,6 +87,8 @@ def head_lines(
         Content.styled(dot.join(filter(None, asked)), ""),
         Content.styled(dot.join(filter(None, (entry.proposer, model))), "$voice"),
     ]
+    if opened is not None and opened.unsandboxed:
+        lines.append(Content.styled(wording.UNSANDBOXED, "$bad"))
     took = state.elapsed_s(now if entry.state == "running" else state.last_t)
     time = wording.duration(took) if took else ""
     left = state.left_s(now) if entry.state == "running" else None

@@ -95,9 +95,11 @@ class StatusLine(Widget):
                 facts += [f"{opened.rows:,} rows × {opened.features}", f"{opened.folds} folds"]
             model = [wording.model_name(opened.model)] if opened.model else []
             proposer = dot.join([plain(opened.proposer), *model])
+        unsandboxed = opened is not None and opened.unsandboxed
         left = Content.assemble(
-            (plain(self.study), "bold"), ("  " + dot.join(filter(None, facts)), "$dim")
-        )
+            (plain(self.study), "bold"), ("  " + dot.join(filter(None, facts)), "$dim"),
+            (f"  {wording.UNSANDBOXED}" if unsandboxed else "", "$bad"),
+        )  # fmt: skip
         return _at_both_ends(left, Content.styled(proposer, "$voice"), width)
 
     def _progress(self, width: int) -> Content:
