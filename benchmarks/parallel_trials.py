@@ -1,11 +1,16 @@
 """Trials side by side: throughput of really trained ones, and what knowing less costs.
 
     python benchmarks/parallel_trials.py throughput [--jobs 2] [--trials 24] [--rounds 3]
+    python benchmarks/parallel_trials.py memory [TASK] [--jobs 4] [--rows 300000]
     python benchmarks/parallel_trials.py quality FOLDER [--seeds 20] [--seconds 1200]
 
 `throughput` runs the same study with one job and with several, in turns, one thread a trial, on a
 table that it makes; a trial takes about two seconds. Printed is the ratio of trials per second
 (training and proposals, opening and confirmation left out).
+
+`memory` opens as many trial runners, once with the table shared and once without, on the table of
+TASK or on one that it makes (40 columns of numbers). Printed is what all of them have in memory
+(proportional set size, Linux), beyond as many runners with a table of 100 rows.
 
 `quality` plays on the benchmark tables of FOLDER by a simulated clock: a trial takes between 30 and
 120 seconds (log-uniform, the same for a configuration whoever proposes it). After equal time, the
@@ -74,6 +79,64 @@ def made_task(folder: Path) -> Path:
     task = folder / "made.toml"
     task.write_text('estimators = ["random_forest"]\n[data]\npath = "made.csv"\ntarget = "y"\n'
                     "[validation]\nfolds = 3\n[space.random_forest]\nn_estimators = 20\n")
+    return task
+
+
+def memory(task: Path | None, jobs: int, rows: int) -> None:
+    """Print what the trial runners have in memory, with the table shared and without."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        small = numbers_task(folder / "small", 100)
+        large = task or numbers_task(folder / "large", rows)
+        empty = opened_mb(folder / "a", small, jobs, share=True)
+        one = opened_mb(folder / "b", large, 1, share=True)
+        for share in (True, False):
+            used = opened_mb(folder / str(share), large, jobs, share)
+            print(f"{jobs} runners, table {'shared' if share else 'read by each'}: {used:.0f} MB; "
+                  f"{used - empty:.0f} MB of it for the table", flush=True)  # fmt: skip
+        print(f"1 runner: {one:.0f} MB; {jobs} with 100 rows: {empty:.0f} MB")
+
+
+def opened_mb(folder: Path, task: Path, jobs: int, share: bool) -> float:
+    """Memory of the runners once all have opened the table."""
+    import shutil
+
+    from hyperllama.core.storage.folder import TASK
+    from hyperllama.core.study.problem import OpenProblem
+    from hyperllama.core.task import load_task, with_table
+
+    folder.mkdir()
+    shutil.copyfile(task, folder / TASK)
+    table = load_task(task).data.path
+    (folder / TASK).write_text(with_table(task.read_text(), table))
+    problem = OpenProblem(folder, 1, jobs)
+    try:
+        problem.load(lambda: False)
+        for runner in problem.runners:
+            if not share and runner is not problem.runner:
+                runner.close()
+                runner._shared = None
+            runner.open()
+        return sum(pss_mb(int(runner.pid or 0)) for runner in problem.runners)
+    finally:
+        problem.close()
+
+
+def pss_mb(pid: int) -> float:
+    """A process's share of the memory that it maps, in MB."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
+
+
+def numbers_task(folder: Path, rows: int) -> Path:
+    """A task on a table of 40 columns of numbers."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    names = [*(f"x{i}" for i in range(40)), "y"]
+    np.savetxt(folder / "made.csv", rng.random((rows, 41)), "%.4f", ",", header=",".join(names),
+               comments="")  # fmt: skip
+    task = folder / "made.toml"
+    task.write_text('estimators = ["xgboost"]\n[data]\npath = "made.csv"\ntarget = "y"\n')
     return task
 
 
@@ -191,6 +254,10 @@ def main() -> None:
     fast.add_argument("--jobs", type=int, default=2)
     fast.add_argument("--trials", type=int, default=TRIALS)
     fast.add_argument("--rounds", type=int, default=3)
+    kept = parsers.add_parser("memory")
+    kept.add_argument("task", type=Path, nargs="?")
+    kept.add_argument("--jobs", type=int, default=4)
+    kept.add_argument("--rows", type=int, default=300_000)
     good = parsers.add_parser("quality")
     good.add_argument("folder", type=Path)
     good.add_argument("--seeds", type=int, default=20)
@@ -199,6 +266,8 @@ def main() -> None:
     began = time.monotonic()
     if given.what == "throughput":
         throughput(given.jobs, given.trials, given.rounds)
+    elif given.what == "memory":
+        memory(given.task, given.jobs, given.rows)
     else:
         quality(given.folder, given.seeds, given.seconds)
     print(f"took {time.monotonic() - began:.0f} s")

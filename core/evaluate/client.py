@@ -6,6 +6,7 @@ cancels, the child is killed, also in the middle of a C call, and the next trial
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -70,15 +71,22 @@ class TrialRunner:
         self._file, self._shared = task_file.resolve(), shared
         self._process = RunnerProcess(log, self.threads, limits.trial_memory_mb, memory_share)
         self._problem: Problem | None = None
+        self._opening = threading.Lock()
 
     def open(self, should_stop: Stop | None = None) -> Problem:
         """Start the child and let it load the table; what the task means for that table.
+
+        One thread opens it at a time; another waits and has what that one has opened.
 
         Raises:
             TaskError, DataError: as `load_task`, `load_table` and `resolve` raise them.
             StudyError: the table is no longer the one it was; or loading was cancelled.
             ChildDied: the child ended while it was loading.
         """
+        with self._opening:
+            return self._open(should_stop)
+
+    def _open(self, should_stop: Stop | None) -> Problem:
         if self._process.pid is not None and self._problem is not None:
             return self._problem
         self._process.start()

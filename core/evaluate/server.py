@@ -7,6 +7,7 @@ this process.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,11 +81,13 @@ class TrialServer:
         from hyperllama.core.task import load_task, resolve
 
         task = load_task(request.task)
-        table = self._table = _shared(request.shared) if request.shared else load_table(task)
+        table = _shared(request.shared) if request.shared else load_table(task)
         problem = resolve(task, table)
         evaluator = Evaluator.of(problem, table, request.threads)
         problem = evaluator.settled(problem)
         limits = task.limits
+        # The evaluator's rows lie one after the other; so they are mapped as they are by others.
+        self._table = replace(table, x=evaluator.data.x)
         evaluator.programs = ProgramTrials(
             ProgramSetting(
                 Path(request.task).parent, problem.columns, task.programs.unsandboxed,

@@ -44,7 +44,7 @@ from hyperllama.core.study.steering.approval import Approval
 from hyperllama.core.study.steering.changes import Changes
 from hyperllama.core.study.steering.conversation import Conversation
 from hyperllama.core.study.steering.requests import POLL_S, RequestHandler
-from hyperllama.core.study.told_trials import ToldTrials
+from hyperllama.core.study.told_trials import ToldTrials, held_back
 from hyperllama.core.trials import Exhausted
 
 HOPELESS_AFTER = 5  # failed trials, when none ever completed
@@ -75,7 +75,7 @@ class Study:
         self._findings = Findings(self._record)
         self._steering.polled = self._while_asking
         self._told = ToldTrials(
-            self._record, self._proposing, 0 if parts.as_finished else self._pool.size - 1
+            self._record, self._proposing, 0 if parts.as_finished else held_back(self._pool.size)
         )
         self._other_folds = OtherFolds(
             self._record, parts.runner, self._steering, self._changes, self._rest

@@ -70,7 +70,7 @@ class TrialPool:
         self._running[task.number] = task
         if self.size > 1:
             self._stop.clear()
-            runner = self._idle.pop()
+            runner = self._idle.pop(0)
             threading.Thread(target=self._train, args=(task, runner), daemon=True).start()
 
     def collect(self, should_stop: Callable[[], bool]) -> TrialEnd:

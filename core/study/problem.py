@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.events import Event, StudyOpened
 from hyperllama.core.programs.facts import program_task
@@ -54,6 +57,8 @@ class OpenProblem:
         if len(self.runners) > 1:
             self._table.unlink(missing_ok=True)  # of a study that was killed
             self.runner.share_table(self._table)
+            for runner in self.runners[1:]:  # meanwhile the storage and the model are opened
+                threading.Thread(target=_open_ahead, args=(runner,), daemon=True).start()
 
     def close(self) -> None:
         """End the trial runners."""
@@ -158,3 +163,9 @@ class OpenProblem:
                 programs=program_task(problem, self._folder, self.program),
             ),
         )
+
+
+def _open_ahead(runner: TrialRunner) -> None:
+    """Open a runner before its first trial; what goes wrong is said when that opens it again."""
+    with contextlib.suppress(HyperLlamaError):
+        runner.open()

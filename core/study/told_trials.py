@@ -14,13 +14,22 @@ from hyperllama.core.trials import RUNNING, Observed
 _RACED = 50  # the latest trials say what differences to the incumbent are like
 
 
+def held_back(jobs: int) -> int:
+    """How many of the trials begun last stay without their score to a proposal, see `ToldTrials`.
+
+    Those that run beside it, and half as many again: else the others wait whenever one of them is
+    slow.
+    """
+    return jobs - 1 + jobs // 2
+
+
 class ToldTrials:
     """Tells the proposers of trials: as running once they have begun, with their score later.
 
     Args:
         held_back: how many of the trials begun last stay running to them, even when these have
-            ended. With one less than there are runners, what a proposal knows does not depend on
-            which trial is quicker.
+            ended. With one less than there are runners or more, what a proposal knows does not
+            depend on which trial is quicker.
     """
 
     def __init__(self, record: EventRecord, proposing: Proposing, held_back: int) -> None:

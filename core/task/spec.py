@@ -88,8 +88,8 @@ class Limits(TomlTable):
     jobs: int | None = Field(default=None, ge=1, le=256)
     """Trials that run side by side."""
     order: Literal["fixed", "as-finished"] = "fixed"
-    """With several jobs, what a proposal knows: "fixed": all trials but the `jobs - 1` begun last,
-    so that the same seed gives the same study; "as-finished": whatever has ended."""
+    """With several jobs, what a proposal knows: "fixed": all trials but the `jobs - 1 + jobs // 2`
+    begun last, so that the same seed gives the same study; "as-finished": whatever has ended."""
     racing: float | None = Field(default=None, ge=0, lt=0.5)
     """A trial is stopped after some of its folds when its chance to beat the incumbent is smaller;
     0: never. Where nothing is said, 0.05 with five folds or more."""

@@ -19,6 +19,7 @@ from hyperllama.core.propose.gp.surrogate import GaussianProcess
 from hyperllama.core.space import Config
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import StateFold
+from hyperllama.core.study.told_trials import ToldTrials, held_back
 from hyperllama.core.trials import RUNNING, AskContext, Observed
 from tests.core.fakes import Bench, FakeRunner
 from tests.core.test_acquisition import LINE, peak, spaced, told
@@ -179,3 +180,11 @@ def _ended(number: int, seconds: float) -> TrialFinished:
     return TrialFinished(number, "complete", {"x": 1}, 0.5, (0.5,), 0.0, None, seconds, "gp")
 
 
+
+
+def test_a_slow_trial_holds_up_no_other_at_once() -> None:
+    """With two runners, one trial may end while the one begun before it still runs."""
+    told = ToldTrials(None, None, held_back(2))  # type: ignore[arg-type]
+    for number in range(3):
+        told.begun(number)
+    assert told.waits_for({0}) and not told.waits_for({1, 2})
