@@ -10,10 +10,12 @@ import pytest
 from hyperllama.core.estimators import CHOICE, Facts, joint_space
 from hyperllama.core.propose.gp.acquisition import expectations, suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials, learnt_share
+from hyperllama.core.propose.gp.places import APART, realised
 from hyperllama.core.propose.gp.surrogate import GaussianProcess
-from hyperllama.core.space import Config, Float, Param, SearchSpace
+from hyperllama.core.space import Categorical, Config, Float, Param, SearchSpace
 from hyperllama.core.trials import AskContext, Observed
 from hyperllama.core.trials.history import TrialHistory
+from tests.core.random_spaces import random_space
 from tests.core.test_proposers import MAKERS, SMALL
 
 LINE = SearchSpace([Param("x", Float(0.0, 1.0), 0.5)])
@@ -151,3 +153,28 @@ def test_earlier_studies_are_believed_as_far_as_they_are_right() -> None:
     assert trend is not None and trend(np.array([[0.7]]))[0] > trend(np.array([[0.1]]))[0]
     assert abs(suggest(LINE, other, rng, earlier=earlier).config["x"] - 0.7) > 0.1
     assert EarlierTrials([[({"y": 1.0}, 0.0)] * 9]).trend(LINE, x, y) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_place_is_asked_for_as_it_would_be_tried(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    space = random_space(rng)
+    u = rng.random((50, len(space.free)))
+    wanted = np.array([space.to_unit(space.from_unit(row)) for row in u])
+    # a range of a hair at a large number has rounding errors alone
+    wide = [isinstance(d, Categorical) or d.high - d.low > 1e-6 * abs(d.high)
+            for d in (p.domain for p in space.free)]  # fmt: skip
+    assert realised(space, u)[:, wide] == pytest.approx(wanted[:, wide], abs=1e-6)
+
+
+def test_right_beside_a_trial_nothing_is_tried() -> None:
+    """Scores that are the same all over a cell tempt to look around in it."""
+    space = SearchSpace([Param(n, Float(0.0, 1.0), 0.5) for n in ("a", "b", "c")])
+    history, rng = TrialHistory(), np.random.default_rng(0)
+    for number in range(24):
+        config = space.sample(rng) if number < 4 else suggest(space, history, rng).config
+        cell = [int(10 * float(v)) for v in config.values()]
+        history.tell(Observed(number, config, -float(np.square(np.array(cell) - 7.0).sum())))
+    x = np.array([space.to_unit(c) for c, _ in history.scored(space)])
+    apart = np.abs(x[:, None] - x[None]).max(axis=2) + np.eye(len(x))
+    assert apart.min() >= APART

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.propose.gp.earlier import EarlierTrials
+from hyperllama.core.propose.gp.places import beside, realised
 from hyperllama.core.propose.gp.surrogate import (
     Floats,
     GaussianProcess,
@@ -70,7 +71,7 @@ def suggest(
     priors: Sequence[tuple[LogPrior, float]] = (),
     earlier: EarlierTrials | None = None,
 ) -> Suggestion:
-    """The untried configuration with the largest expected improvement.
+    """The untried configuration with the largest expected improvement, beside no trial if possible.
 
     Args:
         history: needs two scored trials of `space` at least.
@@ -83,7 +84,7 @@ def suggest(
         Exhausted: every configuration of the space was tried.
     """
     gp, y = fitted(space, history, earlier)
-    u = _candidates(gp, y, rng, structure_of(space))
+    u = realised(space, _candidates(gp, y, rng, structure_of(space)))
     if candidates:
         u = np.concatenate([u, [space.to_unit(c) for c in candidates]])
     best = float(gp.predict_mean(gp.x).max())
@@ -97,9 +98,10 @@ def suggest(
     values = utility(u)
     for width in (0.1, 0.03):  # climb from the best few
         top = np.repeat(u[np.argsort(values)[-4:]], 24, axis=0)
-        moved = _moved(top, width, gp, rng, structure_of(space))
+        moved = realised(space, _moved(top, width, gp, rng, structure_of(space)))
         u, values = np.concatenate([u, moved]), np.concatenate([values, utility(moved)])
-    ordered = (space.from_unit(u[i]) for i in np.argsort(values)[::-1][:200])
+    near = beside(u, gp.x)
+    ordered = (space.from_unit(u[i]) for i in np.lexsort((-values, near))[:200])
     config = next((c for c in ordered if history.is_new(space, c)), None)
     if config is None:
         config = history.unseen(space, rng)

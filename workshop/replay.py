@@ -1,0 +1,163 @@
+"""Proposers replayed on held-out surfaces of the corpus: a comparison in minutes, without training.
+
+A surface is asked anywhere through its Gaussian process, and every configuration has a deviation of
+its own, as large as the scores of the corpus have: the same whenever it is asked, and in half of
+the tasks the same within each cell of a grid of ten steps, as in tables of exhaustive benchmarks.
+Those are judged by what a method sees, the others by the surface without the deviation.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperllama.core.estimators import Facts, family
+from hyperllama.core.experiments.problems.random_search import RandomSearch
+from hyperllama.core.space import Categorical, Config, SearchSpace
+from hyperllama.core.trials import AskContext, Observed, Proposer, ProposerSetting
+from workshop.corpus import FAMILY
+from workshop.surfaces import FittedSurface
+
+Floats = NDArray[np.float64]
+_CELLS = 10
+_POPULATION = 4000
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class ReplayTask:
+    """A space of a surface, with losses everywhere.
+
+    Attributes:
+        which: of the surface's losses.
+        cells: whether the deviations, and all else, are constant in the cells of a grid.
+        wide: whether the space is the corpus' own, or the family's usual one.
+    """
+
+    surface: FittedSurface
+    which: int
+    cells: bool
+    wide: bool
+
+    @property
+    def name(self) -> str:
+        s = self.surface
+        return f"{s.dataset} {s.family} {self.which}"
+
+    @property
+    def kind(self) -> str:
+        return "regression" if self.surface.facts.kind == "regression" else "classification"
+
+    @property
+    def family(self) -> str:
+        return FAMILY.get(self.surface.family, self.surface.family)
+
+    @property
+    def facts(self) -> Facts:
+        f = self.surface.facts
+        classes = {"regression": 0, "binary": 2}.get(f.kind, 3)
+        return Facts(f.rows or 500, f.features or 10, classes, f.minority_share or 0.0,
+                     f.categorical_share or 0.0, f.missing_share or 0.0)
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        wide = self.surface.space
+        if self.wide or self.surface.family in FAMILY:
+            return wide
+        usual = family(self.family).space(self.kind, self.facts)
+        kept = [p for p in usual.params if p.name in wide and p.when is None
+                and not isinstance(p.domain, Categorical)]  # fmt: skip
+        return SearchSpace(kept) if len(kept) > 1 else wide
+
+    def losses(self, configs: list[Config]) -> tuple[Floats, Floats]:
+        """What a method sees of each configuration, and what it is judged by, shape (n,)."""
+        own = np.array([self.space.to_unit(c) for c in configs])
+        if self.cells:
+            numbers = [not isinstance(p.domain, Categorical) for p in self.space.free]
+            middles = (np.minimum((own * _CELLS).astype(int), _CELLS - 1) + 0.5) / _CELLS
+            own = np.where(numbers, middles, own)
+            configs = [self.space.from_unit(u) for u in own]
+        wide = self.surface.space
+        inside = [wide.complete({n: v for n, v in c.items() if n in wide}) for c in configs]
+        units = np.clip([wide.to_unit(c) for c in inside], 0.0, 1.0 - 1e-9)
+        judged = self.surface.losses(self.which, np.asarray(units))
+        model = self.surface.models[self.which]
+        seed = zlib.crc32(self.name.encode())
+        observed = judged + model.std * np.sqrt(model.noise) * _deviations(own, seed)
+        return observed, observed if self.cells else judged
+
+    @cached_property
+    def random(self) -> RandomSearch:
+        """Random search's losses, and with them the least that there is."""
+        rng = np.random.default_rng(0)
+        configs = [self.space.sample(rng) for _ in range(_POPULATION)]
+        observed, judged = self.losses(configs)
+        default = tuple(float(v[0]) for v in self.losses([self.space.default()]))
+        weights = np.full(len(observed), 1.0)
+        return RandomSearch.of(observed, judged, weights, (default[0], default[1]))
+
+    @property
+    def least(self) -> float:
+        return float(np.quantile(self.random.judged, 1e-3))
+
+
+def tasks(surfaces: list[FittedSurface], seed: int = 0) -> list[ReplayTask]:
+    """One task of each surface: a loss of it, in cells or not, wide or not, in turn."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for i, surface in enumerate(surfaces):
+        task = ReplayTask(surface, int(rng.integers(len(surface.models))), bool(i % 2),
+                          bool(i // 2 % 2))  # fmt: skip
+        if len(task.space.free) > 1:
+            found.append(task)
+    return found
+
+
+def play(
+    task: ReplayTask, make: Callable[[ProposerSetting], Proposer], seed: int, budget: int,
+    **setting: object,
+) -> Floats:
+    """The judged loss of the incumbent after each trial, from the default on, shape (budget,)."""
+    proposer = make(ProposerSetting(
+        seed=seed, kind=task.kind, estimators=(task.family,), facts=task.facts,
+        **setting,  # type: ignore[arg-type]
+    ))  # fmt: skip
+    seen, judged = np.empty(budget), np.empty(budget)
+    for n in range(budget):
+        config, who = task.space.default(), "default"
+        if n:
+            proposal = proposer.ask(task.space, AskContext(n, budget - n))
+            config, who = proposal.config, proposal.proposer
+        observed, real = task.losses([config])
+        seen[n], judged[n] = observed[0], real[0]
+        proposer.tell(Observed(n, config, -float(observed[0]), proposer=who))
+    proposer.close()
+    best = [int(np.argmin(seen[: n + 1])) for n in range(budget)]
+    return judged[best]
+
+
+def closed(task: ReplayTask, curve: Floats) -> Floats:
+    """The share of the gap between random search and the least that is closed, shape (budget,)."""
+    random = task.random.curve(len(curve), "default")
+    gap = np.maximum(random - task.least, 1e-9)
+    return np.asarray(np.clip((random - curve) / gap, -3.0, 3.0))
+
+
+def _deviations(units: Floats, seed: int) -> Floats:
+    """A standard normal number of each row, the same whenever it is asked, shape (n,)."""
+    words = np.round(units * 1e6).astype(np.uint64)
+    state = np.full(len(units), seed, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for j in range(words.shape[1]):
+            state = (state ^ words[:, j]) * _MIX
+            state ^= state >> np.uint64(29)
+        other = (state + np.uint64(1)) * _MIX
+        other ^= other >> np.uint64(32)
+    u = ((state >> np.uint64(11)) + np.uint64(1)).astype(float) / 2.0**53
+    v = (other >> np.uint64(11)).astype(float) / 2.0**53
+    return np.asarray(np.sqrt(-2 * np.log(np.minimum(u, 1.0))) * np.cos(2 * np.pi * v))
