@@ -89,6 +89,16 @@ class PredictedShares(PredictedClasses):
         return np.asarray(self.classes_[self.found.argmax(axis=1)])
 
 
+def wanted_response(is_classification: bool, response: str) -> str:
+    """What a program is asked for: of what a scorer may ask for, probabilities do for all but
+    `predict`.
+
+    Args:
+        response: what the scorer asks for, as `FitSetting` has it.
+    """
+    return "predict_proba" if is_classification and "predict_proba" in response else "predict"
+
+
 class ProgramTrials:
     """Runs programs of one study on the rows of an evaluator; one sandbox for all of them.
 
@@ -102,10 +112,7 @@ class ProgramTrials:
         self._sandbox: ProgramSandbox | None = None
         d = evaluator.data
         self._classes = tuple(range(int(d.y.max()) + 1)) if d.kind == "classification" else ()
-        # of what a scorer may ask for, probabilities do for all but `predict`
-        self._wants = "predict"
-        if self._classes and "predict_proba" in evaluator.response:
-            self._wants = "predict_proba"
+        self._wants = wanted_response(bool(self._classes), evaluator.response)
 
     def fold(
         self, config: Config, number: int, folds: int, train: Any, scored: Any, tally: Tally

@@ -71,21 +71,18 @@ def _scripts(
 ) -> list[Path]:
     """predict.py and train.py, the table that the latter reads, and the program if there is one.
 
-    A program that was written is a script itself: it needs no train.py.
+    The script of a program that was written runs the program's own file.
     """
     from hyperllama.core.report.bundle import predict_script
     from hyperllama.core.report.script import incumbent_program, train_script
 
-    if CHOICE in best.config:
-        return [_put(folder / "program.py", incumbent_program(study, best)),
-                _put(folder / "predict.py", predict_script())]  # fmt: skip
     table = folder / "table.npz"
     runner.save_table(table)
     found = [
         _put(folder / "predict.py", predict_script()),
         _put(folder / "train.py", train_script(study, best)), table, table.with_suffix(".json"),
     ]
-    if study.task.programs.kind is not None:
+    if study.task.programs.kind is not None or CHOICE in best.config:
         found.append(_put(folder / "program.py", incumbent_program(study, best)))
     return found
 

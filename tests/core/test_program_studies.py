@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,20 @@ from hyperllama.core.errors import DataError, StudyError, TaskError
 from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed, final_program
 from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
 from hyperllama.core.evaluate.results import Tally
-from hyperllama.core.evaluate.saving import describe_model, save_program
-from hyperllama.core.events import Noted, requests
+from hyperllama.core.evaluate.saving import describe_model, save_program, save_table
+from hyperllama.core.events import Noted, StudyOpened, requests
 from hyperllama.core.predict import model
 from hyperllama.core.predict.boxed import BoxedRuns
 from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
 from hyperllama.core.programs.contract import parse_program, with_values
 from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.propose.program_turns import ProgramScores, Turn, next_turn
+from hyperllama.core.report import ReportedStudy, script
 from hyperllama.core.report.bundle import predict_script
 from hyperllama.core.storage.event_log import read_events
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.request_log import send
-from hyperllama.core.study import fold
+from hyperllama.core.study import StudyState, TrialState, fold
 from hyperllama.core.study.asking import check_request
 from hyperllama.core.study.options import Options, settled
 from hyperllama.core.study.steering import program_changes
@@ -46,6 +49,20 @@ def build(columns, task):
     first = columns[0]
     return first.colour
 '''
+
+
+ON_B = '''"""A small tree on the second column alone."""
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+SPACE = {"depth": {"low": 1, "high": 9, "default": 3}}
+
+def build(columns, task, depth=3):
+    tree = DecisionTreeClassifier(max_depth=depth, random_state=0)
+    return make_pipeline(make_column_transformer(("passthrough", [1])), tree)
+'''
+_OPENED = StudyOpened("s", "t", "", "", ("xgboost",), "llama", "", 0, 5, None, 0, 0, 0)
 
 
 def program_quality(config: dict[str, Any]) -> float:
@@ -231,8 +248,11 @@ def test_a_program_is_scored_as_its_estimator_would_be(tmp_path: Path, boxed: bo
         evaluator.programs.close()
 
 
-def test_a_program_is_handed_on_with_its_rows(tmp_path: Path) -> None:
-    """It is fitted again where it predicts: in the sandbox, or as a part of predict.py."""
+def test_a_program_is_handed_on_with_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is fitted again where it predicts: in the sandbox, or as a part of predict.py; train.py
+    scores it as the study did."""
     if problem := sandbox_problem():
         pytest.skip(problem)
     from sklearn.tree import DecisionTreeClassifier
@@ -259,8 +279,26 @@ def test_a_program_is_handed_on_with_its_rows(tmp_path: Path) -> None:
         tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(table.x, table.y)
         new = np.array([[0.0, 1.0], [3.0, 2.0], [6.0, 3.0]])
         assert told == [found.classes[i] for i in tree.predict(new)] == ["no", "no", "yes"]
+        shallow = {CHOICE: ProgramStore(tmp_path).add(ON_B), "depth": 1}
+        scores = [f.score for f in evaluator.evaluate(shallow, 0)]
+        on_test = evaluator.test_score(shallow, 0)
     finally:
         programs.close()
+    assert 0 < sum(scores) / len(scores) < 1
+    opened = replace(_OPENED, metric=found.metric, kind=found.kind)
+    winner = TrialState(4, "llama", "complete", shallow, sum(scores) / len(scores))
+    reported = ReportedStudy(StudyState(opened, trials=(winner,), incumbent=4), task, found)
+    monkeypatch.setattr(script, "study_dir", lambda name: tmp_path)
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    save_table(apart / "table.npz", {}, x=table.x, y=table.y)
+    (apart / "program.py").write_text(script.incumbent_program(reported, winner))
+    (apart / "train.py").write_text(script.train_script(reported, winner))
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    runpy.run_path(str(apart / "train.py"), run_name="__main__")
+    said = capsys.readouterr().out
+    assert f"{found.metric}: {winner.value!r}  (in the study: {winner.value!r})" in said
+    assert f"test rows {found.metric}: {on_test!r}" in said
     (best / "predict.py").write_text(predict_script())
     main = runpy.run_path(str(best / "predict.py"))["main"]
     assert main(best, [str(file), "-o", str(tmp_path / "out.csv")]) != 0  # it would run the program
