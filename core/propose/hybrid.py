@@ -27,6 +27,7 @@ from hyperllama.core.propose.chat_turn import ChatTurn, ask_chat, known_to_hybri
 from hyperllama.core.propose.classical import TPEProposer
 from hyperllama.core.propose.embedded import EmbeddedProposer
 from hyperllama.core.propose.embedded.model import Draws
+from hyperllama.core.propose.findings import findings
 from hyperllama.core.propose.gp.acquisition import LogPrior, Suggestion, suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.propose.llama import open_model
@@ -254,4 +255,5 @@ def _explained(found: Suggestion, history: TrialHistory, space: SearchSpace, pri
     shortest = sorted(lengths, key=lambda n: lengths[n])[:2]
     if shortest and lengths[shortest[0]] < 1.0:
         lines.append(f"So far the score depends most on {', '.join(shortest)}.")
+    lines += findings(history.trials, found.config)
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from hyperllama.core.propose.embedded.coverage import most_covering
 from hyperllama.core.propose.embedded.encoding import knows
 from hyperllama.core.propose.embedded.explanation import explained
 from hyperllama.core.propose.embedded.model import Draws, EmbeddedModel
+from hyperllama.core.propose.findings import findings
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.task.pipeline_space import PREFIX, openings
 from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, ProposerSetting
@@ -152,7 +153,9 @@ class EmbeddedProposer:
         return [self._proposal(draws, i) for i in sorted(new.values())]
 
     def _proposal(self, draws: Draws, i: int) -> Proposal:
-        return Proposal(draws.configs[i], self.name, explained(draws, i), beliefs=draws.beliefs,
+        seen = findings(self._history.trials, draws.configs[i]) if draws.incumbent else []
+        words = "\n".join([*seen, explained(draws, i)])
+        return Proposal(draws.configs[i], self.name, words, beliefs=draws.beliefs,
                         record=draws.record)  # fmt: skip
 
     def _family(self, space: SearchSpace) -> str:
