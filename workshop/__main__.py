@@ -15,6 +15,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 CONFIGS = {
@@ -64,6 +65,28 @@ def corpus(args: argparse.Namespace) -> int:
             corpora.append(out, surface)
             print(f"{i + 1} of {len(everything)}: {name} {data.x.shape} {family} "
                   f"{surface.seconds:.1f} s", flush=True)
+    return 0
+
+
+def survey(args: argparse.Namespace) -> int:
+    """Evaluate the families on many targets of a folder of tables, a little of each first."""
+    from workshop import survey as surveys
+    from workshop import targets
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    chosen = args.output / "targets.jsonl"
+    if not chosen.exists():
+        print("choosing targets", flush=True)
+        targets.save(list(targets.find(args.tables)), chosen)
+    if args.worker is None and args.jobs > 1:
+        workers = [subprocess.Popen([sys.executable, "-m", "workshop", *sys.argv[1:],
+                                     "--worker", str(w)]) for w in range(args.jobs)]
+        return max(w.wait() for w in workers)
+    done = surveys.work(args.output, args.tables, targets.load(chosen),
+                        args.families or list(surveys.PACE), args.worker or 0, args.jobs)
+    for i, unit in enumerate(done, 1):
+        if i % 20 == 0:
+            print(f"{i} units, {time.process_time() / 60:.1f} min: {unit.key}", flush=True)
     return 0
 
 
@@ -146,6 +169,13 @@ def main() -> int:
     p.add_argument("--jobs", type=int, default=1)
     p.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     p.set_defaults(run_step=corpus)
+    p = steps.add_parser("survey", help=survey.__doc__)
+    p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("--tables", type=Path, required=True, help="a folder of NAME.csv.gz")
+    p.add_argument("--families", nargs="+", help="all that are installed, if not given")
+    p.add_argument("--jobs", type=int, default=1)
+    p.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    p.set_defaults(run_step=survey)
     p = steps.add_parser("train", help=train.__doc__)
     p.add_argument("--corpus", type=Path, required=True)
     p.add_argument("-o", "--output", type=Path, required=True)

@@ -48,8 +48,14 @@ _EPSILON = Param("epsilon", Float(1e-3, 1.0, log=True), 0.1)
 _C = Param("C", Float(2.0**-12, 2.0**12, log=True), 1.0)
 
 
-def wide_space(name: str, kind: str) -> SearchSpace:
-    """The ranges that a family is sampled over for the corpus."""
+def wide_space(name: str, kind: str, facts: Facts | None = None) -> SearchSpace:
+    """The ranges that a family is sampled over for the corpus.
+
+    Args:
+        facts: of the table; the choices of pipelines depend on them.
+    """
+    if name == "pipeline":
+        return _pipelines(kind, facts or Facts(1000, 10))
     forest = [Param("n_estimators", Integer(10, 300, log=True), 100), *_TREE]
     spaces: dict[str, list[Param]] = {
         "xgboost": [
@@ -69,6 +75,36 @@ def wide_space(name: str, kind: str) -> SearchSpace:
             Param("min_samples_leaf", Integer(1, 200, log=True), 20),
             Param("l2_regularization", Float(1e-6, 1e3, log=True), 0.0),
             Param("max_features", Float(0.05, 1.0), 1.0),
+        ],
+        "lightgbm": [
+            Param("n_estimators", Integer(5, 400, log=True), 100),
+            Param("learning_rate", Float(1e-3, 1.0, log=True), 0.1),
+            Param("num_leaves", Integer(2, 255, log=True), 31),
+            Param("min_child_samples", Integer(1, 200, log=True), 20),
+            Param("subsample", Float(0.2, 1.0), 1.0),
+            Param("colsample_bytree", Float(0.1, 1.0), 1.0),
+            Param("reg_lambda", Float(1e-6, 1e3, log=True), 0.0),
+            Param("reg_alpha", Float(1e-6, 1e3, log=True), 0.0),
+        ],
+        "catboost": [
+            Param("iterations", Integer(5, 400, log=True), 400),
+            Param("learning_rate", Float(1e-3, 1.0, log=True), 0.03),
+            Param("depth", Integer(1, 8), 6),
+            Param("l2_leaf_reg", Float(1e-2, 1e3, log=True), 3.0),
+            Param("random_strength", Float(1e-3, 100.0, log=True), 1.0),
+            Param("bagging_temperature", Float(0.0, 10.0), 1.0),
+            Param("rsm", Float(0.1, 1.0), 1.0),
+        ],
+        "net": [
+            Param("lr", Float(1e-5, 1.0, log=True), 1e-3),
+            Param("weight_decay", Float(1e-6, 10.0, log=True), 1e-4),
+            Param("momentum", Float(0.0, 0.99), 0.9),
+            Param("dropout", Float(0.0, 0.8), 0.0),
+            Param("batch_size", Integer(4, 256, log=True), 32),
+            Param("num_layers", Integer(0, 4), 2),
+            Param("hidden_size", Integer(8, 256, log=True), 64),
+            Param("epochs", Integer(3, 60, log=True), 20),
+            Param("optimizer", Categorical(("adam", "sgd")), "adam"),
         ],
         "random_forest": forest,
         "extra_trees": forest,
@@ -108,6 +144,15 @@ def wide_space(name: str, kind: str) -> SearchSpace:
         ],
     }
     return SearchSpace(spaces[name])
+
+
+def _pipelines(kind: str, facts: Facts) -> SearchSpace:
+    """Pipelines around LightGBM, the cheapest family that takes every choice."""
+    from hyperllama.core.task.pipeline_space import PipelineFacts, pipeline_params
+
+    metric = "neg_log_loss" if kind == "classification" else "neg_root_mean_squared_error"
+    about = PipelineFacts(kind, facts, metric, ("lightgbm",), dates=False)
+    return SearchSpace([*family("lightgbm").params(kind, facts), *pipeline_params(about)])
 
 
 @dataclass(frozen=True)
@@ -201,7 +246,7 @@ def _losses(
     config = dict(config)
     if name == "mlp":
         config["batch_size"] = min(config["batch_size"], len(train))
-        config["max_iter"] = _affordable_epochs(config, len(train), parts[0].shape[1])
+        config["max_iter"] = affordable_epochs(config, len(train), parts[0].shape[1])
         parts = (parts[0].astype(np.float32), parts[1].astype(np.float32))
     if name == "svm":
         config["max_iter"] = 20_000
@@ -253,7 +298,7 @@ def _built(name: str, kind: str, config: Config, seed: int) -> Any:
     return SGDClassifier(loss="log_loss", **arguments)
 
 
-def _affordable_epochs(config: Config, rows: int, features: int) -> int:
+def affordable_epochs(config: Config, rows: int, features: int) -> int:
     """Epochs, 4 to 60, that keep one MLP near a second on one core, but at least 150 updates."""
     layers = int(config["width"]) * (features + (config["depth"] - 1) * int(config["width"]))
     update_s = 1.2e-4 + layers * (1e-8 + 2e-10 * config["batch_size"])

@@ -121,3 +121,68 @@ def test_a_grown_network_computes_the_same() -> None:
         wanted, found = (net(tokens, torch.arange(12)[None], mask) for net in (small, large))
     assert torch.allclose(wanted, found, atol=1e-6)
     assert len(grown(small.state_dict(), small.shape)) == len(small.state_dict())
+
+
+def test_targets_have_signal_and_nothing_gives_them_away(tmp_path: Path) -> None:
+    import csv
+    import gzip
+
+    from workshop import targets
+
+    rng = np.random.default_rng(0)
+    a, b, c, noise = rng.normal(size=(4, 300)).round(4)
+    columns = {"row": range(300), "a": a, "b": b, "c": c, "noise": noise,
+               "sum": (a + b).round(4), "y": (a * 2 + b + c * noise).round(4)}
+    for name, kept in (("one", list(columns)), ("two", ["a", "b", "c", "noise"])):
+        with gzip.open(tmp_path / f"{name}.csv.gz", "wt", encoding="utf8", newline="") as out:
+            csv.writer(out).writerows([kept, *zip(*(columns[k] for k in kept), strict=True)])
+    assert targets.read(tmp_path / "one.csv.gz", "sum") is None  # a and b give it away
+    assert targets.read(tmp_path / "one.csv.gz", "row") is None
+    without, told = (targets.read(tmp_path / f, c)
+                     for f, c in (("two.csv.gz", "noise"), ("one.csv.gz", "y")))
+    assert without is not None and targets.signal_of(without) < targets.LEAST_SIGNAL
+    assert told is not None and targets.signal_of(told) > targets.LEAST_SIGNAL
+    groups = targets.groups_of(sorted(tmp_path.glob("*.csv.gz")))
+    assert groups == {"one": "one", "two": "one"}  # they share a column
+    shares = [targets.is_reserved(f"table-{i}") for i in range(400)]
+    assert 0.15 < np.mean(shares) < 0.25
+
+
+def test_a_unit_keeps_folds_training_and_fresh_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import asdict
+
+    from workshop import survey
+    from workshop.corpus import wide_space
+    from workshop.targets import Target
+
+    monkeypatch.setattr(survey, "CONFIGS", 6)
+    data = datasets.generate(7)
+    target = Target("t:y", "t", "y", "t", 0.5, len(data.y))
+    trainer = survey.Trainer(data, 2, 1)
+    for family in ("decision_tree", "sgd", "net"):
+        unit = survey.evaluate(trainer, target, family, 2)
+        survey.append(tmp_path / "units-0.jsonl.gz", unit)
+        scored = [s for s in unit.scores if s]
+        assert len(unit.scores) == len(unit.times) == survey.CONFIGS and len(scored) > 3
+        assert np.shape(scored) == (len(scored), len(unit.chance), survey.FOLDS + 2)
+        space = wide_space(family, data.kind, trainer.facts)
+        assert [p.name for p in space.free] == unit.names
+        again = [survey._point(space, survey.config_at(space, p)) for p in unit.points[1:]]
+        assert again == unit.points[1:]  # what is stored is what was trained
+    assert len(list(survey.units(tmp_path / "units-0.jsonl.gz"))) == 3
+    survey.pack(tmp_path, tmp_path / "packed.jsonl.xz")
+    packed = {u.key: asdict(u) for u in survey.units(tmp_path / "packed.jsonl.xz")}
+    assert len(packed) == 3 and packed[unit.key] == asdict(unit)
+
+
+def test_cheap_families_come_first_and_every_unit_once() -> None:
+    from workshop import survey
+    from workshop.targets import Target
+
+    targets = [Target(str(i), "t", "y", "t", 0.5, 500) for i in range(8)]
+    plan = survey.plan(targets, ("linear", "catboost"))
+    assert len(plan) == len({(t.name, f, n) for t, f, n in plan}) == 16 * len(survey.ROWS)
+    first = plan[:10]
+    assert sum(f == "linear" for _, f, _ in first) == 8 and {n for _, _, n in first} == {0}
