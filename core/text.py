@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def plain(text: str) -> str:
-    """`text` without escape sequences, control and bidirectional characters; \\n and \\t stay."""
+    """`text` without escape sequences, control and bidirectional characters and halves of pairs
+    (surrogates, which no file or terminal takes); \\n and \\t stay."""
     return _CONTROL.sub("", _ESCAPES.sub("", text))
 
 

@@ -104,7 +104,7 @@ def _inside(file: str) -> list[str]:
 
 def _settings(threads: int) -> list[str]:
     """The whole environment inside."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
     counts = [f"{name}={threads}" for name in names]
     return [*counts, "PYTHONHASHSEED=0", f"PYTHONPATH={_packages()}"]
 

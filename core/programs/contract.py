@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import math
+import keyword
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,16 @@ from hyperllama.core.text import one_line
 
 MOST_CHARACTERS = 20_000
 MOST_HYPERPARAMETERS = 12
+MOST_CHOICES = 50
+_DEEPEST = 120  # of nested syntax: what reads a tree afterwards takes four calls for each level
+_LARGEST, _LARGEST_WHOLE = 1e100, 2**53  # beyond, ranges overflow and whole numbers are not exact
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters with which a text would read otherwise than it runs: control characters, those that
+change the direction, and line ends that are none to Python."""
+_CODING = re.compile(r"[ \t]*#.*?coding[:=][ \t]*([-\w.]+)")  # as Python has it (PEP 263)
+_TAKEN = ("program", "columns", "task")  # what configurations and `build` use themselves
 _KEYS = {"low", "high", "log", "default", "choices"}
 
 
@@ -79,19 +90,22 @@ def parse_program(text: str) -> Program:
     """
     if len(text) > MOST_CHARACTERS:
         raise ProgramError(f"it has {len(text)} characters; at most {MOST_CHARACTERS} are allowed")
+    _check_characters(text)
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         raise ProgramError(one_line(getattr(error, "msg", error)), line, parses=False) from error
+    _check_depth(tree)
     found = violations(tree)
     if found:
         raise ProgramError(found[0].message, found[0].line)
-    build = next(
-        (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "build"), None
-    )
-    if build is None:
+    builds = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "build"]
+    if not builds:
         raise ProgramError("there is no function build(columns, task)")
+    build = builds[0]
+    if len(builds) > 1:
+        raise ProgramError("build is defined twice", builds[1].lineno)
     space = _space(tree)
     _check_arguments(build, space)
     summary = one_line(ast.get_docstring(tree) or ast.get_docstring(build) or "")
@@ -109,9 +123,7 @@ def with_values(text: str, values: Mapping[str, Any]) -> str:
             pairs = [*zip(names[len(names) - len(a.defaults) :], a.defaults, strict=True),
                      *zip(a.kwonlyargs, a.kw_defaults, strict=True)]  # fmt: skip
             replaced += [(d, repr(values[n.arg])) for n, d in pairs if d and n.arg in values]
-        elif isinstance(node, ast.Assign) and any(
-            isinstance(t, ast.Name) and t.id == "SPACE" for t in node.targets
-        ):
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value and _is_space(node):
             space = ast.literal_eval(node.value)
             for name, value in values.items():
                 space[name]["default"] = value
@@ -126,6 +138,33 @@ def with_values(text: str, values: Mapping[str, Any]) -> str:
         last = starts[(old.end_lineno or 1) - 1] + (old.end_col_offset or 0)
         whole = whole[:first] + new.encode() + whole[last:]
     return whole.decode()
+
+
+def _check_characters(text: str) -> None:
+    """Raises ProgramError where a text would be read otherwise than it is run."""
+    if unseen := _UNSEEN.search(text):
+        line = text.count("\n", 0, unseen.start()) + 1
+        raise ProgramError(f"the character U+{ord(unseen[0]):04X} is not allowed", line)
+    for number, line_text in enumerate(text.splitlines()[:2], 1):
+        coding = _CODING.match(line_text)
+        if coding and coding[1].lower().replace("_", "-") not in ("utf-8", "utf8"):
+            raise ProgramError("another encoding than UTF-8 is not allowed", number)
+
+
+def _check_depth(tree: ast.Module) -> None:
+    """Raises ProgramError where syntax is nested too deeply."""
+    level: list[ast.AST] = [tree]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise ProgramError("it is nested too deeply", getattr(level[0], "lineno", None))
+
+
+def _is_space(node: ast.stmt) -> bool:
+    """Whether a statement sets SPACE."""
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return any(isinstance(t, ast.Name) and t.id == "SPACE" for t in targets)
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -157,16 +196,17 @@ def _check_arguments(build: ast.FunctionDef, space: SearchSpace) -> None:
 
 def _space(tree: ast.Module) -> SearchSpace:
     """The literal SPACE of a program; empty where there is none."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(t, ast.Name) and t.id == "SPACE" for t in node.targets
-        ):
-            try:
-                value = ast.literal_eval(node.value)
-            except (ValueError, TypeError, RecursionError, MemoryError) as error:
-                raise ProgramError("SPACE is not a literal", node.lineno) from error
-            return _read_space(value, node.lineno)
-    return SearchSpace(())
+    found = [node for node in tree.body if _is_space(node)]
+    if not found:
+        return SearchSpace(())
+    if len(found) > 1 or not isinstance(found[0], (ast.Assign, ast.AnnAssign)):
+        raise ProgramError("SPACE is set once, to a literal", found[-1].lineno)
+    node = found[0]
+    try:
+        value = ast.literal_eval(node.value or ast.Constant(None))
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise ProgramError("SPACE is not a literal", node.lineno) from error
+    return _read_space(value, node.lineno)
 
 
 def _read_space(value: object, line: int) -> SearchSpace:
@@ -176,11 +216,13 @@ def _read_space(value: object, line: int) -> SearchSpace:
     for name, facts in value.items():
         if not (isinstance(name, str) and name.isidentifier() and isinstance(facts, dict)):
             raise ProgramError("SPACE maps names to dicts", line)
+        if name in _TAKEN or keyword.iskeyword(name):
+            raise ProgramError(f"SPACE: {name!r} cannot be the name of a number", line)
         if unknown := sorted(set(map(str, facts)) - _KEYS):
             raise ProgramError(f"SPACE[{name!r}] has unknown keys: {', '.join(unknown)}", line)
         try:
             params.append(Param(name, _domain(facts), default=facts.get("default")))
-        except (SpaceError, TypeError, ValueError, KeyError) as error:
+        except (SpaceError, TypeError, ValueError, KeyError, OverflowError) as error:
             raise ProgramError(f"SPACE[{name!r}]: {one_line(error)}", line) from error
     try:
         return SearchSpace(params)
@@ -190,13 +232,36 @@ def _read_space(value: object, line: int) -> SearchSpace:
 
 def _domain(facts: Mapping[str, Any]) -> Domain:
     if "choices" in facts:
-        return Categorical(tuple(facts["choices"]))
+        choices = tuple(facts["choices"])
+        if len(choices) > MOST_CHOICES:
+            raise ValueError(f"{len(choices)} choices; at most {MOST_CHOICES} are allowed")
+        for choice in choices:
+            _check_choice(choice)
+        return Categorical(choices)
     low, high, log = facts["low"], facts["high"], bool(facts.get("log", False))
     for bound in (low, high):
         if isinstance(bound, bool) or not isinstance(bound, (int, float)):
             raise TypeError(f"{bound!r} is no number")
-        if not math.isfinite(bound):
-            raise ValueError(f"{bound!r} is not finite")
+        _check_size(bound)
     if isinstance(low, int) and isinstance(high, int):
         return Integer(low, high, log=log)
+    if log and low < 1 / _LARGEST:
+        raise ValueError(f"a log scale needs low >= {1 / _LARGEST:g}, not {low!r}")
     return Float(float(low), float(high), log=log)
+
+
+def _check_choice(choice: object) -> None:
+    if isinstance(choice, (int, float)):
+        _check_size(choice)
+    elif isinstance(choice, str):
+        if one_line(choice) != choice:
+            raise ValueError(f"the choice {one_line(choice, 40)!r} is not one plain line")
+    elif choice is not None:
+        raise TypeError(f"the choice {one_line(choice, 40)} is no text and no number")
+
+
+def _check_size(number: float) -> None:
+    """Raises ValueError for a number that ranges cannot be made of."""
+    most = _LARGEST_WHOLE if isinstance(number, int) else _LARGEST
+    if not abs(number) <= most:
+        raise ValueError(f"{one_line(number, 30)} is not between -{most:g} and {most:g}")

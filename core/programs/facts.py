@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,4 +97,5 @@ def with_names(text: str, columns: Sequence[Column], neutral: bool) -> str:
     if not neutral:
         return text
     said = "; ".join(f"x{at + 1} is {one_line(c.name, 60)}" for at, c in enumerate(columns))
+    said = re.sub("coding(?=[:=])", "coding ", said)  # would be read as the encoding of the file
     return f"# columns have neutral names here: {said}\n{text}"

@@ -44,7 +44,7 @@ _LINUX = sys.platform == "linux"
 _NOSUID_NODEV = 2 | 4
 _POLL_S = 0.05
 _BOXED = __file__.startswith("/sandbox/")
-_MOST_ANSWER = 1 << 30
+_MOST_FILES = 10_000  # each costs the kernel a kilobyte, whatever its size
 _MESSAGE = 2000
 
 
@@ -80,15 +80,13 @@ def array_size(name: Any, shape: Any) -> int:
     return size
 
 
-def read_frame(fd: int, most: int = _MOST_ANSWER) -> tuple[dict[str, Any], list[Any]]:
+def read_frame(fd: int) -> tuple[dict[str, Any], list[Any]]:
     """The head of a frame, and (type, shape) of each array that follows.
 
     A frame is the length of its head (4 bytes), the head as JSON, then the bytes of the arrays,
     row by row; their types and shapes stand in the head under "arrays".
     """
     (length,) = struct.unpack("<I", read_exactly(fd, 4))
-    if length > most:
-        raise ValueError("the head of a frame is too long")
     head = json.loads(read_exactly(fd, length))
     return head, list(head.pop("arrays"))
 
@@ -168,7 +166,7 @@ def _separates(libc: Any) -> bool:
 def _guard(libc: Any, told: int, refused: bytes) -> int:
     """Run one request in a worker, and answer. Returns the exit code."""
     try:
-        head, arrays = read_frame(0, 1 << 34)
+        head, arrays = read_frame(0)
     except EOFError:
         return 0
     limits = head["limits"]
@@ -224,7 +222,7 @@ def _watch(worker: int, answers: int, limits: dict[str, float]) -> tuple[bytes, 
             return b"".join(parts), "" if parts else "died", peak_mb
         parts.append(part)
         size += len(part)
-        if size > _MOST_ANSWER:
+        if size > limits["answer_bytes"]:
             return b"", "answer", peak_mb
 
 
@@ -247,10 +245,10 @@ def _memory_mb(worker: int) -> float:
             if not _BOXED and _session(int(name)) != worker:
                 continue
             with contextlib.suppress(OSError, ValueError, IndexError):
-                with open(f"/proc/{name}/statm") as file:  # noqa: PTH123
-                    fields = file.read().split()
-                total += int(fields[1]) - int(fields[2])
-    return total * resource.getpagesize() / 2**20
+                with open(f"/proc/{name}/status") as file:  # noqa: PTH123
+                    lines = [line.split() for line in file]
+                total += sum(int(f[1]) for f in lines if f[0] in ("RssAnon:", "RssShmem:"))
+    return total / 1024
 
 
 def _session(pid: int) -> int:
@@ -261,13 +259,13 @@ def _session(pid: int) -> int:
 
 
 def _failure(why: str, status: int, peak_mb: float, limits: dict[str, float]) -> bytes:
-    code = os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    code = os.waitstatus_to_exitcode(status)
     message = {
         "time": f"it ran longer than {limits['seconds']:g} s",
         "memory": f"it used more than {limits['memory_mb']:g} MB",
         "answer": "its answer is too large",
-    }.get(why, f"its process died (signal {code})" if os.WIFSIGNALED(status) else
-          f"its process ended (exit code {code})")  # fmt: skip
+    }.get(why, f"its process ended (exit code {code})" if code >= 0 else
+          f"its process died (signal {-code})")  # fmt: skip
     kind = why if why in ("time", "memory") else "died"
     return frame({"ok": False, "kind": kind, "message": message, "peak_mb": peak_mb})
 
@@ -295,7 +293,7 @@ def _work(
 
 def _confine(libc: Any, limits: dict[str, float], answer: int) -> None:
     if _LINUX and libc.unshare(_NEWNS) == 0:
-        size = f"size={int(limits['disk_mb'])}m".encode()
+        size = f"size={int(limits['disk_mb'])}m,nr_inodes={_MOST_FILES}".encode()
         packages = any(path.startswith("/tmp/") for path in (sys.prefix, *sys.path))
         scratch = os.environ["TMPDIR"] = "/dev/shm" if packages else "/tmp"
         for folder in {scratch.encode(), b"/dev/shm"}:
@@ -377,8 +375,10 @@ def _weights(estimator: Any, count: int) -> list[tuple[str, float]]:
         steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
         if len(steps) > 1:
             names = estimator[:-1].get_feature_names_out(names)
-        pairs = zip(names, steps[-1].feature_importances_, strict=True)
-        return [(str(n), float(w)) for n, w in pairs]
+        weights = np.asarray(steps[-1].feature_importances_, dtype=float)
+        if len(names) <= 20_000:
+            pairs = zip(names, weights, strict=True)
+            return [(str(n)[:1000], float(w)) for n, w in pairs]
     return []
 
 

@@ -33,7 +33,7 @@ from hyperllama.core.text import one_line
 _COLUMN = re.compile(r"column(\d{1,6})(?!\d)")
 _START_S = 60.0
 _GRACE_S = 5.0
-_MOST_ANSWER = 1 << 30
+_MOST_HEAD = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,12 @@ class ProgramSandbox:
         head = {
             "program": fit.program, "values": dict(fit.values), "task": dict(fit.task),
             "columns": [dict(c) for c in fit.columns], "wants": fit.wants, "train": fit.train,
-            "limits": asdict(limits),
+            "limits": {**asdict(limits), "answer_bytes": _most_answer(fit)},
         }  # fmt: skip
         began = time.monotonic()
         try:
             self._send(frame(head, fit.x, fit.y, fit.new))
-            answer = self._receive(limits.seconds + _GRACE_S, should_stop)
+            answer = self._receive(limits.seconds + _GRACE_S, should_stop, _most_answer(fit))
         except (OSError, EOFError, TimeoutError) as error:
             self.close()
             raise FitFailed("died", f"the sandbox died: {error or type(error).__name__}") from error
@@ -183,10 +183,12 @@ class ProgramSandbox:
         assert self._process is not None and self._process.stdin is not None
         write_all(self._process.stdin.fileno(), data)
 
-    def _receive(self, seconds: float, should_stop: Callable[[], bool]) -> bytes:
+    def _receive(
+        self, seconds: float, should_stop: Callable[[], bool], most: int = _MOST_HEAD
+    ) -> bytes:
         deadline = time.monotonic() + seconds
         (length,) = struct.unpack("<Q", self._read(8, deadline, should_stop))
-        if length > _MOST_ANSWER:
+        if length > most:
             raise EOFError("its answer is too large")
         return self._read(length, deadline, should_stop)
 
@@ -219,6 +221,8 @@ def _parsed(data: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     if len(data) < 4:
         raise ValueError("an answer is too short")
     (length,) = struct.unpack("<I", data[:4])
+    if length > _MOST_HEAD:
+        raise ValueError("the head of an answer is too long")
     head = json.loads(data[4 : 4 + length])
     if not isinstance(head, dict):
         raise ValueError("the head of an answer is no object")
@@ -231,6 +235,15 @@ def _parsed(data: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         arrays.append(np.frombuffer(data[at : at + size], kind).reshape(shape))
         at += size
     return head, arrays
+
+
+def _most_answer(fit: ProgramFit) -> int:
+    """How long an answer may be: twice what its predictions take at the highest precision.
+
+    It is read outside, where no limit of the sandbox holds.
+    """
+    rows = len(fit.new) + (len(fit.x) if fit.train else 0)
+    return _MOST_HEAD + 2 * 16 * rows * max(1, len(fit.classes))
 
 
 def _checked(answer: bytes, fit: ProgramFit, took_s: float) -> Fitted:

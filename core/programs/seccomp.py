@@ -1,8 +1,9 @@
 """The kernel filter of a fit: refuses system calls that no model needs and attacks on kernels do.
 
 A program of the classic Berkeley Packet Filter, as `struct sock_filter` (seccomp(2)): what is
-listed fails as if it were not permitted, sockets are of one machine (AF_UNIX) only, and processes
-are made without new namespaces. Everything else is left to namespaces and limits.
+listed fails as if it were not permitted, sockets are of one machine (AF_UNIX) only, processes
+are made without new namespaces, and there is no memory that belongs to no process. Everything else
+is left to namespaces and limits.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "kcmp": (312, 272), "pidfd_getfd": (438, 438), "process_madvise": (440, 440),
     "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
     "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
-    "memfd_secret": (447, 447), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
+    "memfd_secret": (447, 447), "memfd_create": (319, 279), "shmget": (29, 194),
+    "msgget": (68, 186), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427), "lookup_dcookie": (212, 18), "fanotify_init": (300, 262),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),

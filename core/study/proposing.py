@@ -15,6 +15,7 @@ from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.propose.program_turns import tuned
 from hyperllama.core.space import Config
 from hyperllama.core.study.record import EventRecord
+from hyperllama.core.text import one_line
 from hyperllama.core.trials import (
     AnswersQuestions,
     AskContext,
@@ -159,6 +160,13 @@ class Proposing:
             self._record.note("warning", f"a program is left alone: {error.message}", error.hint)
         except _Unusable:
             pass  # the study's own proposer goes on
+        except Cancelled:
+            return None
+        except Exception as error:
+            # a program says itself which numbers it exposes: they must not end a study of hours
+            self._log(traceback.format_exc())
+            said = f"a program is left alone: {type(error).__name__}: {one_line(error)}"
+            self._record.note("warning", said, "the traceback is in study.log")
         return self._ask_own(context)
 
     def _ask_own(self, context: AskContext) -> Proposal | None:

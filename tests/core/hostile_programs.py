@@ -112,6 +112,10 @@ REACH_OUT = {
     "other memory": _in_build(*_KERNEL, "assert call(310 if intel else 270, 2, None, 0, None, 0, 0) >= 0"),
     "more namespaces": _in_build(*_KERNEL, "assert call(272 if intel else 97, 1 << 28) >= 0"),
     "a clone in namespaces": _in_build(*_KERNEL, "assert call(56 if intel else 220, 1 << 28 | 17, 0, 0, 0, 0) >= 0"),
+    "memory that belongs to no process": _in_build("import ctypes", "assert ctypes.CDLL(None).shmget(1, 4096, 0o1666) >= 0"),
+    "messages that belong to no process": _in_build("import ctypes", "assert ctypes.CDLL(None).msgget(1, 0o1666) >= 0"),
+    "files of memory": _in_build("import os", "os.memfd_create('x')"),
+    "files without end": _in_build("for i in range(11000): open(f'f{i}', 'w').close()"),
     "netlink": _in_build("import socket", "socket.socket(16, 3, 0)"),
     "kernel ciphers": _in_build("import socket", "socket.socket(38, 5, 0)"),
     "raw packets": _in_build("import socket", "socket.socket(17, 3, 0)"),
@@ -226,6 +230,15 @@ FORGERS = {
     "three axes": _liar("return np.full((len(X), 2, 1), 0.5)"),
     "rows without end": _liar("return np.broadcast_to(0.5, (10**9, 2))"),
     "a list in itself": _liar("a = []; a.append(a)", "return a"),
+    "a head without end": _in_build(
+        "import os", "t = b'[' + b'[],' * (2 << 20)", "for fd in range(3, 300):",
+        "    try: os.write(fd, len(t).to_bytes(4, 'little'))", "    except OSError: continue",
+        "    for i in range(0, len(t), 1 << 16): os.write(fd, t[i:i + (1 << 16)])", "os._exit(0)",
+    ),
+    "other predictions at each call": _liar(
+        "self.n = self.n + 1 if hasattr(self, 'n') else 1",
+        "return np.full((len(X), 2), 0.5 if self.n % 2 else np.nan)"
+    ),
     "classes without end": _liar("self.classes_ = np.arange(10**5)", "return np.full((len(X), 2), 0.5)"),
 }
 """Each must be refused, or give predictions that are scored like any."""

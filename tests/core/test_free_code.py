@@ -277,6 +277,8 @@ def test_neutral_names_are_explained_where_a_program_is_shown() -> None:
     assert shown.startswith("# columns have neutral names here: x1 is age; x2 is city\n")
     assert parse_program(shown).key == parse_program(GOOD).key
     assert with_names(GOOD, columns, False) == GOOD
+    coded = with_names(GOOD, [Column("coding=utf-7", "number")], True)
+    assert parse_program(coded).key == parse_program(GOOD).key  # it is no encoding of the file
 
 
 def test_a_study_of_free_programs_is_confirmed_like_any_other(make: Make, tmp_path: Path) -> None:

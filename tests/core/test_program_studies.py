@@ -23,6 +23,7 @@ from hyperllama.core.predict.boxed import BoxedRuns
 from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
 from hyperllama.core.programs.contract import parse_program, with_values
 from hyperllama.core.programs.store import CHOICE, ProgramStore
+from hyperllama.core.propose import program_turns
 from hyperllama.core.propose.program_turns import ProgramScores, Turn, next_turn
 from hyperllama.core.report import ReportedStudy, script
 from hyperllama.core.report.bundle import predict_script
@@ -182,6 +183,21 @@ def test_a_study_says_how_many_evaluations_a_program_gets(
     assert settled(over, task)[0].program_evaluations == "halving"
     with pytest.raises(TaskError, match="evaluations"):
         parse_task(text.replace("= 3", "= 0"), bench.folder / "t.toml")
+
+
+def test_a_program_that_cannot_be_tuned_ends_no_study(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: Any) -> Any:
+        raise ValueError("high - low < 0")
+
+    monkeypatch.setattr(program_changes, "sandbox_problem", lambda: "")
+    monkeypatch.setattr(program_turns.GPProposer, "ask", breaks)
+    bench.budget, bench.program_evaluations = 4, 3
+    send(bench.folder, requests.QueueProgram(TREE))
+    assert bench.study().run().why == "budget"
+    notes = [e.text for e in bench.events if isinstance(e, Noted)]
+    assert "a program is left alone: ValueError: high - low < 0" in notes
 
 
 def test_without_a_sandbox_a_program_is_refused_unless_the_study_allows_it(

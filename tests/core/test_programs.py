@@ -18,7 +18,7 @@ import pytest
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.programs.boxes import command, sandbox_problem
-from hyperllama.core.programs.contract import ProgramError, parse_program
+from hyperllama.core.programs.contract import ProgramError, parse_program, with_values
 from hyperllama.core.programs.facts import ProgramTask
 from hyperllama.core.programs.rehearsal import why_it_fails
 from hyperllama.core.programs.sandbox import (
@@ -44,6 +44,7 @@ def build(columns, task, depth, rate=0.1):
     model = GradientBoostingClassifier(max_depth=depth, learning_rate=rate, n_estimators=5)
     return make_pipeline(QuantileTransformer(n_quantiles=20), model)
 '''
+_SPACE = "SPACE = {{{}}}\ndef build(columns, task, **values): pass\n"
 LIMITS = SandboxLimits(seconds=0.8, memory_mb=600.0, disk_mb=8.0, processes=32)
 UNHURRIED = replace(LIMITS, seconds=30.0)
 _RNG = np.random.default_rng(0)
@@ -78,6 +79,9 @@ def test_a_program_and_its_space() -> None:
     same = HONEST.replace("Trees on ranks.", "Other").replace("columns, task", "columns,  task")
     assert parse_program(same).key == program.key
     assert parse_program(HONEST.replace("n_estimators=5", "n_estimators=6")).key != program.key
+    typed = parse_program(HONEST.replace("SPACE =", "SPACE: dict ="))
+    assert typed.space == program.space and "'default': 7" in with_values(typed.text, {"depth": 7})
+    assert parse_program('"""\\ud800 x"""\n' + HONEST).summary == "x"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +103,32 @@ def test_a_program_and_its_space() -> None:
         ("import sklearn.datasets\ndef build(c, t): pass", "sklearn.datasets"),
         ("def build(c, t): " + "(" * 300 + ")" * 300, "cannot be used"),
         ("#" * 30_000, "30000 characters"),
+        # what is read otherwise than it runs
+        ("# \x00\ndef build(c, t): pass", "line 1: the character U+0000"),
+        ("x = 1\n# \u2028\ndef build(c, t): pass", "line 2: the character U+2028"),
+        ("# \u202e\ndef build(c, t): pass", "U+202E"),
+        ("# \ud800\ndef build(c, t): pass", "U+D800"),
+        ("\n# vim: set fileencoding=utf-7\ndef build(c, t): pass", "line 2: another encoding"),
+        ("def build(c, t): return \uff45\uff56\uff41\uff4c('1')", "eval is not allowed"),
+        ("x = " + "lambda: " * 900 + "1\ndef build(c, t): pass", "nested too deeply"),
+        ("def build(c, t):\n if 1: pass\n" + " elif 1: pass\n" * 900, "nested too deeply"),
+        ("def build(c, t): pass\ndef build(c, t, a): pass", "build is defined twice"),
+        # absurd numbers
+        (_SPACE.format("'a': {'low': 0, 'high': 1" + "0" * 400 + "}"), "is not between"),
+        (_SPACE.format("'a': {'low': -1e308, 'high': 1e308}"), "is not between"),
+        (_SPACE.format("'a': {'low': 0, 'high': 1e999}"), "is not between"),
+        (_SPACE.format("'a': {'low': 5e-324, 'high': 1.0, 'log': True}"), "needs low >="),
+        (_SPACE.format("'a': {'choices': [b'x', 1]}"), "no text and no number"),
+        (_SPACE.format("'a': {'choices': [1j, 1]}"), "no text and no number"),
+        (_SPACE.format("'a': {'choices': [[1], {}]}"), "no text and no number"),
+        (_SPACE.format("'a': {'choices': ['\\ud800', 'b']}"), "not one plain line"),
+        (_SPACE.format("'a': {'choices': ['\\x1b[31m', 'b']}"), "not one plain line"),
+        (_SPACE.format(f"'a': {{'choices': {list(range(999))}}}"), "at most 50"),
+        (_SPACE.format("'program': {'low': 1, 'high': 2}"), "'program' cannot be the name"),
+        (_SPACE.format("'task': {'low': 1, 'high': 2}"), "'task' cannot be the name"),
+        (_SPACE.format("'class': {'low': 1, 'high': 2}"), "'class' cannot be the name"),
+        (_SPACE.format("") + "SPACE = dict(SPACE)", "SPACE is set once"),
+        (_SPACE.format("") + "SPACE |= {}", "SPACE is set once"),
     ],
 )
 def test_a_program_that_is_refused(text: str, said: str) -> None:
@@ -276,7 +306,7 @@ def test_one_fit_leaves_nothing_for_the_next(sandbox: ProgramSandbox) -> None:
     leave = hostile._in_build(
         "import os, ctypes, time", "open('left', 'w').write('y')",
         "open('/dev/shm/left', 'w').write('y')",
-        "assert ctypes.CDLL(None).shmget(7777, 4096, 0o1666) >= 0",
+        "ctypes.CDLL(None).shmget(7777, 4096, 0o1666)",
         "import sklearn; sklearn.left = 1",
         "import numpy as np, joblib, warnings, gc",
         "sklearn.set_config(assume_finite=True); warnings.simplefilter('error'); gc.disable()",
