@@ -1,5 +1,6 @@
-"""`python -m workshop corpus | train | export | evaluate | portfolio`: how models are made.
+"""`python -m workshop survey | corpus | train | export | evaluate | ...`: how models are made.
 
+    python -m workshop survey  -o survey --tables TABLES --jobs 2
     python -m workshop corpus  -o corpus --datasets 300 --jobs 2
     python -m workshop train   --corpus corpus -o run-1m --size 1m --minutes 240
     python -m workshop export  run-1m -o models/embedded/hyperllama-1m.gguf
@@ -148,10 +149,35 @@ def portfolio(args: argparse.Namespace) -> int:
     from workshop.portfolio import portfolio as choose
 
     files = sorted(args.corpus.glob("*.jsonl.gz"))
-    chosen = choose(surfaces.load(files, held_out=False))
+    known = surfaces.load(files, held_out=False)
+    if args.survey:
+        from workshop.pooled import load_folder
+
+        known += load_folder(args.survey, held_out=False)
+    known = [s for s in known if s.family in (args.families or [s.family])]
+    chosen = choose(known)
+    before = json.loads(args.output.read_text()) if args.output.exists() else {}
+    chosen = dict(sorted({**before, **chosen}.items()))
     lines = (f'  "{name}": [\n' + ",\n".join(f"    {json.dumps(c)}" for c in configs) + "\n  ]"
              for name, configs in chosen.items())
     args.output.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf8")
+    return 0
+
+
+def measure(args: argparse.Namespace) -> int:
+    """Play methods on reserved targets, every trial trained, and compare them."""
+    from workshop import measure as measures
+    from workshop import targets
+
+    held = [t for t in targets.load(args.targets) if t.reserved][: args.tasks]
+    done = measures.work(args.output, args.tables, held, args.families, args.methods, args.seeds,
+                         args.budget)
+    for i, cell in enumerate(done, 1):
+        print(f"{i}: {cell.key}", flush=True)
+    mine = [c for c in measures.cells(args.output)
+            if c.method in args.methods and c.family in args.families]
+    for row in measures.table(mine):
+        print(json.dumps(row))
     return 0
 
 
@@ -205,8 +231,21 @@ def main() -> int:
     p.set_defaults(run_step=evaluate)
     p = steps.add_parser("portfolio", help=portfolio.__doc__)
     p.add_argument("--corpus", type=Path, required=True)
+    p.add_argument("--survey", type=Path, help="the folder of `survey`, to learn from it, too")
+    p.add_argument("--families", nargs="+", help="others keep their lists")
     p.add_argument("-o", "--output", type=Path, required=True)
     p.set_defaults(run_step=portfolio)
+    p = steps.add_parser("measure", help=measure.__doc__)
+    p.add_argument("-o", "--output", type=Path, required=True, help="a file of cells, gone on with")
+    p.add_argument("--targets", type=Path, required=True, help="targets.jsonl of `survey`")
+    p.add_argument("--tables", type=Path, required=True, help="a folder of NAME.csv.gz")
+    p.add_argument("--families", nargs="+", required=True, help="by turns, one a target")
+    p.add_argument("--methods", nargs="+", default=["random", "gp", "llama", "hybrid"],
+                   help="as `hyperllama bench` names them, or list:FILE for a portfolio")
+    p.add_argument("--tasks", type=int, default=60)
+    p.add_argument("--seeds", type=int, default=2)
+    p.add_argument("--budget", type=int, default=21, help="trials, the default counted")
+    p.set_defaults(run_step=measure)
     args = parser.parse_args()
     try:
         done: int = args.run_step(args)

@@ -121,7 +121,7 @@ def config_at(space: SearchSpace, point: Sequence[int]) -> Config:
     return space.from_unit((np.array(point) + 0.5) / GRID)
 
 
-def units_of(unit: Unit, space: SearchSpace) -> Floats:
+def coordinates(unit: Unit, space: SearchSpace) -> Floats:
     """Coordinates of a unit's configurations, shape (configs, names); 0.5 where inactive."""
     points = (np.array(unit.points, dtype=float) + 0.5) / GRID
     points[np.array(unit.points) < 0] = 0.5

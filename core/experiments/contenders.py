@@ -154,7 +154,7 @@ def make_proposer_of(contender: Contender, setting: ProposerSetting) -> Proposer
     if name == "llama-no-history":
         return rivals.WithoutHistory(make_proposer("llama", setting=setting))
     if name == "portfolio":
-        return rivals.PortfolioProposer(setting)
+        return rivals.portfolio_proposer(setting)
     return rivals.OptunaProposer(setting, name)
 
 

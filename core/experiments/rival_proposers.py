@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -22,15 +23,13 @@ def portfolio_file() -> Path:
     return Path(str(files("hyperllama.models") / "embedded" / "portfolio.json"))
 
 
-class PortfolioProposer:
-    """The configurations of a fixed list in order, moved into the space; random search after it."""
+class ListProposer:
+    """The configurations of a list in order, moved into the space; random search after it."""
 
     name = "portfolio"
 
-    def __init__(self, setting: ProposerSetting) -> None:
-        family = setting.estimators[0] if setting.estimators else ""
-        known: dict[str, list[Config]] = json.loads(portfolio_file().read_text(encoding="utf-8"))
-        self._waiting = list(known.get(family, ()))
+    def __init__(self, configs: Iterable[Config], setting: ProposerSetting) -> None:
+        self._waiting = list(configs)
         self._rest = make_proposer("random", setting=setting)
         self._seen: set[object] = set()
 
@@ -47,6 +46,13 @@ class PortfolioProposer:
 
     def close(self) -> None:
         self._rest.close()
+
+
+def portfolio_proposer(setting: ProposerSetting) -> ListProposer:
+    """The fixed list of the setting's family, see `portfolio_file`."""
+    family = setting.estimators[0] if setting.estimators else ""
+    known: dict[str, list[Config]] = json.loads(portfolio_file().read_text(encoding="utf-8"))
+    return ListProposer(known.get(family, ()), setting)
 
 
 def _moved_into(space: SearchSpace, config: Config) -> Config:

@@ -52,8 +52,8 @@ from hyperllama.core.experiments.reading import CellFacts, Comparison, cell_file
 from hyperllama.core.experiments.records import ProblemRecord
 from hyperllama.core.experiments.rival_proposers import (
     OptunaProposer,
-    PortfolioProposer,
     WithoutHistory,
+    portfolio_proposer,
 )
 from hyperllama.core.propose import make_proposer
 from hyperllama.core.space import Config, Float, Integer, Param, SearchSpace
@@ -466,7 +466,7 @@ def test_the_portfolio_is_moved_into_the_space(
     file.write_text(json.dumps({"knn": [{"n": 500, "gone": 1}, {"n": 1}, {"n": 7}]}))
     monkeypatch.setattr("hyperllama.core.experiments.rival_proposers.portfolio_file", lambda: file)
     space = SearchSpace([Param("n", Integer(1, 9))])
-    proposer = PortfolioProposer(ProposerSetting(estimators=("knn",)))
+    proposer = portfolio_proposer(ProposerSetting(estimators=("knn",)))
     proposer.tell(Observed(0, {"n": 1}, 0.1))
     proposed = []
     for number in range(1, 4):

@@ -1,0 +1,103 @@
+"""The second corpus: units, surfaces pooled from them, portfolios, and methods on kept targets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hyperllama.core.estimators import Facts
+from workshop import datasets, measure, pooled, survey
+from workshop.corpus import wide_space
+from workshop.portfolio import portfolio
+from workshop.targets import Target
+
+
+def _unit(name: str, seed: int, best: float) -> survey.Unit:
+    """A unit of sgd whose loss rises with the distance of both coordinates from `best`."""
+    rng = np.random.default_rng(seed)
+    space = wide_space("sgd", "regression")
+    points = [survey._point(space, space.default()),
+              *(rng.integers(0, survey.GRID, 2).tolist() for _ in range(15))]
+    unit = survey.Unit(name, "sgd", 0, "regression",
+                       asdict(Facts(300, 5)), [p.name for p in space.free],
+                       points, [], [10000, 8000], [1] * 16)
+    at = survey.coordinates(unit, space)
+    losses = 0.3 + np.square(at - best).sum(axis=1)
+    scores = [[[int(1e4 * v * f) for f in (1.0, 1.02, 0.98, 0.9, 1.0)] for _ in range(2)]
+              for v in losses]  # fmt: skip
+    return replace(unit, scores=scores)
+
+
+def test_pooled_surfaces_know_what_other_targets_say() -> None:
+    units = [_unit(f"t{i}", i, 0.3) for i in range(12)]
+    grid = np.random.default_rng(0).random((2000, 2))
+    gaps = []
+    for s, surface in pooled.fitted(units, {u.target for u in units[:8]}):
+        gaps.append(np.abs(grid[np.argmin(surface.losses(0, grid))] - 0.3).max())
+        assert 0 <= s.noise < 0.1  # a fold that is harder for all is no noise
+    assert len(gaps) == 12 and np.mean(gaps) < 0.1
+    chosen = portfolio([f for _, f in pooled.fitted(units)])["sgd"]
+    space = wide_space("sgd", "regression")
+    assert np.abs(space.to_unit(space.complete(chosen[0])) - 0.3).max() < 0.1
+    with pytest.raises(ValueError, match="other hyperparameters"):
+        pooled.space_of(replace(units[0], names=["eta", "alpha"]))
+
+
+def test_a_unit_keeps_folds_training_and_fresh_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "CONFIGS", 6)
+    data = datasets.generate(7)
+    target = Target("t:y", "t", "y", "t", 0.5, len(data.y))
+    trainer = survey.Trainer(data, 2, 1)
+    for family in ("decision_tree", "net", "sgd"):
+        unit = survey.evaluate(trainer, target, family, 2)
+        survey.append(tmp_path / "units-0.jsonl.gz", unit)
+        scored = [s for s in unit.scores if s]
+        assert len(unit.scores) == len(unit.times) == survey.CONFIGS and len(scored) > 3
+        assert np.shape(scored) == (len(scored), len(unit.chance), survey.FOLDS + 2)
+        space = wide_space(family, data.kind, trainer.facts)
+        assert [p.name for p in space.free] == unit.names
+        again = [survey._point(space, survey.config_at(space, p)) for p in unit.points[1:]]
+        assert again == unit.points[1:]  # what is stored is what was trained
+    assert len(list(survey.units(tmp_path / "units-0.jsonl.gz"))) == 3
+    survey.pack(tmp_path, tmp_path / "packed.jsonl.xz")
+    packed = {u.key: asdict(u) for u in survey.units(tmp_path / "packed.jsonl.xz")}
+    assert len(packed) == 3 and packed[unit.key] == asdict(unit)
+
+    best = tmp_path / "list.json"
+    best.write_text(json.dumps({"decision_tree": [{"max_depth": 3, "min_samples_leaf": 9}]}))
+    objective = measure.Objective(trainer, "decision_tree")
+    cell = measure.play(objective, f"list:{best}", 0, 3)
+    assert len(cell.seen) == len(cell.judged) == 3
+    assert cell.seen[0] == objective.losses(objective.space.default())[0]  # type: ignore[index]
+    assert measure.play(objective, f"list:{best}", 0, 3) == cell
+
+
+def test_methods_are_compared_on_the_same_targets() -> None:
+    def cell(target: str, method: str, seen: list[float | None], judged: list[float | None]):  # type: ignore[no-untyped-def]
+        return measure.Cell(target, "svm", method, 0, seen, judged)
+
+    found = [
+        cell("a", "random", [0.5, 0.4, None], [0.5, 0.45, None]),
+        cell("a", "gp", [0.5, 0.3, 0.4], [0.5, 0.36, 0.1]),
+        cell("b", "random", [0.5, 0.6, 0.6], [0.5, 0.6, 0.6]),
+        cell("b", "gp", [0.5, 0.6, 0.6], [0.5, 0.6, 0.6]),
+        cell("c", "gp", [0.5, 0.6, 0.6], [0.5, 0.6, 0.6]),  # random is missing here
+    ]
+    gp, random = measure.table(found, at=(2,))
+    assert gp == {"method": "gp", "trials": 2, "tasks": 2, "better": 0.5, "equal": 0.5,
+                  "median": -10.0, "mean": -10.0, "rank": 1.25}
+    assert random["rank"] == 1.75 and random["better"] == 0.0
+
+
+def test_cheap_families_come_first_and_every_unit_once() -> None:
+    targets = [Target(str(i), "t", "y", "t", 0.5, 500) for i in range(8)]
+    plan = survey.plan(targets, ("linear", "catboost"))
+    assert len(plan) == len({(t.name, f, n) for t, f, n in plan}) == 16 * len(survey.ROWS)
+    first = plan[:10]
+    assert sum(f == "linear" for _, f, _ in first) == 8 and {n for _, _, n in first} == {0}

@@ -1,0 +1,186 @@
+"""Methods on targets that nothing was learnt from, with every trial really trained.
+
+Targets are the reserved ones (`targets.is_reserved`). A trial is a configuration of the family's
+usual space (for small networks the corpus' own, under the names of scripts), scored by the mean of
+its folds; what counts is the loss of the incumbent on fresh rows where the table has any. All
+methods begin with the default. Cells are kept, one JSON line each, and a call goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hyperllama.core.estimators import canonical_name, family, likely_family
+from hyperllama.core.experiments.contenders import make_proposer_of, parse_method
+from hyperllama.core.experiments.rival_proposers import ListProposer
+from hyperllama.core.space import Config
+from hyperllama.core.trials import AskContext, Observed, Proposer, ProposerSetting
+from workshop.corpus import wide_space
+from workshop.datasets import Floats
+from workshop.survey import FOLDS, METRICS, Trainer
+from workshop.targets import Target, number_of, read
+
+LEVEL = 0
+"""Of the survey, whose number of rows and splits are used."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a method.
+
+    Attributes:
+        target, family, method, seed: which it is.
+        seen, judged: loss of each trial on the folds, and on fresh rows; None where it failed.
+    """
+
+    target: str
+    family: str
+    method: str
+    seed: int
+    seen: list[float | None]
+    judged: list[float | None]
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        return self.target, self.family, self.method, self.seed
+
+    def curve(self) -> Floats:
+        """The judged loss of the incumbent after each trial, shape (trials,)."""
+        seen = np.array([np.inf if v is None else v for v in self.seen])
+        judged = np.array([np.nan if v is None else v for v in self.judged])
+        return np.asarray(judged[[int(np.argmin(seen[: n + 1])) for n in range(len(seen))]])
+
+
+class Objective:
+    """A family on a reserved target; results are kept, so that methods share what they try."""
+
+    def __init__(self, trainer: Trainer, name: str) -> None:
+        self.trainer, self.name = trainer, name
+        kind = trainer.data.kind
+        own = name in ("net", "sgd", "pipeline")
+        self.space = (wide_space(name, kind, trainer.facts) if own
+                      else family(name).space(kind, trainer.facts))
+        self._metric = METRICS[trainer.kind].index("rmse" if kind == "regression" else "log_loss")
+        self._known: dict[object, tuple[float, float] | None] = {}
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """The family as `LlamaSampler` would find it by the names."""
+        known = canonical_name(self.name) or likely_family(self.space.names)
+        return (known,) if known else ()
+
+    def losses(self, config: Config) -> tuple[float, float] | None:
+        """On the folds, and on fresh rows (on the folds where there are none)."""
+        key = self.space.key(config)
+        if key not in self._known:
+            table, _ = self.trainer.scores(self.name, config)
+            row = np.array(table[self._metric]) / 1e4 if table else None
+            self._known[key] = None if row is None else (
+                float(row[:FOLDS].mean()), float(row[-1] if row[-1] >= 0 else row[:FOLDS].mean()))
+        return self._known[key]
+
+
+def play(objective: Objective, method: str, seed: int, budget: int) -> Cell:
+    """A method from the default on."""
+    trainer, space = objective.trainer, objective.space
+    setting = ProposerSetting(seed=seed, kind=trainer.data.kind, estimators=objective.estimators,
+                              facts=trainer.facts)
+    proposer = _made(method, objective.name, setting)
+    seen: list[float | None] = []
+    judged: list[float | None] = []
+    try:
+        for n in range(budget):
+            config, who = space.default(), "default"
+            if n:
+                proposal = proposer.ask(space, AskContext(n, budget - n))
+                config, who = proposal.config, proposal.proposer
+            found = objective.losses(config)
+            seen.append(None if found is None else found[0])
+            judged.append(None if found is None else found[1])
+            value = None if found is None else -found[0]
+            reason = "" if found is not None else "the training failed"
+            proposer.tell(Observed(n, config, value, reason, who))
+    finally:
+        proposer.close()
+    return Cell("", objective.name, method, seed, seen, judged)
+
+
+def _made(method: str, name: str, setting: ProposerSetting) -> Proposer:
+    """A method of `hyperllama bench`, or "list:FILE" for a portfolio of its own."""
+    if method.startswith("list:"):
+        known = json.loads(Path(method[5:]).read_text(encoding="utf8"))
+        return ListProposer(known.get(name, ()), setting)
+    return make_proposer_of(parse_method(method), setting)
+
+
+def work(
+    path: Path, tables: Path, targets: Sequence[Target], families: Sequence[str],
+    methods: Sequence[str], seeds: int, budget: int,
+) -> Iterator[Cell]:
+    """Play every cell that is not in the file, and add it."""
+    done = {c.key for c in cells(path)}
+    for i, target in enumerate(targets):
+        name = families[i % len(families)]
+        keys = [(m, s) for m in methods for s in range(seeds)
+                if (target.name, name, m, s) not in done]
+        data = read(tables / f"{target.table}.csv.gz", target.column) if keys else None
+        if data is None:
+            continue
+        trainer = Trainer(data, LEVEL, number_of(f"{target.name}/measure"))
+        if not trainer.usable:
+            continue
+        objective = Objective(trainer, name)
+        for method, seed in keys:
+            cell = play(objective, method, seed, budget)
+            cell = Cell(target.name, *cell.key[1:], cell.seen, cell.judged)
+            with path.open("a", encoding="utf8") as out:
+                out.write(json.dumps(vars(cell)) + "\n")
+            yield cell
+
+
+def cells(path: Path) -> list[Cell]:
+    """The cells of a file."""
+    if not path.exists():
+        return []
+    return [Cell(**json.loads(line)) for line in path.read_text(encoding="utf8").splitlines()]
+
+
+def table(found: Sequence[Cell], at: Sequence[int] = (5, 10, 20, 30)) -> list[Mapping[str, object]]:
+    """Per method and number of trials: against random search on the same targets.
+
+    A row: method, trials, tasks, share of tasks with less loss than random search's mean over its
+    seeds, median and mean change of the loss in percent, mean rank among the methods.
+    """
+    rows: list[Mapping[str, object]] = []
+    methods = sorted({c.method for c in found})
+    tasks = sorted({(c.target, c.family) for c in found})
+    for n in at:
+        losses = np.full((len(tasks), len(methods)), np.nan)
+        for i, task in enumerate(tasks):
+            for j, method in enumerate(methods):
+                mine = [c.curve() for c in found
+                        if (c.target, c.family) == task and c.method == method]
+                if mine and min(map(len, mine)) > n:
+                    losses[i, j] = np.mean([curve[n] for curve in mine])
+        losses = losses[np.isfinite(losses).all(axis=1)]
+        if "random" not in methods or not len(losses):
+            continue
+        random = losses[:, methods.index("random")]
+        ranks = (losses[:, :, None] > losses[:, None, :]).sum(axis=2) + (
+            losses[:, :, None] == losses[:, None, :]).sum(axis=2) / 2 + 0.5
+        for j, method in enumerate(methods):
+            change = 100 * (losses[:, j] / np.maximum(random, 1e-4) - 1)
+            rows.append({
+                "method": method, "trials": n, "tasks": len(losses),
+                "better": round(float(np.mean(losses[:, j] < random)), 3),
+                "equal": round(float(np.mean(losses[:, j] == random)), 3),
+                "median": round(float(np.median(change)), 2),
+                "mean": round(float(np.mean(change)), 2),
+                "rank": round(float(ranks[:, j].mean()), 2),
+            })  # fmt: skip
+    return rows
