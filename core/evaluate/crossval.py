@@ -23,6 +23,7 @@ from hyperllama.core.evaluate import fitting
 from hyperllama.core.evaluate.chance import chance_scores
 from hyperllama.core.evaluate.failures import TrialFailed, described, one_failure
 from hyperllama.core.evaluate.few_groups import count_groups, suited_to_groups
+from hyperllama.core.evaluate.measures import Measures, response_of
 from hyperllama.core.evaluate.pipeline import built
 from hyperllama.core.evaluate.results import FoldResult, Tally, thinned
 from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
@@ -59,6 +60,7 @@ class Data:
         seed: of the splits.
         rounds: early stopping rounds of boosters, or None.
         parts: per column of x, `Column.part`; empty where no column is a part of a date.
+        measured: what is measured beside the metric, see `core.objectives`.
     """
 
     x: NDArray[np.float64]
@@ -78,6 +80,7 @@ class Data:
     times: NDArray[Any] | None = None
     parts: Sequence[str] = ()
     weights: NDArray[np.float64] | None = None
+    measured: Sequence[str] = ()
 
     def weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
         """The weights of some rows; None where all count alike."""
@@ -103,11 +106,11 @@ class Evaluator:
         self.threads = threads
         self._classification = data.kind == "classification"
         self.scorer = get_scorer(data.metric)
-        self.response = str(self.scorer._response_method)
+        self.measures = Measures(data.measured)
+        self.response = response_of([self.scorer, *self.measures.scorers.values()])
         layout = ColumnLayout.of(data.categorical, data.parts)
         self._setting = FitSetting(data.kind, data.estimators, layout, 0, threads, self.response)
         self.programs: ProgramTrials | None = None  # runs programs; None outside of studies
-        self._weighs_scores = data.weights is not None and fitting.scores_with_weights(self.scorer)
         self.tune_rows, self.test_rows = hold_out(
             data.method, data.y, data.groups, data.times,
             data.test_share, data.seed, self._classification,
@@ -115,7 +118,8 @@ class Evaluator:
         self._folds: dict[int, list[tuple[Rows, Rows]]] = {}
         self._own_folds: Sequence[tuple[Rows, Rows]] = ()  # as positions in the tuning part
         self.warnings: list[str] = [
-            *fitting.unweighted(data.estimators, data.kind, data.metric, self._weighs_scores)
+            *fitting.unweighted(data.estimators, data.kind, data.metric,
+                                fitting.scores_with_weights(self.scorer))
         ] if data.weights is not None else []
         if data.method == "group":
             self.data, told = suited_to_groups(data, count_groups(data, self.tune_rows))
@@ -145,6 +149,7 @@ class Evaluator:
                 times=table.times,
                 parts=[c.part for c in table.columns],
                 weights=table.weights,
+                measured=problem.measured,
             ),
             threads,
         )
@@ -240,6 +245,8 @@ class Evaluator:
         fitted = time.perf_counter()
         score = self.score(pipeline, scored)
         predicted = time.perf_counter()
+        tally.measure({**self.measures.scores(pipeline, scored, self.scored_by),
+                       **self.measures.costs(pipeline, x_scored, fitted - started)})
         rounds = list(range(len(curve)))
         if number == 0 and not curve and bare and f.curve is not None:
             prepared = x_scored
@@ -298,9 +305,15 @@ class Evaluator:
         return trial_recipe(config, replace(self._setting, seed=seed))
 
     def score(self, pipeline: Any, rows: Rows) -> float:
-        """The metric on some rows, weighted where rows have weights and the metric takes them."""
-        weights = {"sample_weight": self.data.weights_of(rows)} if self._weighs_scores else {}
-        return float(self.scorer(pipeline, self.data.x[rows], self.data.y[rows], **weights))
+        """The metric on some rows."""
+        return self.scored_by(self.scorer, pipeline, rows)
+
+    def scored_by(self, scorer: Any, pipeline: Any, rows: Rows) -> float:
+        """A score on some rows, weighted where rows have weights and the scorer takes them."""
+        d = self.data
+        weighs = d.weights is not None and fitting.scores_with_weights(scorer)
+        weights = {"sample_weight": d.weights_of(rows)} if weighs else {}
+        return float(scorer(pipeline, d.x[rows], d.y[rows], **weights))
 
     def _set_apart(self, train: Rows) -> tuple[Rows, Rows]:
         """The part of a fold's training rows that is fitted, and the part that stops the fit."""

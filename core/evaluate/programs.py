@@ -129,6 +129,8 @@ class ProgramTrials:
             columns = column_facts(self._setting.columns, self._setting.neutral)
             shares = zip((str(c["name"]) for c in columns), found.importance, strict=True)
             tally.columns = dict(sorted(shares, key=lambda pair: -pair[1])[:_MOST_COLUMNS])
+        e = self._evaluator
+        tally.measure(e.measures.scores(self._model(found.predictions), scored, e.scored_by))
         return FoldResult(
             fold=number, folds=folds, score=self._score(found.predictions, scored),
             train_score=None if trained is None else self._score(trained, train),
@@ -182,8 +184,11 @@ class ProgramTrials:
         )  # fmt: skip
 
     def _score(self, found: NDArray[Any], rows: Any) -> float:
-        model: Any = PredictedNumbers(found)
-        if self._classes:
-            kind = PredictedShares if self._wants == "predict_proba" else PredictedClasses
-            model = kind(found, self._classes)
-        return self._evaluator.score(model, rows)
+        return self._evaluator.score(self._model(found), rows)
+
+    def _model(self, found: NDArray[Any]) -> Any:
+        """A model that answers these predictions."""
+        if not self._classes:
+            return PredictedNumbers(found)
+        kind = PredictedShares if self._wants == "predict_proba" else PredictedClasses
+        return kind(found, self._classes)

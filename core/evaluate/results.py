@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from hyperllama.core.objectives import MEASURES
+
 CURVE_POINTS = 50
 CURVE_FACT_POINTS = 25  # stored with every trial
 STOPPED = "stopped"
@@ -66,7 +68,8 @@ class Result:
             fold, at most 25; see `FoldResult.curve`); of a stopped trial "stopped": its "chance"
             to win, the mean over all folds that is "expected", and the "rival", the incumbent's
             number; of a program whose estimator knows it "columns": the shares of those that count
-            most, by name.
+            most, by name; "measures": what was measured beside the score, by name, means over the
+            folds.
     """
 
     state: str
@@ -102,6 +105,12 @@ class Tally:
     iterations: list[int] = field(default_factory=list)
     curve: list[tuple[int, float]] = field(default_factory=list)
     columns: dict[str, float] = field(default_factory=dict)
+    measured: dict[str, list[float]] = field(default_factory=dict)
+
+    def measure(self, found: Mapping[str, float]) -> None:
+        """Add what a fold measured beside its score."""
+        for name, value in found.items():
+            self.measured.setdefault(name, []).append(value)
 
     def facts(self) -> dict[str, Any]:
         """See `Result.facts`."""
@@ -113,6 +122,9 @@ class Tally:
         if len(self.curve) > 1:
             points = _spread_out(self.curve, CURVE_FACT_POINTS)
             found["curve"] = [[at, float(f"{v:.6g}")] for at, v in points if math.isfinite(v)]
+        if self.measured:
+            means = {n: math.fsum(v) / len(v) for n, v in self.measured.items()}
+            found[MEASURES] = {n: float(f"{v:.6g}") for n, v in means.items()}
         if self.columns:
             found["columns"] = {n: round(s, 3) for n, s in self.columns.items() if s >= 0.01}
         if self.warned:

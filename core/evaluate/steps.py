@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.estimators import Constructor, Family, family, split
+from hyperllama.core.evaluate.measures import response_of
 from hyperllama.core.evaluate.pipeline import (
     Reference,
     imputer,
@@ -20,6 +21,7 @@ from hyperllama.core.evaluate.pipeline import (
     recipe,
     scaler,
 )
+from hyperllama.core.objectives import COSTS
 from hyperllama.core.space import Config
 from hyperllama.core.task.pipeline_space import PERIODS, PREFIX
 
@@ -98,7 +100,8 @@ class FitSetting:
 
         columns = problem.columns
         layout = ColumnLayout.of([c.kind == "category" for c in columns], [c.part for c in columns])
-        response = str(get_scorer(problem.metric)._response_method)
+        measured = (name for name in problem.measured if name not in COSTS)
+        response = response_of([get_scorer(name) for name in (problem.metric, *measured)])
         return cls(problem.kind, problem.estimators, layout, seed, 1, response)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Union, get_args
 
 from hyperllama.core.events.codec import decode, encode
+from hyperllama.core.objectives import Constraint, Objective
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class StudyOpened:
     program_turns: Mapping[str, Any] = field(default_factory=dict)  # key -> evaluations; 0: dropped
     program_evaluations: int = 0  # that each program gets; 0: successive halving decides
     scored_share: float = 0.0  # of a fold's rows, see `Validation.scored_share`; 0: not known
+    objectives: tuple[Objective, ...] = ()  # the metric first; empty where it is the only one
+    constraints: tuple[Constraint, ...] = ()  # that a trial has to keep
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from hyperllama.core.propose.gp.knowledge import promise
 from hyperllama.core.propose.gp.surrogate import Floats
 from hyperllama.core.space import SearchSpace, Value
 from hyperllama.core.trials import AskContext, Proposal
+from hyperllama.core.trials.goals import Goals
 from hyperllama.core.trials.history import TrialHistory
 from hyperllama.core.trials.knowledge import Knowledge, known_of
 
@@ -55,19 +56,20 @@ class ChatTurn:
 
     def decided(
         self, space: SearchSpace, history: TrialHistory, found: Suggestion, earlier: EarlierTrials,
-        prior: LogPrior | None, weight: float,
+        prior: LogPrior | None, weight: float, goals: Goals,
     ) -> Proposal:  # fmt: skip
         """The model's proposal, or the GP's with the reason for it as `fallback`.
 
         Args:
             found: the GP's own proposal.
             prior: the embedded model's beliefs, and `weight`: theirs, as for the GP's proposal.
+            goals: what is to be improved.
         """
         first = self.made[0]
         own = [p for p in self.made if not p.fallback]
         if not own:
             return self._instead(found, first.fallback)
-        expected = expectations(space, history, [p.config for p in own], earlier)
+        expected = expectations(space, history, [p.config for p in own], earlier, goals)
         scores = [v for _, v in history.scored(space)]
         beliefs = np.zeros(len(own) + 1)
         if prior is not None:
@@ -78,7 +80,7 @@ class ChatTurn:
         best = max(range(len(own)), key=worth.__getitem__)
         e, g = expected[best], found.expected
         better = float(np.quantile(scores, 1 - _GOOD))
-        if worth[best] < worth[-1] - TOLERANCE or e.mean < better:
+        if worth[best] < worth[-1] - TOLERANCE or (goals.plain and e.mean < better):
             return self._instead(
                 found, f"the GP expects {e.mean:.4g} ± {e.std:.2g} of the model's proposal, "
                 f"{g.mean:.4g} ± {g.std:.2g} of its own"

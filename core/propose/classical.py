@@ -15,7 +15,8 @@ import numpy as np
 
 from hyperllama.core.space import Categorical, Config, SearchSpace
 from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, ProposerSetting
-from hyperllama.core.trials.history import TrialHistory, project, rng_for, seed_for, succeeded
+from hyperllama.core.trials.goals import Goals
+from hyperllama.core.trials.history import TrialHistory, project, rng_for, seed_for
 
 if TYPE_CHECKING:
     import optuna
@@ -30,7 +31,7 @@ class SamplerProposer:
     name = ""
 
     def __init__(self, setting: ProposerSetting) -> None:
-        self._seed = setting.seed
+        self._seed, self._goals = setting.seed, setting.goals
         self._history = TrialHistory()
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
@@ -83,7 +84,7 @@ class TPEProposer(SamplerProposer):
     def __init__(self, setting: ProposerSetting) -> None:
         super().__init__(setting)
         self._startup = int(setting.options.get("n_startup_trials", 3))
-        self._mirror = _Mirror()
+        self._mirror = _Mirror(setting.goals)
 
     def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
         import optuna
@@ -157,7 +158,8 @@ def _replayed(space: SearchSpace, axes: list[int], scored: list[tuple[Config, fl
 class _Mirror:
     """An Optuna study in memory with those trials of a history that lie in a space."""
 
-    def __init__(self) -> None:
+    def __init__(self, goals: Goals) -> None:
+        self._goals = goals
         self._space: SearchSpace | None = None
         self._mirrored: list[Observed] = []
         self._storage: optuna.storages.InMemoryStorage | None = None
@@ -171,13 +173,18 @@ class _Mirror:
             self._storage, self._space, known = optuna.storages.InMemoryStorage(), space, 0
             verbosity = optuna.logging.get_verbosity()
             optuna.logging.set_verbosity(optuna.logging.ERROR)
-            optuna.create_study(study_name="mirror", storage=self._storage, direction="maximize")
+            optuna.create_study(
+                study_name="mirror", storage=self._storage,
+                directions=[optuna.study.StudyDirection.MAXIMIZE] * max(
+                    1, len(self._goals.objectives)),
+            )  # fmt: skip
             optuna.logging.set_verbosity(verbosity)
         # A study object caches the trials it saw first, hence a new one for each proposal.
         study = optuna.Study("mirror", self._storage)
         distributions = _distributions(space)
         for trial in trials[known:]:
-            config = project(space, trial.config) if succeeded(trial) else None
+            values = self._goals.gains(trial)
+            config = project(space, trial.config) if values is not None else None
             if config is not None:
                 free = {n: d for n, d in distributions.items() if n in config}
                 params = {
@@ -187,7 +194,8 @@ class _Mirror:
                 }  # fmt: skip
                 study.add_trial(
                     optuna.trial.create_trial(
-                        params=params, distributions=free, value=trial.value
+                        params=params, distributions=free, values=values,
+                        constraints=self._goals.excess(trial),
                     )
                 )
         self._mirrored = list(trials)

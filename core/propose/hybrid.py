@@ -17,8 +17,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from hyperllama.core.estimators import CHOICE
 from hyperllama.core.events import Event, ModelLoaded, ModelLoading
 from hyperllama.core.programs.store import CHOICE as PROGRAM
@@ -43,6 +41,7 @@ from hyperllama.core.trials import (
     Question,
 )
 from hyperllama.core.trials.chance import without_chance
+from hyperllama.core.trials.goals import Goals
 from hyperllama.core.trials.history import TrialHistory, rng_for
 from hyperllama.models.errors import ModelFileError
 
@@ -71,7 +70,7 @@ class HybridProposer:
     name = "hybrid"
 
     def __init__(self, setting: ProposerSetting) -> None:
-        self._seed, self._chance = setting.seed, setting.chance
+        self._seed, self._chance, self._goals = setting.seed, setting.chance, setting.goals
         model = open_model(setting)
         self._chat = model if isinstance(model, ChatProposer) else None
         self._embedded = _beside(setting) if isinstance(model, ChatProposer) else model
@@ -121,13 +120,12 @@ class HybridProposer:
         Args:
             own: whether a trial after the first `opening` was a turn of that model.
         """
-        best, wait, since = -np.inf, interval, 0
-        for t in self._history.trials:
-            improved = t.value is not None and t.value > best and not t.fallback
-            if t.value is not None:
-                best = max(best, t.value)
+        wait, since = interval, 0
+        trials = self._history.trials
+        for t, advanced in zip(trials, self._goals.advances(trials), strict=True):
             if t.number > opening:
                 if own(t):
+                    improved = advanced and not t.fallback
                     wait, since = (interval if improved else 2 * wait), 0
                 else:
                     since += 1
@@ -146,7 +144,8 @@ class HybridProposer:
         draws = self._drawn(space, context, knows)
         found = self._suggested(space, context, draws, turn)
         prior = log_prior(space, draws.beliefs) if draws is not None else None
-        proposal = turn.decided(space, self._history, found, self._earlier, prior, self._weight)
+        proposal = turn.decided(space, self._history, found, self._earlier, prior, self._weight,
+                                self._goals)
         if proposal.fallback:
             context.on_text(f"\n{proposal.fallback}")
         return proposal
@@ -155,7 +154,7 @@ class HybridProposer:
         started = time.perf_counter()
         draws = self._drawn(space, context, knows)
         found = self._suggested(space, context, draws)
-        words = _explained(found, self._history, space, draws is not None)
+        words = _explained(found, self._history, space, draws is not None, self._goals)
         if not knows:
             words += "\nThe model knows neither the estimator nor any of these hyperparameters."
         context.on_text(words)
@@ -183,7 +182,7 @@ class HybridProposer:
             priors.append((turn.prior, turn.weight))
             candidates += [p.config for p in turn.made]
         rng = rng_for(self._seed, context.number, context.attempt)
-        return suggest(space, self._history, rng, candidates, priors, self._earlier)
+        return suggest(space, self._history, rng, candidates, priors, self._earlier, self._goals)
 
     def tell(self, trial: Observed) -> None:
         self._history.tell(trial)
@@ -193,6 +192,8 @@ class HybridProposer:
             # to the embedded model, its own proposals are those that go by its usual name
             names = {BESIDE: EmbeddedProposer.name, EmbeddedProposer.name: "chat"}
             trial = replace(trial, proposer=names.get(trial.proposer, trial.proposer))
+        if broken := self._goals.broken(trial) if trial.value is not None else ():
+            trial = replace(trial, value=None, reason=f"it breaks {', '.join(broken)}")
         if self._embedded is not None:
             self._embedded.tell(trial)
 
@@ -242,15 +243,21 @@ def _beside(setting: ProposerSetting) -> EmbeddedProposer | None:
         return None
 
 
-def _explained(found: Suggestion, history: TrialHistory, space: SearchSpace, prior: bool) -> str:
+def _explained(
+    found: Suggestion, history: TrialHistory, space: SearchSpace, prior: bool, goals: Goals
+) -> str:
     """Why the GP proposes it, in plain words."""
-    best = max(v for _, v in history.scored(space))
+    kept = [t.value for _, t in history.inside(space) if t.value is not None
+            and not goals.broken(t)]  # fmt: skip
     expected = found.expected
+    best = f"; the incumbent has {max(kept):.4g}" if kept else ", and seeks the constraints"
     lines = [
         "Proposed by the Gaussian process"
         + (", with the model's beliefs as its prior." if prior else "."),
-        f"It expects {expected.mean:.4g} ± {expected.std:.2g} here; the incumbent has {best:.4g}.",
+        f"It expects {expected.mean:.4g} ± {expected.std:.2g} here{best}.",
     ]
+    if goals.objectives:
+        lines[1] += " It looks for the largest growth of the front."
     lengths = {n: s for n, s in found.lengths.items() if n != CHOICE}
     shortest = sorted(lengths, key=lambda n: lengths[n])[:2]
     if shortest and lengths[shortest[0]] < 1.0:

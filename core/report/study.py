@@ -23,6 +23,7 @@ def export_study(
     storage: str | None = None,
     with_model: bool = True,
     threads: int = 0,
+    trial: int | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Path]:
     """Write a study's best configuration, script, report and fitted pipeline into `folder`.
@@ -30,6 +31,7 @@ def export_study(
     Args:
         storage: an Optuna storage URL; default: where the study was made.
         with_model: also fit the winner on all rows and save it.
+        trial: number of the trial to write in place of the winner.
         say: told in a line what is being done.
 
     Returns:
@@ -55,13 +57,15 @@ def export_study(
             f"no trial of {study!r} was completed, so there is nothing to export",
             f"`hyperllama show {study}` says why trials failed",
         )
+    if trial is not None:
+        state = state.choosing(trial)
     log = stored.task_file.with_name("trials.log")
     with TrialRunner(stored.task_file, log=log, threads=threads) as runner:
         say("reading the table")
         runner.open()
         record = _reported(stored, state, runner)
         if with_model:
-            say("fitting the winner on all rows")
+            say(f"fitting trial {state.winner_number} on all rows")
         return export(record, folder, runner, with_model=with_model)
 
 

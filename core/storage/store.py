@@ -25,6 +25,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.objectives import excess_of
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.storage.database import TrialEnded, storage_errors
@@ -42,6 +43,7 @@ from hyperllama.core.storage.trial_rows import (
     sound_trial,
 )
 
+_CONSTRAINTS = "constraints"  # begins the system attributes of Optuna's `Trial.set_constraint`
 _REASONING_CHARS = 20_000  # the rest is in the proposal log
 
 
@@ -205,16 +207,19 @@ class Store:
             self._storage.set_trial_state_values(self._id(number), TrialState.WAITING)
 
     def finish(
-        self, number: int, value: float | None, attrs: Mapping[str, Any], pruned: bool = False
-    ) -> None:
+        self, number: int, value: float | None, attrs: Mapping[str, Any], pruned: bool = False,
+        constraints: Mapping[str, float] = {},
+    ) -> None:  # fmt: skip
         """End a trial for good: COMPLETE with a finite value, FAIL without, or PRUNED with the mean
-        of its folds after each.
+        of its folds after each. Constraints are stored as Optuna's: kept up to 0.
 
         The state is written last; until then a crash leaves the trial RUNNING.
         """
         with storage_errors():
             trial_id = self._id(number)
             self._set(trial_id, attrs)
+            for name, excess in constraints.items():
+                self._storage.set_trial_system_attr(trial_id, f"{_CONSTRAINTS}:{name}", excess)
             if pruned:
                 mean = 0.0
                 for step, total in enumerate(accumulate(attrs.get("fold_scores", ()))):
@@ -241,7 +246,10 @@ class Store:
                 datetime_start=trial.started, datetime_complete=trial.ended,
                 params=dict(trial.config),
                 distributions={name: distributions[name] for name in trial.config},
-                user_attrs=_prefixed(record), system_attrs={}, intermediate_values={},
+                user_attrs=_prefixed(record), intermediate_values={},
+                system_attrs={
+                    f"{_CONSTRAINTS}:{name}": e for name, e in excess_of(trial.facts).items()
+                },
             )  # fmt: skip
             self._storage.create_new_trial(self._study_id, whole)
 

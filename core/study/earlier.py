@@ -61,6 +61,9 @@ def _read(name: str, problem: Problem) -> EarlierStudy:
             f"({problem.kind})", "only studies with the same metric can inform it",
         )  # fmt: skip
     winner = state.winner_number
+    front = {trial.number for trial in state.front}
+    worse = {t.number: (t.number != winner, bool(t.broken), t.number not in front)
+             for t in state.trials}  # fmt: skip
     found = [
         (trial.number, config, trial.value)
         for trial in state.trials
@@ -72,7 +75,7 @@ def _read(name: str, problem: Problem) -> EarlierStudy:
             f"--warm-start {name}: none of its trials lies in the search space of this study",
             f"it tuned {', '.join(opened.estimators)}, this one {', '.join(problem.estimators)}",
         )
-    found.sort(key=lambda trial: (trial[0] != winner, -trial[2], trial[0]))
+    found.sort(key=lambda trial: (worse[trial[0]], -trial[2], trial[0]))
     return EarlierStudy(name, tuple(found[:_MOST_TRIALS]))
 
 

@@ -20,7 +20,7 @@ MODEL = "model"
 
 
 def fitted_model(
-    study: str, *, storage: str | None = None, threads: int = 0,
+    study: str, *, storage: str | None = None, threads: int = 0, trial: int | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> FittedModel:
     """The model of a study's winner, fitted now unless that was done before.
@@ -28,6 +28,7 @@ def fitted_model(
     Args:
         storage: an Optuna storage URL; default: where the study was made.
         threads: for the fit; 0 takes the task's limit.
+        trial: number of the trial to use in place of the winner.
         say: told in a line what is being done.
 
     Raises:
@@ -39,7 +40,7 @@ def fitted_model(
 
     stored = read_stored(study, storage)
     state = state_of(stored)
-    winner = state.winner
+    winner = (state if trial is None else state.choosing(trial)).winner
     if stored.task_file is None:
         raise StudyError(f"the task file of {study!r} is not on this machine",
                          f"`hyperllama resume {study} --storage URL` brings it here")

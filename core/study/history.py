@@ -29,6 +29,7 @@ from hyperllama.core.events import (
     TrialNoted,
 )
 from hyperllama.core.events.codec import decode, encode
+from hyperllama.core.objectives import broken, excess_of
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.storage.folder import PROPOSALS
 from hyperllama.core.storage.paths import study_dir
@@ -67,7 +68,8 @@ def store_event(
         result = ("fold_scores", "seconds", "peak_memory_mb", "reason", "facts")
         attrs = {name: encode(getattr(event, name)) for name in result}
         attrs["train_score"] = event.train_value
-        store.finish(event.number, event.value, attrs, pruned=event.state == PRUNED)
+        store.finish(event.number, event.value, attrs, pruned=event.state == PRUNED,
+                     constraints=excess_of(event.facts))
     else:
         attrs = _attributes(store, event, round(time.time() if t is None else t, 3))
         if attrs:
@@ -209,7 +211,7 @@ def trial_events(
     }
     value = trial.value if trial.state == "COMPLETE" else None
     sign = -1 if direction == "minimize" else 1
-    improved = value is not None and (
+    improved = value is not None and not broken(trial.facts) and (
         best is None or best.value is None or sign * value > sign * best.value
     )
     changed = differences(best.config, trial.config) if best is not None else {}

@@ -232,7 +232,7 @@ class Study:
             return "minutes", ""
         if self._ran_out is not None and self._ran_out[0] == self._record.space:
             return "exhausted", self._ran_out[1]
-        if self._failed_here >= HOPELESS_AFTER and state.incumbent is None:
+        if self._failed_here >= HOPELESS_AFTER and all(t.value is None for t in state.trials):
             last = state.trials[-1]
             return "error", f"all {state.done_count} trials failed; the last: {last.reason}"
         return None

@@ -287,7 +287,8 @@ class _Opening:
             use_model=self._use_model,
             program=self._problem.program,
             log=self._log,
-            racing=racing_of(self._options, self._problem.runner.folds),
+            racing=racing_of(self._options, self._problem.runner.folds,
+                             bool(self._problem.problem.objectives)),
             as_finished=self._options.order == "as-finished",
             interrupted=self._interrupted,
         )

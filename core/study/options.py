@@ -158,6 +158,12 @@ def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
     )
     _check_templates(chosen)
     _check_programs(task, proposer, str(chosen.model))
+    if task.also and options.racing:
+        raise StudyError("--racing has no effect with several objectives",
+                         "a trial that loses by the metric may win by another: leave it out")
+    if task.measured and proposer == "cmaes":
+        raise StudyError("cmaes knows neither further objectives nor constraints",
+                         "hybrid, gp, tpe, llama and random do")
     return chosen, [note] if note is not None else []
 
 
@@ -302,10 +308,15 @@ def default_jobs(task: Task) -> int:
     return 1 if size > _LARGE_BYTES else max(1, min(_MOST_JOBS, default_threads() // each))
 
 
-def racing_of(options: Options, folds: int) -> float:
-    """The chance below which a trial with that many folds is stopped; 0: never."""
+def racing_of(options: Options, folds: int, several: bool) -> float:
+    """The chance below which a trial with that many folds is stopped; 0: never.
+
+    With `several` objectives none is: one that loses by the metric may win by another.
+    """
     from hyperllama.core.evaluate.racing import ERROR, FEWEST_FOLDS
 
+    if several:
+        return 0.0
     if options.racing is not None:
         return options.racing
     return ERROR if folds >= FEWEST_FOLDS else 0.0

@@ -23,6 +23,7 @@ from hyperllama.core.study.options import Options, engine_settings
 from hyperllama.core.task import Problem
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Proposer, ProposerSetting
+from hyperllama.core.trials.goals import Goals
 from hyperllama.models.process.processors import default_threads
 
 _TABLE = "table.shared"  # the rows, while several trial runners use them
@@ -93,6 +94,8 @@ class OpenProblem:
             confirm=options.confirm is not False,
             chance=self.runner.chance,
             jobs=len(self.runners),
+            objectives=problem.objectives,
+            constraints=problem.constraints,
         )
 
     def begin_with_earlier(self, store: Store) -> None:
@@ -152,6 +155,7 @@ class OpenProblem:
                 notes=task.notes,
                 folds=self.runner.folds,
                 chance=self.runner.chance,
+                goals=Goals(problem.metric, problem.objectives, problem.constraints),
                 model=str(options.model),
                 engine=engine_settings(options) if needs_model(name) else None,
                 temperature=options.temperature,

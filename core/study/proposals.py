@@ -8,6 +8,7 @@ from typing import Any
 
 from hyperllama.core.evaluate.results import STOPPED, Result
 from hyperllama.core.events import ProposalMade, TrialFinished
+from hyperllama.core.objectives import broken, judged
 from hyperllama.core.programs.store import CHOICE, TRIES
 from hyperllama.core.space import SearchSpace, number
 from hyperllama.core.storage.store import jsonable
@@ -76,6 +77,8 @@ def trial_finished(
     """
     value, reason = outcome(result)
     facts = {**result.facts, TRIES: tries} if tries else result.facts
+    if value is not None and state.opened is not None:
+        facts = judged(facts, state.opened.metric, value, state.opened.constraints)
     return TrialFinished(
         number=number,
         state=PRUNED if result.state == STOPPED else "fail" if value is None else "complete",
@@ -89,7 +92,7 @@ def trial_finished(
         reason=reason,
         reasoning=proposal.reasoning,
         fallback=proposal.fallback,
-        incumbent=value is not None and value > _score_of(state.best),
+        incumbent=value is not None and value > _score_of(state.best) and not broken(facts),
         tokens=counts(proposal.record),
         facts=jsonable(facts),
         peak_memory_mb=round(result.peak_memory_mb, 1),

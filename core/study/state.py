@@ -22,6 +22,7 @@ from hyperllama.core.events import (
     StudyFinished,
     StudyOpened,
 )
+from hyperllama.core.objectives import broken, measures_of
 from hyperllama.core.trials.noise import StudyNoise, study_noise
 
 if TYPE_CHECKING:
@@ -89,6 +90,16 @@ class TrialState:
     def chance(self) -> float | None:
         """The chance to beat the incumbent with which a trial was pruned; None for others."""
         return self._stopped("chance")
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """What was measured beside its score, by name; means over the folds."""
+        return measures_of(self.facts)
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The constraints that it does not keep."""
+        return broken(self.facts)
 
     def _stopped(self, name: str) -> float | None:
         stopped = self.facts.get(STOPPED) if self.state == PRUNED else None
@@ -159,6 +170,7 @@ class StudyState:
         confirming: how far a confirmation is that is under way.
         confirmation: how the newest one ended; None once another trial has ended.
         tested: the newest scores on the test rows; a better trial may have been found since.
+        chosen: number of the trial that a person wants to use; None leaves it to the study.
         shape: another number whenever the history may have other lines, or other scores in them.
     """
 
@@ -189,6 +201,7 @@ class StudyState:
     confirming: CandidateStarted | None = None
     confirmation: StudyConfirmed | None = None
     conversation: tuple[Exchange, ...] = ()
+    chosen: int | None = None
     shape: int = 0
 
     @property
@@ -251,12 +264,32 @@ class StudyState:
     @property
     def winner_number(self) -> int | None:
         """The number of the trial to use; None while there is none."""
+        if self.chosen is not None:
+            return self.chosen
         return self.incumbent if self.confirmation is None else self.confirmation.winner
 
     @property
     def winner(self) -> TrialState | None:
-        """The trial to use: the confirmed winner; the incumbent where nothing was confirmed."""
+        """The trial to use: the chosen one, else the confirmed winner, else the incumbent."""
         return self.trial(self.winner_number)
+
+    @cached_property
+    def front(self) -> tuple[TrialState, ...]:
+        """Of several objectives: the trials that keep all constraints and that no other is better
+        than, the best by the metric first."""
+        from hyperllama.core.study.front import front
+
+        return front(self)
+
+    def choosing(self, number: int) -> StudyState:
+        """The study with a person's choice of the trial to use.
+
+        Raises:
+            StudyError: there is no such trial, it has no score, or it breaks a constraint.
+        """
+        from hyperllama.core.study.front import choosing
+
+        return choosing(self, number)
 
     def fitted(self) -> FittedModel:
         """The winner's model, fitted on all rows; the first call fits it, later ones load it.
@@ -266,7 +299,8 @@ class StudyState:
         """
         from hyperllama.core.study.fitted import fitted_model
 
-        return fitted_model(self.opened.study if self.opened is not None else "")
+        study = self.opened.study if self.opened is not None else ""
+        return fitted_model(study, trial=self.chosen)
 
     def predict(self, frame: Any) -> Any:
         """The winner's predictions for raw rows, see `FittedModel.predict`."""
@@ -290,8 +324,10 @@ class StudyState:
 
     @property
     def gain(self) -> float | None:
-        """How much better the incumbent scores than the default; None while either is unknown."""
-        best, default = self.best, self.default_value
+        """How much better the incumbent, or the chosen trial, scores than the default; None while
+        either is unknown."""
+        best = self.best if self.chosen is None else self.winner
+        default = self.default_value
         if best is None or best.value is None or default is None:
             return None
         return best.value - default

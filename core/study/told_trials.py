@@ -76,9 +76,9 @@ class ToldTrials:
         known = [
             t for t in self._record.state.trials if t.value is not None and t.number not in held
         ]
-        if not known:
+        if all(t.broken for t in known):
             return None
-        best = max(known, key=lambda t: (t.value or 0.0, -t.number))
+        best = max((t for t in known if not t.broken), key=lambda t: (t.value or 0.0, -t.number))
         others = [t.fold_scores for t in known[-_RACED:] if t is not best]
         return Rival.of(best.number, best.fold_scores, others, error)
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from hyperllama.core.data.source import DataSpec, wrong
 from hyperllama.core.errors import SpaceError, TaskError
+from hyperllama.core.objectives import COSTS, constraints_of
 from hyperllama.core.task import metrics
 from hyperllama.core.task.overrides import check_without_table
 from hyperllama.core.task.pipeline_space import PREFIX
@@ -63,7 +64,7 @@ def parse_task(text: str, file: Path) -> Task:
     )
     task._file = file.resolve()
     _prompt(task)
-    _metric(task)
+    _metrics(task)
     check_without_table(task)
     return task
 
@@ -261,21 +262,48 @@ def _space(file: Path, raw: dict[str, Any]) -> None:
     raw["space"] = {joint: value for joint, (_, value) in flat.items()}
 
 
-def _metric(task: Task) -> None:
+def _metrics(task: Task) -> None:
+    """Check the names of metric, objectives and constraints, and what the constraints say.
+
+    Raises:
+        TaskError: see `_metric` and `constraints_of`; or an objective is named twice.
+    """
+    if task.metric is not None:
+        _metric(task, "metric", task.metric)
+    for name in task.also:
+        if name == task.metric or task.also.count(name) > 1:
+            raise task.wrong("also", f"{shown(name)} is named twice", "name each objective once")
+    for key, name in [*(("also", n) for n in task.also),
+                      *((f"constraints.{n}", n) for n in task.constraints)]:  # fmt: skip
+        if name not in COSTS:
+            _metric(task, key, name)
+    for name, given in task.constraints.items():
+        try:
+            constraints_of(name, given)
+        except TaskError as error:
+            raise task.wrong(f"constraints.{name}", error.message, error.hint) from error
+    costs = [name for name in task.measured if name in COSTS]
+    if costs and task.programs.kind in ("auto", "free"):
+        raise task.wrong("programs.kind", f"{costs[0]} of a program that a model wrote cannot be "
+                         "measured where the program has no say in it", "allowed: pipeline, bound")
+    if task.also and task.limits.racing:
+        raise task.wrong("limits.racing", "has no effect with several objectives: a trial that "
+                         "loses by the metric may win by another", "leave it out, or `also`")
+
+
+def _metric(task: Task, key: str, name: str) -> None:
     """Raises TaskError where no scorer has this name, or it is for the other kind of task."""
-    name = task.metric
-    if name is None:
-        return
+    costs = [] if key == "metric" else list(COSTS)
     guess = metrics.suggestion(name)
     if not metrics.exists(name):
         near = f"did you mean {shown(guess)}? " if guess else ""
-        names = metrics.known(task.kind)
-        raise task.wrong("metric", f"scikit-learn has no scorer {shown(name)}",
+        names = [*costs, *metrics.known(task.kind)]
+        raise task.wrong(key, f"scikit-learn has no scorer {shown(name)}",
                          near + allowed(names, "" if guess else name, most=40))
     for_kind = metrics.kind_of(name)
     if task.kind is not None and for_kind not in (None, task.kind):
-        raise task.wrong("metric", f"{shown(name)} does not fit {task.kind}",
-                         allowed(metrics.known(task.kind)))
+        raise task.wrong(key, f"{shown(name)} does not fit {task.kind}",
+                         allowed([*costs, *metrics.known(task.kind)]))
 
 
 def _as_task_error(file: Path, raw: Mapping[str, Any], error: ValidationError) -> TaskError:

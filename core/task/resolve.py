@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hyperllama.core.data import FEWEST_ROWS, Column
 from hyperllama.core.estimators import Facts, family
+from hyperllama.core.objectives import COSTS, Constraint, Objective, constraints_of
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.task import metrics
 from hyperllama.core.task.overrides import (
@@ -62,6 +63,22 @@ class Problem(Decided):
         return self.task.estimators
 
     @property
+    def measured(self) -> tuple[str, ...]:
+        """What each trial measures beside the metric."""
+        return tuple(name for name in self.task.measured if name != self.metric)
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The metric and the further objectives; empty where the metric is the only one."""
+        also = self.task.also
+        return tuple(Objective.of(n) for n in (self.metric, *also)) if also else ()
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """The bounds that a trial has to keep."""
+        return tuple(c for n, t in self.task.constraints.items() for c in constraints_of(n, t))
+
+    @property
     def target(self) -> str:
         """Name of the target column."""
         return self.task.data.target
@@ -85,6 +102,13 @@ def resolve(task: Task, table: Table) -> Problem:
         raise task.wrong("data", "no column is left to learn from", reasons)
     validation = _validation(task, table, warnings)
     metric = _metric(task, table, str(validation.method))
+    if metric in task.also:
+        raise task.wrong("also", f"{shown(metric)} is the metric of this table already",
+                         "leave it out, or name another `metric`")
+    for key, name in (*(("also", n) for n in task.also),
+                      *((f"constraints.{n}", n) for n in task.constraints)):  # fmt: skip
+        if name not in COSTS:
+            _check_scorer(task, table, key, name)
     facts = table.facts(rows=table.n_rows - round(table.n_rows * validation.test_share))
     check_additions(task, kind, facts)
     space = make_space(task, kind, facts, metric, has_dates(table.columns))
@@ -118,26 +142,31 @@ def resolve(task: Task, table: Table) -> Problem:
 def _metric(task: Task, table: Table, method: str) -> str:
     """The task's scorer, checked against the target, or the default one."""
     k = len(table.classes)
-    name = task.metric
-    if name is None:
+    if task.metric is None:
         return metrics.default_metric(table.kind, k, method)
+    _check_scorer(task, table, "metric", task.metric)
+    return task.metric
+
+
+def _check_scorer(task: Task, table: Table, key: str, name: str) -> None:
+    """Raises TaskError where a scorer does not fit the target."""
+    k = len(table.classes)
     fit = metrics.known(table.kind, k)
     guess = metrics.suggestion(name, k)
     hint = (f"did you mean {shown(guess)}? " if guess in fit else "") + allowed(fit)
     if name not in fit and metrics.kind_of(name) is not None:
         what = f"{k} classes" if table.kind == "classification" else "regression"
-        raise task.wrong("metric", f"{shown(name)} does not fit {what}", hint)
+        raise task.wrong(key, f"{shown(name)} does not fit {what}", hint)
     if table.kind == "regression":
         low = float(table.y.min())
         if (name in metrics.NOT_NEGATIVE and low < 0) or (name in metrics.POSITIVE and low <= 0):
             problem = f"{shown(name)} is undefined for targets like {low:.6g}"
-            raise task.wrong("metric", problem, hint)
+            raise task.wrong(key, problem, hint)
         zeros = int((table.y == 0).sum())
         if name in metrics.NOT_ZERO and zeros:
             problem = (f"{shown(name)} divides by the target, which is 0 in {zeros} of "
                        f"{table.n_rows} rows")
-            raise task.wrong("metric", problem, hint)
-    return name
+            raise task.wrong(key, problem, hint)
 
 
 def _validation(task: Task, table: Table, warnings: list[str]) -> Validation:

@@ -160,6 +160,11 @@ class Task(TomlTable):
     """Inferred from the target when absent."""
     metric: str | None = None
     """Any scikit-learn scorer (greater is better); chosen to fit the target when absent."""
+    also: Names = ()
+    """Further objectives: scorers, or predict_seconds, predict_ms_per_row, fit_seconds and
+    model_bytes, of which less is better. The metric stays the first objective."""
+    constraints: dict[str, Union[str, list[str]]] = Field(default_factory=dict)
+    """Bounds that a trial has to keep, by the names that `also` takes: model_bytes = "< 1 MB"."""
     estimators: Names = ("xgboost",)
     """One family, or several to choose among (`estimator = "..."` is the same for one)."""
     space: dict[str, Override] = Field(default_factory=dict)
@@ -182,6 +187,11 @@ class Task(TomlTable):
     def file(self) -> Path | None:
         """The task file; None for a task made in Python."""
         return self._file
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """What is measured beside the metric: further objectives, and what is bounded."""
+        return tuple(dict.fromkeys([*self.also, *self.constraints]))
 
     @property
     def source(self) -> TableSource:

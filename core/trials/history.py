@@ -46,14 +46,12 @@ class TrialHistory:
         Trials outside the space (it was narrowed) are left out; hyperparameters that are new in the
         space are at their default.
         """
-        result = []
-        for trial in self.trials:
-            if succeeded(trial):
-                config = project(space, trial.config)
-                if config is not None:
-                    assert trial.value is not None
-                    result.append((config, trial.value))
-        return result
+        return [(c, t.value) for c, t in self.inside(space) if t.value is not None]
+
+    def inside(self, space: SearchSpace) -> list[tuple[Config, Observed]]:
+        """The trials that `scored` counts, with their configurations in `space`."""
+        pairs = ((project(space, t.config), t) for t in self.trials if succeeded(t))
+        return [(config, trial) for config, trial in pairs if config is not None]
 
     def running(self, space: SearchSpace) -> list[Config]:
         """Configurations of `space` that are trained just now."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.task.prompt_options import PromptOptions
+from hyperllama.core.trials.goals import Goals
 
 if TYPE_CHECKING:
     from hyperllama.core.estimators.base import Facts
@@ -46,6 +47,7 @@ class ProposerSetting:
         options: a proposer's own settings by name ("opening", "candidates", ...).
         queue: a person's own configurations, for the proposer of that name.
         programs: what a chat model that writes programs is told; None where it writes none.
+        goals: objectives and constraints.
         report: called with `ModelLoading`, `ModelLoaded`, `PromptReading` and `Noted` events as
             they happen.
         make_engine: makes an engine to use in place of llama.cpp's, at its first use.
@@ -71,5 +73,6 @@ class ProposerSetting:
     options: dict[str, Any] = field(default_factory=dict)
     queue: tuple[Config, ...] = ()
     programs: ProgramTask | None = None
+    goals: Goals = field(default_factory=Goals)
     report: Callable[[Event], None] = _ignore
     make_engine: Callable[[], Any] | None = None

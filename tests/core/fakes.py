@@ -16,6 +16,7 @@ import sqlalchemy
 from hyperllama.core.evaluate.racing import Rival, prospect
 from hyperllama.core.evaluate.results import STOPPED, FoldResult, Result
 from hyperllama.core.events import Event, StudyOpened
+from hyperllama.core.objectives import Constraint, Objective
 from hyperllama.core.space import (
     Categorical,
     Config,
@@ -59,6 +60,7 @@ class FakeRunner:
         self.before: Callable[[int, Config], Result | None] = lambda count, config: None
         self.tested: list[Config] = []
         self.slope: Callable[[Config], float] = lambda config: 0.01
+        self.measures: Callable[[Config], Mapping[str, float]] = lambda config: {}
 
     def evaluate(
         self,
@@ -82,13 +84,14 @@ class FakeRunner:
         for fold in folds:
             if on_fold is not None:
                 on_fold(fold)
-            found = [f.score for f in folds[: fold.fold + 1]]
-            if rival is not None and len(found) < 3:
-                now = prospect(found, rival)
+            done = [f.score for f in folds[: fold.fold + 1]]
+            if rival is not None and len(done) < 3:
+                now = prospect(done, rival)
                 if now.chance < rival.error:
                     stopped = {**vars(now), "rival": rival.number, "folds": 3}
-                    return Result("stopped", None, folds[: len(found)], facts={STOPPED: stopped})
-        return Result("complete", value, folds, seconds=0.5, facts={"iterations": 7})
+                    return Result("stopped", None, folds[: len(done)], facts={STOPPED: stopped})
+        measured = {"measures": found} if (found := self.measures(config)) else {}
+        return Result("complete", value, folds, seconds=0.5, facts={"iterations": 7, **measured})
 
     def test_score(
         self, config: Config, *, seed: int, should_stop: Callable[[], bool] | None = None
@@ -164,6 +167,8 @@ class Bench:
     interrupted: bool = False
     confirm: bool = False
     chance: tuple[float, ...] = ()
+    objectives: tuple[Objective, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -203,6 +208,8 @@ class Bench:
             chance=self.chance,
             jobs=max(1, len(self.runners)),
             program_evaluations=self.program_evaluations,
+            objectives=self.objectives,
+            constraints=self.constraints,
         )
         parts = StudyParts(
             self.store,

@@ -17,6 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", metavar="STUDY")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
     parser.add_argument("--no-model", action="store_true", help="do not fit and save the pipeline")
+    parser.add_argument("--trial", type=int, metavar="N", help="this trial, not the winner")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="for the last fit")
     add_storage(parser)
 
@@ -30,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         storage=arguments.storage,
         with_model=not arguments.no_model,
         threads=arguments.threads,
+        trial=arguments.trial,
         say=lambda text: print(text, file=sys.stderr),
     )
     for path in written:

@@ -23,6 +23,7 @@ from hyperllama.core.events import (
     TrialNoted,
     to_json,
 )
+from hyperllama.core.objectives import broken
 from hyperllama.core.study import PRUNED, StateFold, StudyState, fold
 from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.core.text import one_line, plain
@@ -228,6 +229,8 @@ def trial_line(event: TrialFinished, changes: Mapping[str, Any] | None = None) -
         return f"{head} {one_line(event.reason)}  {said}{instead}"
     spread = "" if event.std is None else f"{event.std:.2g}"
     best = " *" if event.incumbent else "  "
+    if breaks := broken(event.facts):
+        instead = f"  breaks {', '.join(breaks)}{instead}"
     return (
         f"{head} {short(event.value):>10} {spread:<8} {short(event.train_value):>10} "
         f"{event.seconds:6.1f}{best} {said}{instead}"

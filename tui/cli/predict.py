@@ -24,6 +24,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="STUDY|FOLDER",
                         help="a study, or a folder that `hyperllama export` wrote")
     add_options(parser)
+    parser.add_argument("--trial", type=int, metavar="N",
+                        help="of a study: this trial, not the winner")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="for the fit")
     parser.add_argument("--progress", type=float, default=30.0, help=argparse.SUPPRESS)
     add_storage(parser)
@@ -57,7 +59,7 @@ def _model(arguments: argparse.Namespace, line: ProgressLine) -> FittedModel:
     from hyperllama.core.study.fitted import fitted_model
 
     name, folder = arguments.model, Path(arguments.model).expanduser()
-    if folder.is_dir():
+    if folder.is_dir() and arguments.trial is None:
         try:
             find_study(name)
         except StudyError:
@@ -65,5 +67,6 @@ def _model(arguments: argparse.Namespace, line: ProgressLine) -> FittedModel:
         if "/" in name or name == ".":
             return load(folder, trusted=arguments.trust)
     return fitted_model(
-        name, storage=arguments.storage, threads=arguments.threads, say=line.say
+        name, storage=arguments.storage, threads=arguments.threads, trial=arguments.trial,
+        say=line.say,
     )

@@ -13,6 +13,7 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.evaluate.results import STOPPED
 from hyperllama.core.events.codec import encode
 from hyperllama.core.study.findings.verdict import verdict_lines
+from hyperllama.core.study.front import columns, front_rows, say_constraints, say_front
 from hyperllama.tui.cli.options import add_storage
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--program", type=int, metavar="N", help="the program of a trial; reads the table"
     )
+    parser.add_argument("--front", action="store_true",
+                        help="the trials that none is better than, of several objectives")
     parser.add_argument("--follow", action="store_true", help="watch it until it ends")
     add_storage(parser)
 
@@ -59,7 +62,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(as_json(stored, state), ensure_ascii=False, indent=1))
         return 0
+    if arguments.front:
+        return _front(state)
     _print(stored, state)
+    return 0
+
+
+def _front(state: StudyState) -> int:
+    """The front as a table, with what is better in each column."""
+    from hyperllama.core.experiments.figures.writing import aligned
+
+    if state.opened is None or not state.opened.objectives:
+        raise StudyError("the study has one objective, so it has no front",
+                         'a task file names more: also = ["model_bytes", "predict_seconds"]')
+    print(", ".join(o.label for o in columns(state)))
+    print(aligned(front_rows(state)))
+    for text in filter(None, (say_front(state), say_constraints(state))):
+        print(text)
     return 0
 
 
@@ -102,6 +121,9 @@ def as_json(stored: StoredStudy, state: StudyState) -> dict[str, Any]:
         "test_rows_used": state.test_rows_used,
         "default_value": state.default_value,
         "unsandboxed": opened.get("unsandboxed"),
+        "objectives": encode(opened.get("objectives", ())),
+        "constraints": encode(opened.get("constraints", ())),
+        "front": [t.number for t in state.front],
         "winner": state.winner_number,
         "claimed_gain": state.gain,
         "confirmation": None if state.confirmation is None else encode(state.confirmation),

@@ -14,19 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.propose.gp.earlier import EarlierTrials
+from hyperllama.core.propose.gp.goals import LogGain, log_gain
 from hyperllama.core.propose.gp.places import beside, realised
 from hyperllama.core.propose.gp.surrogate import (
     Floats,
     GaussianProcess,
     Trend,
     compress_tail,
-    log_expected_improvement,
 )
 from hyperllama.core.space import Categorical, Config, SearchSpace
+from hyperllama.core.trials.goals import Goals
 from hyperllama.core.trials.history import TrialHistory
 
 LogPrior = Callable[[Floats], Floats]
 
+METRIC = Goals()
 RANDOM = 400
 NEAR = 200
 _CHANGED = 0.05
@@ -41,7 +43,7 @@ class Expected:
 
     Attributes:
         mean, std: the value expected there, greater is better, and its standard deviation.
-        log_ei: logarithm of the expected improvement over the incumbent.
+        log_ei: logarithm of the expected improvement over the incumbent, or of the front.
     """
 
     mean: float
@@ -70,6 +72,7 @@ def suggest(
     candidates: Sequence[Config] = (),
     priors: Sequence[tuple[LogPrior, float]] = (),
     earlier: EarlierTrials | None = None,
+    goals: Goals = METRIC,
 ) -> Suggestion:
     """The untried configuration with the largest expected improvement, beside no trial if possible.
 
@@ -79,6 +82,7 @@ def suggest(
         priors: log densities of coordinates, shape (m, n_free) -> (m,), each with its weight in
             trials: with n trials it counts weight / n.
         earlier: what is known from earlier studies, as the GP's prior mean.
+        goals: what is to be improved, see `log_gain`.
 
     Raises:
         Exhausted: every configuration of the space was tried.
@@ -87,10 +91,10 @@ def suggest(
     u = realised(space, _candidates(gp, y, rng, structure_of(space)))
     if candidates:
         u = np.concatenate([u, [space.to_unit(c) for c in candidates]])
-    best = float(gp.predict_mean(gp.x).max())
+    gain = log_gain(gp, space, history, goals)
 
     def utility(at: Floats) -> Floats:
-        total = log_expected_improvement(*gp.predict(at), best)
+        total = gain(at)
         for log_prior, weight in priors:
             total = total + weight / len(gp.x) * log_prior(at)
         return total
@@ -106,23 +110,24 @@ def suggest(
     if config is None:
         config = history.unseen(space, rng)
     lengths = {p.name: float(s) for p, s in zip(space.free, gp.length, strict=True)}
-    return Suggestion(config, _expected(gp, space, [config])[0], lengths)
+    return Suggestion(config, _expected(gp, gain, space, [config])[0], lengths)
 
 
 def expectations(
     space: SearchSpace, history: TrialHistory, candidates: Sequence[Config],
-    earlier: EarlierTrials | None = None,
+    earlier: EarlierTrials | None = None, goals: Goals = METRIC,
 ) -> list[Expected]:  # fmt: skip
     """What the GP expects of each candidate; `history` needs two scored trials at least."""
-    return _expected(fitted(space, history, earlier)[0], space, candidates)
+    gp = fitted(space, history, earlier)[0]
+    return _expected(gp, log_gain(gp, space, history, goals), space, candidates)
 
 
 def _expected(
-    gp: GaussianProcess, space: SearchSpace, configs: Sequence[Config]
+    gp: GaussianProcess, gain: LogGain, space: SearchSpace, configs: Sequence[Config]
 ) -> list[Expected]:
-    mean, std = gp.predict(np.array([space.to_unit(c) for c in configs]))
-    log_ei = log_expected_improvement(mean, std, float(gp.predict_mean(gp.x).max()))
-    return [Expected(*map(float, row)) for row in zip(mean, std, log_ei, strict=True)]
+    at = np.array([space.to_unit(c) for c in configs])
+    found = zip(*gp.predict(at), gain(at), strict=True)
+    return [Expected(*map(float, row)) for row in found]
 
 
 def fitted(

@@ -24,4 +24,4 @@ class GPProposer(SamplerProposer):
         rng = rng_for(self._seed, number, attempt)
         if not space.free or len(self._history.scored(space)) < self._startup:
             return space.sample(rng)
-        return suggest(space, self._history, rng, earlier=self._earlier).config
+        return suggest(space, self._history, rng, earlier=self._earlier, goals=self._goals).config

@@ -49,6 +49,9 @@ def confirm(
     if default is None or default.value is None:
         why = "there is no score of the default configuration to compare with"
         record.emit(_unconfirmed(state, best, why))
+    elif default.broken:
+        why = f"the default configuration breaks {', '.join(default.broken)}"
+        record.emit(_unconfirmed(state, best, why))
     elif best.number == default.number:
         why = "no trial scored better than the default configuration"
         record.emit(_unconfirmed(state, default, why))
@@ -68,7 +71,7 @@ def _race(
     assert best is not None and default is not None
     racers = in_order(
         (Racer(t.number, t.value, t.fold_scores, t.seconds)
-         for t in state.trials if t.value is not None), default.number,
+         for t in state.trials if t.value is not None and not t.broken), default.number,
     )  # fmt: skip
     limit_s = SHARE * sum(t.seconds for t in state.trials)
     chosen = starters(racers, limit_s)

@@ -18,7 +18,8 @@ def since_rise(state: StudyState) -> int | None:
         return None
     done = [t for t in state.trials if t.done]
     enough = best.value - noise.margin
-    reached = next(i for i, t in enumerate(done) if t.value is not None and t.value >= enough)
+    reached = next(i for i, t in enumerate(done) if t.value is not None and t.value >= enough
+                   and not t.broken)  # fmt: skip
     return len(done) - reached - 1
 
 

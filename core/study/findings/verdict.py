@@ -14,6 +14,7 @@ from hyperllama.core.space import Float, Integer, Param, number
 from hyperllama.core.study.claims import say_gain, say_racing, say_test_rows
 from hyperllama.core.study.findings.bounds import BEST, FEWEST, WiderRange, at_bound, wider_bounds
 from hyperllama.core.study.findings.plateau import advice_to_stop, since_rise
+from hyperllama.core.study.front import no_feasible, say_constraints, say_front
 from hyperllama.core.study.state import StudyState, TrialState
 from hyperllama.core.text import percent
 
@@ -45,6 +46,8 @@ class Verdict:
         edges: ranges that end where the best values lie, each with a wider one.
         racing: what was saved by stopping trials early; may be empty.
         more: whether more trials are likely to pay; may be empty.
+        front: how far the objectives reach; empty where the metric is the only one.
+        constraints: which were broken how often, and which hold the winner back; may be empty.
     """
 
     better: bool | None
@@ -57,6 +60,8 @@ class Verdict:
     edges: tuple[WiderRange, ...] = ()
     racing: str = ""
     more: str = ""
+    front: str = ""
+    constraints: str = ""
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -71,6 +76,7 @@ class Verdict:
             for e in self.edges
         )
         pairs = (
+            ("front", self.front), ("constraints", self.constraints),
             ("folds", self.folds), ("gain", self.gain), ("test", self.test),
             ("mattered", mattered), ("changed", changed), ("range", edges),
             ("racing", self.racing), ("more trials", self.more),
@@ -82,7 +88,8 @@ def verdict(state: StudyState) -> Verdict | None:
     """The verdict on a study as far as it has come; None before a trial has a score."""
     winner, default = state.winner, state.default
     if winner is None or winner.value is None:
-        return None
+        none_kept = no_feasible(state)
+        return Verdict(None, none_kept, constraints=say_constraints(state)) if none_kept else None
     shares: Mapping[str, float] = state.importance.shares if state.importance else {}
     confirmed = state.confirmation is not None and state.confirmation.repeats > 0
     gain = say_gain(state) if confirmed or winner is not default else ""
@@ -98,6 +105,8 @@ def verdict(state: StudyState) -> Verdict | None:
         edges=tuple(edges(state)),
         racing=say_racing(state),
         more=_more(state),
+        front=say_front(state),
+        constraints=say_constraints(state),
     )
 
 
@@ -113,7 +122,7 @@ def verdict_lines(state: StudyState) -> list[str]:
 
 def edges(state: StudyState) -> list[WiderRange]:
     """Ranges of the study, as they are now, at whose ends the best trials lie."""
-    scored = [t for t in state.trials if t.value is not None]
+    scored = [t for t in state.trials if t.value is not None and not t.broken]
     if state.opened is None or len(scored) < FEWEST:
         return []
     best = sorted(scored, key=lambda t: -(t.value or 0.0))[:BEST]
@@ -132,6 +141,11 @@ def edges(state: StudyState) -> list[WiderRange]:
 
 def _headline(state: StudyState, winner: TrialState) -> str:
     better, default, confirmed = state.beyond_noise, state.default, state.confirmation
+    if state.chosen is not None:
+        return f"Trial {winner.number} is the one to use: a person chose it."
+    if default is not None and default.broken:
+        breaks = ", ".join(default.broken)
+        return f"Trial {winner.number} is the one to use: the default breaks {breaks}."
     fresh = confirmed is not None and confirmed.repeats > 0
     if default is not None and winner.number == default.number:
         if fresh:

@@ -1,0 +1,236 @@
+"""Several objectives and constraints: parsed, measured, stored; the front; who may be best."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hyperllama.core.errors import StudyError, TaskError
+from hyperllama.core.evaluate.crossval import Data, Evaluator
+from hyperllama.core.evaluate.measures import one_thread, pickled_bytes
+from hyperllama.core.evaluate.results import Tally
+from hyperllama.core.objectives import (
+    COSTS,
+    Constraint,
+    Objective,
+    amount,
+    constraints_of,
+    front_of,
+)
+from hyperllama.core.space import Config
+from hyperllama.core.storage.reading import StoredStudy
+from hyperllama.core.study.findings.verdict import verdict, verdict_lines
+from hyperllama.core.study.front import front_rows
+from hyperllama.core.study.history import state_of
+from hyperllama.core.study.state import StudyState
+from hyperllama.core.task import load_task
+from tests.core.fakes import Bench, quality
+from tests.small import write_task
+
+POINTS = st.lists(st.tuples(*[st.integers(-3, 3).map(float)] * 3), max_size=25)
+
+
+def worse(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return all(a <= b for a, b in zip(one, other, strict=True)) and one != other
+
+
+@given(POINTS)
+def test_the_front_is_what_no_other_point_dominates(points: list[tuple[float, ...]]) -> None:
+    oracle = [i for i, p in enumerate(points) if not any(worse(p, q) for q in points)]
+    assert front_of(points) == oracle
+
+
+def test_the_front_is_that_of_optuna() -> None:
+    points = np.random.default_rng(0).normal(size=(60, 2)).round(1).tolist()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(directions=["maximize", "maximize"])
+    study.add_trials([optuna.create_trial(values=p) for p in points])
+    assert front_of(points) == sorted(t.number for t in study.best_trials)
+
+
+@pytest.mark.parametrize(("name", "text", "below", "bound"), [
+    ("model_bytes", "< 1e6", True, 1e6), ("model_bytes", "<=1.5 MB", True, 1.5e6),
+    ("model_bytes", "< 2 KiB", True, 2048.0), ("predict_seconds", "< 5 ms", True, 0.005),
+    ("predict_ms_per_row", "< 1", True, 1.0), ("predict_ms_per_row", "< 10 us", True, 0.01),
+    ("accuracy", "> 0.9", False, 0.9), ("neg_log_loss", ">= -0.5", False, -0.5),
+])  # fmt: skip
+def test_constraints_are_read_with_their_units(
+    name: str, text: str, below: bool, bound: float
+) -> None:
+    (found,) = constraints_of(name, text)
+    assert found.below == below and found.bound == pytest.approx(bound)
+    assert found.excess(bound) == 0.0
+    inside, outside = (bound - 1e-3, bound + 1e-3) if below else (bound + 1e-3, bound - 1e-3)
+    assert found.excess(inside) < 0 < found.excess(outside)
+    assert found.excess(None) > 0 and found.excess(float("nan")) > 0
+
+
+@given(st.text(max_size=12))
+@settings(max_examples=200)
+def test_any_text_is_a_constraint_or_an_error_with_a_hint(text: str) -> None:
+    try:
+        (found,) = constraints_of("accuracy", text)
+    except TaskError as error:
+        assert error.hint
+    else:
+        assert isinstance(found, Constraint) and found.bound == found.bound
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ('constraints = { model_bytes = "< 1 parsec" }', "constraints.model_bytes: .*not measured in"),
+    ('constraints = { predict_seconds = "< 1 MB" }', "predict_seconds is not measured in MB"),
+    ('constraints = { accuracy = "> 90 %" }', "a score has no unit"),
+    ('constraints = { accuracy = "0.9" }', "no comparison with a number"),
+    ('constraints = { accuracy = ["> 0.9", "< 0.8"] }', "contradict each other"),
+    ('constraints = { accuracy = "> 1.2" }', "cannot be kept"),
+    ('constraints = { model_bytes = "< 0" }', "cannot be kept"),
+    ('constraints = { model_size = "< 1" }', "constraints.model_size: .*no scorer 'model_size'"),
+    ('constraints = { r2 = "> 0.2" }', "constraints.r2: 'r2' does not fit classification"),
+    ('also = ["bytes"]', "also: .*no scorer 'bytes'"),
+    ('also = ["f1", "f1"]', "also: 'f1' is named twice"),
+    ('also = ["accuracy"]', "also: 'accuracy' is named twice"),
+    ('also = ["f1"]\n[limits]\nracing = 0.1', "limits.racing: has no effect"),
+    ('also = ["model_bytes"]\n[programs]\nkind = "free"', "programs.kind: model_bytes of a"),
+])  # fmt: skip
+def test_what_cannot_be_is_refused_where_it_stands(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    head, _, tables = line.partition("\n")
+    text = write_task(tmp_path).read_text()
+    (tmp_path / "bad.toml").write_text(f"{head}\n{text}{tables}\n")
+    with pytest.raises(TaskError, match=message) as error:
+        load_task(tmp_path / "bad.toml")
+    assert error.value.message.startswith("bad.toml") and error.value.hint
+
+
+def test_amounts_are_told_as_people_read_them() -> None:
+    assert amount(2_345_678.0, "B") == "2.35 MB" and amount(12.0, "B") == "12 B"
+    assert amount(0.00234, "s") == "2.34 ms" and amount(0.5, "ms") == "500 us"
+    assert amount(0.91234, "") == "0.9123"
+
+
+def data(**more: object) -> Data:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    y = (x[:, 0] + 0.3 * rng.normal(size=120) > 0).astype(int)
+    return Data(x, y, [False] * 3, "classification", "roc_auc", ["random_forest"], "stratified",
+                folds=2, measured=(*COSTS, "accuracy"), **more)  # type: ignore[arg-type]
+
+
+def test_a_trial_measures_its_costs_and_further_scores() -> None:
+    evaluator = Evaluator(data(), threads=2)
+    small, large = ({"n_estimators": n, "max_depth": 4} for n in (4, 40))
+    found = []
+    for config in (small, large):
+        tally = Tally()
+        folds = list(evaluator.evaluate(config, 0, tally=tally))
+        found.append(tally.facts()["measures"])
+        rows = [len(scored) for _, scored in evaluator.folds(0)]
+        per_row = 1000 * found[-1]["predict_seconds"] * 2 / sum(rows)
+        assert found[-1]["predict_ms_per_row"] == pytest.approx(per_row, rel=0.2)
+        assert len(folds) == 2 and 0.5 < found[-1]["accuracy"] <= 1.0
+    assert 5 < found[1]["model_bytes"] / found[0]["model_bytes"] < 11
+    assert set(found[0]) == {*COSTS, "accuracy"}
+
+
+def test_sizes_are_those_of_a_pickle_and_threads_are_put_back() -> None:
+    pipeline = Evaluator(data(), threads=2).fit_final({"n_estimators": 3}, 0)
+    assert pickled_bytes(pipeline) == len(pickle.dumps(pipeline, protocol=5))
+    with one_thread(pipeline):
+        assert pipeline.steps[-1][1].n_jobs == 1
+    assert pipeline.steps[-1][1].n_jobs == 2
+
+
+def bytes_of(config: Config) -> dict[str, float]:
+    return {"model_bytes": 1000.0 * config["max_depth"]}
+
+
+def bench(folder: Path, bound: str = "", **more: object) -> Bench:
+    made = Bench(
+        folder, **{
+            "budget": 12, "proposer": "random",
+            "objectives": (Objective.of("accuracy"), Objective.of("model_bytes")),
+            "constraints": tuple(constraints_of("model_bytes", bound)) if bound else (), **more,
+        },  # type: ignore[arg-type]
+    )  # fmt: skip
+    made.runner.measures = bytes_of
+    return made
+
+
+def stored_state(made: Bench) -> StudyState:
+    made.reopen()
+    opened = {"opened": {**made.store.attrs()["opened"]}}
+    attrs = {**made.store.attrs(), **opened}
+    return state_of(StoredStudy("s", "maximize", attrs, made.store.trials(), {}, None))
+
+
+def test_a_trial_that_breaks_a_constraint_is_never_best_nor_confirmed(tmp_path: Path) -> None:
+    made = bench(tmp_path, "< 3.5 kB", confirm=True)
+    made.runner.score = lambda config: quality({**config, "max_depth": 14 - config["max_depth"]})
+    made.study().run()
+    state = stored_state(made)
+    breaking = [t for t in state.trials if t.broken]
+    kept = [t for t in state.trials if not t.broken]
+    assert breaking and kept and max(t.value or 0 for t in breaking) > max(
+        t.value or 0 for t in kept)  # fmt: skip
+    assert all(t.config["max_depth"] > 3 for t in breaking)
+    assert state.best is not None and state.best in kept
+    assert state.best.value == max(t.value or 0 for t in kept)
+    assert all(not t.broken for t in state.front)
+    heard = [e for e in made.events if type(e).__name__ == "TrialFinished"]
+    assert [e.number for e in heard if e.incumbent][-1] == state.best.number  # type: ignore[union-attr]
+    assert state.default is not None and state.default.broken  # six deep
+    assert state.confirmation is not None and state.confirmation.winner == state.best.number
+    assert "the default configuration breaks model_bytes" in state.confirmation.why
+    found = verdict(state)
+    assert found is not None and "the default breaks model_bytes < 3.5 kB" in found.headline
+    assert f"broken by {len(breaking)} of 12 trials" in found.constraints
+    study = optuna.load_study(study_name="s", storage=made.url)
+    assert study.best_trial.number == state.best.number  # Optuna knows the constraints
+
+
+def test_where_no_trial_keeps_the_constraints_the_verdict_says_so(tmp_path: Path) -> None:
+    made = bench(tmp_path, "< 0.5 kB", confirm=True)
+    made.study().run()
+    state = stored_state(made)
+    assert state.best is None and state.winner is None and not state.front
+    lines = verdict_lines(state)
+    assert lines[0].startswith("No trial keeps the constraints; trial") and "12 of 12" in lines[1]
+
+
+def test_the_front_is_told_and_one_of_it_can_be_chosen(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.study().run()
+    state = stored_state(made)
+    values = [(t.value or 0.0, t.measures["model_bytes"]) for t in state.front]
+    assert len(values) > 1 and values[0][0] == max(t.value or 0.0 for t in state.trials)
+    assert all(a[0] > b[0] and a[1] > b[1] for a, b in pairwise(values))
+    assert front_rows(state)[0] == ["trial", "accuracy", "model_bytes (B)"]
+    small = state.front[-1].number
+    chosen = state.choosing(small)
+    assert chosen.winner_number == small and chosen.gain == pytest.approx(
+        (state.front[-1].value or 0) - (state.default_value or 0))  # fmt: skip
+    assert re.match(f"Trial {small} is the one to use", verdict_lines(chosen)[0])
+    with pytest.raises(StudyError, match="no trial 99"):
+        state.choosing(99)
+
+
+def test_a_study_goes_on_with_its_objectives_after_it_was_left(tmp_path: Path) -> None:
+    whole, parts = (bench(tmp_path / name, "< 9 kB", proposer="drawn") for name in "ab")
+    whole.study().run()
+    parts.runner.before = lambda count, config: setattr(parts, "interrupted", count == 5) or None
+    parts.study().run()
+    parts.reopen()
+    parts.study().run()
+    one, other = stored_state(whole), stored_state(parts)
+    assert [t.broken for t in one.trials] == [t.broken for t in other.trials]
+    assert [t.number for t in one.front] == [t.number for t in other.front]
+    assert one.incumbent == other.incumbent
