@@ -86,6 +86,12 @@ class Data:
         """The weights of some rows; None where all count alike."""
         return None if self.weights is None else self.weights[rows]
 
+    def scored(self, scorer: Any, model: Any, rows: Rows) -> float:
+        """A score on some rows, weighted where rows have weights and the scorer takes them."""
+        weighs = self.weights is not None and fitting.scores_with_weights(scorer)
+        weights = {"sample_weight": self.weights_of(rows)} if weighs else {}
+        return float(scorer(model, self.x[rows], self.y[rows], **weights))
+
     def labels(self, rows: Rows) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
         """y, groups and times of some rows."""
         groups = None if self.groups is None else self.groups[rows]
@@ -245,7 +251,7 @@ class Evaluator:
         fitted = time.perf_counter()
         score = self.score(pipeline, scored)
         predicted = time.perf_counter()
-        tally.measure({**self.measures.scores(pipeline, scored, self.scored_by),
+        tally.measure({**self.measures.scores(pipeline, scored, d.scored),
                        **self.measures.costs(pipeline, x_scored, fitted - started)})
         rounds = list(range(len(curve)))
         if number == 0 and not curve and bare and f.curve is not None:
@@ -306,14 +312,7 @@ class Evaluator:
 
     def score(self, pipeline: Any, rows: Rows) -> float:
         """The metric on some rows."""
-        return self.scored_by(self.scorer, pipeline, rows)
-
-    def scored_by(self, scorer: Any, pipeline: Any, rows: Rows) -> float:
-        """A score on some rows, weighted where rows have weights and the scorer takes them."""
-        d = self.data
-        weighs = d.weights is not None and fitting.scores_with_weights(scorer)
-        weights = {"sample_weight": d.weights_of(rows)} if weighs else {}
-        return float(scorer(pipeline, d.x[rows], d.y[rows], **weights))
+        return self.data.scored(self.scorer, pipeline, rows)
 
     def _set_apart(self, train: Rows) -> tuple[Rows, Rows]:
         """The part of a fold's training rows that is fitted, and the part that stops the fit."""

@@ -130,7 +130,7 @@ class ProgramTrials:
             shares = zip((str(c["name"]) for c in columns), found.importance, strict=True)
             tally.columns = dict(sorted(shares, key=lambda pair: -pair[1])[:_MOST_COLUMNS])
         e = self._evaluator
-        tally.measure(e.measures.scores(self._model(found.predictions), scored, e.scored_by))
+        tally.measure(e.measures.scores(self._model(found.predictions), scored, e.data.scored))
         return FoldResult(
             fold=number, folds=folds, score=self._score(found.predictions, scored),
             train_score=None if trained is None else self._score(trained, train),

@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.evaluate.results import STOPPED
@@ -23,6 +22,7 @@ from hyperllama.core.events import (
     StudyOpened,
 )
 from hyperllama.core.objectives import broken, measures_of
+from hyperllama.core.study.pace import left_s
 from hyperllama.core.trials.noise import StudyNoise, study_noise
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ PRUNED = "pruned"
 FINISHED = ("budget", "minutes", "exhausted")
 """Reasons of an end after which little is left to resume."""
 _NOISE_TRIALS = 200  # the latest: what the noise takes to compute grows with them
-_RECENT_TRIALS = 8  # how many trials the estimate of the time left looks back on
-_UNASKED = ("default", "queue")  # proposers whose trials cost no proposal
 
 
 @dataclass(frozen=True)
@@ -390,16 +388,4 @@ class StudyState:
 
         Trials that nobody was asked for (the default, queued ones) say nothing about the pace.
         """
-        if self.opened is None or self.finished is not None:
-            return None
-        limits: list[float] = []
-        if self.opened.budget_s is not None:
-            limits.append(max(0.0, self.opened.budget_s - self.elapsed_s(now)))
-        if self.opened.budget_trials is not None:
-            left = self.opened.budget_trials - self.done_count
-            asked = (t for t in reversed(self.trials) if t.done and t.proposer not in _UNASKED)
-            recent = list(islice(asked, _RECENT_TRIALS))
-            if recent and left > 0:
-                each_s = sum(t.work_s for t in recent) / len(recent)
-                limits.append(left * each_s / self.opened.jobs)
-        return min(limits) if limits else None
+        return left_s(self, now)

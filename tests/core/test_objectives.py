@@ -25,6 +25,9 @@ from hyperllama.core.objectives import (
     constraints_of,
     front_of,
 )
+from hyperllama.core.propose import make_proposer
+from hyperllama.core.propose.gp.acquisition import suggest
+from hyperllama.core.propose.gp.goals import undominated
 from hyperllama.core.space import Config
 from hyperllama.core.storage.reading import StoredStudy
 from hyperllama.core.study.findings.verdict import verdict, verdict_lines
@@ -32,7 +35,10 @@ from hyperllama.core.study.front import front_rows
 from hyperllama.core.study.history import state_of
 from hyperllama.core.study.state import StudyState
 from hyperllama.core.task import load_task
-from tests.core.fakes import Bench, quality
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting
+from hyperllama.core.trials.goals import Goals
+from hyperllama.core.trials.history import TrialHistory
+from tests.core.fakes import SPACE, Bench, quality
 from tests.small import write_task
 
 POINTS = st.lists(st.tuples(*[st.integers(-3, 3).map(float)] * 3), max_size=25)
@@ -234,3 +240,86 @@ def test_a_study_goes_on_with_its_objectives_after_it_was_left(tmp_path: Path) -
     assert [t.broken for t in one.trials] == [t.broken for t in other.trials]
     assert [t.number for t in one.front] == [t.number for t in other.front]
     assert one.incumbent == other.incumbent
+
+
+def test_only_what_keeps_the_constraints_is_scored_on_fresh_folds(tmp_path: Path) -> None:
+    made = bench(tmp_path, "< 6.5 kB", confirm=True, budget=20)
+    made.runner.score = lambda config: -float(config["learning_rate"])
+    made.study().run()
+    state = stored_state(made)
+    assert state.default is not None and not state.default.broken
+    assert any(t.broken and (t.value or 0) > (state.default_value or 0) for t in state.trials)
+    assert state.confirmation is not None
+    compared = [state.trial(c.number) for c in state.confirmation.candidates]
+    assert len(compared) > 1 and all(t is not None and not t.broken for t in compared)
+
+
+GOALS = Goals("accuracy", (Objective.of("accuracy"), Objective.of("model_bytes")),
+              tuple(constraints_of("model_bytes", "< 7 kB")))  # fmt: skip
+
+
+def told(number: int, config: Config) -> Observed:
+    return Observed(number, config, quality(config), fold_scores=(quality(config),) * 2,
+                    facts={"measures": bytes_of(config)})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["gp", "tpe"])
+def test_proposers_find_the_front_inside_the_constraints(name: str) -> None:
+    def found(proposer: str, seed: int) -> tuple[float, int]:
+        made = make_proposer(proposer, setting=ProposerSetting(seed=seed, goals=GOALS))
+        trials = []
+        for number in range(16):
+            config = made.ask(SPACE, AskContext(number)).config if number else SPACE.default()
+            trials.append(told(number, config))
+            made.tell(trials[-1])
+        made.close()
+        kept = [t for t in trials if not GOALS.broken(t)]
+        pairs = sorted(g for t in kept if (g := GOALS.gains(t)) is not None)
+        volume = top = 0.0
+        for score, size in reversed(pairs):  # best score first; sizes above -8000 count
+            volume += max(score - 0.3, 0.0) * max(size + 8000 - top, 0.0)
+            top = max(top, size + 8000)
+        return volume, len(kept)
+
+    ours, chance = ([found(who, seed) for seed in range(3)] for who in (name, "random"))
+    assert sum(v for v, _ in ours) > 1.03 * sum(v for v, _ in chance)
+    assert sum(n for _, n in ours) > sum(n for _, n in chance)
+
+
+def test_without_a_trial_that_keeps_them_the_constraints_are_sought() -> None:
+    history, rng = TrialHistory(), np.random.default_rng(0)
+    for number in range(8):
+        config = {**SPACE.sample(rng), "max_depth": 8 + number % 5}
+        history.tell(told(number, config))
+    found = suggest(SPACE, history, rng, goals=GOALS)
+    assert found.config["max_depth"] < 7
+
+
+def test_points_of_the_region_are_those_that_no_trial_dominates() -> None:
+    front = np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]])
+    points = undominated(front, np.random.default_rng(0))
+    assert len(points) > 100 and not any((f >= p).all() for f in front for p in points)
+    low, high = points.min(axis=0), points.max(axis=0)
+    assert (low < front.min(axis=0) + 0.1).all() and (high > front.max(axis=0)).all()
+    # their share says how much of the region a new trial would take
+    for at, volume in (([0.9, 0.9], 0.56), ([0.6, 0.6], 0.11), ([0.4, 0.4], 0.0)):
+        taken = (points <= np.array(at)).all(axis=1)
+        box = float((high - low).prod())
+        free = box - _volume(front, low)
+        assert taken.mean() * free == pytest.approx(volume, abs=0.1)
+
+
+def _volume(front: np.ndarray, low: np.ndarray) -> float:
+    total, top = 0.0, low[1]
+    for x, y in sorted(front.tolist(), reverse=True):
+        total, top = total + (x - low[0]) * max(0.0, y - top), max(top, y)
+    return float(total)
+
+
+def test_a_trial_advances_where_it_is_new_on_the_front() -> None:
+    plain = Goals("accuracy")
+    trials = [Observed(i, {}, v) for i, v in enumerate([0.5, None, 0.4, 0.6, 0.6])]
+    assert plain.advances(trials) == [True, False, False, True, False]
+    depths = [told(i, {"learning_rate": 0.05, "max_depth": d, "booster": "dart"})
+              for i, d in enumerate([6, 5, 8, 4, 4, 2])]  # fmt: skip
+    assert GOALS.advances(depths) == [True, True, False, True, False, True]
