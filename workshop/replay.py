@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts, family
 from hyperllama.core.experiments.problems.random_search import RandomSearch
+from hyperllama.core.propose import make_proposer
 from hyperllama.core.space import Categorical, Config, SearchSpace
 from hyperllama.core.trials import AskContext, Observed, Proposer, ProposerSetting
 from workshop.corpus import FAMILY
@@ -146,6 +147,38 @@ def closed(task: ReplayTask, curve: Floats) -> Floats:
     random = task.random.curve(len(curve), "default")
     gap = np.maximum(random - task.least, 1e-9)
     return np.asarray(np.clip((random - curve) / gap, -3.0, 3.0))
+
+
+def compare(
+    surfaces: list[FittedSurface], methods: list[str], budget: int, seeds: int,
+    say: Callable[[str], None] = print,
+) -> dict[str, Floats]:  # fmt: skip
+    """Play every method on every task; method -> closed shares, shape (tasks, seeds, budget).
+
+    They are cut at -1 and 1. Said are means, with the half width of a 90 % interval of the paired
+    difference to the first method, over the tasks.
+    """
+    from hyperllama.core.experiments.running.engines import close_engines, shared_engine
+
+    every, found = tasks(surfaces), {}
+    at = [b for b in (3, 5, 10, 20, 30, 50, 100) if b <= budget]
+    for method in methods:
+
+        def make(setting: ProposerSetting, name: str = method) -> Proposer:
+            return make_proposer(name, setting=setting)
+
+        curves = [[closed(t, play(t, make, seed, budget, make_engine=shared_engine,
+                                  model="embedded"))
+                   for seed in range(seeds)] for t in every]  # fmt: skip
+        found[method] = np.clip(curves, -1.0, 1.0)
+        mean = found[method].mean(axis=1)
+        gap = mean - found[methods[0]].mean(axis=1)
+        half = 1.645 * gap.std(axis=0) / np.sqrt(len(every))
+        say(f"{method:12} " + "  ".join(
+            f"{b}: {mean[:, b - 1].mean():6.1%} ({gap[:, b - 1].mean():+6.1%} ± {half[b - 1]:.1%})"
+            for b in at))  # fmt: skip
+    close_engines()
+    return found
 
 
 def _deviations(units: Floats, seed: int) -> Floats:
