@@ -1,22 +1,27 @@
 """What stopping hopeless trials saves, and what it costs.
 
     python benchmarks/racing.py FOLDER [--tables 12] [--seeds 3] [--budget 24] [--rows 500]
+                                       [-o FILE]
 
 The first tables of FOLDER by name whose task file `hyperllama new` writes without a question and
 which have at least --rows rows; XGBoost, five folds. Each study is run twice, with racing and
 without, with the same seed. Printed are the folds saved, the loss of the winner of the folds with
 racing against without (both over the default's; losses are 1 - score, or -score), and how many
-stopped trials would have beaten the incumbent of that moment had they had all their folds.
+stopped trials would have beaten the incumbent of that moment had they had all their folds. With -o
+each study's line is kept in FILE, and a run that was ended goes on there.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import os
 import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import tomlkit
 
@@ -38,34 +43,55 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=24)
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--proposer", default="hybrid")
-    parser.add_argument("--chance", type=float, default=ERROR, help="below which a trial stops")
+    parser.add_argument("--chance", type=float, default=ERROR, help="error rate")
+    parser.add_argument("-o", "--output", type=Path, default=None)
     given = parser.parse_args()
-    saved: list[float] = []
-    worse: list[float] = []
-    stopped = wrong = 0
+    out = given.output
+    kept = [json.loads(line) for line in out.open()] if out and out.exists() else []
+    rows = {(row["table"], row["seed"]): row for row in kept}
     with tempfile.TemporaryDirectory() as home:
         os.environ["HYPERLLAMA_HOME"] = home
         tasks = (t for file in sorted(given.folder.glob("*.csv")) if (t := made(file, home, given)))
-        for _, task in zip(range(given.tables), tasks, strict=False):
-            for seed in range(given.seeds):
-                found = {}
-                for racing in (0.0, given.chance):
-                    found[bool(racing)] = hyperllama.run(
-                        task, study=f"{task.stem}-{seed}-{racing}", seed=seed, racing=racing,
-                        trials=given.budget, proposer=given.proposer, threads=1, confirm=False,
-                    ).state  # fmt: skip
-                share = folds_saved(found[True])
-                lost = left(found[True]) - left(found[False])
-                more, bad = completed(task, found[True], seed)
-                stopped, wrong = stopped + more, wrong + bad
-                saved.append(share)
-                worse.append(lost)
-                print(f"{task.stem} {seed}: {share:.0%} saved, loss {lost:+.2%}, "
-                      f"{bad} of {more} stops wrong", flush=True)  # fmt: skip
+        used = list(itertools.islice(tasks, given.tables))
+        for seed, task in itertools.product(range(given.seeds), used):
+            if (task.stem, seed) not in rows:
+                rows[task.stem, seed] = raced(task, seed, given)
+                if out:
+                    with out.open("a") as lines:
+                        lines.write(json.dumps(rows[task.stem, seed]) + "\n")
+            row = rows[task.stem, seed]
+            print("{table} {seed}: {saved:.0%} saved, loss {worse:+.2%}, {wrong} of {stopped} "
+                  "stops wrong ({expected:.1f} expected)".format(**row), flush=True)
+    report(list(rows.values()))
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """Print what all studies have in common."""
+    saved, worse = ([row[name] for row in rows] for name in ("saved", "worse"))
+    stopped, wrong, expected = (
+        sum(row[name] for row in rows) for name in ("stopped", "wrong", "expected")
+    )
     interval = 1.645 * statistics.stdev(worse) / len(worse) ** 0.5 if len(worse) > 1 else 0.0
-    print(f"{statistics.mean(saved):.1%} of the folds saved; loss with racing against without "
-          f"{statistics.mean(worse):+.2%} ± {interval:.2%} (90 %); {wrong} of {stopped} stopped "
-          "trials would have become the best")  # fmt: skip
+    print(f"{len(rows)} studies: {statistics.mean(saved):.1%} of the folds saved; loss with racing "
+          f"against without {statistics.mean(worse):+.2%} ± {interval:.2%} (90 %), median "
+          f"{statistics.median(worse):+.2%}; {wrong} of {stopped} stopped trials would have become "
+          f"the best, {expected:.1f} expected")  # fmt: skip
+
+
+def raced(task: Path, seed: int, given: argparse.Namespace) -> dict[str, Any]:
+    """The same study with racing and without, and what differs."""
+    found = {}
+    for racing in (0.0, given.chance):
+        found[bool(racing)] = hyperllama.run(
+            task, study=f"{task.stem}-{seed}-{racing}", seed=seed, racing=racing, jobs=1,
+            trials=given.budget, proposer=given.proposer, threads=1, confirm=False,
+        ).state  # fmt: skip
+    stopped, wrong = completed(task, found[True], seed)
+    return {
+        "table": task.stem, "seed": seed, "saved": folds_saved(found[True]),
+        "worse": left(found[True]) - left(found[False]), "stopped": stopped, "wrong": wrong,
+        "expected": sum(t.chance or 0.0 for t in found[True].trials),
+    }  # fmt: skip
 
 
 def made(file: Path, home: str, given: argparse.Namespace) -> Path | None:

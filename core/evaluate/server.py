@@ -126,7 +126,7 @@ def _evaluate(request: Evaluate, message: ChildRequest, evaluator: Evaluator) ->
             break
         if rival is not None and len(scores) < len(rival.scores):
             now = prospect(scores, rival)
-            if now.chance < rival.error:
+            if now.chance < rival.limit:
                 stopped = {"chance": now.chance, "expected": now.expected, "rival": rival.number,
                            "folds": len(rival.scores)}  # fmt: skip
                 return {**tally.facts(), STOPPED: stopped}

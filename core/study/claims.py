@@ -36,8 +36,8 @@ def say_racing(state: StudyState) -> str:
     wrong = sum(t.chance or 0.0 for t in stopped)
     return (
         f"{len(stopped)} of {state.done_count} trials were stopped early, which saved "
-        f"{percent(saved / max(folds, 1))} of the folds; the chance that the best was among them "
-        f"is at most {percent(min(1.0, wrong))}"
+        f"{percent(saved / max(folds, 1))} of the folds; by their chances, {wrong:.1f} of them "
+        "would have become the best of their time"
     )
 
 

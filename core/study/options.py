@@ -36,8 +36,8 @@ class Options:
         gpu_layers: "auto", "none", "all", or a number.
         jobs: trials that run side by side.
         order: "fixed" or "as-finished": what a proposal knows of those, see `Limits.order`.
-        racing: the chance to beat the incumbent below which a trial is stopped after some of its
-            folds; 0: never.
+        racing: the share of the trials stopped after some of their folds that may have beaten the
+            incumbent; 0: none is stopped.
         context_length: tokens; 0 takes the model's own, capped.
         confirm: whether the gain is confirmed on fresh folds at the end.
         prompt: how a chat model is asked, see `core.task.prompt_options`; over what the task says.
@@ -309,7 +309,7 @@ def default_jobs(task: Task) -> int:
 
 
 def racing_of(options: Options, folds: int, several: bool) -> float:
-    """The chance below which a trial with that many folds is stopped; 0: never.
+    """The error rate of racing with that many folds; 0: no trial is stopped.
 
     With `several` objectives none is: one that loses by the metric may win by another.
     """

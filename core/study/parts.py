@@ -61,8 +61,8 @@ class StudyParts:
         log: keeps the traceback of an internal error that was survived.
         as_finished: with several runners, whether a proposal knows every trial that has ended; else
             all but those begun last, so that the same seed gives the same study.
-        racing: a trial is stopped after some of its folds when its chance to beat the incumbent is
-            smaller; 0 races none.
+        racing: trials that hardly can beat the incumbent are stopped after some of their folds; so
+            large a share of these may have beaten it; 0 stops none.
         interrupted: polled ten times a second; True ends the study within two seconds, and what
             is being evaluated is put back.
         clock, sleep: seconds; tests bring their own.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 
-from hyperllama.core.evaluate.racing import Rival
+from hyperllama.core.evaluate.racing import Raced, Rival
 from hyperllama.core.study.proposals import observed
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
@@ -68,18 +68,21 @@ class ToldTrials:
                 )
 
     def rival(self, error: float) -> Rival | None:
-        """The best trial that the next proposal knows, to race it against; None while too little
-        is known, or with an `error` of 0."""
+        """The best trial that the next proposal knows, to race it against; None while there is
+        none, or with an `error` of 0."""
         if not error:
             return None
         held = set(self._begun) - set(self._known())
-        known = [
-            t for t in self._record.state.trials if t.value is not None and t.number not in held
-        ]
-        if all(t.broken for t in known):
+        known = [t for t in self._record.state.trials if t.done and t.number not in held]
+        scored = [t for t in known if t.value is not None and not t.broken]
+        if not scored:
             return None
-        best = max((t for t in known if not t.broken), key=lambda t: (t.value or 0.0, -t.number))
-        others = [t.fold_scores for t in known[-_RACED:] if t is not best]
+        best = max(scored, key=lambda t: (t.value or 0.0, -t.number))
+        others = [
+            Raced(t.number, t.fold_scores, t.chance)
+            for t in known[-_RACED:]
+            if t is not best and t.fold_scores
+        ]
         return Rival.of(best.number, best.fold_scores, others, error)
 
     def _known(self) -> list[int]:

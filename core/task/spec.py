@@ -91,8 +91,9 @@ class Limits(TomlTable):
     """With several jobs, what a proposal knows: "fixed": all trials but the `jobs - 1 + jobs // 2`
     begun last, so that the same seed gives the same study; "as-finished": whatever has ended."""
     racing: float | None = Field(default=None, ge=0, lt=0.5)
-    """A trial is stopped after some of its folds when its chance to beat the incumbent is smaller;
-    0: never. Where nothing is said, 0.05 with five folds or more."""
+    """Trials that hardly can beat the incumbent are stopped after some of their folds; so large a
+    share of these may have beaten it. 0: none is stopped. Where nothing is said, 0.05 with five
+    folds or more."""
     confirm: bool = True
     """At the end the default and the best trials are scored on fresh folds; false: they are not."""
 

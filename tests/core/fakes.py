@@ -87,7 +87,7 @@ class FakeRunner:
             done = [f.score for f in folds[: fold.fold + 1]]
             if rival is not None and len(done) < 3:
                 now = prospect(done, rival)
-                if now.chance < rival.error:
+                if now.chance < rival.limit:
                     stopped = {**vars(now), "rival": rival.number, "folds": 3}
                     return Result("stopped", None, folds[: len(done)], facts={STOPPED: stopped})
         measured = {"measures": found} if (found := self.measures(config)) else {}

@@ -26,8 +26,8 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     add_no_confirm(group)
     group.add_argument(
         "--racing", type=_chance, metavar="P",
-        help="stop a trial after some of its folds when its chance to beat the best is below P; "
-        "0: never (default: 0.05 from five folds on)",
+        help="stop trials that hardly can beat the best after some of their folds; of those, a "
+        "share of P may have beaten it; 0: stop none (default: 0.05 from five folds on)",
     )
     group.add_argument(
         "--program-evaluations", type=_evaluations, metavar="N",
