@@ -50,6 +50,14 @@ class StudyOpened:
 
 
 @dataclass(frozen=True)
+class StudyWaiting:
+    """The study waits for `what`, at most `left_s` seconds; 0.0: it goes on. Once a second."""
+
+    what: str
+    left_s: float
+
+
+@dataclass(frozen=True)
 class ModelLoading:
     """A model file is being loaded; fraction in [0, 1]."""
 
@@ -351,11 +359,11 @@ class StudyFinished:
 
 
 Event = Union[
-    StudyOpened, ModelLoading, ModelLoaded, PromptReading, ProposalStarted, ProposalText,
-    ProposalMade, ProposalRejected, FoldFinished, TrialFinished, StudyPaused, StudyResumed,
-    StudySteered, TrialNoted, RerunStarted, RerunFinished, CandidateStarted, StudyConfirmed,
-    ImportanceFound, IncumbentTested, QuestionAsked, AnswerText, QuestionAnswered, Noted,
-    StudyFinished,
+    StudyOpened, StudyWaiting, ModelLoading, ModelLoaded, PromptReading, ProposalStarted,
+    ProposalText, ProposalMade, ProposalRejected, FoldFinished, TrialFinished, StudyPaused,
+    StudyResumed, StudySteered, TrialNoted, RerunStarted, RerunFinished, CandidateStarted,
+    StudyConfirmed, ImportanceFound, IncumbentTested, QuestionAsked, AnswerText,
+    QuestionAnswered, Noted, StudyFinished,
 ]  # fmt: skip
 
 _LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

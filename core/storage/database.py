@@ -7,14 +7,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage, get_storage
+from sqlalchemy import URL, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.storage.folder import hide_password
 from hyperllama.core.storage.paths import DATABASE, own_database
+from hyperllama.core.storage.patience import patient
 from hyperllama.core.storage.sqlite_file import (
     BUSY_TIMEOUT_S,
     checked_file,
@@ -98,12 +102,12 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise StudyError(
-            f"{url!r} is not a storage URL",
+            f"{hide_password(url)!r} is not a storage URL",
             "for example sqlite:///studies.db or postgresql://user:password@host/database",
         ) from error
-    shown, kind = parsed.render_as_string(hide_password=True), parsed.get_backend_name()
+    shown, kind = hide_password(url), parsed.get_backend_name()
     if kind not in SUPPORTED:
         raise StudyError(
             f"the storage {shown} is of a kind that is not supported",
@@ -113,7 +117,7 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername=_POSTGRES)
         if kind != "sqlite":
-            return get_storage(parsed.render_as_string(hide_password=False))
+            return _server(parsed)
         file = parsed.database or ""
         if file and file != ":memory:":
             if not create and not Path(file).exists():
@@ -158,6 +162,34 @@ def storage_errors() -> Iterator[None]:
             f"the storage holds what Optuna cannot read: {first_line(error)}",
             "`hyperllama repair` rebuilds a study's own database from its logs",
         ) from error
+
+
+def study_exists(storage: BaseStorage, study: str) -> bool:
+    """Whether the storage has a study of this name."""
+    with storage_errors():
+        try:
+            storage.get_study_id_from_name(study)
+        except KeyError:
+            return False
+    return True
+
+
+def engine_of(storage: BaseStorage) -> Engine:
+    """What reaches the database of a storage."""
+    backend = getattr(storage, "_backend", storage)
+    assert isinstance(backend, RDBStorage)
+    return backend.engine
+
+
+def _server(url: URL) -> BaseStorage:
+    """A storage on a server: its outages are waited out, also one that is not noticed at once."""
+    settings: dict[str, Any] = {"pool_pre_ping": True}
+    if url.get_backend_name() == "postgresql":
+        settings["connect_args"] = {"connect_timeout": 10, "keepalives_idle": 10,
+                                    "keepalives_interval": 5, "keepalives_count": 3,
+                                    "tcp_user_timeout": 20_000}
+    whole = url.render_as_string(hide_password=False)
+    return patient(get_storage(RDBStorage(whole, engine_kwargs=settings)))
 
 
 def _sqlite(url: str) -> BaseStorage:

@@ -296,7 +296,7 @@ def free_name(stem: str) -> str:
 
 def hide_password(url: str) -> str:
     """A storage URL as it may be shown and kept: with *** for the password."""
-    url = re.sub(r"(://[^:/@]*:).*@", r"\1***@", url)
+    url = re.sub(r"^((?:[\w+.-]+:?//?)?[^:/@]*:).*@", r"\1***@", url)  # a malformed one, too
     return re.sub(r"((?:password|passwd|pwd)=)[^&]*", r"\1***", url, flags=re.IGNORECASE)
 
 

@@ -31,6 +31,12 @@ def shared_database() -> str:
     return f"sqlite:///{home() / 'studies.db'}"
 
 
+def can_share(folder: Path, url: str) -> bool:
+    """Whether several processes may work on a study in this storage: on a server, or in a file that
+    is not the study's own."""
+    return url not in (own_database(folder), shared_database()) and ":memory:" not in url
+
+
 def keep_private() -> None:
     """Let this process and its children make files that only the user can read.
 

@@ -23,11 +23,18 @@ class ProposalLog:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one line, flushed and synced. A torn line left by a crash is closed off first."""
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
+        self.write(text, new=True)
+
+    def fetch(self) -> None:
+        """Take over what other processes of the study have written."""
+
+    def write(self, text: str, new: bool = False) -> None:
+        """Write a line; `new`: it was not read from the log of the study."""
         if self._file is None:
             self._file = self.path.open("ab")
             if _ends_torn(self.path):
                 self._file.write(b"\n")
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
         self._file.write(text.encode("utf8", "replace") + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
@@ -96,16 +96,6 @@ class Store:
                     f"the storage has no study {study!r}", "`hyperllama studies` lists those here"
                 ) from error
 
-    @staticmethod
-    def exists(storage: BaseStorage, study: str) -> bool:
-        """Whether the storage has a study of this name."""
-        with storage_errors():
-            try:
-                storage.get_study_id_from_name(study)
-            except KeyError:
-                return False
-        return True
-
     def attrs(self) -> dict[str, Any]:
         """What is kept about the study as a whole, without the prefix. Attributes of `StudyRecord`
         that are not of their type are left out; "damaged" lists their names."""
@@ -142,18 +132,34 @@ class Store:
         with storage_errors():
             if number is not None and self._run(self._id(number)):
                 return number
-            trial_id = self._storage.create_new_trial(self._study_id, template)
-            return self._storage.get_trial_number_from_id(trial_id)
+            while True:
+                trial_id = self._storage.create_new_trial(self._study_id, template)
+                number = self._storage.get_trial_number_from_id(trial_id)
+                if self._claim(number):  # else another process found it first
+                    return number
 
     def reserved(self) -> int | None:
-        """The number that is reserved and not used yet; None where there is none."""
-        unfinished = self._rows("RUNNING", "WAITING")
-        return next((row.number for row in unfinished if is_reserved(row)), None)
+        """The number that is reserved and not used yet; None where there is none that this process
+        can have."""
+        numbers = (row.number for row in self._rows("RUNNING", "WAITING") if is_reserved(row))
+        return next((number for number in numbers if self._claim(number)), None)
 
     def release(self, number: int) -> None:
         """End a reserved trial that nothing will be proposed for; it does not count as a trial."""
         with storage_errors():
             self._storage.set_trial_state_values(self._id(number), TrialState.FAIL)
+
+    def orphans(self, running: Container[int]) -> list[StoredTrial]:
+        """Running trials whose process is gone, by number; this process has them from now on.
+
+        Args:
+            running: the trials that this process runs.
+        """
+        return [
+            trial for row in self._rows("RUNNING")
+            if row.number not in running and not is_reserved(row)
+            and (trial := sound_trial(row)).ours and self._claim(row.number)
+        ]  # fmt: skip
 
     def propose(
         self, number: int, config: Config, space: SearchSpace, attrs: Mapping[str, Any]
@@ -171,6 +177,7 @@ class Store:
             stored = self._storage.get_trial(trial_id)
             if PREFIX + "proposer" not in stored.user_attrs:
                 self._set(trial_id, {k: v for k, v in attrs.items() if k != "proposer"})
+                self._set(trial_id, self._who())
                 self._storage.set_trial_system_attr(trial_id, QUEUED, dict(config))
                 self._set(trial_id, {"proposer": attrs["proposer"]})
             self._set_params(stored, config, space)
@@ -183,6 +190,8 @@ class Store:
         Everything is written before the state, so that a crash leaves it queued.
         """
         with suppress(TrialEnded), storage_errors():
+            if not self._claim(trial.number):
+                return False
             stored = self._storage.get_trial(trial.trial_id)
             if not trial.ours:
                 self._set(trial.trial_id, {"proposer": "queue", "reasoning": reasoning})
@@ -217,7 +226,7 @@ class Store:
         """
         with storage_errors():
             trial_id = self._id(number)
-            self._set(trial_id, attrs)
+            self._set(trial_id, {**attrs, **self._who()})
             for name, excess in constraints.items():
                 self._storage.set_trial_system_attr(trial_id, f"{_CONSTRAINTS}:{name}", excess)
             if pruned:
@@ -239,19 +248,7 @@ class Store:
             known = self._storage.get_n_trials(self._study_id)
             for _ in range(known, trial.number):
                 self._storage.create_new_trial(self._study_id, template)
-            distributions = space.to_distributions()
-            record = {f.name: getattr(trial, f.name) for f in fields(TrialRecord)}
-            whole = FrozenTrial(
-                number=-1, trial_id=-1, state=TrialState[trial.state], value=trial.value,
-                datetime_start=trial.started, datetime_complete=trial.ended,
-                params=dict(trial.config),
-                distributions={name: distributions[name] for name in trial.config},
-                user_attrs=_prefixed(record), intermediate_values={},
-                system_attrs={
-                    f"{_CONSTRAINTS}:{name}": e for name, e in excess_of(trial.facts).items()
-                },
-            )  # fmt: skip
-            self._storage.create_new_trial(self._study_id, whole)
+            self._storage.create_new_trial(self._study_id, _ended_template(trial, space))
 
     def close(self) -> None:
         """Close the storage; the last one to do so leaves a SQLite database in one file."""
@@ -259,6 +256,14 @@ class Store:
         backend = getattr(self._storage, "_backend", self._storage)
         if isinstance(backend, RDBStorage):
             backend.engine.dispose()
+
+    def _claim(self, number: int) -> bool:
+        """Whether this process has the trial alone, from now on."""
+        return True
+
+    def _who(self) -> dict[str, str]:
+        """What is kept with a trial about the process that runs it."""
+        return {}
 
     def _rows(self, *states: str) -> list[TrialRow]:
         """The trials in these states, or all, by number."""
@@ -302,6 +307,19 @@ def _reserved_template(state: TrialState) -> FrozenTrial:
         number=-1, trial_id=-1, state=state, value=None, datetime_start=datetime.now(),
         datetime_complete=ended, params={}, distributions={}, user_attrs={},
         system_attrs={RESERVED: True}, intermediate_values={},
+    )  # fmt: skip
+
+
+def _ended_template(trial: StoredTrial, space: SearchSpace) -> FrozenTrial:
+    """A finished trial as Optuna keeps it."""
+    distributions = space.to_distributions()
+    record = {f.name: getattr(trial, f.name) for f in fields(TrialRecord)}
+    return FrozenTrial(
+        number=-1, trial_id=-1, state=TrialState[trial.state], value=trial.value,
+        datetime_start=trial.started, datetime_complete=trial.ended, params=dict(trial.config),
+        distributions={name: distributions[name] for name in trial.config},
+        user_attrs=_prefixed(record), intermediate_values={},
+        system_attrs={f"{_CONSTRAINTS}:{name}": e for name, e in excess_of(trial.facts).items()},
     )  # fmt: skip
 
 

@@ -111,13 +111,12 @@ def empty_trash(now: float) -> list[str]:
 def _forget(folder: Path) -> None:
     if (folder / DATABASE).exists():
         return  # its trials lie in its folder
-    from hyperllama.core.storage.database import open_storage
+    from hyperllama.core.storage.database import open_storage, study_exists
     from hyperllama.core.storage.folder import read_summary, storage_of
-    from hyperllama.core.storage.store import Store
 
     name = str((read_summary(folder) or {}).get("study") or folder.name)
     storage = open_storage(storage_of(folder), create=False)
-    if Store.exists(storage, name):
+    if study_exists(storage, name):
         storage.delete_study(storage.get_study_id_from_name(name))
 
 

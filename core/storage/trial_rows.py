@@ -52,6 +52,7 @@ class TrialRecord:
     facts: Mapping[str, Any] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
     rejected: bool = False
+    process: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

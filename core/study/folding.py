@@ -33,6 +33,7 @@ from hyperllama.core.events import (
     StudyPaused,
     StudyResumed,
     StudySteered,
+    StudyWaiting,
     TrialFinished,
     TrialNoted,
 )
@@ -50,7 +51,7 @@ _SETTINGS = ("proposer", "model", "budget_trials", "budget_s", "review", "space"
 """What steering changes of the facts that a study was opened with."""
 _SHAPELESS = (
     ProposalText, FoldFinished, IncumbentTested, ModelLoading, QuestionAsked, AnswerText,
-    QuestionAnswered, Noted, PromptReading,
+    QuestionAnswered, Noted, PromptReading, StudyWaiting,
 )  # fmt: skip
 _READ = (
     StudyOpened, StudyFinished, ProposalStarted, ProposalText, ProposalMade, AnswerText,
@@ -100,8 +101,9 @@ class StateFold:
         if isinstance(event, _READ):
             now.reading = None
         vars(now).update(_changes(now, event, t))
-        if isinstance(event, (ModelLoaded, TrialFinished)) and now.running is not None:
-            now.doing = self._trials[now.running].state  # loaded for that trial, or it goes on
+        goes_on = (ModelLoaded, ProposalMade, TrialFinished)  # beside another trial, or for it
+        if isinstance(event, goes_on) and now.running is not None:
+            now.doing = self._trials[now.running].state
         elif isinstance(event, QuestionAnswered) and now.doing == "loading":  # that was ended
             now.doing = "between" if now.running is None else self._trials[now.running].state
         self._count_work(event, t)
@@ -228,8 +230,10 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
         return {
             "opened": event, "doing": "between", "paused": False, "finished": None,
             "started_t": t, "hints": event.hints, "undo": "", "rerun": None,
-            "confirming": None,
+            "confirming": None, "waiting": None,
         }  # fmt: skip
+    if isinstance(event, StudyWaiting):
+        return {"waiting": event if event.left_s > 0 else None}
     if isinstance(event, PromptReading):
         return {"reading": event if event.done < event.total else None}
     if isinstance(event, ModelLoading):
@@ -276,7 +280,8 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
             tested = IncumbentTested(
                 of, event.test_value, event.default_test_value, event.test_rows_used
             )
-        return {"finished": event, "incumbent": best, "tested": tested, "confirming": None}
+        return {"finished": event, "incumbent": best, "tested": tested, "confirming": None,
+                "waiting": None}
     return {}
 
 

@@ -24,6 +24,8 @@ from hyperllama.core.events import (
     StudyConfirmed,
     StudyFinished,
     StudyOpened,
+    StudyPaused,
+    StudyResumed,
     StudySteered,
     TrialFinished,
     TrialNoted,
@@ -39,7 +41,7 @@ from hyperllama.core.storage.store import Store
 from hyperllama.core.storage.trial_rows import StoredTrial
 from hyperllama.core.study.folding import fold
 from hyperllama.core.study.proposals import differences
-from hyperllama.core.study.state import PRUNED, StudyState
+from hyperllama.core.study.state import PRUNED, StudyState, TrialState
 
 _ACTIONS_KEPT = 500
 _EXCHANGES_KEPT = 40
@@ -79,7 +81,9 @@ def store_event(
 def _attributes(store: Store, event: Event, t: float) -> dict[str, Any]:
     """The attributes of the study that an event at the time `t` changes."""
     if isinstance(event, StudyOpened):
-        return {"opened": encode(event), "finished": None}
+        return {"opened": encode(event), "finished": None, "paused": False}
+    if isinstance(event, (StudyPaused, StudyResumed)):
+        return {"paused": isinstance(event, StudyPaused)}
     if isinstance(event, StudyFinished):
         scores: dict[str, Any] = {}
         if event.test_value is not None:
@@ -196,7 +200,7 @@ def events_of(stored: StoredStudy) -> list[tuple[Event, float]]:
 
 def trial_events(
     trial: StoredTrial,
-    best: TrialFinished | None = None,
+    best: TrialFinished | TrialState | None = None,
     beliefs: Mapping[str, Any] = {},
     direction: str = "maximize",
 ) -> tuple[ProposalMade, TrialFinished]:

@@ -7,6 +7,7 @@ or library version is said; the study goes on with what it has.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,26 @@ def restore_task(folder: Path, attrs: Mapping[str, Any]) -> Iterator[Noted]:
                 f"the edited file is {edited}; a new study can be run from it",
             )
         write_atomically(file, kept)
+
+
+@contextmanager
+def table_at(file: Path, data: Path | None) -> Iterator[Path]:
+    """Where the table of a study lies; its task file says so from then on, if the block succeeds.
+
+    Args:
+        file: the study's task file.
+        data: where the table was moved; None where the file says.
+    """
+    from hyperllama.core.task import load_task, with_table
+
+    kept = file.read_text("utf8")
+    if data is not None:
+        write_atomically(file, with_table(kept, data.expanduser().absolute()))
+    try:
+        yield load_task(file).data.path
+    except BaseException:
+        write_atomically(file, kept)
+        raise
 
 
 def _task_file(

@@ -31,6 +31,7 @@ from hyperllama.core.study.findings.ending import (
 from hyperllama.core.study.history import stored_events, stored_settings
 from hyperllama.core.study.next_trial import NextTrial
 from hyperllama.core.study.other_folds import OtherFolds
+from hyperllama.core.study.others import others_of
 from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.study.pool import TrialEnd, TrialPool, TrialTask
 from hyperllama.core.study.programs import what_it_tries, with_program
@@ -57,7 +58,7 @@ class Study:
         self._parts = parts
         self._store, self._runner, self._sleep = parts.store, parts.runner, parts.sleep
         self._pool = TrialPool(parts.runners, parts.opened.seed, self._fold_finished)
-        self._record = EventRecord(parts.store, parts.events, parts.space)
+        self._record = EventRecord(parts.store, parts.events, parts.space, parts.keeps_books)
         self._work = WorkClock(parts.clock)
         self._proposing = Proposing(self._record, parts.make_proposer, parts.clock, parts.log)
         self._conversation = Conversation(self._record, self._proposing)
@@ -80,9 +81,10 @@ class Study:
         self._other_folds = OtherFolds(
             self._record, parts.runner, self._steering, self._changes, self._rest
         )
+        self._others = others_of(parts, self._record, self._told, self._pool)
         self._next = NextTrial(
             self._record, self._proposing, self._approval, self._changes, self._answered,
-            self._wait,
+            self._wait, self._others,
         )  # fmt: skip
         self._failed_here = 0
         self._ran_out: tuple[SearchSpace, str] | None = None
@@ -110,6 +112,7 @@ class Study:
         """Read from the storage how far the study is, and what people changed in it."""
         parts, attrs, trials = self._parts, self._store.attrs(), self._store.trials()
         settings = stored_settings(attrs)
+        settings["review"] &= parts.keeps_books  # others rest while a person decides
         ranges = Ranges(parts.space, settings.get("ranges"))
         opened = replace(
             parts.opened,
@@ -122,7 +125,7 @@ class Study:
         for trial in self._record.state.trials:
             self._told.begun(trial.number)
         self._told.tell()
-        self._next.unfinished = [t for t in trials if t.state == "RUNNING" and t.ours]
+        self._others.begin()
         for note in parts.notes:
             self._record.emit(note)
         if self._record.state.tested is not None and self._end() is None:
@@ -130,13 +133,15 @@ class Study:
                 "info", "the test rows were scored before: further trials may owe something to "
                 "what they said, so scores on them are marked from here on",
             )  # fmt: skip
-        self._findings.begin()
+        if parts.keeps_books:
+            self._findings.begin()
         self._steering.listen(starting=True)
         if self._end() is None:
             self._proposing.check_room()
 
     def _loop(self) -> tuple[str, str]:
         while True:
+            self._others.hear(now=True)
             self._rest()
             training = bool(self._pool.running)
             if self._other_folds.asked and not training and not self._steering.ended:
@@ -168,6 +173,8 @@ class Study:
                 self._ran_out = self._record.space, error.message
             finally:
                 self._work.stop()
+            if not self._pool.running and not self._may_begin():
+                self._nap()  # other processes run the last trials
 
     def _rest(self) -> None:
         self._steering.listen()
@@ -179,17 +186,18 @@ class Study:
     def _nap(self) -> None:
         """A tenth of a second in which the study waits for a person."""
         self._sleep(POLL_S)
+        self._others.hear()
         self._steering.listen()
         self._take_ended()
         self._converse()
 
-    def _take_ended(self) -> None:
-        for trial in self._pool.ended():
-            self._ended(trial)
-
     def _while_asking(self) -> None:
         if self._proposing.asking:
             self._take_ended()
+
+    def _take_ended(self) -> None:
+        for trial in self._pool.ended():
+            self._ended(trial)
 
     def _wait(self, done: Callable[[], bool]) -> None:
         """Nap until it is done; no budget is used."""
@@ -226,6 +234,8 @@ class Study:
         state, limit = self._record.state, self._record.opened.budget_trials
         if self._steering.ended:
             return "stopped", ""
+        if self._others.over is not None:
+            return self._others.over
         if limit is not None and state.done_count >= limit:
             return "budget", ""
         if self._steering.time_is_up:
@@ -239,6 +249,8 @@ class Study:
 
     def _may_begin(self) -> bool:
         """Whether another trial may be begun beside those under way."""
+        if self._others.used_up():
+            return False
         if not self._pool.running:
             return True
         limit, under_way = self._record.opened.budget_trials, len(self._pool.running)
@@ -265,23 +277,25 @@ class Study:
             return
         tries = what_it_tries(number, proposal, self._record, self._parts)
         event = trial_finished(number, proposal, result, self._record.state, tries)
-        self._record.emit(event)
+        if not self._others.stored(event):
+            return
         self._failed_here += event.state == "fail"
         if not self._proposing.asking:
             self._told.tell()
-        self._findings.tell()
+        if self._parts.keeps_books:
+            self._findings.tell()
         self._steering.step_done()
 
     def _finish(self, why: str, message: str) -> StudyFinished:
         done = why in FINISHED
-        if (reserved := self._store.reserved()) is not None:
-            self._store.release(reserved) if done else self._store.put_back(reserved)
+        self._others.leave(why)
         stop = self._steering.should_stop_now
+        done = done and self._parts.keeps_books
         if done and why != "minutes":
             self._findings.tell_default_rounds(self._runner, stop)
         scores = rate_on_test_rows(self._record, self._runner, stop) if done else TestScores()
         event = finished(self._record.state, why, message, scores, self._work.spent_s)
-        self._write_summary("finished" if done else why, event)
+        self._write_summary("finished" if why in FINISHED else why, event)
         self._record.finish(event)
         return event
 

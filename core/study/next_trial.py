@@ -10,6 +10,7 @@ from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.storage.database import TrialEnded
 from hyperllama.core.storage.trial_rows import StoredTrial
+from hyperllama.core.study.others import NoOthers
 from hyperllama.core.study.proposals import default_proposal, proposal_made, proposal_of
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
@@ -25,24 +26,22 @@ class NextTrial:
         answered: waits until the model has answered what it was asked; False where the study ends
             before that.
         wait: rests until a condition holds; no budget is used meanwhile.
-
-    Attributes:
-        unfinished: trials that ran when the study was left; they come first.
+        others: the processes that work on the study beside this one.
     """
 
     def __init__(
         self, record: EventRecord, proposing: Proposing, approval: Approval, changes: Changes,
         answered: Callable[[], bool], wait: Callable[[Callable[[], bool]], None],
+        others: NoOthers,
     ) -> None:  # fmt: skip
         self._record, self._store, self._proposing = record, record.store, proposing
         self._approval, self._changes = approval, changes
-        self._answered, self._wait = answered, wait
-        self.unfinished: list[StoredTrial] = []
+        self._answered, self._wait, self._others = answered, wait, others
 
     def begin(self) -> tuple[int, Proposal] | None:
         """The next trial, stored as RUNNING, and its proposal. None: look again."""
-        if self.unfinished:
-            trial = self.unfinished.pop(0)
+        if self._others.unfinished:
+            trial = self._others.unfinished.pop(0)
             return self._start(trial.number, proposal_of(trial), begin=True)
         if self._store.reserved() is None:
             for trial in self._store.waiting():
@@ -50,6 +49,9 @@ class NextTrial:
                 if taken is not None:
                     return taken
         number = self._store.reserve()
+        if self._others.used_up(number):
+            self._store.release(number)  # another process reserved the last one before
+            return None
         default = default_proposal(self._record.space)
         if self._record.state.default is None and not self._proposing.tried(default.config):
             self._record.emit(ProposalStarted(number, default.proposer))
@@ -58,7 +60,12 @@ class NextTrial:
             if not self._answered():
                 return None
             proposal = self._approval.ask(number, self._wait)
-        return None if proposal is None else self._start_reserved(number, proposal)
+        if proposal is None:
+            return None
+        if self._others.evaluates(number, proposal.config):
+            self._others.hear(now=True)
+            return None
+        return self._start_reserved(number, proposal)
 
     def _start_reserved(self, number: int, proposal: Proposal) -> tuple[int, Proposal]:
         """Write a proposal into its reserved trial; into a new one if that has ended meanwhile."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import ChildDied, StudyError, TaskError
 from hyperllama.core.events import Noted, StudyFinished
-from hyperllama.core.storage.claim import Claim, claim_folder
+from hyperllama.core.storage.claim import Claim, claim_again, claim_folder, claim_worker
 from hyperllama.core.storage.event_log import EventLog, Listener
 from hyperllama.core.storage.folder import (
     CACHE,
@@ -27,7 +27,6 @@ from hyperllama.core.storage.folder import (
     PROPOSALS,
     SUMMARY,
     TASK,
-    Lock,
     find_study,
     hide_password,
     read_summary,
@@ -36,12 +35,13 @@ from hyperllama.core.storage.folder import (
     write_summary,
 )
 from hyperllama.core.storage.paths import DATABASE, own_database, shared_database, study_dir
-from hyperllama.core.storage.request_log import Inbox, log_bytes
+from hyperllama.core.storage.request_log import Inbox
 from hyperllama.core.study.inputs import (
     changed_inputs,
     check_rows,
     library_versions,
     restore_task,
+    table_at,
 )
 from hyperllama.core.study.options import (
     DEFAULTS,
@@ -121,6 +121,7 @@ def resume(
     *,
     more: int = 0,
     data: Path | None = None,
+    join: bool = False,
     listener: Listener | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> StudyFinished:
@@ -129,22 +130,23 @@ def resume(
     Args:
         more: trials to add to its budget.
         data: where its table lies now; the content has to be the same.
+        join: run trials beside the process that owns the study, and keep none of its books.
 
     Raises:
         HyperLlamaError: there is no such study, another process owns it, its table has other
             content than at its start, or as `start`.
     """
     folder = study_dir(study) if options.storage else find_study(study)
-    claim = Claim(folder, False, log_bytes(folder), Lock(folder))
-    claim.lock.take()
+    url = absolute_storage(options.storage or storage_of(folder))
+    claim = claim_worker(folder, url) if join else claim_again(folder)
     try:
-        url = absolute_storage(options.storage or storage_of(folder))
         if options.storage is None and url == shared_database():
             from hyperllama.core.storage.database import take_out
 
             take_out(url, claim.folder.name, folder)
             url = storage_of(folder)
-        opening = _Opening(claim, replace(options, storage=url), listener, interrupted)
+        joins = folder.name if join else None
+        opening = _Opening(claim, replace(options, storage=url), listener, interrupted, joins)
         try:
             opening.reopen(more, data)
         except BaseException:
@@ -156,7 +158,12 @@ def resume(
 
 
 class _Opening:
-    """A study that is being opened, and then run; whatever was opened is closed by `close`."""
+    """A study that is being opened, and then run; whatever was opened is closed by `close`.
+
+    Args:
+        joins: the study that this process joins, in the folder of a worker; None: it owns the one
+            of its folder.
+    """
 
     def __init__(
         self,
@@ -164,8 +171,10 @@ class _Opening:
         options: Options,
         listener: Listener | None,
         interrupted: Callable[[], bool],
+        joins: str | None = None,
     ) -> None:
-        self._folder, self._name = claim.folder, claim.folder.name
+        self._folder, self._name = claim.folder, joins or claim.folder.name
+        self._owner = joins is None
         self._unowned_bytes = claim.unowned_bytes
         self._options = options
         self._interrupted = interrupted
@@ -195,8 +204,8 @@ class _Opening:
         problem = self._open_problem()
 
         from hyperllama.core.storage.database import open_storage
-        from hyperllama.core.storage.store import Store
         from hyperllama.core.study.earlier import earlier_attrs, offer_earlier, read_earlier
+        from hyperllama.core.study.entering import enter, store_kind
 
         storage = open_storage(str(self._options.storage))
         studies = read_earlier(self._options.warm_start or (), problem.problem)
@@ -204,13 +213,19 @@ class _Opening:
             self._notes += offer_earlier(self._name, problem.problem)
         first = {"task_file": source, "versions": library_versions(), **earlier_attrs(studies),
                  **self._attrs()}  # fmt: skip
-        self._store = Store.create(storage, self._name, problem.problem.metric, first)
+        kind = store_kind(self._folder, str(self._options.storage))
+        self._store = kind.create(storage, self._name, problem.problem.metric, first)
+        enter(self._store, self._folder, self._owner, self._events.emit, self._interrupted)
 
     def reopen(self, more: int, data: Path | None) -> None:
         """Find the study in the storage, with what it was started with; load the table."""
         from hyperllama.core.propose import needs_model
-        from hyperllama.core.storage.database import open_storage, open_study_storage
-        from hyperllama.core.storage.store import Store
+        from hyperllama.core.storage.database import (
+            open_storage,
+            open_study_storage,
+            study_exists,
+        )
+        from hyperllama.core.study.entering import enter, store_kind
         from hyperllama.core.task import load_task
         from hyperllama.models.gguf import resolve_model
 
@@ -222,12 +237,19 @@ class _Opening:
             storage = open_study_storage(self._folder, url, checked=True)
         if begun is not None:
             write_atomically(self._folder / TASK, begun["task"])
-            if not Store.exists(storage, self._name):
+            if not study_exists(storage, self._name):
                 self._options = self._options.over(begun["options"])
                 source = str(begun.get("task_file", ""))
                 return self.create(load_task(self._folder / TASK), begun["task"], source)
-        self._store = store = Store.open(storage, self._name, alone=url == own)
+        kind = store_kind(self._folder, url)
+        self._store = store = kind.open(storage, self._name, alone=url == own)
+        enter(store, self._folder, self._owner, self._events.emit, self._interrupted)
         attrs = store.attrs()
+        if not self._owner and attrs.get("finished") is not None:
+            raise StudyError(
+                f"the study {self._name!r} has ended, or was stopped",
+                f"`hyperllama resume {self._name}` goes on with it; then others can join",
+            )
         if "settings" not in attrs:
             if begun is None or store.trials():
                 raise StudyError(
@@ -240,48 +262,36 @@ class _Opening:
         self._notes += restore_task(self._folder, attrs)
         self._created_t = float(attrs.get("created_t") or self._created_t)
         self._options = over_stored(self._options, attrs, self._name, more)
-        self._open_again(attrs, data)
-        store.set_attrs(self._attrs())
+        with table_at(self._folder / TASK, data) as path:
+            opened = self._open_problem()
+            sha256, rows = opened.problem.fingerprint, opened.runner.rows
+            check_rows(self._name, attrs, path, sha256, rows)
+        if self._owner:
+            store.set_attrs(self._attrs())
         model = None
         if needs_model(str(self._options.proposer)):
             model = resolve_model(str(self._options.model))
         self._notes += changed_inputs(self._folder, attrs, model)
 
-    def _open_again(self, attrs: Mapping[str, Any], data: Path | None) -> None:
-        """Load the table of a study that is resumed, from `data` where it was moved there."""
-        from hyperllama.core.task import load_task, with_table
-
-        file = self._folder / TASK
-        kept = file.read_text("utf8")
-        if data is not None:
-            write_atomically(file, with_table(kept, data.expanduser().absolute()))
-        try:
-            path = load_task(file).data.path
-            opened = self._open_problem()
-            rows, sha256 = opened.runner.rows, opened.problem.fingerprint
-            check_rows(self._name, attrs, path, sha256, rows)
-        except BaseException:
-            write_atomically(file, kept)
-            raise
-
     def run(self) -> StudyFinished:
         """Run the opened study to its end, and close everything."""
-        from hyperllama.core.storage.proposal_log import ProposalLog
         from hyperllama.core.storage.sqlite_file import back_up
+        from hyperllama.core.study.entering import proposal_log
         from hyperllama.core.study.loop import Study
         from hyperllama.core.study.parts import StudyParts
 
         assert self._store is not None and self._problem is not None
-        self._problem.begin_with_earlier(self._store)
+        self._problem.begin_with_earlier(self._store, queue=self._owner)
+        opened = self._problem.opened(self._name, self._options)
         parts = StudyParts(
             self._store,
             self._problem.runners,
             self._make_proposer,
             self._problem.problem.space,
-            self._problem.opened(self._name, self._options),
+            opened if self._owner else replace(opened, confirm=False),
             self._events,
             Inbox(self._folder, self._unowned_bytes),
-            ProposalLog(self._folder / PROPOSALS),
+            proposal_log(self._store, self._folder / PROPOSALS),
             save=self._save,
             notes=(*self._notes, *too_many_threads(self._options)),
             use_model=self._use_model,
@@ -290,6 +300,7 @@ class _Opening:
             racing=racing_of(self._options, self._problem.runner.folds,
                              bool(self._problem.problem.objectives)),
             as_finished=self._options.order == "as-finished",
+            keeps_books=self._owner,
             interrupted=self._interrupted,
         )
         try:
@@ -332,7 +343,8 @@ class _Opening:
         assert self._store is not None
         check_model(resolve_model(model))
         self._options = replace(self._options, model=lasting_model(model))
-        self._store.set_attrs({"settings": without_storage(self._options)})
+        if self._owner:
+            self._store.set_attrs({"settings": without_storage(self._options)})
         return str(self._options.model)
 
     def _attrs(self) -> dict[str, Any]:
@@ -383,5 +395,4 @@ class _Opening:
 
 
 def _import_loop() -> None:
-    for module in ("hyperllama.core.storage.store", "hyperllama.core.study.loop"):
-        importlib.import_module(module)
+    importlib.import_module("hyperllama.core.study.loop")

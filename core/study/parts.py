@@ -61,6 +61,7 @@ class StudyParts:
         log: keeps the traceback of an internal error that was survived.
         as_finished: with several runners, whether a proposal knows every trial that has ended; else
             all but those begun last, so that the same seed gives the same study.
+        keeps_books: this process owns the study; else it runs trials for the one that does.
         racing: trials that hardly can beat the incumbent are stopped after some of their folds; so
             large a share of these may have beaten it; 0 stops none.
         interrupted: polled ten times a second; True ends the study within two seconds, and what
@@ -82,6 +83,7 @@ class StudyParts:
     program: Callable[[Config, str], str] = lambda config, line: ""
     log: Callable[[str], None] = lambda text: None
     as_finished: bool = False
+    keeps_books: bool = True
     racing: float = 0.0
     interrupted: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic

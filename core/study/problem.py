@@ -98,11 +98,12 @@ class OpenProblem:
             constraints=problem.constraints,
         )
 
-    def begin_with_earlier(self, store: Store) -> None:
-        """Queue the best trials of the earlier studies that the study began with, and tell its
-        proposers their scores."""
+    def begin_with_earlier(self, store: Store, queue: bool) -> None:
+        """Tell the proposers the scores of the earlier studies that the study began with, and
+        `queue` their best trials."""
         self._earlier = tuple(kept_earlier(store.attrs(), self.problem.space))
-        queue_best(store, self._earlier, self.problem.space)
+        if queue:
+            queue_best(store, self._earlier, self.problem.space)
 
     def program(self, config: Config, line: str = "") -> str:
         """The program of a configuration of pipelines; empty where the task asks for none.

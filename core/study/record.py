@@ -9,7 +9,14 @@ import contextlib
 from collections.abc import Iterable
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.events import Event, Noted, StudyFinished, StudyOpened
+from hyperllama.core.events import (
+    Event,
+    Noted,
+    ProposalMade,
+    StudyFinished,
+    StudyOpened,
+    TrialFinished,
+)
 from hyperllama.core.programs.store import ProgramStore
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.space.ranges import Ranges
@@ -25,10 +32,13 @@ class EventRecord:
 
     Args:
         base: the task's own search space.
+        keeps_books: whether everything is stored, or trials alone: another process owns the study.
     """
 
-    def __init__(self, store: Store, events: EventLog, base: SearchSpace) -> None:
-        self.store = store
+    def __init__(
+        self, store: Store, events: EventLog, base: SearchSpace, keeps_books: bool = True
+    ) -> None:
+        self.store, self.keeps_books = store, keeps_books
         self.programs = ProgramStore(events.path.parent)
         self._events = events
         self._fold = StateFold()
@@ -64,7 +74,7 @@ class EventRecord:
     def begin(self, opened: StudyOpened, past: Iterable[tuple[Event, float]]) -> None:
         """Start with the facts of the study and what happened in it before."""
         past = list(past)
-        store_event(self.store, opened, self._ranges.stored)
+        self._store(opened, self._ranges.stored)
         self._events.begin(opened, past)
         for event, t in past:
             self._fold.apply(event, t)
@@ -75,17 +85,25 @@ class EventRecord:
         Raises:
             StudyError: the storage failed.
         """
-        store_event(self.store, event, self.ranges.stored)
+        self._store(event, self.ranges.stored)
+        self._events.emit(event)
+
+    def hear(self, event: Event) -> None:
+        """Apply an event that another process stored, and write it for others."""
         self._events.emit(event)
 
     def finish(self, event: StudyFinished) -> None:
         """Emit the last event, even where the storage is what failed."""
         self._events.emit(event)
         with contextlib.suppress(StudyError):
-            store_event(self.store, event, self._ranges.stored)
+            self._store(event, self._ranges.stored)
         self._events.close()
 
     def note(self, level: str, text: str, hint: str = "") -> None:
         """Tell people something: "info", "warning" or "error"."""
         self.emit(Noted(level, text, hint))
+
+    def _store(self, event: Event, space: SearchSpace) -> None:
+        if self.keeps_books or isinstance(event, (ProposalMade, TrialFinished)):
+            store_event(self.store, event, space)
 

@@ -20,6 +20,7 @@ from hyperllama.core.events import (
     StudyConfirmed,
     StudyFinished,
     StudyOpened,
+    StudyWaiting,
 )
 from hyperllama.core.objectives import broken, measures_of
 from hyperllama.core.study.pace import left_s
@@ -155,6 +156,7 @@ class StudyState:
             "rerunning", "confirming" or "between" (a trial just ended).
         paused: no further trial begins; the one under way ends first.
         reading: how far the model is with its prompt; None unless it reads one.
+        waiting: for what the study waits, and how long at most; None unless it does.
         trials: by rising number; `under_way` of them are not done, and `running` is the number of
             the one that is proposed, else of the last of these.
         noted: how many notes there were so far; `notes` has the latest of them.
@@ -183,6 +185,7 @@ class StudyState:
     model: ModelLoaded | None = None
     loading: float = 0.0
     reading: PromptReading | None = None
+    waiting: StudyWaiting | None = None
     notes: tuple[tuple[float, Noted], ...] = ()
     noted: int = 0
     finished: StudyFinished | None = None

@@ -38,8 +38,9 @@ class ToldTrials:
         self._running: set[int] = set()  # told, without a score
 
     def begun(self, number: int) -> None:
-        """A trial was begun, in this session or before."""
-        bisect.insort(self._begun, number)
+        """A trial was begun, in this session or before, or by another process."""
+        if number not in self._begun:
+            bisect.insort(self._begun, number)
 
     def forget(self, number: int) -> None:
         """A trial was put back."""

@@ -27,9 +27,9 @@ from hyperllama.core.space import (
 )
 from hyperllama.core.storage.database import open_storage
 from hyperllama.core.storage.event_log import EventLog
-from hyperllama.core.storage.proposal_log import ProposalLog
 from hyperllama.core.storage.request_log import Inbox
 from hyperllama.core.storage.store import Store
+from hyperllama.core.study.entering import proposal_log
 from hyperllama.core.study.loop import Study
 from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer
@@ -169,11 +169,15 @@ class Bench:
     chance: tuple[float, ...] = ()
     objectives: tuple[Objective, ...] = ()
     constraints: tuple[Constraint, ...] = ()
+    url: str = ""
+    kind: type[Store] = Store
+    keeps_books: bool = True
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.url = f"sqlite:///{self.folder / 'studies.db'}"
-        (self.folder / "studies.db").write_bytes(database("s"))
+        if not self.url:
+            self.url = f"sqlite:///{self.folder / 'studies.db'}"
+            (self.folder / "studies.db").write_bytes(database("s"))
         self.reopen()
 
     def reopen(self) -> None:
@@ -185,7 +189,7 @@ class Bench:
             engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF")
         )
         engine.dispose()  # connections made from here on do not wait for the disk
-        self.store = Store.open(storage, "s")
+        self.store = self.kind.open(storage, "s")
 
     def study(self) -> Study:
         log = EventLog(self.folder / "events.jsonl", clock=lambda: 1000.0)
@@ -219,12 +223,13 @@ class Bench:
             opened,
             log,
             Inbox(self.folder),
-            ProposalLog(self.folder / "proposals.jsonl"),
+            proposal_log(self.store, self.folder / "proposals.jsonl"),
             save=self.summaries.append,
             use_model=self.use_model,
             program=self.program,
             as_finished=self.as_finished,
             racing=self.racing,
+            keeps_books=self.keeps_books,
             interrupted=lambda: self.interrupted,
             clock=self._clock,
             sleep=self._sleep,

@@ -213,8 +213,7 @@ def test_the_proposal_log_survives_a_torn_line(tmp_path: Path) -> None:
 
 def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None:
     from hyperllama.core.storage import trash
-    from hyperllama.core.storage.database import open_storage
-    from hyperllama.core.storage.store import Store
+    from hyperllama.core.storage.database import open_storage, study_exists
     from hyperllama.core.study.opening import start
     from hyperllama.core.study.options import Options
     from tests.small import write_task
@@ -223,9 +222,9 @@ def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None
     options = Options(proposer="random", trials=1, storage=url)
     start(write_task(tmp_path), options, study="mine")
     trash.delete("mine")
-    assert Store.exists(open_storage(url), "mine")
+    assert study_exists(open_storage(url), "mine")
     assert trash.empty_trash(time.time() + 8 * 86_400) == ["mine"]
-    assert not Store.exists(open_storage(url), "mine") and not list(trash.trash().iterdir())
+    assert not study_exists(open_storage(url), "mine") and not list(trash.trash().iterdir())
 
 
 def test_a_damaged_summary_does_not_hide_the_other_studies() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Event, Noted, StudySteered, TrialNoted
-from hyperllama.core.storage.database import open_storage
+from hyperllama.core.storage.database import open_storage, study_exists
 from hyperllama.core.storage.folder import EVENTS, SUMMARY, TASK, all_summaries, take_in
 from hyperllama.core.storage.paths import DATABASE, shared_database, study_dir
 from hyperllama.core.storage.sqlite_file import BACKUP
@@ -131,7 +131,7 @@ def test_a_study_leaves_the_database_that_it_shared(task: Path) -> None:
     after = read_state("quick")
     assert after.trials[:3] == before.trials and after.done_count == 4
     assert (study_dir("quick") / DATABASE).exists()
-    assert not Store.exists(open_storage(shared_database()), "quick")
+    assert not study_exists(open_storage(shared_database()), "quick")
 
 
 def test_a_lost_folder_is_said_with_the_studies_that_there_are(task: Path) -> None:

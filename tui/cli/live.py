@@ -196,9 +196,12 @@ def _status(state: StudyState, width: int) -> Text:
     if state.confirming is not None:
         at = state.confirming
         doing = f"confirming: trial {at.number} on fresh folds, set {at.repeat} of {at.repeats}"
-    if state.phase == "loading":
+    if state.waiting is not None:
+        doing = f"waits for {state.waiting.what}, {state.waiting.left_s:.0f} s at most"
+    elif state.phase == "loading":
         doing = f"loading the model {state.loading:.0%}"
-    text.append("opening the table" if state.opened is None else doing, style="dim")
+    opening = state.opened is None and state.waiting is None
+    text.append("opening the table" if opening else doing, style="dim")
     text.truncate(width, overflow="ellipsis")
     return text
 

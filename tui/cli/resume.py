@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hyperllama.core.errors import StudyError
 from hyperllama.tui.cli.options import add_study_options, options_from
 
 NAME = "resume"
@@ -22,6 +23,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="where its table lies now; the same content"
     )
+    parser.add_argument(
+        "--join", action="store_true",
+        help="run trials beside the process that owns the study; needs a storage that both reach",
+    )
     parser.set_defaults(seed=None)
     add_study_options(parser)
 
@@ -29,6 +34,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from hyperllama.tui.cli.session import detach, run_here
 
+    if arguments.join and (arguments.detached or arguments.more):
+        raise StudyError(
+            "--join runs trials in this terminal, and does not change the budget",
+            "`nohup hyperllama resume STUDY --join &` leaves it in the background; "
+            "`hyperllama tell STUDY extend N` where the study is owned adds trials",
+        )
     if arguments.detached:
         from hyperllama.core.storage.folder import find_study
 
@@ -47,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             options,
             more=arguments.more,
             data=arguments.data,
+            join=arguments.join,
             listener=listener,
             interrupted=interrupted,
         ),

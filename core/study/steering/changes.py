@@ -205,7 +205,7 @@ class Changes:
 
     def _change(self, name: str, what: str, after: Ranges) -> None:
         before = self._record.ranges
-        self.write(f"{name} {what}", lambda: _range_settings(before), **_range_settings(after))
+        self.write(f"{name} {what}", lambda: range_settings(before), **range_settings(after))
 
     def _undo_newest(self) -> None:
         if not self._undo:
@@ -270,5 +270,5 @@ def _described(ranges: Ranges, name: str) -> str:
     return space[name].domain.describe()
 
 
-def _range_settings(ranges: Ranges) -> dict[str, Any]:
+def range_settings(ranges: Ranges) -> dict[str, Any]:
     return {"ranges": ranges.kept, "space": describe_space(ranges.space, ranges.base)}
