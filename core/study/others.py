@@ -109,6 +109,7 @@ class OtherProcesses(NoOthers):
             return
         self._heard_s = self._clock()
         self._log.fetch()
+        attrs = {} if self._record.keeps_books else self._store.attrs()  # before its last trials
         for trial in self._store.trials():
             if trial.number not in self._here():
                 self._hear_trial(trial)
@@ -116,7 +117,7 @@ class OtherProcesses(NoOthers):
         if self._store.processes.lost:
             self.over = "error", _TAKEN_OVER
         if not self._record.keeps_books:
-            self._follow(self._store.attrs())
+            self._follow(attrs)
         if self.over is None:
             self.unfinished += self._store.orphans(self._here())
 
@@ -170,8 +171,8 @@ class OtherProcesses(NoOthers):
             why = "where the study is owned"
             self._record.hear(StudyPaused(why) if rests else StudyResumed())
         settings = stored_settings(attrs)
-        wanted: dict[str, Any] = {name: attrs.get(name) for name in ("budget_trials", "budget_s")}
-        wanted |= {k: v for k, v in settings.items() if k in ("program_turns", "ranges")}
+        known = ("budget_trials", "budget_s", "program_turns", "ranges")
+        wanted = {k: v for k, v in {**attrs, **settings}.items() if k in known}
         changed = {k: v for k, v in wanted.items() if v != getattr(opened, k)}
         if settings.get("hints", ()) != state.hints:
             changed["hints"] = settings.get("hints", ())
