@@ -102,6 +102,7 @@ def opened_mb(folder: Path, task: Path, jobs: int, share: bool) -> float:
     import shutil
 
     from hyperllama.core.storage.folder import TASK
+    from hyperllama.core.study.options import Options
     from hyperllama.core.study.problem import OpenProblem
     from hyperllama.core.task import load_task, with_table
 
@@ -109,7 +110,7 @@ def opened_mb(folder: Path, task: Path, jobs: int, share: bool) -> float:
     shutil.copyfile(task, folder / TASK)
     table = load_task(task).data.path
     (folder / TASK).write_text(with_table(task.read_text(), table))
-    problem = OpenProblem(folder, 1, jobs)
+    problem = OpenProblem(folder, Options(threads=1, jobs=jobs))
     try:
         problem.load(lambda: False)
         for runner in problem.runners:

@@ -126,7 +126,7 @@ def test_options_in_hints_exist() -> None:
 
 
 _OTHER_PROGRAMS = ("core/programs/sandbox.py", "core/report/", "core/predict/", "tui/cli/bench",
-                   "models/gguf/memory", "tui/cli/completion.py")  # fmt: skip
+                   "models/gguf/memory", "tui/cli/completion.py", "tui/cli/worker.py")  # fmt: skip
 """Texts that name options of other programs, or of scripts that are exported."""
 
 

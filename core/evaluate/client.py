@@ -117,6 +117,8 @@ class TrialRunner:
         on_fold: Callable[[FoldResult], None] | None = None,
         should_stop: Stop | None = None,
         rival: Rival | None = None,
+        only_fold: int | None = None,
+        spent_s: float = 0.0,
     ) -> Result:
         """Score a configuration by cross-validation. Whatever goes wrong in it is a failed result.
 
@@ -127,6 +129,8 @@ class TrialRunner:
             on_fold: called as folds finish.
             should_stop: polled ten times a second; True ends the trial as "cancelled".
             rival: the incumbent; the trial is "stopped" once it hardly can beat it.
+            only_fold: the one to score; the result's facts are the fields of its `Tally`.
+            spent_s: how much of the time limit other folds of the trial have used.
 
         Raises:
             DataError, TaskError, StudyError, ChildDied: the child had to be restarted, and cannot.
@@ -135,17 +139,18 @@ class TrialRunner:
             return Result("cancelled", reason="cancelled")
         self.open(should_stop)
         folds: list[FoldResult] = []
-        request = Evaluate(config, seed, fold_seed, self._process.memory_mb, rival)
+        memory_mb = self._process.memory_mb
+        request = Evaluate(config, seed, fold_seed, memory_mb, rival, only_fold)
         started = time.monotonic()
         state, reason, facts = "failed", "", {}
         try:
-            for reply in self._trial(request, should_stop):
+            for reply in self._trial(request, should_stop, spent_s):
                 if isinstance(reply, Failed):
                     reason = self._memory_reason(reply.message)
                 elif not isinstance(reply, FoldDone):
                     facts = reply.answer
                     state = "stopped" if STOPPED in facts else "complete"
-                elif reply.fold.fold >= len(folds):  # a fresh child repeats what a dead one did
+                elif all(f.fold != reply.fold.fold for f in folds):  # a fresh child repeats some
                     folds.append(reply.fold)
                     if on_fold is not None:
                         on_fold(reply.fold)
@@ -237,15 +242,17 @@ class TrialRunner:
         """Largest resident memory of the child during the latest trial, the table included."""
         return self._process.peak_mb
 
-    def _trial(self, request: Evaluate, should_stop: Stop | None) -> Iterator[Reply]:
+    def _trial(
+        self, request: Evaluate, should_stop: Stop | None, spent_s: float
+    ) -> Iterator[Reply]:
         """A trial's replies. A child that dies in it is not blamed on the trial the first time."""
         limit_s = self.task.limits.trial_seconds
         try:
-            yield from self._process.ask(request, limit_s, should_stop)
+            yield from self._process.ask(request, limit_s, should_stop, spent_s=spent_s)
         except ChildDied:
             self._process.kill()
             self.open(should_stop)
-            yield from self._process.ask(request, limit_s, should_stop)
+            yield from self._process.ask(request, limit_s, should_stop, spent_s=spent_s)
 
     def _once(self, request: RunnerRequest[Any], should_stop: Stop | None) -> Any:
         """The answer to a request that is no trial; problems are errors."""

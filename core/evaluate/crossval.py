@@ -200,7 +200,8 @@ class Evaluator:
         return self._folds[seed]
 
     def evaluate(
-        self, config: Config, seed: int, fold_seed: int | None = None, tally: Tally | None = None
+        self, config: Config, seed: int, fold_seed: int | None = None, tally: Tally | None = None,
+        only_fold: int | None = None,
     ) -> Iterator[FoldResult]:
         """Score a configuration fold by fold.
 
@@ -209,6 +210,7 @@ class Evaluator:
             seed: of the estimator, the same in every fold.
             fold_seed: other folds than the study's, to see how noisy a score is.
             tally: gathers warnings and iteration counts.
+            only_fold: the one to score; None for all.
 
         Raises:
             TrialFailed: a fold raised, or its score is not finite.
@@ -216,6 +218,8 @@ class Evaluator:
         tally = tally or Tally()
         pairs = self.folds(self.data.seed if fold_seed is None else fold_seed)
         for number, (train, scored) in enumerate(pairs):
+            if only_fold not in (None, number):
+                continue
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 where = f"fold {number + 1} of {len(pairs)}"

@@ -83,13 +83,14 @@ class Open(RunnerRequest[OpenedTable]):
 @dataclass(frozen=True)
 class Evaluate(RunnerRequest[dict[str, Any]]):
     """Score a configuration fold by fold, as long as it may beat the rival; the answer is
-    `Result.facts`."""
+    `Result.facts`. Of one fold only: the fields of its `Tally`."""
 
     config: Config
     seed: int
     fold_seed: int | None
     memory_mb: float
     rival: Rival | None = None
+    only_fold: int | None = None
     do: Literal["evaluate"] = "evaluate"
 
 

@@ -60,8 +60,12 @@ class RunnerProcess(RestartableChild):
     def ask(
         self, request: RunnerRequest[Any], limit_s: float,
         should_stop: Callable[[], bool] | None = None, watch_memory: bool = True,
+        spent_s: float = 0.0,
     ) -> Iterator[Reply]:
         """Send a request and yield its replies, the last one included.
+
+        Args:
+            spent_s: how much of the limit earlier requests have used.
 
         Raises:
             RequestStopped: time or memory is used up, or `should_stop` said so.
@@ -71,7 +75,7 @@ class RunnerProcess(RestartableChild):
         assert child is not None
         self._requests += 1
         self.peak_mb = 0.0
-        deadline = time.monotonic() + limit_s
+        deadline = time.monotonic() + limit_s - spent_s
         give_up = 0.0
         child.send({**as_message(request), "id": self._requests})
         while True:

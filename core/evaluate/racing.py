@@ -19,6 +19,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 ERROR = 0.05
 """Share of the stopped trials that may have won, where nothing is said."""
@@ -153,3 +154,14 @@ def prospect(scores: Sequence[float], rival: Rival) -> Prospect:
     wide = math.sqrt(left**2 / precision + left * variance)
     expected = (math.fsum(rival.scores) + total) / len(rival.scores)
     return Prospect(float(t.sf(-total / wide, freedom)), expected)
+
+
+def lost_race(scores: Sequence[float], rival: Rival | None) -> dict[str, Any] | None:
+    """What is known of a trial that is to be stopped after these folds; None while it goes on."""
+    if rival is None or len(scores) >= len(rival.scores):
+        return None
+    now = prospect(scores, rival)
+    if now.chance >= rival.limit:
+        return None
+    return {"chance": now.chance, "expected": now.expected, "rival": rival.number,
+            "folds": len(rival.scores)}  # fmt: skip

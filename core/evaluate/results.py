@@ -112,6 +112,16 @@ class Tally:
         for name, value in found.items():
             self.measured.setdefault(name, []).append(value)
 
+    def add(self, fold: Mapping[str, Any]) -> None:
+        """Take in the fields of the tally of one fold."""
+        self.warned.update(fold["warned"])
+        self.best += fold["best"]
+        self.iterations += fold["iterations"]
+        self.curve = [(int(at), float(v)) for at, v in fold["curve"]] or self.curve
+        self.columns = dict(fold["columns"]) or self.columns
+        for name, values in fold["measured"].items():
+            self.measured.setdefault(name, []).extend(values)
+
     def facts(self) -> dict[str, Any]:
         """See `Result.facts`."""
         found: dict[str, Any] = {}

@@ -114,23 +114,22 @@ def _shared(path: str) -> Table:
 
 
 def _evaluate(request: Evaluate, message: ChildRequest, evaluator: Evaluator) -> dict[str, Any]:
-    """The facts of a trial; its folds are sent meanwhile."""
-    from hyperllama.core.evaluate.racing import prospect
+    """The facts of a trial, or the tally of one fold; folds are sent meanwhile."""
+    from hyperllama.core.evaluate.racing import lost_race
     from hyperllama.core.evaluate.results import STOPPED, Tally
 
-    tally, scores, rival = Tally(), list[float](), request.rival
-    for fold in evaluator.evaluate(request.config, request.seed, request.fold_seed, tally):
+    tally, scores = Tally(), list[float]()
+    folds = evaluator.evaluate(
+        request.config, request.seed, request.fold_seed, tally, request.only_fold
+    )
+    for fold in folds:
         message.send("fold", fold=fold, rss_mb=rss_mb())
         scores.append(fold.score)
         if message.cancelled:
             break
-        if rival is not None and len(scores) < len(rival.scores):
-            now = prospect(scores, rival)
-            if now.chance < rival.limit:
-                stopped = {"chance": now.chance, "expected": now.expected, "rival": rival.number,
-                           "folds": len(rival.scores)}  # fmt: skip
-                return {**tally.facts(), STOPPED: stopped}
-    return tally.facts()
+        if (stopped := lost_race(scores, request.rival)) is not None:
+            return {**tally.facts(), STOPPED: stopped}
+    return tally.facts() if request.only_fold is None else dict(vars(tally))
 
 
 def _fit_final(

@@ -47,10 +47,11 @@ from hyperllama.core.study.options import (
     DEFAULTS,
     Options,
     absolute_storage,
-    lasting_model,
+    lasting_file,
     over_stored,
     racing_of,
     settled,
+    stored_cluster,
     too_many_threads,
     with_programs_of,
     without_storage,
@@ -259,9 +260,10 @@ class _Opening:
             self._options = self._options.over(begun["options"])
             store.set_attrs(self._attrs())
             attrs = store.attrs()
-        self._notes += restore_task(self._folder, attrs)
         self._created_t = float(attrs.get("created_t") or self._created_t)
+        self._options, told = stored_cluster(self._options, attrs, url == own)
         self._options = over_stored(self._options, attrs, self._name, more)
+        self._notes += [*restore_task(self._folder, attrs), *told]
         with table_at(self._folder / TASK, data) as path:
             opened = self._open_problem()
             sha256, rows = opened.problem.fingerprint, opened.runner.rows
@@ -322,14 +324,14 @@ class _Opening:
     def _open_problem(self) -> OpenProblem:
         from hyperllama.core.study.problem import OpenProblem
 
-        self._problem = problem = OpenProblem(
-            self._folder, self._options.threads or 0, self._options.jobs or 1
-        )
+        self._problem = problem = OpenProblem(self._folder, self._options)
+        self._options = replace(self._options, jobs=len(problem.runners))
         try:
             problem.load(self._interrupted)
         except ChildDied:
             # Once more: what killed it (a person, the kernel) may have meant another process.
             problem.load(self._interrupted)
+        self._notes += problem.notes()
         return problem
 
     def _make_proposer(self, name: str) -> Proposer:
@@ -342,7 +344,7 @@ class _Opening:
 
         assert self._store is not None
         check_model(resolve_model(model))
-        self._options = replace(self._options, model=lasting_model(model))
+        self._options = replace(self._options, model=lasting_file(model))
         if self._owner:
             self._store.set_attrs({"settings": without_storage(self._options)})
         return str(self._options.model)

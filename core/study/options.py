@@ -35,6 +35,7 @@ class Options:
         threads: for training and for llama.cpp, which take turns; 0 leaves it to both.
         gpu_layers: "auto", "none", "all", or a number.
         jobs: trials that run side by side.
+        cluster: address or scheduler file of the Dask cluster that trains; empty: this machine.
         order: "fixed" or "as-finished": what a proposal knows of those, see `Limits.order`.
         racing: the share of the trials stopped after some of their folds that may have beaten the
             incumbent; 0: none is stopped.
@@ -57,6 +58,7 @@ class Options:
     threads: Annotated[int, Field(ge=0)] | None = None
     gpu_layers: Annotated[str, Field(pattern=r"^(auto|none|all|\d+)$")] | None = None
     jobs: Annotated[int, Field(ge=1, le=256)] | None = None
+    cluster: str | None = None
     order: Annotated[str, Field(pattern=r"^(fixed|as-finished)$")] | None = None
     racing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
     context_length: Annotated[int, Field(ge=0)] | None = None
@@ -142,14 +144,16 @@ def settled(options: Options, task: Task) -> tuple[Options, list[Noted]]:
     if wanted is None and options.model and task.programs.kind in ("auto", "bound", "free"):
         wanted = None if _usable(options.model) else "llama"  # a chat model writes the programs
     proposer, note = choose_proposer(wanted, options.model)
+    cluster = task.limits.cluster if options.cluster is None else options.cluster
     chosen = replace(
         options,
         trials=trials,
         minutes=minutes,
         proposer=proposer,
-        model=lasting_model(options.model or "embedded"),
+        model=lasting_file(options.model or "embedded"),
         seed=task.seed if options.seed is None else options.seed,
-        jobs=options.jobs or task.limits.jobs or default_jobs(task),
+        jobs=options.jobs or task.limits.jobs or (None if cluster else default_jobs(task)),
+        cluster=lasting_file(cluster),
         order=options.order or task.limits.order,
         racing=task.limits.racing if options.racing is None else options.racing,
         confirm=task.limits.confirm if options.confirm is None else options.confirm,
@@ -273,10 +277,30 @@ def _check_programs(task: Task, proposer: str, model: str) -> None:
                              INSTALL_HINT)
 
 
-def lasting_model(model: str) -> str:
-    """A model's name, or its path as it holds in every folder."""
-    path = Path(model).expanduser()
-    return str(path.resolve()) if path.is_file() else model
+def lasting_file(given: str) -> str:
+    """The path of a file as it holds in every folder; what names no file (a model of ours, an
+    address) as it is."""
+    path = Path(given).expanduser()
+    return str(path.resolve()) if path.is_file() else given
+
+
+def stored_cluster(
+    options: Options, attrs: Mapping[str, Any], own: bool
+) -> tuple[Options, list[Noted]]:
+    """The options of a study that is resumed, with the cluster that it has trained on.
+
+    Args:
+        attrs: what the storage keeps about the study.
+        own: whether the storage is a file in the study's folder; what another one says may come
+            from other people, so data go to no cluster that it names.
+    """
+    kept = str((attrs.get("settings") or {}).get("cluster") or "")
+    if options.cluster is not None or own or not kept:
+        return options, []
+    return replace(options, cluster=""), [Noted(
+        "warning", f"this study has trained on the cluster {kept}, and trains here now: what a "
+        "shared storage says is not followed", f"--cluster {kept} uses it again",
+    )]  # fmt: skip
 
 
 def _usable(model: str) -> bool:
@@ -333,7 +357,7 @@ def engine_settings(options: Options) -> EngineSettings:
     from hyperllama.models.process.processors import usable_processors
 
     threads, jobs = options.threads or 0, options.jobs or 1
-    if jobs > 1 and not threads:  # trials train while the model is asked
+    if jobs > 1 and not threads and not options.cluster:  # trials train while the model is asked
         threads = max(1, usable_processors() - jobs)
     return EngineSettings(
         context_length=options.context_length or 0,

@@ -21,8 +21,9 @@ from hyperllama.core.trials import Proposer
 class Runner(Protocol):
     """Trains and scores configurations: `core.evaluate.client.TrialRunner`, or a fake."""
 
-    other_folds: bool
-    """Whether another fold seed gives other folds."""
+    @property
+    def other_folds(self) -> bool:
+        """Whether another fold seed gives other folds."""
 
     def evaluate(
         self,

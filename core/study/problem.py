@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.evaluate.client import TrialRunner
-from hyperllama.core.events import Event, StudyOpened
+from hyperllama.core.events import Event, Noted, StudyOpened
 from hyperllama.core.programs.facts import program_task
 from hyperllama.core.propose import make_proposer, needs_model
 from hyperllama.core.space import Config
@@ -20,11 +20,15 @@ from hyperllama.core.storage.folder import CACHE, TASK
 from hyperllama.core.storage.store import Store
 from hyperllama.core.study.earlier import EarlierStudy, columns_id, kept_earlier, queue_best
 from hyperllama.core.study.options import Options, engine_settings
+from hyperllama.core.study.parts import Runner
 from hyperllama.core.task import Problem
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Proposer, ProposerSetting
 from hyperllama.core.trials.goals import Goals
 from hyperllama.models.process.processors import default_threads
+
+if TYPE_CHECKING:
+    from hyperllama.core.evaluate.cluster.scheduler import Cluster
 
 _TABLE = "table.shared"  # the rows, while several trial runners use them
 
@@ -35,18 +39,35 @@ class OpenProblem:
     problem: Problem
     _seed = 0
     _earlier: tuple[EarlierStudy, ...] = ()
+    _local: Sequence[TrialRunner] = ()
 
-    def __init__(self, folder: Path, threads: int, jobs: int = 1) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, options: Options) -> None:
+        self._folder, jobs = folder, options.jobs
+        self._threads = threads = options.threads or 0
         self._table = folder / _TABLE
+        self.runners: Sequence[Runner]
+        """One for each trial that runs side by side; the first holds the table of all."""
+        self.cluster: Cluster | None = None
+        if options.cluster:
+            from hyperllama.core.evaluate.cluster.runner import ClusterRunner
+            from hyperllama.core.evaluate.cluster.scheduler import Cluster
+
+            self.cluster = at = Cluster(options.cluster, folder / "cluster.log")
+            self.runner = TrialRunner(folder / TASK, log=folder / "trials.log", threads=threads)
+            jobs = jobs or at.threads
+            ahead = max(1, at.threads // jobs)
+            self.runners = [ClusterRunner(at, self.runner, folder, ahead) for _ in range(jobs)]
+            return
+        jobs = jobs or 1
         each = threads or (max(1, default_threads() // jobs) if jobs > 1 else 0)
         more: dict[str, Any] = {
             "log": folder / "trials.log", "threads": each, "memory_share": 1 / jobs,
         }
         self.runner = TrialRunner(folder / TASK, **more)
-        others = (TrialRunner(folder / TASK, **more, shared=self._table) for _ in range(1, jobs))
-        self.runners = (self.runner, *others)
-        """One for each trial that runs side by side; the first holds the table of all."""
+        self._local = [
+            TrialRunner(folder / TASK, **more, shared=self._table) for _ in range(1, jobs)
+        ]
+        self.runners = (self.runner, *self._local)
 
     def load(self, interrupted: Callable[[], bool]) -> None:
         """Start the trial runner and let it read the table.
@@ -55,15 +76,34 @@ class OpenProblem:
             HyperLlamaError: the table cannot be used, or the runner died.
         """
         self.problem = self.runner.open(interrupted)
-        if len(self.runners) > 1:
+        if len(self.runners) > 1 or self.cluster is not None:
             self._table.unlink(missing_ok=True)  # of a study that was killed
             self.runner.share_table(self._table)
-            for runner in self.runners[1:]:  # meanwhile the storage and the model are opened
+            for runner in self._local:  # meanwhile the storage and the model are opened
                 threading.Thread(target=_open_ahead, args=(runner,), daemon=True).start()
+        if self.cluster is not None:
+            from hyperllama.core.evaluate.cluster.worker import StudyTable
+
+            text, programs = (self._folder / TASK).read_text("utf8"), self.problem.task.programs
+            written = programs.kind in ("auto", "bound", "free")
+            needed = self.cluster.check(self.problem.estimators, written)
+            self.cluster.hand_out(
+                lambda: StudyTable(text, self._table.read_bytes(), needed, self._threads)
+            )
+
+    def notes(self) -> list[Noted]:
+        """Where trials are trained, unless it is here."""
+        if self.cluster is None:
+            return []
+        at = self.cluster
+        text = f"trials train on the cluster {at.where}: {at.workers} workers, {at.threads} folds "
+        return [Noted("info", f"{text}at a time; they get the table")]
 
     def close(self) -> None:
         """End the trial runners."""
-        for runner in self.runners:
+        if self.cluster is not None:
+            self.cluster.close()
+        for runner in (self.runner, *self._local):
             runner.close()
         self._table.unlink(missing_ok=True)
 

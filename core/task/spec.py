@@ -87,6 +87,8 @@ class Limits(TomlTable):
     threads: int | None = Field(default=None, ge=1, le=1024)
     jobs: int | None = Field(default=None, ge=1, le=256)
     """Trials that run side by side."""
+    cluster: str = ""
+    """A Dask cluster that trains: the scheduler's address, "tcp://host:8786", or its file."""
     order: Literal["fixed", "as-finished"] = "fixed"
     """With several jobs, what a proposal knows: "fixed": all trials but the `jobs - 1 + jobs // 2`
     begun last, so that the same seed gives the same study; "as-finished": whatever has ended."""

@@ -26,6 +26,7 @@ _COMMANDS = (
     "inspect",
     "run",
     "resume",
+    "worker",
     "studies",
     "show",
     "tell",

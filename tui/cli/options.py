@@ -42,6 +42,10 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
         help="trials that run side by side (default: by processors, table and estimator)",
     )
     group.add_argument(
+        "--cluster", metavar="ADDRESS|FILE",
+        help="train on a Dask cluster, tcp://host:8786 or a scheduler file (docs/clusters.md)",
+    )
+    group.add_argument(
         "--order", choices=("fixed", "as-finished"),
         help="with several jobs, what a proposal knows: fixed (default): the same seed gives the "
         "same study; as-finished: every trial that has ended",
@@ -112,6 +116,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
         storage=arguments.storage,
         threads=arguments.threads,
         jobs=arguments.jobs,
+        cluster=arguments.cluster,
         order=arguments.order,
         racing=arguments.racing,
         program_evaluations=arguments.program_evaluations,

@@ -165,6 +165,7 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
         ("--minutes", arguments.minutes),
         ("--threads", arguments.threads),
         ("--jobs", arguments.jobs),
+        ("--cluster", arguments.cluster),
         ("--racing", arguments.racing),
         ("--program-evaluations", arguments.program_evaluations),
         ("--order", arguments.order),

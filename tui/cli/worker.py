@@ -1,0 +1,70 @@
+"""`hyperllama worker --cluster ADDRESS`: lend this machine to the studies of a Dask cluster."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from hyperllama.core.errors import StudyError
+from hyperllama.models.process import python_argv
+from hyperllama.models.process.processors import usable_processors
+from hyperllama.tui.cli.options import positive
+
+NAME = "worker"
+HELP = "train folds for the studies of a Dask cluster"
+EPILOG = """\
+examples:
+  hyperllama worker --cluster tcp://head:8786
+  hyperllama worker --cluster /shared/scheduler.json --jobs 8 -- --death-timeout 60
+
+What follows -- goes to `dask worker` as it is. Whoever reaches the scheduler can run code here: on
+a network with others, use tls:// with certificates (docs/clusters.md)."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cluster", required=True, metavar="ADDRESS|FILE",
+        help="of the scheduler: tcp://host:8786, tls://host:8786, or its file",
+    )
+    parser.add_argument(
+        "--jobs", type=positive, metavar="N",
+        help="folds at a time (default: one for each two processors)",
+    )
+    parser.add_argument(
+        "--threads", type=positive, metavar="N",
+        help="of one fold (default: the processors, or OMP_NUM_THREADS, divided by --jobs)",
+    )
+    for name, what in (("ca-file", "of the authority"), ("cert", "of this worker"),
+                       ("key", "private key of this worker")):  # fmt: skip
+        parser.add_argument(f"--tls-{name}", metavar="FILE", help=f"PEM file, {what}")
+    parser.add_argument(
+        "--unsandboxed", action="store_true",
+        help="run programs without a sandbox where a study asks for it: they can read the files "
+        "of this machine and use its network",
+    )
+    parser.add_argument("dask", nargs="*", help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from importlib.util import find_spec
+
+    from hyperllama.core.evaluate.cluster.worker import THREADS, UNSANDBOXED
+
+    if find_spec("distributed") is None:
+        raise StudyError("a worker needs the package distributed, which is not installed",
+                         'pip install "hyperllama[cluster]"')  # fmt: skip
+    usable, where = usable_processors(), arguments.cluster
+    jobs = arguments.jobs or max(1, usable // 2)
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    most = min(usable, int(said)) if said.isdecimal() and int(said) else usable
+    options = ["--scheduler-file", where] if Path(where).is_file() else [where]
+    options += ["--nthreads", str(jobs), "--nworkers", "1", "--no-dashboard"]
+    for name in ("tls_ca_file", "tls_cert", "tls_key"):
+        if getattr(arguments, name):
+            options += [f"--{name.replace('_', '-')}", getattr(arguments, name)]
+    argv = python_argv("distributed.cli.dask_worker", *options, *arguments.dask)
+    own = {THREADS: str(arguments.threads or max(1, most // jobs))}
+    if arguments.unsandboxed:
+        own[UNSANDBOXED] = "1"
+    os.execve(argv[0], argv, {**os.environ, **own})
