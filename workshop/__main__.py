@@ -104,6 +104,11 @@ def train(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
     files = sorted(args.corpus.glob("*.jsonl.gz"))
     seen, kept = (surfaces.load(files, held_out=held) for held in (False, True))
+    if args.survey:
+        from workshop.pooled import load_folder
+
+        seen += load_folder(args.survey, held_out=False)
+        kept += load_folder(args.survey, held_out=True)
     print(f"{len(seen)} surfaces to learn from, {len(kept)} held out", flush=True)
     shape = network.shape_of(args.size, VOCABULARY_SIZE)
     options = TrainOptions(
@@ -215,6 +220,7 @@ def main() -> int:
     p.set_defaults(run_step=survey)
     p = steps.add_parser("train", help=train.__doc__)
     p.add_argument("--corpus", type=Path, required=True)
+    p.add_argument("--survey", type=Path, help="the folder of `survey`, to learn from it, too")
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("--size", default="1m", choices=("tiny", "1m", "4m", "12m", "4m-deep"))
     p.add_argument("--start", type=Path,

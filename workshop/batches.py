@@ -74,7 +74,7 @@ _TRIAL, _CONFIG = dialect.INDEX["<trial>"], dialect.INDEX["<config>"]
 
 
 def _is_value(tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return tokens >= dialect.VALUE_0
+    return (tokens >= dialect.VALUE_0) & (tokens <= dialect.LAST_VALUE)
 
 
 def batches(source: Source, batch: int, start: int, stride: int, offset: int) -> Iterator[Batch]:

@@ -36,6 +36,8 @@ SCORED_ROWS = 1000
 FAMILY = {"sgd": "linear"}
 """What is evaluated beside the project's own estimators -> the family by whose name it goes: linear
 models fitted by gradient descent, whose step size (eta0) is called learning_rate."""
+WITHOUT_FAMILY = ("sgd", "net", "pipeline")
+"""What has no default space of the project's own."""
 
 _TREE = [
     Param("max_depth", Integer(1, 50, log=True), 50),

@@ -69,8 +69,7 @@ def export(
 
 
 def _tokenizer(writer: gguf.GGUFWriter) -> None:
-    padding = VOCABULARY_SIZE - _OWN
-    tokens = [*dialect.VOCABULARY, *_byte_characters(), *(f"<unused:{i}>" for i in range(padding))]
+    padding, tokens = VOCABULARY_SIZE - _OWN, _tokens()
     own = len(dialect.VOCABULARY)
     types = [gguf.TokenType.USER_DEFINED] * own + [gguf.TokenType.NORMAL] * 256
     types += [gguf.TokenType.UNUSED] * padding
@@ -86,6 +85,11 @@ def _tokenizer(writer: gguf.GGUFWriter) -> None:
     writer.add_add_bos_token(False)
 
 
+def _tokens() -> list[str]:
+    padding = (f"<unused:{i}>" for i in range(VOCABULARY_SIZE - _OWN))
+    return [*dialect.VOCABULARY, *_byte_characters(), *padding]
+
+
 def _byte_characters() -> list[str]:
     """The printable stand-ins for bytes 0..255 of GPT-2's byte-level tokenizers."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -95,11 +99,26 @@ def _byte_characters() -> list[str]:
 
 
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
-    """The weights in a GGUF file that `export` wrote, to go on training from."""
-    return {
+    """The weights in a GGUF file that `export` wrote, to go on training from.
+
+    Rows of the embedding follow the tokens' texts: those that the file has not are random.
+    """
+    reader = gguf.GGUFReader(path)
+    found = {
         t.name: torch.from_numpy(
             gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float32).reshape(
                 tuple(reversed([int(n) for n in t.shape])))
         )
-        for t in gguf.GGUFReader(path).tensors
+        for t in reader.tensors
     }
+    before = reader.fields["tokenizer.ggml.tokens"].contents()
+    row = {text: i for i, text in enumerate(before)}
+    known = found["token_embd.weight"]
+    if before[: len(dialect.VOCABULARY)] != list(dialect.VOCABULARY):
+        torch.manual_seed(0)
+        rows = 0.04 * torch.randn(VOCABULARY_SIZE, known.shape[1])
+        for i, text in enumerate(_tokens()):
+            if text in row:
+                rows[i] = known[row[text]]
+        found["token_embd.weight"] = rows
+    return found

@@ -20,7 +20,7 @@ from hyperllama.core.experiments.contenders import make_proposer_of, parse_metho
 from hyperllama.core.experiments.rival_proposers import ListProposer
 from hyperllama.core.space import Config
 from hyperllama.core.trials import AskContext, Observed, Proposer, ProposerSetting
-from workshop.corpus import wide_space
+from workshop.corpus import WITHOUT_FAMILY, wide_space
 from workshop.datasets import Floats
 from workshop.survey import FOLDS, METRICS, Trainer
 from workshop.targets import Target, number_of, read
@@ -62,7 +62,7 @@ class Objective:
     def __init__(self, trainer: Trainer, name: str) -> None:
         self.trainer, self.name = trainer, name
         kind = trainer.data.kind
-        own = name in ("net", "sgd", "pipeline")
+        own = name in WITHOUT_FAMILY
         self.space = (wide_space(name, kind, trainer.facts) if own
                       else family(name).space(kind, trainer.facts))
         self._metric = METRICS[trainer.kind].index("rmse" if kind == "regression" else "log_loss")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,9 @@ class Scored:
     Attributes:
         x: coordinates of the configurations that have a score, shape (n, d).
         y: losses on fresh rows where there are any, else the mean of the folds, shape (n,).
+        ahead: held-out loss minus the loss on the rows fitted to, shape (n,).
         noise: of a mean over folds: its standard deviation over that of `y`, in [0, 1].
+        default_left: the share of a constant's loss that the default leaves; None where it failed.
     """
 
     unit: Unit
@@ -44,7 +46,9 @@ class Scored:
     metric: str
     x: Floats
     y: Floats
+    ahead: Floats
     noise: float
+    default_left: float | None
 
 
 def space_of(unit: Unit) -> SearchSpace:
@@ -78,7 +82,9 @@ def scored(unit: Unit) -> list[Scored]:
         rest = folds - mean[:, None]
         rest = rest - rest.mean(axis=0)  # how hard a fold is, is no noise
         noise = float(np.median(rest.std(axis=1)) / math.sqrt(FOLDS) / y.std())
-        found.append(Scored(unit, space, metric, x, compress_tail(y), min(noise, 1.0)))
+        left = float(y[0]) * 1e4 / unit.chance[m] if kept[0] == 0 else None
+        found.append(Scored(unit, space, metric, x, compress_tail(y), mean - table[:, m, FOLDS],
+                            min(noise, 1.0), left))
     return found
 
 
@@ -98,13 +104,20 @@ def fitted(
         for s in mine:
             by_unit.setdefault(s.unit.key, []).append(s)
         found += [(group[0], _surface(group, trend)) for group in by_unit.values()]
+    left = {(s.unit.family, s.unit.target, s.unit.level): s.default_left for s, _ in found}
+    for s, surface in found:
+        at = s.unit.target, s.unit.level
+        surface.facts = replace(surface.facts, linear_left=left.get(("linear", *at)),
+                                tree_left=left.get(("decision_tree", *at)))
     return found
 
 
 def load_folder(folder: Path, held_out: bool) -> list[FittedSurface]:
-    """The surfaces of a folder's reserved targets, or of all others."""
+    """The surfaces of a folder's reserved targets, or of all others; without those of pipelines,
+    whose choices differ from table to table."""
     held = {t.name for t in load(folder / "targets.jsonl") if is_reserved(t.group)}
-    everything = [u for f in sorted(folder.glob("units*.jsonl.*z")) for u in units(f)]
+    everything = [u for f in sorted(folder.glob("units*.jsonl.*z")) for u in units(f)
+                  if u.family != "pipeline"]  # fmt: skip
     learn = {u.target for u in everything} - held
     return [f for s, f in fitted(everything, learn) if (s.unit.target in held) == held_out]
 
@@ -116,14 +129,18 @@ def _kind(unit: Unit) -> str:
 def _surface(group: list[Scored], trend: _Trend | None) -> FittedSurface:
     first = group[0]
     f = first.unit.facts
-    facts = dialect.TableFacts(first.unit.kind, f["rows"], f["features"], f["minority_share"],
-                               f["categorical_share"], f["missing_share"])
-    models = []
+    facts = dialect.TableFacts(
+        first.unit.kind, f["rows"], f["features"], f["minority_share"], f["categorical_share"],
+        f["missing_share"], f["classes"], first.default_left, noise=first.noise,
+    )  # fmt: skip
+    surface = FittedSurface(first.unit.target, first.unit.family, facts, first.space)
+    categorical = _categorical(first.space)
     for s in group:
-        categorical = _categorical(s.space)
         shaped = trend.of(s) if trend is not None and trend.width == s.x.shape[1] else None
-        models.append(GaussianProcess.fit(s.x, s.y, categorical, shaped))
-    return FittedSurface(first.unit.target, first.unit.family, facts, first.space, models)
+        surface.models.append(GaussianProcess.fit(s.x, s.y, categorical, shaped))
+        surface.ahead.append(GaussianProcess.fit(s.x, s.ahead, categorical))
+        surface.noises.append(s.noise)
+    return surface
 
 
 def _categorical(space: SearchSpace) -> NDArray[np.bool_]:

@@ -15,15 +15,13 @@ from workshop.corpus import wide_space
 from workshop.surfaces import FittedSurface
 
 SIZE = 10
-_OTHERS = {"pipeline"}
-"""Whose choices differ from table to table."""
 CANDIDATES = 1500
 
 
 def portfolio(surfaces: list[FittedSurface], seed: int = 0) -> dict[str, list[Config]]:
     """Family -> configurations in natural values, best first."""
     result: dict[str, list[Config]] = {}
-    for name in sorted({s.family for s in surfaces} - _OTHERS):
+    for name in sorted({s.family for s in surfaces}):
         mine = [s for s in surfaces if s.family == name]
         spaces = {kind: wide_space(name, kind) for kind in ("classification", "regression")}
         rng = np.random.default_rng(seed)

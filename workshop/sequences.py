@@ -58,7 +58,8 @@ def sequence(rng: Rng, task: Task) -> Example:
     prompt = dialect.header(task.estimator, task.facts, task.axes)
     incumbent = None
     if n:
-        prompt += dialect.history(task.axes, points, reported)
+        ahead, running = _beside(rng, task, u, chosen)
+        prompt += dialect.history(task.axes, points, reported, dialect.VERSION, ahead, running)
         known = [i for i in range(n) if reported[i] is not None]
         incumbent = points[min(known, key=lambda i: scores[i])]
     prompt.append(dialect.INDEX["<propose>"])
@@ -70,6 +71,18 @@ def sequence(rng: Rng, task: Task) -> Example:
             tokens += [task.axes[a].token, task.axes[a].value_token(value)]
         continuations.append(tokens)
     return Example(prompt, continuations)
+
+
+def _beside(
+    rng: Rng, task: Task, u: Floats, chosen: Floats
+) -> tuple[list[float | None], list[dialect.Point]]:
+    """How far training is ahead in each trial, and trials that still run, for a part of studies."""
+    ahead = task.ahead(chosen) if rng.random() < 0.6 else None
+    count = int(rng.integers(1, 4)) if rng.random() < 0.2 else 0
+    running: list[dialect.Point] = [
+        task.point(row) for row in task.bins(u[rng.integers(len(u), size=count)])
+    ]
+    return ([] if ahead is None else [float(a) for a in ahead]), running
 
 
 def _history(
@@ -103,14 +116,15 @@ def _history(
         chosen[n - k :] = np.clip(source + moved * rng.normal(0, width, (k, u.shape[1])), 0,
                                   1 - 1e-9)
         scores[n - k :] = task.score(chosen[n - k :])
-    noise = losses.std() * (0.0 if rng.random() < 0.4 else rng.uniform(0.01, 0.15))
+    usual = 0.0 if rng.random() < 0.4 else rng.uniform(0.01, 0.15)
+    noise = losses.std() * (usual if task.noise is None else task.noise)
     return chosen, scores + noise * rng.standard_normal(n)
 
 
 # How often each family is drawn; real surfaces of a family share its weight.
 WEIGHTS = {"xgboost": 2.0, "mlp": 2.5, "svm": 1.2, "decision_tree": 1.2, "random_forest": 1.2,
            "hist_gradient_boosting": 1.0, "extra_trees": 0.7, "linear": 0.7, "sgd": 0.7,
-           "knn": 0.5}
+           "knn": 0.5, "lightgbm": 2.0, "catboost": 1.5, "net": 2.0}
 
 
 class Source:

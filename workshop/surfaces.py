@@ -19,13 +19,21 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class FittedSurface:
-    """A surface that can be asked anywhere in its wide space."""
+    """A surface that can be asked anywhere in its wide space.
+
+    Attributes:
+        models: one a metric.
+        ahead: held-out loss minus training loss, one a metric; empty where it is not known.
+        noises: of a score, one a metric, see `dialect.TableFacts`; empty where it is not known.
+    """
 
     dataset: str
     family: str
     facts: dialect.TableFacts
     space: SearchSpace
     models: list[GaussianProcess] = field(default_factory=list)
+    ahead: list[GaussianProcess] = field(default_factory=list)
+    noises: list[float] = field(default_factory=list)
 
     def losses(self, which: int, units: Floats) -> Floats:
         return self.models[which].predict_mean(units)

@@ -27,7 +27,7 @@ from hyperllama.core.estimators import Facts, family
 from hyperllama.core.evaluate.pipeline import built, recipe
 from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, trial_recipe
 from hyperllama.core.space import Config, SearchSpace
-from workshop.corpus import affordable_epochs, facts_of, wide_space
+from workshop.corpus import WITHOUT_FAMILY, affordable_epochs, facts_of, wide_space
 from workshop.datasets import Dataset, Floats
 from workshop.nets import NetClassifier, NetRegressor
 from workshop.targets import Target, number_of, read
@@ -133,7 +133,7 @@ def _points(
     rng: np.random.Generator, space: SearchSpace, name: str, kind: str, facts: Facts
 ) -> list[list[int]]:
     """The default, then by turns from all of the space and from the family's own default space."""
-    usual = None if name in ("sgd", "net", "pipeline") else family(name).space(kind, facts)
+    usual = None if name in WITHOUT_FAMILY else family(name).space(kind, facts)
     found = [_point(space, space.default())]
     while len(found) < CONFIGS:
         if usual is not None and len(found) % 2:

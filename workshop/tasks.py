@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hyperllama.core.estimators import family
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
 from hyperllama.models.embedded import dialect
-from workshop.corpus import FAMILY
+from workshop.corpus import FAMILY, WITHOUT_FAMILY
 from workshop.surfaces import FittedSurface, Floats
 
 Rng = np.random.Generator
@@ -131,6 +131,15 @@ class Task:
         """Task coordinates of the library's default, shape (n_axes,), if there is one."""
         return None
 
+    def ahead(self, u: Floats) -> Floats | None:
+        """How far training is ahead of validation, shape (n,), where that is known."""
+        return None
+
+    @property
+    def noise(self) -> float | None:
+        """Of a score, over the spread of random candidates' losses, where that is known."""
+        return None
+
     def point(self, row: NDArray[np.int64]) -> dict[int, int]:
         return {a: int(row[a]) for a in self.active(row)}
 
@@ -154,7 +163,7 @@ class RealTask(Task):
             kept = [j for j in kept if rng.random() < 0.65] or [int(rng.integers(len(params)))]
         if surface.family == "svm" and 1 in kept and rng.random() < 0.7:
             kept.remove(1)  # the kernel stays rbf
-        default = None if surface.family in FAMILY else family(surface.family).space(
+        default = None if surface.family in WITHOUT_FAMILY else family(surface.family).space(
             "regression" if surface.facts.kind == "regression" else "classification",
             _estimator_facts(surface.facts))
         if rng.random() < 0.5:
@@ -165,7 +174,7 @@ class RealTask(Task):
         cuts = [cut(rng, params[j], j, default) for j in kept]
         named = rng.random() > 0.07
         taken: set[int] = set()
-        facts = surface.facts if rng.random() > 0.3 else dialect.TableFacts(
+        facts = _some(rng, surface.facts) if rng.random() > 0.3 else dialect.TableFacts(
             surface.facts.kind if rng.random() < 0.5 else "?")
         name = FAMILY.get(surface.family, surface.family)
         super().__init__(name if rng.random() > 0.05 else "?", facts, cuts,
@@ -204,6 +213,14 @@ class RealTask(Task):
         other = self.others[int(rng.integers(len(self.others)))]
         return other.losses(int(rng.integers(len(other.models))), self._wide(u))
 
+    def ahead(self, u: Floats) -> Floats | None:
+        known = self.surface.ahead
+        return known[self.which].predict_mean(self._wide(u)) if known else None
+
+    @property
+    def noise(self) -> float | None:
+        return self.surface.noises[self.which] if self.surface.noises else None
+
     def default(self) -> Floats | None:
         found = []
         for c in self.cuts:
@@ -233,6 +250,15 @@ class RealTask(Task):
         kernel = int(row[self.kernel])
         off = {0: ("degree",), 1: ("gamma", "degree"), 2: ()}[kernel]
         return [i for i, c in enumerate(self.cuts) if c.param.name not in off]
+
+
+def _some(rng: Rng, facts: dialect.TableFacts) -> dialect.TableFacts:
+    """The facts, each of the landmarks and the noise left out now and then."""
+    default, linear, tree, noise = (
+        None if rng.random() < 0.4 else v
+        for v in (facts.default_left, facts.linear_left, facts.tree_left, facts.noise)
+    )
+    return replace(facts, default_left=default, linear_left=linear, tree_left=tree, noise=noise)
 
 
 def _estimator_facts(facts: dialect.TableFacts):  # type: ignore[no-untyped-def]

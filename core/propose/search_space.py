@@ -19,7 +19,7 @@ from hyperllama.core.estimators import CHOICE
 from hyperllama.core.prompt.thinking import Marks, marks_of
 from hyperllama.core.prompt.wording import metric_words, number_text, untrusted
 from hyperllama.core.propose.chat.decoding import lead_segments
-from hyperllama.core.propose.embedded.model import EmbeddedModel
+from hyperllama.core.propose.embedded.model import EmbeddedModel, ShownTrials
 from hyperllama.core.propose.engine_session import EngineSession
 from hyperllama.core.space import Categorical, Domain, Float, Integer, Param, SearchSpace, Value
 from hyperllama.core.text import plain
@@ -153,7 +153,7 @@ class _EmbeddedRanges:
         self, estimator: str, space: SearchSpace, on_text: Callable[[str], None],
         should_stop: Callable[[], bool],
     ) -> _Ranges:  # fmt: skip
-        draws = self._model.draw(space, estimator, (), self._seed)
+        draws = self._model.draw(space, estimator, ShownTrials(), self._seed)
         known = [p for p in space.free if p.name in draws.beliefs]
         domains = {p.name: _around(p, draws.beliefs[p.name]) for p in known}
         reasoning = f"{estimator or 'Ranges'}: the middle of what did well on other tables."

@@ -1,4 +1,4 @@
-"""The compact language that the embedded models read and write, and its version.
+"""The compact language that the embedded models read and write, and its versions.
 
 A study in the dialect, detokenised (one token between spaces):
 
@@ -13,6 +13,18 @@ Trials stand from worst to best. A score is the loss relative to the history, be
 which way), and then a configuration conditioned on it. Values are hundredths of the range on its
 own scale (v0 to v99); categories are numbered choices (#0, #1, ...), named in the header as far as
 they are known. Only active hyperparameters stand in a trial. Pure functions; no llama.cpp.
+
+Version 2 adds to version 1 and takes nothing away: more families and names, those of other people's
+scripts among them; in the header how many classes there are, how much of a constant's loss the
+default, a linear model and one tree leave, and how noisy scores are; in a trial, after its score,
+how far training was ahead of validation; and trials that still run:
+
+    <study> <est:net> <binary> <rows:5> <columns:3> <minority:2> <codes:1> <empty:0> <classes:0>
+    <default:4> <linear:2> <tree:3> <noise:2> <p:learning_rate_init> <float:log> ~1e-3 ~1e0
+    <spread:7> <trial> <s:0> <gap:5> <p:learning_rate_init> v60
+    <pending> <p:learning_rate_init> v10 <propose> ...
+
+Which version a model was trained in stands in its file; functions take it as `version`.
 """
 
 from __future__ import annotations
@@ -21,7 +33,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
+"""The newest. Version 1 is there for the models that were trained in it."""
 BINS = 100
 SCORES = 64
 HISTORY_TOKENS = 240
@@ -48,7 +61,29 @@ MAX_CHOICES = 24
 PLANS = ("open", "near", "mid", "far")
 MOVES = ("up", "down", "switch", "keep")
 _LOW_DECADE, _HIGH_DECADE = -10, 7
+MORE_ESTIMATORS = ("lightgbm", "catboost", "net")
+MORE_KNOWN = (
+    "weight_decay", "momentum", "dropout", "epochs", "optimizer", "random_strength",
+    "bagging_temperature",
+)
+MORE_CHOICES = ("adam", "sgd")
+ALIASES: Mapping[str, str] = {
+    "lr": "learning_rate_init", "eta": "learning_rate", "wd": "weight_decay",
+    "dropout_rate": "dropout", "drop_rate": "dropout", "dropout_prob": "dropout",
+    "bs": "batch_size", "n_epochs": "epochs", "num_epochs": "epochs", "max_epochs": "epochs",
+    "optim": "optimizer", "num_layers": "depth", "n_layers": "depth", "hidden_layers": "depth",
+    "hidden_size": "width", "hidden_dim": "width", "hidden_units": "width", "n_units": "width",
+    "units": "width", "num_leaves": "max_leaf_nodes", "min_child_samples": "min_samples_leaf",
+    "min_data_in_leaf": "min_samples_leaf", "l2_leaf_reg": "reg_lambda", "lambda_l2": "reg_lambda",
+    "lambda": "reg_lambda", "lambda_l1": "reg_alpha", "iterations": "n_estimators",
+    "num_iterations": "n_estimators", "num_boost_round": "n_estimators",
+    "rsm": "colsample_bytree", "feature_fraction": "colsample_bytree",
+    "bagging_fraction": "subsample", "eta0": "learning_rate",
+}  # fmt: skip
+"""Other people's names of hyperparameters -> those known, from version 2 on."""
+_NETS = ("weight_decay", "momentum", "dropout", "epochs", "optimizer")
 _FACTS = {"rows": 10, "columns": 10, "minority": 7, "codes": 5, "empty": 4, "spread": 12}
+_MORE_FACTS = {"classes": 5, "default": 12, "linear": 12, "tree": 12, "noise": 8, "gap": 8}
 
 
 def _vocabulary() -> tuple[str, ...]:
@@ -71,10 +106,21 @@ def _vocabulary() -> tuple[str, ...]:
     )  # fmt: skip
 
 
-VOCABULARY = _vocabulary()
+def _additions() -> tuple[str, ...]:
+    return (
+        "<pending>",
+        *(f"<est:{e}>" for e in MORE_ESTIMATORS),
+        *(f"<{name}:{i}>" for name, n in _MORE_FACTS.items() for i in ("?", *range(n))),
+        *(f"<p:{p}>" for p in MORE_KNOWN),
+        *(f"<c:{c}>" for c in MORE_CHOICES),
+    )  # fmt: skip
+
+
+VOCABULARY = (*_vocabulary(), *_additions())
 INDEX: Mapping[str, int] = {text: i for i, text in enumerate(VOCABULARY)}
 VALUE_0 = INDEX["v0"]
 CHOICE_0 = INDEX["#0"]
+LAST_VALUE = CHOICE_0 + MAX_CHOICES - 1
 SCORE_0 = INDEX["<s:0>"]
 
 
@@ -109,9 +155,28 @@ class DialectParam:
         return [self.value_token(i) for i in self.bins]
 
 
-def identity(name: str, taken: set[int]) -> int:
+def families(version: int = VERSION) -> tuple[str, ...]:
+    """The families that have a token."""
+    return ESTIMATORS if version < 2 else (*ESTIMATORS, *MORE_ESTIMATORS)
+
+
+def known_name(name: str, version: int = VERSION) -> str | None:
+    """The known name that a hyperparameter goes by; None where it is unknown."""
+    if version < 2:
+        return name if name in KNOWN else None
+    name = ALIASES.get(name, name)
+    return name if name in KNOWN or name in MORE_KNOWN else None
+
+
+def is_net(names: Sequence[str]) -> bool:
+    """Whether hyperparameters are those of a script that trains a network."""
+    return sum(known_name(name) in _NETS for name in names) >= 2
+
+
+def identity(name: str, taken: set[int], version: int = VERSION) -> int:
     """The identity token of a hyperparameter: its own if known and not taken, else a slot."""
-    own = INDEX.get(f"<p:{name}>") if name in KNOWN else None
+    known = known_name(name, version)
+    own = INDEX[f"<p:{known}>"] if known is not None else None
     if own is not None and own not in taken:
         taken.add(own)
         return own
@@ -125,7 +190,14 @@ def identity(name: str, taken: set[int]) -> int:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What the header of a prompt holds about a table; None where it is not known."""
+    """What the header of a prompt holds about a table; None where it is not known.
+
+    Attributes:
+        classes: how many; 0 for regression.
+        default_left, linear_left, tree_left: share of a constant's loss that the family's default,
+            a linear model and one tree leave; 0 is perfect, 1 no better than the constant.
+        noise: of a score: its standard deviation over that of random configurations' scores.
+    """
 
     kind: str = "?"
     rows: int | None = None
@@ -133,11 +205,18 @@ class TableFacts:
     minority_share: float | None = None
     categorical_share: float | None = None
     missing_share: float | None = None
+    classes: int | None = None
+    default_left: float | None = None
+    linear_left: float | None = None
+    tree_left: float | None = None
+    noise: float | None = None
 
 
-def header(estimator: str, facts: TableFacts, axes: Sequence[DialectParam]) -> list[int]:
+def header(
+    estimator: str, facts: TableFacts, axes: Sequence[DialectParam], version: int = VERSION
+) -> list[int]:
     """The stable part of a prompt."""
-    est = estimator if estimator in ESTIMATORS else "?"
+    est = estimator if estimator in families(version) else "?"
     kind = facts.kind if facts.kind in KINDS else "?"
     tokens = [INDEX["<study>"], INDEX[f"<est:{est}>"], INDEX[f"<{kind}>"]]
     rows, columns = facts.rows, facts.features
@@ -148,10 +227,20 @@ def header(estimator: str, facts: TableFacts, axes: Sequence[DialectParam]) -> l
         _fact("codes", _times(facts.categorical_share, 4.99)),
         _fact("empty", None if facts.missing_share is None else _missing(facts.missing_share)),
     ]
+    if version > 1:
+        classes = facts.classes
+        tokens += [
+            _fact("classes", None if classes is None else math.log2(max(classes, 1))),
+            _fact("default", _left(facts.default_left)),
+            _fact("linear", _left(facts.linear_left)),
+            _fact("tree", _left(facts.tree_left)),
+            _fact("noise", None if facts.noise is None else 7 + math.log2(max(facts.noise, 1e-3))),
+        ]
+    named = CHOICES if version < 2 else (*CHOICES, *MORE_CHOICES)
     for axis in axes:
         tokens += [axis.token, INDEX[f"<{axis.kind}>"]]
         if axis.kind == "choice":
-            tokens += [INDEX[f"<c:{c if c in CHOICES else '?'}>"] for c in axis.choices]
+            tokens += [INDEX[f"<c:{c if c in named else '?'}>"] for c in axis.choices]
         else:
             tokens += [*_magnitude(axis.low), *_magnitude(axis.high)]
     return tokens
@@ -166,11 +255,18 @@ def most_trials(axes: Sequence[DialectParam]) -> int:
 
 
 def history(
-    axes: Sequence[DialectParam], points: Sequence[Point], losses: Sequence[float | None]
+    axes: Sequence[DialectParam], points: Sequence[Point], losses: Sequence[float | None],
+    version: int = VERSION, ahead: Sequence[float | None] = (), running: Sequence[Point] = (),
 ) -> list[int]:
     """Trials from worst to best; None is a failure. At most `most_trials` of them are written.
 
     When there are more, the best two thirds of that number stay, and the latest of the others.
+
+    Args:
+        ahead: loss on held-out rows minus loss on the rows trained on, of each trial, None where it
+            is unknown; may be empty. From version 2 on.
+        running: configurations of trials that have no score yet; the last three are written. From
+            version 2 on.
     """
     most = most_trials(axes)
     order = sorted(range(len(points)), key=lambda i: _badness(losses[i]))
@@ -182,7 +278,13 @@ def history(
     tokens = [_fact("spread", _spread(known))]
     for i in reversed(order):
         tokens += [INDEX["<trial>"], _score(losses[i], known)]
+        if version > 1 and losses[i] is not None:
+            tokens.append(_fact("gap", _gap(ahead[i] if ahead else None, known)))
         for a, value in points[i].items():
+            tokens += [axes[a].token, axes[a].value_token(value)]
+    for point in running[-3:] if version > 1 else ():
+        tokens.append(INDEX["<pending>"])
+        for a, value in point.items():
             tokens += [axes[a].token, axes[a].value_token(value)]
     return tokens
 
@@ -245,10 +347,24 @@ def _spread(known: Sequence[float]) -> float | None:
     return math.log2(max((middle - best) / max(abs(best), 1e-12), 1e-4)) + 9
 
 
+def _gap(ahead: float | None, known: Sequence[float]) -> float | None:
+    """Octaves of how far training is ahead, in units of what there is to win; 0: it is not."""
+    between = sorted(known)[len(known) // 2] - min(known)
+    if ahead is None or between <= 0:
+        return None
+    return 3 + math.log2(max(ahead / between, 1e-3))
+
+
+def _left(share: float | None) -> float | None:
+    """Half octaves of the share of a constant's loss that is gone; 0: none is."""
+    return None if share is None else 1 - 2 * math.log2(max(share, 1e-4)) if share < 1 else 0.0
+
+
 def _fact(name: str, level: float | None) -> int:
     if level is None:
         return INDEX[f"<{name}:?>"]
-    return INDEX[f"<{name}:{min(max(int(level), 0), _FACTS[name] - 1)}>"]
+    most = _FACTS[name] if name in _FACTS else _MORE_FACTS[name]
+    return INDEX[f"<{name}:{min(max(int(level), 0), most - 1)}>"]
 
 
 def _times(share: float | None, factor: float) -> float | None:

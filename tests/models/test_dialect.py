@@ -81,3 +81,29 @@ def test_identities_are_own_names_then_slots() -> None:
     taken: set[int] = set()
     found = [dialect.identity(n, taken) for n in ("alpha", "alpha", "fancy")]
     assert words(found) == ["<p:alpha>", "<p:0>", "<p:1>"]
+
+
+def test_version_1_is_what_it_was_and_version_2_adds_to_it() -> None:
+    first = words(dialect.header("svm", dialect.TableFacts("binary", 500), AXES, 1))
+    assert first[7:9] == ["<empty:?>", "<p:learning_rate>"]  # nothing was put between
+    told = words(dialect.history(AXES, [{0: 1}, {0: 2}], [0.2, 0.1], 1, [0.1, 0.0], [{0: 9}]))
+    assert [w for w in told if w.startswith(("<gap", "<pending"))] == []
+    facts = dialect.TableFacts("binary", 500, classes=2, default_left=0.5, tree_left=1.2, noise=0.1)
+    more = words(dialect.header("net", facts, AXES, 2))
+    assert more[1] == "<est:net>"
+    assert more[8:13] == ["<classes:1>", "<default:3>", "<linear:?>", "<tree:0>", "<noise:3>"]
+    assert dialect.identity("weight_decay", set(), 1) == INDEX["<p:0>"]  # unknown to it
+    assert dialect.identity("lr", set(), 2) == INDEX["<p:learning_rate_init>"]
+    assert dialect.is_net(["lr", "wd", "dropout_rate"]) and not dialect.is_net(["C", "momentum"])
+    assert [w for w in VOCABULARY if w.startswith("<c:adam") or w == "<pending>"] == [
+        "<pending>", "<c:adam>"]
+    assert INDEX["<pending>"] == INDEX["#23"] + 1  # all of version 1 stands before
+
+
+def test_trials_say_how_far_training_is_ahead_and_which_still_run() -> None:
+    points = [{0: 10}, {0: 20}, {0: 30}, {0: 40}]
+    told = words(dialect.history(AXES, points, [0.1, 0.2, 0.3, None], 2,
+                                 [0.8, 0.0, None, 0.1], [{0: 77}]))
+    assert [w for w in told if w.startswith("<gap")] == ["<gap:?>", "<gap:0>", "<gap:6>"]
+    assert told[-3:] == ["<pending>", "<p:learning_rate>", "v77"]
+    assert told[1:3] == ["<trial>", "<fail>"]  # a failure has no score to compare

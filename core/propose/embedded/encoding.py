@@ -56,12 +56,14 @@ class EncodedParam:
         return d.from_unit((index + fraction) / dialect.BINS)
 
 
-def knows(family_name: str) -> bool:
-    """Whether the embedded models were trained on this family of estimators."""
-    return canonical_name(family_name) in dialect.ESTIMATORS
+def knows(family_name: str, version: int = 1) -> bool:
+    """Whether models of this version of the dialect were trained on this family of estimators."""
+    return canonical_name(family_name) in dialect.families(version)
 
 
-def encoded(space: SearchSpace, estimator: str, prefix: str = "") -> list[EncodedParam]:
+def encoded(
+    space: SearchSpace, estimator: str, prefix: str = "", version: int = 1
+) -> list[EncodedParam]:
     """The free hyperparameters of a space whose names have the prefix, in its order.
 
     Those with a prior of their own are left out, unless there are no others: the models were not
@@ -70,31 +72,57 @@ def encoded(space: SearchSpace, estimator: str, prefix: str = "") -> list[Encode
 
     Args:
         estimator: the family's name; "" if unknown.
+        version: of the dialect that the model was trained in.
     """
     known = canonical_name(estimator) if estimator else None
     aliases = {**family(known).aliases, **family(known).embedded_names} if known else {}
+    if version > 1 and dialect.is_net(space.names):
+        aliases = {}
     taken: set[int] = set()
     free = [p for p in space.free if not p.prior] or list(space.free)
     names = {p: p.name.removeprefix(prefix) for p in free if p.name.startswith(prefix)}
     found = []
     for p, name in names.items():
         with suppress(ValueError):
-            found.append(_encoded(p, dialect.identity(aliases.get(name, name), taken)))
+            found.append(_encoded(p, dialect.identity(aliases.get(name, name), taken, version)))
     return found
 
 
-def header(estimator: str, setting: ProposerSetting, params: Sequence[EncodedParam]) -> list[int]:
-    """The stable part of the prompt, as tokens: what is known of the table, and the space."""
+def header(
+    estimator: str, setting: ProposerSetting, params: Sequence[EncodedParam], version: int = 1,
+    default: float | None = None,
+) -> list[int]:  # fmt: skip
+    """The stable part of the prompt, as tokens: what is known of the table, and the space.
+
+    Args:
+        version: of the dialect that the model was trained in.
+        default: score of the default configuration, where it is known.
+    """
     name = canonical_name(estimator) if estimator else None
     kind, facts, table = setting.kind, setting.facts, dialect.TableFacts()
     if facts is not None:
         table = dialect.TableFacts(
             _kind(kind, facts.classes), facts.rows, facts.features, facts.minority_share,
-            facts.categorical_share, facts.missing_share,
+            facts.categorical_share, facts.missing_share, facts.classes,
+            _left(setting, default),
         )  # fmt: skip
     elif kind:
         table = dialect.TableFacts(_kind(kind, 0))
-    return dialect.header(name or "?", table, [p.axis for p in params])
+    if version > 1 and dialect.is_net([p.param.name for p in params]):
+        name = "net"
+    return dialect.header(name or "?", table, [p.axis for p in params], version)
+
+
+def _left(setting: ProposerSetting, score: float | None) -> float | None:
+    """The share of a constant's loss that a score leaves, None where that is unknown.
+
+    A perfect score is 0 for scorers that negate a loss, else 1.
+    """
+    if score is None or not setting.chance or not setting.metric:
+        return None
+    best = 0.0 if setting.metric.startswith("neg_") else 1.0
+    constant = sum(setting.chance) / len(setting.chance)
+    return (best - score) / (best - constant) if constant < best else None
 
 
 def point(params: Sequence[EncodedParam], config: Config) -> dict[int, int]:

@@ -28,12 +28,27 @@ from hyperllama.models.engine import (
     Segment,
     Tokens,
 )
-from hyperllama.models.gguf import resolve_model
+from hyperllama.models.gguf import read_metadata, resolve_model
 
 _SETTINGS = EngineSettings(gpu_layers="none", threads=1)
 
-Scored = tuple[Config, float | None]
-"""An active configuration and its loss, None if it failed."""
+@dataclass(frozen=True)
+class ShownTrials:
+    """The trials that a question shows.
+
+    Attributes:
+        configs: active configurations.
+        losses: of each, None if it failed.
+        ahead: held-out loss minus training loss of each, None where that is unknown.
+        running: configurations that have no score yet.
+        default: score of the default configuration, greater is better, where it is known.
+    """
+
+    configs: Sequence[Config] = ()
+    losses: Sequence[float | None] = ()
+    ahead: Sequence[float | None] = ()
+    running: Sequence[Config] = ()
+    default: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,13 +101,15 @@ class EmbeddedModel:
         # A cache of its short prompts would save nothing.
         setting = replace(setting, engine=setting.engine or _SETTINGS, cache=None)
         self._setting = setting
-        self._session = EngineSession(setting, resolve_model(setting.model))
+        path = resolve_model(setting.model)
+        self.version = min(max(read_metadata(path).dialect_version, 1), dialect.VERSION)
+        self._session = EngineSession(setting, path)
 
     def draw(
         self,
         space: SearchSpace,
         estimator: str,
-        history: Sequence[Scored],
+        shown: ShownTrials,
         seed: int,
         samples: int = 1,
         chosen: bool = False,
@@ -106,16 +123,21 @@ class EmbeddedModel:
         Raises:
             EngineError: the engine died twice, or the model cannot be loaded.
         """
-        params = encoding.encoded(space, estimator, f"{estimator}." if chosen else "")
+        params = encoding.encoded(space, estimator, f"{estimator}." if chosen else "",
+                                  self.version)  # fmt: skip
         fixed: Config = {CHOICE: estimator} if chosen else {}
         axes = [p.axis for p in params]
-        losses = [loss for _, loss in history]
-        scored = [(loss, config) for config, loss in history if loss is not None]
+        scored = [(loss, config) for config, loss in zip(shown.configs, shown.losses, strict=True)
+                  if loss is not None]  # fmt: skip
         incumbent = min(scored, key=lambda pair: pair[0])[1] if scored else None
-        prompt = encoding.header(estimator, self._setting, params)
+        prompt = encoding.header(estimator, self._setting, params, self.version, shown.default)
         if scored:
-            points = [encoding.point(params, config) for config, _ in history]
-            prompt += dialect.history(axes, points, losses)
+            points, running = (
+                [encoding.point(params, config) for config in configs]
+                for configs in (shown.configs, shown.running)
+            )
+            prompt += dialect.history(axes, points, shown.losses, self.version, shown.ahead,
+                                      running)  # fmt: skip
         prompt.append(dialect.INDEX["<propose>"])
         plan = dialect.plan_tokens(axes, bool(scored))
         runs = self._generated(prompt, _segments(axes, plan), seed, samples)
@@ -177,7 +199,7 @@ class EmbeddedModel:
         return {
             "prompt": " ".join(dialect.VOCABULARY[t] for t in prompt),
             "reply": completions[0].text,
-            "dialect_version": dialect.VERSION,
+            "dialect_version": self.version,
             "seed": seed,
             "temperature": self._temperature,
             "samples": len(completions),

@@ -17,13 +17,13 @@ from hyperllama.core.events import Noted
 from hyperllama.core.propose.embedded.coverage import most_covering
 from hyperllama.core.propose.embedded.encoding import knows
 from hyperllama.core.propose.embedded.explanation import explained
-from hyperllama.core.propose.embedded.model import Draws, EmbeddedModel
+from hyperllama.core.propose.embedded.model import Draws, EmbeddedModel, ShownTrials
 from hyperllama.core.propose.findings import findings
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.task.pipeline_space import PREFIX, openings
 from hyperllama.core.trials import AskContext, Cancelled, Observed, Proposal, ProposerSetting
 from hyperllama.core.trials.history import TrialHistory, rng_for, seed_for, succeeded
-from hyperllama.models.embedded.dialect import KNOWN
+from hyperllama.models.embedded.dialect import known_name
 
 _SAMPLES = (1, 8)
 """One completion; where that was tried before, several at once."""
@@ -49,7 +49,7 @@ class EmbeddedProposer:
         self._model = EmbeddedModel(setting)
         self._opening_draws: tuple[tuple[SearchSpace, str], Draws] | None = None
         self._history = TrialHistory()
-        unknown = [e for e in setting.estimators if not knows(e)]
+        unknown = [e for e in setting.estimators if not knows(e, self._model.version)]
         if unknown:
             setting.report(Noted(
                 "info", f"the embedded model was not trained on {', '.join(unknown)}",
@@ -81,7 +81,10 @@ class EmbeddedProposer:
 
     def knows(self, space: SearchSpace) -> bool:
         """Whether the model was trained on one of the families or hyperparameters."""
-        return any(map(knows, self._setting.estimators)) or any(p.name in KNOWN for p in space.free)
+        version = self._model.version
+        return any(knows(e, version) for e in self._setting.estimators) or any(
+            known_name(p.name, version) is not None for p in space.free
+        )
 
     def draw(
         self, space: SearchSpace, number: int, attempt: int = 0, samples: int = 1,
@@ -91,12 +94,10 @@ class EmbeddedProposer:
         if not space.free and len(self._history):
             self._history.unseen(space, rng_for(self._setting.seed, number))  # raises Exhausted
         chosen = self._family(space)
-        shown = [
-            (t.config, -(t.value or 0.0) if succeeded(t) else None)
-            for t in (() if blind else self._history.trials)
-            if not t.running
-            and space.contains(t.config) and chosen in ("", t.config.get(CHOICE))
-        ]
+        shown = _shown([
+            t for t in (() if blind else self._history.trials)
+            if space.contains(t.config) and chosen in ("", t.config.get(CHOICE))
+        ])  # fmt: skip
         estimator = chosen or next(iter(self._setting.estimators), "")
         seed = seed_for(self._setting.seed, number, attempt)
         return self._model.draw(space, estimator, shown, seed, samples, bool(chosen))
@@ -180,6 +181,17 @@ class EmbeddedProposer:
         if not any(values.values()):
             return min(names, key=lambda n: failed[n])
         return _most_promising(values, failed, len(self._history))
+
+
+def _shown(trials: Sequence[Observed]) -> ShownTrials:
+    """What a question shows of trials."""
+    ended = [t for t in trials if not t.running]
+    losses = [-(t.value or 0.0) if succeeded(t) else None for t in ended]
+    ahead = [t.train_value + loss if loss is not None and t.train_value is not None else None
+             for t, loss in zip(ended, losses, strict=True)]  # fmt: skip
+    default = next((t.value for t in ended if t.number == 0 and succeeded(t)), None)
+    running = [t.config for t in trials if t.running]
+    return ShownTrials([t.config for t in ended], losses, ahead, running, default)
 
 
 def _has(trial: Observed, choices: Config) -> bool:
