@@ -147,9 +147,12 @@ def parse_method(text: str) -> Contender:
 def make_proposer_of(contender: Contender, setting: ProposerSetting) -> Proposer:
     """The proposer of a contender."""
     name = contender.proposer
-    if name not in _ONLY_HERE:
+    if name not in _ONLY_HERE and setting.programs is None:
         return make_proposer(name, setting=setting)
     from hyperllama.core.experiments import rival_proposers as rivals
+
+    if setting.programs is not None:
+        return rivals.WithTurns(make_proposer(name, setting=setting), setting)
 
     if name == "llama-no-history":
         return rivals.WithoutHistory(make_proposer("llama", setting=setting))

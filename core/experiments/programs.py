@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hyperllama.core.errors import DataError, HyperLlamaError
+from hyperllama.core.errors import DataError, HyperLlamaError, StudyError
 from hyperllama.core.experiments.contenders import parse_method
 from hyperllama.core.experiments.figures.statistics import (
     Estimate,
@@ -28,7 +28,7 @@ from hyperllama.core.experiments.figures.statistics import (
     wilcoxon_p,
 )
 from hyperllama.core.experiments.grid import add_problem_cells
-from hyperllama.core.experiments.problems.programs import WAYS, ProgramProblem
+from hyperllama.core.experiments.problems.programs import WAYS, WRITTEN, ProgramProblem
 from hyperllama.core.experiments.reading import CellFacts, Comparison, read_comparison
 from hyperllama.core.experiments.running.runner import OpenedParts, run_cells
 from hyperllama.core.storage.folder import write_atomically
@@ -40,16 +40,17 @@ FILE = "programs.json"
 
 @dataclass(frozen=True)
 class WayCompared:
-    """Pipelines under one proposer against the hand-made space under one, at equal evaluations.
+    """Programs of one contender against the hand-made space under one, at equal evaluations.
 
     Attributes:
-        proposer, at: whose pipelines, after how many evaluations.
+        proposer, at: whose programs, after how many evaluations.
+        way: "pipeline", "bound" or "free".
         against: the proposer in the hand-made space.
         rows: "validation" or "test".
-        better, equal, worse: tables on which pipelines were so, by the mean over the seeds.
-        difference: median over the tables of pipelines' loss saved, in the metric's unit.
+        better, equal, worse: tables on which programs were so, by the mean over the seeds.
+        difference: median over the tables of the loss that programs save, in the metric's unit.
         gain: median over the tables of the share of the hand-made space's loss that was saved.
-        rank: mean rank of pipelines among the two, with its interval over tables; 1 is best.
+        rank: mean rank of programs among the two, with its interval over tables; 1 is best.
         p: of Wilcoxon's signed ranks.
     """
 
@@ -64,13 +65,15 @@ class WayCompared:
     rank: Estimate
     p: float
     against: str = ""
+    way: str = "pipeline"
 
     def sentence(self) -> str:
         """One line for a terminal."""
         count = self.better + self.equal + self.worse
         d, r = self.difference, self.rank
+        what = "pipelines" if self.way == "pipeline" else f"{self.way} programs"
         return (
-            f"{self.proposer:10s} {self.at:3d} evaluations, {self.rows:10s}: pipelines better than "
+            f"{self.proposer:10s} {self.at:3d} evaluations, {self.rows:10s}: {what} better than "
             f"the hand-made space by {self.against} on "
             f"{self.better}, equal on {self.equal}, worse on {self.worse} of {count} tables; "
             f"median {d.value:+.4f} ({d.low:+.4f} to {d.high:+.4f}), "
@@ -162,19 +165,35 @@ def _task_text(
 
 def run_program_bench(
     tasks: Sequence[Path], proposers: Sequence[str], out: Path, *, seeds: int = 2,
-    budget: int = 20, on_cell: Callable[[CellFacts, int, int], None] = lambda *progress: None,
+    budget: int = 20, ways: Sequence[str] = ("pipeline",), models: Sequence[str] = (),
+    on_cell: Callable[[CellFacts, int, int], None] = lambda *progress: None,
 ) -> Comparison:
-    """Run each proposer in both spaces on each table; what `out` holds already is not run again.
+    """Run each proposer in both spaces on each table, and each chat model that writes programs;
+    what `out` holds already is not run again.
 
     Args:
         tasks: task files that say nothing about programs.
         proposers: as `bench` names them.
+        ways: of `problems.programs.WAYS`, beside the hand-made space.
+        models: files of chat models, for "bound" and "free".
         seeds: 0, 1, ... of the proposer, the folds and the test rows.
 
     Raises:
-        StudyError: another process works on `out`. SpaceError: an unknown proposer.
+        StudyError: another process works on `out`, or nobody is named to write programs.
+        SpaceError: an unknown proposer. DataError: an unknown way. ModelFileError: no such model.
     """
-    contenders = [parse_method(_label(p, way)) for p in proposers for way in WAYS]
+    for way in ways:
+        if way not in WAYS[1:]:
+            raise DataError(f"there are no programs of the kind {way!r}",
+                            f"allowed: {', '.join(WAYS[1:])}")
+    written = [way for way in ways if way in WRITTEN]
+    if written and not models:
+        raise StudyError(f"{written[0]} programs are written by a chat model",
+                         "--models FILE.gguf names one, or several")
+    spaces = ("hand", *(way for way in ways if way not in WRITTEN))
+    names = [_label(p, way) for p in proposers for way in spaces]
+    names += [_label(f"llama:{model}", way) for model in models for way in written]
+    contenders = [parse_method(name) for name in names]
     cache = str(out / "evaluations.sqlite")
     problems = {p.name: p for p in (ProgramProblem(str(f), cache=cache) for f in tasks)}
     grid, cells = add_problem_cells(
@@ -199,22 +218,22 @@ def _label(proposer: str, way: str) -> str:
 
 
 def compare_ways(found: Comparison, at: Sequence[int]) -> list[WayCompared]:
-    """What pipelines brought under each proposer, after each number of evaluations."""
+    """What programs brought to each contender, after each number of evaluations."""
     return list(_compared(found, at))
 
 
 def _compared(found: Comparison, at: Sequence[int]) -> Iterator[WayCompared]:
-    labels = [c.label for c in found.grid.contenders]
-    hands = [label for label in labels if "programs=hand" in label]
-    for pipeline in (label for label in labels if "programs=pipeline" in label):
-        proposer = pipeline.partition("?")[0]
-        for hand in sorted(hands, key=lambda label: label.partition("?")[0] != proposer):
-            for count in at:
+    ways = {c.label: str(c.options.get("programs")) for c in found.grid.contenders}
+    hands = [label for label, way in ways.items() if way == "hand"]
+    for label, way in ways.items():
+        proposer = label.partition("?")[0]
+        for hand in sorted(hands, key=lambda h: h.partition("?")[0] != proposer):
+            for count in at if way != "hand" else ():
                 for rows in ("validation", "test"):
-                    values = _paired(found, (hand, pipeline), count, rows)
+                    values = _paired(found, (hand, label), count, rows)
                     if values:
-                        against = hand.partition("?")[0]
-                        yield _summary((proposer, against), count, rows, values)
+                        sides = proposer, hand.partition("?")[0]
+                        yield replace(_summary(sides, count, rows, values), way=way)
 
 
 def place_contenders(found: Comparison, at: Sequence[int]) -> list[PlacedContender]:

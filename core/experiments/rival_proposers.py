@@ -14,6 +14,7 @@ import optuna
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.propose import make_proposer
+from hyperllama.core.propose.program_turns import tuned
 from hyperllama.core.space import Categorical, Config, Float, SearchSpace
 from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer, ProposerSetting
 
@@ -53,6 +54,27 @@ def portfolio_proposer(setting: ProposerSetting) -> ListProposer:
     family = setting.estimators[0] if setting.estimators else ""
     known: dict[str, list[Config]] = json.loads(portfolio_file().read_text(encoding="utf-8"))
     return ListProposer(known.get(family, ()), setting)
+
+
+class WithTurns:
+    """A model that writes programs, in the order of a study: halving says whose turn it is."""
+
+    def __init__(self, inner: Proposer, setting: ProposerSetting) -> None:
+        assert setting.programs is not None
+        self.name = inner.name
+        self._inner, self._seed, self._store = inner, setting.seed, setting.programs.store
+        self._trials: list[Observed] = []
+
+    def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
+        of_program = tuned(self._trials, {}, self._store, self._seed, context)
+        return of_program or self._inner.ask(space, context)
+
+    def tell(self, trial: Observed) -> None:
+        self._trials.append(trial)
+        self._inner.tell(trial)
+
+    def close(self) -> None:
+        self._inner.close()
 
 
 def _moved_into(space: SearchSpace, config: Config) -> Config:

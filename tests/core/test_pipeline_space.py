@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperllama.core.errors import TaskError
+from hyperllama.core.errors import DataError, StudyError, TaskError
 from hyperllama.core.estimators import Facts, family
 from hyperllama.core.evaluate.crossval import Data, Evaluator
 from hyperllama.core.evaluate.pipeline import built, recipe
 from hyperllama.core.evaluate.rendered import program_text, summary
 from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, _circle, trial_recipe
+from hyperllama.core.experiments.problems.programs import ProgramProblem
 from hyperllama.core.experiments.programs import (
     compare_ways,
     place_contenders,
     program_tasks,
     run_program_bench,
 )
+from hyperllama.core.experiments.rival_proposers import WithTurns
+from hyperllama.core.programs.boxes import sandbox_problem
 from hyperllama.core.programs.contract import parse_program
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.propose.embedded import EmbeddedProposer, encoding
 from hyperllama.core.propose.embedded.model import Draws, MovePlan, _drawn
 from hyperllama.core.space import Categorical, Config, SearchSpace
@@ -34,7 +38,7 @@ from hyperllama.core.task.pipeline_space import (
     pipeline_params,
 )
 from hyperllama.core.text import one_line
-from hyperllama.core.trials import AskContext, Observed, ProposerSetting
+from hyperllama.core.trials import AskContext, Observed, Proposal, ProposerSetting
 
 ROWS, PARTS = 90, ("", "", "", "", "", "month")
 CATEGORICAL = (False, False, False, False, True, False)
@@ -249,6 +253,46 @@ def test_the_bench_judges_both_spaces_on_test_rows(tmp_path: Path) -> None:
     assert ways[1, "test"].against == "random"
     places = {p.contender: p.rank.value for p in place_contenders(found, [1]) if p.rows == "test"}
     assert places == {"random?programs=hand": 1.5, "random?programs=pipeline": 1.5}
+    with pytest.raises(StudyError, match="free programs are written by a chat model"):
+        run_program_bench(tasks, ["random"], tmp_path / "out", ways=["pipeline", "free"])
+    with pytest.raises(DataError, match="no programs of the kind 'wild'"):
+        run_program_bench(tasks, ["random"], tmp_path / "out", ways=["wild"])
+    _programs_that_a_model_wrote_are_counted_alike(tasks[0], tmp_path / "out")
+
+
+def _programs_that_a_model_wrote_are_counted_alike(task: Path, out: Path) -> None:
+    if problem := sandbox_problem():
+        pytest.skip(problem)
+    hand = ProgramProblem(str(task), cache=str(out / "evaluations.sqlite"))
+    cell = hand.for_contender({"programs": "free"}).under(0)
+    setting = cell.setting(0, 3)
+    assert setting.programs is not None and setting.programs.way == "free"
+    assert setting.programs.task["metric"] == setting.metric == hand.metric and setting.dataset
+    text = """SPACE = {"deep": {"low": 1, "high": 9, "default": 2}}
+def build(columns, task, deep=2):
+    from sklearn.tree import DecisionTreeRegressor
+    return DecisionTreeRegressor(max_depth=deep, random_state=columns[{}].position)
+"""
+    store = setting.programs.store
+    good, bad = (store.add(text.replace("{}", at)) for at in ("0", "7"))
+
+    class Writes:
+        name = "llama"
+        ask = staticmethod(lambda space, context: Proposal({CHOICE: good, "deep": 2}, "llama"))
+        tell = close = staticmethod(lambda *told: None)
+
+    writer = WithTurns(Writes(), setting)
+    config = writer.ask(cell.space, AskContext(1)).config
+    result, _ = cell.evaluate(config, lambda: False)
+    assert result.value is not None and -2.0 < result.value < 0.0
+    assert cell.judged(config) not in (None, result.value)
+    failed, _ = cell.evaluate({CHOICE: bad, "deep": 2}, lambda: False)
+    assert failed.state == "failed" and "IndexError" in failed.reason and "line 4" in failed.reason
+    cell.ended([], lambda: False)
+    writer.tell(Observed(0, cell.space.default(), -9.0))
+    writer.tell(Observed(1, config, result.value))  # better than the default: it is tuned
+    again = writer.ask(cell.space, AskContext(2)).config
+    assert again[CHOICE] == good and again["deep"] != 2
 
 
 def test_date_circles_of_two_columns() -> None:

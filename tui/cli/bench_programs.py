@@ -1,4 +1,4 @@
-"""`hyperllama bench programs`: pipelines against the hand-made space, at equal evaluations."""
+"""`hyperllama bench programs`: programs against the hand-made space, at equal evaluations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hyperllama.core.experiments.reading import CellFacts
 
-HELP = "do pipelines pay? their space against the hand-made one, on tables, by the same proposer"
+HELP = "do programs pay? each way to them against the hand-made space, on tables"
 
 
 def add_programs(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,13 @@ def add_programs(parser: argparse.ArgumentParser) -> None:
         "5,000 rows (default: all)",
     )  # fmt: skip
     parser.add_argument("--methods", default="hybrid", metavar="A,B",
-                        help="proposers, each in both spaces (default: hybrid)")  # fmt: skip
+                        help="proposers, each in the hand-made space and in the pipeline space "
+                        "(default: hybrid)")  # fmt: skip
+    parser.add_argument("--programs", default="pipeline", metavar="A,B",
+                        help="pipeline, bound, free; the last two are written by --models "
+                        "(default: pipeline)")  # fmt: skip
+    parser.add_argument("--models", nargs="+", default=(), metavar="FILE.gguf",
+                        help="chat models that write programs")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=2, metavar="N", help="(default: 2)")
     parser.add_argument("--budget", type=int, default=20, metavar="N", help="(default: 20)")
     parser.add_argument("--at", default="5,20", metavar="N,M",
@@ -81,7 +87,8 @@ def run_programs(arguments: argparse.Namespace) -> int:
     try:
         found = run_program_bench(
             tasks, arguments.methods.split(","), out, seeds=arguments.seeds,
-            budget=arguments.budget, on_cell=shown,
+            budget=arguments.budget, ways=arguments.programs.split(","),
+            models=arguments.models, on_cell=shown,
         )  # fmt: skip
     finally:
         line.end()

@@ -16,6 +16,7 @@ from typing import Any
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.experiments.problems.base import CellTask
+from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.trials import (
     AskContext,
     Cancelled,
@@ -108,7 +109,9 @@ def play(
                     )
                     proposal = proposer.ask(task.space, context)
                 ask_s, joules = time.perf_counter() - began, meter.joules()
-                config = task.space.validate(proposal.config)
+                config = proposal.config
+                if CHOICE not in config:  # a program's own values are checked where it is run
+                    config = task.space.validate(config)
             except Cancelled:
                 return False
             except Exhausted as error:
