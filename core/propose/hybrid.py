@@ -25,6 +25,7 @@ from hyperllama.core.propose.chat_turn import ChatTurn, ask_chat, known_to_hybri
 from hyperllama.core.propose.classical import TPEProposer
 from hyperllama.core.propose.embedded import EmbeddedProposer
 from hyperllama.core.propose.embedded.model import Draws
+from hyperllama.core.propose.families import FEWEST, one_family
 from hyperllama.core.propose.findings import findings
 from hyperllama.core.propose.gp.acquisition import LogPrior, Suggestion, suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
@@ -35,6 +36,7 @@ from hyperllama.core.trials import (
     Answer,
     AskContext,
     Cancelled,
+    Exhausted,
     Observed,
     Proposal,
     ProposerSetting,
@@ -98,7 +100,13 @@ class HybridProposer:
             return self._opened(space, context, knows)
         if context.number > LATE and context.number % 2:
             return self._tpe.ask(space, context)
-        return self._by_gp(space, context, knows)
+        alone = one_family(space, self._history)
+        if alone != space and len(self._history.scored(alone)) < FEWEST:
+            return self._opened(space, context, knows)
+        try:
+            return self._by_gp(space, alone, context, knows)
+        except Exhausted:  # of that family
+            return self._opened(space, context, knows)
 
     def check_room(self, space: SearchSpace) -> None:
         """Make sure that a chat model has room for the task, see `ChatProposer`."""
@@ -150,10 +158,13 @@ class HybridProposer:
             context.on_text(f"\n{proposal.fallback}")
         return proposal
 
-    def _by_gp(self, space: SearchSpace, context: AskContext, knows: bool) -> Proposal:
+    def _by_gp(
+        self, space: SearchSpace, alone: SearchSpace, context: AskContext, knows: bool
+    ) -> Proposal:
+        """The GP's proposal in `alone`, the part of `space` that has the family that is due."""
         started = time.perf_counter()
-        draws = self._drawn(space, context, knows)
-        found = self._suggested(space, context, draws)
+        draws = self._drawn(alone, context, knows)
+        found = self._suggested(alone, context, draws)
         words = _explained(found, self._history, space, draws is not None, self._goals)
         if not knows:
             words += "\nThe model knows neither the estimator nor any of these hyperparameters."

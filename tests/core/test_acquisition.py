@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -12,8 +13,16 @@ from hyperllama.core.propose.gp.acquisition import expectations, suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials, learnt_share
 from hyperllama.core.propose.gp.places import APART, realised
 from hyperllama.core.propose.gp.surrogate import GaussianProcess
-from hyperllama.core.space import Categorical, Config, Float, Param, SearchSpace
-from hyperllama.core.trials import AskContext, Observed
+from hyperllama.core.space import (
+    Categorical,
+    Condition,
+    Config,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+)
+from hyperllama.core.trials import AskContext, Exhausted, Observed
 from hyperllama.core.trials.history import TrialHistory
 from tests.core.random_spaces import random_space
 from tests.core.test_proposers import MAKERS, SMALL
@@ -132,14 +141,31 @@ def test_the_embedded_model_follows_the_scores() -> None:
 def test_the_family_that_scores_best_is_proposed_next() -> None:
     names = ("decision_tree", "knn")
     space = joint_space(names, "classification", Facts(500, 8, 2))
-    for good in names:
-        proposer = MAKERS["llama"](seed=0, estimators=names)
+    for good, name in itertools.product(names, ("llama", "gp", "hybrid")):
+        proposer = MAKERS[name](seed=0, estimators=names)
         rng = np.random.default_rng(0)
         for number in range(12):
             config = space.complete({**space.sample(rng), CHOICE: names[number % 2]})
             score = 0.9 if config[CHOICE] == good else 0.1
             proposer.tell(Observed(number, config, score + 0.001 * number))
         assert proposer.ask(space, AskContext(12)).config[CHOICE] == good
+        proposer.close()
+
+
+def test_a_family_that_is_used_up_leaves_the_others() -> None:
+    space = SearchSpace([
+        Param(CHOICE, Categorical(("knn", "linear")), "knn"),
+        Param("knn.p", Integer(1, 2), 2, when=Condition(CHOICE, ("knn",))),
+        Param("linear.degree", Integer(1, 9), 3, when=Condition(CHOICE, ("linear",))),
+    ])  # fmt: skip
+    for name in ("gp", "hybrid"):
+        proposer = MAKERS[name](seed=0, estimators=("knn", "linear"))
+        for number in range(11):
+            config = proposer.ask(space, AskContext(number)).config if number else space.default()
+            proposer.tell(Observed(number, config, 0.9 if config[CHOICE] == "knn" else 0.1))
+        with pytest.raises(Exhausted):
+            proposer.ask(space, AskContext(11))
+        proposer.close()
 
 
 def test_earlier_studies_are_believed_as_far_as_they_are_right() -> None:

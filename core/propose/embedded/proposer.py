@@ -6,18 +6,18 @@ later proposals go to those whose best score is best, give or take their spread.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from hyperllama.core.estimators import CHOICE, family
+from hyperllama.core.estimators import CHOICE
 from hyperllama.core.events import Noted
 from hyperllama.core.propose.embedded.coverage import most_covering
 from hyperllama.core.propose.embedded.encoding import knows
 from hyperllama.core.propose.embedded.explanation import explained
 from hyperllama.core.propose.embedded.model import Draws, EmbeddedModel, ShownTrials
+from hyperllama.core.propose.families import next_family
 from hyperllama.core.propose.findings import findings
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.task.pipeline_space import PREFIX, openings
@@ -164,23 +164,7 @@ class EmbeddedProposer:
         """The family to propose for, where the space chooses among several; else ""."""
         if CHOICE not in space or len(self._setting.estimators) < 2:
             return ""
-        names = [str(c) for c in space[CHOICE].domain.choices]  # type: ignore[union-attr]
-        values: dict[str, list[float]] = {n: [] for n in names}
-        failed, running = dict.fromkeys(names, 0), set()
-        for t in self._history.trials:
-            name = str(t.config.get(CHOICE))
-            if name in values and succeeded(t):
-                values[name].append(t.value or 0.0)
-            elif t.running:
-                running.add(name)
-            elif name in values:
-                failed[name] += 1
-        untried = [n for n in names if not values[n] and not failed[n] and n not in running]
-        if untried:
-            return min(untried, key=lambda n: (family(n).cost, names.index(n)))
-        if not any(values.values()):
-            return min(names, key=lambda n: failed[n])
-        return _most_promising(values, failed, len(self._history))
+        return next_family(space, self._history)
 
 
 def _shown(trials: Sequence[Observed]) -> ShownTrials:
@@ -196,18 +180,3 @@ def _shown(trials: Sequence[Observed]) -> ShownTrials:
 
 def _has(trial: Observed, choices: Config) -> bool:
     return all(trial.config.get(name) == value for name, value in choices.items())
-
-
-def _most_promising(
-    values: Mapping[str, Sequence[float]], failed: Mapping[str, int], trials: int
-) -> str:
-    """The family with the largest best score plus a bonus for few trials (UCB1)."""
-    everything = sorted(v for vs in values.values() for v in vs)
-    spread = everything[-1] - everything[len(everything) // 2]
-
-    def promise(name: str) -> float:
-        best = max(values[name], default=everything[0] - spread)
-        tried = len(values[name]) + failed[name]
-        return best + 0.5 * spread * math.sqrt(math.log(trials + 1) / max(tried, 1))
-
-    return max(values, key=promise)

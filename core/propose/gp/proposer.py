@@ -1,12 +1,13 @@
-"""The proposer `gp`: three random trials, then expected improvement by a Gaussian process."""
+"""The proposer `gp`: three random trials of a family, then expected improvement by the GP."""
 
 from __future__ import annotations
 
 from hyperllama.core.propose.classical import SamplerProposer
+from hyperllama.core.propose.families import one_family
 from hyperllama.core.propose.gp.acquisition import suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.space import Config, SearchSpace
-from hyperllama.core.trials import ProposerSetting
+from hyperllama.core.trials import Exhausted, ProposerSetting
 from hyperllama.core.trials.history import rng_for
 
 
@@ -22,6 +23,11 @@ class GPProposer(SamplerProposer):
 
     def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:
         rng = rng_for(self._seed, number, attempt)
-        if not space.free or len(self._history.scored(space)) < self._startup:
-            return space.sample(rng)
-        return suggest(space, self._history, rng, earlier=self._earlier, goals=self._goals).config
+        alone = one_family(space, self._history)
+        if not alone.free or len(self._history.scored(alone)) < self._startup:
+            return alone.sample(rng)
+        try:
+            found = suggest(alone, self._history, rng, earlier=self._earlier, goals=self._goals)
+        except Exhausted:  # of that family, if there are others
+            return self._history.unseen(space, rng)
+        return found.config
