@@ -54,6 +54,7 @@ class LaunchRunner(FakeRunner):
             facts=Facts(rows=100, features=3), estimators=("xgboost",),
             columns=tuple(SimpleNamespace(name=name) for name in "abc"),
             warnings=("a is odd",), fingerprint=self.fingerprint, validation=self.task.validation,
+            objectives=(), constraints=(),
         )
 
     def close(self) -> None:
