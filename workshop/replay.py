@@ -107,15 +107,16 @@ class ReplayTask:
         return float(np.quantile(self.random.judged, 1e-3))
 
 
-def tasks(surfaces: list[FittedSurface], seed: int = 0) -> list[ReplayTask]:
-    """One task of each surface: a loss of it, in cells or not, wide or not, in turn."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for i, surface in enumerate(surfaces):
-        task = ReplayTask(surface, int(rng.integers(len(surface.models))), bool(i % 2),
-                          bool(i // 2 % 2))  # fmt: skip
-        if len(task.space.free) > 1:
-            found.append(task)
+def tasks(surfaces: list[FittedSurface], most: int = 2) -> list[ReplayTask]:
+    """Tasks of each surface, one for each of its first losses: in cells or not, wide or not, in
+    turn."""
+    found: list[ReplayTask] = []
+    for surface in surfaces:
+        for which in range(min(most, len(surface.models))):
+            i = len(found)
+            task = ReplayTask(surface, which, bool(i % 2), bool(i // 2 % 2))
+            if len(task.space.free) > 1:
+                found.append(task)
     return found
 
 

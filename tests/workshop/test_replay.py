@@ -26,5 +26,5 @@ def test_a_replay_deviates_the_same_way_whenever_a_configuration_is_asked(
     monkeypatch.setattr(replay, "_POPULATION", 100)
     said: list[str] = []
     found = compare([surface], ["random", "gp"], 6, 2, said.append)
-    assert found["gp"].shape == (1, 2, 6) and np.abs(found["gp"]).max() <= 1
+    assert found["gp"].shape == (2, 2, 6) and np.abs(found["gp"]).max() <= 1
     assert len(said) == 2 and said[0].startswith("random") and "+0.0% ± 0.0%" in said[0]
