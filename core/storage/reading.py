@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ class StoredStudy:
         attrs: what HyperLlama keeps about the study ("metric", "settings", ...); empty for one of
             another program.
         trials: all of them, those that wait, run or were pruned included.
-        summary: of its folder; empty where the folder is not on this machine.
+        summary: of its folder; empty where the folder is not on this machine. "owner" names the
+            process that owns the study, where that works in another folder.
         task_file: the copy of its task file; None where there is none.
     """
 
@@ -84,13 +85,18 @@ def _read_own(folder: Path, number: int | None) -> StoredStudy | None:
 def _read_shared(name: str, folder: Path, url: str, number: int | None) -> StoredStudy:
     """A study in any storage, read with Optuna."""
     from hyperllama.core.storage.database import open_study_storage
-    from hyperllama.core.storage.store import Store
+    from hyperllama.core.storage.shared_store import SharedStore
 
     opened = open_study_storage(folder, url)
-    store = Store.open(opened, name, alone=url == own_database(folder))
+    store = SharedStore.open(opened, name, alone=url == own_database(folder))
     try:
         trials = [t for t in store.trials() if number in (None, t.number)]
-        return _stored(name, folder, store.directions()[0].lower(), store.attrs(), trials)
+        found = _stored(name, folder, store.directions()[0].lower(), store.attrs(), trials)
+        assert isinstance(store, SharedStore)
+        owner = store.owner()
+        if owner is None or found.summary.get("live"):
+            return found
+        return replace(found, summary={**found.summary, "state": "running", "owner": owner})
     finally:
         store.close()
 

@@ -10,7 +10,7 @@ from optuna.storages import BaseStorage
 
 from hyperllama.core.storage.database import TrialEnded, engine_of, storage_errors
 from hyperllama.core.storage.patience import Patience, patience_of
-from hyperllama.core.storage.sharing import StudyProcesses, forget_processes
+from hyperllama.core.storage.sharing import StudyProcesses, forget_processes, owner_of
 from hyperllama.core.storage.store import Store
 from hyperllama.core.storage.trial_rows import is_reserved, sound_trial
 
@@ -30,6 +30,11 @@ class SharedStore(Store):
         with storage_errors():
             forget_processes(engine_of(storage), store._study_id)
         return store
+
+    def owner(self) -> str | None:
+        """The process that owns the study; None where none does."""
+        with storage_errors():
+            return owner_of(engine_of(self._storage), self._study_id)
 
     def enter(
         self, folder: Path, owner: bool, waiting: Callable[[str, float], None]

@@ -22,6 +22,7 @@ from hyperllama.core.study.history import read_state
 from hyperllama.core.study.opening import resume, start
 from hyperllama.core.study.options import Options, choose_proposer, gpu_layers
 from hyperllama.core.task import load_task
+from hyperllama.tui.cli import run_command_line
 from tests.core.fakes import SPACE, FakeRunner, database
 from tests.models.tiny_gguf import write_tiny
 from tests.small import TASK as TEXT
@@ -259,7 +260,9 @@ def test_hybrid_proposes_where_nothing_is_said_whatever_the_model(tmp_path: Path
     assert choose_proposer("llama", chat) == ("llama", None)
 
 
-def test_another_storage_and_a_lost_folder(task: Path, tmp_path: Path) -> None:
+def test_another_storage_and_a_lost_folder(
+    task: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere' / 'studies.db'}"
     start(task, Options(proposer="random", trials=2, storage=url))
     with pytest.raises(StudyError, match="has no study"):
@@ -270,6 +273,8 @@ def test_another_storage_and_a_lost_folder(task: Path, tmp_path: Path) -> None:
     study_dir("quick").rmdir()
     with pytest.raises(StudyError, match="no study 'quick'"):
         resume("quick")
+    assert run_command_line(["show", "quick", "--storage", url, "--follow"]) == 0
+    assert "go on with" not in (said := capsys.readouterr().out) and "default" in said
     assert resume("quick", Options(storage=url), more=1).why == "budget"
     assert len(read_stored("quick").trials) == 4
 

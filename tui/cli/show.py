@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = "show"
 HELP = "show a study: its trials, the incumbent, one proposal in full, or watch it live"
 _VALUES = 6
+_LOOKED_EVERY_S = 2.0  # at a storage
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -161,7 +162,8 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
 
     best, phase = state.best, stored.summary.get("state", "")
     metric = one_line(str(stored.attrs.get("metric")))
-    print(f"{stored.name}: {metric}, {stored.direction}, {phase}".rstrip(", "))
+    owner = f" in process {stored.summary['owner']}" if "owner" in stored.summary else ""
+    print(f"{stored.name}: {metric}, {stored.direction}, {phase}{owner}".rstrip(", "))
     if state.opened is not None and state.opened.unsandboxed:
         print("programs are run without a sandbox (--unsandboxed)")
     print(TABLE_HEAD)
@@ -271,8 +273,11 @@ def _follow(arguments: argparse.Namespace) -> int:
     from hyperllama.core.events import StudyFinished
     from hyperllama.core.storage.event_log import EventTail
     from hyperllama.core.storage.folder import EVENTS, find_study, holder
+    from hyperllama.core.storage.paths import study_dir
     from hyperllama.tui.cli.live import make_output
 
+    if arguments.storage and holder(study_dir(arguments.study)) is None:
+        return _follow_storage(arguments)
     folder = find_study(arguments.study)
     tail = EventTail(folder / EVENTS)
     with make_output(arguments.json) as output:
@@ -287,3 +292,25 @@ def _follow(arguments: argparse.Namespace) -> int:
                 time.sleep(0.1)
             elif isinstance(events[-1][0], StudyFinished) and not alive:
                 return 0
+
+
+def _follow_storage(arguments: argparse.Namespace) -> int:
+    """Print what a study's storage says until the study ends: its process is on another machine."""
+    from hyperllama.core.events import ProposalMade, StudyFinished, StudyOpened, TrialFinished
+    from hyperllama.core.storage.reading import read_stored
+    from hyperllama.core.study.history import events_of
+    from hyperllama.tui.cli.live import make_output
+
+    told = set[tuple[type, int]]()
+    with make_output(arguments.json) as output:
+        while True:
+            stored = read_stored(arguments.study, arguments.storage)
+            for event, t in events_of(stored):
+                number = getattr(event, "number", 0)
+                known = isinstance(event, (ProposalMade, StudyFinished, StudyOpened, TrialFinished))
+                if known and (type(event), number) not in told:
+                    told.add((type(event), number))
+                    output.hear(event, t)
+            if (StudyFinished, 0) in told or "owner" not in stored.summary:
+                return 0
+            time.sleep(_LOOKED_EVERY_S)

@@ -182,6 +182,8 @@ class StatusLine(Widget):
 def progress_words(state: StudyState) -> str:
     """What the study is doing with how far it is; empty where that is not known."""
     reading, confirming = state.reading, state.confirming
+    if state.waiting is not None:
+        return f"waits for {state.waiting.what}, {state.waiting.left_s:.0f} s at most"
     if state.phase == "loading" and state.loading:
         return f"loading the model, {state.loading:.0%}"
     if state.phase == "proposing" and reading is not None:
