@@ -18,9 +18,10 @@ speed of the bare loop.
 The model has random weights behind a real tokenizer (`--vocabulary`, by default Qwen2's from the
 folder $HYPERLLAMA_VOCABULARIES, without one a vocabulary made up in its size) and half a billion
 of them. It writes shorter numbers than a real one, above all in our replies. So `same_ratio` is the
-processor time for replies that hold the same configuration, with as many digits as a real model
-writes: the plain way is led to it by a logits processor; ours is what it took, and for each token
-more what a token of the reply took.
+processor time for replies that hold the same configuration: the plain way is led to it, with as
+many digits as a real model writes, by a logits processor; ours is what it took, and for each token
+that the configuration's row has more than the reply what a token of the reply took. A model of
+below a billion weights writes tenths of the ranges, and the program places values within them.
 
 With --json the last line is one object: `min_ratio` (least ratio to the warm plain way), ... Run it
 on an idle machine; 10 minutes, with --quick and --size small less than one.
@@ -45,8 +46,9 @@ import psutil
 
 from benchmarks.plain_proposals import CONTEXT, METRIC, PlainChat, Took, rounded
 from hyperllama.core.estimators import Facts, joint_space
+from hyperllama.core.prompt.levels import LevelNames
 from hyperllama.core.prompt.wording import Names
-from hyperllama.core.propose.chat import ChatProposer
+from hyperllama.core.propose.llama import LlamaProposer
 from hyperllama.core.space import Categorical, Integer, Param, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import (
@@ -88,14 +90,14 @@ def history(space: SearchSpace) -> Callable[[int], Observed]:
 
 
 class Ours:
-    """The chat proposer of this program."""
+    """The proposer `llama` of this program."""
 
     def __init__(
         self, model: Path, space: SearchSpace, threads: int, log: Path, cache: Path | None = None
     ) -> None:
         self._space = space
         self._engine = Engine(log=log)
-        self._proposer = ChatProposer(
+        self._proposer = LlamaProposer(
             ProposerSetting(
                 task="tumours", kind="classification", metric=METRIC, estimators=("xgboost",),
                 folds=5, dataset="569 rows, 30 features", model=str(model),
@@ -141,7 +143,7 @@ class Ours:
                     break
                 same += 1
             took.new = len(prompt) - same + took.reply
-            took.decoded = took.reply - len(tokenize(f"{number},"))
+            took.decoded = took.reply
             self._before = prompt
         return took
 
@@ -181,7 +183,8 @@ def compared(
             warm, failure = asked(plain, space, trial_of, number, repeats)
             before = [trial_of(i) for i in range(number)]
             names, like = Names(space), trial_of(number).config
-            row_tokens = len(plain.tokenize(",".join(names.bare(n, like[n]) for n in space.names)))
+            tenths = LevelNames(space, False, 10)
+            row_tokens = len(plain.tokenize(",".join(tenths.bare(n, like[n]) for n in space.names)))
             led = asked_led(plain, space, before, names.config(like))
             cold = plain.ask(space, before, True)
             row: dict[str, Any] = {

@@ -281,7 +281,8 @@ def _run(bench: PromptBench, problem: TabularProblem, variant: str, history: int
         engine=EngineSettings(context_length=bench.context_length, threads=bench.threads),
         make_engine=shared_engine,
         prompt=PromptOptions(
-            reasoning=bench.reasoning, templates=_chosen(variant), read_ahead=False
+            reasoning=bench.reasoning, templates=_chosen(variant), read_ahead=False,
+            surrogate=False,
         ),
     )  # fmt: skip
     proposer = make_proposer("llama", setting=setting)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hyperllama.core.prompt import history, sections
 from hyperllama.core.prompt.counting import Message, TokenCounter
@@ -53,6 +54,7 @@ class ProposalPrompt:
         names: what hyperparameters are called in it.
         version: of the templates.
         reply: how the reply is written, and how it begins.
+        text_ends: whether the text ends with the last trial's line.
     """
 
     parts: tuple[str, ...]
@@ -61,6 +63,7 @@ class ProposalPrompt:
     names: Names
     version: str
     reply: ReplyForm = JSON
+    text_ends: bool = False
 
     @property
     def text(self) -> str:
@@ -88,7 +91,7 @@ class PromptBuilder:
         context_length: int,
         continues: bool = False,
     ) -> None:
-        chat = continued if continues else chat
+        chat = continued if continues else partial(opened, chat)
         self._setting, self._templates, self._chat = setting, templates, chat
         self._context_length = context_length
         self._counter = TokenCounter(count, chat)
@@ -128,7 +131,8 @@ class PromptBuilder:
             if excess <= 0:
                 clean = tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages)
                 version = self._templates.version
-                return ProposalPrompt(parts, clean, plan, draft.names, version, draft.reply)
+                ends = draft.opened and not plan.question
+                return ProposalPrompt(parts, clean, plan, draft.names, version, draft.reply, ends)
             margin += excess + 8
         raise _too_long(f"the prompt has {plan.prompt} tokens, {excess} too many for a context of "
                         f"{plan.context_length}")  # fmt: skip
@@ -156,7 +160,8 @@ class PromptBuilder:
         except PromptError:
             return ()
         listed = later_trials[-1] is running and prompt.plan.checkpoint < len(later_trials)
-        unknown = 3 if layout.score == "first" else 2  # its score, and what stands after the table
+        unknown = 1 + (layout.score == "first")  # its score, and where that is first its values
+        unknown += not prompt.text_ends  # what stands after the table
         return prompt.parts[:-unknown] if listed else ()
 
     def _planned(self, draft: PromptDraft, wanted: int, margin: int) -> tuple[TokenPlan, Level]:
@@ -218,7 +223,11 @@ class PromptBuilder:
         if draft.whole_chat:
             lead = sections.joined(task, text) if form == "digest" else task
             return [system, *history.turns(draft, lead, trials[early:], question)], plan
-        if draft.layout.question != "last":
+        if draft.opened:
+            text = f"{text}{question}\n{CUT}" if question else text
+            reply = {"role": "assistant", "content": text}
+            return [system, sections.user_message(task), reply], plan
+        if draft.layout.question == "before the trials":
             return [system, sections.user_message(task, question, text + CUT)], plan
         text += f"{CUT}\n\n{question}" if question else CUT
         return [system, sections.user_message(task, text)], plan
@@ -234,7 +243,15 @@ class PromptBuilder:
 
 def continued(messages: Sequence[Message]) -> str:
     """A conversation as one text whose next line is the reply, for a model without a template."""
-    return "\n\n".join(filter(None, (m["content"] for m in messages))) + "\n"
+    text = "\n\n".join(filter(None, (m["content"] for m in messages)))
+    return text if text.endswith(f"\n{CUT}") else f"{text}\n"
+
+
+def opened(chat: Callable[[Sequence[Message]], str], messages: Sequence[Message]) -> str:
+    """A conversation in the model's layout, with the beginning of the reply where there is one."""
+    if messages[-1]["role"] != "assistant":
+        return chat(messages)
+    return chat(messages[:-1]) + messages[-1]["content"]
 
 
 def _too_long(message: str) -> PromptError:

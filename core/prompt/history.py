@@ -92,7 +92,8 @@ def digest_text(draft: PromptDraft, summary: Summary, early: int) -> str:
         "digest",
         last=draft.shown[early - 1].number,
         facts="\n".join(f"- {fact}" for fact in summary.facts),
-        selected="\n".join(map(draft.table.line, summary.selected)),
+        selected="\n" * (not draft.opened)
+        + "\n".join(map(draft.table.line, summary.selected)),
         listed=len(summary.selected),
         told=early,
         omitted=early - len(summary.selected),

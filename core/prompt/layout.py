@@ -16,10 +16,10 @@ SMALL = 1_000_000_000
 """Weights below which a chat model gets the prompt `short` and does not reason by default. Measured
 with 135 million weights (docs/prompts.md); up to 1 billion it is a choice."""
 _ALLOWED: Mapping[str, tuple[Any, ...]] = {
-    "rows": ("columns", "pairs"),
+    "rows": ("columns", "pairs", "tenths"),
     "order": ("number", "rising"),
     "score": ("last", "first"),
-    "question": ("last", "before the trials"),
+    "question": ("last", "before the trials", "in the reply"),
     "chat": ("template", "always", "never"),
     "facts": (True, False),
 }
@@ -31,12 +31,16 @@ class PromptLayout:
 
     Attributes:
         rows: "columns" (values in the order of the columns, empty where a hyperparameter does not
-            count) or "pairs" (name=value). The reply has the same form.
+            count), "pairs" (name=value), or "tenths": columns, too, but each number stands as the
+            tenth of its range that it lies in, 0 to 9, and each category as its place. The reply
+            has the same form; after an analysis, and as JSON, it has values.
         order: "number" (a trial's row stays where it is, so that it is read once) or "rising" (by
             score, the best last).
         score: "last" or "first" in a row. First, the reply begins with a score a little above the
             best, and the model writes the configuration for it (LLAMBO, arXiv 2402.03921).
-        question: "last", or "before the trials", so that the table ends the prompt.
+        question: "last", "before the trials", so that the table ends the prompt, or "in the
+            reply": the model's own reply begins with the table, so that nothing but a score is to
+            be read anew, and what is asked, if anything is, is a line below the table.
         chat: "template" (the model's chat template; without one the prompt is a text that the
             reply continues), "always" (without one, in a ChatML-like layout) or "never".
         best: how many of the best trials are shown, and no others; 0 shows all. A small model
@@ -62,6 +66,11 @@ class PromptLayout:
         if type(self.best) is not int or self.best < 0:
             raise ValueError(f"best is {self.best!r}; allowed: a whole number from 0")
 
+    @property
+    def levels(self) -> int:
+        """Into how many parts ranges are divided; 0 where values stand as they are."""
+        return 10 if self.rows == "tenths" else 0
+
     def continues(self, has_template: bool) -> bool:
         """Whether the prompt is a plain text that the reply continues."""
         return self.chat == "never" or (self.chat == "template" and not has_template)
@@ -86,7 +95,7 @@ class ReplyForm:
     """How a reply is written.
 
     Attributes:
-        kind: "json", or the form of rows: "columns" or "pairs".
+        kind: "json", "columns" or "pairs".
         begin: what stands before the first value, or before the JSON object.
     """
 

@@ -8,14 +8,17 @@ import numpy as np
 
 from hyperllama.core.evaluate.results import std
 from hyperllama.core.prompt.layout import USUAL, PromptLayout
+from hyperllama.core.prompt.untouched import unexplored
 from hyperllama.core.prompt.wording import Names, failure_text, score_text
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Observed
 from hyperllama.core.trials.history import project, succeeded
+from hyperllama.core.trials.movement import unmoved
 
 _ABOVE = 0.1
 """How far above the best the score to reach lies, as a share of the scores' range (LLAMBO)."""
+_REMARKED = 4  # trials between two remarks
 FLAT = 5  # trials without improvement before that is said, and said again
 
 
@@ -40,6 +43,7 @@ class TrialTable:
         self._space, self._names, self._options = space, names, options
         self.layout = layout
         self._standing = standing(trials)
+        self._remarks = remarks(space, trials, names) if names.levels else {}
         self._measured = [
             name
             for name, wanted in (
@@ -54,8 +58,9 @@ class TrialTable:
     def asked(self) -> str:
         """The columns that are decided before a trial."""
         params = [self._names.name(p.name) for p in self._space.params]
-        named = params if self.layout.rows == "columns" else ["configuration"]
-        return ",".join(["score" if self._score_first else "trial", *named])
+        named = ["configuration"] if self.layout.rows == "pairs" else params
+        first = ["score"] if self._score_first else [] if self._names.levels else ["trial"]
+        return ",".join([*first, *named])
 
     @property
     def columns(self) -> str:
@@ -82,12 +87,14 @@ class TrialTable:
         cells = self.cells(trial.config)
         if self._score_first:
             return f"{self._shown_score(trial)},{cells}"
+        if self._names.levels:
+            return f"{self._remarks.get(trial.number, '')}{cells},"
         return f"{trial.number},{cells},"
 
     def cells(self, config: Config) -> str:
         """A configuration in a line: nothing stands for a hyperparameter that does not count."""
         known = {n: v for n, v in config.items() if n in self._space}
-        if self.layout.rows == "columns":
+        if self.layout.rows != "pairs":
             return ",".join(
                 self._names.bare(n, known[n]) if n in known else "" for n in self._space.names
             )
@@ -106,7 +113,7 @@ class TrialTable:
     def begin(self, number: int, trials: Sequence[Observed]) -> str:
         """How the row begins that is asked for: with its number, or with a score to reach."""
         if not self._score_first:
-            return f"{number},"
+            return "" if self._names.levels else f"{number},"
         scored = [t for t in trials if succeeded(t)]
         if not scored:
             return ""
@@ -152,6 +159,20 @@ class TrialTable:
             return ""
         curve = curve_words(trial) if self._options.curve_facts else ""
         return "; ".join(filter(None, [self._standing.get(trial.number, ""), curve]))
+
+
+def remarks(space: SearchSpace, trials: Sequence[Observed], names: Names) -> dict[int, str]:
+    """By number, the lines above every fourth trial: what those before it left alone.
+
+    They stay where they are, so that they are read once, while the trial before runs.
+    """
+    found: dict[int, str] = {}
+    for i, t in enumerate(trials):
+        if i and i % _REMARKED == 0:
+            still = ", ".join(map(names.name, unmoved(space, trials[:i])))
+            lines = {"not changed": still, "unexplored": unexplored(space, trials[:i], names, 2)}
+            found[t.number] = "".join(f"{k}: {text}\n" for k, text in lines.items() if text)
+    return found
 
 
 def standing(trials: Sequence[Observed]) -> dict[int, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hyperllama.core.prompt.counting import Message, TokenCounter
 from hyperllama.core.prompt.knowledge import known_text
 from hyperllama.core.prompt.layout import JSON, PromptLayout, ReplyForm
+from hyperllama.core.prompt.levels import LevelNames
 from hyperllama.core.prompt.plan import Level
 from hyperllama.core.prompt.rows import FLAT, TrialTable
 from hyperllama.core.prompt.shapes import shapes
@@ -59,7 +60,9 @@ class PromptDraft:
     shown: Sequence[Observed] = field(init=False)
 
     def __post_init__(self) -> None:
-        names = Names(self.space, self.options.neutral_names)
+        levels = self.layout.levels if self.row else 0
+        neutral = self.options.neutral_names
+        names = LevelNames(self.space, neutral, levels) if levels else Names(self.space, neutral)
         table = TrialTable(self.space, names, self.options, self.trials, self.layout)
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "table", table)
@@ -81,14 +84,20 @@ class PromptDraft:
     @property
     def reply(self) -> ReplyForm:
         """How the reply is written, and how it begins."""
-        if not self.in_rows or self.whole_chat:
+        if not self.row:
             return JSON
-        return ReplyForm(self.layout.rows, self.table.begin(self.context.number, self.trials))
+        kind = "pairs" if self.layout.rows == "pairs" else "columns"
+        return ReplyForm(kind, self.table.begin(self.context.number, self.trials))
 
     @property
     def row(self) -> bool:
         """Whether the next row of the table is asked for."""
-        return self.reply.kind != "json"
+        return self.in_rows and not self.whole_chat
+
+    @property
+    def opened(self) -> bool:
+        """Whether the reply begins with the table."""
+        return self.row and self.layout.question == "in the reply"
 
     def fill(self, name: str, **values: object) -> str:
         """A template with its values."""
@@ -174,6 +183,9 @@ def table_values(draft: PromptDraft, trials: Sequence[Observed]) -> dict[str, ob
     """The values of a template with a table: its columns, its rows, the spread over folds."""
     table = draft.table
     ordered = table.ordered(trials)
+    if draft.opened:  # lines end where they are complete, and the last one is no part of its own
+        rows = "".join(f"{table.configured(t)}{CUT}{table.resulted(t)}\n{CUT}" for t in ordered)
+        return {"columns": f"{table.columns}\n{CUT}", "rows": rows, "spread": ""}
     rows = "".join(f"{CUT}\n{table.configured(t)}{CUT}{table.resulted(t)}" for t in ordered)
     return {"columns": table.columns, "rows": rows, "spread": table.spread(draft.trials)}
 

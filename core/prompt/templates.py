@@ -119,11 +119,17 @@ def load_templates(chosen: str | Path = "", usual: str = "") -> Templates:
     return Templates(texts, digest[:12], tuple(own), layout)
 
 
-def usual_variant(parameters: int, has_template: bool) -> str:
-    """The variant for a model of so many weights, with a chat template or without."""
+def usual_variant(parameters: int, has_template: bool, thinks: bool = False) -> str:
+    """The variant for a model of so many weights, with a chat template or without.
+
+    Args:
+        thinks: whether its template has marks of reasoning, which come before the table then.
+    """
     if not has_template:
         return "continued"
-    return "short" if parameters < SMALL else "standard"
+    if parameters >= SMALL:
+        return "standard"
+    return "short" if thinks else "tenths"
 
 
 def variants() -> tuple[str, ...]:

@@ -15,7 +15,9 @@ _MOST = 4  # hyperparameters that are named
 _MOST_CHOICES = 3
 
 
-def unexplored(space: SearchSpace, trials: Sequence[Observed], names: Names) -> str:
+def unexplored(
+    space: SearchSpace, trials: Sequence[Observed], names: Names, most: int = _MOST
+) -> str:
     """The widest parts of ranges without a trial, and choices without one; "" for none.
 
     A part counts from 40 % of its range (of its logarithm, where the range is logarithmic).
@@ -36,10 +38,11 @@ def unexplored(space: SearchSpace, trials: Sequence[Observed], names: Names) -> 
         marks = sorted({0.0, 1.0, *(p.domain.to_unit(v) for v in values)})
         width, low, high = max((b - a, a, b) for a, b in pairwise(marks))
         if width >= _WIDE:
-            ends = (number_text(float(p.domain.from_unit(u)), 2) for u in (low, high))
+            at = [p.domain.from_unit(u) for u in (low, high)]
+            ends = (names.bare(p.name, v) if names.levels else number_text(float(v), 2) for v in at)
             found.append((width, f"{names.name(p.name)} {' to '.join(ends)}"))
     found.sort(key=lambda pair: -pair[0])
-    return "; ".join(text for _, text in found[:_MOST])
+    return "; ".join(text for _, text in found[:most])
 
 
 def _values(p: Param, trials: Sequence[Observed]) -> list[object]:

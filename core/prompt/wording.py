@@ -119,6 +119,9 @@ class Names:
     with their real names only.
     """
 
+    levels = 0
+    """Parts of a range that values are written as; 0 for the values themselves."""
+
     def __init__(self, space: SearchSpace, neutral: bool = False) -> None:
         self._space = space
         self.neutral = neutral

@@ -35,6 +35,8 @@ class PromptOptions:
             after an analysis and in "chat").
         read_ahead: while a trial runs, read what the next prompt will begin with, so that only the
             score and the question are left to read; at the lowest priority, on processors only.
+        surrogate: from the fourth scored trial on, `llama` with a chat model proposes the one of 64
+            configurations drawn from the model's beliefs of which a Gaussian process expects most.
         neutral_names: hyperparameters, estimators and the task are called x1, x2, ...; a check of
             how much of a model's skill is remembered names.
         recent: how many of the latest trials are always shown when the history does not fit.
@@ -55,6 +57,7 @@ class PromptOptions:
     dataset_facts: bool = True
     reply: str = "row"
     read_ahead: bool = True
+    surrogate: bool = True
     neutral_names: bool = False
     recent: int = 5
     templates: str = ""

@@ -17,6 +17,7 @@ from hyperllama.core.propose import make_proposer
 from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.propose.chat.decoding import lead_segments
 from hyperllama.core.propose.chat.reply import Slot, stage
+from hyperllama.core.propose.llama import drawn
 from hyperllama.core.space import Categorical, Condition, Float, Integer, Param, SearchSpace
 from hyperllama.core.study.proposals import counts
 from hyperllama.core.task.prompt_options import PromptOptions
@@ -165,9 +166,9 @@ def test_no_chain_of_thought_starts_with_the_configuration(model: Path) -> None:
     engine = FakeEngine()
     options = PromptOptions(reasoning=False)
     proposal = chat(model, engine, prompt=options).ask(SPACE, AskContext(0))
-    assert engine.requests[0].segments[0] == Fixed("0,")
+    assert engine.requests[0].segments[0] == Fixed("")
     assert proposal.reasoning == ""
-    assert "nothing else" in proposal.record["prompt"]
+    assert proposal.record["prompt"].endswith("\nlr,kernel,degree,share,seed,score\n")
 
 
 def test_without_an_analysis_the_reply_is_the_next_row_of_the_table(model: Path) -> None:
@@ -197,6 +198,45 @@ def test_without_an_analysis_the_reply_is_the_next_row_of_the_table(model: Path)
 
 
 THINKS = CHAT_TEMPLATE + "{# <think> #}"
+
+
+def test_tenths_become_values_within_them() -> None:
+    slot = Slot(Param("lr", Float(1e-4, 1.0, log=True), 0.1), levels=10)
+    assert slot.segment == Number("value lr", 0, 9, integer=True, belief=True)
+    assert slot.value(5, 0.0) == pytest.approx(1e-2) and slot.value(4, 1.0) == pytest.approx(1e-2)
+    whole = Slot(Param("n", Integer(1, 5), 3), levels=10)
+    assert whole.belief([(k, 0.1) for k in range(10)]) == [(n, pytest.approx(0.2))
+                                                           for n in range(1, 6)]  # fmt: skip
+
+
+def test_llama_proposes_what_a_gaussian_process_takes_of_the_models_beliefs(model: Path) -> None:
+    space = SearchSpace(
+        [Param("lr", Float(1e-4, 1.0, log=True), 0.1), Param("share", Float(0.0, 1.0), 1.0)]
+    )
+    beliefs = {"lr": [(1e-2, 1.0)], "share": [(0.2, 0.5), (0.8, 0.5)]}
+    u = np.array([space.to_unit(c) for c in drawn(space, beliefs, np.random.default_rng(0), 2000)])
+    near_lr, near_share = np.abs(u[:, 0] - 0.5) < 0.051, np.abs(np.abs(u[:, 1] - 0.5) - 0.3) < 0.051
+    assert near_lr.mean() == pytest.approx(0.775, abs=0.04)  # 3 of 4, and a tenth of the others
+    assert near_share.mean() == pytest.approx(0.8, abs=0.04)
+    for surrogate in (True, False):
+        engine = FakeEngine()
+        setting = ProposerSetting(
+            model=str(model), make_engine=lambda engine=engine: engine,
+            prompt=PromptOptions(reasoning=False, surrogate=surrogate),
+        )  # fmt: skip
+        proposer = make_proposer("llama", setting=setting)
+        for i, at in enumerate(np.random.default_rng(1).random((8, 2))):
+            proposer.tell(Observed(i, space.from_unit(at), float(-abs(at[1] - 0.5)), proposer="x"))
+        proposal = proposer.ask(space, AskContext(8))
+        assert proposal.proposer == "llama" and space.contains(proposal.config)
+        reply = proposal.record["attempts"][-1]["config"]
+        if not surrogate:
+            assert proposal.config == reply and "drawn" not in proposal.record
+            continue
+        assert proposal.record["drawn"] == 64 and proposal.record["reply"] == reply
+        assert "Of 64 configurations drawn from what the model holds likely" in proposal.reasoning
+        assert abs(proposal.config["share"] - 0.5) <= abs(reply["share"] - 0.5)
+        assert abs(proposal.config["share"] - 0.5) < 0.1
 
 
 def test_a_reasoning_model_thinks_up_to_its_budget_and_is_brought_to_the_answer(
@@ -351,7 +391,7 @@ def test_reasoning_is_on_where_the_user_or_size_and_a_short_try_say_so(model: Pa
 
     usual = PromptOptions()
     (small, *_), told = segments(FakeEngine(reasons), usual)
-    assert small == Fixed("0,") and not told  # too small to be tried
+    assert small == Fixed("") and not told  # too small to be tried
     (asked, *_), told = segments(FakeEngine(reasons), REASONED)
     assert isinstance(asked, Free) and not told
     engine = FakeEngine(reasons, parameters=3 * 10**9)
@@ -362,7 +402,7 @@ def test_reasoning_is_on_where_the_user_or_size_and_a_short_try_say_so(model: Pa
     assert first == then  # the try is remembered
     never = PromptOptions(reasoning=False)
     (off, *_), _ = segments(FakeEngine(reasons, parameters=3 * 10**9), never)
-    assert off == Fixed("0,")
+    assert off == Fixed("")
 
 
 def test_a_model_that_fails_the_try_is_not_asked_for_an_analysis(model: Path) -> None:
@@ -370,7 +410,7 @@ def test_a_model_that_fails_the_try_is_not_asked_for_an_analysis(model: Path) ->
     engine = FakeEngine(loops=True, parameters=3 * 10**9)
     proposer = chat(model, engine, prompt=PromptOptions(), report=told.append)
     assert proposer.ask(SPACE, AskContext(0)).reasoning == ""
-    assert engine.requests[1].segments[0] == Fixed("0,")
+    assert engine.requests[1].segments[0] == Fixed("")
     assert any("in a short try of the model it repeats itself" in e.text
                for e in told if isinstance(e, Noted))  # fmt: skip
 

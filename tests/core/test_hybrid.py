@@ -29,6 +29,9 @@ SPACE = SearchSpace(
 )
 
 
+PLAIN = PromptOptions(reasoning=False, templates="short")  # a model that says values, not tenths
+
+
 def score(config: Config) -> float:
     """Best at learning_rate 0.01, whatever the others are."""
     return -abs(float(SPACE.to_unit(config)[0]) - 0.5) - 0.01 * abs(config["max_depth"] - 4)
@@ -50,7 +53,7 @@ def played(
         engines.append(FakeEngine(says))
         return engines[-1]
 
-    given = {"estimators": ("xgboost",), "prompt": PromptOptions(reasoning=False), **setting}
+    given = {"estimators": ("xgboost",), "prompt": PLAIN, **setting}
     proposer = make_proposer(
         "hybrid", setting=ProposerSetting(model=model, make_engine=make, **given)
     )

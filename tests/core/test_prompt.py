@@ -415,17 +415,43 @@ def test_every_variant_fits_and_shows_each_trial_in_one_format(
     made_by, trials = builder(4096, variant), trials_of(space, 30)
     layout = load_templates(variant).layout
     prompt = made_by.build(space, trials[:6], AskContext(6), Lead(0, analysis=False))
-    assert prompt.reply.kind == layout.rows and "{{" not in prompt.text
+    kind = "pairs" if layout.rows == "pairs" else "columns"
+    assert prompt.reply.kind == kind and "{{" not in prompt.text
     table = TrialTable(space, prompt.names, PromptOptions(), (), layout)
     shown = table.chosen(trials[:6])
     assert len(shown) == (layout.best or 6)
     for trial in trials[:6]:
         row = table.cells(trial.config)
-        assert (f",{row}" in prompt.text) == (trial in shown)
+        before = "\n" if layout.levels else ","  # rows of levels have no number
+        assert (f"{before}{row}" in prompt.text) == (trial in shown)
         assert ("=" in row) == (layout.rows == "pairs")
     for n in (0, 1, 30):
         plan = made_by.build(space, trials[:n], AskContext(n), Lead(0, analysis=False)).plan
         assert plan.prompt + plan.reply <= 4096
+
+
+def test_tenths_are_written_in_the_reply_and_all_but_the_score_is_read_ahead() -> None:
+    space = SearchSpace(
+        [Param("lr", Float(1e-4, 1.0, log=True), 0.1), Param("n", Integer(1, 5), 3),
+         Param("kind", Categorical(("a", "b")), "b")]
+    )  # fmt: skip
+    trials = [Observed(i, {"lr": 10.0 ** -i, "n": 5, "kind": "ab"[i % 2]}, 0.5 + i / 10)
+              for i in range(5)]  # fmt: skip
+    lead, made_by = Lead(0, analysis=False), builder(variant="tenths")
+    prompt = made_by.build(space, trials, AskContext(5), lead)
+    assert prompt.text.endswith(
+        "assistant\nlr,n,kind,score\n9,9,0,0.5\n7,9,1,0.6\n5,9,0,0.7\n2,9,1,0.8\n"
+        "not changed: n\nunexplored: n 1 to 9\n0,9,0,0.9\n"
+    )
+    assert "default 7" in prompt.text and "0 is \"a\", 1 is \"b\"" in prompt.text
+    running = replace(trials[-1], value=None)
+    ahead = made_by.ahead(space, trials[:-1], AskContext(4), lead, running)
+    assert ahead == prompt.parts[:-1] and prompt.parts[-1] == "0.9\n"
+    rejected = made_by.build(space, trials, AskContext(5), lead, ("it repeats trial 4.",))
+    assert rejected.parts[: len(prompt.parts)] == prompt.parts
+    assert rejected.text.endswith("rejected: it repeats trial 4. Propose a different one.\n")
+    analysed = made_by.build(space, trials, AskContext(5), Lead(256, analysis=True))
+    assert "\n1,0.1,5,b,0.6" in analysed.text and "tenth" not in analysed.text
 
 
 def test_rows_may_rise_to_the_best_and_begin_with_their_score() -> None:
@@ -489,7 +515,8 @@ def test_what_trials_left_alone_is_named() -> None:
 
 def test_the_variant_follows_the_model_and_a_layout_is_checked(tmp_path: Path) -> None:
     assert usual_variant(10**8, False) == usual_variant(10**11, False) == "continued"
-    assert (usual_variant(10**11, True), usual_variant(10**8, True)) == ("standard", "short")
+    assert (usual_variant(10**11, True), usual_variant(10**8, True)) == ("standard", "tenths")
+    assert usual_variant(10**8, True, thinks=True) == "short"
     assert len({load_templates(v).version for v in variants()}) == len(variants())
     assert load_templates("", "short").texts == load_templates("short").texts
     mine = tmp_path / "mine"

@@ -8,6 +8,8 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from hyperllama.core.prompt.build import ProposalPrompt
 from hyperllama.core.prompt.sections import ANSWER
 from hyperllama.core.prompt.thinking import Marks, closed, opened
@@ -57,8 +59,11 @@ class Reply:
             for name, pairs in self.beliefs.items() if name not in self.drawn
         )  # fmt: skip
 
-    def extend(self, pieces: Sequence[Piece], fixed: Config, made: Completion) -> None:
-        """Add what a run of the engine generated."""
+    def extend(
+        self, pieces: Sequence[Piece], fixed: Config, made: Completion, sample: int = 0
+    ) -> None:
+        """Add what a run of the engine generated as its sample of that number."""
+        rng = np.random.default_rng([abs(self.seed), sample, len(self.made)])
         self.text += made.text
         self.reasoning = plain(str(made.values.get(_REASONING, self.reasoning))).strip()
         self.looped = self.looped or made.stop_reason == "loop"
@@ -66,7 +71,7 @@ class Reply:
         for slot in pieces:
             if isinstance(slot, Slot):
                 name = slot.param.name
-                self.config[name] = slot.value(made.values[VALUE + name])
+                self.config[name] = slot.value(made.values[VALUE + name], rng.random())
                 self.beliefs = {**self.beliefs, name: slot.belief(made.beliefs[VALUE + name])}
 
 
@@ -112,9 +117,9 @@ def decoded(
         )
         if made.stop_reason == "cancelled":
             raise Cancelled
-        for one, completion in zip(replies, made.completions, strict=True):
+        for i, (one, completion) in enumerate(zip(replies, made.completions, strict=True)):
             one.made = [*one.made, made]
-            one.extend(pieces, fixed, completion)
+            one.extend(pieces, fixed, completion, i)
         lead = ()
     return replies
 

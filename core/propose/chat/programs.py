@@ -105,7 +105,7 @@ class ProgramProposer(ChatProposer):
             Cancelled, PromptError, StudyError: see `FreeWriter.write`.
         """
         seed = seed_for(self._setting.seed, context.number, context.attempt)
-        return self._free().write(self._history.trials, context, seed, self._marks)
+        return self._free().write(self.history.trials, context, seed, self._marks)
 
     def _free_proposal(self, drafts: Sequence[WrittenProgram], seconds: float) -> Proposal:
         found = drafts[-1].found
@@ -147,7 +147,7 @@ class ProgramProposer(ChatProposer):
 
     def _gave_up(self) -> bool:
         """Whether the model's latest proposals were all bound ones in place of free ones."""
-        own = [t for t in self._history.trials if t.proposer == self.name]
+        own = [t for t in self.history.trials if t.proposer == self.name]
         return len(own) >= PATIENCE and not any(CHOICE in t.config for t in own[-PATIENCE:])
 
     def _free(self) -> FreeWriter:

@@ -23,7 +23,7 @@ from hyperllama.core.propose.chat.guards import NAME, Guards, moved_words
 from hyperllama.core.propose.chat.record import proposal_record
 from hyperllama.core.propose.classical import TPEProposer
 from hyperllama.core.propose.engine_session import EngineSession
-from hyperllama.core.space import SearchSpace
+from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.trials import (
     Answer,
     AskContext,
@@ -64,21 +64,32 @@ class ChatProposer:
         self._setting, self._options = setting, setting.prompt
         model = check_model(resolve_model(setting.model))
         self._session = EngineSession(setting, model.path)
-        usual = usual_variant(model.parameters, model.has_chat_template)
+        self._marks = marks_of(model.chat_template)
+        thinks = self._marks is not None
+        usual = usual_variant(model.parameters, model.has_chat_template, thinks)
         self._templates = load_templates(self._options.templates, usual)
         self._continues = self._templates.layout.continues(model.has_chat_template)
         self._analysis = AnalysisChoice(self._options, self._continues, setting.report)
-        self._marks = marks_of(model.chat_template)
         self._reasons = False
-        self._history = TrialHistory()
-        self._guards = Guards(setting, self._history)
+        self.seed, self.surrogate = setting.seed, self._options.surrogate
+        self.history = TrialHistory()
+        self._guards = Guards(setting, self.history)
         self._builder: PromptBuilder | None = None
         self._tpe = TPEProposer(setting)
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
-        proposal = self._asked(*self._informed(space, context))
+        within, informed = self._informed(space, context)
+        proposal = self.taken(within, informed, self._asked(within, informed))
         self.read_ahead(space, context, proposal)
         return proposal
+
+    def taken(self, space: SearchSpace, context: AskContext, made: Proposal) -> Proposal:
+        """What is proposed once the model has replied: its reply."""
+        return made
+
+    def problem(self, space: SearchSpace, config: Config) -> str:
+        """Why a configuration would be rejected; empty if it would not."""
+        return self._guards.problem(space, config)
 
     def read_ahead(self, space: SearchSpace, context: AskContext, proposal: Proposal) -> None:
         """Evaluate what the prompt after this trial will begin with, without waiting for it."""
@@ -88,11 +99,11 @@ class ChatProposer:
             context.number, proposal.config, None, proposer=proposal.proposer,
             reasoning=proposal.reasoning,
         )  # fmt: skip
-        trials = self._history.trials
+        trials = self.history.trials
         self._session.read_ahead(self._builder.ahead(space, trials, context, self._lead, running))
 
     def tell(self, trial: Observed) -> None:
-        self._history.tell(trial)
+        self.history.tell(trial)
         self._tpe.tell(trial)
         if trial.proposer == self.name:
             self._analysis.heard(trial)
@@ -160,11 +171,13 @@ class ChatProposer:
         self, space: SearchSpace, context: AskContext
     ) -> tuple[SearchSpace, AskContext]:
         """The space without what is left, and the context with what is known of the trials."""
-        chance, trials = self._setting.chance, self._history.trials
+        chance, trials = self._setting.chance, self.history.trials
         space, left = without_chance(space, trials, chance, CHOICE)
         if context.known is None:  # the rows tell which trials are best, and whose they are
-            known = known_of(space, self._history, (), chance)
-            context = replace(context, known=replace(known, best=(), left=left))
+            known = known_of(space, self.history, (), chance)
+            level = known.chance if known.at_chance else None  # else it never changes
+            known = replace(known, best=(), left=left, chance=level)
+            context = replace(context, known=known)
         return space, context
 
     def _asked(
@@ -268,7 +281,7 @@ class ChatProposer:
                 session.info.context_length,
                 self._continues,
             )
-        return self._builder.build(space, self._history.trials, context, self._lead, rejected)
+        return self._builder.build(space, self.history.trials, context, self._lead, rejected)
 
     @property
     def _lead(self) -> Lead:

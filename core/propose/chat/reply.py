@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Union
 
 from hyperllama.core.prompt.layout import JSON, ReplyForm
+from hyperllama.core.prompt.levels import value_at
 from hyperllama.core.prompt.wording import Names, digits_of
 from hyperllama.core.space import Categorical, Config, Float, Integer, Param, SearchSpace, Value
 from hyperllama.models.engine import Fixed, Number, OneOf, Segment
@@ -28,11 +29,13 @@ class Slot:
         param: the hyperparameter.
         options: JSON literals, or cells of a row.
         values: the value that each of them means.
+        levels: the number is the part of its range, of so many; 0 where it is the value.
     """
 
     param: Param
     options: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
+    levels: int = 0
 
     @property
     def segment(self) -> Segment:
@@ -40,19 +43,30 @@ class Slot:
         name, domain = f"{VALUE}{self.param.name}", self.param.domain
         if self.options or isinstance(domain, Categorical):
             return OneOf(name, self.options, belief=True)
+        if self.levels:
+            return Number(name, 0, self.levels - 1, integer=True, belief=True)
         if isinstance(domain, Integer):
             return Number(name, domain.low, domain.high, integer=True, log=domain.log,
                           belief=True)  # fmt: skip
         return Number(name, domain.low, domain.high, digits=digits_of(domain),
                       log=domain.log, belief=True)  # fmt: skip
 
-    def value(self, decoded: Any) -> Value:
-        """The value that was decoded, inside the domain."""
+    def value(self, decoded: Any, within: float = 0.5) -> Value:
+        """The value that was decoded, inside the domain; of a part of the range, the one at
+        `within` of it."""
+        if self.levels:
+            return value_at(self.param.domain, int(decoded), self.levels, within)
         found = self.values[self.options.index(str(decoded))] if self.options else decoded
         return self.param.domain.cast(found)
 
     def belief(self, pairs: Sequence[tuple[Any, float]]) -> list[tuple[Any, float]]:
         """(value, probability) pairs from those of what was decoded."""
+        if self.levels:
+            merged: dict[Any, float] = {}
+            for level, p in pairs:
+                value = value_at(self.param.domain, int(level), self.levels)
+                merged[value] = merged.get(value, 0.0) + float(p)
+            return list(merged.items())
         known = dict(zip(self.options, self.values, strict=True))
         return [(known.get(str(v), v), float(p)) for v, p in pairs]
 
@@ -120,6 +134,8 @@ def _slot(p: Param, names: Names, in_row: bool) -> Slot:
     if isinstance(domain, Categorical):
         shown = names.cells if in_row else names.choices
         return Slot(p, tuple(shown(p.name)), domain.choices)
+    if names.levels:
+        return Slot(p, levels=names.levels)
     if isinstance(domain, Float) and domain.step is None:
         return Slot(p)
     step = domain.step or 1
