@@ -31,7 +31,8 @@ class StoredStudy:
             another program.
         trials: all of them, those that wait, run or were pruned included.
         summary: of its folder; empty where the folder is not on this machine. "owner" names the
-            process that owns the study, where that works in another folder.
+            process that owns the study, where that works in another folder, "owner_beat" is its
+            counter.
         task_file: the copy of its task file; None where there is none.
     """
 
@@ -96,7 +97,8 @@ def _read_shared(name: str, folder: Path, url: str, number: int | None) -> Store
         owner = store.owner()
         if owner is None or found.summary.get("live"):
             return found
-        return replace(found, summary={**found.summary, "state": "running", "owner": owner})
+        of = {"state": "running", "owner": owner[0], "owner_beat": owner[1]}
+        return replace(found, summary={**found.summary, **of})
     finally:
         store.close()
 

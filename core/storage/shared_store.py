@@ -31,8 +31,8 @@ class SharedStore(Store):
             forget_processes(engine_of(storage), store._study_id)
         return store
 
-    def owner(self) -> str | None:
-        """The process that owns the study; None where none does."""
+    def owner(self) -> tuple[str, int] | None:
+        """The process that owns the study, see `sharing.owner_of`."""
         with storage_errors():
             return owner_of(engine_of(self._storage), self._study_id)
 

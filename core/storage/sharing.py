@@ -263,16 +263,18 @@ def forget_processes(engine: sa.Engine, study_id: int) -> None:
             connection.execute(sa.delete(table).where(table.c.study_id == study_id))
 
 
-def owner_of(engine: sa.Engine, study_id: int) -> str | None:
-    """The process that owns a study, as "ID on HOST"; None where none does."""
+def owner_of(engine: sa.Engine, study_id: int) -> tuple[str, int] | None:
+    """The process that owns a study, as "ID on HOST", and its counter, which stands still once the
+    process is gone; None where none owns it."""
     try:
         with engine.connect() as connection:
             found = connection.execute(
-                sa.select(_PROCESSES.c.label).where(_PROCESSES.c.owns == study_id)
-            ).scalar()
+                sa.select(_PROCESSES.c.label, _PROCESSES.c.beat).where(
+                    _PROCESSES.c.owns == study_id)
+            ).one_or_none()
     except DBAPIError:  # no process of this version has worked on it
         return None
-    return None if found is None else str(found)
+    return None if found is None else (str(found.label), int(found.beat))
 
 
 def _make_tables(engine: sa.Engine) -> None:

@@ -114,7 +114,7 @@ def test_an_owner_is_refused_while_one_lives_and_takes_over_when_it_is_silent(
     assert "--join" in caught.value.hint and len(waits) == 1
     third = sharing.StudyProcesses(engine, 1, again.folder, sleep=lambda s: None)
     third.enter(True, lambda label, left_s: waits.append(left_s))
-    assert len(waits) > 20 and sharing.owner_of(engine, 1) == third.label
+    assert len(waits) > 20 and sharing.owner_of(engine, 1) == (third.label, 0)
     owner.processes.beat()
     assert owner.processes.lost  # the first one ends, as two owners would keep two books
     third.leave()

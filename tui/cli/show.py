@@ -162,8 +162,9 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
 
     best, phase = state.best, stored.summary.get("state", "")
     metric = one_line(str(stored.attrs.get("metric")))
-    owner = f" in process {stored.summary['owner']}" if "owner" in stored.summary else ""
-    print(f"{stored.name}: {metric}, {stored.direction}, {phase}{owner}".rstrip(", "))
+    if "owner" in stored.summary:
+        phase = f"owned by process {stored.summary['owner']}"
+    print(f"{stored.name}: {metric}, {stored.direction}, {phase}".rstrip(", "))
     if state.opened is not None and state.opened.unsandboxed:
         print("programs are run without a sandbox (--unsandboxed)")
     print(TABLE_HEAD)
@@ -295,13 +296,16 @@ def _follow(arguments: argparse.Namespace) -> int:
 
 
 def _follow_storage(arguments: argparse.Namespace) -> int:
-    """Print what a study's storage says until the study ends: its process is on another machine."""
+    """Print what a study's storage says until the study ends, or its owner, which is on another
+    machine, is gone."""
     from hyperllama.core.events import ProposalMade, StudyFinished, StudyOpened, TrialFinished
     from hyperllama.core.storage.reading import read_stored
+    from hyperllama.core.storage.sharing import BEAT_S, SILENT_BEATS
     from hyperllama.core.study.history import events_of
     from hyperllama.tui.cli.live import make_output
 
     told = set[tuple[type, int]]()
+    beat, heard_s = None, time.monotonic()
     with make_output(arguments.json) as output:
         while True:
             stored = read_stored(arguments.study, arguments.storage)
@@ -311,6 +315,9 @@ def _follow_storage(arguments: argparse.Namespace) -> int:
                 if known and (type(event), number) not in told:
                     told.add((type(event), number))
                     output.hear(event, t)
-            if (StudyFinished, 0) in told or "owner" not in stored.summary:
+            if stored.summary.get("owner_beat") != beat:
+                beat, heard_s = stored.summary.get("owner_beat"), time.monotonic()
+            silent = beat is None or time.monotonic() - heard_s > SILENT_BEATS * BEAT_S
+            if (StudyFinished, 0) in told or silent:
                 return 0
             time.sleep(_LOOKED_EVERY_S)
