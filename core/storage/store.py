@@ -150,11 +150,8 @@ class Store:
             self._storage.set_trial_state_values(self._id(number), TrialState.FAIL)
 
     def orphans(self, running: Container[int]) -> list[StoredTrial]:
-        """Running trials whose process is gone, by number; this process has them from now on.
-
-        Args:
-            running: the trials that this process runs.
-        """
+        """Running trials, by number, whose process is gone; this process, which runs those in
+        `running`, has them from now on."""
         return [
             trial for row in self._rows("RUNNING")
             if row.number not in running and not is_reserved(row)
