@@ -15,9 +15,9 @@ TASK or on one that it makes (40 columns of numbers). Printed is what all of the
 `quality` plays on the benchmark tables of FOLDER by a simulated clock: a trial takes a minute on
 average, varying as real trials did (the same for a configuration whoever proposes it). After equal
 time, the loss of the hybrid with N jobs, in both orders, stands beside the hybrid with one job and
-Optuna's TPESampler with constant liar and N jobs; loss: share of the gap between random search's median and
-the optimum that is left. `after 24 trials` compares at equal numbers of trials. With -o each study's
-figures are kept in FILE, and a run that was ended goes on there.
+Optuna's TPESampler with constant liar and N jobs; loss: share of the gap between random search's
+median and the optimum that is left. `after 24 trials` compares at equal numbers of trials. With -o
+each study's figures are kept in FILE, and a run that was ended goes on there.
 """
 
 from __future__ import annotations

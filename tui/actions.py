@@ -167,6 +167,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         ("hint", "t", "hint", "Write a hint for the model in plain words", 5),
         ("resume", "r", "resume", "Start the study's process again when it is gone", 1),
         ("more", "m", "budget", "Add trials or minutes to the budget, and continue", 6),
+        ("jobs", "J", "jobs", "How many trials run side by side, from the next one on"),
         ("review", "v", "review", "Let each proposal wait for your approval, or not", 6),
         ("ranges", "w", "ranges", "Freeze a hyperparameter, narrow or widen its range", 6),
         ("proposer", "M", "model", "Another proposer or model from the next trial on"),

@@ -58,9 +58,7 @@ class TrialRunner:
         memory_share: float = 1.0,
     ) -> None:
         self.task: Task = load_task(task_file)
-        limits = self.task.limits
-        most = min(limits.threads, usable_processors()) if limits.threads else default_threads()
-        self.threads = threads or most
+        self.threads = self._threads_of(threads)
         self.rows = self.test_rows = self.folds = 0
         self.other_folds = True
         """Whether another fold seed gives other folds; False where every group is a fold."""
@@ -69,9 +67,25 @@ class TrialRunner:
         self.summary: tuple[str, ...] = ()
         """The table in a few plain lines."""
         self._file, self._shared = task_file.resolve(), shared
-        self._process = RunnerProcess(log, self.threads, limits.trial_memory_mb, memory_share)
+        self._log = log
+        self._process = self._new_process(memory_share)
         self._problem: Problem | None = None
         self._opening = threading.Lock()
+
+    def limit(self, *, threads: int, memory_share: float) -> None:
+        """Use so many threads and so much of the free memory from now on, in another child."""
+        self.close()
+        self.threads = self._threads_of(threads)
+        self._process = self._new_process(memory_share)
+
+    def _threads_of(self, threads: int) -> int:
+        most = self.task.limits.threads
+        usable = min(most, usable_processors()) if most else default_threads()
+        return threads or usable
+
+    def _new_process(self, memory_share: float) -> RunnerProcess:
+        most_mb = self.task.limits.trial_memory_mb
+        return RunnerProcess(self._log, self.threads, most_mb, memory_share)
 
     def open(self, should_stop: Stop | None = None) -> Problem:
         """Start the child and let it load the table; what the task means for that table.

@@ -83,6 +83,13 @@ class Extend:
 
 
 @dataclass(frozen=True)
+class ChangeJobs:
+    """Train so many trials side by side from the next one on."""
+
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
 class SwitchProposer:
     """Let another proposer, another model, or both make the proposals from now on.
 
@@ -188,18 +195,18 @@ class StopAnswer:
 
 Request = Union[
     Pause, Resume, Step, Stop, StopNow, QueueTrial, QueueProgram, GiveProgram, Hint, Extend,
-    SwitchProposer,
+    ChangeJobs, SwitchProposer,
     Review, Approve, Reject, Freeze, Range, ResetRange, Undo, Rerun, Confirm, Note, AskQuestion,
     StopAnswer,
 ]  # fmt: skip
 LASTING = (
-    QueueTrial, QueueProgram, GiveProgram, Hint, Extend, SwitchProposer, Review, Freeze, Range,
-    ResetRange,
-    Rerun, Confirm, Note, AskQuestion,
+    QueueTrial, QueueProgram, GiveProgram, Hint, Extend, ChangeJobs, SwitchProposer, Review,
+    Freeze, Range, ResetRange, Rerun, Confirm, Note, AskQuestion,
 )  # fmt: skip
 """Requests that still hold for the next study process when none was running to read them."""
 MOST_RERUNS = 20
 MOST_GIVEN = 200
+MOST_JOBS = 256
 _KINDS: dict[str, type[Any]] = {wire_name(kind): kind for kind in get_args(Request)}
 _FORMER = {  # what version 0.1.0 wrote; such requests may still wait for a study's next process
     "queue": QueueTrial, "propose": SwitchProposer, "accept": Approve, "release": ResetRange,
@@ -239,6 +246,8 @@ def _problem(request: Request) -> str:
         return "it names neither a proposer nor a model"
     if isinstance(request, Rerun) and not 1 <= request.times <= MOST_RERUNS:
         return f"times has to be 1 to {MOST_RERUNS}"
+    if isinstance(request, ChangeJobs) and not 1 <= request.jobs <= MOST_JOBS:
+        return f"jobs has to be 1 to {MOST_JOBS}"
     if isinstance(request, GiveProgram) and not 0 <= request.more <= MOST_GIVEN:
         return f"more has to be 0 to {MOST_GIVEN}"
     return ""

@@ -51,6 +51,8 @@ def check_request(state: StudyState, request: r.Request) -> str:
         return "the model is told" if isinstance(request, r.Hint) else "the model is asked"
     if isinstance(request, r.Extend):
         return _extended(state, request)
+    if isinstance(request, r.ChangeJobs):
+        return _side_by_side(request.jobs)
     if isinstance(request, r.SwitchProposer):
         with_model = f" with {request.model}" if request.model else ""
         return f"{request.proposer or 'the same proposer'} proposes from then on{with_model}"
@@ -182,6 +184,12 @@ def _given(state: StudyState, request: r.GiveProgram) -> str:
         raise StudyError(f"{request.more} evaluations", f"allowed: 1 to {r.MOST_GIVEN}")
     name = f"the program of trial {request.number}"
     return f"{name} gets {request.more} evaluations next" if request.more else f"{name} is dropped"
+
+
+def _side_by_side(jobs: int) -> str:
+    if not 1 <= jobs <= r.MOST_JOBS:
+        raise StudyError(f"{jobs} jobs", f"allowed: 1 to {r.MOST_JOBS}")
+    return f"{jobs} trials run side by side" if jobs > 1 else "one trial runs after the other"
 
 
 def _extended(state: StudyState, request: r.Extend) -> str:

@@ -47,7 +47,7 @@ from hyperllama.core.study.state import (
 
 _NOTES_KEPT = 200
 _SETTINGS = ("proposer", "model", "budget_trials", "budget_s", "review", "space", "ranges",
-             "program_turns")
+             "program_turns", "jobs")
 """What steering changes of the facts that a study was opened with."""
 _SHAPELESS = (
     ProposalText, FoldFinished, IncumbentTested, ModelLoading, QuestionAsked, AnswerText,

@@ -75,9 +75,7 @@ class Study:
         )  # fmt: skip
         self._findings = Findings(self._record)
         self._steering.polled = self._while_asking
-        self._told = ToldTrials(
-            self._record, self._proposing, 0 if parts.as_finished else held_back(self._pool.size)
-        )
+        self._told = ToldTrials(self._record, self._proposing, self._held_back())
         self._other_folds = OtherFolds(
             self._record, parts.runner, self._steering, self._changes, self._rest
         )
@@ -144,6 +142,9 @@ class Study:
             self._others.hear(now=True)
             self._rest()
             training = bool(self._pool.running)
+            if not training and self._other_size:
+                self._pool.resize(self._parts.use_jobs(self._record.opened.jobs))
+                self._told.held_back = self._held_back()
             if self._other_folds.asked and not training and not self._steering.ended:
                 self._write_summary("running")
                 self._other_folds.carry_out()
@@ -247,6 +248,14 @@ class Study:
             return "error", f"all {state.done_count} trials failed; the last: {last.reason}"
         return None
 
+    @property
+    def _other_size(self) -> bool:
+        """Whether another number of trials is to run side by side: once none does."""
+        return self._record.opened.jobs != self._pool.size and not self._steering.ended
+
+    def _held_back(self) -> int:
+        return 0 if self._parts.as_finished else held_back(self._pool.size)
+
     def _may_begin(self) -> bool:
         """Whether another trial may be begun beside those under way."""
         if self._others.used_up():
@@ -256,6 +265,7 @@ class Study:
         limit, under_way = self._record.opened.budget_trials, len(self._pool.running)
         return not (
             self._pool.full
+            or self._other_size
             or self._end() is not None
             or (limit is not None and self._record.state.done_count + under_way >= limit)
             or (self._record.state.paused and self._steering.steps <= under_way)

@@ -11,7 +11,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ from hyperllama.core.study.options import (
 
 if TYPE_CHECKING:
     from hyperllama.core.storage.store import Store
+    from hyperllama.core.study.parts import Runner
     from hyperllama.core.study.problem import OpenProblem
     from hyperllama.core.task import Task
     from hyperllama.core.trials import Proposer
@@ -297,6 +298,7 @@ class _Opening:
             save=self._save,
             notes=(*self._notes, *too_many_threads(self._options)),
             use_model=self._use_model,
+            use_jobs=self._use_jobs,
             program=self._problem.program,
             log=self._log,
             racing=racing_of(self._options, self._problem.runner.folds,
@@ -348,6 +350,14 @@ class _Opening:
         if self._owner:
             self._store.set_attrs({"settings": without_storage(self._options)})
         return str(self._options.model)
+
+    def _use_jobs(self, jobs: int) -> Sequence[Runner]:
+        """Train so many trials side by side from then on; that stays on a resume."""
+        assert self._store is not None and self._problem is not None
+        self._problem.resize(jobs)
+        self._options = replace(self._options, jobs=jobs)
+        self._store.set_attrs({"settings": without_storage(self._options)})
+        return self._problem.runners
 
     def _attrs(self) -> dict[str, Any]:
         """What is kept in the storage; the settings last, so that they stand for all of it."""

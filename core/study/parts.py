@@ -57,6 +57,8 @@ class StudyParts:
         notes: shown at the start.
         use_model: takes the name or path of another model for the proposers opened from then on,
             and returns it as it is kept; may raise HyperLlamaError.
+        use_jobs: makes so many runners, and returns them; the first stays the same. Only while no
+            trial runs; may raise HyperLlamaError.
         program: the program of a configuration of pipelines, which begins with its writer's line
             on what it tries; empty in other studies.
         log: keeps the traceback of an internal error that was survived.
@@ -81,6 +83,7 @@ class StudyParts:
     save: Callable[[Mapping[str, Any]], None] = lambda summary: None
     notes: tuple[Noted, ...] = ()
     use_model: Callable[[str], str] = lambda name: name
+    use_jobs: Callable[[int], Sequence[Runner]] = lambda jobs: ()
     program: Callable[[Config, str], str] = lambda config, line: ""
     log: Callable[[str], None] = lambda text: None
     as_finished: bool = False

@@ -48,12 +48,16 @@ class TrialPool:
     def __init__(
         self, runners: Sequence[Runner], seed: int, on_fold: Callable[[int, FoldResult], None]
     ) -> None:
-        self._idle = list(runners)
-        self.size = len(runners)
+        self.resize(runners)
         self._seed, self._on_fold = seed, on_fold
         self._running: dict[int, TrialTask] = {}
         self._reports: queue.Queue[Report] = queue.Queue()
         self._stop = threading.Event()
+
+    def resize(self, runners: Sequence[Runner]) -> None:
+        """Use these runners from now on; only while no trial runs."""
+        self._idle = list(runners)
+        self.size = len(runners)
 
     @property
     def running(self) -> tuple[int, ...]:

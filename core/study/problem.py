@@ -42,31 +42,23 @@ class OpenProblem:
     _local: Sequence[TrialRunner] = ()
 
     def __init__(self, folder: Path, options: Options) -> None:
-        self._folder, jobs = folder, options.jobs
-        self._threads = threads = options.threads or 0
+        self._folder, self._threads = folder, options.threads or 0
         self._table = folder / _TABLE
+        self._ahead: list[threading.Thread] = []
+        self._closing = False
         self.runners: Sequence[Runner]
         """One for each trial that runs side by side; the first holds the table of all."""
         self.cluster: Cluster | None = None
+        jobs, log = options.jobs or 1, folder / "trials.log"
         if options.cluster:
-            from hyperllama.core.evaluate.cluster.runner import ClusterRunner
             from hyperllama.core.evaluate.cluster.scheduler import Cluster
 
             self.cluster = at = Cluster(options.cluster, folder / "cluster.log")
-            self.runner = TrialRunner(folder / TASK, log=folder / "trials.log", threads=threads)
-            jobs = jobs or at.threads
-            ahead = max(1, at.threads // jobs)
-            self.runners = [ClusterRunner(at, self.runner, folder, ahead) for _ in range(jobs)]
+            self.runner = TrialRunner(folder / TASK, log=log, threads=self._threads)
+            self.runners = self._on_cluster(at, options.jobs or at.threads)
             return
-        jobs = jobs or 1
-        each = threads or (max(1, default_threads() // jobs) if jobs > 1 else 0)
-        more: dict[str, Any] = {
-            "log": folder / "trials.log", "threads": each, "memory_share": 1 / jobs,
-        }
-        self.runner = TrialRunner(folder / TASK, **more)
-        self._local = [
-            TrialRunner(folder / TASK, **more, shared=self._table) for _ in range(1, jobs)
-        ]
+        self.runner = TrialRunner(folder / TASK, log=log, **self._limits(jobs))
+        self._local = self._others(jobs)
         self.runners = (self.runner, *self._local)
 
     def load(self, interrupted: Callable[[], bool]) -> None:
@@ -76,11 +68,7 @@ class OpenProblem:
             HyperLlamaError: the table cannot be used, or the runner died.
         """
         self.problem = self.runner.open(interrupted)
-        if len(self.runners) > 1 or self.cluster is not None:
-            self._table.unlink(missing_ok=True)  # of a study that was killed
-            self.runner.share_table(self._table)
-            for runner in self._local:  # meanwhile the storage and the model are opened
-                threading.Thread(target=_open_ahead, args=(runner,), daemon=True).start()
+        self._share()
         if self.cluster is not None:
             from hyperllama.core.evaluate.cluster.worker import StudyTable
 
@@ -99,13 +87,69 @@ class OpenProblem:
         text = f"trials train on the cluster {at.where}: {at.workers} workers, {at.threads} folds "
         return [Noted("info", f"{text}at a time; they get the table")]
 
+    def resize(self, jobs: int) -> None:
+        """Have so many runners, which share processors and memory; only while none trains.
+
+        Raises:
+            HyperLlamaError: the table cannot be used any more, or a runner died.
+        """
+        if self.cluster is not None:
+            self.runners = self._on_cluster(self.cluster, jobs)
+            return
+        self._close_local()
+        self._closing = False
+        self.runner.limit(**self._limits(jobs))
+        self._local = self._others(jobs)
+        self.runners = (self.runner, *self._local)
+        self._share()
+
     def close(self) -> None:
         """End the trial runners."""
         if self.cluster is not None:
             self.cluster.close()
+        self._close_local()
+
+    def _close_local(self) -> None:
+        self._closing = True
+        for thread in self._ahead:
+            thread.join()
         for runner in (self.runner, *self._local):
             runner.close()
         self._table.unlink(missing_ok=True)
+
+    def _on_cluster(self, at: Cluster, jobs: int) -> list[Runner]:
+        from hyperllama.core.evaluate.cluster.runner import ClusterRunner
+
+        ahead = max(1, at.threads // jobs)
+        return [ClusterRunner(at, self.runner, self._folder, ahead) for _ in range(jobs)]
+
+    def _limits(self, jobs: int) -> dict[str, Any]:
+        """What each of so many runners may use."""
+        each = self._threads or (max(1, default_threads() // jobs) if jobs > 1 else 0)
+        return {"threads": each, "memory_share": 1 / jobs}
+
+    def _others(self, jobs: int) -> list[TrialRunner]:
+        limits: dict[str, Any] = {"log": self._folder / "trials.log", **self._limits(jobs)}
+        task = self._folder / TASK
+        return [TrialRunner(task, **limits, shared=self._table) for _ in range(1, jobs)]
+
+    def _share(self) -> None:
+        """Write the table for the other runners, and let these open it meanwhile."""
+        if len(self.runners) < 2 and self.cluster is None:
+            return
+        self._table.unlink(missing_ok=True)  # of a study that was killed
+        self.runner.share_table(self._table)
+        self._ahead = [
+            threading.Thread(target=self._open_ahead, args=(runner,), daemon=True)
+            for runner in self._local
+        ]
+        for thread in self._ahead:
+            thread.start()
+
+    def _open_ahead(self, runner: TrialRunner) -> None:
+        """Open a runner before its first trial; what goes wrong is said when that opens it."""
+        with contextlib.suppress(HyperLlamaError):
+            runner.open(lambda: self._closing)
 
     def opened(self, study: str, options: Options) -> StudyOpened:
         """The facts that others are told first."""
@@ -208,9 +252,3 @@ class OpenProblem:
                 programs=program_task(problem, self._folder, self.program),
             ),
         )
-
-
-def _open_ahead(runner: TrialRunner) -> None:
-    """Open a runner before its first trial; what goes wrong is said when that opens it again."""
-    with contextlib.suppress(HyperLlamaError):
-        runner.open()

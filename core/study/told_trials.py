@@ -33,7 +33,7 @@ class ToldTrials:
     """
 
     def __init__(self, record: EventRecord, proposing: Proposing, held_back: int) -> None:
-        self._record, self._proposing, self._held_back = record, proposing, held_back
+        self._record, self._proposing, self.held_back = record, proposing, held_back
         self._begun: list[int] = []
         self._running: set[int] = set()  # told, without a score
 
@@ -48,7 +48,7 @@ class ToldTrials:
 
     def waits_for(self, running: Iterable[int]) -> bool:
         """Whether the next proposal has to know a trial that is still running."""
-        return bool(self._held_back) and not set(self._known()).isdisjoint(running)
+        return bool(self.held_back) and not set(self._known()).isdisjoint(running)
 
     def tell(self) -> None:
         """Tell what the next proposal is to know."""
@@ -88,4 +88,4 @@ class ToldTrials:
 
     def _known(self) -> list[int]:
         """The trials whose score the next proposal knows, as far as it is not told yet."""
-        return self._begun[: max(0, len(self._begun) - self._held_back)]
+        return self._begun[: max(0, len(self._begun) - self.held_back)]

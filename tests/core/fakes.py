@@ -161,6 +161,7 @@ class Bench:
     made: list[Proposer] = field(default_factory=list)
     make: Callable[[str], Proposer] | None = None
     use_model: Callable[[str], str] = lambda name: name
+    use_jobs: Callable[[int], Sequence[FakeRunner]] = lambda jobs: ()
     program: Callable[[Config, str], str] = lambda config, line: ""
     program_evaluations: int = 0
     now_s: float = 0.0
@@ -226,6 +227,7 @@ class Bench:
             proposal_log(self.store, self.folder / "proposals.jsonl"),
             save=self.summaries.append,
             use_model=self.use_model,
+            use_jobs=lambda jobs: self.use_jobs(jobs),
             program=self.program,
             as_finished=self.as_finished,
             racing=self.racing,

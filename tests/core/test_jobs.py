@@ -13,7 +13,7 @@ import pytest
 
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import ProposalStarted, StudyOpened, TrialFinished
-from hyperllama.core.events.requests import Pause, Step, StopNow
+from hyperllama.core.events.requests import ChangeJobs, Pause, Step, StopNow
 from hyperllama.core.propose.gp.acquisition import suggest
 from hyperllama.core.propose.gp.surrogate import GaussianProcess
 from hyperllama.core.space import Config
@@ -152,22 +152,22 @@ def test_the_gp_keeps_away_from_what_runs() -> None:
 
 
 def test_work_that_overlaps_counts_once() -> None:
-    fold = StateFold()
-    fold.apply(StudyOpened("s", "", "", "", (), "", "", 0, 4, None, 9, 1, 3, jobs=2), 0.0)
-    fold.apply(ProposalStarted(0, "gp"), 10.0)
-    fold.apply(ProposalStarted(0, "gp"), 10.0)
-    fold.apply(_training(0), 10.0)
-    fold.apply(ProposalStarted(1, "gp"), 12.0)
-    fold.apply(_training(1), 12.0)
-    assert fold.state.under_way == 2 and fold.state.running == 1
-    fold.apply(_ended(0, 5.0), 15.0)
-    assert fold.state.under_way == 1 and fold.state.doing == "training"
-    fold.apply(_ended(1, 8.0), 20.0)
-    assert fold.state.worked_s == 10.0 and fold.state.done_count == 2
-    assert [t.work_s for t in fold.state.trials] == [5.0, 8.0]
+    folded = StateFold()
+    folded.apply(StudyOpened("s", "", "", "", (), "", "", 0, 4, None, 9, 1, 3, jobs=2), 0.0)
+    folded.apply(ProposalStarted(0, "gp"), 10.0)
+    folded.apply(ProposalStarted(0, "gp"), 10.0)
+    folded.apply(_training(0), 10.0)
+    folded.apply(ProposalStarted(1, "gp"), 12.0)
+    folded.apply(_training(1), 12.0)
+    assert folded.state.under_way == 2 and folded.state.running == 1
+    folded.apply(_ended(0, 5.0), 15.0)
+    assert folded.state.under_way == 1 and folded.state.doing == "training"
+    folded.apply(_ended(1, 8.0), 20.0)
+    assert folded.state.worked_s == 10.0 and folded.state.done_count == 2
+    assert [t.work_s for t in folded.state.trials] == [5.0, 8.0]
     opened = StudyOpened("s", "", "", "", (), "", "", 0, 4, None, 9, 1, 3, jobs=2)
-    fold.apply(opened, 30.0)
-    assert fold.state.worked_s == 10.0
+    folded.apply(opened, 30.0)
+    assert folded.state.worked_s == 10.0
 
 
 def _training(number: int) -> Any:
@@ -188,3 +188,35 @@ def test_a_slow_trial_holds_up_no_other_at_once() -> None:
     for number in range(3):
         told.begun(number)
     assert told.waits_for({0}) and not told.waits_for({1, 2})
+
+
+def test_the_number_of_trials_side_by_side_is_changed_while_they_run(tmp_path: Path) -> None:
+    crowd = Crowd(3, 1)
+    bench = Bench(tmp_path / "a", runners=crowd.runners[:1], budget=9)
+    asked: list[int] = []
+
+    def use(jobs: int) -> list[FakeRunner]:
+        assert crowd.now == 0
+        asked.append(jobs)
+        return crowd.runners[:jobs]
+
+    def change(count: int, config: Config) -> Result | None:
+        if count == 2:
+            send(bench.folder, ChangeJobs(3 if not asked else 2))
+        return None
+
+    bench.use_jobs = use
+    crowd.runners[0].before = crowd.runners[1].before = change
+    assert bench.study().run().why == "budget"
+    assert asked == [3, 2]
+    heard, at_once = StateFold(), list[int]()
+    for event in bench.events:
+        heard.apply(event, 0.0)
+        at_once.append(heard.state.under_way)
+    state = heard.state
+    assert max(at_once) == 3
+    assert state.opened is not None and state.opened.jobs == 2 and state.done_count == 9
+    assert [a.text for a in state.actions] == [
+        "3 trials run side by side from here on", "2 trials run side by side from here on"
+    ]
+    assert len({str(sorted(config.items())) for _, _, config, _, _ in bench.trials()}) == 9

@@ -8,6 +8,9 @@ from dataclasses import replace
 import pytest
 
 from hyperllama.core.events import (
+    FoldFinished,
+    ProposalMade,
+    ProposalStarted,
     ProposalText,
     StudyFinished,
     StudyOpened,
@@ -15,6 +18,7 @@ from hyperllama.core.events import (
     TrialFinished,
     requests,
 )
+from hyperllama.core.study import StateFold
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.dialogs import (
     AnswerDialog,
@@ -25,6 +29,7 @@ from hyperllama.tui.dialogs.configuration import ConfigurationDialog
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
 from hyperllama.tui.widgets.study.history import History
+from hyperllama.tui.widgets.study.status import StatusLine
 from tests.tui import recorded
 from tests.tui.conftest import Opened, text_of
 
@@ -93,6 +98,31 @@ async def test_more_trials(opened: Opened, link: recorded.Replay) -> None:
         await pilot.press("1", "5", "enter")
         await pilot.pause()
         assert link.sent == [requests.Extend(15)]
+        await pilot.press("J")
+        await pilot.pause()
+        await pilot.press("backspace", "0", "enter")  # is no number of jobs
+        assert isinstance(pilot.app.screen, PromptDialog)
+        await pilot.press("backspace", "3", "enter")
+        await pilot.pause()
+        assert link.sent[1:] == [requests.ChangeJobs(3)]
+
+
+@pytest.mark.parametrize(("width", "shown"), [
+    (140, "trials 3 2/5 4 0/5 of 3 jobs  3 of 9 done"), (80, "3 of 9 done, 2 of 3 run"),
+])
+def test_the_status_shows_each_running_trial(width: int, shown: str) -> None:
+    heard = StateFold()
+    heard.apply(StudyOpened("s", "", "", "", (), "", "", 0, 9, None, 9, 1, 5, jobs=3), 0.0)
+    for number in range(5):
+        heard.apply(ProposalStarted(number, "gp"), 1.0)
+        heard.apply(ProposalMade(number, "gp", {"x": number}), 1.0)
+        if number < 3:
+            heard.apply(TrialFinished(number, "complete", {"x": number}, 0.5), 2.0)
+    for fold in range(2):
+        heard.apply(FoldFinished(3, fold, 5, 0.5, 0.6, 1.0), 3.0)
+    line = StatusLine("s")
+    line.state = heard.state
+    assert shown in line._progress(width).plain
 
 
 async def test_a_given_up_dialog_sends_nothing(opened: Opened, link: recorded.Replay) -> None:

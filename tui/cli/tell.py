@@ -29,6 +29,7 @@ requests:
   program FILE.py [NAME=VALUE ...]   evaluate this program next, with its defaults or these values
   more TRIAL N                 the program of a trial gets N more evaluations;  drop TRIAL  no more
   extend N [trials|minutes]    add to the budget; a negative number takes away
+  jobs N                       train N trials side by side from here on
   propose PROPOSER [MODEL]     another proposer, or model, from here on
   freeze NAME VALUE            hold a hyperparameter;  range NAME LOW HIGH  narrows or widens it;
   choices NAME A B ...         keep some choices;      release NAME  gives the task's range again
@@ -43,7 +44,7 @@ Most of them also wait for a study that is not running."""
 
 _NAMES = (
     "pause", "resume", "step", "stop", "stop-now", "undo", "hint", "ask", "stop-answer", "queue",
-    "program", "more", "drop", "extend",
+    "program", "more", "drop", "extend", "jobs",
     "propose", "freeze", "range", "choices", "release", "review", "accept", "reject", "rerun",
     "confirm", "note",
 )  # fmt: skip
@@ -146,6 +147,7 @@ def _parsers() -> dict[str, Callable[..., Request]]:
         "program": lambda file, *words: r.QueueProgram(_program(file), _config(words)),
         "more": lambda trial, count: r.GiveProgram(_whole(trial), _whole(count)),
         "drop": lambda trial: r.GiveProgram(_whole(trial)),
+        "jobs": lambda count: r.ChangeJobs(_whole(count)),
         "extend": extend, "propose": propose, "review": review,
         "freeze": lambda name, value: r.Freeze(name, _value(value)),
         "range": lambda name, low, high: r.Range(name, _number(low), _number(high)),

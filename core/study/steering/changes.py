@@ -103,6 +103,8 @@ class Changes:
             self._hint(request.text.strip())
         elif isinstance(request, requests.Extend):
             self._extend(request)
+        elif isinstance(request, requests.ChangeJobs):
+            self._jobs(request.jobs)
         elif isinstance(request, requests.SwitchProposer):
             self._switch(request)
         elif isinstance(request, requests.Review):
@@ -166,6 +168,12 @@ class Changes:
             seconds = max(0.0, seconds + 60 * request.minutes)
         text = f"the budget is now {describe_budget(trials, seconds)}"
         self.write(text, lambda: before, budget_trials=trials, budget_s=seconds)
+
+    def _jobs(self, jobs: int) -> None:
+        before = self._record.opened.jobs
+        if jobs != before:
+            several = f"{jobs} trials run side by side" if jobs > 1 else "one trial after the other"
+            self.write(f"{several} from here on", lambda: {"jobs": before}, jobs=jobs)
 
     def _switch(self, request: requests.SwitchProposer) -> None:
         opened = self._record.opened

@@ -21,7 +21,7 @@ from hyperllama.tui.text import bounds, wording
 
 RERUNS = 3
 _NEED_PROCESS = ("step", "stop", "stop_now", "pause", "undo")
-_LASTING = ("queue", "hint", "review", "ranges", "proposer", "rerun", "confirm", "widen")
+_LASTING = ("queue", "hint", "review", "jobs", "ranges", "proposer", "rerun", "confirm", "widen")
 """Actions that also work on a study that no process owns: it keeps the request."""
 
 
@@ -145,6 +145,24 @@ class SteeringActions(StudyBase):
         if not self.live:
             await self.resume_study()  # the request waits in the study's folder until then
 
+    @work
+    async def action_jobs(self) -> None:
+        now = str(self.state.opened.jobs if self.state.opened is not None else 1)
+        text = await self.app.push_screen_wait(
+            PromptDialog(
+                "Trials side by side",
+                "Each has a trial runner of its own; they share processors and memory. "
+                "Those under way end first.",
+                now,
+                check=lambda line: "" if parse_jobs(line) else f"1 to {requests.MOST_JOBS}",
+                send="set",
+            )
+        )
+        jobs = parse_jobs(text or "")
+        if jobs and text != now:
+            several = f"{jobs} trials side by side" if jobs > 1 else "One trial after the other"
+            self.send_lasting(requests.ChangeJobs(jobs), f"{several}, once those under way end")
+
     def _budget(self) -> str:
         opened = self.state.opened
         parts = []
@@ -263,6 +281,12 @@ def parse_budget(text: str) -> requests.Extend | None:
     if unit.startswith("t"):
         return requests.Extend(trials=int(amount)) if amount == int(amount) else None
     return requests.Extend(minutes=amount * (60 if unit.startswith("h") else 1))
+
+
+def parse_jobs(text: str) -> int:
+    """A number of jobs that may be asked for; 0 where it is none."""
+    jobs = int(text) if text.strip().isdecimal() else 0
+    return jobs if jobs <= requests.MOST_JOBS else 0
 
 
 def _about_range(param: bounds.Param, best: TrialState | None) -> Content:

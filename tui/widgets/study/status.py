@@ -30,6 +30,7 @@ _ENDS = {
     "stopped": ("stopped", "stopped", "$bad"),
     "error": ("stopped", "ended by an error", "$bad"),
 }
+_SIDE_BY_SIDE = 4  # running trials whose folds are shown
 
 
 class StatusLine(Widget):
@@ -147,11 +148,12 @@ class StatusLine(Widget):
         if width < 64:
             return Content.assemble("  ", (str(done), "bold"), (total.replace(" of ", "/"), "$dim"))
         text = Content.assemble("  ", (str(done), "bold"), (f"{total} done", "$dim"))
+        if opened.jobs > 1 and width < 100:
+            return Content.assemble(text, (f", {state.under_way} of {opened.jobs} run", "$dim"))
         if current is None or width < 100:
             return text
-        if state.under_way > 1:
-            numbers = " ".join(str(t.number) for t in state.unfinished)
-            return Content.assemble(("  trials ", "$dim"), (numbers, "bold"), text)
+        if opened.jobs > 1 or state.under_way > 1:
+            return Content.assemble(*self._side_by_side(), text)
         text = Content.assemble(("  trial ", "$dim"), (str(current.number), "bold"), text)
         if current.state == "training":
             folds = len(current.fold_scores)
@@ -159,6 +161,19 @@ class StatusLine(Widget):
             bars = ((g.full * folds, "$primary"), (g.empty * missing, "$faint"))
             text = Content.assemble(text, ("  fold ", "$dim"), *bars)
         return text
+
+    def _side_by_side(self) -> list[tuple[str, str]]:
+        """The trials under way with their folds, and how many there may be."""
+        state, opened = self.state, self.state.opened
+        assert opened is not None
+        text = [("  trials" if state.under_way else "", "$dim")]
+        for trial in state.unfinished[:_SIDE_BY_SIDE]:
+            text.append((f" {trial.number}", "bold"))
+            if trial.state == "training":
+                text.append((f" {len(trial.fold_scores)}/{trial.folds or opened.folds}", "$dim"))
+        more = state.under_way - _SIDE_BY_SIDE
+        jobs = f" of {opened.jobs} jobs" if opened.jobs > 1 else ""
+        return [*text, (f" and {more} more" if more > 0 else "", "$dim"), (jobs, "$dim")]
 
     def _time(self, width: int) -> Content:
         state = self.state
