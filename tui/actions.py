@@ -188,6 +188,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         ("report", "f6", "report", "Write the study as an HTML report with its pictures"),
         ("predict", "P", "predict", "Predict the rows of a file with the winner", 3),
         ("export", "E", "export", "Write the winner: model, scripts, configuration", 3),
+        ("use", "U", "use this", "Use the selected trial: export it, predict with it; or not"),
         ("taller", "plus,equals_sign", "taller", "Give the pane more lines", 0, "size('tall', 1)"),
         ("shorter", "minus", "shorter", "Give the pane fewer lines", 0, "size('tall', -1)"),
         ("wider", "greater_than_sign", "wider", "Widen the left column", 0, "size('wide', 1)"),

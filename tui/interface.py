@@ -23,6 +23,7 @@ class Interface(Protocol):
         last_study: name of the study whose screen was shown last.
         picture_widget: draws a picture; None where the terminal shows none.
         orders: how the history of each study was sorted, by the study's name.
+        chosen: the trial that a person wants to use, by the study's name.
     """
 
     clock: Callable[[], float]
@@ -32,6 +33,7 @@ class Interface(Protocol):
     last_study: str
     picture_widget: Any
     orders: dict[str, Order]
+    chosen: dict[str, int]
 
     def report(self, level: str, text: str) -> None:
         """Show a message ("info", "warning" or "error") and keep it for the log."""
@@ -60,8 +62,8 @@ class Interface(Protocol):
     def write_report(self, name: str) -> Any:
         """Write a study's HTML report while other screens are shown."""
 
-    def write_winner(self, name: str) -> Any:
-        """Write a study's best configuration, script and pipeline while other screens are shown."""
+    def write_winner(self, name: str, trial: int | None = None) -> Any:
+        """Write the winner of a study, or that trial, while other screens are shown."""
 
     def go_home(self) -> None:
         """Close every screen but the first."""

@@ -13,12 +13,14 @@ from hyperllama.core.prompt.wording import Names, failure_text, score_text
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Observed
+from hyperllama.core.trials.goals import Goals
 from hyperllama.core.trials.history import project, succeeded
 from hyperllama.core.trials.movement import unmoved
 
 _ABOVE = 0.1
 """How far above the best the score to reach lies, as a share of the scores' range (LLAMBO)."""
 _REMARKED = 4  # trials between two remarks
+METRIC = Goals()
 FLAT = 5  # trials without improvement before that is said, and said again
 
 
@@ -30,6 +32,7 @@ class TrialTable:
 
     Args:
         trials: all trials, by rising number; the notes compare each with those before it.
+        goals: what is measured beside the score has columns of its own.
     """
 
     def __init__(
@@ -39,12 +42,13 @@ class TrialTable:
         options: PromptOptions,
         trials: Sequence[Observed] = (),
         layout: PromptLayout = USUAL,
+        goals: Goals = METRIC,
     ) -> None:
         self._space, self._names, self._options = space, names, options
-        self.layout = layout
-        self._standing = standing(trials)
+        self.layout, self._goals = layout, goals
+        self._standing = standing([t for t in trials if not _broken(goals, t)])
         self._remarks = remarks(space, trials, names) if names.levels else {}
-        self._measured = [
+        self._measured = [*goals.measured] + [
             name
             for name, wanted in (
                 ("fold_std", options.fold_spread),
@@ -144,7 +148,9 @@ class TrialTable:
         spread, there = _spread(trial), succeeded(trial)
         seconds = f"{trial.seconds:.2g}" if trial.seconds < 99.5 else f"{trial.seconds:.0f}"
         std = f"{float(f'{spread:.1g}'):g}" if len(trial.fold_scores) > 1 and there else ""
+        values = {name: self._goals.value(trial, name) for name in self._goals.measured}
         found = {
+            **{name: "" if v is None else f"{v:.3g}" for name, v in values.items()},
             "fold_std": std,
             "train_score": score_text(trial.train_value, spread) if there else "",
             "seconds": seconds,
@@ -155,6 +161,8 @@ class TrialTable:
         """Why it failed, or its standing and what its learning curve says; without commas."""
         if not succeeded(trial):
             return "" if self._names.neutral else failure_text(trial).replace(",", ";")
+        if broken := _broken(self._goals, trial):
+            return f"breaks {' and '.join(broken)}"
         if not self.layout.facts:
             return ""
         curve = curve_words(trial) if self._options.curve_facts else ""
@@ -173,6 +181,11 @@ def remarks(space: SearchSpace, trials: Sequence[Observed], names: Names) -> dic
             lines = {"not changed": still, "unexplored": unexplored(space, trials[:i], names, 2)}
             found[t.number] = "".join(f"{k}: {text}\n" for k, text in lines.items() if text)
     return found
+
+
+def _broken(goals: Goals, trial: Observed) -> tuple[str, ...]:
+    """The constraints that a trial with a score does not keep."""
+    return goals.broken(trial) if succeeded(trial) else ()
 
 
 def standing(trials: Sequence[Observed]) -> dict[int, str]:

@@ -25,6 +25,7 @@ from hyperllama.core.prompt.wording import (
 from hyperllama.core.space import Categorical, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
+from hyperllama.core.trials.goals import Goals
 from hyperllama.core.trials.history import succeeded
 from hyperllama.core.trials.movement import unmoved
 
@@ -63,7 +64,8 @@ class PromptDraft:
         levels = self.layout.levels if self.row else 0
         neutral = self.options.neutral_names
         names = LevelNames(self.space, neutral, levels) if levels else Names(self.space, neutral)
-        table = TrialTable(self.space, names, self.options, self.trials, self.layout)
+        table = TrialTable(self.space, names, self.options, self.trials, self.layout,
+                           self.setting.goals)
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "shown", table.chosen(self.trials))
@@ -139,10 +141,21 @@ def task_text(draft: PromptDraft, level: Level) -> str:
         model=untrusted(", ".join(s.estimators)) if known else "",
         metric=metric_words(s.metric) if s.metric else "",
         folds=s.folds or "",
+        goals=_goals(s.goals),
         dataset=untrusted("; ".join(s.dataset.splitlines()), 800) if dataset else "",
         notes=untrusted(s.notes, level.notes_characters) if notes else "",
         space=space_lines(draft.space, draft.names, o.descriptions and level.descriptions),
     )
+
+
+def _goals(goals: Goals) -> str:
+    """Further objectives and constraints in a sentence each; empty where the score is all."""
+    further = [o.label for o in goals.objectives[1:]]
+    parts = [f"As important as the score: {'; '.join(further)}. Look for configurations that none "
+             "of the trials beats in all of these."] if further else []  # fmt: skip
+    if goals.constraints:
+        parts.append(f"A trial has to keep {' and '.join(c.text for c in goals.constraints)}.")
+    return " ".join(parts)
 
 
 def frame(draft: PromptDraft, level: Level, reasoning: int) -> list[Message]:
@@ -154,7 +167,8 @@ def frame(draft: PromptDraft, level: Level, reasoning: int) -> list[Message]:
 def question_text(draft: PromptDraft, rejected: Sequence[str]) -> str:
     """What is asked now, with the reasons for which earlier replies were rejected."""
     context, left = draft.context, draft.context.trials_left
-    scored = [t for t in draft.trials if succeeded(t)]
+    goals = draft.setting.goals
+    scored = [t for t in draft.trials if succeeded(t) and not goals.broken(t)]
     best = max(scored, key=lambda t: (float(t.value or 0.0), -t.number), default=None)
     since = sum(t.number > best.number for t in scored) if best else 0
     known = context.known and known_text(

@@ -118,12 +118,12 @@ def ask_chat(
 
 def known_to_hybrid(
     space: SearchSpace, history: TrialHistory, chance: Sequence[float], own: Sequence[int],
-    rng: np.random.Generator, earlier: EarlierTrials,
+    rng: np.random.Generator, earlier: EarlierTrials, goals: Goals,
 ) -> Knowledge:  # fmt: skip
     """What the trials and the GP tell; `own`: numbers of the model's turns."""
     turns = [t for t in history.trials if t.number in own]
     found = promise(space, history, rng, earlier)
-    known = known_of(space, history, turns, chance)
+    known = known_of(space, history, turns, chance, goals)
     return replace(known, regions=found.regions, important=found.important)
 
 

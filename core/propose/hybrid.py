@@ -145,7 +145,9 @@ class HybridProposer:
     ) -> Proposal:  # fmt: skip
         own = [t.number for t in self._history.trials if t.number and _is_chat(t)]
         rng = rng_for(self._seed, context.number)
-        known = known_to_hybrid(space, self._history, self._chance, own, rng, self._earlier)
+        known = known_to_hybrid(
+            space, self._history, self._chance, own, rng, self._earlier, self._goals
+        )
         turn = ask_chat(chat, space, self._history, context, replace(known, left=left))
         if PROGRAM in turn.made[0].config:
             return turn.made[0]  # a program of its own: the GP knows nothing of it

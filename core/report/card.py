@@ -14,6 +14,7 @@ from hyperllama.core.charts import (
     TableBlock,
     to_markdown,
 )
+from hyperllama.core.objectives import Objective
 from hyperllama.core.report.configuration import best_facts
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.report.report import show, validation_in_words
@@ -65,12 +66,21 @@ def _scores(study: ReportedStudy, winner: TrialState) -> list[Block]:
         gain = f"{confirmed.gain:+.4g} (90 % interval {interval})"
         rows.append((f"gain confirmed on {confirmed.repeats} sets of fresh folds", gain, "–"))
     rows.append(("test rows", facts["test_value"], facts["default_test_value"]))
+    if study.state.default is not None:
+        known = study.state.default.measures
+        rows += [(Objective.of(name).label, value, known.get(name))
+                 for name, value in winner.measures.items()]  # fmt: skip
     table = TableBlock(
         ["", "this model", "the default"], [[a, show(b), show(c)] for a, b, c in rows], (1, 2)
     )
     how = validation_in_words(study.problem.validation)
     note = f"{facts['metric']}, greater is better; {how}."
     default = study.state.default
+    if study.opened.constraints:
+        kept = ", ".join(c.text for c in study.opened.constraints)
+        note += f" It keeps {kept}, as means over the folds of the study."
+    if study.state.chosen is not None:
+        note += " A person chose this trial among those of the study."
     if default is not None and winner.number == default.number:
         note += " The model is the library's default configuration; no trial is known to be better."
     elif confirmed is None or confirmed.gain is None:

@@ -17,6 +17,7 @@ from hyperllama.core.charts import (
     to_markdown,
 )
 from hyperllama.core.evaluate.saving import versions
+from hyperllama.core.report.front import front_blocks
 from hyperllama.core.report.plots import Plotted, progress, search_space
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
@@ -44,7 +45,7 @@ def report_blocks(study: ReportedStudy) -> list[Block]:
     best = study.state.winner
     if best is not None:
         plotted = Plotted.of(study.state, study.problem.space)
-        blocks += [Heading("Progress"), progress(plotted)]
+        blocks += [Heading("Progress"), progress(plotted), *front_blocks(plotted)]
         blocks += [Heading("What mattered"), *search_space(plotted)]
         blocks += _configuration(study, best)
         if best.reasoning.strip():
@@ -174,6 +175,7 @@ def _trials(study: ReportedStudy, best: TrialState | None) -> Block:
         notes = [t.reason] if t.reason else []
         if t.fallback:
             notes.append(f"fallback: {t.fallback}")
+        notes += [f"breaks {text}" for text in t.broken]
         notes += [str(w) for w in t.facts.get("warnings", ())]
         score = {"complete": with_spread(t), PRUNED: "stopped"}.get(t.state, "failed")
         rows.append(

@@ -14,6 +14,8 @@ def say_gain(state: StudyState) -> str:
         return _confirmed(found, state)
     if claimed is None:
         return ""
+    if state.chosen is not None:
+        return f"gain {claimed:+.4g} against the default in the study's own folds"
     if claimed <= 0:
         return "no trial scored better than the default configuration"
     why = "it is while the study goes on"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hyperllama.core.space import SearchSpace, Value
 from hyperllama.core.trials.chance import all_at_chance
+from hyperllama.core.trials.goals import Goals
 from hyperllama.core.trials.history import TrialHistory, succeeded
 from hyperllama.core.trials.movement import unmoved
 from hyperllama.core.trials.protocol import Observed
@@ -48,15 +49,18 @@ def known_of(
     history: TrialHistory,
     own: Sequence[Observed],
     chance: Sequence[float] = (),
+    goals: Goals | None = None,
 ) -> Knowledge:
     """What the trials alone tell; `regions`, `important` and `left` are for others to add.
 
     Args:
         own: the model's own turns.
         chance: fold scores of a model that looks at no column.
+        goals: trials that break its constraints are not among the best.
     """
     trials = history.trials
-    scored = [(t.number, float(t.value or 0.0)) for t in trials if succeeded(t)]
+    scored = [(t.number, float(t.value or 0.0)) for t in trials
+              if succeeded(t) and not (goals and goals.broken(t))]  # fmt: skip
     return Knowledge(
         best=tuple(sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:_BEST]),
         unmoved=unmoved(space, trials),

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hyperllama.core.charts import to_html, to_markdown
 from hyperllama.core.errors import StudyError, TaskError
 from hyperllama.core.evaluate.crossval import Data, Evaluator
 from hyperllama.core.evaluate.measures import one_thread, pickled_bytes
@@ -25,9 +26,14 @@ from hyperllama.core.objectives import (
     constraints_of,
     front_of,
 )
+from hyperllama.core.prompt.rows import TrialTable
+from hyperllama.core.prompt.sections import _goals
+from hyperllama.core.prompt.wording import Names
 from hyperllama.core.propose import make_proposer
 from hyperllama.core.propose.gp.acquisition import suggest
 from hyperllama.core.propose.gp.goals import undominated
+from hyperllama.core.report.front import front_blocks
+from hyperllama.core.report.plots import Plotted
 from hyperllama.core.space import Config
 from hyperllama.core.storage.reading import StoredStudy
 from hyperllama.core.study.findings.verdict import verdict, verdict_lines
@@ -38,6 +44,10 @@ from hyperllama.core.task import load_task
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.core.trials.goals import Goals
 from hyperllama.core.trials.history import TrialHistory
+from hyperllama.tui.content.arrange import Order, rows
+from hyperllama.tui.text.glyphs import UNICODE
+from hyperllama.tui.widgets.study.front_plot import front_lines
+from hyperllama.tui.widgets.study.trial_cells import TrialCells
 from tests.core.fakes import SPACE, Bench, quality
 from tests.small import write_task
 
@@ -323,3 +333,41 @@ def test_a_trial_advances_where_it_is_new_on_the_front() -> None:
     depths = [told(i, {"learning_rate": 0.05, "max_depth": d, "booster": "dart"})
               for i, d in enumerate([6, 5, 8, 4, 4, 2])]  # fmt: skip
     assert GOALS.advances(depths) == [True, True, False, True, False, True]
+
+
+def test_a_chat_model_reads_every_objective_in_the_rows() -> None:
+    deep, flat = ({"learning_rate": 0.05, "max_depth": d, "booster": "dart"} for d in (9, 2))
+    trials = [told(0, deep), told(1, flat)]
+    setting = ProposerSetting(metric="accuracy", goals=GOALS)
+    table = TrialTable(SPACE, Names(SPACE), setting.prompt, trials, goals=GOALS)
+    assert table.columns.startswith("trial,learning_rate,max_depth,booster,score,model_bytes")
+    assert table.line(trials[0]).split(",")[5] == "9e+03"
+    assert table.line(trials[0]).endswith("breaks model_bytes < 7 kB")
+    assert table.line(trials[1]).endswith("new best")  # the first one does not count
+    text = _goals(GOALS)
+    assert "model_bytes (B, less is better)" in text and "keep model_bytes < 7 kB" in text
+
+
+def test_the_front_is_drawn_listed_and_filtered(tmp_path: Path) -> None:
+    made = bench(tmp_path, "< 11.5 kB")
+    made.study().run()
+    state = stored_state(made)
+    lines = [line.plain for line in front_lines(state, 0, state.front[-1], 70, 24, UNICODE)]
+    assert "accuracy up, greater is better" in lines[0] and "model_bytes" in "".join(lines)
+    listed = [line for line in lines if line.startswith(("▸", "  ")) and "kB" in line]
+    (mine,) = (line for line in listed if line.startswith("▸"))
+    assert mine.split()[1] == str(state.front[-1].number) and len(listed) == len(state.front)
+    on_front = [t.number for t in state.front]
+    kept = [r for r in rows(state, Order(text="front")) if isinstance(r, int)]
+    assert sorted(state.trials[i].number for i in kept) == sorted(on_front)
+    broken = rows(state, Order(text="broken"))
+    assert [i for i in broken if isinstance(i, int)] == [
+        i for i, t in enumerate(state.trials) if t.broken]  # fmt: skip
+    cells = TrialCells(front=frozenset(on_front), chosen=on_front[-1])
+    assert cells.cell(state.front[-1], "measure:model_bytes", 9).plain.endswith("kB")
+    assert [cells.mark(state.front[at], 1).plain for at in (0, -1)] == ["◆", "✓"]
+    plotted = Plotted(state)
+    said = to_markdown(front_blocks(plotted))
+    assert "## Front" in said and "model_bytes (B, less is better)" in said
+    page = to_html("front", front_blocks(plotted))
+    assert f"trial {on_front[0]}:" in page and "<svg" in page

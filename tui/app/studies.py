@@ -28,6 +28,7 @@ class StudiesApp(LookApp):
         links: the studies that were started from here, by name.
         last_study: name of the study whose screen was shown last.
         orders: how the history of each study was sorted, by the study's name.
+        chosen: the trial that a person wants to use, by the study's name.
     """
 
     def __init__(self, *given: Any) -> None:
@@ -35,6 +36,7 @@ class StudiesApp(LookApp):
         self.links: dict[str, bridge.StudyLink] = {}
         self.last_study = ""
         self.orders: dict[str, Order] = {}
+        self.chosen: dict[str, int] = {}
         self._leaving = False
 
     def open_screen(self, name: str, *given: Any) -> None:
@@ -89,18 +91,19 @@ class StudiesApp(LookApp):
             self.report_error(error)
 
     @work(group="export")
-    async def write_winner(self, name: str) -> None:
-        """The last fit, on all rows, takes about as long as a trial."""
+    async def write_winner(self, name: str, trial: int | None = None) -> None:
+        """Export the winner, or that trial: the fit on all rows takes about as long as a trial."""
         from hyperllama.tui.processes import bridge
 
-        self.notify("Writing the winner: configuration, script, fitted pipeline", timeout=4)
+        what = "the winner" if trial is None else f"trial {trial}"
+        self.notify(f"Writing {what}: configuration, script, fitted pipeline", timeout=4)
         try:
-            folder, files = await bridge.export(name)
+            folder, files = await bridge.export(name, trial)
         except StudyError as error:
             self.report_error(error)
         else:
             names = ", ".join(file.name for file in files)
-            self.report("info", f"The winner is in {folder}\n{names}")
+            self.report("info", f"{what[0].upper()}{what[1:]} is in {folder}\n{names}")
 
     @work(group="trash")
     async def empty_trash(self) -> None:

@@ -1,7 +1,8 @@
 """Which lines the history has, in which order: filters, sorting, steering lines. No widgets.
 
 A filter is words that all have to be found in a trial (who proposed it, its failure, its note, its
-reasoning), and comparisons: `score>0.85`, `max_depth<=4`, `by=tpe`, `failed`, `best`, `noted`.
+reasoning), and comparisons: `score>0.85`, `max_depth<=4`, `by=tpe`, `failed`, `best`, `noted`,
+`front` (that no other is better than), `broken` (a constraint).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _FLAGS: dict[str, Test] = {
     "failed": lambda t: t.state == "fail",
     "stopped": lambda t: t.state == PRUNED,
     "best": lambda t: t.best_then,
+    "broken": lambda t: bool(t.broken),
     "noted": lambda t: bool(t.note),
     "rerun": lambda t: bool(t.reruns),
     "again": lambda t: bool(t.reruns),
@@ -86,7 +88,11 @@ def rows(state: StudyState, order: Order) -> list[Row]:
     trials = state.trials
     kept: list[int] = list(range(len(trials)))
     if order.text:
-        test = parse(order.text)
+        words = order.text.split()
+        if "front" in words:
+            front = {t.number for t in state.front}
+            kept = [i for i in kept if trials[i].number in front]
+        test = parse(" ".join(word for word in words if word != "front"))
         if not isinstance(test, str):
             kept = [i for i in kept if test(trials[i])]
     if order.sort != "number":
@@ -113,7 +119,9 @@ def value_of(trial: TrialState, name: str) -> Any:
     """What a trial has under a name of a column or a hyperparameter; None for nothing."""
     if name == "by":
         return trial.proposer
-    return _NUMBERS[name](trial) if name in _NUMBERS else trial.config.get(name)
+    if name in _NUMBERS:
+        return _NUMBERS[name](trial)
+    return trial.config[name] if name in trial.config else trial.measures.get(name)
 
 
 def sort_key(trial: TrialState, sort: str) -> tuple[int, Any]:

@@ -48,6 +48,7 @@ class PredictDialog(ModalScreen[None]):
         study: its name.
         winner: number of the trial that predicts.
         classes: whether it predicts classes, which have probabilities.
+        chosen: whether a person chose that trial.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -56,8 +57,9 @@ class PredictDialog(ModalScreen[None]):
         Binding("down", "app.focus_next", show=False),
     ]
 
-    def __init__(self, study: str, winner: int, *, classes: bool) -> None:
+    def __init__(self, study: str, winner: int, *, classes: bool, chosen: bool = False) -> None:
         super().__init__()
+        self._options = ["--trial", str(winner)] if chosen else []
         self._study, self._winner = study, winner
         self._also = [_NOTHING, _REASONS, *([_PROBABILITIES, _BOTH] if classes else [])]
         self._suggested, self._warned = "", ""
@@ -125,7 +127,7 @@ class PredictDialog(ModalScreen[None]):
         try:
             found = await bridge.predict(
                 self._study, rows, output, lambda line: self._tell([line], "$dim"),
-                [f"--{option}" for option in " ".join(also).split()],
+                [*self._options, *(f"--{option}" for option in " ".join(also).split())],
             )
         except HyperLlamaError as error:
             self._tell([error.message, error.hint], "$bad")

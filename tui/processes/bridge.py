@@ -282,8 +282,9 @@ async def report(name: str) -> Path:
     return page
 
 
-async def export(name: str) -> tuple[Path, list[Path]]:
-    """Write the winner (configuration, script, fitted pipeline, report); folder and files.
+async def export(name: str, trial: int | None = None) -> tuple[Path, list[Path]]:
+    """Write the winner, or that trial (configuration, script, fitted pipeline, report); folder and
+    files.
 
     They lie where the interface was opened, or with the study where nothing can be written there.
 
@@ -291,8 +292,10 @@ async def export(name: str) -> tuple[Path, list[Path]]:
         StudyError: there is nothing to write yet, or it could not be written.
     """
     here = Path.cwd()
-    folder = here / f"{name}-best" if os.access(here, os.W_OK) else study_dir(name) / "best"
-    return folder, await _export(name, folder)
+    which = "best" if trial is None else f"trial-{trial}"
+    folder = here / f"{name}-{which}" if os.access(here, os.W_OK) else study_dir(name) / which
+    options = [] if trial is None else ["--trial", str(trial)]
+    return folder, await _export(name, folder, *options)
 
 
 async def _begun(

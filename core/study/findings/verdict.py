@@ -184,13 +184,22 @@ def _changes(
 
 
 def _more(state: StudyState) -> str:
+    if state.front:
+        newest = max(t.number for t in state.front)
+        since_then = sum(t.done and t.number > newest for t in state.trials)
+        return f"the front last grew {_ago(since_then)}"
     since = since_rise(state)
     if since is None:
         return ""
     if since == state.done_count - 1:
         return advice_to_stop(state) or f"they may pay: only {since} trials followed the default"
-    last = "with the last trial" if not since else f"{since} trial{'s' * (since > 1)} ago"
-    return advice_to_stop(state) or f"they may pay: the best score last rose beyond noise {last}"
+    return advice_to_stop(state) or (
+        f"they may pay: the best score last rose beyond noise {_ago(since)}"
+    )
+
+
+def _ago(trials: int) -> str:
+    return f"{trials} trial{'s' * (trials > 1)} ago" if trials else "with the last trial"
 
 
 def _param(row: Mapping[str, Any]) -> Param | None:

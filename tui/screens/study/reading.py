@@ -6,6 +6,7 @@ import asyncio
 
 from textual import work
 
+from hyperllama.core.errors import StudyError
 from hyperllama.core.text import plain
 from hyperllama.tui.dialogs import PickDialog, TextDialog
 from hyperllama.tui.dialogs.predict import PredictDialog
@@ -13,6 +14,7 @@ from hyperllama.tui.dialogs.record import describe_records
 from hyperllama.tui.dialogs.two_trials import describe_two
 from hyperllama.tui.screens.study.base import StudyBase
 from hyperllama.tui.text import wording
+from hyperllama.tui.widgets.study.history import History
 
 
 class ReadingActions(StudyBase):
@@ -30,15 +32,38 @@ class ReadingActions(StudyBase):
         self.interface.write_report(self.link.name)
 
     def action_export(self) -> None:
-        self.interface.write_winner(self.link.name)
+        self.interface.write_winner(self.link.name, self.interface.chosen.get(self.link.name))
+
+    def action_use(self) -> None:
+        """Choose the selected trial, or leave the choice to the study again."""
+        trial, name, chosen = self.selected_trial, self.link.name, self.interface.chosen
+        if trial is None:
+            self.interface.report("info", "There is no trial to use yet.")
+            return
+        if chosen.get(name) == trial.number:
+            del chosen[name]
+            text = "The study says again which trial to use."
+        else:
+            try:
+                self.state.choosing(trial.number)
+            except StudyError as error:
+                self.interface.report_error(error)
+                return
+            chosen[name] = trial.number
+            text = f"Trial {trial.number} is the one to use: E exports it, P predicts with it."
+        self.query_one(History).choose(chosen.get(name))
+        self.notify(text, timeout=5)
 
     def action_predict(self) -> None:
-        winner, opened = self.state.winner, self.state.opened
+        chosen = self.interface.chosen.get(self.link.name)
+        winner, opened = self.state.trial(chosen) or self.state.winner, self.state.opened
         if winner is None or opened is None:
             self.interface.report("info", "No trial is complete yet, so there is no model.")
         else:
             classes = opened.kind == "classification"
-            self.app.push_screen(PredictDialog(self.link.name, winner.number, classes=classes))
+            self.app.push_screen(PredictDialog(
+                self.link.name, winner.number, classes=classes, chosen=chosen is not None
+            ))  # fmt: skip
 
     @work(group="beside", exclusive=True)
     async def action_beside(self) -> None:

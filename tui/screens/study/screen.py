@@ -84,6 +84,7 @@ class StudyScreen(
         history = self.query_one(History)
         history.order = self.interface.orders.get(self.link.name, layout.order(kept))
         history.shown = kept.columns or COLUMNS
+        history.choose(self.interface.chosen.get(self.link.name))
         self.query_one(ProgressPlot).turn(kept.view)
         self.lay_out()
         self.pane("text" if kept.text else kept.maximised or "history").focus()

@@ -25,6 +25,7 @@ MORE_TRIALS = 20
 _NEXT = (
     ("predict", "predict new rows"),
     ("export", "export the model"),
+    ("use", "use the selected trial"),
     ("report", "write the report"),
     ("confirm", "confirm on fresh folds"),
     ("baselines", "run baselines"),
@@ -48,6 +49,8 @@ class VerdictActions(StudyPanes):
         steps = []
         for name, text in _NEXT:
             if name == "widen" and not edges(self.state):
+                continue
+            if name == "use" and not self.state.front:
                 continue
             keys = actions.keys_of(actions.BY_ID[f"study.{name}"], self.interface.keys)
             steps.append((actions.shown(keys[0], bare), text))

@@ -12,13 +12,14 @@ from textual.content import Content
 from textual.message import Message
 
 from hyperllama.core.study import SteeringAction, StudyState, TrialState
+from hyperllama.core.study.front import columns as measured_columns
 from hyperllama.tui import actions
 from hyperllama.tui.content.arrange import Order, RerunLine, Row, rows
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets.lists.rows import ListColumn, Rows, fit
 from hyperllama.tui.widgets.sheet import words
-from hyperllama.tui.widgets.study.trial_cells import PARAM, TrialCells, failure
+from hyperllama.tui.widgets.study.trial_cells import MEASURE, PARAM, TrialCells, failure
 
 COLUMN_HELP = {
     "by": "who proposed it",
@@ -30,6 +31,8 @@ COLUMN_HELP = {
     "what": "what differs from the best trial of that moment",
 }
 COLUMNS = tuple(COLUMN_HELP)
+_TITLES = {"predict_seconds": "predict", "predict_ms_per_row": "per row", "fit_seconds": "fit",
+           "model_bytes": "size"}  # fmt: skip
 _PARAM_CELLS = 12  # of a column that shows one hyperparameter
 _SCALE_TRIALS = 200  # the fold plots share a scale over that many last trials
 
@@ -41,6 +44,10 @@ Each line is a trial. ★ marks the best so far, ✗ a failure with its reason, 
 higher than *score* means overfitting. The last column says what differs from the best trial of \
 that moment.
 
+With several objectives, ◆ marks the trials that no other is better than, and a column shows each \
+further objective; *!* marks one that breaks a constraint. `U` makes the selected trial the one to \
+use: ✓ marks it, `E` exports it and `P` predicts with it.
+
 Lines between the trials say what you did: hints, ranges, pauses. *rerun* under a trial is its \
 configuration on other folds: how much of the score is luck.
 
@@ -48,7 +55,8 @@ Moving in the history shows that trial's reasoning, tokens and beliefs in the ot
 returns to the newest. `↵` shows everything about a trial, `e` queues its configuration changed.
 
 `o` sorts, `c` chooses the columns, `/` filters: words that a trial contains, `failed`, `best`, \
-`noted`, and comparisons such as `score>0.85 max_depth<=4 by=tpe`; `-tpe` is everything but.
+`noted`, `front`, `broken`, and comparisons such as `score>0.85 max_depth<=4 by=tpe`; `-tpe` is \
+everything but.
 """
 
 
@@ -119,7 +127,10 @@ class History(Rows):
         scores = sorted(s for t in recent for s in t.fold_scores)
         scale = (scores[len(scores) // 10], scores[-1]) if scores else self._cells.scale
         folds = max((t.folds for t in recent), default=0)
-        self._cells = replace(self._cells, scale=scale, fold_cells=min(10, max(5, folds)))
+        front = frozenset(t.number for t in self._state.front)
+        self._cells = replace(
+            self._cells, scale=scale, fold_cells=min(10, max(5, folds)), front=front
+        )
         texts = [wording.score(v) for t in recent for v in (t.value, t.train_value)]
         self._score_cells = max(7, max(map(len, texts), default=0))
         self._rows = rows(self._state, self.order)
@@ -211,8 +222,10 @@ class History(Rows):
         own = [name.removeprefix(PARAM) for name in self.shown if name.startswith(PARAM)]
         for name, short in names.fitted(own, _PARAM_CELLS).items():
             found.append(ListColumn(PARAM + name, short, max(8, len(short)), right=True, drop=1))
+        found += self._measures()
         found.append(ListColumn("what", "changed vs best", 0))
-        found = [c for c in found if c.key in ("mark", "number", *self.shown)]
+        kept = ("mark", "number", *self.shown)
+        found = [c for c in found if c.key in kept or c.key.startswith(MEASURE)]
         if self.order.plain:
             return found
         sort = {"gap": "train"}.get(self.order.sort, self.order.sort)
@@ -221,6 +234,20 @@ class History(Rows):
             replace(c, title=c.title + arrow) if c.key in (sort, PARAM + sort) else c
             for c in found
         ]
+
+    def _measures(self) -> list[ListColumn]:
+        """A column for each further objective, and for what is bounded."""
+        opened = self._state.opened
+        own = [o.name for o in measured_columns(self._state) if opened and o.name != opened.metric]
+        titles = names.fitted([n for n in own if n not in _TITLES], _PARAM_CELLS)
+        shown = {n: _TITLES.get(n) or titles[n] for n in own}
+        return [ListColumn(MEASURE + name, title, max(8, len(title)), right=True, drop=1)
+                for name, title in shown.items()]  # fmt: skip
+
+    def choose(self, number: int | None) -> None:
+        """Mark the trial that a person wants to use."""
+        self._cells = replace(self._cells, chosen=number)
+        self.refresh()
 
     def _row(self, index: int, width: int) -> Content:
         row, trial = self.row_at(index), self.trial_at(index)

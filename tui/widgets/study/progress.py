@@ -18,6 +18,7 @@ from hyperllama.tui.text import wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs
 from hyperllama.tui.widgets.sheet import words
 from hyperllama.tui.widgets.study import slices, views
+from hyperllama.tui.widgets.study.front_plot import front_lines
 from hyperllama.tui.widgets.study.pane import Pane
 from hyperllama.tui.widgets.study.score_curve import ScoreCurve
 
@@ -33,8 +34,9 @@ paired differences between the folds of all trials.
 with the same budget (random search, TPE, a Gaussian process), where they were run.
 
 `x` goes on to the next view: how important each hyperparameter was, one of them against the \
-score, two, parallel coordinates, learning curves. `l` and `h` choose the hyperparameter, `j` and \
-`k` the second.
+score, two, parallel coordinates, learning curves, and with several objectives the front: the \
+trials that no other is better than. `l` and `h` choose the hyperparameter or the objective, `j` \
+and `k` the second.
 
 With one hyperparameter the line is what a Gaussian process expects, the others as in the best \
 trial, and the dots beside it are its standard deviation. With two, lines join equal expected \
@@ -47,6 +49,7 @@ VIEWS = {
     "two": "two hyperparameters",
     "all": "parallel coordinates",
     "curves": "learning curves",
+    "front": "front",
 }
 
 
@@ -125,6 +128,8 @@ class ProgressPlot(Pane):
         state, g = self.state, self.glyphs
         if self.view == "importance":
             return views.importance(state, width, height, g)
+        if self.view == "front":
+            return front_lines(state, self._chosen[0], self.trial, width, height, g)
         if self.view == "curves":
             return views.learning_curves(state, self.trial, width, height, g)
         axes = self._axes()
@@ -192,7 +197,10 @@ class ProgressPlot(Pane):
         self.post_message(self.PictureWanted({"view": self.view, "across": across, "up": up}))
 
     def action_view(self) -> None:
-        names = list(VIEWS)
+        opened = self.state.opened
+        several = opened is not None and opened.objectives
+        names = [name for name in VIEWS if several or name != "front"]
+        self.view = self.view if self.view in names else names[0]
         self.turn(names[(names.index(self.view) + 1) % len(names)])
         self.post_message(self.Turned())
 
@@ -203,11 +211,14 @@ class ProgressPlot(Pane):
 
     def action_choose(self, which: int, by: int) -> None:
         """Go `by` hyperparameters on, for the first (0) or the second (1) that is shown."""
-        if which >= {"one": 1, "two": 2}.get(self.view, 0):
+        if which >= {"one": 1, "two": 2, "front": 1}.get(self.view, 0):
             which_one = "second hyperparameter" if which else "hyperparameter"
             self.notify(f"No {which_one} to choose in this view; x goes on to the next", timeout=4)
             return
+        opened = self.state.opened
         count = max(1, len(self._axes()))
+        if self.view == "front":
+            count = max(1, len(opened.objectives) - 1 if opened is not None else 0)
         self._chosen[which] = (self._chosen[which] + by) % count
         self.refresh()
 

@@ -10,11 +10,14 @@ from statistics import fmean
 from textual.content import Content
 
 from hyperllama.core.evaluate.results import std
+from hyperllama.core.objectives import Objective, amount
 from hyperllama.core.study import AWAITING, PRUNED, SteeringAction, TrialState
 from hyperllama.core.text import one_line, plain
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import UNICODE, Glyphs, sparkline
 
+MEASURE = "measure:"
+"""Begins the key of a column that shows what was measured beside the score."""
 PARAM = "param:"
 """Begins the key of a column that shows one hyperparameter."""
 _NOTE_CELLS = 24
@@ -30,6 +33,8 @@ class TrialCells:
         shift: how many of the changed values are scrolled out at the left.
         incumbent: the best trial's number.
         shares: importance by hyperparameter, as far as it is known.
+        front: numbers of the trials on the front; empty with one objective.
+        chosen: number of the trial that a person wants to use.
         now: seconds since the epoch, for the trial under way.
     """
 
@@ -39,6 +44,8 @@ class TrialCells:
     shift: int = 0
     incumbent: int | None = None
     shares: tuple[tuple[str, float], ...] = ()
+    front: frozenset[int] = frozenset()
+    chosen: int | None = None
     now: float = field(default=0.0, compare=False)
 
     def cell(self, trial: TrialState, key: str, width: int) -> Content:
@@ -46,13 +53,23 @@ class TrialCells:
         if key.startswith(PARAM):
             value = trial.config.get(key.removeprefix(PARAM))
             return Content("" if value is None else wording.setting(value))
+        if key.startswith(MEASURE):
+            objective = Objective.of(key.removeprefix(MEASURE))
+            value = trial.measures.get(objective.name)
+            return Content("" if value is None else amount(value, objective.unit))
         return _CELLS[key](self, trial, width)
 
     def mark(self, trial: TrialState, width: int) -> Content:
         """A sign for the trial's state."""
         g = self.glyphs
+        if trial.number == self.chosen:
+            return Content.styled(g.done, "bold $good")
         if trial.number == self.incumbent:
             return Content.styled(g.best, "bold $best")
+        if trial.number in self.front:
+            return Content.styled(g.chosen, "bold $best")
+        if trial.broken:
+            return Content.styled("!", "$bad")
         known = {
             "fail": (g.failed, "$bad"),
             PRUNED: ("/", "$dim"),
@@ -117,6 +134,8 @@ class TrialCells:
     def _changes(self, trial: TrialState, width: int) -> Content:
         if trial.state == "fail":
             return failure(trial)
+        if trial.broken:
+            return Content.styled(f"breaks {', '.join(trial.broken)}", "$bad")
         if trial.state == "proposing":
             words = one_line(trial.reasoning[-4 * width :])
             return Content.styled(words[-width:] if words else "thinking", "italic $voice")
