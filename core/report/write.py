@@ -31,7 +31,8 @@ def export(
 
     model_card.md, predict.py with the model fitted on all rows (pipeline.json says what each file
     is), train.py with table.npz and table.json, program.py of a study of programs, best.toml,
-    best.json, report.html, report.md. Without a complete trial there are only the reports.
+    best.json, report.html, report.md, front.db of several objectives. Without a complete trial
+    there are only the reports.
 
     Args:
         runner: of the study's task; writes the table and fits the pipeline. Without it there are
@@ -59,6 +60,10 @@ def export(
             first = [*_scripts(study, best, folder, runner), *first]
             if with_model:
                 first = [*_model(study, best, folder, runner), *first]
+        if best is not None and study.opened.objectives:
+            from hyperllama.core.report.optuna_front import write_front
+
+            reports.append(write_front(study, folder / "front.db"))
         return first + reports
     except OSError as error:
         raise StudyError(

@@ -6,6 +6,7 @@ import pickle
 import re
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -33,6 +34,7 @@ from hyperllama.core.propose import make_proposer
 from hyperllama.core.propose.gp.acquisition import suggest
 from hyperllama.core.propose.gp.goals import undominated
 from hyperllama.core.report.front import front_blocks
+from hyperllama.core.report.optuna_front import write_front
 from hyperllama.core.report.plots import Plotted
 from hyperllama.core.space import Config
 from hyperllama.core.storage.reading import StoredStudy
@@ -48,7 +50,7 @@ from hyperllama.tui.content.arrange import Order, rows
 from hyperllama.tui.text.glyphs import UNICODE
 from hyperllama.tui.widgets.study.front_plot import front_lines
 from hyperllama.tui.widgets.study.trial_cells import TrialCells
-from tests.core.fakes import SPACE, Bench, quality
+from tests.core.fakes import SPACE, Bench, FakeRunner, quality
 from tests.small import write_task
 
 POINTS = st.lists(st.tuples(*[st.integers(-3, 3).map(float)] * 3), max_size=25)
@@ -368,6 +370,25 @@ def test_the_front_is_drawn_listed_and_filtered(tmp_path: Path) -> None:
     assert [cells.mark(state.front[at], 1).plain for at in (0, -1)] == ["◆", "✓"]
     plotted = Plotted(state)
     said = to_markdown(front_blocks(plotted))
-    assert "## Front" in said and "model_bytes (B, less is better)" in said
+    assert "## Front" in said and "(B, less is better)" in said
     page = to_html("front", front_blocks(plotted))
     assert f"trial {on_front[0]}:" in page and "<svg" in page
+
+
+def test_optuna_reads_the_front_of_an_export(tmp_path: Path) -> None:
+    made = bench(tmp_path, "< 9 kB", runners=[FakeRunner(), FakeRunner()])
+    for runner in made.runners:
+        runner.measures = bytes_of
+    made.study().run()  # two trials side by side
+    state = stored_state(made)
+    reported = SimpleNamespace(
+        opened=state.opened, name="s", problem=SimpleNamespace(space=SPACE),
+        complete=[t for t in state.trials if t.value is not None],
+    )  # fmt: skip
+    for _ in range(2):  # an earlier file is replaced
+        file = write_front(reported, tmp_path / "front.db")  # type: ignore[arg-type]
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{file}")
+    assert [d.name for d in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert study.metric_names == ["accuracy", "model_bytes (B)"]
+    assert any(t.broken for t in state.trials) and len(study.trials) == 12
+    assert {t.user_attrs["trial"] for t in study.best_trials} == {t.number for t in state.front}
