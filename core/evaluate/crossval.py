@@ -123,10 +123,9 @@ class Evaluator:
         )
         self._folds: dict[int, list[tuple[Rows, Rows]]] = {}
         self._own_folds: Sequence[tuple[Rows, Rows]] = ()  # as positions in the tuning part
-        self.warnings: list[str] = [
-            *fitting.unweighted(data.estimators, data.kind, data.metric,
-                                fitting.scores_with_weights(self.scorer))
-        ] if data.weights is not None else []
+        weighs = fitting.scores_with_weights(self.scorer)
+        unweighted = fitting.unweighted(data.estimators, data.kind, data.metric, weighs)
+        self.warnings: list[str] = [*unweighted] if data.weights is not None else []
         if data.method == "group":
             self.data, told = suited_to_groups(data, count_groups(data, self.tune_rows))
             self.warnings += told
@@ -255,8 +254,7 @@ class Evaluator:
         fitted = time.perf_counter()
         score = self.score(pipeline, scored)
         predicted = time.perf_counter()
-        tally.measure({**self.measures.scores(pipeline, scored, d.scored),
-                       **self.measures.costs(pipeline, x_scored, fitted - started)})
+        tally.measure(self.measures.of_fold(pipeline, d, scored, fitted - started))
         rounds = list(range(len(curve)))
         if number == 0 and not curve and bare and f.curve is not None:
             prepared = x_scored

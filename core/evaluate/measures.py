@@ -13,9 +13,12 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.objectives import COSTS
+
+if TYPE_CHECKING:
+    from hyperllama.core.evaluate.crossval import Data
 
 Score = Callable[[Any, Any, Any], float]
 """A scorer, a model and the rows to score it on -> the score."""
@@ -46,6 +49,11 @@ class Measures:
             if not math.isfinite(value):
                 raise ValueError(f"{name} is {value}")
         return found
+
+    def of_fold(self, pipeline: Any, data: Data, rows: Any, fit_s: float) -> dict[str, float]:
+        """All that is measured of a pipeline that was fitted in so many seconds, on some rows."""
+        further = self.scores(pipeline, rows, data.scored)
+        return {**further, **self.costs(pipeline, data.x[rows], fit_s)}
 
     def costs(self, pipeline: Any, x: Any, fit_s: float) -> dict[str, float]:
         """What a fitted pipeline costs.

@@ -224,8 +224,7 @@ class Store:
         with storage_errors():
             trial_id = self._id(number)
             self._set(trial_id, {**attrs, **self._who()})
-            for name, excess in constraints.items():
-                self._storage.set_trial_system_attr(trial_id, f"{_CONSTRAINTS}:{name}", excess)
+            _set_constraints(self._storage, trial_id, constraints)
             if pruned:
                 mean = 0.0
                 for step, total in enumerate(accumulate(attrs.get("fold_scores", ()))):
@@ -318,6 +317,11 @@ def _ended_template(trial: StoredTrial, space: SearchSpace) -> FrozenTrial:
         user_attrs=_prefixed(record), intermediate_values={},
         system_attrs={f"{_CONSTRAINTS}:{name}": e for name, e in excess_of(trial.facts).items()},
     )  # fmt: skip
+
+
+def _set_constraints(storage: BaseStorage, trial_id: int, excess: Mapping[str, float]) -> None:
+    for name, value in excess.items():
+        storage.set_trial_system_attr(trial_id, f"{_CONSTRAINTS}:{name}", value)
 
 
 def _prefixed(attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -222,7 +222,7 @@ class History(Rows):
         own = [name.removeprefix(PARAM) for name in self.shown if name.startswith(PARAM)]
         for name, short in names.fitted(own, _PARAM_CELLS).items():
             found.append(ListColumn(PARAM + name, short, max(8, len(short)), right=True, drop=1))
-        found += self._measures()
+        found += _measures(self._state)
         found.append(ListColumn("what", "changed vs best", 0))
         kept = ("mark", "number", *self.shown)
         found = [c for c in found if c.key in kept or c.key.startswith(MEASURE)]
@@ -234,15 +234,6 @@ class History(Rows):
             replace(c, title=c.title + arrow) if c.key in (sort, PARAM + sort) else c
             for c in found
         ]
-
-    def _measures(self) -> list[ListColumn]:
-        """A column for each further objective, and for what is bounded."""
-        opened = self._state.opened
-        own = [o.name for o in measured_columns(self._state) if opened and o.name != opened.metric]
-        titles = names.fitted([n for n in own if n not in _TITLES], _PARAM_CELLS)
-        shown = {n: _TITLES.get(n) or titles[n] for n in own}
-        return [ListColumn(MEASURE + name, title, max(8, len(title)), right=True, drop=1)
-                for name, title in shown.items()]  # fmt: skip
 
     def choose(self, number: int | None) -> None:
         """Mark the trial that a person wants to use."""
@@ -319,6 +310,16 @@ class History(Rows):
         self.show(self._state, self._cells.now, self._problem)
         self.refresh()
         self.post_message(self.Arranged())
+
+
+def _measures(state: StudyState) -> list[ListColumn]:
+    """A column for each further objective, and for what is bounded."""
+    opened = state.opened
+    own = [o.name for o in measured_columns(state) if opened and o.name != opened.metric]
+    titles = names.fitted([n for n in own if n not in _TITLES], _PARAM_CELLS)
+    shown = {n: _TITLES.get(n) or titles[n] for n in own}
+    return [ListColumn(MEASURE + name, title, max(8, len(title)), right=True, drop=1)
+            for name, title in shown.items()]  # fmt: skip
 
 
 def _before_first(state: StudyState, problem: str, width: int) -> Content:
