@@ -24,7 +24,7 @@ from hyperllama.models.paths import home
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "system": frozenset({"reasoning", "sentences", "row", "example"}),
     "task": frozenset(
-        {"task", "kind", "model", "metric", "folds", "dataset", "notes", "space"}
+        {"task", "kind", "model", "metric", "folds", "goals", "dataset", "notes", "space"}
     ),
     "history": frozenset({"columns", "rows", "spread"}),
     "digest": frozenset(
