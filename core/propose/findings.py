@@ -27,9 +27,11 @@ _FITS_CLOSER = {
     ), -1),
 }  # fmt: skip
 """Whether more of a hyperparameter lets a model fit its training rows more closely (1) or less."""
-_FAR, _NEAR = 3.0, 0.75
-"""Gaps between training and validation in standard deviations of the folds: beyond the first,
+_FAR, _NEAR = 2.0, 0.5
+"""Gaps between training and validation in standard errors of the mean over folds: beyond the first,
 training is far above; below the second, hardly."""
+_SURE = 2.0
+"""Standard errors by which a trial has to be worse to be told from the best one."""
 _FEWEST, _CLEAR = 6, 0.6
 """Trials with both scores, and the rank correlation among them, from which on what a hyperparameter
 did here counts more than what it usually does."""
@@ -52,12 +54,13 @@ def _gap(scored: Sequence[Observed], best: Observed, config: Config) -> list[str
     """How far training is above validation, and what the proposal changes about it."""
     if best.train_value is None or len(best.fold_scores) < 2:
         return []
-    validation, spread = best.fold_scores[0], float(np.std(best.fold_scores, ddof=1))
+    validation = float(np.mean(best.fold_scores))
+    error = float(np.std(best.fold_scores, ddof=1)) / math.sqrt(len(best.fold_scores))
     gap = best.train_value - validation
     scores = f"training {best.train_value:.4g}, validation {validation:.4g}"
-    if gap > _FAR * spread and gap > 0:
+    if gap > _FAR * error and gap > 0:
         said, wanted, aim = f"far above validation ({scores})", -1, "to fit less closely"
-    elif gap < _NEAR * spread:
+    elif gap < _NEAR * error:
         said, wanted, aim = f"hardly above validation ({scores})", 1, "to fit more closely"
     else:
         return []
@@ -109,11 +112,15 @@ def _with_gap(scored: Sequence[Observed], name: str) -> float | None:
 
 
 def _told_apart(scored: Sequence[Observed], best: Observed) -> list[str]:
-    """Whether the best trials differ by less than the error of a mean over folds."""
-    if len(scored) < 3 or len(best.fold_scores) < 2:
+    """How many trials are not surely worse than the best, by paired differences over the folds."""
+    within, n = 0, len(best.fold_scores)
+    for t in scored:
+        if t is not best and len(t.fold_scores) == n > 1:
+            d = np.subtract(best.fold_scores, t.fold_scores)
+            # the training parts of folds overlap: Nadeau and Bengio 2003, as in `trials.chance`
+            error = float(d.std(ddof=1)) * math.sqrt(1 / n + 1 / (n - 1))
+            within += float(d.mean()) < _SURE * error
+    if within < 2:
         return []
-    error = float(np.std(best.fold_scores, ddof=1)) / math.sqrt(len(best.fold_scores))
-    within = sum((best.value or 0.0) - (t.value or 0.0) < error for t in scored)
-    if within < 3:
-        return []
-    return [f"The best {within} trials differ by less than the error of a score, {error:.2g}."]
+    of = f"{within} of the {len(scored)} trials"
+    return [f"{of} cannot be told from the best one by their folds."]
