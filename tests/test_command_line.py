@@ -359,8 +359,10 @@ def test_a_running_study_has_one_process_and_is_told_what_to_do(
 
 
 def test_requests_that_make_no_sense(
-    there: Path, capsys: pytest.CaptureFixture[str]
+    there: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("SPACE = {'a': {'low': 1, 'high': 9}}\ndef build(columns, task, a): pass\n")
     for words, code, answer in (
         ("pause", 7, "not running"), ("pause now", 2, "nothing more"), ("hint", 2, "more words"),
         ("queue max_depth", 2, "name=value"), ("extend some", 2, "whole number"),
@@ -370,6 +372,8 @@ def test_requests_that_make_no_sense(
         ("queue max_dept=3", 2, "did you mean 'max_depth'?"), ("rerun 99", 7, "no trial 99"),
         ("queue max_depth=0", 2, "max_depth = 0 is outside"), ("range max_depth 9 2", 2, "above"),
         ("propose llama nowhere.gguf", 4, "nowhere.gguf"),
+        (f"program {file} a=10", 2, "a = 10 is outside"),
+        (f"program {file} b=1", 2, "unknown hyperparameter 'b'"),
     ):
         assert run_command_line(["tell", "quick", *words.split()]) == code
         assert answer in capsys.readouterr().err

@@ -24,6 +24,7 @@ from hyperllama.core.events import (
     to_json,
 )
 from hyperllama.core.objectives import broken
+from hyperllama.core.programs.store import TRIES
 from hyperllama.core.study import PRUNED, StateFold, StudyState, fold
 from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.core.text import one_line, plain
@@ -159,6 +160,8 @@ def lines_of(event: Event, state: StudyState) -> Iterator[OutputLine]:
         style = "red" if event.state == "fail" else "bold green" if event.incumbent else ""
         text = trial_line(event, trial.changes if trial is not None else {})
         yield OutputLine(text, style, len(TABLE_HEAD) + 3)
+        if tries := event.facts.get(TRIES):
+            yield OutputLine(f"      program: {one_line(tries)}", "dim", 8)
     elif isinstance(event, Noted):
         yield OutputLine(note_line(event), _STYLES.get(event.level, "cyan"))
     elif line := steering_line(event):

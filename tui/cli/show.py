@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hyperllama.core.errors import StudyError
 from hyperllama.core.evaluate.results import STOPPED
 from hyperllama.core.events.codec import encode
+from hyperllama.core.programs.store import TRIES
 from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.core.study.front import columns, front_rows, say_constraints, say_front
 from hyperllama.tui.cli.options import add_storage
@@ -182,6 +183,9 @@ def _print(stored: StoredStudy, state: StudyState) -> None:
             print(f"to use: trial {winner.number}, {short(winner.value)}:")
         for name, value in (winner or best).config.items():
             print(f"  {one_line(name)} = {one_line(str(value))}")
+    if winner is not None and (tries := winner.facts.get(TRIES)):
+        print(f"program: {one_line(tries)}")
+        print(f"  hyperllama show {stored.name} --program {winner.number}")
     for text in verdict_lines(state) if stored.attrs else ():  # not of another program
         print(one_line(text))
     if phase in ("interrupted", "stopped", "error"):

@@ -144,7 +144,7 @@ def _parsers() -> dict[str, Callable[..., Request]]:
         "stop-answer": r.StopAnswer,
         "ask": lambda first, *words: r.AskQuestion(" ".join((first, *words))),
         "queue": lambda first, *words: r.QueueTrial(_config((first, *words))),
-        "program": lambda file, *words: r.QueueProgram(_program(file), _config(words)),
+        "program": lambda file, *words: _program(file, _config(words)),
         "more": lambda trial, count: r.GiveProgram(_whole(trial), _whole(count)),
         "drop": lambda trial: r.GiveProgram(_whole(trial)),
         "jobs": lambda count: r.ChangeJobs(_whole(count)),
@@ -163,19 +163,23 @@ def _parsers() -> dict[str, Callable[..., Request]]:
     }  # fmt: skip
 
 
-def _program(file: str) -> str:
-    """The text of a program, checked before it is sent.
+def _program(file: str, values: dict[str, Any]) -> Request:
+    """The request to evaluate a program with these values, checked before it is sent.
 
     Raises:
-        SpaceError: there is no such file. ProgramError: it cannot be used.
+        SpaceError: there is no such file, or it does not take the values. ProgramError: it cannot
+            be used.
     """
+    from hyperllama.core.events.requests import QueueProgram
     from hyperllama.core.programs.contract import parse_program
 
     try:
         text = Path(file).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpaceError(f"{file}: it cannot be read as a program", str(error)) from error
-    return parse_program(text).text
+    program = parse_program(text)
+    program.space.validate({**program.space.default(), **values})
+    return QueueProgram(program.text, values)
 
 
 def _request(name: str, words: list[str]) -> Request:

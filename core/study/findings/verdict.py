@@ -192,7 +192,9 @@ def _more(state: StudyState) -> str:
     if since is None:
         return ""
     if since == state.done_count - 1:
-        return advice_to_stop(state) or f"they may pay: only {since} trials followed the default"
+        return advice_to_stop(state) or (
+            f"they may pay: only {since} trial{'s' * (since > 1)} followed the default"
+        )
     return advice_to_stop(state) or (
         f"they may pay: the best score last rose beyond noise {_ago(since)}"
     )
