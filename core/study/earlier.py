@@ -135,10 +135,11 @@ def columns_id(problem: Problem) -> str:
 
 def offer_earlier(study: str, problem: Problem) -> list[Noted]:
     """A note where earlier studies tuned the same columns by the same metric."""
-    same = {"columns_id": columns_id(problem), "metric": problem.metric,
+    columns = columns_id(problem)
+    same = {"columns_id": columns, "metric": problem.metric,
             "estimators": list(problem.estimators)}  # fmt: skip
     found = [
-        str(summary["study"]) for summary in all_summaries()
+        str(summary["study"]) for summary in all_summaries(columns)
         if summary.get("study") != study and summary.get("best_value") is not None
         and all(summary.get(name) == value for name, value in same.items())
     ]

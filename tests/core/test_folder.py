@@ -100,6 +100,9 @@ def test_summaries_know_what_is_running() -> None:
     lock.release()
     assert not list(folders[0].glob("*.part"))
     assert read_summary(study_dir("d")) is None
+    assert [s["study"] for s in all_summaries("\"state\": \"finished\"")] == [
+        name for name, state, _ in states if state == "finished"
+    ]
 
 
 def test_names() -> None:

@@ -212,10 +212,11 @@ def _status(state: StudyState, width: int) -> Text:
 def heading(event: StudyOpened) -> list[str]:
     """What is tuned, in a line, and the warnings about the table."""
     who = event.proposer + (f" ({plain(model_name(event.model))})" if event.model else "")
+    jobs = f", {event.jobs} trials side by side" if event.jobs > 1 else ""
     lines = [
         f"{plain(event.study)}: {event.kind}, {event.metric}, {event.rows} rows, "
         f"{event.features} features, {', '.join(event.estimators)}, {event.folds} folds",
-        f"  {who} proposes, seed {event.seed}, {len(event.space)} hyperparameters",
+        f"  {who} proposes, seed {event.seed}, {len(event.space)} hyperparameters{jobs}",
     ]
     return lines + [f"  ! {one_line(w)}" for w in event.warnings]
 
