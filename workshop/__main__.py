@@ -92,6 +92,14 @@ def survey(args: argparse.Namespace) -> int:
     return 0
 
 
+def pack(args: argparse.Namespace) -> int:
+    """Put the units of a survey into one compact file, when nothing works on it."""
+    from workshop.survey import pack as packed
+
+    print(f"{packed(args.folder)} units")
+    return 0
+
+
 def train(args: argparse.Namespace) -> int:
     """Train a network on a corpus."""
     import torch
@@ -218,6 +226,9 @@ def main() -> int:
     p.add_argument("--jobs", type=int, default=1)
     p.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     p.set_defaults(run_step=survey)
+    p = steps.add_parser("pack", help=pack.__doc__)
+    p.add_argument("folder", type=Path)
+    p.set_defaults(run_step=pack)
     p = steps.add_parser("train", help=train.__doc__)
     p.add_argument("--corpus", type=Path, required=True)
     p.add_argument("--survey", type=Path, help="the folder of `survey`, to learn from it, too")

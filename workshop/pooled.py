@@ -22,7 +22,7 @@ from hyperllama.core.space import Categorical, SearchSpace
 from hyperllama.models.embedded import dialect
 from workshop.corpus import wide_space
 from workshop.surfaces import FittedSurface, Floats
-from workshop.survey import FOLDS, METRICS, Unit, coordinates, units
+from workshop.survey import FOLDS, METRICS, Unit, all_units, coordinates
 from workshop.targets import is_reserved, load
 
 FEWEST = 10
@@ -34,9 +34,9 @@ class Scored:
     """A unit's losses of one metric, ready to be fitted.
 
     Attributes:
-        x: coordinates of the configurations that have a score, shape (n, d).
+        x: coordinates of the configurations, those that failed last, shape (n, d).
         y: losses on fresh rows where there are any, else the mean of the folds, shape (n,).
-        ahead: held-out loss minus the loss on the rows fitted to, shape (n,).
+        ahead: held-out loss minus the loss on the rows fitted to, of those that did not fail.
         noise: of a mean over folds: its standard deviation over that of `y`, in [0, 1].
         default_left: the share of a constant's loss that the default leaves; None where it failed.
     """
@@ -65,12 +65,13 @@ def space_of(unit: Unit) -> SearchSpace:
 
 
 def scored(unit: Unit) -> list[Scored]:
-    """A unit's metrics that tell configurations apart."""
+    """A unit's metrics that tell configurations apart. What failed counts as much as the worst."""
     kept = [i for i, s in enumerate(unit.scores) if s]
+    failed = [i for i, s in enumerate(unit.scores) if not s]
     if len(kept) < FEWEST:
         return []
     space = space_of(unit)
-    x = coordinates(unit, space)[kept]
+    x = coordinates(unit, space)[kept + failed]
     table = np.array([unit.scores[i] for i in kept], dtype=float) / 1e4
     found = []
     for m, metric in enumerate(METRICS[unit.kind]):
@@ -83,8 +84,9 @@ def scored(unit: Unit) -> list[Scored]:
         rest = rest - rest.mean(axis=0)  # how hard a fold is, is no noise
         noise = float(np.median(rest.std(axis=1)) / math.sqrt(FOLDS) / y.std())
         left = float(y[0]) * 1e4 / unit.chance[m] if kept[0] == 0 else None
-        found.append(Scored(unit, space, metric, x, compress_tail(y), mean - table[:, m, FOLDS],
-                            min(noise, 1.0), left))
+        ahead = mean - table[:, m, FOLDS]
+        y = np.append(compress_tail(y), np.full(len(failed), compress_tail(y).max()))
+        found.append(Scored(unit, space, metric, x, y, ahead, min(noise, 1.0), left))
     return found
 
 
@@ -116,8 +118,7 @@ def load_folder(folder: Path, held_out: bool) -> list[FittedSurface]:
     """The surfaces of a folder's reserved targets, or of all others; without those of pipelines,
     whose choices differ from table to table."""
     held = {t.name for t in load(folder / "targets.jsonl") if is_reserved(t.group)}
-    everything = [u for f in sorted(folder.glob("units*.jsonl.*z")) for u in units(f)
-                  if u.family != "pipeline"]  # fmt: skip
+    everything = [u for u in all_units(folder).values() if u.family != "pipeline"]
     learn = {u.target for u in everything} - held
     return [f for s, f in fitted(everything, learn) if (s.unit.target in held) == held_out]
 
@@ -138,7 +139,7 @@ def _surface(group: list[Scored], trend: _Trend | None) -> FittedSurface:
     for s in group:
         shaped = trend.of(s) if trend is not None and trend.width == s.x.shape[1] else None
         surface.models.append(GaussianProcess.fit(s.x, s.y, categorical, shaped))
-        surface.ahead.append(GaussianProcess.fit(s.x, s.ahead, categorical))
+        surface.ahead.append(GaussianProcess.fit(s.x[: len(s.ahead)], s.ahead, categorical))
         surface.noises.append(s.noise)
     return surface
 

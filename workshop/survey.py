@@ -343,15 +343,22 @@ def units(path: Path) -> Iterator[Unit]:
             return
 
 
-def pack(folder: Path, path: Path) -> int:
-    """Write the units of a folder's files as one compact file, sorted; returns how many."""
-    found = {u.key: u for f in sorted(folder.glob("units*.jsonl.*z")) for u in units(f)}
+def all_units(folder: Path) -> dict[tuple[str, str, int], Unit]:
+    """Every unit of a folder's files by its key."""
+    return {u.key: u for f in sorted(folder.glob("units*.jsonl.*z")) for u in units(f)}
+
+
+def pack(folder: Path) -> int:
+    """Write the units of a folder's files as one compact file in their place; returns how many."""
+    found = all_units(folder)
     lines = (json.dumps(asdict(found[key]), separators=(",", ":")) for key in
              sorted(found, key=lambda k: (k[1], k[2], k[0])))
-    part = path.with_suffix(".tmp")
+    part = folder / "units.tmp"
     with lzma.open(part, "wt", encoding="utf8", preset=9) as out:
         out.writelines(line + "\n" for line in lines)
-    part.replace(path)
+    part.replace(folder / "units.jsonl.xz")
+    for file in folder.glob("units-*.jsonl.gz"):
+        file.unlink()
     return len(found)
 
 
@@ -360,7 +367,7 @@ def work(
     parts: int,
 ) -> Iterator[Unit]:
     """Evaluate every `parts`-th unit that is not done, and add it to `folder`'s file."""
-    done = {u.key for f in sorted(folder.glob("units*.jsonl.*z")) for u in units(f)}
+    done = set(all_units(folder))
     trainers: dict[tuple[str, int], Trainer | None] = {}
     out = folder / f"units-{part}.jsonl.gz"
     for i, (target, name, level) in enumerate(plan(targets, families)):

@@ -138,7 +138,7 @@ def parse_method(text: str) -> Contender:
         model = model or "embedded"
         identity += "@" + _digest(resolve_model(model))
     elif name == "portfolio":
-        from hyperllama.core.experiments.rival_proposers import portfolio_file
+        from hyperllama.core.propose.portfolio import portfolio_file
 
         identity += "@" + _digest(portfolio_file())
     return Contender(label, name, model, _options(query), identity)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import optuna
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.propose import make_proposer
+from hyperllama.core.propose.portfolio import moved_into, portfolio
 from hyperllama.core.propose.program_turns import tuned
 from hyperllama.core.space import Categorical, Config, Float, SearchSpace
 from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer, ProposerSetting
-
-
-def portfolio_file() -> Path:
-    """Where the fixed configurations are: {family: [configuration, ...]}, best first."""
-    return Path(str(files("hyperllama.models") / "embedded" / "portfolio.json"))
 
 
 class ListProposer:
@@ -36,7 +29,7 @@ class ListProposer:
 
     def ask(self, space: SearchSpace, context: AskContext) -> Proposal:
         while self._waiting:
-            config = _moved_into(space, self._waiting.pop(0))
+            config = moved_into(space, self._waiting.pop(0))
             if space.key(config) not in self._seen:
                 return Proposal(config, self.name)
         return self._rest.ask(space, context)
@@ -50,10 +43,8 @@ class ListProposer:
 
 
 def portfolio_proposer(setting: ProposerSetting) -> ListProposer:
-    """The fixed list of the setting's family, see `portfolio_file`."""
-    family = setting.estimators[0] if setting.estimators else ""
-    known: dict[str, list[Config]] = json.loads(portfolio_file().read_text(encoding="utf-8"))
-    return ListProposer(known.get(family, ()), setting)
+    """The fixed list of the setting's family, see `propose.portfolio`."""
+    return ListProposer(portfolio(next(iter(setting.estimators), "")), setting)
 
 
 class WithTurns:
@@ -75,17 +66,6 @@ class WithTurns:
 
     def close(self) -> None:
         self._inner.close()
-
-
-def _moved_into(space: SearchSpace, config: Config) -> Config:
-    """`config` with values outside their range at its end, and choices there are not left out."""
-    values = {
-        n: v
-        for n, v in config.items()
-        if n in space
-        and (space[n].domain.contains(v) or not isinstance(space[n].domain, Categorical))
-    }
-    return space.complete(values)
 
 
 class WithoutHistory:

@@ -4,8 +4,9 @@ The embedded model makes the first `OPENING` proposals. Then the GP maximises ex
 with the embedded model's beliefs as its prior (piBO) and its sample among its candidates. Every few
 trials the model proposes again, as long as that pays: the interval doubles after a proposal of its
 own that brought no new incumbent, and is reset after one that did. After `LATE` trials TPE makes
-every other proposal. Where the embedded model knows neither the family nor any hyperparameter, the
-model opens once and the GP goes on.
+every other proposal. Where the embedded model does not know the family, the opening is that of the
+fixed list (`portfolio`); where that has none and no hyperparameter is known either, the model opens
+once and the GP goes on.
 
 With a chat model all this stays as it is, but that some of the GP's turns are the chat model's
 (`chat_turn`), as long as that pays, and that it opens where the embedded model knows nothing.
@@ -90,9 +91,10 @@ class HybridProposer:
         scored = len(self._history.scored(space))
         knows = self._embedded is not None and self._embedded.knows(space)
         opening = max(self._opening, PIPELINE_OPENING) if openings(space) else self._opening
-        opens = context.number <= (opening if knows else 1)
+        listed = self._embedded is not None and bool(self._embedded.listed(space))
+        opens = context.number <= (opening if knows or listed else 1)
         if opens or not space.free or scored < 2:
-            return self._opened(space, context, knows)
+            return self._opened(space, context, knows or listed)
         if self._chat is not None and self._due(CHAT_INTERVAL, _is_chat, opening):
             return self._by_chat(self._chat, space, context, knows, left)
         own = _is_embedded if self._chat else _is_model

@@ -464,7 +464,7 @@ def test_the_portfolio_is_moved_into_the_space(
 ) -> None:
     file = tmp_path / "portfolio.json"
     file.write_text(json.dumps({"knn": [{"n": 500, "gone": 1}, {"n": 1}, {"n": 7}]}))
-    monkeypatch.setattr("hyperllama.core.experiments.rival_proposers.portfolio_file", lambda: file)
+    monkeypatch.setattr("hyperllama.core.propose.portfolio.portfolio_file", lambda: file)
     space = SearchSpace([Param("n", Integer(1, 9))])
     proposer = portfolio_proposer(ProposerSetting(estimators=("knn",)))
     proposer.tell(Observed(0, {"n": 1}, 0.1))

@@ -168,3 +168,31 @@ def test_a_family_at_chance_is_left(tmp_path: Path) -> None:
     good = Observed(4, {"estimator": "svm", "x": 0.9}, 0.9, fold_scores=(0.9, 0.91, 0.89))
     assert without_chance(space, [*poor, good], chance, "estimator")[1] == ()
     assert without_chance(space, poor, (), "estimator")[1] == ()
+
+
+def test_a_family_that_the_model_does_not_know_is_opened_from_the_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the names that the space has, moved into its ranges; then the GP goes on."""
+    file = tmp_path / "portfolio.json"
+    file.write_text('{"lightgbm": [{"n_estimators": 70, "subsample": 0.8, "num_leaves": 900},'
+                    ' {"n_estimators": 30, "subsample": 0.3, "num_leaves": 8},'
+                    ' {"n_estimators": 9, "subsample": 0.4, "num_leaves": 5}]}')
+    monkeypatch.setattr("hyperllama.core.propose.portfolio.portfolio_file", lambda: file)
+    space = SearchSpace([
+        Param("num_iterations", Integer(1, 500, log=True), 100),
+        Param("bagging_fraction", Float(0.2, 1.0), 1.0),
+        Param("num_leaves", Integer(2, 255, log=True), 31),
+    ])  # fmt: skip
+    for estimator, listed in (("lightgbm", True), ("xgboost", False)):
+        proposer = make_proposer("hybrid", setting=ProposerSetting(estimators=(estimator,)))
+        made = []
+        for number in range(1, 5):
+            made.append(proposer.ask(space, AskContext(number)))
+            proposer.tell(Observed(number, made[-1].config, 0.1 * number))
+        proposer.close()
+        assert [p.proposer for p in made] == [*["portfolio" if listed else "llama"] * 3, "gp"]
+        if listed:
+            assert made[0].config == {"num_iterations": 70, "bagging_fraction": 0.8,
+                                      "num_leaves": 255}
+            assert "LightGBM on other tables" in made[0].reasoning

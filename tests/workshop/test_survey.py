@@ -43,6 +43,12 @@ def test_pooled_surfaces_know_what_other_targets_say() -> None:
     chosen = portfolio([f for _, f in pooled.fitted(units)])["sgd"]
     space = wide_space("sgd", "regression")
     assert np.abs(space.to_unit(space.complete(chosen[0])) - 0.3).max() < 0.1
+    broken = [replace(u, scores=[[] if p[1] < 40 and i else s for i, (p, s) in
+                                 enumerate(zip(u.points, u.scores, strict=True))]) for u in units]
+    for s, _ in pooled.fitted(broken):  # what failed is as bad as the worst that did not
+        lost = s.x[:, 1] < 40 / survey.GRID
+        assert (len(s.y) == 16 and len(s.ahead) < 16) or not lost[1:].any()
+        assert (s.y[len(s.ahead):] == s.y[: len(s.ahead)].max()).all()
     with pytest.raises(ValueError, match="other hyperparameters"):
         pooled.space_of(replace(units[0], names=["eta", "alpha"]))
 
@@ -65,9 +71,9 @@ def test_a_unit_keeps_folds_training_and_fresh_losses(
         again = [survey._point(space, survey.config_at(space, p)) for p in unit.points[1:]]
         assert again == unit.points[1:]  # what is stored is what was trained
     assert len(list(survey.units(tmp_path / "units-0.jsonl.gz"))) == 3
-    survey.pack(tmp_path, tmp_path / "packed.jsonl.xz")
-    packed = {u.key: asdict(u) for u in survey.units(tmp_path / "packed.jsonl.xz")}
-    assert len(packed) == 3 and packed[unit.key] == asdict(unit)
+    assert survey.pack(tmp_path) == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["units.jsonl.xz"]
+    assert survey.all_units(tmp_path)[unit.key] == unit
 
     best = tmp_path / "list.json"
     best.write_text(json.dumps({"decision_tree": [{"max_depth": 3, "min_samples_leaf": 9}]}))

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from hyperllama.core.estimators import CHOICE
+from hyperllama.core.estimators import CHOICE, family
 from hyperllama.core.events import Noted
+from hyperllama.core.propose import portfolio
 from hyperllama.core.propose.embedded.coverage import most_covering
 from hyperllama.core.propose.embedded.encoding import knows
 from hyperllama.core.propose.embedded.explanation import explained
@@ -113,6 +114,9 @@ class EmbeddedProposer:
 
         All openings of a study choose from the same samples. None where all of them were tried.
         """
+        proposal = self._from_list(space)
+        if proposal is not None:
+            return proposal
         key = space, self._family(space)
         if self._opening_draws is None or self._opening_draws[0] != key:
             self._opening_draws = key, self.draw(space, 0, samples=DRAWS, blind=True)
@@ -130,6 +134,22 @@ class EmbeddedProposer:
         points = np.array([space.to_unit(c) for c in (*draws.configs, *tried)])[:, drawn]
         count = len(draws.configs)
         return self._proposal(draws, most_covering(points[:count], allowed, points[count:]))
+
+    def listed(self, space: SearchSpace) -> list[Config]:
+        """What did well on other tables, best first, where the model does not know the family."""
+        estimators = self._setting.estimators
+        if len(estimators) != 1 or knows(estimators[0], self._model.version):
+            return []
+        return portfolio.openings(space, estimators[0])
+
+    def _from_list(self, space: SearchSpace) -> Proposal | None:
+        """The next of the list that is untried, if there is any."""
+        config = next((c for c in self.listed(space) if self._history.is_new(space, c)), None)
+        if config is None:
+            return None
+        label = family(self._setting.estimators[0]).label
+        words = f"Opens with what did well for {label} on other tables."
+        return Proposal(config, "portfolio", words)
 
     def _with_pipeline(self, space: SearchSpace, draws: Draws) -> Draws:
         """The draws, each with the pipeline that is due, where the space has pipelines.
