@@ -120,13 +120,15 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
 
 @python_hints()
 def resume(
-    study: str, *, more: int = 0, data: str | Path | None = None, **options: Any
-) -> StudyResult:
+    study: str, *, more: int = 0, data: str | Path | None = None, join: bool = False,
+    **options: Any,
+) -> StudyResult:  # fmt: skip
     """Go on with a study where it was left.
 
     Args:
         more: trials to add to its budget.
         data: where its table lies now, if it was moved or renamed.
+        join: run trials beside the process that owns the study, see docs/parallel.md.
         options: as `run` takes them; they stand over those that the study was started with.
 
     Raises:
@@ -139,7 +141,7 @@ def resume(
     if isinstance(more, bool) or not isinstance(more, int) or more < 0:
         raise StudyError(f"more: {more!r} cannot be used", "a number of trials, 0 or greater")
     chosen = checked_options(options)
-    go_on(study, chosen, more=more, data=None if data is None else Path(data))
+    go_on(study, chosen, more=more, data=None if data is None else Path(data), join=join)
     return _result(study, chosen)
 
 

@@ -111,13 +111,16 @@ def empty_trash(now: float) -> list[str]:
 def _forget(folder: Path) -> None:
     if (folder / DATABASE).exists():
         return  # its trials lie in its folder
-    from hyperllama.core.storage.database import open_storage, study_exists
+    from hyperllama.core.storage.database import engine_of, open_storage, study_exists
     from hyperllama.core.storage.folder import read_summary, storage_of
+    from hyperllama.core.storage.sharing import forget_processes
 
     name = str((read_summary(folder) or {}).get("study") or folder.name)
     storage = open_storage(storage_of(folder), create=False)
     if study_exists(storage, name):
-        storage.delete_study(storage.get_study_id_from_name(name))
+        study_id = storage.get_study_id_from_name(name)
+        storage.delete_study(study_id)
+        forget_processes(engine_of(storage), study_id)
 
 
 def _label(study: str, **changes: Any) -> None:

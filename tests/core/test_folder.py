@@ -215,8 +215,10 @@ def test_the_proposal_log_survives_a_torn_line(tmp_path: Path) -> None:
 
 
 def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None:
+    from sqlalchemy import text
+
     from hyperllama.core.storage import trash
-    from hyperllama.core.storage.database import open_storage, study_exists
+    from hyperllama.core.storage.database import engine_of, open_storage, study_exists
     from hyperllama.core.study.opening import start
     from hyperllama.core.study.options import Options
     from tests.small import write_task
@@ -228,6 +230,8 @@ def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None
     assert study_exists(open_storage(url), "mine")
     assert trash.empty_trash(time.time() + 8 * 86_400) == ["mine"]
     assert not study_exists(open_storage(url), "mine") and not list(trash.trash().iterdir())
+    with engine_of(open_storage(url)).connect() as connection:  # its prompts are gone, too
+        assert not connection.execute(text("SELECT * FROM hyperllama_logs")).all()
 
 
 def test_a_damaged_summary_does_not_hide_the_other_studies() -> None:

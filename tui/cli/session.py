@@ -87,7 +87,8 @@ def run_here(
         except HyperLlamaError:
             if signals.received is None:
                 raise
-            print("interrupted before the study began", file=sys.stderr)
+            said = "while its storage did not answer" if name else "before the study began"
+            print(f"interrupted {said}", file=sys.stderr)
             return 128 + signals.received
     if signals.received is not None:
         return 128 + signals.received

@@ -142,6 +142,7 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
         "params": trial.config,
         "value": trial.value,
         "proposer": trial.proposer,
+        "process": trial.process,
         "fold_scores": list(trial.fold_scores),
         "train_value": trial.train_score,
         "seconds": trial.seconds,
