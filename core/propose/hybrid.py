@@ -98,7 +98,8 @@ class HybridProposer:
         if self._chat is not None and self._due(CHAT_INTERVAL, _is_chat, opening):
             return self._by_chat(self._chat, space, context, knows, left)
         own = _is_embedded if self._chat else _is_model
-        if knows and self._due(self._interval, own, opening):
+        several = bool(self._goals.objectives)  # the embedded model knows of the first one alone
+        if knows and not several and self._due(self._interval, own, opening):
             return self._opened(space, context, knows)
         if context.number > LATE and context.number % 2:
             return self._tpe.ask(space, context)
@@ -155,7 +156,9 @@ class HybridProposer:
             return turn.made[0]  # a program of its own: the GP knows nothing of it
         draws = self._drawn(space, context, knows)
         found = self._suggested(space, context, draws, turn)
-        prior = log_prior(space, draws.beliefs) if draws is not None else None
+        prior = None
+        if draws is not None and not self._goals.objectives:
+            prior = log_prior(space, draws.beliefs)
         proposal = turn.decided(space, self._history, found, self._earlier, prior, self._weight,
                                 self._goals)
         if proposal.fallback:
@@ -169,7 +172,8 @@ class HybridProposer:
         started = time.perf_counter()
         draws = self._drawn(alone, context, knows)
         found = self._suggested(alone, context, draws)
-        words = _explained(found, self._history, space, draws is not None, self._goals)
+        prior = draws is not None and not self._goals.objectives
+        words = _explained(found, self._history, space, prior, self._goals)
         if not knows:
             words += "\nThe model knows neither the estimator nor any of these hyperparameters."
         context.on_text(words)
@@ -190,11 +194,12 @@ class HybridProposer:
     ) -> Suggestion:  # fmt: skip
         """The GP's proposal, with the beliefs of the models as its prior."""
         priors: list[tuple[LogPrior, float]] = []
-        if draws is not None:
+        if draws is not None and not self._goals.objectives:
             priors.append((log_prior(space, draws.beliefs), self._weight))
         candidates = [*(draws.configs if draws is not None else ())]
         if turn is not None and turn.weight > 0:
-            priors.append((turn.prior, turn.weight))
+            if not self._goals.objectives:
+                priors.append((turn.prior, turn.weight))
             candidates += [p.config for p in turn.made]
         rng = rng_for(self._seed, context.number, context.attempt)
         return suggest(space, self._history, rng, candidates, priors, self._earlier, self._goals)
