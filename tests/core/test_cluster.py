@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -20,6 +21,7 @@ from hyperllama.core.evaluate.cluster.runner import ClusterRunner
 from hyperllama.core.evaluate.cluster.scheduler import Cluster
 from hyperllama.core.evaluate.cluster.worker import (
     UNSANDBOXED,
+    FoldTask,
     StudyTable,
     WorkerFacts,
     check_versions,
@@ -27,7 +29,10 @@ from hyperllama.core.evaluate.cluster.worker import (
 )
 from hyperllama.core.evaluate.racing import Rival
 from hyperllama.core.evaluate.results import FoldResult
+from hyperllama.core.programs.boxes import sandbox_problem
+from hyperllama.core.programs.store import ProgramStore
 from hyperllama.tui.cli import run_command_line
+from tests.core.test_program_studies import TREE
 from tests.core.test_runner import HUNG, QUICK, write_task
 from tests.small import command, environment
 
@@ -80,6 +85,40 @@ def test_a_cluster_scores_as_this_machine_does(cluster: tuple[Any, ...]) -> None
     assert raced.facts["stopped"] == alone.facts["stopped"]
 
 
+@pytest.mark.skipif(sandbox_problem() != "", reason="no sandbox here")
+def test_programs_run_in_the_sandbox_of_the_worker(cluster: tuple[Any, ...]) -> None:
+    _, runner, here, _ = cluster
+    key = ProgramStore(runner._folder).add(TREE)
+    there, own = (r.evaluate({"program": key, "depth": 2}, seed=4) for r in (runner, here))
+    assert there.state == "complete", there.reason
+    assert there.fold_scores == own.fold_scores and there.facts == own.facts
+    missing = runner.evaluate({"program": "aaaaaaaaaaaa"}, seed=4)
+    assert missing.state == "failed" and "no program" in missing.reason
+
+
+def test_a_worker_without_a_sandbox_gets_no_programs(
+    cluster: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    joined, _, here, _ = cluster
+    facts = replace(worker_facts(), host="far", sandbox_problem="bubblewrap is not installed")
+    answers = SimpleNamespace(run=lambda *a, **more: {"tcp://far:1": facts})
+    monkeypatch.setattr(joined, "_client", answers)
+    assert joined.check(["mlp"], programs=False).keys() >= {"numpy"}
+    with pytest.raises(StudyError, match=r"the worker on far has no sandbox .*bubblewrap"):
+        joined.check(["mlp"], programs=True)
+    answers.run = lambda *a, **more: {"tcp://far:1": ModuleNotFoundError("hyperllama")}
+    with pytest.raises(StudyError, match="tcp://far:1 cannot take part: hyperllama"):
+        joined.check(["mlp"], programs=False)
+    text = here.task.file.read_text() + "[programs]\nunsandboxed = true\n"
+    table = StudyTable(text, b"", {}, 1)
+    fold = FoldTask("s", {}, 0, None, 0, program=TREE)
+    asked = table.evaluate(fold, 1, lambda: False, tmp_path)
+    assert asked.state == "failed" and "in a sandbox only" in asked.reason
+    newer = StudyTable(text, b"", {"numpy": "99.0"}, 1)
+    with pytest.raises(StudyError, match=r"numpy is \S+ there and 99.0 here"):
+        newer.evaluate(fold, 1, lambda: False, tmp_path)
+
+
 def test_what_is_wanted_no_more_ends_on_the_worker(cluster: tuple[Any, ...]) -> None:
     _, runner, _, workers = cluster
     before = busy(workers)
@@ -98,7 +137,7 @@ def test_what_is_wanted_no_more_ends_on_the_worker(cluster: tuple[Any, ...]) -> 
 def test_a_fold_whose_worker_is_killed_is_trained_by_another(cluster: tuple[Any, ...]) -> None:
     _, runner, here, workers = cluster
     children = psutil.Process(workers[0].pid).children(recursive=True)
-    slow = {**HUNG, "mlp.learning_rate_init": 1e-3, "mlp.width": 64}
+    slow = {**HUNG, "mlp.learning_rate_init": 1e-3, "mlp.width": 16, "mlp.depth": 1}
     before = busy(workers[:1])
 
     def kill() -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 import uuid
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,14 @@ class PendingFold:
     """A fold that was sent and has not come back."""
 
     def __init__(self, fold: FoldTask, future: Future) -> None:
-        self.fold, self.future = fold, future
-        self.in_vain = 0
+        self.fold, self.in_vain = fold, 0
+        self.follow(future)
+
+    def follow(self, future: Future) -> None:
+        """Wait for this one from now on."""
+        self.future, self.ended = future, threading.Event()
+        ended = self.ended
+        future.add_done_callback(lambda future: ended.set())
 
     def drop(self) -> None:
         """Let its worker stop it."""
@@ -150,36 +157,39 @@ class Cluster:
             FoldDropped: `should_stop` said so.
             StudyError: the scheduler is gone, or a worker with other versions has joined.
         """
-        from distributed import CancelledError, KilledWorker, TimeoutError
+        from distributed import KilledWorker, TimeoutError
 
         while True:
+            # what came back is fetched without the haste of the polling: Dask would begin anew
+            ended = pending.ended.wait(POLL_S) and pending.future.done()
+            if should_stop():
+                pending.drop()
+                raise FoldDropped
             try:
-                result: Result | str = pending.future.result(timeout=POLL_S)
-                if isinstance(result, Result):
-                    return result
-                if not self._hand_out(result):
-                    pending.in_vain += 1
-                if pending.in_vain >= MOST_SENDINGS:
-                    raise self._unreached()
-                pending.future = self.send(pending.fold).future
+                result = pending.future.result(timeout=_REACH_S) if ended else None
             except KilledWorker as error:
                 times = error.allowed_failures + 1
                 return Result("failed", reason=f"{times} workers died one after the other while "
                               "they trained it")  # fmt: skip
-            except TimeoutError:
-                pass
-            except CancelledError:
-                self._again(pending, should_stop)
+            except TimeoutError:  # it was lost with its worker, and is trained again
+                pending.follow(pending.future)
+                continue
             except HyperLlamaError:
                 raise
-            except Exception as error:
-                raise StudyError(f"a worker failed: {type(error).__name__}: {one_line(error)}",
-                                 "its own log says more") from error  # fmt: skip
-            if pending.future.status == "lost":
+            except (Exception, CancelledError) as error:
+                if pending.future.status not in ("cancelled", "lost"):
+                    raise StudyError(f"a worker failed: {type(error).__name__}: {one_line(error)}",
+                                     "its own log says more") from error  # fmt: skip
+                result = None
+            if isinstance(result, Result):
+                return result
+            if isinstance(result, str):
+                pending.in_vain += not self._hand_out(result)
+                if pending.in_vain >= MOST_SENDINGS:
+                    raise self._unreached()
+                pending.follow(self.send(pending.fold).future)
+            elif pending.future.status in ("cancelled", "lost"):
                 self._again(pending, should_stop)
-            if should_stop():
-                pending.drop()
-                raise FoldDropped
 
     def close(self) -> None:
         """Let go of the cluster: its workers forget the study."""
@@ -198,7 +208,7 @@ class Cluster:
                 "kept: `hyperllama resume` goes on once it is there, or without it",
             )  # fmt: skip
         pending.drop()
-        pending.future = self.send(pending.fold).future
+        pending.follow(self.send(pending.fold).future)
         pending.in_vain += 1
 
     def _hand_out(self, address: str) -> bool:
