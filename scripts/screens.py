@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from hyperllama.tui.preferences.themes import THEMES  # noqa: E402
-from tests.tui.session import Session, run_before, steps  # noqa: E402
+from tests.tui.session import PIPELINES, Session, program_steps, run_before, steps  # noqa: E402
 
 USUAL = (140, 45)
 Size = tuple[int, int]
@@ -49,9 +49,11 @@ def main() -> int:
         os.environ.update(own, PYTHONPATH=str(ROOT), HOME=folder)
         os.chdir(work)
         run_before(work, "patients.csv", arguments.target)
-        session = Session(work, "patients.csv", arguments.target, USUAL)
+        run_before(work, "patients.csv", arguments.target, PIPELINES, "--programs", "pipeline")
+        flown: list[Session] = []
         try:
-            for number, name in enumerate(steps(session), 1):
+            for number, name in enumerate(_steps(work, arguments.target, flown), 1):
+                session = flown[-1]
                 for place, picture in pictures(session, arguments.size, arguments.theme):
                     text = picture.read_text("utf8").replace(folder, "")
                     text = text.replace(str(ROOT), "~/hyperllama")
@@ -60,8 +62,15 @@ def main() -> int:
                     picture.unlink()
                 print(name, flush=True)
         finally:
-            session.end()
+            flown[-1].end()
     return 0
+
+
+def _steps(work: Path, target: str, flown: list[Session]) -> Iterator[str]:
+    """The names of all screens, one session after the other; `flown` holds them."""
+    for each in (steps, program_steps):
+        flown.append(Session(work, "patients.csv", target, USUAL))
+        yield from each(flown[-1])
 
 
 def pictures(session: Session, sizes: list[Size], themes: list[str]) -> Iterator[tuple[str, Path]]:

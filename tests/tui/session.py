@@ -26,17 +26,28 @@ _ENTER, _ESCAPE, _BACKSPACE, _TAB = "\r", "\x1b", "\x7f", "\t"
 _CTRL = {name: chr(ord(name) - 96) for name in "abcdefghijklmnopqrstuvwxyz"}
 _F2, _F5, _F9 = "\x1bOQ", "\x1b[15~", "\x1b[20~"
 NEW_ROWS = "new.csv"
+PIPELINES = "pipelines"
+_EDITOR = """
+import pathlib, sys
+file = pathlib.Path(sys.argv[1])
+text = file.read_text()
+at = text.index("    return ", text.index("def build("))
+file.write_text(text[:at] + "    last = columns[len(columns)]  # one too far\\n" + text[at:])
+"""
+"""Stands for the user's editor: adds a line to a program that fails where it is run."""
 
 
-def run_before(folder: Path, table: str, target: str) -> None:
-    """Make a study `before` of two trials of the table in `folder`, to compare with."""
+def run_before(
+    folder: Path, table: str, target: str, study: str = "before", *options: str
+) -> None:
+    """Make a study of two trials of the table in `folder`, to compare with or to go on with."""
     (folder / "before.toml").write_text(
         f'name = "{Path(table).stem}"\nestimator = "decision_tree"\n\n[data]\npath = "{table}"\n'
         f'target = "{target}"\n',
         "utf8",
     )
-    argv = [sys.executable, "-m", "hyperllama", "run", "before.toml", "--study", "before"]
-    argv += ["--proposer", "random", "--budget", "2"]
+    argv = [sys.executable, "-m", "hyperllama", "run", "before.toml", "--study", study]
+    argv += ["--proposer", "random", "--budget", "2", *options]
     subprocess.run(argv, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=folder)
 
 
@@ -48,7 +59,11 @@ class Session:
     ) -> None:
         self.folder, self.table, self.target = folder, table, target
         self.name = Path(table).stem
-        self.terminal = Terminal(["-m", "hyperllama"], size, PYTHONPATH=str(ROOT))
+        editor = folder / "editor.py"
+        editor.write_text(_EDITOR)
+        self.terminal = Terminal(
+            ["-m", "hyperllama"], size, PYTHONPATH=str(ROOT), VISUAL=f"{sys.executable} {editor}"
+        )
 
     def press(self, *keys: str) -> None:
         """Keys one after the other; each, or each text, is followed before the next."""
@@ -303,6 +318,63 @@ def _elsewhere(s: Session) -> Iterator[str]:
     s.press("m")
     s.wait("of memory free")
     yield "models"
+    s.press(_ESCAPE)
+    s.wait("breast_cancer")
+    s.press("q")
+    assert s.terminal.wait_for_end() == 0
+
+
+def program_steps(s: Session) -> Iterator[str]:
+    """The study `PIPELINES` goes on in review: programs are read, compared, edited and kept."""
+    s.name = PIPELINES
+    s.wait("breast_cancer")
+    s.press("/")
+    s.wait("words that a study must")
+    s.press(s.name, _ENTER)
+    s.terminal.settle(0.1)
+    s.press(_ENTER)
+    s.wait("m more trials")
+    s.press("v")
+    s.until(lambda: '"review"' in s.asked, "the request to review")
+    s.press("m")
+    s.wait("Add trials or minutes")
+    s.press("3", _ENTER)
+    s.see_proposal(2)
+    s.press("f", "I")
+    s.wait("Program of trial 2")
+    yield "program"
+    s.press(_ESCAPE, _F9, "I")
+    s.wait("Program of trial 2")
+    s.press("d")
+    s.wait("(the best)")
+    yield "program-difference"
+    s.press(_ESCAPE, _F9, "I")
+    s.wait("Program of trial 2")
+    s.press("f")
+    s.wait("Keep which part")
+    yield "program-kept-part"
+    s.press(_ENTER)
+    s.until(lambda: '"freeze"' in s.asked, "the part that is kept")
+    s.press("I")
+    s.wait("Program of trial 2")
+    s.press("e")  # the editor is `_EDITOR`
+    s.until(lambda: '"queue_program"' in s.asked, "the edited program")
+    s.until(lambda: "queued a program" in s.heard, "the program in the queue")
+    s.press("d")
+    s.wait("Reject the proposal")
+    s.press("another scale", _ENTER)
+    s.until(lambda: '"ProposalRejected"' in s.heard, "the refusal")
+    s.until(lambda: s.held == 2, "another proposal")
+    s.press(" ")
+    s.until(lambda: "IndexError" in s.heard, "the program that fails")
+    s.see_proposal(4)
+    s.press("k")
+    s.wait("line")
+    s.press("I")
+    s.wait("Program of trial 3")
+    yield "program-error"
+    s.press(_ESCAPE, "v")
+    s.until(lambda: s.state == "finished", "the end of the study")
     s.press(_ESCAPE)
     s.wait("breast_cancer")
     s.press("q")

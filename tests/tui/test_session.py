@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from hyperllama.core.storage.paths import study_dir
-from tests.tui.session import NEW_ROWS, ROOT, Session, run_before, steps
+from tests.tui.session import (
+    NEW_ROWS,
+    PIPELINES,
+    ROOT,
+    Session,
+    program_steps,
+    run_before,
+    steps,
+)
 
 FOREIGN = ROOT.parent / "shared" / "data" / "penguins.csv"
 OWN = ROOT / "sample_tasks" / "data" / "diabetes.csv"
@@ -30,6 +38,18 @@ def session(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     opened = Session(work, table.name, target)
     yield opened
     opened.end()
+
+
+def test_programs_are_read_edited_and_kept(home: Path, session: Session) -> None:
+    run_before(session.folder, session.table, session.target, PIPELINES, "--programs", "pipeline")
+    for name in program_steps(session):
+        drawn = session.terminal.drawn
+        assert {
+            "program": "awaiting approval", "program-difference": "@@",
+            "program-kept-part": "vote", "program-error": "IndexError",
+        }[name] in drawn
+    asked = [json.loads(line)["do"] for line in session.asked.splitlines()]
+    assert {"review", "extend", "freeze", "queue_program", "reject", "approve"} <= set(asked)
 
 
 def test_a_study_is_flown_from_the_keyboard(home: Path, session: Session) -> None:
