@@ -84,8 +84,8 @@ class OpenProblem:
         if self.cluster is None:
             return []
         at = self.cluster
-        text = f"trials train on the cluster {at.where}: {at.workers} workers, {at.threads} folds "
-        return [Noted("info", f"{text}at a time; they get the table")]
+        text = f"folds train on the cluster {at.where}, {at.threads} at a time; its workers "
+        return [Noted("info", f"{text}({at.workers} now) get the table")]
 
     def resize(self, jobs: int) -> None:
         """Have so many runners, which share processors and memory; only while none trains.

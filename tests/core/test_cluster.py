@@ -182,6 +182,8 @@ def test_other_versions_are_refused_with_both() -> None:
 def test_what_names_no_cluster_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no address of a Dask scheduler"):
         Cluster("cluster.json", tmp_path / "log")
+    with pytest.raises(StudyError, match="asks for certificates"):
+        Cluster("tls://far:8786", tmp_path / "log")
 
 
 def test_a_worker_is_one_of_dask_with_our_limits(

@@ -81,6 +81,10 @@ class Cluster:
         given: dict[str, Any] = (
             {"scheduler_file": where} if Path(where).is_file() else {"address": _address(where)}
         )
+        security = distributed.Security()
+        if where.startswith("tls://") and not security.get_connection_args("client")["ssl_context"]:
+            raise StudyError(f"{where} asks for certificates, and Dask's configuration names none",
+                             "docs/clusters.md shows what to write there")  # fmt: skip
         try:
             self._client: Client = distributed.Client(
                 **given, timeout=_CONNECT_S, set_as_default=False, name="hyperllama"
