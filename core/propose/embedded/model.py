@@ -130,15 +130,7 @@ class EmbeddedModel:
         scored = [(loss, config) for config, loss in zip(shown.configs, shown.losses, strict=True)
                   if loss is not None]  # fmt: skip
         incumbent = min(scored, key=lambda pair: pair[0])[1] if scored else None
-        prompt = encoding.header(estimator, self._setting, params, self.version, shown.default)
-        if scored:
-            points, running = (
-                [encoding.point(params, config) for config in configs]
-                for configs in (shown.configs, shown.running)
-            )
-            prompt += dialect.history(axes, points, shown.losses, self.version, shown.ahead,
-                                      running)  # fmt: skip
-        prompt.append(dialect.INDEX["<propose>"])
+        prompt = self._prompt(estimator, params, shown)
         plan = dialect.plan_tokens(axes, bool(scored))
         runs = self._generated(prompt, _segments(axes, plan), seed, samples)
         completions = [c for run in runs for c in run.completions]
@@ -166,6 +158,20 @@ class EmbeddedModel:
             estimator if chosen else "",
             self._record(prompt, completions, runs[-1], seed),
         )
+
+    def _prompt(
+        self, estimator: str, params: Sequence[EncodedParam], shown: ShownTrials
+    ) -> list[int]:
+        """The question as tokens."""
+        prompt = encoding.header(estimator, self._setting, params, self.version, shown.default)
+        if any(loss is not None for loss in shown.losses):
+            points, running = (
+                [encoding.point(params, config) for config in configs]
+                for configs in (shown.configs, shown.running)
+            )
+            prompt += dialect.history([p.axis for p in params], points, shown.losses,
+                                      self.version, shown.ahead, running)  # fmt: skip
+        return [*prompt, dialect.INDEX["<propose>"]]
 
     def close(self) -> None:
         """End the engine. Idempotent."""
