@@ -23,7 +23,7 @@ def front_blocks(study: Plotted) -> list[Block]:
     """The front, or what the constraints did; nothing for a study of the metric alone."""
     state = study.state
     said = [text for text in (say_front(state), say_constraints(state)) if text]
-    blocks: list[Block] = [Paragraph(f"{text[0].upper()}{text[1:]}.") for text in said]
+    blocks: list[Block] = [Paragraph(f"{text}.") for text in said]  # names keep their case
     if state.opened is None or not state.front:
         return [Heading("Constraints"), *blocks] if blocks else []
     objectives = state.opened.objectives
