@@ -90,6 +90,13 @@ class SharedStorm:
             restarts: how often the server is away for `away_s` seconds.
             elsewhere: whether at last one trial more is run from the URL alone.
         """
+        try:
+            return self._run(kills, restarts, away_s, elsewhere)
+        finally:
+            for process in self._processes.values():
+                process.kill()
+
+    def _run(self, kills: int, restarts: int, away_s: float, elsewhere: bool) -> StormReport:
         self._start("owner", "run", str(self._task), "--study", STUDY, "--budget",
                     str(self._trials), "--proposer", "random", "--jobs", "1", "--no-confirm")
         self._wait_for_trials(1)
@@ -214,6 +221,7 @@ def main() -> int:
     if why := missing():
         print(why)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the server and the processes end, too
     began_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="postgres-storm-"))
     with PostgresServer() as server:
