@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 POLL_S = 0.1
-_CONNECT_S = 15.0
+_CONNECT_S = 10.0
 _FIRST_WORKER_S = 60.0
 _AGAIN_S = 60.0
 _REACH_S = 5.0
@@ -72,6 +72,7 @@ class Cluster:
 
     def __init__(self, where: str, log: Path) -> None:
         try:
+            import dask
             import distributed
         except ImportError as error:
             raise StudyError("a cluster needs the package distributed, which is not installed",
@@ -81,6 +82,8 @@ class Cluster:
         given: dict[str, Any] = (
             {"scheduler_file": where} if Path(where).is_file() else {"address": _address(where)}
         )
+        # a worker that has just died is not waited for half a minute, as is usual of Dask
+        dask.config.set({"distributed.comm.timeouts.connect": f"{_CONNECT_S}s"})
         security = distributed.Security()
         if where.startswith("tls://") and not security.get_connection_args("client")["ssl_context"]:
             raise StudyError(f"{where} asks for certificates, and Dask's configuration names none",
