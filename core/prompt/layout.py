@@ -13,8 +13,8 @@ else:
     import tomli as tomllib
 
 SMALL = 1_000_000_000
-"""Weights below which a chat model gets the prompt `short` and does not reason by default. Measured
-with 135 million weights (docs/prompts.md); up to 1 billion it is a choice."""
+"""Weights below which a chat model gets the prompt `tenths` and does not reason by default.
+Measured with 135 million weights (docs/prompts.md); up to 1 billion it is a choice."""
 _ALLOWED: Mapping[str, tuple[Any, ...]] = {
     "rows": ("columns", "pairs", "tenths"),
     "order": ("number", "rising"),
