@@ -108,6 +108,7 @@ class SharedStorm:
         for at, event in enumerate(events):
             self._wait_for_trials(1 + share * (at + 1))
             if event == "server":
+                self._wait_until_open()
                 self._server.restart(away_s)
                 self.report.restarts += 1
             else:
@@ -148,6 +149,15 @@ class SharedStorm:
         until_s = time.monotonic() + _LIMIT_S
         while time.monotonic() < until_s and not self._over():
             if len(self._look()) >= min(number, self._trials):
+                return
+            time.sleep(0.1)
+
+    def _wait_until_open(self) -> None:
+        """Until each process has begun: a study is not opened while nothing answers at the URL."""
+        until_s = time.monotonic() + _LIMIT_S
+        while time.monotonic() < until_s and not self._over():
+            last = {file.name.split("-")[0]: file for file in self._outputs}
+            if all(file.stat().st_size for file in last.values()):
                 return
             time.sleep(0.1)
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from hyperllama.core.errors import StudyError
 from hyperllama.core.storage.folder import hide_password
 from hyperllama.core.storage.paths import DATABASE, own_database
-from hyperllama.core.storage.patience import patient
+from hyperllama.core.storage.patience import Patience, is_restart, patient
 from hyperllama.core.storage.sqlite_file import (
     BUSY_TIMEOUT_S,
     checked_file,
@@ -189,7 +189,8 @@ def _server(url: URL) -> BaseStorage:
                                     "keepalives_interval": 5, "keepalives_count": 3,
                                     "tcp_user_timeout": 20_000}
     whole = url.render_as_string(hide_password=False)
-    return patient(get_storage(RDBStorage(whole, engine_kwargs=settings)))
+    opened = Patience(outage=is_restart).call(RDBStorage, whole, engine_kwargs=settings)
+    return patient(get_storage(opened))
 
 
 def _sqlite(url: str) -> BaseStorage:

@@ -307,6 +307,11 @@ def free_name(stem: str) -> str:
     return name
 
 
+def shown_storage(folder: Path, url: str) -> str:
+    """A storage as the summary of a study names it; the folder's own file by its name alone."""
+    return DATABASE if url == own_database(folder) else hide_password(url)
+
+
 def hide_password(url: str) -> str:
     """A storage URL as it may be shown and kept: with *** for the password."""
     url = re.sub(r"^((?:[\w+.-]+:?//?)?[^:/@]*:).*@", r"\1***@", url)  # a malformed one, too

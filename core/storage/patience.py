@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 
 OUTAGE_S = 60.0
 """How long an outage is waited out."""
@@ -23,6 +23,10 @@ class Patience:
     Every operation on a study may be repeated: where the answer alone was lost, the second time
     changes nothing, or the store sees that the first has done it.
 
+    Args:
+        limit_s: how long it waits at most, in seconds.
+        outage: whether an error is one to wait for; None: `is_outage`.
+
     Attributes:
         waiting: told once a second how many seconds are left; 0.0 once the server has answered.
         interrupted: True ends the waiting.
@@ -31,8 +35,10 @@ class Patience:
     def __init__(
         self, limit_s: float = OUTAGE_S, clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        outage: Callable[[BaseException], bool] | None = None,
     ) -> None:  # fmt: skip
         self._limit_s, self._clock, self._sleep = limit_s, clock, sleep
+        self._is_outage = outage or is_outage
         self._ended = False  # nothing is waited for any more: the study ends
         self.waiting: Callable[[float], None] = lambda left_s: None
         self.interrupted: Callable[[], bool] = lambda: False
@@ -48,7 +54,7 @@ class Patience:
             try:
                 found = function(*args, **named)
             except Exception as error:
-                if self._ended or not is_outage(error):
+                if self._ended or not self._is_outage(error):
                     raise
                 if until_s is None:
                     until_s = self._clock() + self._limit_s
@@ -91,4 +97,10 @@ def is_outage(error: BaseException) -> bool:
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
     if isinstance(cause, DBAPIError) and cause.connection_invalidated:
         return True
-    return isinstance(cause, (OperationalError, InterfaceError))
+    return isinstance(cause, (OperationalError, InterfaceError, PendingRollbackError))
+
+
+def is_restart(error: BaseException) -> bool:
+    """Whether the server said that it ends or starts: its address is right, and it will answer."""
+    text = str(error.__cause__ or error)
+    return any(said in text for said in ("administrator command", "the database system is"))

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.evaluate.results import FoldResult
 from hyperllama.core.events import (
-    FoldFinished,
     StudyFinished,
 )
 from hyperllama.core.space import SearchSpace
@@ -57,14 +55,12 @@ class Study:
     def __init__(self, parts: StudyParts) -> None:
         self._parts = parts
         self._store, self._runner, self._sleep = parts.store, parts.runner, parts.sleep
-        self._pool = TrialPool(parts.runners, parts.opened.seed, self._fold_finished)
         self._record = EventRecord(parts.store, parts.events, parts.space, parts.keeps_books)
+        self._pool = TrialPool(parts.runners, parts.opened.seed, self._record.fold_finished)
         self._work = WorkClock(parts.clock)
         self._proposing = Proposing(self._record, parts.make_proposer, parts.clock, parts.log)
         self._conversation = Conversation(self._record, self._proposing)
-        self._changes = Changes(
-            self._record, self._proposing, self._conversation, parts.use_model
-        )
+        self._changes = Changes(self._record, self._proposing, self._conversation, parts.use_model)
         self._steering = RequestHandler(
             self._record, self._proposing, self._conversation, self._changes, self._work,
             parts.inbox, parts.interrupted,
@@ -75,7 +71,8 @@ class Study:
         )  # fmt: skip
         self._findings = Findings(self._record)
         self._steering.polled = self._while_asking
-        self._told = ToldTrials(self._record, self._proposing, self._held_back())
+        held = held_back(self._pool.size, parts.as_finished)
+        self._told = ToldTrials(self._record, self._proposing, held)
         self._other_folds = OtherFolds(
             self._record, parts.runner, self._steering, self._changes, self._rest
         )
@@ -144,7 +141,7 @@ class Study:
             training = bool(self._pool.running)
             if not training and self._other_size:
                 self._pool.resize(self._parts.use_jobs(self._record.opened.jobs))
-                self._told.held_back = self._held_back()
+                self._told.held_back = held_back(self._pool.size, self._parts.as_finished)
             if self._other_folds.asked and not training and not self._steering.ended:
                 self._write_summary("running")
                 self._other_folds.carry_out()
@@ -253,9 +250,6 @@ class Study:
         """Whether another number of trials is to run side by side: once none does."""
         return self._record.opened.jobs != self._pool.size and not self._steering.ended
 
-    def _held_back(self) -> int:
-        return 0 if self._parts.as_finished else held_back(self._pool.size)
-
     def _may_begin(self) -> bool:
         """Whether another trial may be begun beside those under way."""
         if self._others.used_up():
@@ -271,11 +265,6 @@ class Study:
             or (self._record.state.paused and self._steering.steps <= under_way)
             or self._other_folds.asked
             or self._told.waits_for(self._pool.running)
-        )
-
-    def _fold_finished(self, number: int, f: FoldResult) -> None:
-        self._record.emit(
-            FoldFinished(number, f.fold, f.folds, f.score, f.train_score, f.fit_s)
         )
 
     def _ended(self, end: TrialEnd) -> None:
@@ -297,10 +286,9 @@ class Study:
         self._steering.step_done()
 
     def _finish(self, why: str, message: str) -> StudyFinished:
-        done = why in FINISHED
         self._others.leave(why)
         stop = self._steering.should_stop_now
-        done = done and self._parts.keeps_books
+        done = why in FINISHED and self._parts.keeps_books
         if done and why != "minutes":
             self._findings.tell_default_rounds(self._runner, stop)
         scores = rate_on_test_rows(self._record, self._runner, stop) if done else TestScores()

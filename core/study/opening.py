@@ -28,8 +28,8 @@ from hyperllama.core.storage.folder import (
     SUMMARY,
     TASK,
     find_study,
-    hide_password,
     read_summary,
+    shown_storage,
     storage_of,
     write_atomically,
     write_summary,
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from hyperllama.core.task import Task
     from hyperllama.core.trials import Proposer
 
-_VERSION = 1
+_LOOP = "hyperllama.core.study.loop"
 _BACKED_UP_EVERY = 20  # trials
 
 
@@ -202,7 +202,7 @@ class _Opening:
                     "begun": begun})  # fmt: skip
         write_atomically(self._folder / TASK, text)
         # The child reads the table; meanwhile Optuna is imported here, which takes as long.
-        threading.Thread(target=_import_loop, daemon=True).start()
+        threading.Thread(target=importlib.import_module, args=(_LOOP,), daemon=True).start()
         problem = self._open_problem()
 
         from hyperllama.core.storage.database import open_storage
@@ -361,22 +361,17 @@ class _Opening:
 
     def _attrs(self) -> dict[str, Any]:
         """What is kept in the storage; the settings last, so that they stand for all of it."""
-        options = self._options
+        options, problem = self._options, self._problem
         return {
-            "version": _VERSION,
+            "version": 1,
             "task": (self._folder / TASK).read_text("utf8"),
             "created_t": self._created_t,
             "budget_trials": options.trials,
             "budget_s": options.budget_s,
             "proposer": options.proposer,
-            "data_sha256": self._problem.problem.fingerprint if self._problem is not None else "",
+            "data_sha256": problem.problem.fingerprint if problem is not None else "",
             "settings": without_storage(options),
         }
-
-    def _shown_storage(self) -> str:
-        """The storage as the summary names it; the file of the folder by its name alone."""
-        url = str(self._options.storage)
-        return DATABASE if url == own_database(self._folder) else hide_password(url)
 
     def _log(self, text: str) -> None:
         with (self._folder / LOG).open("a", encoding="utf8") as file:
@@ -389,9 +384,8 @@ class _Opening:
         facts = self._problem.facts(self._options) if self._problem is not None else {}
         head = {
             "study": self._name,
-            "storage": self._shown_storage(),
-            "created_t": round(self._created_t, 3),
-            "updated_t": round(time.time(), 3),
+            "storage": shown_storage(self._folder, str(self._options.storage)),
+            "created_t": round(self._created_t, 3), "updated_t": round(time.time(), 3),
             "pid": os.getpid(),
             "settings": without_storage(self._options),
         }
@@ -404,7 +398,3 @@ class _Opening:
 
             back_up(self._folder)
             self._backups = ended
-
-
-def _import_loop() -> None:
-    importlib.import_module("hyperllama.core.study.loop")

@@ -9,8 +9,10 @@ import contextlib
 from collections.abc import Iterable
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.evaluate.results import FoldResult
 from hyperllama.core.events import (
     Event,
+    FoldFinished,
     Noted,
     ProposalMade,
     StudyFinished,
@@ -98,6 +100,10 @@ class EventRecord:
         with contextlib.suppress(StudyError):
             self._store(event, self._ranges.stored)
         self._events.close()
+
+    def fold_finished(self, number: int, f: FoldResult) -> None:
+        """Emit that trial `number` has trained one more fold."""
+        self.emit(FoldFinished(number, f.fold, f.folds, f.score, f.train_score, f.fit_s))
 
     def note(self, level: str, text: str, hint: str = "") -> None:
         """Tell people something: "info", "warning" or "error"."""

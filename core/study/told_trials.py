@@ -14,13 +14,13 @@ from hyperllama.core.trials import RUNNING, Observed
 _RACED = 50  # the latest trials say what differences to the incumbent are like
 
 
-def held_back(jobs: int) -> int:
+def held_back(jobs: int, as_finished: bool = False) -> int:
     """How many of the trials begun last stay without their score to a proposal, see `ToldTrials`.
 
     Those that run beside it, and half as many again: else the others wait whenever one of them is
-    slow.
+    slow. None where proposals take trials as they finish.
     """
-    return jobs - 1 + jobs // 2
+    return 0 if as_finished else jobs - 1 + jobs // 2
 
 
 class ToldTrials:
