@@ -61,11 +61,16 @@ class SharedStore(Store):
 
     def begun(self, before: int | None = None) -> int:
         """How many trials have ended, run, or are reserved by other processes; those of a lower
-        number than `before`, where that is given."""
+        number than `before`, where that is given.
+
+        A lower number that is reserved belongs to another process, also where that has not noted it
+        yet: what nobody has is taken before a new number is.
+        """
         with storage_errors():
             elsewhere = self.processes.elsewhere()
         return sum(
-            row.number in elsewhere and row.state == "RUNNING" if is_reserved(row)
+            (before is not None or row.number in elsewhere) and row.state == "RUNNING"
+            if is_reserved(row)
             else row.state != "WAITING" and not sound_trial(row).rejected
             for row in self._rows() if before is None or row.number < before
         )  # fmt: skip
