@@ -42,7 +42,7 @@ def chat(
 ) -> ChatProposer:  # fmt: skip
     made = engine or FakeEngine(says)
     model = str(write_tiny(tmp_path / "tiny.gguf"))
-    options = PromptOptions(reasoning=False)
+    options = PromptOptions(reasoning=False, templates="short")  # replies in values, not tenths
     return ChatProposer(
         ProposerSetting(model=model, make_engine=lambda: made, prompt=options, **setting)
     )
