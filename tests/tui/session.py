@@ -285,7 +285,8 @@ def _end(s: Session) -> Iterator[str]:
     if s.state == "paused":
         s.press("p")
     s.until(lambda: s.state == "finished", "the end of the study")
-    s.wait("better than the default")
+    verdicts = ("better than the default", "ahead of the default in")  # what was drawn decides
+    s.until(lambda: any(said in s.terminal.drawn for said in verdicts), "the verdict")
     yield "verdict"
 
 
@@ -320,6 +321,7 @@ def _elsewhere(s: Session) -> Iterator[str]:
     yield "models"
     s.press(_ESCAPE)
     s.wait("breast_cancer")
+    s.terminal.settle(0.2)
     s.press("q")
     assert s.terminal.wait_for_end() == 0
 
@@ -379,5 +381,6 @@ def program_steps(s: Session) -> Iterator[str]:
     s.until(lambda: s.state == "finished", "the end of the study")
     s.press(_ESCAPE)
     s.wait("breast_cancer")
+    s.terminal.settle(0.2)
     s.press("q")
     assert s.terminal.wait_for_end() == 0
