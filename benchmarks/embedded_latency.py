@@ -2,11 +2,12 @@
 
     python benchmarks/embedded_latency.py [--trials 10] [--repeats 30] [--json]
 
-XGBoost's space with 10 hyperparameters, `--trials` trials in the history, the same for all; every
-repeat is another seed. One thread for llama.cpp. `hybrid` is asked for a proposal of the GP, which
-also asks the model; `opening` is the first proposal, for which the model is sampled many times,
-once a study. The rivals: `study.ask` of Optuna's samplers with the same history; GPSampler needs
-PyTorch and is left out without it. With --json the last line is one object.
+XGBoost's space with 10 hyperparameters, `--trials` trials in the history, the same for all methods;
+every repeat has another seed and another history, so that no prompt is in the engine's cache. One
+thread for llama.cpp. `hybrid` is asked for a proposal of the GP, which also asks the model;
+`opening` is the first proposal, for which the model is sampled many times, once a study. The
+rivals: `study.ask` of Optuna's samplers with the same history; GPSampler needs PyTorch and is left
+out without it. With --json the last line is one object.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ def space() -> SearchSpace:
     return SearchSpace([*xgboost.params, *more])
 
 
-def history(where: SearchSpace, trials: int) -> list[Observed]:
-    """Random configurations, scored by how far they are from a point."""
-    rng = np.random.default_rng(0)
+def history(where: SearchSpace, trials: int, seed: int) -> list[Observed]:
+    """The default and random configurations, scored by how far they are from a point."""
+    rng = np.random.default_rng(seed)
     centre = rng.random(len(where.free))
     configs = [where.default(), *(where.sample(rng) for _ in range(trials - 1))]
     return [
@@ -57,7 +58,7 @@ def history(where: SearchSpace, trials: int) -> list[Observed]:
     ]
 
 
-def ours(name: str, where: SearchSpace, told: list[Observed], repeats: int) -> list[float]:
+def ours(name: str, where: SearchSpace, trials: int, repeats: int) -> list[float]:
     """Milliseconds of each repeat; the model is loaded before the clock starts."""
     took = []
     for seed in range(-1, repeats):
@@ -68,10 +69,10 @@ def ours(name: str, where: SearchSpace, told: list[Observed], repeats: int) -> l
                 model="embedded", make_engine=shared_engine,
             ),
         )  # fmt: skip
-        for trial in told:
+        for trial in history(where, trials, seed + 1):
             proposer.tell(trial)
         began = time.perf_counter()
-        proposer.ask(where, AskContext(number=len(told), trials_left=20))
+        proposer.ask(where, AskContext(number=trials, trials_left=20))
         if seed >= 0:
             took.append(1000 * (time.perf_counter() - began))
         proposer.close()
@@ -79,14 +80,14 @@ def ours(name: str, where: SearchSpace, told: list[Observed], repeats: int) -> l
 
 
 def rival(
-    make: Callable[[int], Any], where: SearchSpace, told: list[Observed], repeats: int
+    make: Callable[[int], Any], where: SearchSpace, trials: int, repeats: int
 ) -> list[float]:
     """Milliseconds of `study.ask` with one of Optuna's samplers, after one that is not counted."""
     distributions = where.to_distributions()
     took = []
     for seed in range(-1, repeats):
         study = optuna.create_study(direction="maximize", sampler=make(seed + 1))
-        for trial in told:
+        for trial in history(where, trials, seed + 1):
             study.add_trial(
                 optuna.trial.create_trial(
                     params=dict(trial.config), distributions=distributions, value=trial.value
@@ -109,11 +110,10 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
     where = space()
-    told = history(where, options.trials)
     rows = {
-        "llama": ours("llama", where, told, options.repeats),
-        "hybrid": ours("hybrid", where, told, options.repeats),
-        "opening": ours("llama", where, told[:1], options.repeats),
+        "llama": ours("llama", where, options.trials, options.repeats),
+        "hybrid": ours("hybrid", where, options.trials, options.repeats),
+        "opening": ours("llama", where, 1, options.repeats),
     }
     close_engines()
     samplers: dict[str, Callable[[int], Any]] = {
@@ -127,7 +127,7 @@ def main() -> None:
         samplers["optuna-gp"] = lambda seed: optuna.samplers.GPSampler(seed=seed,
                                                                        n_startup_trials=3)
     for name, make in samplers.items():
-        rows[name] = rival(make, where, told, options.repeats)
+        rows[name] = rival(make, where, options.trials, options.repeats)
     middle = {name: statistics.median(ms) for name, ms in rows.items()}
     against = "optuna-gp" if "optuna-gp" in rows else "optuna-tpe"
     print(f"{'':12} median ms   p90 ms   {against} / this")

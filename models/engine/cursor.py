@@ -126,7 +126,7 @@ class Cursor:
         else:
             row = yield from self._logits()
             taken, p = self._draw(row[np.array(allowed, np.int32)])
-            if segment.belief:
+            if segment.belief and self.sequence == 0:
                 self._believe(segment.name, allowed, p.tolist())
         self.values[segment.name] = allowed[taken]
         self._push(allowed[taken])

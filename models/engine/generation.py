@@ -91,7 +91,12 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Exactly one token, one of `allowed`; its value is the token's number."""
+    """Exactly one token, one of `allowed`; its value is the token's number.
+
+    Attributes:
+        belief: tell the probabilities of all `allowed`, of the first completion alone: there may be
+            hundreds of values a reply, and telling them takes as long as decoding.
+    """
 
     name: str
     allowed: tuple[int, ...]

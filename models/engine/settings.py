@@ -22,10 +22,10 @@ class EngineSettings:
         batch: most tokens in one call of llama_decode, which cannot be cancelled midway.
         chunk: a prompt given as one text or as tokens is evaluated in pieces of so many tokens.
             The pieces are cut at the same places whatever the cache holds: rounding depends on how
-            tokens are batched, and a reply must not depend on the cache. 0 is 64, and a whole batch
-            for embedded models, whose prompts share little.
-        flash_attention: None lets llama.cpp decide; for a chat model on a processor it is off then,
-            where `kv_type` allows that.
+            tokens are batched, and a reply must not depend on the cache. 0 is 64, and 32 for
+            embedded models.
+        flash_attention: None lets llama.cpp decide; on a processor it is off then, where `kv_type`
+            allows that.
         kv_type: precision of the cache: "f16", "q8_0" or "q4_0" (the latter need flash attention).
         repack: let llama.cpp rearrange weights for this CPU; faster. Switched off by itself after
             a native crash, see `ModelInfo.notes`.
