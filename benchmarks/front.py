@@ -1,6 +1,7 @@
 """How much of the two objectives score and model size each proposer's front takes after 30 trials.
 
-    python benchmarks/front.py -o front.jsonl [--trials 30] [--seeds 3]
+    python benchmarks/front.py -o front.jsonl [--trials 30] [--seeds 3] [--tables NAME...]
+                               [--processes 1]
     python benchmarks/front.py -o front.jsonl --show
 
 Every proposer begins with the library's default on the same folds. `optuna-tpe` and `nsga2` are
@@ -9,13 +10,16 @@ its 50 it would be random search for 50 trials). The hypervolume is that of the 
 logarithm of the bytes, between the first quartile of random search and the best value that anybody
 found; printed is its ratio to that of random search, mean over tables and seeds, with the least and
 the greatest of them. Each table, proposer and seed is a line of the file; those there are skipped.
+Seeds follow each other, so a file of a run that was ended early holds whole seeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
+import multiprocessing
 import statistics
 import sys
 import warnings
@@ -45,7 +49,13 @@ TABLES = {
     "breast_cancer": ("diagnosis", "neg_log_loss", "xgboost"),
     "diabetes": ("progression", "r2", "xgboost"),
     "readmission": ("back_within_30_days", "roc_auc", "decision_tree"),
+    "energy_demand": ("demand_mwh", "r2", "hist_gradient_boosting"),
+    "machine_fault": ("state", "neg_log_loss", "random_forest"),
+    "digits": ("digit", "neg_log_loss", "extra_trees"),
 }
+_SPACES = {"xgboost": "n_estimators = { high = 200 }", "hist_gradient_boosting":
+           "max_iter = { high = 200 }", "random_forest": "n_estimators = { high = 150 }",
+           "extra_trees": "n_estimators = { high = 150 }", "decision_tree": ""}
 OURS = ("hybrid", "gp", "tpe", "random")
 SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
     "optuna-tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
@@ -62,7 +72,7 @@ class Problem:
             f'metric = "{metric}"\nalso = ["model_bytes"]\nestimator = "{estimator}"\n'
             f'[data]\npath = "{DATA / name}.csv"\ntarget = "{target}"\nsubsample_rows = 1500\n'
             "[validation]\nfolds = 3\n"
-            + ("[space]\nn_estimators = { high = 200 }\n" if estimator == "xgboost" else "")
+            f"[space]\n{_SPACES[estimator]}\n"
         )
         task = parse_task(text, DATA.parent / f"{name}.toml")
         table = load_table(task)
@@ -162,32 +172,41 @@ def show(file: Path) -> None:
               f"{len(values)} pairs)")  # fmt: skip
 
 
+def played(cell: tuple[str, str, int, int]) -> dict[str, Any]:
+    """What a proposer found on a table, as a line of the file."""
+    table, name, seed, trials = cell
+    warnings.simplefilter("ignore")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    problem = opened(table)
+    run = problem.ours if name in OURS else problem.optunas
+    gains = [problem.goals.gains(t) for t in run(name, seed, trials)]
+    points = [(g[0], -math.log10(-g[1])) for g in gains if g is not None]
+    return {"table": table, "proposer": name, "seed": seed, "points": points}
+
+
+opened = functools.cache(Problem)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=list(TABLES))
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--show", action="store_true")
-    arguments = parser.parse_args()
-    if not arguments.show:
-        warnings.simplefilter("ignore")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        lines = arguments.output.read_text().splitlines() if arguments.output.exists() else []
+    given = parser.parse_args()
+    if not given.show:
+        lines = given.output.read_text().splitlines() if given.output.exists() else []
         done = {(r["table"], r["proposer"], r["seed"]) for r in map(json.loads, lines)}
-        problems: dict[str, Problem] = {}
-        for seed in range(arguments.seeds):
-            for table in TABLES:
-                for name in (*OURS, *SAMPLERS):
-                    if (table, name, seed) in done:
-                        continue
-                    problem = problems.get(table) or problems.setdefault(table, Problem(table))
-                    run = problem.ours if name in OURS else problem.optunas
-                    gains = [problem.goals.gains(t) for t in run(name, seed, arguments.trials)]
-                    points = [(g[0], -math.log10(-g[1])) for g in gains if g is not None]
-                    row = {"table": table, "proposer": name, "seed": seed, "points": points}
-                    with arguments.output.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
-    show(arguments.output)
+        cells = [(table, name, seed, given.trials) for seed in range(given.seeds)
+                 for table in given.tables for name in (*OURS, *SAMPLERS)
+                 if (table, name, seed) not in done]  # fmt: skip
+        with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
+            for row in pool.imap_unordered(played, cells):
+                with given.output.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+    show(given.output)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
     python benchmarks/parallel_trials.py throughput [--jobs 2] [--trials 24] [--rounds 3]
     python benchmarks/parallel_trials.py memory [TASK] [--jobs 4] [--rows 300000]
     python benchmarks/parallel_trials.py quality FOLDER [--seeds 20] [--seconds 480] [-o FILE]
+                                                 [--processes 1]
 
 `throughput` runs the same study with one job and with several, in turns, one thread a trial, on a
 table that it makes; a trial takes about two seconds. Printed is the ratio of trials per second
@@ -17,15 +18,18 @@ average, varying as real trials did (the same for a configuration whoever propos
 time, the loss of the hybrid with N jobs, in both orders, stands beside the hybrid with one job and
 Optuna's TPESampler with constant liar and N jobs; loss: share of the gap between random search's
 median and the optimum that is left. `after 24 trials` compares at equal numbers of trials. With -o
-each study's figures are kept in FILE, and a run that was ended goes on there.
+each study's figures are kept in FILE, and a run that was ended goes on there. Seeds follow each
+other, so what stands there when it is ended early holds whole seeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import heapq
-import itertools
 import json
+import multiprocessing
 import os
 import statistics
 import sys
@@ -150,26 +154,40 @@ def numbers_task(folder: Path, rows: int) -> Path:
     return task
 
 
-def quality(folder: Path, seeds: int, limit_s: float, output: Path | None) -> None:
+def quality(
+    folder: Path, seeds: int, limit_s: float, output: Path | None, processes: int
+) -> None:
     """Print the loss after equal time, and after equal numbers of trials."""
     kept = output.read_text().splitlines() if output and output.exists() else []
     done = {tuple(row[:4]): row[4:] for row in map(json.loads, kept)}
-    problems = list(table_problems(folder))
-    bounds = {problem.name: _bounds(problem) for problem in problems}
+    names = [problem.name for problem in table_problems(folder)]
     ways = [(n, name) for n in JOBS for name in WAYS if n > 1 or name != "as-finished"]
-    for seed, problem, (jobs, name) in itertools.product(range(seeds), problems, ways):
-        key = (problem.name, seed, jobs, name)
-        if key in done:
-            continue
-        low, middle = bounds[problem.name]
-        ends = list(played(problem, seed, jobs, name == "fixed", name == "TPE", limit_s))
-        in_time = min((loss for t, loss in ends if t <= limit_s), default=middle)
-        first = min(loss for _, loss in ends[:TRIALS])
-        done[key] = [(at - low) / (middle - low) for at in (in_time, first)]
-        if output:
-            with output.open("a") as lines:
-                lines.write(json.dumps([*key, *done[key]]) + "\n")
+    keys = [(name, seed, *way) for seed in range(seeds) for name in names for way in ways]
+    left = [(folder, *key, limit_s) for key in keys if key not in done]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for key, losses in pool.imap_unordered(studied, left):
+            done[key] = losses
+            if output:
+                with output.open("a") as lines:
+                    lines.write(json.dumps([*key, *losses]) + "\n")
     report(done, limit_s)
+
+
+def studied(cell: tuple[Path, str, int, int, str, float]) -> tuple[tuple[Any, ...], list[float]]:
+    """The losses that one study leaves: after equal time, and after equal numbers of trials."""
+    folder, table, seed, jobs, way, limit_s = cell
+    problem, low, middle = opened(folder, table)
+    ends = list(played(problem, seed, jobs, way == "fixed", way == "TPE", limit_s))
+    in_time = min((loss for t, loss in ends if t <= limit_s), default=middle)
+    first = min(loss for _, loss in ends[:TRIALS])
+    return (table, seed, jobs, way), [(at - low) / (middle - low) for at in (in_time, first)]
+
+
+@functools.cache
+def opened(folder: Path, table: str) -> tuple[TableProblem, float, float]:
+    """A table with its bounds."""
+    problem = next(problem for problem in table_problems(folder) if problem.name == table)
+    return problem, *_bounds(problem)
 
 
 def _bounds(problem: TableProblem) -> tuple[float, float]:
@@ -206,7 +224,13 @@ def played(
     problem: TableProblem, seed: int, jobs: int, fixed: bool, tpe: bool, limit_s: float
 ) -> Iterator[tuple[float, float]]:
     """(when a trial ended, its loss) by the simulated clock, in the order of the ends."""
-    asker = Rival(problem, seed) if tpe else Ours(problem, seed)
+    with contextlib.closing(Rival(problem, seed) if tpe else Ours(problem, seed)) as asker:
+        yield from _played(problem, seed, jobs, fixed, limit_s, asker)
+
+
+def _played(
+    problem: TableProblem, seed: int, jobs: int, fixed: bool, limit_s: float, asker: Ours | Rival
+) -> Iterator[tuple[float, float]]:
     under_way: list[tuple[float, int, Config]] = []
     ended: dict[int, float] = {}
     clock, number = 0.0, 0
@@ -257,6 +281,10 @@ class Ours:
         self.configs.append(config)
         return config
 
+    def close(self) -> None:
+        """End its engine."""
+        self.proposer.close()
+
 
 class Rival:
     """Optuna's TPESampler with constant liar, three random trials first."""
@@ -283,6 +311,9 @@ class Rival:
         self.trials.append(self.study.ask(self.distributions))
         return dict(self.trials[-1].params)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -300,6 +331,7 @@ def main() -> None:
     good.add_argument("--seeds", type=int, default=20)
     good.add_argument("--seconds", type=float, default=480.0)
     good.add_argument("-o", "--output", type=Path)
+    good.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
     began = time.monotonic()
     if given.what == "throughput":
@@ -307,7 +339,7 @@ def main() -> None:
     elif given.what == "memory":
         memory(given.task, given.jobs, given.rows)
     else:
-        quality(given.folder, given.seeds, given.seconds, given.output)
+        quality(given.folder, given.seeds, given.seconds, given.output, given.processes)
     print(f"took {time.monotonic() - began:.0f} s")
 
 
