@@ -3,9 +3,10 @@
     python -m workshop survey  -o survey --tables TABLES --jobs 2
     python -m workshop corpus  -o corpus --datasets 300 --jobs 2
     python -m workshop train   --corpus corpus -o run-1m --size 1m --minutes 240
+    python -m workshop sequences --corpus corpus -o pool --jobs 12
     python -m workshop export  run-1m -o models/embedded/hyperllama-1m.gguf
     python -m workshop evaluate run-1m --corpus corpus
-    python -m workshop replay   --corpus corpus --methods gp,tpe,hybrid
+    python -m workshop replay   --corpus corpus --methods gp tpe hybrid
 
 Every step resumes where it was stopped. `train`, `export` and `evaluate` need the extra [pretrain].
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import subprocess
 import sys
 import time
@@ -100,28 +102,46 @@ def pack(args: argparse.Namespace) -> int:
     return 0
 
 
+def sequences(args: argparse.Namespace) -> int:
+    """Make sequences ahead, until stopped, for trainings with --pool."""
+    from workshop.pool import fill, gather
+    from workshop.sequences import Source
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    seen, _ = gather(args.corpus, args.survey, args.cache)
+    own = 0
+    for number in range(1, args.jobs):
+        if os.fork() == 0:
+            own = number
+            break
+    began = time.monotonic()
+    source = Source(seen, args.seed, args.synthetic)
+    for i, path in enumerate(fill(args.output, source, args.batch, own, args.jobs), 1):
+        seconds = time.monotonic() - began
+        if i % 10 == 0:
+            print(f"{path.name} {i} files {seconds:.0f} s", flush=True)
+        if seconds > 60 * args.minutes:
+            break
+    return 0
+
+
 def train(args: argparse.Namespace) -> int:
     """Train a network on a corpus."""
     import torch
 
-    from workshop import network, surfaces
+    from workshop import network
     from workshop.export import VOCABULARY_SIZE, weights_of
+    from workshop.pool import gather
     from workshop.train import TrainOptions
     from workshop.train import train as run
 
     torch.set_num_threads(args.threads)
-    files = sorted(args.corpus.glob("*.jsonl.gz"))
-    seen, kept = (surfaces.load(files, held_out=held) for held in (False, True))
-    if args.survey:
-        from workshop.pooled import load_folder
-
-        seen += load_folder(args.survey, held_out=False)
-        kept += load_folder(args.survey, held_out=True)
+    seen, kept = gather(args.corpus, args.survey, args.cache)
     print(f"{len(seen)} surfaces to learn from, {len(kept)} held out", flush=True)
     shape = network.shape_of(args.size, VOCABULARY_SIZE)
     options = TrainOptions(
         args.steps, args.batch, args.rate, args.synthetic, args.seed, args.device, args.workers,
-        args.minutes,
+        args.pool, args.minutes, fuse=args.device == "cpu",
     )  # fmt: skip
     start = network.grown(weights_of(args.start), shape) if args.start else None
     run(seen, kept, shape, args.output, options, start)
@@ -148,26 +168,21 @@ def export(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     """Held-out loss and proposal quality of a trained network."""
-    from workshop import surfaces
+    from workshop.pool import gather
     from workshop.quality import measure
     from workshop.train import load
 
-    kept = surfaces.load(sorted(args.corpus.glob("*.jsonl.gz")), held_out=True)
+    _, kept = gather(args.corpus, args.survey, args.cache)
     print(json.dumps(measure(load(args.run / "final.pt"), kept), indent=2))
     return 0
 
 
 def portfolio(args: argparse.Namespace) -> int:
     """Choose the fixed ten configurations of each family."""
-    from workshop import surfaces
+    from workshop.pool import gather
     from workshop.portfolio import portfolio as choose
 
-    files = sorted(args.corpus.glob("*.jsonl.gz"))
-    known = surfaces.load(files, held_out=False)
-    if args.survey:
-        from workshop.pooled import load_folder
-
-        known += load_folder(args.survey, held_out=False)
+    known, _ = gather(args.corpus, args.survey, args.cache)
     known = [s for s in known if s.family in (args.families or [s.family])]
     chosen = choose(known)
     before = json.loads(args.output.read_text()) if args.output.exists() else {}
@@ -197,20 +212,28 @@ def measure(args: argparse.Namespace) -> int:
 
 def replay(args: argparse.Namespace) -> int:
     """Compare proposers on held-out surfaces: the share of random search's gap that they close."""
-    from workshop import surfaces
-    from workshop.replay import compare
+    from workshop.pool import gather
+    from workshop.replay import compare, tasks
 
-    kept = surfaces.load(sorted(args.corpus.glob("*.jsonl.gz")), held_out=True)
-    compare(kept, args.methods.split(","), args.budget, args.seeds)
+    _, kept = gather(args.corpus, args.survey, args.cache)
+    kept = [s for s in kept if s.family in (args.families or [s.family])]
+    compare(tasks(kept, args.tasks), args.methods, args.budget, args.seeds, args.output)
     return 0
 
 
-def main() -> int:
-    """Parse the command line and run one step."""
-    parser = argparse.ArgumentParser(prog="python -m workshop", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    steps = parser.add_subparsers(dest="step", required=True)
-    p = steps.add_parser("corpus", help=corpus.__doc__)
+def _surfaces(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--corpus", type=Path, required=True)
+    p.add_argument("--survey", type=Path, help="the folder of `survey`, that corpus, too")
+    p.add_argument("--cache", type=Path, help="a file of fitted surfaces, made if it is missing")
+
+
+def _what_to_learn(p: argparse.ArgumentParser) -> None:
+    _surfaces(p)
+    p.add_argument("--synthetic", type=float, default=0.2, help="share of nameless functions")
+    p.add_argument("--seed", type=int, default=0)
+
+
+def _corpus_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("--datasets", type=int, default=300, help="generated data sets")
     p.add_argument("--first", type=int, default=0, help="seed of the first")
@@ -218,52 +241,64 @@ def main() -> int:
     p.add_argument("--families", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
     p.add_argument("--jobs", type=int, default=1)
     p.add_argument("--worker", type=int, help=argparse.SUPPRESS)
-    p.set_defaults(run_step=corpus)
-    p = steps.add_parser("survey", help=survey.__doc__)
+
+
+def _survey_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("--tables", type=Path, required=True, help="a folder of NAME.csv.gz")
     p.add_argument("--families", nargs="+", help="all that are installed, if not given")
     p.add_argument("--jobs", type=int, default=1)
     p.add_argument("--worker", type=int, help=argparse.SUPPRESS)
-    p.set_defaults(run_step=survey)
-    p = steps.add_parser("pack", help=pack.__doc__)
+
+
+def _pack_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("folder", type=Path)
-    p.set_defaults(run_step=pack)
-    p = steps.add_parser("train", help=train.__doc__)
-    p.add_argument("--corpus", type=Path, required=True)
-    p.add_argument("--survey", type=Path, help="the folder of `survey`, to learn from it, too")
+
+
+def _train_options(p: argparse.ArgumentParser) -> None:
+    _what_to_learn(p)
     p.add_argument("-o", "--output", type=Path, required=True)
-    p.add_argument("--size", default="1m", choices=("tiny", "1m", "4m", "12m", "4m-deep"))
+    p.add_argument("--size", default="1m", choices=("tiny", "1m", "2m", "4m", "12m", "4m-deep"))
     p.add_argument("--start", type=Path,
                    help="a GGUF to go on from: of the same size, or with fewer layers")
     p.add_argument("--steps", type=int, default=20_000)
     p.add_argument("--minutes", type=float)
     p.add_argument("--batch", type=int, default=128)
     p.add_argument("--rate", type=float, default=2e-3)
-    p.add_argument("--synthetic", type=float, default=0.2, help="share of nameless functions")
-    p.add_argument("--seed", type=int, default=0)
     p.add_argument("--device", default="cpu")
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--workers", type=int, default=1, help="processes that make sequences")
-    p.set_defaults(run_step=train)
-    p = steps.add_parser("export", help=export.__doc__)
+    p.add_argument("--pool", type=Path, help="learn from a folder that `sequences` fills")
+
+
+def _sequences_options(p: argparse.ArgumentParser) -> None:
+    _what_to_learn(p)
+    p.add_argument("-o", "--output", type=Path, required=True, help="a folder, better in memory")
+    p.add_argument("--jobs", type=int, default=1)
+    p.add_argument("--minutes", type=float, default=60.0)
+    p.add_argument("--batch", type=int, default=256)
+
+
+def _export_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("run", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
     p.add_argument("--kind", default="f16", choices=("f16", "q8_0", "f32"))
     p.add_argument("--name")
     p.add_argument("--summary", help="how it was trained, in place of what the run's log says")
-    p.set_defaults(run_step=export)
-    p = steps.add_parser("evaluate", help=evaluate.__doc__)
+
+
+def _evaluate_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("run", type=Path)
-    p.add_argument("--corpus", type=Path, required=True)
-    p.set_defaults(run_step=evaluate)
-    p = steps.add_parser("portfolio", help=portfolio.__doc__)
-    p.add_argument("--corpus", type=Path, required=True)
-    p.add_argument("--survey", type=Path, help="the folder of `survey`, to learn from it, too")
+    _surfaces(p)
+
+
+def _portfolio_options(p: argparse.ArgumentParser) -> None:
+    _surfaces(p)
     p.add_argument("--families", nargs="+", help="others keep their lists")
     p.add_argument("-o", "--output", type=Path, required=True)
-    p.set_defaults(run_step=portfolio)
-    p = steps.add_parser("measure", help=measure.__doc__)
+
+
+def _measure_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("-o", "--output", type=Path, required=True, help="a file of cells, gone on with")
     p.add_argument("--targets", type=Path, required=True, help="targets.jsonl of `survey`")
     p.add_argument("--tables", type=Path, required=True, help="a folder of NAME.csv.gz")
@@ -273,13 +308,42 @@ def main() -> int:
     p.add_argument("--tasks", type=int, default=60)
     p.add_argument("--seeds", type=int, default=2)
     p.add_argument("--budget", type=int, default=21, help="trials, the default counted")
-    p.set_defaults(run_step=measure)
-    p = steps.add_parser("replay", help=replay.__doc__)
-    p.add_argument("--corpus", type=Path, required=True)
-    p.add_argument("--methods", default="gp,tpe,cmaes,hybrid")
+
+
+def _replay_options(p: argparse.ArgumentParser) -> None:
+    _surfaces(p)
+    p.add_argument("-o", "--output", type=Path, help="a file of results, gone on with")
+    p.add_argument("--methods", nargs="+", default=["gp", "tpe", "cmaes", "hybrid"],
+                   help="as `hyperllama bench` names them")
+    p.add_argument("--families", nargs="+", help="of the surfaces; all by default")
+    p.add_argument("--tasks", type=int, default=200, help="at most, spread over all")
     p.add_argument("--budget", type=int, default=30)
     p.add_argument("--seeds", type=int, default=1)
-    p.set_defaults(run_step=replay)
+
+
+STEPS = {
+    corpus: _corpus_options,
+    survey: _survey_options,
+    pack: _pack_options,
+    train: _train_options,
+    sequences: _sequences_options,
+    export: _export_options,
+    evaluate: _evaluate_options,
+    portfolio: _portfolio_options,
+    measure: _measure_options,
+    replay: _replay_options,
+}
+
+
+def main() -> int:
+    """Parse the command line and run one step."""
+    parser = argparse.ArgumentParser(prog="python -m workshop", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    steps = parser.add_subparsers(dest="step", required=True)
+    for step, options in STEPS.items():
+        one = steps.add_parser(step.__name__, help=step.__doc__)
+        options(one)
+        one.set_defaults(run_step=step)
     args = parser.parse_args()
     try:
         done: int = args.run_step(args)

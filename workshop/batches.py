@@ -17,6 +17,8 @@ from workshop.sequences import Example, Source
 
 HISTORY_WEIGHT = 0.1
 PLAN_WEIGHT = 0.5
+STEPS = 8
+"""Batches in a group, whose sequences are sorted by length, so that little is padded."""
 _SPREAD = 1.0  # standard deviation of the soft targets, in bins
 
 
@@ -25,7 +27,7 @@ class Batch:
     """Arrays of one step.
 
     Attributes:
-        tokens, positions: shape (B, T).
+        tokens, positions: shape (B, T); whole numbers of any width.
         segments: shape (B, T); 0 the prompt, 1.. the continuations, -1 padding.
         targets: the token that should follow each, shape (B, T).
         weights: of each prediction in the loss, shape (B, T).
@@ -78,16 +80,14 @@ def _is_value(tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def batches(source: Source, batch: int, start: int, stride: int, offset: int) -> Iterator[Batch]:
-    """Batches without end, from step `start`: every `stride`-th group of 8 steps from `offset` on.
-
-    Within a group sequences are sorted by length, so that little is padded.
-    """
-    group = start // 8 + offset
+    """Batches without end, from step `start`: every `stride`-th group of `STEPS` from `offset`
+    on."""
+    group = start // STEPS + offset
     while True:
-        first = group * 8 * batch
-        drawn = [source.draw(i) for i in range(first, first + 8 * batch)]
+        first = group * STEPS * batch
+        drawn = [source.draw(i) for i in range(first, first + STEPS * batch)]
         drawn.sort(key=lambda e: len(e.prompt))
         rng = np.random.default_rng([source.seed, group, 3])
-        for k in rng.permutation(8):
+        for k in rng.permutation(STEPS):
             yield pack(drawn[k * batch : (k + 1) * batch])
         group += stride

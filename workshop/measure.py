@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,11 @@ import numpy as np
 from hyperllama.core.estimators import canonical_name, family, likely_family
 from hyperllama.core.experiments.contenders import make_proposer_of, parse_method
 from hyperllama.core.experiments.rival_proposers import ListProposer
+from hyperllama.core.experiments.running.engines import shared_engine
 from hyperllama.core.space import Config
 from hyperllama.core.trials import AskContext, Observed, Proposer, ProposerSetting
-from workshop.corpus import WITHOUT_FAMILY, wide_space
 from workshop.datasets import Floats
+from workshop.spaces import WITHOUT_FAMILY, wide_space
 from workshop.survey import FOLDS, METRICS, Trainer
 from workshop.targets import Target, number_of, read
 
@@ -90,7 +91,7 @@ def play(objective: Objective, method: str, seed: int, budget: int) -> Cell:
     trainer, space = objective.trainer, objective.space
     setting = ProposerSetting(seed=seed, kind=trainer.data.kind, estimators=objective.estimators,
                               facts=trainer.facts)
-    proposer = _made(method, objective.name, setting)
+    proposer = made(method, objective.name, setting)
     seen: list[float | None] = []
     judged: list[float | None] = []
     try:
@@ -110,12 +111,16 @@ def play(objective: Objective, method: str, seed: int, budget: int) -> Cell:
     return Cell("", objective.name, method, seed, seen, judged)
 
 
-def _made(method: str, name: str, setting: ProposerSetting) -> Proposer:
+def made(method: str, name: str, setting: ProposerSetting) -> Proposer:
     """A method of `hyperllama bench`, or "list:FILE" for a portfolio of its own."""
     if method.startswith("list:"):
         known = json.loads(Path(method[5:]).read_text(encoding="utf8"))
         return ListProposer(known.get(name, ()), setting)
-    return make_proposer_of(parse_method(method), setting)
+    contender = parse_method(method)
+    setting = replace(setting, options=dict(contender.options))
+    if contender.model:
+        setting = replace(setting, model=contender.model, make_engine=shared_engine)
+    return make_proposer_of(contender, setting)
 
 
 def work(

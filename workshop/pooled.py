@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from hyperllama.core.estimators import Facts
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, compress_tail
 from hyperllama.core.space import Categorical, SearchSpace
 from hyperllama.models.embedded import dialect
-from workshop.corpus import wide_space
+from workshop.spaces import wide_space
 from workshop.surfaces import FittedSurface, Floats
 from workshop.survey import FOLDS, METRICS, Unit, all_units, coordinates
 from workshop.targets import is_reserved, load
@@ -173,15 +174,47 @@ class _Trend:
         weights = np.linalg.solve(phi.T @ phi + _RIDGE * np.eye(_FEATURES), phi.T @ z)
         return cls(width, waves, made.shifts, weights)
 
-    def of(self, s: Scored):  # type: ignore[no-untyped-def]
+    def of(self, s: Scored) -> UnitTrend:
         """The trend for one unit, in units of its losses."""
-        scale = float(s.y.std())
-        return lambda x: scale * (self._phi(s, x) @ self.weights)
+        phase = _about(s) @ self.waves[self.width :] + self.shifts
+        scale = float(s.y.std()) * math.sqrt(2 / _FEATURES)
+        return UnitTrend(self.waves32, phase.astype(np.float32), scale, self.weights)
+
+    @cached_property
+    def waves32(self) -> NDArray[np.float32]:
+        """Frequencies by coordinate of a configuration, shape (width, _FEATURES)."""
+        return self.waves[: self.width].astype(np.float32)
 
     def _phi(self, s: Scored, x: Floats) -> Floats:
         about = np.tile(_about(s), (len(x), 1))
         whole = np.concatenate([x, about], axis=1)
         return np.asarray(np.cos(whole @ self.waves + self.shifts) * math.sqrt(2 / _FEATURES))
+
+
+@dataclass(frozen=True)
+class UnitTrend:
+    """The trend of one unit; in single precision, which takes a quarter of the time.
+
+    Attributes:
+        waves: shape (d, features).
+        phase: of each feature, with the facts of the unit in it, shape (features,).
+        scale: of the weighted sum of the features.
+        weights: shape (features,).
+    """
+
+    waves: NDArray[np.float32]
+    phase: NDArray[np.float32]
+    scale: float
+    weights: Floats
+
+    def __call__(self, x: Floats) -> Floats:
+        """Losses at coordinates, shape (m, d) -> (m,)."""
+        waves = np.cos(x.astype(np.float32) @ self.waves + self.phase)
+        return np.asarray(self.scale * (waves @ self.weights32), dtype=float)
+
+    @cached_property
+    def weights32(self) -> NDArray[np.float32]:
+        return self.weights.astype(np.float32)
 
 
 def _about(s: Scored) -> Floats:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hyperllama.core.space import Config
-from workshop.corpus import wide_space
+from workshop.spaces import wide_space
 from workshop.surfaces import FittedSurface
 
 SIZE = 10

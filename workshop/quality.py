@@ -18,10 +18,10 @@ from workshop.tasks import RealTask, SyntheticTask
 def loss_of(network: Network, batch: Batch, soft: Tensor, device: str) -> Tensor:
     """Weighted cross entropy; numbers against soft targets, the rest against the token itself."""
     tokens, positions, segments, targets = (
-        torch.from_numpy(a).to(device)
+        torch.from_numpy(a).to(device=device, dtype=torch.long)
         for a in (batch.tokens, batch.positions, batch.segments, batch.targets)
     )
-    weights = torch.from_numpy(batch.weights).to(device)
+    weights = torch.from_numpy(batch.weights).to(device=device, dtype=torch.float32)
     t = tokens.shape[1]
     causal = torch.ones(t, t, dtype=torch.bool, device=device).tril()
     seen, looking = segments[:, None, :], segments[:, :, None]
@@ -52,29 +52,24 @@ def measure(network: Network, held_out: list[FittedSurface]) -> dict[str, float]
     better than random, and what falls with the number of trials was learned from the history.
     """
     soft = torch.from_numpy(soft_targets())
-    return measure_on(network, held_out_batches(held_out), soft, held_out, "cpu")
-
-
-@torch.no_grad()
-def measure_on(
-    network: Network, examples: list[Batch], soft: Tensor, surfaces: list[FittedSurface],
-    device: str,
-) -> dict[str, float]:
-    """`measure` with batches, soft targets and device that are there already."""
-    network.eval()
-    result = {"held_out": float(np.mean([float(loss_of(network, b, soft, device))
-                                         for b in examples]))}
+    result = {"held_out": mean_loss(network, held_out_batches(held_out), soft, "cpu")}
     for kind in ("real", "synthetic"):
-        if kind == "synthetic" or surfaces:
+        if kind == "synthetic" or held_out:
             for n in (0, 8, 16):
-                result[f"{kind}_{n}"] = round(_percentile(network, surfaces, kind, n, device), 4)
-    network.train()
+                result[f"{kind}_{n}"] = round(_percentile(network, held_out, kind, n), 4)
     return result
 
 
-def _percentile(
-    network: Network, surfaces: list[FittedSurface], kind: str, n: int, device: str
-) -> float:
+@torch.no_grad()
+def mean_loss(network: Network, examples: list[Batch], soft: Tensor, device: str) -> float:
+    """Mean of `loss_of` over batches."""
+    network.eval()
+    found = float(np.mean([float(loss_of(network, b, soft, device)) for b in examples]))
+    network.train()
+    return found
+
+
+def _percentile(network: Network, surfaces: list[FittedSurface], kind: str, n: int) -> float:
     """Mean share of random candidates that beat a sampled proposal after n random trials."""
     shares = []
     for i in range(96):
@@ -89,7 +84,7 @@ def _percentile(
             prompt += dialect.history(task.axes, points, list(losses[:n]))
         prompt.append(dialect.INDEX["<propose>"])
         generator = torch.Generator().manual_seed(i)
-        chosen = propose(network, task.axes, prompt, bool(n), generator, device)
+        chosen = propose(network, task.axes, prompt, bool(n), generator)
         coordinates = np.array([[(chosen[a] + 0.5) / (len(x.bins) if x.kind == "choice"
                                                       else dialect.BINS)
                                  for a, x in enumerate(task.axes)]])
@@ -100,16 +95,16 @@ def _percentile(
 @torch.no_grad()
 def propose(
     network: Network, axes: list[dialect.DialectParam], prompt: list[int], has_incumbent: bool,
-    generator: torch.Generator | None, device: str = "cpu",
+    generator: torch.Generator | None,
 ) -> dict[int, int]:
     """A configuration (axis -> value index): sampled, or greedy without a generator."""
     tokens = list(prompt)
 
     def pick(allowed: list[int]) -> int:
-        t = torch.tensor([tokens], device=device)
-        mask = torch.ones(1, len(tokens), len(tokens), dtype=torch.bool, device=device).tril()
-        hidden = network(t, torch.arange(len(tokens), device=device)[None], mask)[0, -1]
-        scores = network.logits(hidden)[allowed].float().cpu()
+        t = torch.tensor([tokens])
+        mask = torch.ones(1, len(tokens), len(tokens), dtype=torch.bool).tril()
+        hidden = network(t, torch.arange(len(tokens))[None], mask)[0, -1]
+        scores = network.logits(hidden)[allowed].float()
         if generator is None:
             chosen = int(scores.argmax())
         else:

@@ -8,20 +8,23 @@ Those are judged by what a method sees, the others by the surface without the de
 
 from __future__ import annotations
 
+import json
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperllama.core.estimators import Facts, family
+from hyperllama.core.estimators import Facts, canonical_name, family, likely_family
 from hyperllama.core.experiments.problems.random_search import RandomSearch
-from hyperllama.core.propose import make_proposer
 from hyperllama.core.space import Categorical, Config, SearchSpace
-from hyperllama.core.trials import AskContext, Observed, Proposer, ProposerSetting
-from workshop.corpus import FAMILY
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting
+from workshop.measure import made
+from workshop.spaces import FAMILY, WITHOUT_FAMILY
 from workshop.surfaces import FittedSurface
 
 Floats = NDArray[np.float64]
@@ -51,12 +54,23 @@ class ReplayTask:
         return f"{s.dataset} {s.family} {self.which}"
 
     @property
+    def key(self) -> str:
+        """The name, and how the task was made of its surface."""
+        return f"{self.name} {'cells ' * self.cells}{'wide' * self.wide}"
+
+    @property
     def kind(self) -> str:
         return "regression" if self.surface.facts.kind == "regression" else "classification"
 
     @property
     def family(self) -> str:
         return FAMILY.get(self.surface.family, self.surface.family)
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """The family as `LlamaSampler` would find it by the names."""
+        known = canonical_name(self.family) or likely_family(self.space.names)
+        return (known,) if known else ()
 
     @property
     def facts(self) -> Facts:
@@ -68,7 +82,7 @@ class ReplayTask:
     @cached_property
     def space(self) -> SearchSpace:
         wide = self.surface.space
-        if self.wide or self.surface.family in FAMILY:
+        if self.wide or self.surface.family in WITHOUT_FAMILY:
             return wide
         usual = family(self.family).space(self.kind, self.facts)
         kept = [p for p in usual.params if p.name in wide and p.when is None
@@ -107,28 +121,32 @@ class ReplayTask:
         return float(np.quantile(self.random.judged, 1e-3))
 
 
-def tasks(surfaces: list[FittedSurface], most: int = 2) -> list[ReplayTask]:
+def tasks(surfaces: list[FittedSurface], most: int = 10**6, each: int = 2) -> list[ReplayTask]:
     """Tasks of each surface, one for each of its first losses: in cells or not, wide or not, in
-    turn."""
+    turn. At most `most` of them, the same whenever they are asked for."""
     found: list[ReplayTask] = []
     for surface in surfaces:
-        for which in range(min(most, len(surface.models))):
+        for which in range(min(each, len(surface.models))):
             i = len(found)
             task = ReplayTask(surface, which, bool(i % 2), bool(i // 2 % 2))
             if len(task.space.free) > 1:
                 found.append(task)
-    return found
+    rng = np.random.default_rng(0)
+    return [found[i] for i in sorted(rng.permutation(len(found))[:most])]
 
 
-def play(
-    task: ReplayTask, make: Callable[[ProposerSetting], Proposer], seed: int, budget: int,
-    **setting: object,
-) -> Floats:
-    """The judged loss of the incumbent after each trial, from the default on, shape (budget,)."""
-    proposer = make(ProposerSetting(
-        seed=seed, kind=task.kind, estimators=(task.family,), facts=task.facts,
-        **setting,  # type: ignore[arg-type]
-    ))  # fmt: skip
+def play(task: ReplayTask, method: str, seed: int, budget: int) -> Floats:
+    """The judged loss of the incumbent after each trial, from the default on, shape (budget,).
+
+    Args:
+        method: as `workshop.measure.made` takes it.
+    """
+    left, default = task.surface.facts.default_left, task.random.default
+    setting = ProposerSetting(seed=seed, kind=task.kind, estimators=task.estimators,
+                              facts=task.facts)
+    if left and default:
+        setting = replace(setting, metric="neg_loss", chance=(-default[0] / left,))
+    proposer = made(method, task.family, setting)
     seen, judged = np.empty(budget), np.empty(budget)
     for n in range(budget):
         config, who = task.space.default(), "default"
@@ -147,38 +165,43 @@ def closed(task: ReplayTask, curve: Floats) -> Floats:
     """The share of the gap between random search and the least that is closed, shape (budget,)."""
     random = task.random.curve(len(curve), "default")
     gap = np.maximum(random - task.least, 1e-9)
-    return np.asarray(np.clip((random - curve) / gap, -3.0, 3.0))
+    return np.asarray(np.clip((random - curve) / gap, -1.0, 1.0))
 
 
 def compare(
-    surfaces: list[FittedSurface], methods: list[str], budget: int, seeds: int,
-    say: Callable[[str], None] = print,
+    every: Sequence[ReplayTask], methods: Sequence[str], budget: int, seeds: int,
+    kept: Path | None = None, say: Callable[[str], None] = print,
 ) -> dict[str, Floats]:  # fmt: skip
     """Play every method on every task; method -> closed shares, shape (tasks, seeds, budget).
 
-    They are cut at -1 and 1. Said are means, with the half width of a 90 % interval of the paired
-    difference to the first method, over the tasks.
+    Said are the mean, the half width of a 90 % interval of the paired difference to the first
+    method, over the tasks, and the share of tasks that a method does better on than random search.
+
+    Args:
+        kept: a file of shares, one JSON line each: it is added to, and gone on from.
     """
-    from hyperllama.core.experiments.running.engines import close_engines, shared_engine
+    from hyperllama.core.experiments.running.engines import close_engines
 
-    every, found = tasks(surfaces), {}
-    at = [b for b in (3, 5, 10, 20, 30, 50, 100) if b <= budget]
-    for method in methods:
-
-        def make(setting: ProposerSetting, name: str = method) -> Proposer:
-            return make_proposer(name, setting=setting)
-
-        curves = [[closed(t, play(t, make, seed, budget, make_engine=shared_engine,
-                                  model="embedded"))
-                   for seed in range(seeds)] for t in every]  # fmt: skip
-        found[method] = np.clip(curves, -1.0, 1.0)
-        mean = found[method].mean(axis=1)
-        gap = mean - found[methods[0]].mean(axis=1)
-        half = 1.645 * gap.std(axis=0) / np.sqrt(len(every))
-        say(f"{method:12} " + "  ".join(
-            f"{b}: {mean[:, b - 1].mean():6.1%} ({gap[:, b - 1].mean():+6.1%} ± {half[b - 1]:.1%})"
-            for b in at))  # fmt: skip
+    lines = kept.read_text(encoding="utf8").splitlines() if kept and kept.exists() else []
+    known = {tuple(key): shares for key, shares in map(json.loads, lines)}
+    for task, method, seed in product(every, methods, range(seeds)):
+        key = task.key, method, seed
+        if len(known.get(key, ())) < budget:
+            known[key] = closed(task, play(task, method, seed, budget)).round(4).tolist()
+            if kept is not None:
+                with kept.open("a", encoding="utf8") as out:
+                    out.write(json.dumps([key, known[key]]) + "\n")
     close_engines()
+    found = {m: np.array([[known[t.key, m, s][:budget] for s in range(seeds)] for t in every])
+             for m in methods}
+    first = found[methods[0]].mean(axis=1)
+    for method, shares in found.items():
+        mean = shares.mean(axis=1)
+        half = 1.645 * (mean - first).std(axis=0) / np.sqrt(len(every))
+        say(f"{method:12} " + "  ".join(
+            f"{b}: {mean[:, b - 1].mean():6.1%} ({(mean - first)[:, b - 1].mean():+6.1%} "
+            f"± {half[b - 1]:.1%}), ahead on {np.mean(mean[:, b - 1] > 0):.0%}"
+            for b in (3, 5, 10, 20, 30, 50, 100) if b <= budget))  # fmt: skip
     return found
 
 

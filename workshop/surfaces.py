@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, compress_tail
 from hyperllama.core.space import Categorical, SearchSpace
 from hyperllama.models.embedded import dialect
-from workshop.corpus import Surface, read, wide_space
+from workshop.corpus import Surface, read
+from workshop.spaces import wide_space
 
 Floats = NDArray[np.float64]
 

@@ -27,9 +27,10 @@ from hyperllama.core.estimators import Facts, family
 from hyperllama.core.evaluate.pipeline import built, recipe
 from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, trial_recipe
 from hyperllama.core.space import Config, SearchSpace
-from workshop.corpus import WITHOUT_FAMILY, affordable_epochs, facts_of, wide_space
+from workshop.corpus import affordable_epochs, facts_of
 from workshop.datasets import Dataset, Floats
 from workshop.nets import NetClassifier, NetRegressor
+from workshop.spaces import WITHOUT_FAMILY, wide_space
 from workshop.targets import Target, number_of, read
 
 PACE = {

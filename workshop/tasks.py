@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hyperllama.core.estimators import family
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
 from hyperllama.models.embedded import dialect
-from workshop.corpus import FAMILY, WITHOUT_FAMILY
+from workshop.spaces import FAMILY, WITHOUT_FAMILY
 from workshop.surfaces import FittedSurface, Floats
 
 Rng = np.random.Generator

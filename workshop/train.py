@@ -8,18 +8,19 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from workshop.batches import Batch, batches, soft_targets
 from workshop.network import Network, Shape
-from workshop.quality import held_out_batches, loss_of, measure_on
+from workshop.pool import drawn
+from workshop.quality import held_out_batches, loss_of, mean_loss
 from workshop.sequences import Source
 from workshop.surfaces import FittedSurface
 
@@ -39,6 +40,7 @@ class TrainOptions:
         seed: of weights and sequences.
         device: as PyTorch calls it.
         workers: processes that make sequences; 0 makes them in this one.
+        pool: a folder of sequences that `python -m workshop sequences` fills, in their place.
         minutes: stop earlier than `steps`, with the schedule bent so that it still ends at zero.
         fuse: compile the blocks; after half a minute a step takes half the time.
     """
@@ -50,6 +52,7 @@ class TrainOptions:
     seed: int = 0
     device: str = "cpu"
     workers: int = 1
+    pool: Path | None = None
     minutes: float | None = None
     fuse: bool = True
 
@@ -78,25 +81,27 @@ def train(
         start: weights to begin with instead of random ones, where there is no checkpoint.
 
     Returns:
-        the trained network, also saved as `folder/final.pt`.
+        the trained network, also saved as `folder/final.pt`, as it is each time the log grows.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trainer = _Trainer(shape, folder / "checkpoint.pt", options, start)
     examples = held_out_batches(held_out)
-    stream = _loader(Source(surfaces, options.seed, options.synthetic), trainer.step, options)
+    stream = (drawn(options.pool, options.seed) if options.pool else
+              _loader(Source(surfaces, options.seed, options.synthetic), trainer.step, options))
     with (folder / "log.jsonl").open("a", encoding="utf8") as log:
         done = trainer.step / options.steps
         while done < 1.0:
             done = trainer.share_done()
             trainer.learn(next(stream), done)
             if trainer.step % _LOG_EVERY == 0 or done >= 1.0:
-                entry = {**trainer.entry(), **measure_on(
-                    trainer.network, examples, trainer.soft, held_out, options.device)}
+                held = mean_loss(trainer.network, examples, trainer.soft, options.device)
+                entry = {**trainer.entry(), "held_out": held}
                 print(json.dumps(entry), file=log, flush=True)
                 print(entry, flush=True)
                 trainer.save()
-    _save(folder / "final.pt", {"network": trainer.network.state_dict(), "shape": asdict(shape),
-                                "step": trainer.step, "seed": options.seed})
+                _save(folder / "final.pt", {"network": trainer.network.state_dict(),
+                                            "shape": asdict(shape), "step": trainer.step,
+                                            "seed": options.seed})
     return trainer.network
 
 
@@ -107,6 +112,7 @@ class _Trainer:
                  start: Mapping[str, Tensor] | None) -> None:
         self.options, self.checkpoint = options, checkpoint
         torch.manual_seed(options.seed)
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length
         self.network = Network(shape).to(options.device)
         if start is not None:
             self.network.load_state_dict(dict(start))
@@ -118,10 +124,10 @@ class _Trainer:
         self.optimiser = torch.optim.AdamW(
             [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}],
             lr=options.peak_rate,
-            betas=(0.9, 0.98),
+            betas=(0.9, 0.98), fused=options.device != "cpu",
         )
         self.soft = torch.from_numpy(soft_targets()).to(options.device)
-        self.losses: list[float] = []
+        self.losses: deque[Tensor] = deque(maxlen=_LOG_EVERY)
         self.step, before_s = 0, 0.0
         if checkpoint.exists():
             state = torch.load(checkpoint, map_location=options.device, weights_only=True)
@@ -150,16 +156,20 @@ class _Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
-        self.losses.append(float(loss.detach()))
+        self.losses.append(loss.detach())
         self.step += 1
         if self.step % _PRINT_EVERY == 0:
-            print(f"step {self.step} loss {np.mean(self.losses[-_PRINT_EVERY:]):.4f} "
+            print(f"step {self.step} loss {self._mean_loss(_PRINT_EVERY):.4f} "
                   f"rate {rate:.2e} {self.elapsed_s / 60:.1f} min", flush=True)
 
     def entry(self) -> dict[str, Any]:
         """A line of the log, without what is measured."""
         return {"step": self.step, "minutes": round(self.elapsed_s / 60, 2),
-                "loss": float(np.mean(self.losses[-_LOG_EVERY:]))}
+                "loss": self._mean_loss(_LOG_EVERY)}
+
+    def _mean_loss(self, steps: int) -> float:
+        """Of the last steps; what waits for the device, so it is not asked every step."""
+        return float(torch.stack(list(self.losses)[-steps:]).mean())
 
     def save(self) -> None:
         """Write the checkpoint."""

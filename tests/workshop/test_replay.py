@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from workshop.surfaces import fit
 
 
 def test_a_replay_deviates_the_same_way_whenever_a_configuration_is_asked(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     surface = fit(corpus.evaluate_surface(datasets.generate(3), "decision_tree", 24, 3))
     assert surface is not None
@@ -25,6 +27,10 @@ def test_a_replay_deviates_the_same_way_whenever_a_configuration_is_asked(
         assert (task.losses([near])[0][0] == seen[0]) == cells
     monkeypatch.setattr(replay, "_POPULATION", 100)
     said: list[str] = []
-    found = compare([surface], ["random", "gp"], 6, 2, said.append)
+    kept, every = tmp_path / "shares.jsonl", replay.tasks([surface])
+    found = compare(every, ["random", "gp"], 6, 2, kept, said.append)
     assert found["gp"].shape == (2, 2, 6) and np.abs(found["gp"]).max() <= 1
     assert len(said) == 2 and said[0].startswith("random") and "+0.0% ± 0.0%" in said[0]
+    assert len(kept.read_text().splitlines()) == 8
+    monkeypatch.setattr(replay, "play", None)  # all is kept: nothing is played again
+    assert np.array_equal(compare(every, ["gp"], 5, 2, kept)["gp"], found["gp"][..., :5].round(4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from hyperllama.core.estimators import Facts
+from hyperllama.core.trials import ProposerSetting
 from workshop import datasets, measure, pooled, survey
-from workshop.corpus import wide_space
 from workshop.portfolio import portfolio
+from workshop.spaces import wide_space
 from workshop.targets import Target
 
 
@@ -37,6 +39,8 @@ def test_pooled_surfaces_know_what_other_targets_say() -> None:
     grid = np.random.default_rng(0).random((2000, 2))
     gaps = []
     for s, surface in pooled.fitted(units, {u.target for u in units[:8]}):
+        again = pickle.loads(pickle.dumps(surface))  # processes that make sequences get them so
+        assert np.array_equal(again.losses(0, grid[:9]), surface.losses(0, grid[:9]))
         gaps.append(np.abs(grid[np.argmin(surface.losses(0, grid))] - 0.3).max())
         assert 0 <= s.noise < 0.1  # a fold that is harder for all is no noise
     assert len(gaps) == 12 and np.mean(gaps) < 0.1
@@ -82,6 +86,19 @@ def test_a_unit_keeps_folds_training_and_fresh_losses(
     assert len(cell.seen) == len(cell.judged) == 3
     assert cell.seen[0] == objective.losses(objective.space.default())[0]  # type: ignore[index]
     assert measure.play(objective, f"list:{best}", 0, 3) == cell
+
+
+def test_a_method_that_names_a_file_asks_that_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[ProposerSetting] = []
+    monkeypatch.setattr(measure, "make_proposer_of", lambda _, setting: asked.append(setting))
+    file = tmp_path / "other.gguf"
+    file.write_bytes(b"GGUF")
+    measure.made(f"hybrid:{file}?opening=2", "svm", ProposerSetting(seed=3))
+    measure.made("hybrid", "svm", ProposerSetting(seed=3))
+    assert [(s.model, s.options, s.seed) for s in asked] == [
+        (str(file), {"opening": 2}, 3), ("embedded", {}, 3)]
 
 
 def test_methods_are_compared_on_the_same_targets() -> None:

@@ -31,7 +31,7 @@ def test_a_corpus_that_is_cut_short_keeps_its_whole_lines(tmp_path: Path) -> Non
 
 
 def test_sequences_follow_the_dialect(tmp_path: Path) -> None:
-    from workshop import sequences
+    from workshop import batches, pool, sequences
     from workshop.surfaces import fit
 
     path = tmp_path / "c.jsonl.gz"
@@ -48,6 +48,15 @@ def test_sequences_follow_the_dialect(tmp_path: Path) -> None:
             after = c[c.index(dialect.INDEX["<config>"]) + 1 :]
             assert all(t >= dialect.VALUE_0 for t in after[1::2])
     assert source.draw(7) == source.draw(7)
+    made = [batches.batches(source, 4, 8 * n, 2, 0) for n in range(2)]
+    wanted = [[next(one) for _ in range(8)] for one in made]
+    assert len({next(pool.fill(tmp_path, source, 4, n, 2)) for n in range(2)}) == 2
+    read = pool.drawn(tmp_path, seed=0)
+    for group in wanted:  # each file once, then those that were read
+        found = [next(read) for _ in range(8)]
+        assert {b.tokens.tobytes() for b in found} == {
+            b.tokens.astype(np.int16).tobytes() for b in group}
+    assert next(read).weights.shape[0] == 4
 
 
 def test_the_whole_chain(tmp_path: Path) -> None:
