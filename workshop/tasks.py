@@ -89,9 +89,12 @@ def cut(rng: Rng, p: Param, column: int, default_space: SearchSpace | None) -> _
     return _Cut(column, p, low, high, d.log, integer, 0)
 
 
-def axis_of(c: _Cut, taken: set[int], named: bool) -> dialect.DialectParam:
-    """The dialect's name for a cut."""
-    token = dialect.identity(c.param.name if named else "", taken)
+def axis_of(c: _Cut, taken: set[int], named: bool, family_name: str = "") -> dialect.DialectParam:
+    """The dialect's name for a cut: the one that a study of the family asks by."""
+    name = c.param.name if named else ""
+    if family_name and family_name not in WITHOUT_FAMILY:
+        name = family(family_name).embedded_names.get(name, name)
+    token = dialect.identity(name, taken)
     if c.choices:
         assert isinstance(c.param.domain, Categorical)
         labels = tuple(str(v) if named else "?" for v in c.param.domain.choices)
@@ -178,7 +181,7 @@ class RealTask(Task):
             surface.facts.kind if rng.random() < 0.5 else "?")
         name = FAMILY.get(surface.family, surface.family)
         super().__init__(name if rng.random() > 0.05 else "?", facts, cuts,
-                         [axis_of(c, taken, named) for c in cuts])
+                         [axis_of(c, taken, named, surface.family) for c in cuts])
         self.base = np.array([p.domain.to_unit(p.start) for p in params])
         if params[0].name in _ROUNDS and rng.random() < 0.5:  # people hold it where it is large
             self.base[0] = rng.uniform(params[0].domain.to_unit(params[0].start), 1 - 1e-9)

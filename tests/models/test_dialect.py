@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +99,18 @@ def test_version_1_is_what_it_was_and_version_2_adds_to_it() -> None:
     assert [w for w in VOCABULARY if w.startswith("<c:adam") or w == "<pending>"] == [
         "<pending>", "<c:adam>"]
     assert INDEX["<pending>"] == INDEX["#23"] + 1  # all of version 1 stands before
+
+
+@pytest.mark.parametrize(("name", "own"), [
+    ("lr", "learning_rate_init"), ("weight_decay", "weight_decay"), ("dropout", "dropout"),
+    ("num_layers", "depth"), ("hidden_size", "width"), ("num_leaves", "max_leaf_nodes"),
+    ("min_child_samples", "min_samples_leaf"), ("l2_leaf_reg", "reg_lambda"),
+    ("iterations", "n_estimators"), ("rsm", "colsample_bytree"),
+])  # fmt: skip
+def test_other_peoples_names_mean_what_models_know(name: str, own: str) -> None:
+    assert words([dialect.identity(name, set(), 2)]) == [f"<p:{own}>"]
+    taken = {INDEX[f"<p:{own}>"]}  # two names for one thing in a space: the second is any number
+    assert words([dialect.identity(name, taken, 2)]) == ["<p:0>"]
 
 
 def test_trials_say_how_far_training_is_ahead_and_which_still_run() -> None:

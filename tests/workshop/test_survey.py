@@ -9,13 +9,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts
+from hyperllama.core.propose.embedded.encoding import encoded
 from hyperllama.core.trials import ProposerSetting
+from hyperllama.models.embedded.dialect import INDEX, TableFacts
 from workshop import datasets, measure, pooled, survey
 from workshop.portfolio import portfolio
-from workshop.spaces import wide_space
+from workshop.spaces import FAMILY, wide_space
+from workshop.surfaces import FittedSurface
 from workshop.targets import Target
+from workshop.tasks import RealTask
+
+
+class _Flat:
+    """A surface without any structure."""
+
+    mean, std, noise = 0.0, 1.0, 0.0
+
+    def predict_mean(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.zeros(len(x))
 
 
 def _unit(name: str, seed: int, best: float) -> survey.Unit:
@@ -86,6 +100,17 @@ def test_a_unit_keeps_folds_training_and_fresh_losses(
     assert len(cell.seen) == len(cell.judged) == 3
     assert cell.seen[0] == objective.losses(objective.space.default())[0]  # type: ignore[index]
     assert measure.play(objective, f"list:{best}", 0, 3) == cell
+
+
+@pytest.mark.parametrize("name", sorted({*survey.PACE} - {"pipeline"}))
+def test_models_learn_the_names_that_studies_ask_by(name: str) -> None:
+    space = wide_space(name, "classification")
+    surface = FittedSurface("t", name, TableFacts("binary"), space, [_Flat()])  # type: ignore[list-item]
+    asked = {p.axis.token for p in encoded(space, FAMILY.get(name, name), version=2)}
+    for seed in range(30):
+        task = RealTask(np.random.default_rng(seed), surface)
+        named = {a.token for a in task.axes}
+        assert named <= asked or min(named) >= INDEX["<p:0>"]
 
 
 def test_a_method_that_names_a_file_asks_that_model(
