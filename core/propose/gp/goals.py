@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr, logsumexp
+import scipy
 
 from hyperllama.core.objectives import COSTS, Objective
 from hyperllama.core.propose.gp.surrogate import (
@@ -100,7 +100,7 @@ def _kept_chance(models: _Models, name: str, below: bool, bound: float) -> LogGa
 
     def chance(at: Floats) -> Floats:
         mean, std = gp.predict(at)
-        return np.asarray(log_ndtr(sign * (limit - mean) / std))
+        return np.asarray(scipy.special.log_ndtr(sign * (limit - mean) / std))
 
     return chance
 
@@ -122,8 +122,8 @@ def _front_gain(
         total = np.zeros((len(u), len(points)))
         for j, (sign, gp) in enumerate(fitted):
             mean, std = gp.predict(u)
-            total += log_ndtr((sign * mean[:, None] - points[:, j]) / std[:, None])
-        return np.asarray(logsumexp(total, axis=1))
+            total += scipy.special.log_ndtr((sign * mean[:, None] - points[:, j]) / std[:, None])
+        return np.asarray(scipy.special.logsumexp(total, axis=1))
 
     return gain
 

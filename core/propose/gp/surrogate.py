@@ -13,10 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # its parts are loaded where they are first used: half the start of a study process
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize
-from scipy.special import erfcx, log_ndtr
 
 Floats = NDArray[np.float64]
 Trend = Callable[[Floats], Floats]
@@ -78,7 +76,7 @@ class GaussianProcess:
         distances = _squared_differences(x, x, categorical)
         centre = np.append(np.full(d, _LENGTH_MEAN + 0.5 * math.log(max(d, 1))), _NOISE_MEAN)
         spread = np.append(np.full(d, _LENGTH_SD), _NOISE_SD)
-        found = minimize(
+        found = scipy.optimize.minimize(
             _negative_log_posterior,
             centre,
             args=(distances, z, centre, spread),
@@ -89,14 +87,15 @@ class GaussianProcess:
         )
         length, noise = np.exp(found.x[:d]), float(np.exp(found.x[d]))
         k = _matern(np.tensordot(1.0 / length**2, distances, 1)) + (noise + 1e-8) * np.eye(n)
-        chol = cholesky(k, lower=True)
-        return cls(x, categorical, length, noise, mean, std, chol, cho_solve((chol, True), z))
+        chol = scipy.linalg.cholesky(k, lower=True)
+        weights = scipy.linalg.cho_solve((chol, True), z)
+        return cls(x, categorical, length, noise, mean, std, chol, weights)
 
     def predict(self, candidates: Floats) -> tuple[Floats, Floats]:
         """Posterior mean and standard deviation (without noise) at `candidates`, shape (m, d)."""
         k = self._kernel(candidates)
         mean = k @ self.weights
-        v = solve_triangular(self.chol, k.T, lower=True)
+        v = scipy.linalg.solve_triangular(self.chol, k.T, lower=True)
         variance = np.maximum(1.0 - np.einsum("ij,ij->j", v, v), 1e-12)
         return self._from_targets(mean, candidates), self.std * np.sqrt(variance)
 
@@ -112,8 +111,8 @@ class GaussianProcess:
         z = np.concatenate([z, self._kernel(at) @ self.weights])
         distances = _squared_differences(x, x, self.categorical)
         k = _matern(np.tensordot(1.0 / self.length**2, distances, 1))
-        chol = cholesky(k + (self.noise + 1e-8) * np.eye(len(x)), lower=True)
-        return replace(self, x=x, chol=chol, weights=cho_solve((chol, True), z))
+        chol = scipy.linalg.cholesky(k + (self.noise + 1e-8) * np.eye(len(x)), lower=True)
+        return replace(self, x=x, chol=chol, weights=scipy.linalg.cho_solve((chol, True), z))
 
     def _from_targets(self, standardised: Floats, candidates: Floats) -> Floats:
         """Standardised posterior means in units of the targets, the trend added."""
@@ -139,9 +138,9 @@ def log_expected_improvement(mean: Floats, std: Floats, best: float) -> Floats:
     near = z > -1.0
     zn = z[near]
     phi = np.exp(-0.5 * zn * zn) / math.sqrt(2 * math.pi)
-    result[near] = np.log(np.maximum(phi + zn * np.exp(log_ndtr(zn)), 1e-300))
+    result[near] = np.log(np.maximum(phi + zn * np.exp(scipy.special.log_ndtr(zn)), 1e-300))
     zf = z[~near]
-    ratio = math.sqrt(math.pi / 2) * erfcx(-zf / math.sqrt(2)) * np.abs(zf)
+    ratio = math.sqrt(math.pi / 2) * scipy.special.erfcx(-zf / math.sqrt(2)) * np.abs(zf)
     exact = np.log1p(-np.minimum(ratio, 1 - 1e-12))
     tail = np.where(zf < -1e4, -2 * np.log(np.abs(zf)), exact)
     result[~near] = -0.5 * zf * zf - 0.5 * math.log(2 * math.pi) + tail
@@ -193,11 +192,11 @@ def _negative_log_posterior(
     k = ((1.0 + r + (5.0 / 3.0) * r2) * e).reshape(n, n)
     k.flat[:: n + 1] += noise + 1e-8
     try:
-        chol = cholesky(k, lower=True, check_finite=False)
+        chol = scipy.linalg.cholesky(k, lower=True, check_finite=False)
     except np.linalg.LinAlgError:
         return 1e10, np.zeros(d + 1)
-    weights = cho_solve((chol, True), z, check_finite=False)
-    inverse_k = cho_solve((chol, True), np.eye(n), check_finite=False)
+    weights = scipy.linalg.cho_solve((chol, True), z, check_finite=False)
+    inverse_k = scipy.linalg.cho_solve((chol, True), np.eye(n), check_finite=False)
     gap = (theta - centre) / spread
     value = 0.5 * float(z @ weights) + float(np.log(np.diag(chol)).sum()) + 0.5 * float(gap @ gap)
     outer = np.outer(weights, weights) - inverse_k  # d(log p)/dK = outer / 2
