@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import site
+import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.programs.seccomp import filter_bytes
+from hyperllama.core.text import one_line
 
 INSTALL_HINT = ("install bubblewrap: `apt install bubblewrap`, or `dnf install bubblewrap`; or "
                 "start a study with --unsandboxed, for programs that you have read")
+_UNSANDBOXED = ("start a study with --unsandboxed, for programs that you have read: they can then "
+                "read and change every file that you can, and use the network")
+_NAMESPACES = {"kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
+               "kernel.unprivileged_userns_clone": ("0", "1"),
+               "user.max_user_namespaces": ("0", "15000")}  # fmt: skip
+"""Settings of the Linux kernel: the value that forbids user namespaces, and one that allows them.
+The first is Ubuntu's since 23.10, the second Debian's, the third is in every kernel."""
 _INSIDE = Path(__file__).with_name("inside.py")
 _WARM = ("sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing", "sklearn.impute",
          "sklearn.ensemble", "sklearn.linear_model", "sklearn.feature_selection", "scipy.stats",
@@ -44,7 +54,56 @@ def sandbox_problem(system: str = sys.platform) -> str:
     if system not in _TOOLS:
         return f"there is no sandbox for {system}"
     tool, missing = _TOOLS[system]
-    return "" if shutil.which(tool) else missing
+    if not shutil.which(tool):
+        return missing
+    return _bubblewrap_problem() if system == "linux" else ""
+
+
+def sandbox_hint(problem: str) -> str:
+    """What to do about what `sandbox_problem` says."""
+    settings = [f"{name}={value[1]}" for name, value in _NAMESPACES.items() if name in problem]
+    if settings:
+        return (f"`sudo sysctl -w {' '.join(settings)}` allows them until the machine starts anew, "
+                f"and a file in /etc/sysctl.d for good; or {_UNSANDBOXED}")  # fmt: skip
+    if "user namespaces" in problem:
+        docker = "--security-opt seccomp=unconfined --security-opt systempaths=unconfined"
+        return f"a container has to be started so that it may (docker: {docker}); or {_UNSANDBOXED}"
+    return _UNSANDBOXED if problem.startswith("bubblewrap opens") else INSTALL_HINT
+
+
+def _bubblewrap_problem() -> str:
+    """Why bubblewrap opens no sandbox here, tried with a Python that does nothing."""
+    python = [sys.executable, "-I", "-S", "-c", ""]
+    try:
+        tried = subprocess.run([*_box(1), "--", *python], stdin=subprocess.DEVNULL, timeout=60,
+                               capture_output=True, text=True, errors="replace")  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"bubblewrap opens none here ({error})"
+    if not tried.returncode:
+        return ""
+    settings = {}
+    for name in _NAMESPACES:
+        with contextlib.suppress(OSError):
+            file = Path("/proc/sys", *name.split("."))
+            settings[name] = file.read_text("utf8").strip()
+    return bubblewrap_refusal(tried.stderr, settings)
+
+
+def bubblewrap_refusal(said: str, settings: Mapping[str, str]) -> str:
+    """Why bubblewrap opened no sandbox.
+
+    Args:
+        said: its standard error.
+        settings: those of `_NAMESPACES` that this kernel has, with their values.
+    """
+    forbid = [f"{name} = {value[0]}" for name, value in _NAMESPACES.items()
+              if settings.get(name) == value[0]]  # fmt: skip
+    if forbid:
+        return f"this system forbids the user namespaces of bubblewrap ({', '.join(forbid)})"
+    last = one_line((said.strip().splitlines() or ["it says nothing"])[-1])
+    if any(words in last.lower() for words in ("namespace", "uid map", "not permitted")):
+        return f"this container forbids the user namespaces of bubblewrap ({last})"
+    return f"bubblewrap opens none here ({last})"
 
 
 def command(threads: int, scratch: Path, *, boxed: bool, system: str = sys.platform) -> list[str]:
@@ -61,12 +120,16 @@ def command(threads: int, scratch: Path, *, boxed: bool, system: str = sys.platf
     if not boxed:
         return _unboxed(threads, scratch)
     if problem := sandbox_problem(system):
-        raise StudyError(f"programs need a sandbox, and {problem}", INSTALL_HINT)
+        raise StudyError(f"programs need a sandbox, and {problem}", sandbox_hint(problem))
     return _bubblewrap(threads) if system == "linux" else _sandbox_exec(threads, scratch)
 
 
 def _bubblewrap(threads: int) -> list[str]:
-    """Read-only Python and packages, nothing else."""
+    return [*_box(threads), "--", *_inside("/sandbox/inside.py")]
+
+
+def _box(threads: int) -> list[str]:
+    """bubblewrap with read-only Python and packages, nothing else."""
     argv = ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session",
             "--clearenv", "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000"]  # fmt: skip
     for system in ("/usr", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives"):
@@ -77,8 +140,7 @@ def _bubblewrap(threads: int) -> list[str]:
     for setting in _settings(threads):
         argv += ["--setenv", *setting.split("=", 1)]
     argv += ["--dir", "/tmp", "--proc", "/proc", "--dev", "/dev", "--chdir", "/"]
-    argv += ["--remount-ro", "/dev", "--remount-ro", "/"]
-    return [*argv, "--", *_inside("/sandbox/inside.py")]
+    return [*argv, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
 def _sandbox_exec(threads: int, scratch: Path) -> list[str]:

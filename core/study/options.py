@@ -270,11 +270,11 @@ def _check_programs(task: Task, proposer: str, model: str) -> None:
             "--proposer llama --model FILE.gguf names one; --programs pipeline needs none",
         )
     if programs.kind == "free" and not programs.unsandboxed:
-        from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
+        from hyperllama.core.programs.boxes import sandbox_hint, sandbox_problem
 
         if problem := sandbox_problem():
             raise StudyError(f"programs that a model writes need a sandbox, and {problem}",
-                             INSTALL_HINT)
+                             sandbox_hint(problem))
 
 
 def lasting_file(given: str) -> str:

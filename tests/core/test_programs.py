@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import struct
 import sys
@@ -17,7 +18,12 @@ import numpy as np
 import pytest
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.programs.boxes import command, sandbox_problem
+from hyperllama.core.programs.boxes import (
+    bubblewrap_refusal,
+    command,
+    sandbox_hint,
+    sandbox_problem,
+)
 from hyperllama.core.programs.contract import ProgramError, parse_program, with_values
 from hyperllama.core.programs.facts import ProgramTask
 from hyperllama.core.programs.rehearsal import why_it_fails
@@ -69,6 +75,39 @@ def fit(
     rows = (X[:60], Y[:60], X[60:])
     wanted = ProgramFit(program, values, columns, task, *rows, "predict_proba", True, (0, 1))
     return sandbox.fit(wanted, limits)
+
+
+@pytest.mark.parametrize(
+    ("said", "settings", "problem", "hint"),
+    [
+        ("bwrap: setting up uid map: Permission denied\n",
+         {"kernel.apparmor_restrict_unprivileged_userns": "1", "user.max_user_namespaces": "9"},
+         "system forbids .* namespaces .*kernel.apparmor_restrict_unprivileged_userns = 1",
+         "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"),
+        ("bwrap: No permissions to create new namespace\n",
+         {"kernel.unprivileged_userns_clone": "0", "user.max_user_namespaces": "0"},
+         "kernel.unprivileged_userns_clone = 0, user.max_user_namespaces = 0",
+         "kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000`"),
+        ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted\n", {},
+         "container forbids .* namespaces .*Can't mount proc", "--security-opt seccomp=unconfined"),
+        ("bwrap: Can't find source path /opt/x: No such file", {"user.max_user_namespaces": "9"},
+         r"opens none here \(bwrap: Can't find source path", "start a study with --unsandboxed"),
+    ],
+)  # fmt: skip
+def test_where_bubblewrap_may_open_nothing_the_reason_and_a_way_out_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, settings: dict[str, str],
+    problem: str, hint: str,
+) -> None:
+    found = bubblewrap_refusal(said, settings)
+    assert re.search(problem, found)
+    assert hint in sandbox_hint(found) and "change every file" in sandbox_hint(found)
+    refusing = tmp_path / "bwrap"
+    refusing.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said.strip()}\nEND\nexit 1\n")
+    refusing.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(StudyError) as caught:  # this kernel's own settings are looked at
+        command(1, tmp_path, boxed=True, system="linux")
+    assert "bubblewrap" in caught.value.message and "--unsandboxed" in caught.value.hint
 
 
 def test_a_program_and_its_space() -> None:

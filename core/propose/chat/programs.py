@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Noted
-from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
+from hyperllama.core.programs.boxes import sandbox_hint, sandbox_problem
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.prompt.programs import ProgramPrompt
 from hyperllama.core.prompt.templates import PromptError
@@ -51,7 +51,7 @@ class ProgramProposer(ChatProposer):
         problem = "" if self._told.unsandboxed else sandbox_problem()
         if problem and self._way == "free":
             raise StudyError(f"programs that a model writes need a sandbox, and {problem}",
-                             INSTALL_HINT)
+                             sandbox_hint(problem))
         if problem and self._way == "auto":
             self._decide("bound", f"there is no sandbox: {problem}")
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.events import requests
-from hyperllama.core.programs.boxes import INSTALL_HINT, sandbox_problem
+from hyperllama.core.programs.boxes import sandbox_hint, sandbox_problem
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.study.record import EventRecord
@@ -42,7 +42,7 @@ class ProgramChanges:
         problem = "" if self._record.opened.unsandboxed else sandbox_problem()
         if problem:
             text = f"the program was not queued: programs need a sandbox, and {problem}"
-            self._record.note("warning", text, INSTALL_HINT)
+            self._record.note("warning", text, sandbox_hint(problem))
             return
         try:
             key = self._record.programs.add(request.text)
