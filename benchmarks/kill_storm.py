@@ -126,7 +126,7 @@ class Storm:
         process = self._begin(home)
         seen = Phases(home, process.pid)
         if phase == "loading":
-            self._wait(process, self._rng.uniform(0.0, self._took_s["run"]))
+            _wait(process, self._rng.uniform(0.0, self._took_s["run"]))
         else:
             started = time.monotonic()
             while process.poll() is None and (now := seen.read()) != phase:
@@ -134,15 +134,15 @@ class Storm:
                     self._took_s["run"] = time.monotonic() - started
                 time.sleep(0.003)
             chat = 8 if self.proposer == "chat" and phase == "proposing" else 1
-            self._wait(process, self._rng.uniform(0.0, chat * _DELAY_S[phase]))
+            _wait(process, self._rng.uniform(0.0, chat * _DELAY_S[phase]))
         if process.poll() is not None:  # it was done before the phase came
             if process.returncode:
                 self.report.wrong.append(f"{home.name}: it ended with {process.returncode}")
             return
-        children = self._family(process)
+        children = _family(process)
         if children and self._rng.random() < 0.3:
             self._kill_child(self._rng.choice(children), seen.read)
-            self._wait(process, self._rng.uniform(0.0, 3.0))
+            _wait(process, self._rng.uniform(0.0, 3.0))
             if process.poll() not in (None, 0):
                 self.report.wrong.append(f"{home.name}: a child's death ended the study")
         self._kill_whole(process, seen.read, "the study")
@@ -181,7 +181,7 @@ class Storm:
         """Kill what gives the study one title after the other, or archives and deletes it."""
         process = self._popen(home, [sys.executable, "-c", LABELS, phase], subprocess.PIPE)
         assert process.stdout is not None and process.stdout.readline() == b"begun\n"
-        self._wait(process, self._rng.uniform(0.0, 0.2))
+        _wait(process, self._rng.uniform(0.0, 0.2))
         self._kill_whole(process, lambda: phase, "a process that puts it in order")
         process.stdout.close()
         folder, trash = home / "studies" / "storm", home / "trash" / "storm"
@@ -193,7 +193,7 @@ class Storm:
 
     def _kill_command(self, home: Path, command: Sequence[str], phase: str) -> None:
         process = self._start(home, *command)
-        self._wait(process, self._rng.uniform(0.1, 1.0) * self._took_s[command[0]])
+        _wait(process, self._rng.uniform(0.1, 1.0) * self._took_s[command[0]])
         if process.poll() is None:
             self._kill_whole(process, lambda: phase, f"`{command[0]}`")
         elif process.returncode:
@@ -241,7 +241,7 @@ class Storm:
         self, process: subprocess.Popen[bytes], phase: Callable[[], str], what: str
     ) -> None:
         """Kill a process; its children have to go with it."""
-        family, started = self._family(process), time.monotonic()
+        family, started = _family(process), time.monotonic()
         process.kill()
         process.wait(10)
         _, alive = psutil.wait_procs(family, timeout=GONE_WITHIN_S)
@@ -261,19 +261,6 @@ class Storm:
         self.report.kills.append(kill)
         self._hit[phase] += 1
         self._told(kill)
-
-    def _family(self, process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-        try:
-            return psutil.Process(process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
-
-    def _wait(self, process: subprocess.Popen[bytes], seconds: float) -> None:
-        """So long, or until the process ends."""
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pass
 
     def _begin(self, home: Path) -> subprocess.Popen[bytes]:
         """Start the study, or go on with it."""
@@ -312,6 +299,21 @@ class Storm:
             except psutil.Error:
                 continue
         return found
+
+
+def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """So long, or until the process ends."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        pass
 
 
 def _storms(kills: int, model: str | None, done: Counter[str]) -> Iterator[tuple[str, int]]:

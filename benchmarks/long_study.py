@@ -62,7 +62,7 @@ def pace(name: str, seconds: Sequence[float]) -> tuple[float, float]:
     return last / first, max(seconds) / every
 
 
-def main() -> int:
+def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("task", type=Path)
     parser.add_argument("model", type=Path)
@@ -70,7 +70,11 @@ def main() -> int:
     parser.add_argument("--context", type=int, default=2048)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hybrid", action="store_true", help="as `hybrid`, not as `llama`")
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    asked = _asked()
     engines: list[Engine] = []
 
     def make_engine() -> Any:

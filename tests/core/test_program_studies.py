@@ -280,9 +280,8 @@ def test_a_program_is_handed_on_with_its_rows(
     table = load_table(task)
     found = resolve(task, table)
     evaluator = Evaluator.of(found, table)
-    programs = evaluator.programs = ProgramTrials(
-        ProgramSetting(tmp_path, found.columns), evaluator
-    )
+    setting = ProgramSetting(tmp_path, found.columns)
+    programs = evaluator.programs = ProgramTrials(setting, evaluator)
     try:
         config = {CHOICE: ProgramStore(tmp_path).add(TREE), "depth": 2}
         facts = {**describe_model(found, table), "versions": {}, "config": config}

@@ -15,7 +15,7 @@ import gguf
 import numpy as np
 
 from hyperllama.models.gguf import read_metadata
-from tests.models.tiny_gguf import vocabulary
+from tests.models.tiny_gguf import vocabulary, written
 
 VOCABULARIES = "HYPERLLAMA_VOCABULARIES"
 """The environment variable that names a folder with `ggml-vocab-*.gguf` files."""
@@ -84,14 +84,7 @@ def write_random(
     w = gguf.GGUFWriter(path, "llama")
     w.add_name(f"random {tokenizer.stem if tokenizer else 'bytes'}")
     w.add_context_length(context)
-    w.add_embedding_length(size.width)
-    w.add_block_count(size.layers)
-    w.add_feed_forward_length(size.feed_forward)
-    w.add_head_count(size.heads)
-    w.add_head_count_kv(size.kv_heads)
-    w.add_layer_norm_rms_eps(1e-6)
-    w.add_rope_dimension_count(size.width // size.heads)
-    w.add_rope_freq_base(1e6)
+    _add_size(w, size)
     kind = gguf.LlamaFileType.MOSTLY_Q8_0 if quantised else gguf.LlamaFileType.MOSTLY_F16
     w.add_file_type(kind)
     tokens = _made_up(w, template) if tokenizer is None else _copied(w, tokenizer, template)
@@ -106,9 +99,7 @@ def write_random(
         # uniform in [-127, 127]: standard deviation 73
         blocks[..., :2] = np.frombuffer(np.float16(scale / 73).tobytes(), np.uint8)
         blocks[..., 2:] = rng.integers(-127, 128, blocks[..., 2:].shape, np.int8).view(np.uint8)
-        w.add_tensor(
-            name, blocks.reshape(rows, -1), raw_dtype=gguf.GGMLQuantizationType.Q8_0
-        )
+        w.add_tensor(name, blocks.reshape(rows, -1), raw_dtype=gguf.GGMLQuantizationType.Q8_0)
 
     def norm(name: str) -> None:
         w.add_tensor(name, np.ones(size.width, np.float32))
@@ -128,11 +119,18 @@ def write_random(
         add(f"{block}.ffn_up.weight", size.feed_forward, size.width, scale)
         add(f"{block}.ffn_down.weight", size.width, size.feed_forward, scale)
     w.add_tensor("output_norm.weight", np.full(size.width, 4.0, np.float32))
-    w.write_header_to_file()
-    w.write_kv_data_to_file()
-    w.write_tensors_to_file()
-    w.close()
-    return path
+    return written(w, path)
+
+
+def _add_size(w: gguf.GGUFWriter, size: Size) -> None:
+    w.add_embedding_length(size.width)
+    w.add_block_count(size.layers)
+    w.add_feed_forward_length(size.feed_forward)
+    w.add_head_count(size.heads)
+    w.add_head_count_kv(size.kv_heads)
+    w.add_layer_norm_rms_eps(1e-6)
+    w.add_rope_dimension_count(size.width // size.heads)
+    w.add_rope_freq_base(1e6)
 
 
 def _copied(w: gguf.GGUFWriter, source: Path, template: str | None) -> int:

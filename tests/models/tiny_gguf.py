@@ -67,15 +67,8 @@ def write_tiny(
         tensors: False writes a vocabulary-only file.
         scale: standard deviation of the weights; great ones make peaked distributions.
     """
-    rng = np.random.default_rng(seed)
+    rng, q8 = np.random.default_rng(seed), gguf.GGMLQuantizationType.Q8_0
     w = gguf.GGUFWriter(path, "llama")
-    merges: list[str] = []
-    if tokens is None:
-        vocab, merges = vocabulary(words)
-        special = len(SPECIAL)
-    else:
-        vocab, special = [*SPECIAL, *tokens], len(SPECIAL)
-    normal = gguf.TokenType.NORMAL if tokens is None else gguf.TokenType.USER_DEFINED
     w.add_name(name)
     w.add_context_length(context)
     w.add_embedding_length(width)
@@ -85,43 +78,60 @@ def write_tiny(
     w.add_head_count_kv(heads)
     w.add_layer_norm_rms_eps(1e-5)
     w.add_rope_dimension_count(width // heads)
-    w.add_vocab_size(len(vocab))
-    w.add_tokenizer_model("gpt2")
-    w.add_tokenizer_pre("gpt-2")
-    w.add_token_list(vocab)
-    w.add_token_types([gguf.TokenType.CONTROL] * special + [normal] * (len(vocab) - special))
-    w.add_token_merges(merges)
-    w.add_eos_token_id(0)
-    w.add_bos_token_id(1)
-    w.add_add_bos_token(False)
+    size = _add_tokenizer(w, words, tokens)
     if template is not None:
         w.add_chat_template(template)
     w.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0 if quantised else gguf.LlamaFileType.ALL_F32)
 
     def add(tensor: str, *shape: int) -> None:
         data = rng.normal(0, scale / np.sqrt(width / 32), shape).astype(np.float32)
-        if len(shape) == 1:
-            data = np.ones(shape, np.float32)
-        elif quantised:
-            kind = gguf.GGMLQuantizationType.Q8_0
-            w.add_tensor(tensor, gguf.quants.quantize(data, kind), raw_dtype=kind)
-            return
-        w.add_tensor(tensor, data)
+        if len(shape) == 1 or not quantised:
+            w.add_tensor(tensor, data if len(shape) > 1 else np.ones_like(data))
+        else:
+            w.add_tensor(tensor, gguf.quants.quantize(data, q8), raw_dtype=q8)
 
     if tensors:
-        add("token_embd.weight", len(vocab), width)
+        add("token_embd.weight", size, width)
         for i in range(layers):
             add(f"blk.{i}.attn_norm.weight", width)
             for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
                 add(f"blk.{i}.{part}.weight", width, width)
             add(f"blk.{i}.ffn_norm.weight", width)
-            add(f"blk.{i}.ffn_gate.weight", 2 * width, width)
-            add(f"blk.{i}.ffn_up.weight", 2 * width, width)
+            for part in ("ffn_gate", "ffn_up"):
+                add(f"blk.{i}.{part}.weight", 2 * width, width)
             add(f"blk.{i}.ffn_down.weight", width, 2 * width)
         add("output_norm.weight", width)
-        add("output.weight", len(vocab), width)
+        add("output.weight", size, width)
+    return written(w, path)
+
+
+def written(w: gguf.GGUFWriter, path: Path) -> Path:
+    """Write what was added, and close the file."""
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
     w.close()
     return path
+
+
+def _add_tokenizer(
+    w: gguf.GGUFWriter, words: Sequence[str], tokens: Sequence[str] | None
+) -> int:
+    """The tokenizer of `write_tiny`; how many tokens it has."""
+    merges: list[str] = []
+    if tokens is None:
+        vocab, merges = vocabulary(words)
+    else:
+        vocab = [*SPECIAL, *tokens]
+    normal = gguf.TokenType.NORMAL if tokens is None else gguf.TokenType.USER_DEFINED
+    others = len(vocab) - len(SPECIAL)
+    w.add_vocab_size(len(vocab))
+    w.add_tokenizer_model("gpt2")
+    w.add_tokenizer_pre("gpt-2")
+    w.add_token_list(vocab)
+    w.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [normal] * others)
+    w.add_token_merges(merges)
+    w.add_eos_token_id(0)
+    w.add_bos_token_id(1)
+    w.add_add_bos_token(False)
+    return len(vocab)
