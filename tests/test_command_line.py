@@ -12,9 +12,11 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import argcomplete
 import optuna
 import pytest
 
@@ -501,13 +503,21 @@ def test_completion(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     ],
 )
 def test_words_that_may_follow(
-    there: Path, tmp_path: Path, words: str, offered: set[str]
+    there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, offered: set[str]
 ) -> None:
+    """Asked as the shell asks; `test_bash_asks_and_offers` starts the program for it."""
     line, said = f"hyperllama {words}", tmp_path / "said"
-    hyperllama(env={
+    for name, value in {
         "_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": str(said),
         "COMP_LINE": line, "COMP_POINT": str(len(line)),
-    })  # fmt: skip
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    leave = partial(argcomplete.autocomplete, exit_method=sys.exit)
+    monkeypatch.setattr(argcomplete, "autocomplete", leave)
+    monkeypatch.setattr(os, "fdopen", lambda *a: sys.stderr)  # it takes descriptor 9 for its own
+    with pytest.raises(SystemExit) as left:
+        run_command_line([])
+    assert left.value.code == 0
     assert {word.strip() for word in said.read_text().split("\n")} - {""} == offered
 
 
