@@ -7,6 +7,7 @@
     python -m workshop export  run-1m -o models/embedded/hyperllama-1m.gguf
     python -m workshop evaluate run-1m --corpus corpus
     python -m workshop replay   --corpus corpus --methods gp tpe hybrid
+    python -m workshop stops    --corpus corpus -o trials.jsonl
 
 Every step resumes where it was stopped. `train`, `export` and `evaluate` need the extra [pretrain].
 """
@@ -221,6 +222,17 @@ def replay(args: argparse.Namespace) -> int:
     return 0
 
 
+def stops(args: argparse.Namespace) -> int:
+    """Let studies on held-out surfaces go on after the advice to stop: how often is it right?"""
+    from workshop.pool import gather
+    from workshop.replay import tasks
+    from workshop.stops import study
+
+    _, kept = gather(args.corpus, args.survey, args.cache)
+    study(tasks(kept, args.tasks), args.method, args.budget, args.more, args.output)
+    return 0
+
+
 def _surfaces(p: argparse.ArgumentParser) -> None:
     p.add_argument("--corpus", type=Path, required=True)
     p.add_argument("--survey", type=Path, help="the folder of `survey`, that corpus, too")
@@ -321,6 +333,15 @@ def _replay_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seeds", type=int, default=1)
 
 
+def _stops_options(p: argparse.ArgumentParser) -> None:
+    _surfaces(p)
+    p.add_argument("-o", "--output", type=Path, required=True, help="a file, gone on with")
+    p.add_argument("--method", default="hybrid", help="as `hyperllama bench` names them")
+    p.add_argument("--tasks", type=int, default=200, help="at most, spread over all")
+    p.add_argument("--budget", type=int, default=60)
+    p.add_argument("--more", type=int, default=20, help="trials after the advice")
+
+
 STEPS = {
     corpus: _corpus_options,
     survey: _survey_options,
@@ -332,6 +353,7 @@ STEPS = {
     portfolio: _portfolio_options,
     measure: _measure_options,
     replay: _replay_options,
+    stops: _stops_options,
 }
 
 

@@ -136,7 +136,13 @@ def tasks(surfaces: list[FittedSurface], most: int = 10**6, each: int = 2) -> li
 
 
 def play(task: ReplayTask, method: str, seed: int, budget: int) -> Floats:
-    """The judged loss of the incumbent after each trial, from the default on, shape (budget,).
+    """The judged loss of the incumbent after each trial, from the default on, shape (budget,)."""
+    seen, judged = trials(task, method, seed, budget)
+    return judged[[int(np.argmin(seen[: n + 1])) for n in range(budget)]]
+
+
+def trials(task: ReplayTask, method: str, seed: int, budget: int) -> tuple[Floats, Floats]:
+    """What a method sees of each of its trials, and what each is judged by, shape (budget,).
 
     Args:
         method: as `workshop.measure.made` takes it.
@@ -157,8 +163,7 @@ def play(task: ReplayTask, method: str, seed: int, budget: int) -> Floats:
         seen[n], judged[n] = observed[0], real[0]
         proposer.tell(Observed(n, config, -float(observed[0]), proposer=who))
     proposer.close()
-    best = [int(np.argmin(seen[: n + 1])) for n in range(budget)]
-    return judged[best]
+    return seen, judged
 
 
 def closed(task: ReplayTask, curve: Floats) -> Floats:

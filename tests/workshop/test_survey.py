@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts
-from hyperllama.core.propose.embedded.encoding import encoded
-from hyperllama.core.trials import ProposerSetting
+from hyperllama.core.propose.embedded.encoding import encoded, header, score_noise
+from hyperllama.core.trials import Observed, ProposerSetting
 from hyperllama.models.embedded.dialect import INDEX, TableFacts
 from workshop import datasets, measure, pooled, survey
 from workshop.portfolio import portfolio
@@ -69,6 +69,24 @@ def test_pooled_surfaces_know_what_other_targets_say() -> None:
         assert (s.y[len(s.ahead):] == s.y[: len(s.ahead)].max()).all()
     with pytest.raises(ValueError, match="other hyperparameters"):
         pooled.space_of(replace(units[0], names=["eta", "alpha"]))
+
+
+def test_studies_tell_models_of_noise_as_the_corpus_has_it() -> None:
+    unit = _unit("t", 1, 0.3)
+    rng = np.random.default_rng(0)
+    for scores in unit.scores:  # one fold is harder than another, and each score is off a little
+        for metric in scores:
+            metric[:3] = [v + 400 * k + int(300 * rng.normal()) for k, v in enumerate(metric[:3])]
+    (s, *_) = pooled.scored(unit)
+    folds = [np.array(scores[0][:3]) / 1e4 for scores in unit.scores]
+    trials = [Observed(i, {}, float(-f.mean()), fold_scores=tuple(-f)) for i, f in enumerate(folds)]
+    found = score_noise(trials)
+    assert found is not None and 0.02 < found == pytest.approx(s.noise, rel=0.1)
+    told = header("", ProposerSetting(kind="regression", facts=Facts(300, 5)), [], 2, noise=found)
+    level = 7 + int(np.floor(np.log2(found)))
+    assert INDEX[f"<noise:{level}>"] in told
+    assert score_noise(trials[:3]) is None and score_noise([replace(t, fold_scores=())
+                                                            for t in trials]) is None
 
 
 def test_a_unit_keeps_folds_training_and_fresh_losses(

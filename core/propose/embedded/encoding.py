@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
 from hyperllama.core.estimators import canonical_name, family
 from hyperllama.core.space import (
     Categorical,
@@ -22,8 +24,11 @@ from hyperllama.core.space import (
     SearchSpace,
     Value,
 )
-from hyperllama.core.trials import ProposerSetting
+from hyperllama.core.trials import Observed, ProposerSetting
 from hyperllama.models.embedded import dialect
+
+FEWEST = 4
+"""Trials from which the noise of scores is told."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +95,14 @@ def encoded(
 
 def header(
     estimator: str, setting: ProposerSetting, params: Sequence[EncodedParam], version: int = 1,
-    default: float | None = None,
+    default: float | None = None, noise: float | None = None,
 ) -> list[int]:  # fmt: skip
     """The stable part of the prompt, as tokens: what is known of the table, and the space.
 
     Args:
         version: of the dialect that the model was trained in.
         default: score of the default configuration, where it is known.
+        noise: of a score, see `dialect.TableFacts`, where it is known.
     """
     name = canonical_name(estimator) if estimator else None
     kind, facts, table = setting.kind, setting.facts, dialect.TableFacts()
@@ -104,7 +110,7 @@ def header(
         table = dialect.TableFacts(
             _kind(kind, facts.classes), facts.rows, facts.features, facts.minority_share,
             facts.categorical_share, facts.missing_share, facts.classes,
-            _left(setting, default),
+            _left(setting, default), noise=noise,
         )  # fmt: skip
     elif kind:
         table = dialect.TableFacts(_kind(kind, 0))
@@ -123,6 +129,24 @@ def _left(setting: ProposerSetting, score: float | None) -> float | None:
     best = 0.0 if setting.metric.startswith("neg_") else 1.0
     constant = sum(setting.chance) / len(setting.chance)
     return (best - score) / (best - constant) if constant < best else None
+
+
+def score_noise(trials: Sequence[Observed]) -> float | None:
+    """The noise of a mean score over the spread of the trials' scores, as the corpus has it: how
+    much a trial's folds differ, without what they differ by in all trials.
+
+    None for fewer than `FEWEST` trials with scores on the same two or more folds.
+    """
+    kept = [t.fold_scores for t in trials if t.value is not None and len(t.fold_scores) > 1]
+    if len(kept) < FEWEST or len({len(scores) for scores in kept}) > 1:
+        return None
+    folds = np.array(kept)
+    mean = folds.mean(axis=1, keepdims=True)
+    rest = (folds - mean) - (folds - mean).mean(axis=0)
+    spread = float(mean.std())
+    if not np.isfinite(spread) or spread <= 0:
+        return None
+    return min(float(np.median(rest.std(axis=1))) / math.sqrt(folds.shape[1]) / spread, 1.0)
 
 
 def point(params: Sequence[EncodedParam], config: Config) -> dict[int, int]:

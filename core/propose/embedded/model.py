@@ -42,6 +42,7 @@ class ShownTrials:
         ahead: held-out loss minus training loss of each, None where that is unknown.
         running: configurations that have no score yet.
         default: score of the default configuration, greater is better, where it is known.
+        noise: of a score, see `encoding.score_noise`.
     """
 
     configs: Sequence[Config] = ()
@@ -49,6 +50,7 @@ class ShownTrials:
     ahead: Sequence[float | None] = ()
     running: Sequence[Config] = ()
     default: float | None = None
+    noise: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,8 @@ class EmbeddedModel:
         self, estimator: str, params: Sequence[EncodedParam], shown: ShownTrials
     ) -> list[int]:
         """The question as tokens."""
-        prompt = encoding.header(estimator, self._setting, params, self.version, shown.default)
+        prompt = encoding.header(estimator, self._setting, params, self.version, shown.default,
+                                 shown.noise)  # fmt: skip
         if any(loss is not None for loss in shown.losses):
             points, running = (
                 [encoding.point(params, config) for config in configs]

@@ -15,7 +15,7 @@ from hyperllama.core.estimators import CHOICE, family
 from hyperllama.core.events import Noted
 from hyperllama.core.propose import portfolio
 from hyperllama.core.propose.embedded.coverage import most_covering
-from hyperllama.core.propose.embedded.encoding import knows
+from hyperllama.core.propose.embedded.encoding import knows, score_noise
 from hyperllama.core.propose.embedded.explanation import explained
 from hyperllama.core.propose.embedded.model import Draws, EmbeddedModel, ShownTrials
 from hyperllama.core.propose.families import next_family
@@ -195,7 +195,8 @@ def _shown(trials: Sequence[Observed]) -> ShownTrials:
              for t, loss in zip(ended, losses, strict=True)]  # fmt: skip
     default = next((t.value for t in ended if t.number == 0 and succeeded(t)), None)
     running = [t.config for t in trials if t.running]
-    return ShownTrials([t.config for t in ended], losses, ahead, running, default)
+    return ShownTrials([t.config for t in ended], losses, ahead, running, default,
+                       score_noise(ended))  # fmt: skip
 
 
 def _has(trial: Observed, choices: Config) -> bool:

@@ -23,10 +23,15 @@ def since_rise(state: StudyState) -> int | None:
     return len(done) - reached - 1
 
 
+def due(since: int, done: int) -> bool:
+    """Whether to advise against more trials, after `done` of them, `since` without a rise."""
+    return since >= max(FEWEST, done / 2)
+
+
 def advice_to_stop(state: StudyState) -> str:
     """One sentence where more trials are unlikely to pay; empty elsewhere."""
     since, noise = since_rise(state), state.noise
-    if since is None or noise is None or since < max(FEWEST, state.done_count / 2):
+    if since is None or noise is None or not due(since, state.done_count):
         return ""
     return (
         f"In the last {since} trials the best score has not risen by more than the noise "
