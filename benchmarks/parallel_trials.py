@@ -73,7 +73,8 @@ def throughput(jobs: int, trials: int, rounds: int) -> None:
                 result = hyperllama.run(
                     task, study=f"jobs{n}-{number}", jobs=n, proposer="hybrid", **options
                 )
-                speed[n] = trials / result.state.worked_s
+                assert result.state.finished is not None
+                speed[n] = trials / result.state.finished.seconds
                 each = statistics.median(t.seconds for t in result.trials)
                 print(f"{n} jobs: {speed[n]:.3f} trials/s, {each:.2f} s a trial", flush=True)
             ratios.append(speed[jobs] / speed[1])

@@ -56,7 +56,10 @@ class Study:
         self._parts = parts
         self._store, self._runner, self._sleep = parts.store, parts.runner, parts.sleep
         self._record = EventRecord(parts.store, parts.events, parts.space, parts.keeps_books)
-        self._pool = TrialPool(parts.runners, parts.opened.seed, self._record.fold_finished)
+        self._pool = TrialPool(
+            parts.runners, parts.opened.seed, self._record.fold_finished,
+            ahead=not parts.as_finished, may_go_on=lambda: self._may_train,
+        )  # fmt: skip
         self._work = WorkClock(parts.clock)
         self._proposing = Proposing(self._record, parts.make_proposer, parts.clock, parts.log)
         self._conversation = Conversation(self._record, self._proposing)
@@ -146,7 +149,10 @@ class Study:
                 self._write_summary("running")
                 self._other_folds.carry_out()
                 continue
+            self._pool.go_on()
             end = self._end()
+            for withdrawn in self._pool.withdraw() if end is not None else ():
+                self._ended(withdrawn)
             if end is not None and not training:
                 if not self._steering.ended and self._converse():
                     continue  # what was asked is answered first
@@ -249,6 +255,11 @@ class Study:
     def _other_size(self) -> bool:
         """Whether another number of trials is to run side by side: once none does."""
         return self._record.opened.jobs != self._pool.size and not self._steering.ended
+
+    @property
+    def _may_train(self) -> bool:
+        """Whether a trial that waits for a runner may begin to train."""
+        return not self._record.state.paused or self._steering.steps > 0
 
     def _may_begin(self) -> bool:
         """Whether another trial may be begun beside those under way."""

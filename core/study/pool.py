@@ -43,14 +43,20 @@ class TrialPool:
     Args:
         seed: of the estimators.
         on_fold: called with a trial's number as its folds finish, by the collecting thread.
+        ahead: whether one more trial than there are runners may be started, where these are
+            several: it waits for the first that is idle, which then does not wait for a proposal.
+        may_go_on: whether such a trial may be trained just now.
     """
 
     def __init__(
-        self, runners: Sequence[Runner], seed: int, on_fold: Callable[[int, FoldResult], None]
-    ) -> None:
+        self, runners: Sequence[Runner], seed: int, on_fold: Callable[[int, FoldResult], None],
+        ahead: bool = False, may_go_on: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
+        self._ahead, self._may_go_on = ahead, may_go_on
         self.resize(runners)
         self._seed, self._on_fold = seed, on_fold
         self._running: dict[int, TrialTask] = {}
+        self._waiting: list[TrialTask] = []
         self._reports: queue.Queue[Report] = queue.Queue()
         self._stop = threading.Event()
 
@@ -61,21 +67,38 @@ class TrialPool:
 
     @property
     def running(self) -> tuple[int, ...]:
-        """Numbers of the trials under way."""
+        """Numbers of the trials under way, one that waits for a runner included."""
         return tuple(self._running)
 
     @property
     def full(self) -> bool:
-        """No runner is idle."""
-        return len(self._running) >= self.size
+        """No runner is idle, and none will be before another trial waits for it."""
+        return len(self._running) >= self.size + (self._ahead and self.size > 1)
 
     def start(self, task: TrialTask) -> None:
-        """Begin to train; only while the pool is not `full`."""
+        """Begin to train, or wait for a runner; only while the pool is not `full`."""
         self._running[task.number] = task
         if self.size > 1:
             self._stop.clear()
+            self._waiting.append(task)
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Train what waits as far as runners are idle."""
+        while self._waiting and self._idle and (self._stop.is_set() or self._may_go_on()):
+            task = self._waiting.pop(0)
+            if self._stop.is_set():
+                self._reports.put(_cancelled(task))
+                continue
             runner = self._idle.pop(0)
             threading.Thread(target=self._train, args=(task, runner), daemon=True).start()
+
+    def withdraw(self) -> Iterator[TrialEnd]:
+        """End what waits for a runner: it is cancelled."""
+        while self._waiting:
+            task = self._waiting.pop(0)
+            del self._running[task.number]
+            yield _cancelled(task)
 
     def collect(self, should_stop: Callable[[], bool]) -> TrialEnd:
         """Wait until one of the running trials has ended.
@@ -113,6 +136,7 @@ class TrialPool:
                 raise report
             if isinstance(report, TrialEnd):
                 del self._running[report.trial.number]
+                self.go_on()
                 yield report
             else:
                 self._on_fold(*report)
@@ -128,3 +152,7 @@ class TrialPool:
             self._reports.put(TrialEnd(task, result))
         except BaseException as error:
             self._reports.put(error)
+
+
+def _cancelled(task: TrialTask) -> TrialEnd:
+    return TrialEnd(task, Result("cancelled", reason="cancelled"))

@@ -19,8 +19,9 @@ from hyperllama.core.propose.gp.surrogate import GaussianProcess
 from hyperllama.core.space import Config
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import StateFold
+from hyperllama.core.study.pool import TrialPool, TrialTask
 from hyperllama.core.study.told_trials import ToldTrials, held_back
-from hyperllama.core.trials import RUNNING, AskContext, Observed
+from hyperllama.core.trials import RUNNING, AskContext, Observed, Proposal
 from tests.core.fakes import Bench, FakeRunner
 from tests.core.test_acquisition import LINE, peak, spaced, told
 from tests.core.test_proposers import MAKERS, SMALL
@@ -151,6 +152,44 @@ def test_the_gp_keeps_away_from_what_runs() -> None:
     assert suggest(LINE, history, rng).config != first
 
 
+def test_one_trial_is_proposed_before_a_runner_is_idle_and_waits_for_it() -> None:
+    stop, go_on = threading.Event(), True
+    runners = [FakeRunner(), FakeRunner()]
+    release = [threading.Semaphore(0), threading.Semaphore(0)]
+    trained: list[Config] = []
+    for runner, may_end in zip(runners, release, strict=True):
+        def held(config: Config, may_end: Any = may_end, **more: Any) -> Result:
+            trained.append(config)
+            assert may_end.acquire(timeout=20)
+            return Result("cancelled" if more["should_stop"]() else "complete", 0.5)
+
+        runner.evaluate = held  # type: ignore[method-assign]
+    pool = TrialPool(runners, 0, lambda number, fold: None, True, lambda: go_on)
+    for number in range(3):
+        assert not pool.full
+        pool.start(TrialTask(number, Proposal({"x": number}, "drawn")))
+    assert pool.full and pool.running == (0, 1, 2) and {"x": 2} not in trained
+    go_on = False  # as in a pause
+    release[0].release()
+    assert pool.collect(stop.is_set).trial.number == 0
+    assert pool.running == (1, 2) and {"x": 2} not in trained
+    go_on = True
+    pool.go_on()
+    pool.start(TrialTask(3, Proposal({"x": 3}, "drawn")))
+    stop.set()
+    for may_end in release:
+        threading.Timer(0.3, may_end.release).start()
+    ends = [pool.collect(stop.is_set) for _ in range(3)]
+    assert {end.trial.number: end.result.state for end in ends} == dict.fromkeys(
+        (1, 2, 3), "cancelled"
+    )
+    assert {"x": 2} in trained and {"x": 3} not in trained
+    go_on = False
+    stop.clear()
+    pool.start(TrialTask(4, Proposal({"x": 4}, "drawn")))
+    assert [end.result.state for end in pool.withdraw()] == ["cancelled"] and not pool.running
+
+
 def test_work_that_overlaps_counts_once() -> None:
     folded = StateFold()
     folded.apply(StudyOpened("s", "", "", "", (), "", "", 0, 4, None, 9, 1, 3, jobs=2), 0.0)
@@ -214,7 +253,7 @@ def test_the_number_of_trials_side_by_side_is_changed_while_they_run(tmp_path: P
         heard.apply(event, 0.0)
         at_once.append(heard.state.under_way)
     state = heard.state
-    assert max(at_once) == 3
+    assert crowd.most == 3 and max(at_once) == 4  # one more waits for a runner
     assert state.opened is not None and state.opened.jobs == 2 and state.done_count == 9
     assert [a.text for a in state.actions] == [
         "3 trials run side by side from here on", "2 trials run side by side from here on"
