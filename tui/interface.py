@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:  # nothing of this is loaded before the first screen is drawn
     from hyperllama.core.errors import HyperLlamaError
     from hyperllama.tui.content.arrange import Order
+    from hyperllama.tui.preferences.chosen import ChosenTrials
     from hyperllama.tui.preferences.settings import Settings
     from hyperllama.tui.processes import bridge
     from hyperllama.tui.text.glyphs import Glyphs
@@ -23,7 +24,7 @@ class Interface(Protocol):
         last_study: name of the study whose screen was shown last.
         picture_widget: draws a picture; None where the terminal shows none.
         orders: how the history of each study was sorted, by the study's name.
-        chosen: the trial that a person wants to use, by the study's name.
+        chosen: the trial that a person wants to use, of each study.
     """
 
     clock: Callable[[], float]
@@ -33,7 +34,7 @@ class Interface(Protocol):
     last_study: str
     picture_widget: Any
     orders: dict[str, Order]
-    chosen: dict[str, int]
+    chosen: ChosenTrials
 
     def report(self, level: str, text: str) -> None:
         """Show a message ("info", "warning" or "error") and keep it for the log."""

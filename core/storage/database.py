@@ -33,14 +33,16 @@ SUPPORTED = ("sqlite", "postgresql", "mysql")
 _POSTGRES = "postgresql+psycopg"  # psycopg 3, which plain postgresql:// means here, too
 
 
-def open_study_storage(folder: Path, url: str, *, checked: bool = False) -> BaseStorage:
+def open_study_storage(
+    folder: Path, url: str, *, checked: bool = False, patience: Patience | None = None
+) -> BaseStorage:
     """The storage of an existing study; with `checked`, the file in its folder is looked through.
 
     Raises:
         StudyError: the file is missing, empty or damaged; the hint says how it is rebuilt.
     """
     if url != own_database(folder):
-        return open_storage(url, create=False)
+        return open_storage(url, create=False, patience=patience)
     file = checked_file(folder)
     if checked and (damage := damage_of(file)):
         raise damaged_database(folder, f"is damaged: {damage}")
@@ -94,8 +96,14 @@ def take_out(url: str, study: str, folder: Path) -> None:
         shared.delete_study(study_id)
 
 
-def open_storage(url: str, *, create: bool = True) -> BaseStorage:
+def open_storage(
+    url: str, *, create: bool = True, patience: Patience | None = None
+) -> BaseStorage:
     """An Optuna storage. SQLite files are set up so that readers do not block the study.
+
+    Args:
+        patience: how long a server is waited for that does not answer; None: only for one that says
+            that it restarts.
 
     Raises:
         StudyError: the URL is malformed, its driver is missing, or the database cannot be reached.
@@ -117,7 +125,7 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername=_POSTGRES)
         if kind != "sqlite":
-            return _server(parsed)
+            return _server(parsed, patience or Patience(outage=is_restart))
         file = parsed.database or ""
         if file and file != ":memory:":
             if not create and not Path(file).exists():
@@ -181,7 +189,7 @@ def engine_of(storage: BaseStorage) -> Engine:
     return backend.engine
 
 
-def _server(url: URL) -> BaseStorage:
+def _server(url: URL, patience: Patience) -> BaseStorage:
     """A storage on a server: its outages are waited out, also one that is not noticed at once."""
     settings: dict[str, Any] = {"pool_pre_ping": True}
     if url.get_backend_name() == "postgresql":
@@ -189,7 +197,7 @@ def _server(url: URL) -> BaseStorage:
                                     "keepalives_interval": 5, "keepalives_count": 3,
                                     "tcp_user_timeout": 20_000}
     whole = url.render_as_string(hide_password=False)
-    opened = Patience(outage=is_restart).call(RDBStorage, whole, engine_kwargs=settings)
+    opened = patience.call(RDBStorage, whole, engine_kwargs=settings)
     return patient(get_storage(opened))
 
 

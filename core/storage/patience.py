@@ -100,6 +100,13 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(cause, (OperationalError, InterfaceError, PendingRollbackError))
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Whether no server answers at its address, or it says that it restarts; False where one
+    answers and refuses."""
+    refused = "FATAL" in str(error.__cause__ or error)
+    return is_restart(error) or (is_outage(error) and not refused)
+
+
 def is_restart(error: BaseException) -> bool:
     """Whether the server said that it ends or starts: its address is right, and it will answer."""
     text = str(error.__cause__ or error)

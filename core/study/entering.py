@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hyperllama.core.events import Event, Noted, StudyWaiting
 from hyperllama.core.storage.paths import can_share
+from hyperllama.core.storage.patience import Patience, is_unreachable
 from hyperllama.core.storage.proposal_log import ProposalLog
 from hyperllama.core.storage.shared_log import SharedLog
 from hyperllama.core.storage.shared_store import SharedStore
@@ -16,6 +17,19 @@ from hyperllama.core.storage.store import Store
 def store_kind(folder: Path, url: str) -> type[Store]:
     """What reads and writes a study in this storage."""
     return SharedStore if can_share(folder, url) else Store
+
+
+def patience_at_opening(
+    emit: Callable[[Event], None], interrupted: Callable[[], bool]
+) -> Patience:
+    """How the server of a study that is there is waited for, before anything was read from it.
+
+    Args:
+        emit, interrupted: as for `enter`.
+    """
+    patience = Patience(outage=is_unreachable)
+    patience.waiting, patience.interrupted = Awaited(emit).server, interrupted
+    return patience
 
 
 def enter(

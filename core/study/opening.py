@@ -222,12 +222,8 @@ class _Opening:
     def reopen(self, more: int, data: Path | None) -> None:
         """Find the study in the storage, with what it was started with; load the table."""
         from hyperllama.core.propose import needs_model
-        from hyperllama.core.storage.database import (
-            open_storage,
-            open_study_storage,
-            study_exists,
-        )
-        from hyperllama.core.study.entering import enter, store_kind
+        from hyperllama.core.storage.database import open_storage, open_study_storage, study_exists
+        from hyperllama.core.study.entering import enter, patience_at_opening, store_kind
         from hyperllama.core.task import load_task
         from hyperllama.models.gguf import resolve_model
 
@@ -236,7 +232,8 @@ class _Opening:
         if begun is not None and not (self._folder / DATABASE).exists():  # killed before it was
             storage = open_storage(url)
         else:
-            storage = open_study_storage(self._folder, url, checked=True)
+            waits = patience_at_opening(self._events.emit, self._interrupted)
+            storage = open_study_storage(self._folder, url, checked=True, patience=waits)
         if begun is not None:
             write_atomically(self._folder / TASK, begun["task"])
             if not study_exists(storage, self._name):

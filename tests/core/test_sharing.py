@@ -13,14 +13,14 @@ from sqlalchemy.exc import OperationalError
 from hyperllama.core.errors import StudyError
 from hyperllama.core.events import Noted, StudyWaiting, TrialFinished
 from hyperllama.core.space import Config
-from hyperllama.core.storage import sharing
+from hyperllama.core.storage import database, sharing
 from hyperllama.core.storage.database import TrialEnded, engine_of, open_storage
 from hyperllama.core.storage.folder import hide_password
 from hyperllama.core.storage.patience import Patience
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.shared_log import SharedLog
 from hyperllama.core.storage.shared_store import SharedStore
-from hyperllama.core.study.entering import Awaited
+from hyperllama.core.study.entering import Awaited, patience_at_opening
 from tests.core.fakes import SPACE, Bench
 
 
@@ -191,6 +191,31 @@ def test_an_outage_is_waited_out_with_a_countdown_and_then_ends() -> None:
     with pytest.raises(OperationalError):  # the study ends: nothing else is waited for
         patience.call(operation)
     assert now[0] == pytest.approx(63.0)
+
+
+def test_a_study_is_opened_once_its_server_answers_and_at_once_refused_where_it_says_no(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = ["connection refused", "FATAL:  the database system is starting up", "FATAL:  no such "
+            "role"]  # fmt: skip
+    opened, told, slept = list[str](), list[Any](), list[float]()
+
+    def storage(url: str, **more: Any) -> None:
+        opened.append(url)
+        raise OperationalError("", {}, Exception(said[min(len(opened), len(said)) - 1]))
+
+    monkeypatch.setattr(database, "RDBStorage", storage)
+    waits = patience_at_opening(told.append, lambda: False)
+    waits._sleep = slept.append
+    with pytest.raises(StudyError, match="no such role"):
+        open_storage("postgresql://me@host/db", create=False, patience=waits)
+    assert len(opened) == 3 and slept == [1.0, 1.0]
+    assert [event.what for event in told if isinstance(event, StudyWaiting)] == [
+        "the storage to answer"
+    ] * 2
+    with pytest.raises(StudyError, match="connection refused"):
+        opened.clear()
+        open_storage("postgresql://me@host/db")  # a new study: the address may be wrong
 
 
 def test_what_is_no_outage_is_not_repeated() -> None:

@@ -14,6 +14,7 @@ from hyperllama.core.storage import trash
 from hyperllama.core.text import plain
 from hyperllama.tui.app.look import LookApp
 from hyperllama.tui.dialogs import AnswerDialog
+from hyperllama.tui.preferences.chosen import ChosenTrials
 from hyperllama.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class StudiesApp(LookApp):
         links: the studies that were started from here, by name.
         last_study: name of the study whose screen was shown last.
         orders: how the history of each study was sorted, by the study's name.
-        chosen: the trial that a person wants to use, by the study's name.
+        chosen: the trial that a person wants to use, of each study.
     """
 
     def __init__(self, *given: Any) -> None:
@@ -36,7 +37,7 @@ class StudiesApp(LookApp):
         self.links: dict[str, bridge.StudyLink] = {}
         self.last_study = ""
         self.orders: dict[str, Order] = {}
-        self.chosen: dict[str, int] = {}
+        self.chosen = ChosenTrials()
         self._leaving = False
 
     def open_screen(self, name: str, *given: Any) -> None:

@@ -40,17 +40,17 @@ class ReadingActions(StudyBase):
         if trial is None:
             self.interface.report("info", "There is no trial to use yet.")
             return
-        if chosen.get(name) == trial.number:
-            del chosen[name]
-            text = "The study says again which trial to use."
-        else:
-            try:
-                self.state.choosing(trial.number)
-            except StudyError as error:
-                self.interface.report_error(error)
-                return
-            chosen[name] = trial.number
-            text = f"Trial {trial.number} is the one to use: E exports it, P predicts with it."
+        number: int | None = trial.number
+        text = f"Trial {trial.number} is the one to use: E exports it, P predicts with it."
+        if chosen.get(name) == number:
+            number, text = None, "The study says again which trial to use."
+        try:
+            if number is not None:
+                self.state.choosing(number)
+            chosen.choose(name, number)
+        except (StudyError, OSError) as error:
+            self.interface.report("error", f"It cannot be chosen: {error}")
+            return
         self.query_one(History).choose(chosen.get(name))
         self.notify(text, timeout=5)
 
