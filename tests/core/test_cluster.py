@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import threading
+import time
+from asyncio import CancelledError
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +19,9 @@ import pytest
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.evaluate.client import TrialRunner
+from hyperllama.core.evaluate.cluster import scheduler
 from hyperllama.core.evaluate.cluster.runner import ClusterRunner
-from hyperllama.core.evaluate.cluster.scheduler import Cluster
+from hyperllama.core.evaluate.cluster.scheduler import Cluster, PendingFold
 from hyperllama.core.evaluate.cluster.worker import (
     UNSANDBOXED,
     FoldTask,
@@ -28,10 +31,14 @@ from hyperllama.core.evaluate.cluster.worker import (
     worker_facts,
 )
 from hyperllama.core.evaluate.racing import Rival
-from hyperllama.core.evaluate.results import FoldResult
+from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.events.requests import Pause, Resume, Step
 from hyperllama.core.programs.boxes import sandbox_problem
 from hyperllama.core.programs.store import ProgramStore
+from hyperllama.core.space import Categorical, Config, Integer, Param, SearchSpace
+from hyperllama.core.storage.request_log import send
 from hyperllama.tui.cli import run_command_line
+from tests.core.fakes import Bench
 from tests.core.test_program_studies import TREE
 from tests.core.test_runner import HUNG, QUICK, write_task
 from tests.small import command, environment
@@ -106,6 +113,10 @@ def test_a_worker_without_a_sandbox_gets_no_programs(
     assert joined.check(["mlp"], programs=False).keys() >= {"numpy"}
     with pytest.raises(StudyError, match=r"the worker on far has no sandbox .*bubblewrap"):
         joined.check(["mlp"], programs=True)
+    older = replace(facts, versions={**facts.versions, "hyperllama": "0.1.0"})
+    answers.run = lambda *a, **more: {"tcp://far:1": older}
+    with pytest.raises(StudyError, match=r"on far .*hyperllama is 0\.1\.0 there and \S+ here"):
+        joined.check(["mlp"], programs=False)
     answers.run = lambda *a, **more: {"tcp://far:1": ModuleNotFoundError("hyperllama")}
     with pytest.raises(StudyError, match="tcp://far:1 cannot take part: hyperllama"):
         joined.check(["mlp"], programs=False)
@@ -117,6 +128,61 @@ def test_a_worker_without_a_sandbox_gets_no_programs(
     newer = StudyTable(text, b"", {"numpy": "99.0"}, 1)
     with pytest.raises(StudyError, match=r"numpy is \S+ there and 99.0 here"):
         newer.evaluate(fold, 1, lambda: False, tmp_path)
+
+
+def test_a_study_on_a_cluster_is_paused_stepped_and_goes_on(
+    cluster: tuple[Any, ...], tmp_path: Path
+) -> None:
+    _, runner, here, _ = cluster
+    trees = SearchSpace([
+        Param("estimator", Categorical(("decision_tree",)), "decision_tree"),
+        Param("decision_tree.max_depth", Integer(1, 12), 3),
+        Param("decision_tree.min_samples_leaf", Integer(1, 60), 1),
+    ])  # fmt: skip
+    first = threading.Event()
+
+    def evaluate(config: Config, **more: Any) -> Result:
+        if not first.is_set():
+            first.set()
+            send(bench.folder, Pause())
+        return runner.evaluate(config, **more)
+
+    there: Any = SimpleNamespace(evaluate=evaluate, other_folds=True, test_score=here.test_score)
+    bench = Bench(tmp_path / "s", space=trees, runners=[there, there], budget=6)
+    ended: list[int] = []
+
+    def nap() -> None:
+        time.sleep(0.02)
+        states = [trial.state for trial in bench.store.trials()]
+        if "RUNNING" not in states and (not ended or states.count("COMPLETE") > ended[-1]):
+            ended.append(states.count("COMPLETE"))
+            send(bench.folder, Step() if len(ended) == 1 else Resume())
+
+    bench.on_sleep = nap
+    assert bench.study().run().why == "budget"
+    assert len(ended) == 2 and ended[1] == ended[0] + 1
+    assert [trial.state for trial in bench.store.trials()] == ["COMPLETE"] * 6
+    trial = bench.store.trials()[3]
+    assert trial.fold_scores == here.evaluate(trial.config, seed=bench.seed).fold_scores
+
+
+def test_without_its_scheduler_a_study_ends_and_says_how_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lost(timeout: float) -> None:
+        raise CancelledError
+
+    monkeypatch.setattr(scheduler, "_AGAIN_S", 0.0)
+    future: Any = SimpleNamespace(
+        status="lost", done=lambda: True, cancel=lambda: None, result=lost,
+        add_done_callback=lambda ended: ended(None),
+    )  # fmt: skip
+    at = Cluster.__new__(Cluster)
+    at.where = "tcp://head:8786"
+    at._client = SimpleNamespace(status="connecting")  # type: ignore[assignment]
+    with pytest.raises(StudyError, match="scheduler at tcp://head:8786 answers no more") as error:
+        at.wait(PendingFold(FoldTask("s", {}, 0, None, 0), future), lambda: False)
+    assert "hyperllama resume" in error.value.hint
 
 
 def test_what_is_wanted_no_more_ends_on_the_worker(cluster: tuple[Any, ...]) -> None:

@@ -13,7 +13,15 @@ import pytest
 
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import ProposalStarted, StudyOpened, TrialFinished
-from hyperllama.core.events.requests import ChangeJobs, Pause, Step, StopNow
+from hyperllama.core.events.requests import (
+    Approve,
+    ChangeJobs,
+    Pause,
+    Reject,
+    Review,
+    Step,
+    StopNow,
+)
 from hyperllama.core.propose.gp.acquisition import suggest
 from hyperllama.core.propose.gp.surrogate import GaussianProcess
 from hyperllama.core.space import Config
@@ -188,6 +196,36 @@ def test_one_trial_is_proposed_before_a_runner_is_idle_and_waits_for_it() -> Non
     stop.clear()
     pool.start(TrialTask(4, Proposal({"x": 4}, "drawn")))
     assert [end.result.state for end in pool.withdraw()] == ["cancelled"] and not pool.running
+
+
+def test_in_review_mode_trials_go_on_while_a_proposal_waits(tmp_path: Path) -> None:
+    crowd = Crowd(3, 1)
+    bench = Bench(tmp_path / "a", runners=crowd.runners, budget=5)
+    send(bench.folder, Review(True))
+    fold, decided, refused = StateFold(), set[int](), False
+
+    def decide() -> None:
+        nonlocal refused
+        time.sleep(0.005)
+        while bench.events:
+            fold.apply(bench.events.pop(0), 0.0)
+        waits = fold.state.awaiting
+        if waits is None or waits.number in decided:
+            return
+        while not (decided or crowd.now):  # the default trains beside the first proposal
+            time.sleep(0.001)
+        if waits.number == 3 and not refused:
+            refused = True
+            send(bench.folder, Reject(3))
+        else:
+            decided.add(waits.number)
+            send(bench.folder, Approve(waits.number))
+
+    bench.on_sleep = decide
+    assert bench.study().run().why == "budget"
+    assert [state for _, state, *_ in bench.trials()] == ["COMPLETE"] * 5
+    assert decided == {1, 2, 3, 4} and refused
+    assert len({str(sorted(config.items())) for _, _, config, _, _ in bench.trials()}) == 5
 
 
 def test_work_that_overlaps_counts_once() -> None:

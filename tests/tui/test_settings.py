@@ -13,11 +13,12 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.storage.paths import home
+from hyperllama.core.storage.paths import home, study_dir
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.dialogs.help import HelpDialog
 from hyperllama.tui.preferences import settings, themes
+from hyperllama.tui.preferences.chosen import ChosenTrials
 from hyperllama.tui.screens.models import Models
 from hyperllama.tui.screens.settings import PressKey, SettingsScreen
 from tests.tui.conftest import keep_settings, text_of
@@ -44,6 +45,19 @@ async def opened(pilot: Pilot[None], words: str = "") -> None:
         pilot.app.screen.query_one("#filter", Input).value = words
         await pilot.press("enter")
         await pilot.pause()
+
+
+def test_the_trial_to_use_is_kept_with_its_study() -> None:
+    chosen = ChosenTrials()
+    assert chosen.get("one") is None
+    study_dir("one").mkdir(parents=True)
+    chosen.choose("one", 7)
+    assert ChosenTrials().get("one") == 7 and chosen.get("other") is None
+    (study_dir("one") / "chosen_trial").write_text("seven")
+    assert chosen.get("one") is None
+    for _ in range(2):
+        chosen.choose("one", None)
+    assert not list(study_dir("one").iterdir())
 
 
 async def test_a_theme_is_kept_for_the_next_start(tasks: list[TaskEntry]) -> None:

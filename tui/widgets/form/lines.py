@@ -86,6 +86,7 @@ FIELDS = (
               "300", section="Limits"),
     FormField(("limits", "trial_memory_mb"), "trial MB", "number", "of one trial", "no limit"),
     FormField(("limits", "threads"), "threads", "integer", "for training", "all but one"),
+    FormField(("limits", "jobs"), "jobs", "integer", "trials side by side", "by the machine"),
     FormField(("run", "proposer"), "proposer", "choice", "who suggests the next trial", "default",
               section="This study"),
     FormField(("run", "model"), "model", "choice", "the language model", "default"),
