@@ -192,6 +192,12 @@ def unmet(settings: EngineSettings, info: ModelInfo, path: Path) -> Iterator[Not
     if wanted not in ("auto", "none", 0) and info.gpu_layers == 0:
         yield Noted("warning", f"--gpu-layers {wanted}: this llama.cpp uses no GPU here, the model "
                     "runs on the processor", "`hyperllama doctor` says what there is")
+    elif wanted == "auto" and info.gpu_offload and info.gpu_layers <= info.layers:
+        yield Noted("warning", f"{info.gpu_layers} of {info.layers + 1} layers found room on the "
+                    "GPU; the others run on the processor",
+                    "end other programs that use the GPU, or a smaller --context")
+    for note in info.notes:
+        yield Noted("warning", note, "engine.log in the study's folder has its last messages")
     trained = check_model(path).trained_context
     if trained and settings.context_length > trained:
         yield Noted("warning", f"--context {settings.context_length}: the model was trained on "

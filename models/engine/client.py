@@ -31,9 +31,27 @@ from hyperllama.models.errors import EngineError
 from hyperllama.models.gguf import check_model
 
 SILENCE_S = 60.0
+_ABORTED = "SIGABRT"
 _CRASHES = ("SIGSEGV", "SIGILL", "SIGBUS", "SIGFPE")
 
 ShouldStop = Callable[[], bool]
+
+
+def _gentler(request: Load, death: EngineDied) -> Load | None:
+    """How to load a model once more after the process died of it; None: not again."""
+    settings, path = request.settings, request.path
+    if _ABORTED in death.message and settings.gpu_layers == "auto":
+        # llama.cpp ends its process where the GPU has no memory left for its working space
+        note = f"loaded on the processor alone, because at first {death.message}"
+        return Load(path, replace(settings, gpu_layers="none"), (note,))
+    if not any(name in death.message for name in _CRASHES):
+        # what killed it (a person, the kernel) may have meant another process
+        return request
+    if not settings.repack:
+        return None
+    # kernels for repacked weights are the likeliest to be built wrongly for a processor
+    note = f"loaded without repacked weights, because at first {death.message}"
+    return Load(path, replace(settings, repack=False), (note,))
 
 
 class Engine(Connection):
@@ -91,15 +109,11 @@ class Engine(Connection):
         try:
             self.info = self.ask(request, event, should_stop)
         except EngineDied as death:
-            crashed = any(name in death.message for name in _CRASHES)
             stopped = should_stop is not None and should_stop()
-            if stopped or (crashed and not request.settings.repack):
+            again = _gentler(request, death)
+            if stopped or again is None:
                 raise
-            if crashed:
-                # kernels for repacked weights are the likeliest to be built wrongly for a processor
-                note = f"loaded without repacked weights, because at first {death.message}"
-                request = Load(str(path), replace(request.settings, repack=False), (note,))
-            # else once more: what killed it (a person, the kernel) may have meant another process
+            request = again
             self.info = self.ask(request, event, should_stop)
         self._loaded = request
         return self.info

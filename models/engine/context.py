@@ -53,14 +53,18 @@ class Context(LoadedModel):
         self.ends: list[int] = []
         self.native_s = 0.0
         self.evaluated = 0
-        try:
-            self._check_model()
-            self._open()
-            self._prepare_batch()
-            self._warm_up()
-        except BaseException:
-            self.close()
-            raise
+        while True:
+            try:
+                self._check_model()
+                self._open()
+                self._prepare_batch()
+                self._warm_up()
+                break
+            except BaseException as error:
+                self.close()
+                if not (isinstance(error, EngineError) and self.untried):
+                    raise
+                self.place(on_progress)  # the GPU had room for the weights alone
         self.load_s = time.perf_counter() - begin
 
     def _open(self) -> None:
@@ -77,10 +81,7 @@ class Context(LoadedModel):
             params.flash_attn_type = int(self.flash_attention)
         self.pointer = lib.llama_init_from_model(self.model, params)
         if not self.pointer:
-            raise EngineError(
-                f"llama.cpp cannot make a context of {self.length} tokens: {last_error()}",
-                "try a smaller context length, kv_type f16, or fewer gpu_layers",
-            )
+            raise self.no_context()
         self._memory = lib.llama_get_memory(self.pointer)
         if not self._memory:
             raise ModelFileError(f"{self.file.path}: the model keeps no context")
@@ -109,9 +110,10 @@ class Context(LoadedModel):
         self._row = ctypes.c_float * self.vocabulary.size
 
     def _warm_up(self) -> None:
-        """Run two batches, so that a model that crashes does so now."""
+        """Run batches, so that a model that crashes or lacks memory on the GPU does so now."""
         bos = max(self.vocabulary.bos, 0)
-        for count in (2, 1):
+        most = [min(self.settings.batch, self.length)] if self.gpu_layers else []
+        for count in (*most, 2, 1):
             self.evaluate([(0, 0, [bos] * count)])
             self.forget()
         self.native_s = 0.0

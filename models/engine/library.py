@@ -70,3 +70,8 @@ def _log(level: int, text: bytes, _data: object) -> None:
 def last_error() -> str:
     """The last two errors that llama.cpp logged, in one line."""
     return "; ".join(list(last_errors)[-2:]) or "it gave no reason"
+
+
+def out_of_memory() -> bool:
+    """Whether what llama.cpp logged as errors is about memory that it could not get."""
+    return any("out of memory" in e or "llocate" in e for e in last_errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 from collections.abc import Callable
@@ -10,7 +11,12 @@ from typing import Any
 
 import psutil
 
-from hyperllama.models.engine.library import last_error, last_errors, load_library
+from hyperllama.models.engine.library import (
+    last_error,
+    last_errors,
+    load_library,
+    out_of_memory,
+)
 from hyperllama.models.engine.settings import EngineSettings
 from hyperllama.models.engine.vocabulary import Vocabulary
 from hyperllama.models.errors import EngineError, ModelFileError
@@ -48,6 +54,12 @@ class LoadedModel:
         self.threads = settings.threads or engine_threads()
         self.length = default_context(self.file, settings.context_length)
         self._check_memory()
+        self.untried = self._placements()
+        self.place(on_progress)
+
+    def place(self, on_progress: Callable[[float], None]) -> None:
+        """Load the weights, with the next number of layers on the GPU that has not been tried."""
+        settings = self.settings
         self.gpu_layers = self._load(on_progress)
         self.vocabulary = Vocabulary(self.library, self.model)
         chunk = EMBEDDED_CHUNK if self.file.is_embedded_dialect else CHUNK
@@ -84,15 +96,17 @@ class LoadedModel:
                 "a smaller model, a stronger quantisation, or a smaller context length",
             )
 
-    def _load(self, on_progress: Callable[[float], None]) -> int:
-        lib, wanted = self.library, self.settings.gpu_layers
-        most = self.file.layers + 1
+    def _placements(self) -> list[int]:
+        """How many layers to try on the GPU, in this order."""
+        wanted, most = self.settings.gpu_layers, self.file.layers + 1
         if not self.can_offload or wanted == "none":
-            tries = [0]
-        elif wanted == "auto":
-            tries = [most, most * 3 // 4, most // 2, most // 4, 0]
-        else:
-            tries = [most if wanted == "all" else int(wanted)]
+            return [0]
+        if wanted == "auto":
+            return list(dict.fromkeys([most, most * 3 // 4, most // 2, most // 4, 0]))
+        return [most if wanted == "all" else min(int(wanted), most)]
+
+    def _load(self, on_progress: Callable[[float], None]) -> int:
+        lib = self.library
         last_errors.clear()
 
         @lib.llama_progress_callback  # type: ignore[untyped-decorator]
@@ -100,17 +114,47 @@ class LoadedModel:
             on_progress(float(share))
             return True
 
-        for layers in tries:
+        layers, nowhere = 0, (ctypes.c_void_p * 1)()
+        while self.untried:
+            layers = self.untried.pop(0)
             params = lib.llama_model_default_params()
             params.n_gpu_layers = layers
+            if not layers:  # else llama.cpp takes memory on the GPU even so, and ends without it
+                params.devices = ctypes.cast(nowhere, ctypes.c_void_p)
             params.progress_callback = progress
             params.use_extra_bufts = self.settings.repack
             self.model = lib.llama_model_load_from_file(os.fsencode(self.file.path), params)
             if self.model:
-                return min(layers, most)
+                return layers
+        if out_of_memory():
+            raise self._no_room(layers)
         raise ModelFileError(
             f"llama.cpp cannot load {self.file.path}: {last_error()}",
             "the file may be damaged, or newer than this llama.cpp; the engine's log has more",
+        )
+
+    def no_context(self) -> EngineError:
+        """What to say where llama.cpp makes no context for the weights that are loaded."""
+        if out_of_memory():
+            return self._no_room(self.gpu_layers)
+        return EngineError(
+            f"llama.cpp cannot make a context of {self.length} tokens: {last_error()}",
+            "try a smaller context length, kv_type f16, or fewer gpu_layers",
+        )
+
+    def _no_room(self, layers: int) -> EngineError:
+        """What to say where memory does not suffice for a model with so many layers on the GPU."""
+        if layers:
+            return EngineError(
+                f"{self.file.path.name} with {layers} of {self.file.layers + 1} layers on the GPU "
+                f"and a context of {self.length} tokens needs more memory than the GPU has free: "
+                f"{last_error()}",
+                "--gpu-layers auto puts as many there as fit, none leaves it out; or end other "
+                "programs that use the GPU, or a smaller --context",
+            )
+        return EngineError(
+            f"{self.file.path.name} needs more memory than is free: {last_error()}",
+            "a smaller model, a stronger quantisation, or a smaller context length",
         )
 
     def _check_model(self) -> None:
