@@ -10,6 +10,7 @@ from scipy.optimize import check_grad
 from scipy.stats import norm
 
 from hyperllama.core.propose.gp import surrogate
+from hyperllama.core.propose.gp.noise import noise_shares
 from hyperllama.core.propose.gp.surrogate import (
     GaussianProcess,
     compress_tail,
@@ -24,12 +25,13 @@ def test_gradient_of_the_posterior_is_right() -> None:
     x[:, 2] = np.round(x[:, 2])
     distances = surrogate._squared_differences(x, x, categorical)
     z, centre, spread = rng.standard_normal(9), np.full(4, -0.7), np.ones(4)
+    shares = rng.uniform(0.2, 5.0, 9)
 
     def value(t: np.ndarray) -> float:
-        return surrogate._negative_log_posterior(t, distances, z, centre, spread)[0]
+        return surrogate._negative_log_posterior(t, distances, z, shares, centre, spread)[0]
 
     def gradient(t: np.ndarray) -> np.ndarray:
-        return surrogate._negative_log_posterior(t, distances, z, centre, spread)[1]
+        return surrogate._negative_log_posterior(t, distances, z, shares, centre, spread)[1]
 
     for _ in range(5):
         assert check_grad(value, gradient, rng.normal(-0.5, 0.4, 4)) < 1e-4
@@ -72,3 +74,31 @@ def test_a_compressed_tail_keeps_the_order_and_the_better_half(losses: list[floa
     assert np.allclose(compressed[better], given_[better])
     order = np.argsort(given_, kind="stable")
     assert np.all(np.diff(compressed[order]) >= -1e-6 * (1 + np.abs(compressed[order][:-1])))
+
+
+def test_folds_that_disagree_make_a_trial_noisy() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=8)
+    easy = np.array([0.5, -0.2, -0.3])  # of the folds, for all trials alike
+    own = 0.01 * rng.normal(size=(8, 3))
+    own[5] *= 8
+    folds = [tuple(row) for row in values[:, None] + easy + own - own.mean(axis=1, keepdims=True)]
+    shares = noise_shares(folds, values)
+    assert shares.argmax() == 5 and shares[5] > 5 and np.median(shares) == pytest.approx(1, rel=0.3)
+    folds[2] = ()
+    assert noise_shares(folds, values)[2] == 1
+    assert (noise_shares([()] * 8, values) == 1).all()
+    assert (noise_shares(folds[:3], values[:3]) == 1).all()
+
+
+def test_a_noisy_target_is_believed_less() -> None:
+    x = np.linspace(0, 1, 9)[:, None]
+    y = np.sin(3 * x[:, 0])
+    y[4] += 1.0
+    shares = np.ones(9)
+    shares[4] = 100.0
+    gap = [
+        abs(float(GaussianProcess.fit(x, y, shares=s).predict_mean(x[4:5])[0]) - np.sin(1.5))
+        for s in (None, shares)
+    ]
+    assert gap[1] < 0.5 * gap[0]

@@ -169,6 +169,9 @@ def test_seeds_differ_and_samples_differ(engine: Engine) -> None:
     assert len(texts) == 6
     result = engine.generate(Generation(PROMPT, PROGRAMME, 1.0, seed=1, samples=5))
     assert len({c.text for c in result.completions}) == 5
+    # probabilities of single tokens are told of the first alone
+    assert ["score" in c.beliefs for c in result.completions] == [True, *[False] * 4]
+    assert all("kernel" in c.beliefs for c in result.completions)
 
 
 def test_only_what_is_new_is_evaluated(engine: Engine) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.propose.gp.goals import LogGain, log_gain
+from hyperllama.core.propose.gp.noise import noise_shares
 from hyperllama.core.propose.gp.places import beside, realised
 from hyperllama.core.propose.gp.surrogate import (
     Floats,
@@ -25,6 +26,7 @@ from hyperllama.core.propose.gp.surrogate import (
 from hyperllama.core.space import Categorical, Config, SearchSpace
 from hyperllama.core.trials.goals import Goals
 from hyperllama.core.trials.history import TrialHistory
+from hyperllama.core.trials.protocol import Observed
 
 LogPrior = Callable[[Floats], Floats]
 
@@ -134,20 +136,27 @@ def fitted(
     space: SearchSpace, history: TrialHistory, earlier: EarlierTrials | None = None
 ) -> tuple[GaussianProcess, Floats]:
     """The GP fitted to the history, and the targets it was fitted to, shape (n,)."""
-    scored = _kept(history.scored(space))
+    scored = _kept(history.inside(space))
     x = np.array([space.to_unit(c) for c, _ in scored])
-    y = -compress_tail(-np.array([v for _, v in scored]))
+    values = np.array([_value(t) for _, t in scored])
+    y = -compress_tail(-values)
+    shares = noise_shares([t.fold_scores for _, t in scored], values)
     categorical = np.array([isinstance(p.domain, Categorical) for p in space.free])
     trend: Trend | None = earlier.trend(space, x, y) if earlier is not None else None
-    gp = GaussianProcess.fit(x, y, categorical, trend)
+    gp = GaussianProcess.fit(x, y, categorical, trend, shares)
     running = history.running(space)
     return gp.believing(np.array([space.to_unit(c) for c in running])) if running else gp, y
 
 
-def _kept(scored: list[tuple[Config, float]]) -> list[tuple[Config, float]]:
+def _value(trial: Observed) -> float:
+    assert trial.value is not None
+    return trial.value
+
+
+def _kept(scored: list[tuple[Config, Observed]]) -> list[tuple[Config, Observed]]:
     if len(scored) <= MOST_TRIALS:
         return scored
-    order = sorted(range(len(scored)), key=lambda i: -scored[i][1])
+    order = sorted(range(len(scored)), key=lambda i: -_value(scored[i][1]))
     best = set(order[: MOST_TRIALS * 2 // 3])
     rest = sorted(set(order) - best)[len(best) - MOST_TRIALS :]
     return [scored[i] for i in sorted(best | set(rest))]

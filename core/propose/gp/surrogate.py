@@ -34,10 +34,11 @@ class GaussianProcess:
         x: shape (n, d), coordinates in [0, 1].
         categorical: shape (d,), True where coordinates are only equal or different.
         length: shape (d,), length scales in units of the cube's edge.
-        noise: variance of the noise over the variance of the targets.
+        noise: variance of a usual trial's noise over the variance of the targets.
         mean, std: of the targets.
         chol: lower Cholesky factor of the kernel matrix, shape (n, n).
         weights: kernel matrix inverse times the standardised targets, shape (n,).
+        shares: of each trial, the variance of its noise over `noise`, shape (n,).
         trend: the prior mean; None for a constant one. All of the above is of what it leaves over.
     """
 
@@ -49,6 +50,7 @@ class GaussianProcess:
     std: float
     chol: Floats
     weights: Floats
+    shares: Floats
     trend: Trend | None = None
 
     @classmethod
@@ -58,16 +60,19 @@ class GaussianProcess:
         y: Floats,
         categorical: NDArray[np.bool_] | None = None,
         trend: Trend | None = None,
+        shares: Floats | None = None,
     ) -> GaussianProcess:
         """Fit to targets `y`, shape (n,), at `x`, shape (n, d).
 
         Args:
             categorical: shape (d,); none by default.
             trend: the prior mean; what is left over is fitted.
+            shares: how noisy each target is, see above; all alike by default.
         """
         if trend is not None:
-            return replace(cls.fit(x, y - trend(x), categorical), trend=trend)
+            return replace(cls.fit(x, y - trend(x), categorical, None, shares), trend=trend)
         n, d = x.shape
+        shares = np.ones(n) if shares is None else shares
         if categorical is None:
             categorical = np.zeros(d, dtype=bool)
         mean, std = float(y.mean()), float(y.std())
@@ -79,17 +84,17 @@ class GaussianProcess:
         found = scipy.optimize.minimize(
             _negative_log_posterior,
             centre,
-            args=(distances, z, centre, spread),
+            args=(distances, z, shares, centre, spread),
             jac=True,
             method="L-BFGS-B",
             bounds=[(-5.0, 5.0)] * d + [(-14.0, 1.0)],
             options={"maxiter": 30, "ftol": 1e-4},
         )
         length, noise = np.exp(found.x[:d]), float(np.exp(found.x[d]))
-        k = _matern(np.tensordot(1.0 / length**2, distances, 1)) + (noise + 1e-8) * np.eye(n)
+        k = _matern(np.tensordot(1.0 / length**2, distances, 1)) + np.diag(noise * shares + 1e-8)
         chol = scipy.linalg.cholesky(k, lower=True)
         weights = scipy.linalg.cho_solve((chol, True), z)
-        return cls(x, categorical, length, noise, mean, std, chol, weights)
+        return cls(x, categorical, length, noise, mean, std, chol, weights, shares)
 
     def predict(self, candidates: Floats) -> tuple[Floats, Floats]:
         """Posterior mean and standard deviation (without noise) at `candidates`, shape (m, d)."""
@@ -110,9 +115,11 @@ class GaussianProcess:
         z = self.chol @ (self.chol.T @ self.weights)
         z = np.concatenate([z, self._kernel(at) @ self.weights])
         distances = _squared_differences(x, x, self.categorical)
+        shares = np.append(self.shares, np.ones(len(at)))
         k = _matern(np.tensordot(1.0 / self.length**2, distances, 1))
-        chol = scipy.linalg.cholesky(k + (self.noise + 1e-8) * np.eye(len(x)), lower=True)
-        return replace(self, x=x, chol=chol, weights=scipy.linalg.cho_solve((chol, True), z))
+        chol = scipy.linalg.cholesky(k + np.diag(self.noise * shares + 1e-8), lower=True)
+        weights = scipy.linalg.cho_solve((chol, True), z)
+        return replace(self, x=x, chol=chol, weights=weights, shares=shares)
 
     def _from_targets(self, standardised: Floats, candidates: Floats) -> Floats:
         """Standardised posterior means in units of the targets, the trend added."""
@@ -174,7 +181,7 @@ def _matern(r2: Floats) -> Floats:
 
 
 def _negative_log_posterior(
-    theta: Floats, distances: Floats, z: Floats, centre: Floats, spread: Floats
+    theta: Floats, distances: Floats, z: Floats, shares: Floats, centre: Floats, spread: Floats
 ) -> tuple[float, Floats]:
     """The negative log posterior and its gradient, shape (d + 1,).
 
@@ -190,7 +197,7 @@ def _negative_log_posterior(
     r = _SQRT5 * np.sqrt(r2)
     e = np.exp(-r)
     k = ((1.0 + r + (5.0 / 3.0) * r2) * e).reshape(n, n)
-    k.flat[:: n + 1] += noise + 1e-8
+    k.flat[:: n + 1] += noise * shares + 1e-8
     try:
         chol = scipy.linalg.cholesky(k, lower=True, check_finite=False)
     except np.linalg.LinAlgError:
@@ -203,5 +210,5 @@ def _negative_log_posterior(
     shared = (outer.ravel() * (5.0 / 3.0) * (1.0 + r) * e) * 0.5
     gradient = np.empty(d + 1)
     gradient[:d] = -(flat @ shared) * inverse
-    gradient[d] = -0.5 * noise * float(np.trace(outer))
+    gradient[d] = -0.5 * noise * float(np.diag(outer) @ shares)
     return value, gradient + gap / spread
