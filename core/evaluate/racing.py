@@ -31,9 +31,9 @@ _MOST_DOUBTFUL = 3.0
 _SPREAD = 0.7
 # ... and in units of the spread: their mean, which falls as the incumbent is the best of more
 # trials and as it holds against more of them; and how widely it varies.
-_CENTRE, _CENTRE_BY_DOUBLING, _CENTRE_BY_TRIAL, _REACH = -0.2, -0.35, -0.06, 1.0
+_CENTRE, _CENTRE_BY_DOUBLING, _CENTRE_BY_TRIAL, _REACH = -0.2, -0.35, -0.06, 0.9
 # How many trials (of the spread, of the luck on a fold) or folds of the trial itself it counts for.
-_SPREAD_TRIALS, _LUCK_TRIALS, _PRIOR_FOLDS = 4.0, 8.0, 6.0
+_SPREAD_TRIALS, _LUCK_TRIALS, _PRIOR_FOLDS = 4.0, 2.0, 6.0
 
 
 @dataclass(frozen=True)
