@@ -29,15 +29,13 @@ def encode(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if kind is dict:
-        return {str(k): encode(v) for k, v in value.items()}
-    if isinstance(value, Mapping):
-        return {str(k): encode(v) for k, v in value.items()}
+    if kind is dict or isinstance(value, Mapping):
+        return {str(k): v if type(v) in _PLAIN else encode(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [encode(v) for v in value]
     if is_dataclass(value) and not isinstance(value, type):
-        names = _names(kind)  # type: ignore[arg-type]
-        return {name: encode(getattr(value, name)) for name in names}
+        found = {name: getattr(value, name) for name in _names(kind)}  # type: ignore[arg-type]
+        return {n: v if type(v) in _PLAIN else encode(v) for n, v in found.items()}
     return value
 
 

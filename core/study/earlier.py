@@ -108,8 +108,10 @@ def queue_best(store: Store, studies: Sequence[EarlierStudy], space: SearchSpace
 
     So the default is the first trial, as in every study.
     """
+    if not studies:
+        return
     stored = store.trials()
-    if not studies or any(trial.state not in ("WAITING", "RUNNING") for trial in stored):
+    if any(trial.state not in ("WAITING", "RUNNING") for trial in stored):
         return
     known = {space.key(trial.config) for trial in stored if space.contains(trial.config)}
 

@@ -5,6 +5,7 @@ Shapes: n trials, d coordinates, all in [0, 1]; the grid has len(up) rows and le
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ def landscape(
     values = np.asarray(y, float)
     order = np.argsort(-values)[:MOST_TRIALS]  # the worst of very many add little to see
     places, losses = np.asarray(x, float)[order], -values[order]
-    gp = GaussianProcess.fit(places, -compress_tail(losses), np.asarray(categorical, bool))
+    targets = -compress_tail(losses)
+    gp = _fitted(places.tobytes(), targets.tobytes(), tuple(bool(c) for c in categorical))
     rows = up[1] if up is not None else (0.0,)
     grid = np.tile(np.asarray(base, float), (len(rows) * len(across[1]), 1))
     if up is not None:
@@ -62,6 +64,13 @@ def landscape(
     shape = len(rows), len(across[1])
     spread = (_expanded(-m, losses).reshape(shape) for m in (mean, mean - std, mean + std))
     return GPMean(*spread)
+
+
+@functools.lru_cache(maxsize=2)
+def _fitted(places: bytes, targets: bytes, categorical: tuple[bool, ...]) -> GaussianProcess:
+    """The GP of these floats: one fit for all plots of the same trials."""
+    x = np.frombuffer(places).reshape(-1, len(categorical))
+    return GaussianProcess.fit(x, np.frombuffer(targets), np.asarray(categorical, bool))
 
 
 def _expanded(compressed: Floats, losses: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from hyperllama.core.events import Noted
 from hyperllama.core.space import Categorical, SearchSpace, number
@@ -43,14 +44,12 @@ class RangeSuggestions:
 
 def wider_ranges(space: SearchSpace, trials: Sequence[Observed]) -> list[WiderRange]:
     """The bounds at which the best trials lie, and the ranges that would go beyond them."""
-    scored = [
-        (t.value or 0.0, config)
-        for t in trials
-        if succeeded(t) and (config := project(space, t.config)) is not None
-    ]
+    ranked = sorted(filter(succeeded, trials), key=lambda t: -(t.value or 0.0))
+    configs = (config for t in ranked if (config := project(space, t.config)) is not None)
+    scored = list(islice(configs, max(FEWEST, BEST)))  # to project all of thousands takes a second
     if len(scored) < FEWEST:
         return []
-    best = [c for _, c in sorted(scored, key=lambda pair: -pair[0])[:BEST]]
+    best = scored[:BEST]
     found = []
     for p in space.free:
         if not all(p.name in c for c in best):
