@@ -16,13 +16,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hyperllama.core.api.studies import read_study
 from hyperllama.core.events import ProposalMade, from_json
 from hyperllama.core.storage.folder import COMMANDS, EVENTS, holder, read_summary
 from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.study.findings.verdict import verdict
 from tests.tui.terminal import LIMIT_S, Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
-_ENTER, _ESCAPE, _BACKSPACE, _TAB = "\r", "\x1b", "\x7f", "\t"
+_ENTER, _BACKSPACE, _TAB = "\r", "\x7f", "\t"
+_ESCAPE = "\x1b[27u"
+"""As terminals with kitty's keyboard protocol send it: a lone escape and the key after it would be
+one key where the program reads both at once, as it does under load."""
 _CTRL = {name: chr(ord(name) - 96) for name in "abcdefghijklmnopqrstuvwxyz"}
 _F2, _F5, _F9 = "\x1bOQ", "\x1b[15~", "\x1b[20~"
 NEW_ROWS = "new.csv"
@@ -76,8 +81,11 @@ class Session:
         with (self.folder / self.table).open(encoding="utf8") as file:
             return file.readline().strip().split(",")
 
-    def write_new_rows(self) -> None:
-        """Write five new rows: one column of numbers is missing, one category is a new one."""
+    def write_new_rows(self) -> list[str]:
+        """Write five new rows: one column of numbers is missing, one category is a new one.
+
+        Returns what has to be said about them.
+        """
         with (self.folder / self.table).open(encoding="utf8") as file:
             rows = list(csv.DictReader(file))[:5]
         first = {name: value for name, value in rows[0].items() if name != self.target}
@@ -90,6 +98,7 @@ class Session:
             writer = csv.DictWriter(file, rows[0])
             writer.writeheader()
             writer.writerows(rows)
+        return ["is missing", *["Elsewhere" for _ in words[:1]]]
 
     # The study, as it stands on the disk
 
@@ -123,12 +132,24 @@ class Session:
         return last.number if isinstance(last, ProposalMade) and last.awaits_approval else None
 
     @property
+    def verdict(self) -> str:
+        """What the study has come to, in the sentence that its page has to begin with."""
+        found = verdict(read_study(self.name))
+        assert found is not None
+        return found.headline
+
+    @property
     def _summary(self) -> dict[str, Any]:
         return read_summary(study_dir(self.name)) or {}
 
     def _read(self, name: str) -> str:
         file = study_dir(self.name) / name
         return file.read_text("utf8") if file.exists() else ""
+
+    @property
+    def said(self) -> str:
+        """What was drawn since the last key, as running text."""
+        return " ".join(re.split(r"[\s│]+", self.terminal.drawn))
 
     # Waiting
 
@@ -285,19 +306,18 @@ def _end(s: Session) -> Iterator[str]:
     if s.state == "paused":
         s.press("p")
     s.until(lambda: s.state == "finished", "the end of the study")
-    verdicts = ("better than the default", "ahead of the default in")  # what was drawn decides
-    s.until(lambda: any(said in s.terminal.drawn for said in verdicts), "the verdict")
+    s.wait(s.verdict)
     yield "verdict"
 
 
 def _hand_on(s: Session) -> Iterator[str]:
     """New rows are predicted, the winner is written, the panes are looked at once more."""
-    s.write_new_rows()
+    wrong = s.write_new_rows()
     s.press("P")
     s.wait("Predict new rows")
     s.press(NEW_ROWS, _ENTER)
     s.wait("The predictions are in")
-    s.terminal.settle(0.2)
+    s.until(lambda: all(words in s.said for words in wrong), "what is wrong with the new rows")
     yield "predict"
     s.press(_ESCAPE)
     s.press("E")
@@ -314,14 +334,13 @@ def _elsewhere(s: Session) -> Iterator[str]:
     s.press(" ", " ", "c")
     s.wait("Winners")
     yield "compare"
-    s.press(_ESCAPE)  # what is pressed within a tenth of a second after it, goes with it
+    s.press(_ESCAPE)
     s.wait("breast_cancer")
     s.press("m")
     s.wait("of memory free")
     yield "models"
     s.press(_ESCAPE)
     s.wait("breast_cancer")
-    s.terminal.settle(0.2)
     s.press("q")
     assert s.terminal.wait_for_end() == 0
 
@@ -343,17 +362,19 @@ def program_steps(s: Session) -> Iterator[str]:
     s.press("3", _ENTER)
     s.see_proposal(2)
     s.press("f", "I")
-    s.wait("Program of trial 2")
+    s.wait("awaiting approval")
     yield "program"
     s.press(_ESCAPE, _F9, "I")
     s.wait("Program of trial 2")
     s.press("d")
     s.wait("(the best)")
+    s.wait("@@")
     yield "program-difference"
     s.press(_ESCAPE, _F9, "I")
     s.wait("Program of trial 2")
     s.press("f")
     s.wait("Keep which part")
+    s.wait("vote")
     yield "program-kept-part"
     s.press(_ENTER)
     s.until(lambda: '"freeze"' in s.asked, "the part that is kept")
@@ -374,13 +395,11 @@ def program_steps(s: Session) -> Iterator[str]:
     s.wait("line")
     s.press("I")
     s.wait("Program of trial 3")
+    s.wait("IndexError")
     yield "program-error"
-    s.press(_ESCAPE)  # what is pressed within a tenth of a second after it, goes with it
-    s.terminal.settle(0.2)
-    s.press("v")
+    s.press(_ESCAPE, "v")
     s.until(lambda: s.state == "finished", "the end of the study")
     s.press(_ESCAPE)
     s.wait("breast_cancer")
-    s.terminal.settle(0.2)
     s.press("q")
     assert s.terminal.wait_for_end() == 0

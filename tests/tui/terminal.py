@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 LIMIT_S = 90.0
 
@@ -65,15 +66,29 @@ class Terminal:
         return True
 
     def settle(self, seconds: float) -> None:
-        """Take what is drawn until nothing came for `seconds`, at most ten times as long.
+        """Take what is drawn until for so many seconds nothing came and the program did nothing.
 
-        Ten times as long is also waited for the first of it.
+        A thread that is ready to run does something, also where other programs hold the
+        processors. A hundred times as long is the longest.
         """
-        deadline = time.monotonic() + 10 * seconds
-        select.select([self.fd], [], [], 10 * seconds)
-        while time.monotonic() < deadline and select.select([self.fd], [], [], seconds)[0]:
-            if not self.read(0.0):
-                return
+        began = quiet = time.monotonic()
+        while quiet < began + 100 * seconds and time.monotonic() < quiet + seconds:
+            if select.select([self.fd], [], [], seconds / 2)[0]:
+                if not self.read(0.0):
+                    return
+                quiet = time.monotonic()
+            elif self._works():
+                quiet = time.monotonic()
+
+    def _works(self) -> bool:
+        """Whether a thread of the program runs, is ready to, or waits for a disk; False where the
+        system does not tell."""
+        with contextlib.suppress(OSError):
+            for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+                with contextlib.suppress(OSError):
+                    if stat.read_text("utf8").rpartition(")")[2].split()[0] in "RD":
+                        return True
+        return False
 
     def wait_for(self, said: str) -> None:
         deadline = time.monotonic() + LIMIT_S
