@@ -30,9 +30,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.kill_phases import ROOT, TASK, write_task
 from benchmarks.postgres_server import PASSWORD, PostgresServer, missing
+from hyperllama.core.events.requests import Pause, Resume
 from hyperllama.core.storage.database import open_storage
+from hyperllama.core.storage.folder import EVENTS, SUMMARY
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.reading import read_stored
+from hyperllama.core.storage.request_log import send
 from hyperllama.core.storage.store import Store
 
 STUDY = "storm"
@@ -99,8 +102,7 @@ class SharedStorm:
     def _run(self, kills: int, restarts: int, away_s: float, elsewhere: bool) -> StormReport:
         self._start("owner", "run", str(self._task), "--study", STUDY, "--budget",
                     str(self._trials), "--proposer", "random", "--jobs", "1", "--no-confirm")
-        self._wait_for_trials(1)
-        self._start("worker", "resume", STUDY, "--join")
+        self._join_while_paused()
         victims = ["owner", "worker"] * kills
         events = [*victims[:kills], *["server"] * restarts]
         self._rng.shuffle(events)
@@ -120,6 +122,23 @@ class SharedStorm:
             self._wait_for_end()
         self._check(elsewhere)
         return self.report
+
+    def _join_while_paused(self) -> None:
+        """Start the worker while the owner rests: a quick study would be over before it joins."""
+        folder = self._folder / "owner" / "studies" / STUDY
+        until_s = time.monotonic() + _LIMIT_S
+        while not (folder / SUMMARY).exists() and time.monotonic() < until_s and not self._over():
+            time.sleep(0.01)
+        send(folder, Pause())
+        while "StudyPaused" not in self._events(folder) and not self._over():
+            time.sleep(0.05)
+        self._start("worker", "resume", STUDY, "--join")
+        self._wait_until_open()
+        send(folder, Resume())
+
+    def _events(self, folder: Path) -> str:
+        file = folder / EVENTS
+        return file.read_text("utf8") if file.exists() else ""
 
     def _start(self, who: str, *command: str) -> None:
         output = self._folder / f"{who}-{len(self._outputs)}.txt"
