@@ -32,11 +32,13 @@ ABOUT = {
     "portfolio": "a fixed list of ten configurations per estimator, then random search",
     "llama": "the embedded model, or llama:FILE.gguf",
     "llama-no-history": "the same model, shown no trial; it repeats none either",
+    "llama-even": "llama:FILE.gguf, but what the GP takes from is drawn evenly, not from beliefs",
     "hybrid": "the model opens, a Gaussian process goes on; or hybrid:FILE.gguf",
 }
 RESTARTED = ("optuna-tpe", "optuna-gp", "optuna-cmaes")
 """Samplers whose random state the history does not determine: a stopped cell begins anew."""
-_ONLY_HERE = (*RESTARTED, "portfolio", "llama-no-history")
+_VARIANTS = ("llama-no-history", "llama-even")
+_ONLY_HERE = (*RESTARTED, "portfolio", *_VARIANTS)
 
 
 def parse_contender(text: str, how: str = "llama") -> Contender:
@@ -156,13 +158,15 @@ def make_proposer_of(contender: Contender, setting: ProposerSetting) -> Proposer
 
     if name == "llama-no-history":
         return rivals.WithoutHistory(make_proposer("llama", setting=setting))
+    if name == "llama-even":
+        return rivals.even_draws(setting)
     if name == "portfolio":
         return rivals.portfolio_proposer(setting)
     return rivals.OptunaProposer(setting, name)
 
 
 def _asks_model(name: str) -> bool:
-    return name == "llama-no-history" or (name not in _ONLY_HERE and needs_model(name))
+    return name in _VARIANTS or (name not in _ONLY_HERE and needs_model(name))
 
 
 def _split(text: str) -> tuple[str, str, str]:

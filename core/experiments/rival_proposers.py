@@ -11,10 +11,12 @@ import optuna
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.propose import make_proposer
+from hyperllama.core.propose.llama import LlamaProposer
 from hyperllama.core.propose.portfolio import moved_into, portfolio
 from hyperllama.core.propose.program_turns import tuned
 from hyperllama.core.space import Categorical, Config, Float, SearchSpace
 from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer, ProposerSetting
+from hyperllama.models.gguf import read_metadata, resolve_model
 
 
 class ListProposer:
@@ -84,6 +86,27 @@ class WithoutHistory:
 
     def close(self) -> None:
         self._inner.close()
+
+
+class EvenDraws(LlamaProposer):
+    """`llama` with a chat model, whose beliefs the Gaussian process's candidates are not drawn
+    from: a comparison with `llama` shows what the beliefs are worth."""
+
+    def taken(self, space: SearchSpace, context: AskContext, made: Proposal) -> Proposal:
+        even = dict.fromkeys(made.beliefs, ())
+        found = super().taken(space, context, replace(made, beliefs=even))
+        return replace(found, beliefs=made.beliefs)
+
+
+def even_draws(setting: ProposerSetting) -> EvenDraws:
+    """`EvenDraws` for the setting's model.
+
+    Raises:
+        SpaceError: an embedded model, from whose beliefs nothing is drawn.
+    """
+    if read_metadata(resolve_model(setting.model)).is_embedded_dialect:
+        raise SpaceError("llama-even needs a chat model", "llama-even:FILE.gguf")
+    return EvenDraws(setting)
 
 
 class OptunaProposer:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperllama.core.errors import EngineError, ModelFileError
+from hyperllama.core.errors import EngineError, ModelFileError, SpaceError
 from hyperllama.core.events import ModelLoaded, ModelLoading, Noted
+from hyperllama.core.experiments.contenders import make_proposer_of, parse_contender
 from hyperllama.core.prompt.thinking import closed, marks_of, opened, unclosed
 from hyperllama.core.prompt.wording import Names
 from hyperllama.core.propose import make_proposer
@@ -237,6 +238,32 @@ def test_llama_proposes_what_a_gaussian_process_takes_of_the_models_beliefs(mode
         assert "Of 64 configurations drawn from what the model holds likely" in proposal.reasoning
         assert abs(proposal.config["share"] - 0.5) <= abs(reply["share"] - 0.5)
         assert abs(proposal.config["share"] - 0.5) < 0.1
+
+
+def test_llama_even_differs_in_what_is_drawn_alone(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = SearchSpace([Param("lr", Float(1e-4, 1.0, log=True), 0.1)])
+    beliefs: list[dict[str, Any]] = []
+
+    def spied(space: SearchSpace, shown: Any, *rest: Any) -> Any:
+        beliefs.append(dict(shown))
+        return drawn(space, shown, *rest)
+
+    monkeypatch.setattr("hyperllama.core.propose.llama.drawn", spied)
+    found = []
+    for name in ("llama", "llama-even"):
+        contender = parse_contender(f"{name}:{model}")
+        setting = ProposerSetting(model=str(model), make_engine=FakeEngine)
+        proposer = make_proposer_of(contender, setting)
+        for i in range(5):
+            proposer.tell(Observed(i, space.from_unit(np.array([i / 5])), float(i), proposer="x"))
+        found.append(proposer.ask(space, AskContext(5)))
+    assert beliefs[0]["lr"] and beliefs[1] == {"lr": ()}
+    assert found[0].beliefs == found[1].beliefs
+    assert found[0].record["reply"] == found[1].record["reply"]
+    with pytest.raises(SpaceError, match="needs a chat model"):
+        make_proposer_of(parse_contender("llama-even"), ProposerSetting(model="embedded"))
 
 
 def test_a_reasoning_model_thinks_up_to_its_budget_and_is_brought_to_the_answer(
