@@ -53,6 +53,12 @@ class TrialHistory:
         pairs = ((project(space, t.config), t) for t in self.trials if succeeded(t))
         return [(config, trial) for config, trial in pairs if config is not None]
 
+    def failed(self, space: SearchSpace) -> list[Config]:
+        """Configurations of `space` whose trials ended without a finite value, by rising number."""
+        ended = (t for t in self.trials if not succeeded(t) and not t.running)
+        configs = (project(space, t.config) for t in ended)
+        return [config for config in configs if config is not None]
+
     def running(self, space: SearchSpace) -> list[Config]:
         """Configurations of `space` that are trained just now."""
         configs = (project(space, t.config) for t in self._told.values() if t.running)

@@ -204,3 +204,15 @@ def test_right_beside_a_trial_nothing_is_tried() -> None:
     x = np.array([space.to_unit(c) for c, _ in history.scored(space)])
     apart = np.abs(x[:, None] - x[None]).max(axis=2) + np.eye(len(x))
     assert apart.min() >= APART
+
+
+def test_it_keeps_away_from_where_trials_fail() -> None:
+    space = SearchSpace([Param("x", Float(0.0, 1.0), 0.5), Param("y", Float(0.0, 1.0), 0.5)])
+    history, rng = TrialHistory(), np.random.default_rng(0)
+    for n in range(24):
+        config = suggest(space, history, rng).config if n > 3 else space.sample(rng)
+        works = float(config["x"]) < 0.6
+        score = float(config["x"]) - abs(float(config["y"]) - 0.4)  # best where all fail
+        history.tell(Observed(n, config, score if works else None, "" if works else "it diverged"))
+    failures = [t.value is None for t in history.trials[10:]]
+    assert sum(failures) <= 5

@@ -35,8 +35,9 @@ RANDOM = 400
 NEAR = 200
 _CHANGED = 0.05
 """Share of the candidates in which a choice of a pipeline differs from a good trial's."""
-MOST_TRIALS = 150
-"""Trials the GP is fitted to: the best two thirds and the latest; a fit stays below 50 ms."""
+MOST_TRIALS, MOST_FAILED = 150, 30
+"""Trials the GP is fitted to: the best two thirds and the latest, of those that failed the latest;
+a fit stays below 50 ms."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,19 @@ def _expected(
 def fitted(
     space: SearchSpace, history: TrialHistory, earlier: EarlierTrials | None = None
 ) -> tuple[GaussianProcess, Floats]:
-    """The GP fitted to the history, and the targets it was fitted to, shape (n,)."""
-    scored = _kept(history.inside(space))
-    x = np.array([space.to_unit(c) for c, _ in scored])
-    values = np.array([_value(t) for _, t in scored])
+    """The GP fitted to the history, and the targets it was fitted to, shape (n,).
+
+    A trial that failed counts as one as far below the worst as that is below the best.
+    """
+    scored, failed = _kept(history.inside(space)), history.failed(space)[-MOST_FAILED:]
+    x = np.array([space.to_unit(c) for c in (*(c for c, _ in scored), *failed)])
+    values, n = np.array([_value(t) for _, t in scored]), len(scored)
     y = -compress_tail(-values)
-    shares = noise_shares([t.fold_scores for _, t in scored], values)
+    trend: Trend | None = earlier.trend(space, x[:n], y) if earlier is not None else None
+    shares = np.append(noise_shares([t.fold_scores for _, t in scored], values),
+                       np.ones(len(failed)))  # fmt: skip
+    y = np.append(y, np.full(len(failed), y.min() - (float(np.ptp(y)) or 1.0)))
     categorical = np.array([isinstance(p.domain, Categorical) for p in space.free])
-    trend: Trend | None = earlier.trend(space, x, y) if earlier is not None else None
     gp = GaussianProcess.fit(x, y, categorical, trend, shares)
     running = history.running(space)
     return gp.believing(np.array([space.to_unit(c) for c in running])) if running else gp, y
