@@ -58,7 +58,7 @@ class Study:
         self._record = EventRecord(parts.store, parts.events, parts.space, parts.keeps_books)
         self._pool = TrialPool(
             parts.runners, parts.opened.seed, self._record.fold_finished,
-            ahead=not parts.as_finished, may_go_on=lambda: self._may_train,
+            ahead=not parts.as_finished, may_go_on=lambda: not self._steering.holding,
         )  # fmt: skip
         self._work = WorkClock(parts.clock)
         self._proposing = Proposing(self._record, parts.make_proposer, parts.clock, parts.log)
@@ -142,7 +142,8 @@ class Study:
             self._others.hear(now=True)
             self._rest()
             training = bool(self._pool.running)
-            if not training and self._other_size:
+            other_size = self._record.opened.jobs != self._pool.size
+            if other_size and not training and not self._steering.ended:
                 self._pool.resize(self._parts.use_jobs(self._record.opened.jobs))
                 self._told.held_back = held_back(self._pool.size, self._parts.as_finished)
             if self._other_folds.asked and not training and not self._steering.ended:
@@ -251,26 +252,14 @@ class Study:
             return "error", f"all {state.done_count} trials failed; the last: {last.reason}"
         return None
 
-    @property
-    def _other_size(self) -> bool:
-        """Whether another number of trials is to run side by side: once none does."""
-        return self._record.opened.jobs != self._pool.size and not self._steering.ended
-
-    @property
-    def _may_train(self) -> bool:
-        """Whether a trial that waits for a runner may begin to train."""
-        return not self._record.state.paused or self._steering.steps > 0
-
     def _may_begin(self) -> bool:
         """Whether another trial may be begun beside those under way."""
-        if self._others.used_up():
-            return False
-        if not self._pool.running:
-            return True
+        if not self._pool.running or self._others.used_up():
+            return not self._others.used_up()
         limit, under_way = self._record.opened.budget_trials, len(self._pool.running)
         return not (
             self._pool.full
-            or self._other_size
+            or self._record.opened.jobs != self._pool.size
             or self._end() is not None
             or (limit is not None and self._record.state.done_count + under_way >= limit)
             or (self._record.state.paused and self._steering.steps <= under_way)

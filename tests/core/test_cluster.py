@@ -169,20 +169,34 @@ def test_a_study_on_a_cluster_is_paused_stepped_and_goes_on(
 def test_without_its_scheduler_a_study_ends_and_says_how_it_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from distributed.client import ClosedClientError
+
     def lost(timeout: float) -> None:
         raise CancelledError
 
-    monkeypatch.setattr(scheduler, "_AGAIN_S", 0.0)
+    def closed(*given: Any, **more: Any) -> None:
+        raise ClosedClientError("Client is closed")
+
     future: Any = SimpleNamespace(
-        status="lost", done=lambda: True, cancel=lambda: None, result=lost,
+        status="lost", done=lambda: True, cancel=closed, result=lost,
         add_done_callback=lambda ended: ended(None),
     )  # fmt: skip
     at = Cluster.__new__(Cluster)
     at.where = "tcp://head:8786"
-    at._client = SimpleNamespace(status="connecting")  # type: ignore[assignment]
-    with pytest.raises(StudyError, match="scheduler at tcp://head:8786 answers no more") as error:
-        at.wait(PendingFold(FoldTask("s", {}, 0, None, 0), future), lambda: False)
+    at._client = client = SimpleNamespace(status="closed", submit=closed)  # type: ignore
+    at.study, at.threads = "s", 1
+    runner = ClusterRunner(at, SimpleNamespace(folds=3), Path(), 1)  # type: ignore[arg-type]
+    gone = "scheduler at tcp://head:8786 answers no more"
+    with pytest.raises(StudyError, match=gone) as error:
+        runner.evaluate({}, seed=0)
     assert "hyperllama resume" in error.value.hint
+    client.submit = lambda *a, **more: future
+    with pytest.raises(StudyError, match=gone):  # in the middle of a fold, which is dropped
+        runner.evaluate({}, seed=0)
+    client.status = "connecting"  # as long as Dask tries
+    monkeypatch.setattr(scheduler, "_AGAIN_S", 0.0)
+    with pytest.raises(StudyError, match=gone):
+        at.wait(PendingFold(FoldTask("s", {}, 0, None, 0), future), lambda: False)
 
 
 def test_what_is_wanted_no_more_ends_on_the_worker(cluster: tuple[Any, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -54,8 +55,9 @@ class PendingFold:
         future.add_done_callback(lambda future: ended.set())
 
     def drop(self) -> None:
-        """Let its worker stop it."""
-        self.future.cancel()
+        """Let its worker stop it; without its scheduler it has ended."""
+        with contextlib.suppress(Exception):
+            self.future.cancel()
 
 
 class Cluster:
@@ -97,6 +99,8 @@ class Cluster:
                 f"no Dask scheduler answers at {where}: {one_line(error) or 'it took too long'}",
                 "start one: `dask scheduler`; --cluster takes its address, or the scheduler file",
             ) from error
+        # Dask has no other setting for how long it tries to reach a scheduler that it has lost
+        self._client._timeout = _AGAIN_S
         try:
             self._client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
         except (OSError, distributed.TimeoutError) as error:
@@ -154,8 +158,17 @@ class Cluster:
             raise self._unreached()
 
     def send(self, fold: FoldTask) -> PendingFold:
-        """Let a worker train a fold."""
-        return PendingFold(fold, self._client.submit(run_fold, fold, pure=False))
+        """Let a worker train a fold.
+
+        Raises:
+            StudyError: the scheduler is gone.
+        """
+        from distributed.client import ClosedClientError
+
+        try:
+            return PendingFold(fold, self._client.submit(run_fold, fold, pure=False))
+        except ClosedClientError as error:
+            raise self._gone() from error
 
     def wait(self, pending: PendingFold, should_stop: Callable[[], bool]) -> Result:
         """The result of a fold; one whose worker died is trained elsewhere.
@@ -205,18 +218,22 @@ class Cluster:
     def _again(self, pending: PendingFold, should_stop: Callable[[], bool]) -> None:
         """Send a fold once more that Dask has given up, as the connection was lost."""
         deadline = time.monotonic() + _AGAIN_S
-        while self._client.status != "running" and time.monotonic() < deadline:
+        while self._client.status == "connecting" and time.monotonic() < deadline:
             if should_stop():
                 raise FoldDropped
             time.sleep(POLL_S)
         if self._client.status != "running" or pending.in_vain >= MOST_SENDINGS:
-            raise StudyError(
-                f"the Dask scheduler at {self.where} answers no more", "its trials so far are "
-                "kept: `hyperllama resume` goes on once it is there, or without it",
-            )  # fmt: skip
+            raise self._gone()
         pending.drop()
         pending.follow(self.send(pending.fold).future)
         pending.in_vain += 1
+
+    def _gone(self) -> StudyError:
+        return StudyError(
+            f"the Dask scheduler at {self.where} answers no more",
+            "the trials so far are kept: `hyperllama resume STUDY` goes on once it is there again, "
+            "with --cluster \"\" on this machine",
+        )
 
     def _hand_out(self, address: str) -> bool:
         """Send the table to one worker, unless another thread has; whether the worker has it.

@@ -89,6 +89,11 @@ class RequestHandler:
         )
 
     @property
+    def holding(self) -> bool:
+        """Paused, and no step is asked for: no trial is to begin."""
+        return self._record.state.paused and not self._steps
+
+    @property
     def steps(self) -> int:
         """Trials that are to run although the study is paused."""
         return self._steps
