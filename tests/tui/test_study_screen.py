@@ -107,13 +107,15 @@ async def test_more_trials(opened: Opened, link: recorded.Replay) -> None:
         assert link.sent[1:] == [requests.ChangeJobs(3)]
 
 
-@pytest.mark.parametrize(("width", "shown"), [
-    (140, "trials 3 2/5 4 0/5 of 3 jobs  3 of 9 done"), (80, "3 of 9 done, 2 of 3 run"),
+@pytest.mark.parametrize(("begun", "width", "shown"), [
+    (5, 140, "trials 3 2/5 4 0/5 of 3 jobs  3 of 9 done"), (5, 80, "3 of 9 done, 2 of 3 run"),
+    (7, 140, "trials 3 2/5 4 0/5 5 0/5 of 3 jobs, 6 next  3 of 9 done"),
+    (7, 80, "3 of 9 done, 3 of 3 run"),
 ])
-def test_the_status_shows_each_running_trial(width: int, shown: str) -> None:
+def test_the_status_shows_each_running_trial(begun: int, width: int, shown: str) -> None:
     heard = StateFold()
     heard.apply(StudyOpened("s", "", "", "", (), "", "", 0, 9, None, 9, 1, 5, jobs=3), 0.0)
-    for number in range(5):
+    for number in range(begun):
         heard.apply(ProposalStarted(number, "gp"), 1.0)
         heard.apply(ProposalMade(number, "gp", {"x": number}), 1.0)
         if number < 3:

@@ -149,7 +149,8 @@ class StatusLine(Widget):
             return Content.assemble("  ", (str(done), "bold"), (total.replace(" of ", "/"), "$dim"))
         text = Content.assemble("  ", (str(done), "bold"), (f"{total} done", "$dim"))
         if opened.jobs > 1 and width < 100:
-            return Content.assemble(text, (f", {state.under_way} of {opened.jobs} run", "$dim"))
+            run = state.under_way - (self._next is not None)
+            return Content.assemble(text, (f", {run} of {opened.jobs} run", "$dim"))
         if current is None or width < 100:
             return text
         if opened.jobs > 1 or state.under_way > 1:
@@ -162,17 +163,28 @@ class StatusLine(Widget):
             text = Content.assemble(text, ("  fold ", "$dim"), *bars)
         return text
 
+    @property
+    def _next(self) -> int | None:
+        """The trial that waits for a runner, or to be approved, while all runners train."""
+        opened, unfinished = self.state.opened, self.state.unfinished
+        if opened is None or opened.jobs < 2 or len(unfinished) != opened.jobs + 1:
+            return None
+        return None if unfinished[-1].fold_scores else unfinished[-1].number
+
     def _side_by_side(self) -> list[tuple[str, str]]:
-        """The trials under way with their folds, and how many there may be."""
+        """The trials under way with their folds, how many there may be, and which is next."""
         state, opened = self.state, self.state.opened
         assert opened is not None
         text = [("  trials" if state.under_way else "", "$dim")]
-        for trial in state.unfinished[:_SIDE_BY_SIDE]:
+        follows = self._next
+        running = state.unfinished if follows is None else state.unfinished[:-1]
+        for trial in running[:_SIDE_BY_SIDE]:
             text.append((f" {trial.number}", "bold"))
             if trial.state == "training":
                 text.append((f" {len(trial.fold_scores)}/{trial.folds or opened.folds}", "$dim"))
-        more = state.under_way - _SIDE_BY_SIDE
+        more = len(running) - _SIDE_BY_SIDE
         jobs = f" of {opened.jobs} jobs" if opened.jobs > 1 else ""
+        jobs += "" if follows is None else f", {follows} next"
         return [*text, (f" and {more} more" if more > 0 else "", "$dim"), (jobs, "$dim")]
 
     def _time(self, width: int) -> Content:
