@@ -53,7 +53,6 @@ class LoadedModel:
         self.can_offload = bool(self.library.llama_supports_gpu_offload())
         self.threads = settings.threads or engine_threads()
         self.length = default_context(self.file, settings.context_length)
-        self._check_memory()
         self.untried = self._placements()
         self.place(on_progress)
 
@@ -85,7 +84,7 @@ class LoadedModel:
 
     def _check_memory(self) -> None:
         settings = self.settings
-        if settings.ignore_memory or (self.can_offload and settings.gpu_layers != "none"):
+        if settings.ignore_memory:
             return
         needed = estimate_memory_mb(self.file, self.length, settings.kv_type, settings.batch)
         free = psutil.virtual_memory().available / 2**20
@@ -120,6 +119,7 @@ class LoadedModel:
             params = lib.llama_model_default_params()
             params.n_gpu_layers = layers
             if not layers:  # else llama.cpp takes memory on the GPU even so, and ends without it
+                self._check_memory()
                 params.devices = ctypes.cast(nowhere, ctypes.c_void_p)
             params.progress_callback = progress
             params.use_extra_bufts = self.settings.repack

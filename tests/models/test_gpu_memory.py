@@ -89,6 +89,15 @@ def test_layers_that_were_asked_for_are_an_error_that_names_the_way_out(
     assert "out of memory" in error.value.message and "--gpu-layers auto" in error.value.hint
 
 
+def test_the_memory_of_the_machine_is_looked_at_where_no_layer_finds_room_on_the_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "load_library", lambda: SmallGpu(0, 0))
+    monkeypatch.setattr(loading, "estimate_memory_mb", lambda *_: 1e9)
+    with pytest.raises(EngineError, match="MB of memory"):
+        Context(write_tiny(tmp_path / "tiny.gguf"), EngineSettings(256, threads=1))
+
+
 def test_after_an_abort_while_loading_the_gpu_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
