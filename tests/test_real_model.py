@@ -7,30 +7,44 @@ from pathlib import Path
 
 import pytest
 
+from hyperllama.core.propose import make_proposer
 from hyperllama.core.propose.chat.conversation import answered
 from hyperllama.core.propose.chat.probe import REASONS, probed
 from hyperllama.core.propose.engine_session import EngineSession
-from hyperllama.core.trials import ProposerSetting, Question
+from hyperllama.core.task.prompt_options import PromptOptions
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting, Question
 from hyperllama.models.engine import EngineSettings, Fixed, Free, Generation, Number
+from tests.core.fakes import SPACE
 from tests.small import TASK, hyperllama, write_task
 
 pytestmark = pytest.mark.real_model
 
 
-@pytest.mark.parametrize("reasoning", ["no", "yes"])
-def test_a_study_with_an_instruct_model(tmp_path: Path, smollm2: Path, reasoning: str) -> None:
+def test_a_study_with_an_instruct_model(tmp_path: Path, smollm2: Path) -> None:
     task = write_task(tmp_path, TASK)
     options = ["--proposer", "llama", "--model", smollm2, "--budget", "2", "--threads", "1"]
-    prompt = ["--prompt", f"reasoning={reasoning}", "--prompt", "reasoning_tokens=24"]
+    prompt = ["--prompt", "reasoning=yes", "--prompt", "reasoning_tokens=24"]
     done = hyperllama("run", task, *options, *prompt, "--context", "2048", "--json")
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     proposed = [e for e in events if e["event"] == "ProposalMade" and e["proposer"] == "llama"]
     assert len(proposed) == 1
     for proposal in proposed:
-        assert proposal["config"] and not proposal["fallback"]
-        assert bool(proposal["reasoning"]) == (reasoning == "yes")
+        assert proposal["config"] and not proposal["fallback"] and proposal["reasoning"]
     assert [e["state"] for e in events if e["event"] == "TrialFinished"] == ["complete"] * 2
+
+
+def test_a_model_that_is_not_asked_to_reason_proposes_at_once(smollm2: Path) -> None:
+    setting = ProposerSetting(model=str(smollm2), engine=EngineSettings(2048, threads=1),
+                              metric="accuracy", prompt=PromptOptions(reasoning=False))  # fmt: skip
+    proposer = make_proposer("llama", setting=setting)
+    try:
+        proposer.tell(Observed(0, SPACE.default(), 0.8, proposer="default"))
+        made = proposer.ask(SPACE, AskContext(1))
+    finally:
+        proposer.close()
+    assert made.proposer == "llama" and not made.fallback and not made.reasoning
+    assert SPACE.contains(made.config) and made.config != SPACE.default()
 
 
 def test_a_question_costs_the_next_proposal_no_token(tmp_path: Path, smollm2: Path) -> None:
