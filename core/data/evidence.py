@@ -153,7 +153,7 @@ def _place(found: Sequence[Candidate]) -> None:
         return
     labels = last.column.kind in ("category", "boolean")
     points = (28 if last.column.distinct == 2 else 20) if labels else 14
-    last.add(points, "it is the last column that can be one")
+    last.add(points, "it is the last column that can be a target")
     alone = first.column.distinct == 2 and last.column.distinct != 2
     first.add(24 if alone else 9,
               "it is the first column and has two values" if alone else "it is the first column")

@@ -12,6 +12,7 @@ from hyperllama.core.events import (
     ProposalMade,
     ProposalStarted,
     ProposalText,
+    StudyConfirmed,
     StudyFinished,
     StudyOpened,
     StudyPaused,
@@ -125,6 +126,18 @@ def test_the_status_shows_each_running_trial(begun: int, width: int, shown: str)
     line = StatusLine("s")
     line.state = heard.state
     assert shown in line._progress(width).plain
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.01, "+0.2000 confirmed"),
+                                           (-0.1, "+0.2000 within noise")])  # fmt: skip
+def test_a_gain_within_noise_is_not_called_confirmed(low: float, said: str) -> None:
+    heard = StateFold()
+    for event, t in recorded.finished(6):
+        heard.apply(event, t)
+    heard.apply(StudyConfirmed(3, 0.3, 0.2, low, 0.5, repeats=1), 99.0)
+    line = StatusLine("s")
+    line.state = heard.state
+    assert said in line._progress(100).plain
 
 
 async def test_a_given_up_dialog_sends_nothing(opened: Opened, link: recorded.Replay) -> None:

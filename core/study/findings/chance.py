@@ -25,7 +25,7 @@ def chance_note(state: StudyState) -> Noted | None:
     level = sum(opened.chance) / len(opened.chance)
     return Noted(
         "warning",
-        f"all {len(scored)} trials score at chance: always answering {simple} gives a "
-        f"{opened.metric} of {level:.4g}, and no trial is better beyond noise",
+        f"all {len(scored)} trials score at chance: always answering {simple} has "
+        f"{opened.metric} {level:.4g}, and no trial is better beyond noise",
         "a gain here is luck; look whether the target is right and the columns say anything of it",
     )

@@ -124,7 +124,8 @@ class StatusLine(Widget):
         if confirmed is not None and confirmed.repeats:
             text = wording.signed(confirmed.gain) if confirmed.gain is not None else "no gain"
             style = wording.gain_style(state.beyond_noise)
-            left += [(gap + text, style), (" confirmed", "$dim")]
+            within = confirmed.gain is not None and not state.beyond_noise
+            left += [(gap + text, style), (" within noise" if within else " confirmed", "$dim")]
         elif gain is not None and best is not None and best.proposer != "default":
             tail = " over the default" if width >= 100 else " vs default" if width >= 80 else ""
             if state.confirmed_gain is not None:
