@@ -17,9 +17,10 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 
 LONGEST = (
-    "test_kill", "test_new_study", "test_command_line", "test_session", "test_study_screen",
-    "test_resize", "test_steer", "test_looks", "test_panes", "test_looks_forms", "test_search_cv",
-    "test_runner", "test_export", "test_real_model", "test_proposers", "test_offline",
+    "test_session", "test_command_line", "test_kill", "test_real_model", "test_proposers",
+    "test_new_study", "test_cluster", "test_postgres", "test_study_screen", "test_resize",
+    "test_steer", "test_looks", "test_panes", "test_looks_forms", "test_search_cv", "test_runner",
+    "test_export", "test_objectives", "test_offline",
 )
 """Files that take longest, in this order: with --dist loadfile a worker that is given one of them
 last keeps the others waiting."""

@@ -105,7 +105,7 @@ def test_a_list_to_choose_from(snap_compare: Any) -> None:
         form(pilot).go("task")
         form(pilot).query_one("#f-estimators").focus()
         await pilot.press("enter")
-        await pilot.pause(0.1)
+        await settle(pilot)
 
     assert snap_compare(app("hyperllama-dark"), terminal_size=(100, 30), run_before=go)
 

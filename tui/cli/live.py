@@ -303,7 +303,8 @@ def ending(event: StudyFinished, study: str, state: StudyState) -> list[str]:
     if event.why in ("stopped", "error"):
         lines.append(f"  go on with: hyperllama resume {study}")
     elif event.best_value is not None:
-        lines.append(f"  next: hyperllama export {study} -o DIR   or   resume {study} --more 20")
+        lines.append(f"  next: `hyperllama export {study} -o DIR`, "
+                     f"`hyperllama resume {study} --more 20`")
     return lines
 
 

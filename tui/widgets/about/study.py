@@ -106,8 +106,8 @@ def head_lines(
     best = state.best
     if entry.best is not None:
         spread = f" {glyphs.plus_minus} {wording.spread(best.std)}" if best and best.std else ""
-        confirmed = state.confirmed_gain is not None
-        over = " confirmed on fresh folds" if confirmed else " over the default"
+        fresh = state.confirmed_gain is not None
+        over = " on fresh folds" if fresh else " over the default"
         noise = wording.within_noise(entry.gain, state.beyond_noise)
         over += f", {noise}" if noise else ""
         gain = wording.gain_style(state.beyond_noise)
