@@ -88,7 +88,7 @@ def put_events(name: str, trials: int) -> None:
 
 
 async def until(pilot: Pilot[None], said: str, where: str = "") -> None:
-    for _ in range(200):
+    for _ in range(2000):
         if said in text_of(pilot, where):
             return
         await pilot.pause(0.02)
