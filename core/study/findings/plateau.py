@@ -24,7 +24,11 @@ def since_rise(state: StudyState) -> int | None:
 
 
 def due(since: int, done: int) -> bool:
-    """Whether to advise against more trials, after `done` of them, `since` without a rise."""
+    """Whether to advise against more trials, after `done` of them, `since` without a rise.
+
+    On held-out surfaces 20 more trials then gained no more than the noise in 77 % of 57 studies
+    (`python -m workshop stops`, docs/measurements.md).
+    """
     return since >= max(FEWEST, done / 2)
 
 
