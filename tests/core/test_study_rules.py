@@ -65,7 +65,7 @@ def test_a_study_at_chance_says_so_once(tmp_path: Path, gain: float, told: int) 
     bench.study().run()
     notes = [e.text for e in bench.events if isinstance(e, Noted) and "chance" in e.text]
     assert len(notes) == told
-    assert all("all 8 trials" in text and "accuracy of 0.5," in text for text in notes)
+    assert all("all 8 trials" in text and "has accuracy 0.5," in text for text in notes)
     bench.reopen()
     bench.budget = 10
     bench.study().run()
