@@ -168,6 +168,17 @@ class Session:
         self.until(lambda: self.held == number, f"proposal {number}")
         self.wait(f"? {number:>2}")
 
+    def approve(self, number: int) -> None:
+        """Press the key of approval until it reaches the proposal, which may be shown a little
+        after the study told of it."""
+        deadline = time.monotonic() + LIMIT_S
+        while self.held == number:
+            assert time.monotonic() < deadline, f"proposal {number} was never approved"
+            self.press(" ")
+            again = time.monotonic() + 5
+            while self.held == number and time.monotonic() < again:
+                self.terminal.read(0.1)
+
     def end(self) -> None:
         """End the program and the study, whatever they do."""
         self.terminal.kill()
@@ -388,7 +399,7 @@ def program_steps(s: Session) -> Iterator[str]:
     s.press("another scale", _ENTER)
     s.until(lambda: '"ProposalRejected"' in s.heard, "the refusal")
     s.until(lambda: s.held == 2, "another proposal")
-    s.press(" ")
+    s.approve(2)
     s.until(lambda: "IndexError" in s.heard, "the program that fails")
     s.see_proposal(4)
     s.press("k")
