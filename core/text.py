@@ -31,6 +31,11 @@ def shown(value: object, most: int = 60) -> str:
     return str(value).lower() if isinstance(value, bool) else one_line(repr(value), most)
 
 
+def table_stem(name: str) -> str:
+    """The name of a table's file without the endings that say how it is written."""
+    return re.sub(r"\.(csv|tsv|txt|parquet|feather|arrow|gz|zst)(?=\.|$)", "", name, flags=re.I)
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like `name`, or None where none is near."""
     import difflib

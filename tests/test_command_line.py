@@ -262,6 +262,10 @@ def test_new_writes_a_file_that_runs(
     assert "there already" in capsys.readouterr().err
     assert run_command_line(["new", "quick.csv", "--stdout", "--target", "a"]) == 0
     assert 'target = "a"' in capsys.readouterr().out
+    task.with_name("quick.csv").rename("my quick.2.csv")
+    assert run_command_line(["new", "my quick.2.csv"]) == 0
+    assert "next: hyperllama run 'my quick.2.toml'\n" in capsys.readouterr().err
+    task.with_name("my quick.2.csv").rename("quick.csv")
     assert run_command_line(
         ["run", "quick.toml", "--proposer", "random", "--budget", "2", "--study", "mine"]
     ) == 0

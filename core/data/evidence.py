@@ -155,8 +155,8 @@ def _place(found: Sequence[Candidate]) -> None:
     points = (28 if last.column.distinct == 2 else 20) if labels else 14
     last.add(points, "it is the last column that can be a target")
     alone = first.column.distinct == 2 and last.column.distinct != 2
-    first.add(24 if alone else 9,
-              "it is the first column and has two values" if alone else "it is the first column")
+    first.add(24 if alone else 9, "it is the first column"
+              + (", and the last has more than two values" if alone else ""))
 
 
 def _distribution(c: Candidate) -> None:
@@ -205,7 +205,8 @@ def _families(found: Sequence[Candidate], everything: Sequence[str]) -> None:
         same = sorts[_sort(c)]
         if same >= 5 and 2 * same > len(found):
             c.add(-14, f"it is one of {same} columns of the same sort")
-        elif same == 1 and len(found) > 5 and max(sorts.values()) >= 0.75 * len(found):
+        elif (same == 1 and len(family) < 3 and len(found) > 5
+              and max(sorts.values()) >= 0.75 * len(found)):
             c.add(14, "it is unlike the other columns")
         start = _start(c.name)
         if start and starts[start] >= 4 and starts[start] < len(found):

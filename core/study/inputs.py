@@ -6,6 +6,7 @@ or library version is said; the study goes on with what it has.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -142,7 +143,7 @@ def _task_file(
             f"{source.name} was changed since this study began ({', '.join(changed[:6])}); the "
             "study keeps its copy",
             f"`hyperllama tell {study} range NAME LOW HIGH` changes a range of this study; "
-            f"`hyperllama run {source.name}` starts another with the changed file",
+            f"`hyperllama run {shlex.quote(source.name)}` starts another with the changed file",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -106,7 +107,7 @@ def find_task(given: str | Path) -> Path:
     if path.is_dir():
         raise TaskError(f"{given} is a folder", "name a task file in it")
     if path.suffix.lower() in (".csv", ".parquet", ".feather") or path.exists():
-        hint = f"write a task file first: `hyperllama new {given}`"
+        hint = f"write a task file first: `hyperllama new {shlex.quote(str(given))}`"
     else:
         hint = f"sample tasks: {', '.join(samples)}"
     raise TaskError(f"{given}: there is no such task file", hint)

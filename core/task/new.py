@@ -13,7 +13,7 @@ from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import Facts, canonical_name, families, family, joint_space, unknown
 from hyperllama.core.space import Categorical, Domain, Float, Param
 from hyperllama.core.task.metrics import default_metric, known
-from hyperllama.core.text import allowed, shown
+from hyperllama.core.text import allowed, shown, table_stem
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -74,7 +74,7 @@ def new_task_file(
     fitting = known(found_kind, len(classes))
     return _template().render(
         found=found,
-        name=re.sub(r"[^A-Za-z0-9_.-]+", "_", _stem(table))[:60] or "table",
+        name=re.sub(r"[^A-Za-z0-9_.-]+", "_", table_stem(table.name))[:60] or "table",
         kind=found_kind,
         metrics=[metric, *(m for m in _METRICS if m in fitting and m != metric)],
         estimators=names,
@@ -143,10 +143,6 @@ def _domain(domain: Domain) -> str:
     if isinstance(domain, Float):
         low, high = float(f"{low:.6g}"), float(f"{high:.6g}")
     return f"{{ low = {low}, high = {high}{', log = true' if domain.log else ''} }}"
-
-
-def _stem(table: Path) -> str:
-    return re.sub(r"\.(csv|tsv|txt|parquet|feather|arrow|gz|zst)", "", table.name, flags=re.I)
 
 
 def _relative(table: Path, task_file: Path | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -210,6 +211,9 @@ def test_files_that_are_no_task(folder: Path) -> None:
     with pytest.raises(TaskError, match="not a task file") as caught:
         load_task(folder / "t.csv")
     assert "hyperllama new" in caught.value.hint
+    with pytest.raises(TaskError) as caught:
+        load_task(folder / "my table.csv")
+    assert shlex.split(caught.value.hint.split("`")[1])[2:] == [str(folder / "my table.csv")]
     with pytest.raises(TaskError, match="no such task file"):
         load_task(folder / "nope.toml")
     with pytest.raises(TaskError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -38,9 +39,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.storage.folder import write_atomically
     from hyperllama.core.task.new import new_task_file
+    from hyperllama.core.text import table_stem
 
     table: Path = arguments.table.expanduser()
-    output: Path = arguments.output or Path(f"{table.name.split('.')[0] or 'task'}.toml")
+    output: Path = arguments.output or Path(f"{table_stem(table.name) or 'task'}.toml")
     if not arguments.stdout and output.exists() and not arguments.force:
         raise TaskError(f"{output} is there already", "choose another with -o, or give --force")
     terminal = sys.stdin.isatty() and sys.stderr.isatty()
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise TaskError(f"{output} cannot be written: {error.strerror}") from error
     print(output)
-    print(f"next: hyperllama run {output}", file=sys.stderr)
+    print(f"next: hyperllama run {shlex.quote(str(output))}", file=sys.stderr)
     return 0
 
 

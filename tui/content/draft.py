@@ -12,6 +12,7 @@ from typing import Any
 
 from hyperllama.core.storage.paths import home
 from hyperllama.core.task.draft.edit import set_key, value_at, values
+from hyperllama.core.text import table_stem
 from hyperllama.models.process import python_argv
 from hyperllama.tui.processes.child import JsonChild
 from hyperllama.tui.text import bounds
@@ -166,7 +167,7 @@ class Draft:
 
 def free_file(folder: Path, like: Path) -> Path:
     """A task file's path in `folder`, named after `like`, that is not taken."""
-    stem = like.name.split(".")[0] or "task"
+    stem = table_stem(like.name) or "task"
     path, number = folder / f"{stem}.toml", 2
     while path.exists():
         path, number = folder / f"{stem}-{number}.toml", number + 1

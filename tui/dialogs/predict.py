@@ -15,7 +15,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.text import plain
+from hyperllama.core.text import plain, table_stem
 from hyperllama.tui.content.paths import complete
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.widgets.field import Field
@@ -93,7 +93,7 @@ class PredictDialog(ModalScreen[None]):
         output = self.query_one("#output", Input)
         if output.value == self._suggested:
             typed = event.value.strip()
-            stem = Path(typed).name.split(".")[0]
+            stem = table_stem(Path(typed).name)
             folder = typed[: len(typed) - len(Path(typed).name)]
             self._suggested = f"{folder}{stem}-predicted.csv" if stem else ""
             output.value = self._suggested
