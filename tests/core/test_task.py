@@ -17,7 +17,14 @@ from hyperllama.core.data import load_table
 from hyperllama.core.errors import HyperLlamaError, TaskError
 from hyperllama.core.estimators import Facts
 from hyperllama.core.space import Categorical, Float, Integer
-from hyperllama.core.task import Problem, Task, load_task, resolve, standalone_text
+from hyperllama.core.task import (
+    Problem,
+    Task,
+    find_task,
+    load_task,
+    resolve,
+    standalone_text,
+)
 from hyperllama.core.task import metrics as known_metrics
 from hyperllama.core.task.new import new_task_file
 from hyperllama.core.task.overrides import make_space
@@ -212,7 +219,7 @@ def test_files_that_are_no_task(folder: Path) -> None:
         load_task(folder / "t.csv")
     assert "hyperllama new" in caught.value.hint
     with pytest.raises(TaskError) as caught:
-        load_task(folder / "my table.csv")
+        find_task(folder / "my table.csv")
     assert shlex.split(caught.value.hint.split("`")[1])[2:] == [str(folder / "my table.csv")]
     with pytest.raises(TaskError, match="no such task file"):
         load_task(folder / "nope.toml")

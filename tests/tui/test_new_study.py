@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,8 +149,8 @@ async def test_target_and_columns_are_chosen_in_the_table(folder: Path) -> None:
 
 
 async def test_close_targets_are_asked_about_and_notes_acted_on(folder: Path) -> None:
-    rows = [f"{i * 7 % 50},{i * 11 % 60},{i % 40 if i % 4 else -999}" for i in range(80)]
-    (folder / "quick.csv").write_text("\n".join(["income,cost,e", *rows]))
+    rows = [f"t{i % 9},{i * 7 % 50},{i * 11 % 60},{i % 40 if i % 4 else -999}" for i in range(80)]
+    (folder / "quick.csv").write_text("\n".join(["town,income,cost,e", *rows]))
     async with app().run_test(size=(140, 45)) as pilot:
         await pilot.app.workers.wait_for_complete()
         await pilot.press("n")
@@ -159,6 +160,7 @@ async def test_close_targets_are_asked_about_and_notes_acted_on(folder: Path) ->
         await pilot.press("enter")
         await settle(pilot, lambda: isinstance(pilot.app.screen, PickDialog))
         assert "Which column is to be predicted?" in text_of(pilot)
+        assert re.search(r"town +category", text_of(pilot).split("narrow the list")[1])
         await pilot.press("down", "enter")
         await settle(pilot, lambda: screen.draft.said(("data", "target")) == "cost")
         screen.query_one(ColumnList).focus()

@@ -15,6 +15,9 @@ from hyperllama.tui.screens.new_study.base import FormScreen, short
 from hyperllama.tui.widgets.form.table_look import KINDS, ColumnList, Files, target_picture
 from hyperllama.tui.widgets.lists.rows import Rows
 
+_PREDICTED = ("number", "category", "boolean")
+"""Kinds of columns that can be predicted."""
+
 
 class TableStep(FormScreen):
     """The path, the files that it may mean, and the columns of the table."""
@@ -94,11 +97,14 @@ class TableStep(FormScreen):
 
     @work(group="dialog", exclusive=True)
     async def _ask_for_target(self) -> None:
-        """Let a person choose where other columns are nearly as likely as the guess."""
+        """Ask a person where others are nearly as likely as the guess; any column may be chosen."""
         guess = self.draft.look.get("target") or {}
         if not guess.get("close"):
             return
         options = [(c["name"], plain(c["name"]), c["reason"]) for c in (guess, *guess["close"])]
+        listed = {name for name, *_ in options}
+        options += [(c["name"], plain(c["name"]), c["kind"]) for c in self.draft.columns
+                    if c["kind"] in _PREDICTED and c["name"] not in listed]
         title = "Which column is to be predicted?"
         chosen = await self.app.push_screen_wait(PickDialog(title, options))
         if chosen and chosen[0] != guess["name"]:

@@ -170,9 +170,9 @@ frequent values of categories with their shares.
             return Content.styled(text, "$bad" if share > 0.3 else "$dim")
         if key == "distinct":
             return Content.styled(wording.count(column["distinct"]), "$dim")
-        if column.get("note"):
-            return Content.styled(plain(str(column["note"])), "italic $dim")
-        return self._values(column)
+        values = self._values(column)
+        note = Content.styled(plain(str(column.get("note") or "")), "italic $dim")
+        return Content.assemble(values, "  " if values and note else "", note)
 
     def _values(self, column: dict[str, Any]) -> Content:
         ends = column.get("range")
