@@ -2,15 +2,18 @@
 
 Targets are the reserved ones (`targets.is_reserved`). A trial is a configuration of the family's
 usual space (for small networks the corpus' own, under the names of scripts), scored by the mean of
-its folds; what counts is the loss of the incumbent on fresh rows where the table has any. All
-methods begin with the default. Cells are kept, one JSON line each, and a call goes on from there.
+its folds; what counts is the loss of the incumbent on the folds, and on fresh rows where the table
+has any. All methods begin with the default. Random search is not played but computed: what it
+expects to have after n trials, over all orders of `POOL` random configurations. Cells are kept, one
+JSON line each, and a call goes on from there.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +25,15 @@ from hyperllama.core.experiments.running.engines import shared_engine
 from hyperllama.core.space import Config
 from hyperllama.core.trials import AskContext, Observed, Proposer, ProposerSetting
 from workshop.datasets import Floats
+from workshop.rivals import RIVALS, RivalProposer
 from workshop.spaces import WITHOUT_FAMILY, wide_space
 from workshop.survey import FOLDS, METRICS, Trainer
 from workshop.targets import Target, number_of, read
 
 LEVEL = 0
 """Of the survey, whose number of rows and splits are used."""
+POOL = 60
+"""Random configurations of a task."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Cell:
     Attributes:
         target, family, method, seed: which it is.
         seen, judged: loss of each trial on the folds, and on fresh rows; None where it failed.
+        configs: the trials' own.
     """
 
     target: str
@@ -45,16 +52,36 @@ class Cell:
     seed: int
     seen: list[float | None]
     judged: list[float | None]
+    configs: list[Config] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[str, str, str, int]:
         return self.target, self.family, self.method, self.seed
 
-    def curve(self) -> Floats:
-        """The judged loss of the incumbent after each trial, shape (trials,)."""
+    def curve(self, fresh: bool = True) -> Floats:
+        """The incumbent's loss after each trial, on fresh rows or on the folds, shape (trials,);
+        of random search the expected one."""
         seen = np.array([np.inf if v is None else v for v in self.seen])
-        judged = np.array([np.nan if v is None else v for v in self.judged])
-        return np.asarray(judged[[int(np.argmin(seen[: n + 1])) for n in range(len(seen))]])
+        judged = np.array([np.nan if v is None else v for v in self.judged]) if fresh else seen
+        if self.method != "random":
+            return np.asarray(judged[[int(np.argmin(seen[: n + 1])) for n in range(len(seen))]])
+        order = 1 + np.argsort(seen[1:], kind="stable")
+        best = np.where(seen[order] < seen[0], judged[order], judged[0])
+        count = len(order)
+        chance = [[comb(count - i - 1, n - 1) / comb(count, n) for i in range(count)]
+                  for n in range(1, count + 1)]
+        return np.array([judged[0], *(np.array(chance) @ best)])
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Losses of a configuration: mean of the folds, on fresh rows (on the folds where there are
+    none), on each fold, on the rows fitted to."""
+
+    seen: float
+    judged: float
+    folds: tuple[float, ...]
+    train: float
 
 
 class Objective:
@@ -67,7 +94,7 @@ class Objective:
         self.space = (wide_space(name, kind, trainer.facts) if own
                       else family(name).space(kind, trainer.facts))
         self._metric = METRICS[trainer.kind].index("rmse" if kind == "regression" else "log_loss")
-        self._known: dict[object, tuple[float, float] | None] = {}
+        self._known: dict[object, Scored | None] = {}
 
     @property
     def estimators(self) -> tuple[str, ...]:
@@ -75,25 +102,28 @@ class Objective:
         known = canonical_name(self.name) or likely_family(self.space.names)
         return (known,) if known else ()
 
-    def losses(self, config: Config) -> tuple[float, float] | None:
-        """On the folds, and on fresh rows (on the folds where there are none)."""
+    def losses(self, config: Config) -> Scored | None:
+        """Of a configuration; None where the training failed."""
         key = self.space.key(config)
         if key not in self._known:
             table, _ = self.trainer.scores(self.name, config)
-            row = np.array(table[self._metric]) / 1e4 if table else None
-            self._known[key] = None if row is None else (
-                float(row[:FOLDS].mean()), float(row[-1] if row[-1] >= 0 else row[:FOLDS].mean()))
+            row = [float(v) for v in np.array(table[self._metric]) / 1e4] if table else []
+            seen = float(np.mean(row[:FOLDS])) if row else 0.0
+            self._known[key] = Scored(seen, row[-1] if row[-1] >= 0 else seen, tuple(row[:FOLDS]),
+                                      row[FOLDS]) if row else None
         return self._known[key]
 
 
 def play(objective: Objective, method: str, seed: int, budget: int) -> Cell:
     """A method from the default on."""
     trainer, space = objective.trainer, objective.space
+    metric = "neg_log_loss" if trainer.data.classes else "neg_root_mean_squared_error"
     setting = ProposerSetting(seed=seed, kind=trainer.data.kind, estimators=objective.estimators,
-                              facts=trainer.facts)
+                              facts=trainer.facts, metric=metric, folds=FOLDS)
     proposer = made(method, objective.name, setting)
     seen: list[float | None] = []
     judged: list[float | None] = []
+    configs: list[Config] = []
     try:
         for n in range(budget):
             config, who = space.default(), "default"
@@ -101,18 +131,24 @@ def play(objective: Objective, method: str, seed: int, budget: int) -> Cell:
                 proposal = proposer.ask(space, AskContext(n, budget - n))
                 config, who = proposal.config, proposal.proposer
             found = objective.losses(config)
-            seen.append(None if found is None else found[0])
-            judged.append(None if found is None else found[1])
-            value = None if found is None else -found[0]
-            reason = "" if found is not None else "the training failed"
-            proposer.tell(Observed(n, config, value, reason, who))
+            seen.append(found and found.seen)
+            judged.append(found and found.judged)
+            configs.append(config)
+            if found is None:
+                told = Observed(n, config, None, "the training failed", who)
+            else:
+                told = Observed(n, config, -found.seen, proposer=who, train_value=-found.train,
+                                fold_scores=tuple(-v for v in found.folds))
+            proposer.tell(told)
     finally:
         proposer.close()
-    return Cell("", objective.name, method, seed, seen, judged)
+    return Cell("", objective.name, method, seed, seen, judged, configs)
 
 
 def made(method: str, name: str, setting: ProposerSetting) -> Proposer:
-    """A method of `hyperllama bench`, or "list:FILE" for a portfolio of its own."""
+    """A method of `hyperllama bench`, one of `RIVALS`, or "list:FILE" for a portfolio of its own."""
+    if method in RIVALS:
+        return RivalProposer(method, setting)
     if method.startswith("list:"):
         known = json.loads(Path(method[5:]).read_text(encoding="utf8"))
         return ListProposer(known.get(name, ()), setting)
@@ -141,8 +177,8 @@ def work(
             continue
         objective = Objective(trainer, name)
         for method, seed in keys:
-            cell = play(objective, method, seed, budget)
-            cell = Cell(target.name, *cell.key[1:], cell.seen, cell.judged)
+            trials = 1 + POOL if method == "random" else budget
+            cell = replace(play(objective, method, seed, trials), target=target.name)
             with path.open("a", encoding="utf8") as out:
                 out.write(json.dumps(vars(cell)) + "\n")
             yield cell
