@@ -205,9 +205,11 @@ def measure(args: argparse.Namespace) -> int:
     for i, cell in enumerate(done, 1):
         print(f"{i}: {cell.key}", flush=True)
     mine = [c for c in measures.cells(args.output)
-            if c.method in args.methods and c.family in args.families]
-    for row in measures.table(mine):
-        print(json.dumps(row))
+            if c.method in args.methods and c.family in (args.show or args.families)]
+    for fresh in (False, True):
+        print("judged by fresh rows:" if fresh else "judged by the folds:")
+        for row in measures.table(mine, fresh=fresh):
+            print(json.dumps(row))
     return 0
 
 
@@ -316,7 +318,8 @@ def _measure_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--tables", type=Path, required=True, help="a folder of NAME.csv.gz")
     p.add_argument("--families", nargs="+", required=True, help="by turns, one a target")
     p.add_argument("--methods", nargs="+", default=["random", "gp", "llama", "hybrid"],
-                   help="as `hyperllama bench` names them, or list:FILE for a portfolio")
+                   help="as `hyperllama bench` names them, smac, flaml, or list:FILE for a list")
+    p.add_argument("--show", nargs="+", help="families that the table is of; all by default")
     p.add_argument("--tasks", type=int, default=60)
     p.add_argument("--seeds", type=int, default=2)
     p.add_argument("--budget", type=int, default=21, help="trials, the default counted")

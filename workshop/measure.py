@@ -34,6 +34,8 @@ LEVEL = 0
 """Of the survey, whose number of rows and splits are used."""
 POOL = 60
 """Random configurations of a task."""
+CUT = 50.0
+"""Percent; a change of the loss counts as no more."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def play(objective: Objective, method: str, seed: int, budget: int) -> Cell:
 
 
 def made(method: str, name: str, setting: ProposerSetting) -> Proposer:
-    """A method of `hyperllama bench`, one of `RIVALS`, or "list:FILE" for a portfolio of its own."""
+    """A method of `hyperllama bench`, one of `RIVALS`, or "list:FILE" for a list of its own."""
     if method in RIVALS:
         return RivalProposer(method, setting)
     if method.startswith("list:"):
@@ -191,11 +193,18 @@ def cells(path: Path) -> list[Cell]:
     return [Cell(**json.loads(line)) for line in path.read_text(encoding="utf8").splitlines()]
 
 
-def table(found: Sequence[Cell], at: Sequence[int] = (5, 10, 20, 30)) -> list[Mapping[str, object]]:
+def table(
+    found: Sequence[Cell], at: Sequence[int] = (5, 10, 20, 30), fresh: bool = False
+) -> list[Mapping[str, object]]:
     """Per method and number of trials: against random search on the same targets.
 
-    A row: method, trials, tasks, share of tasks with less loss than random search's mean over its
-    seeds, median and mean change of the loss in percent, mean rank among the methods.
+    A row: method, trials, tasks, share of tasks with less loss than random search is expected to
+    have, and with the same; median and mean change of the loss in percent (cut at `CUT`) and their
+    90 % intervals over the tasks (bootstrap); mean rank among the methods.
+
+    Args:
+        found: cells; a target counts where every method among them has played.
+        fresh: judged by fresh rows in place of the folds that are tuned on.
     """
     rows: list[Mapping[str, object]] = []
     methods = sorted({c.method for c in found})
@@ -204,24 +213,27 @@ def table(found: Sequence[Cell], at: Sequence[int] = (5, 10, 20, 30)) -> list[Ma
         losses = np.full((len(tasks), len(methods)), np.nan)
         for i, task in enumerate(tasks):
             for j, method in enumerate(methods):
-                mine = [c.curve() for c in found
+                mine = [c.curve(fresh) for c in found
                         if (c.target, c.family) == task and c.method == method]
                 if mine and min(map(len, mine)) > n:
-                    losses[i, j] = np.mean([curve[n] for curve in mine])
+                    losses[i, j] = round(float(np.mean([curve[n] for curve in mine])), 9)
         losses = losses[np.isfinite(losses).all(axis=1)]
         if "random" not in methods or not len(losses):
             continue
         random = losses[:, methods.index("random")]
         ranks = (losses[:, :, None] > losses[:, None, :]).sum(axis=2) + (
             losses[:, :, None] == losses[:, None, :]).sum(axis=2) / 2 + 0.5
+        drawn = np.random.default_rng(0).integers(0, len(losses), (2000, len(losses)))
         for j, method in enumerate(methods):
-            change = 100 * (losses[:, j] / np.maximum(random, 1e-4) - 1)
-            rows.append({
+            change = np.clip(100 * (losses[:, j] / np.maximum(random, 1e-4) - 1), -CUT, CUT)
+            row: dict[str, object] = {
                 "method": method, "trials": n, "tasks": len(losses),
                 "better": round(float(np.mean(losses[:, j] < random)), 3),
                 "equal": round(float(np.mean(losses[:, j] == random)), 3),
-                "median": round(float(np.median(change)), 2),
-                "mean": round(float(np.mean(change)), 2),
-                "rank": round(float(ranks[:, j].mean()), 2),
-            })  # fmt: skip
+            }  # fmt: skip
+            for name, average in (("median", np.median), ("mean", np.mean)):
+                row[name] = round(float(average(change)), 2)
+                ends = np.percentile(average(change[drawn], axis=1), (5, 95))
+                row[f"{name} 90 %"] = [round(float(v), 2) for v in ends]
+            rows.append({**row, "rank": round(float(ranks[:, j].mean()), 2)})
     return rows

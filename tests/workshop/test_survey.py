@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import asdict, replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts
 from hyperllama.core.propose.embedded.encoding import encoded, header, score_noise
-from hyperllama.core.trials import Observed, ProposerSetting
+from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.models.embedded.dialect import INDEX, TableFacts
 from workshop import datasets, measure, pooled, survey
 from workshop.portfolio import portfolio
@@ -116,7 +117,9 @@ def test_a_unit_keeps_folds_training_and_fresh_losses(
     objective = measure.Objective(trainer, "decision_tree")
     cell = measure.play(objective, f"list:{best}", 0, 3)
     assert len(cell.seen) == len(cell.judged) == 3
-    assert cell.seen[0] == objective.losses(objective.space.default())[0]  # type: ignore[index]
+    scored = objective.losses(objective.space.default())
+    assert scored is not None and scored.seen == cell.seen[0]
+    assert scored.seen == pytest.approx(np.mean(scored.folds)) and scored.train < scored.seen
     assert measure.play(objective, f"list:{best}", 0, 3) == cell
 
 
@@ -155,10 +158,37 @@ def test_methods_are_compared_on_the_same_targets() -> None:
         cell("b", "gp", [0.5, 0.6, 0.6], [0.5, 0.6, 0.6]),
         cell("c", "gp", [0.5, 0.6, 0.6], [0.5, 0.6, 0.6]),  # random is missing here
     ]
-    gp, random = measure.table(found, at=(2,))
+    gp, random = measure.table(found, at=(2,), fresh=True)
     assert gp == {"method": "gp", "trials": 2, "tasks": 2, "better": 0.5, "equal": 0.5,
-                  "median": -10.0, "mean": -10.0, "rank": 1.25}
+                  "median": -10.0, "median 90 %": [-20.0, 0.0],
+                  "mean": -10.0, "mean 90 %": [-20.0, 0.0], "rank": 1.25}
     assert random["rank"] == 1.75 and random["better"] == 0.0
+    assert measure.table(found, at=(2,))[0]["mean"] == -12.5  # on the folds
+
+
+def test_random_search_is_what_all_orders_of_its_trials_expect() -> None:
+    seen = [0.5, 0.7, 0.3, None, 0.4]
+    judged = [0.50, 0.71, 0.36, None, 0.44]
+    cell = measure.Cell("a", "svm", "random", 0, seen, judged)
+    for fresh, of in ((False, seen), (True, judged)):
+        for n in range(5):
+            ends = [min((seen[i], of[i]) for i in (0, *order[:n]) if seen[i] is not None)[1]
+                    for order in permutations(range(1, 5))]
+            assert cell.curve(fresh)[n] == pytest.approx(np.mean(ends))
+
+
+@pytest.mark.parametrize(("which", "library"), [("smac", "smac"), ("flaml", "flaml")])
+def test_rivals_go_on_from_the_default(which: str, library: str) -> None:
+    pytest.importorskip(library)
+    space = wide_space("svm", "classification")
+    proposer = measure.made(which, "svm", ProposerSetting(seed=1))
+    tried = [space.default()]
+    for n in range(6):
+        value = None if n == 2 else -float(np.square(space.to_unit(tried[-1]) - 0.3).sum())
+        proposer.tell(Observed(n, tried[-1], value))
+        tried.append(proposer.ask(space, AskContext(n + 1, 6 - n)).config)
+    assert all(space.contains(c) for c in tried)
+    assert len({space.key(c) for c in tried}) == 7  # the default and what failed, never again
 
 
 def test_cheap_families_come_first_and_every_unit_once() -> None:
