@@ -133,8 +133,8 @@ def play(objective: Objective, method: str, seed: int, budget: int) -> Cell:
                 proposal = proposer.ask(space, AskContext(n, budget - n))
                 config, who = proposal.config, proposal.proposer
             found = objective.losses(config)
-            seen.append(found and found.seen)
-            judged.append(found and found.judged)
+            seen.append(None if found is None else found.seen)
+            judged.append(None if found is None else found.judged)
             configs.append(config)
             if found is None:
                 told = Observed(n, config, None, "the training failed", who)

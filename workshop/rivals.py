@@ -110,7 +110,7 @@ class BlendSearch:
         start = {p.name: _code(space, p.name, p.start) for p in space.free}
         self._search = Search("loss", "min", _flaml_space(space), points_to_evaluate=[start],
                               num_samples=trials, seed=seed + 20)
-        self._pending = self._suggested()
+        self._pending: tuple[str, dict[str, Any]] | None = self._suggested()
 
     def ask(self) -> Config:
         self._pending = self._pending or self._suggested()
