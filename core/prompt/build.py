@@ -13,7 +13,7 @@ from functools import partial
 from hyperllama.core.prompt import history, sections
 from hyperllama.core.prompt.counting import Message, TokenCounter
 from hyperllama.core.prompt.layout import JSON, ReplyForm
-from hyperllama.core.prompt.plan import LEVELS, Level, TokenPlan, checkpoint, least_history, rounded
+from hyperllama.core.prompt.plan import LEVELS, Level, TokenPlan, least_history, rounded
 from hyperllama.core.prompt.sections import MOST_HINTS, PromptDraft
 from hyperllama.core.prompt.templates import PromptError, Templates
 from hyperllama.core.prompt.wording import CUT, Names
@@ -95,7 +95,7 @@ class PromptBuilder:
         self._setting, self._templates, self._chat = setting, templates, chat
         self._context_length = context_length
         self._counter = TokenCounter(count, chat)
-        self._summary: tuple[object, history.Summary] | None = None
+        self._summaries: list[tuple[object, history.Summary]] = []  # this front's, and the next's
 
     @property
     def _known_tokens(self) -> int:
@@ -118,13 +118,23 @@ class PromptBuilder:
         Raises:
             PromptError: task, space and reply alone do not fit the context.
         """
+        return self._built(self._draft(space, trials, context, lead), lead, rejected)
+
+    def _draft(
+        self, space: SearchSpace, trials: Sequence[Observed], context: AskContext, lead: Lead
+    ) -> PromptDraft:
         in_rows = self._setting.prompt.reply == "row" and not lead.tokens
-        draft = PromptDraft(self._setting, self._templates, self._counter, space, trials, context,
-                      lead.analysis, in_rows, self._known_tokens)  # fmt: skip
+        return PromptDraft(self._setting, self._templates, self._counter, space, trials, context,
+                           lead.analysis, in_rows, self._known_tokens)  # fmt: skip
+
+    def _built(
+        self, draft: PromptDraft, lead: Lead, rejected: Sequence[str] = (), early: int = 0
+    ) -> ProposalPrompt:
+        """See `build`; `early`: how many trials to sum up, where it is not as many as need be."""
         margin = 8 + self._context_length // 128
         for _ in range(4):
             plan, level = self._planned(draft, lead.tokens, margin)
-            messages, plan = self._messages(draft, plan, level, rejected)
+            messages, plan = self._messages(draft, plan, level, rejected, early)
             parts = tuple(filter(None, self._chat(messages).split(CUT)))
             plan = replace(plan, prompt=sum(map(self._counter.text, parts)))
             excess = plan.prompt + plan.reasoning + plan.reply - plan.context_length
@@ -149,6 +159,41 @@ class PromptBuilder:
 
         Empty where it depends on that trial's score.
         """
+        return self._front(space, trials, context, lead, running)
+
+    def later(
+        self,
+        space: SearchSpace,
+        trials: Sequence[Observed],
+        context: AskContext,
+        lead: Lead,
+        running: Observed,
+    ) -> tuple[tuple[str, ...], int]:
+        """What is known of the front that the prompts get when the checkpoint moves, and in how
+        many trials they get it; nothing and 0 as long as its summary is not known.
+
+        What `ahead` gives is not among it: the next prompt has that front already where it is due.
+        """
+        try:
+            draft = self._draft(space, trials, context, lead)
+            plan, _ = self._planned(draft, lead.tokens, 8 + self._context_length // 128)
+        except PromptError:
+            return (), 0
+        early, due = history.next_early(draft, plan.history)
+        if due < 2:
+            return (), 0
+        return self._front(space, trials, context, lead, running, early), due
+
+    def _front(
+        self,
+        space: SearchSpace,
+        trials: Sequence[Observed],
+        context: AskContext,
+        lead: Lead,
+        running: Observed,
+        early: int = 0,
+    ) -> tuple[str, ...]:
+        """The next prompt as far as it is known, or what it would be with `early` summed up."""
         layout = self._templates.layout
         if layout.order != "number" or layout.best:
             return ()
@@ -156,7 +201,8 @@ class PromptBuilder:
         left = context.trials_left
         later = AskContext(context.number + 1, left and left - 1, context.hints)
         try:
-            prompt = self.build(space, later_trials, later, lead)
+            draft = self._draft(space, later_trials, later, lead)
+            prompt = self._built(draft, lead, early=early)
         except PromptError:
             return ()
         listed = later_trials[-1] is running and prompt.plan.checkpoint < len(later_trials)
@@ -197,18 +243,21 @@ class PromptBuilder:
         return plan, level
 
     def _messages(
-        self, draft: PromptDraft, plan: TokenPlan, level: Level, rejected: Sequence[str]
+        self,
+        draft: PromptDraft,
+        plan: TokenPlan,
+        level: Level,
+        rejected: Sequence[str],
+        early: int,
     ) -> tuple[list[Message], TokenPlan]:
         """The conversation, and the plan with what became of the history."""
         trials, task = draft.shown, sections.task_text(draft, level)
-        sizes = history.sizes(draft, plan.history)
-        early, form = 0, "whole" if trials else "none"
+        early, form = early or history.early_trials(draft, plan.history), "digest"
         selected: Sequence[Observed] = ()
-        if len(sizes) == len(trials) and sum(sizes) <= plan.history:
+        if not early:
+            form = "whole" if trials else "none"
             text = draft.fill("history", **sections.table_values(draft, trials))
         else:
-            form = "digest"
-            early = checkpoint(sizes, len(trials), plan.history, history.usual_size(draft))
             summary = self._summed_up(draft, early, plan.history)
             text, selected = history.digest_text(draft, summary, early), summary.selected
             plan = replace(plan, facts=len(summary.facts), facts_left_out=summary.left_out)
@@ -233,12 +282,15 @@ class PromptBuilder:
         return [system, sections.user_message(task, text)], plan
 
     def _summed_up(self, draft: PromptDraft, early: int, history_tokens: int) -> history.Summary:
-        """The first `early` trials in short; the last summary is remembered."""
+        """The first `early` trials in short; the last two summaries are remembered."""
         tokens, trials = history.digest_tokens(draft, history_tokens), list(draft.shown[:early])
         key = (draft.space, tokens, draft.names.neutral, trials)
-        if self._summary is None or self._summary[0] != key:
-            self._summary = key, history.summed_up(draft, trials, tokens)
-        return self._summary[1]
+        for known, summary in self._summaries:
+            if known == key:
+                return summary
+        made = history.summed_up(draft, trials, tokens)
+        self._summaries = [*self._summaries[-1:], (key, made)]
+        return made
 
 
 def continued(messages: Sequence[Message]) -> str:
@@ -251,7 +303,7 @@ def opened(chat: Callable[[Sequence[Message]], str], messages: Sequence[Message]
     """A conversation in the model's layout, with the beginning of the reply where there is one."""
     if messages[-1]["role"] != "assistant":
         return chat(messages)
-    return chat(messages[:-1]) + messages[-1]["content"]
+    return f"{chat(messages[:-1])}{CUT}{messages[-1]['content']}"
 
 
 def _too_long(message: str) -> PromptError:

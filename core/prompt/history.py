@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hyperllama.core.prompt.counting import Message
 from hyperllama.core.prompt.facts import facts_of
-from hyperllama.core.prompt.plan import DIGEST_SHARE, FACTS_SHARE, stride
+from hyperllama.core.prompt.plan import DIGEST_SHARE, FACTS_SHARE, checkpoint, stride
 from hyperllama.core.prompt.rows import by_worth
 from hyperllama.core.prompt.sections import ANSWER, PromptDraft, table_values, user_message
 from hyperllama.core.prompt.wording import CUT, failure_text, untrusted
@@ -48,6 +48,30 @@ def sizes(draft: PromptDraft, most_tokens: int) -> list[int]:
     return found
 
 
+def early_trials(draft: PromptDraft, most_tokens: int) -> int:
+    """How many trials are summed up; 0 where all fit as they are."""
+    found, trials = sizes(draft, most_tokens), len(draft.shown)
+    if len(found) == trials and sum(found) <= most_tokens:
+        return 0
+    return checkpoint(found, trials, most_tokens, usual_size(draft))
+
+
+def next_early(draft: PromptDraft, most_tokens: int) -> tuple[int, int]:
+    """How many trials will be summed up when the checkpoint moves, and in how many trials it does;
+    (0, 0) as long as not all of them are known. For a history that fits, by its mean line."""
+    found, trials = sizes(draft, most_tokens), len(draft.shown)
+    step, late = stride(most_tokens, usual_size(draft))
+    now = early_trials(draft, most_tokens)
+    if now:
+        moves_at = now + step + late
+    else:
+        mean = sum(found) / max(len(found), 1)
+        moves_at = trials + int((most_tokens - sum(found)) // max(mean, 1)) + 1
+    early = (moves_at - late) // step * step
+    known = now < early <= trials < moves_at
+    return (early, moves_at - trials) if known else (0, 0)
+
+
 def usual_size(draft: PromptDraft) -> int:
     """Tokens of a line as the space suggests it; the same for the whole study."""
     usual = Observed(
@@ -61,7 +85,7 @@ def usual_size(draft: PromptDraft) -> int:
 
 def digest_tokens(draft: PromptDraft, history_tokens: int) -> int:
     """Tokens for early trials in short, out of those for the history."""
-    whole = stride(history_tokens, usual_size(draft)) == 1
+    whole = stride(history_tokens, usual_size(draft))[0] == 1
     return (history_tokens if whole else int(DIGEST_SHARE * history_tokens)) - _HEADINGS
 
 
@@ -87,18 +111,23 @@ def summed_up(draft: PromptDraft, trials: Sequence[Observed], tokens: int) -> Su
 
 
 def digest_text(draft: PromptDraft, summary: Summary, early: int) -> str:
-    """The first `early` trials in short, and where each trial is a row, the others in full."""
+    """The first `early` trials in short, and where each trial is a row, the others in full.
+
+    A new part begins with every line, so that it can be read in shares.
+    """
+    values = table_values(draft, [] if draft.whole_chat else draft.shown[early:])
+    values["rows"] = f"{CUT}{values['rows']}"
     return draft.fill(
         "digest",
         last=draft.shown[early - 1].number,
-        facts="\n".join(f"- {fact}" for fact in summary.facts),
-        selected="\n" * (not draft.opened)
-        + "\n".join(map(draft.table.line, summary.selected)),
+        facts=f"\n{CUT}".join(f"- {fact}" for fact in summary.facts),
+        selected=f"{CUT}\n" * (not draft.opened)
+        + f"\n{CUT}".join(map(draft.table.line, summary.selected)),
         listed=len(summary.selected),
         told=early,
         omitted=early - len(summary.selected),
         since=not draft.whole_chat,
-        **table_values(draft, [] if draft.whole_chat else draft.shown[early:]),
+        **values,
     )
 
 

@@ -5,8 +5,9 @@
 History gets what the others leave. Where that is too little, the others are cut in the order of
 `LEVELS`. A history that does not fit whole is split at a checkpoint: trials before it are summed up
 (facts, and the trials that tell most), trials after it are listed in full. The checkpoint moves
-every `stride` trials only: between two moves the prompt's front stays byte-identical, and the
-tokens evaluated for a proposal are those of the newest trials.
+every few trials only: between two moves the prompt's front stays byte-identical, and the tokens
+evaluated for a proposal are those of the newest trials. It moves late, some trials after all that
+it sums up is known, so that the new front can be read in shares before it is needed.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from typing import Any
 
 from hyperllama.models.engine import MAX_SAMPLES
 
-DIGEST_SHARE = 0.5  # of the history's tokens, for the trials before the checkpoint
+DIGEST_SHARE = 0.45  # of the history's tokens, for the trials before the checkpoint
 FACTS_SHARE = 0.4  # of those, for facts
-_TAIL_SHARE = 0.45
+_LATE_SHARE = 1 / 3  # of the lines that fit after the checkpoint: so many trials late it moves
 _LONGEST_STRIDE = 64
 
 
@@ -136,23 +137,25 @@ def least_history(context_length: int) -> int:
     return max(200, context_length // 5)
 
 
-def stride(history: int, line: int) -> int:
-    """Every how many trials the checkpoint moves, with lines of about `line` tokens."""
-    return min(max(int(_TAIL_SHARE * history / max(line, 1)), 1), _LONGEST_STRIDE)
+def stride(history: int, line: int) -> tuple[int, int]:
+    """Every how many trials the checkpoint moves, and how many trials late it does, with lines of
+    about `line` tokens."""
+    lines = int((1 - DIGEST_SHARE) * history / max(line, 1))
+    late = min(int(_LATE_SHARE * lines), _LONGEST_STRIDE // 2)
+    return min(max(lines - late, 1), _LONGEST_STRIDE), late
 
 
 def checkpoint(sizes_after: Sequence[int], trials: int, history: int, line: int) -> int:
     """How many trials are summed up.
 
     Args:
-        sizes_after: tokens of the newest trials' lines, newest first, at least a stride of them.
+        sizes_after: tokens of the newest trials' lines, newest first, as many as fit.
         trials: how many there are.
         history: tokens for the history.
         line: tokens of a usual line.
     """
-    step = stride(history, line)
-    # one trial late, so that the summary can be evaluated while the trial after it runs
-    found = (trials - (step > 1)) // step * step
+    step, late = stride(history, line)
+    found = max(trials - late, 0) // step * step
     tail = sum(sizes_after[: trials - found])
     return found if tail <= (1 - DIGEST_SHARE) * history else trials
 

@@ -172,13 +172,14 @@ class TrialTable:
 def remarks(space: SearchSpace, trials: Sequence[Observed], names: Names) -> dict[int, str]:
     """By number, the lines above every fourth trial: what those before it left alone.
 
-    They stay where they are, so that they are read once, while the trial before runs.
+    They stay where they are, so that they are read once, while the trial runs. The widest part of a
+    range alone is named: each token of a line costs as much as one of the reply.
     """
     found: dict[int, str] = {}
     for i, t in enumerate(trials):
         if i and i % _REMARKED == 0:
             still = ", ".join(map(names.name, unmoved(space, trials[:i])))
-            lines = {"not changed": still, "unexplored": unexplored(space, trials[:i], names, 2)}
+            lines = {"not changed": still, "unexplored": unexplored(space, trials[:i], names, 1)}
             found[t.number] = "".join(f"{k}: {text}\n" for k, text in lines.items() if text)
     return found
 

@@ -120,10 +120,18 @@ class EngineSession:
             )  # fmt: skip
         return made
 
-    def read_ahead(self, parts: Sequence[str]) -> None:
-        """Let the engine evaluate what the next prompt begins with, while something else runs."""
+    def read_ahead(
+        self, parts: Sequence[str], later: Sequence[str] = (), turns: int = 0
+    ) -> None:
+        """Let the engine evaluate what the next prompt begins with, while something else runs.
+
+        Args:
+            later: what the prompts in so many `turns` will begin with; it is read in shares where
+                there is a study's folder for it.
+        """
         if self._engine is not None and parts:
-            self._engine.read_ahead(parts)
+            aside = f"{self.aside}.later" if self.aside else ""
+            self._engine.read_ahead(parts, later, turns, aside)
 
     def close(self) -> None:
         """End the engine, and write its cache where the setting names a file. Idempotent."""

@@ -28,8 +28,10 @@ MOST_ASIDE_BYTES = 4 << 30
 _EDGE_BYTES = 1 << 20
 
 
-def save_cache(context: Context, path: Path, most_bytes: int) -> int:
+def save_cache(context: Context, path: Path, most_bytes: int, checked: bool = True) -> int:
     """Write the prompt in the cache, or as much of its front as fits into `most_bytes`.
+
+    `checked`: with a checksum of the file, which takes as long as writing it.
 
     Returns:
         Tokens written; 0 where it does not pay, the model cannot, or the disk is full. No file is
@@ -54,7 +56,8 @@ def save_cache(context: Context, path: Path, most_bytes: int) -> int:
         if not lib.llama_state_seq_save_file(ctx, os.fsencode(part), SCRATCH, ids, kept):
             part.unlink(missing_ok=True)
             return 0
-        facts = {**_belongs(context), "tokens": tokens, "ends": ends, "crc": _crc(part)}
+        crc = _crc(part) if checked else None
+        facts = {**_belongs(context), "tokens": tokens, "ends": ends, "crc": crc}
         part.replace(path)
         _facts_of(path).write_text(json.dumps(facts), "utf8")
     except OSError:
@@ -65,9 +68,9 @@ def save_cache(context: Context, path: Path, most_bytes: int) -> int:
     return kept
 
 
-def restore_cache(context: Context, path: Path) -> int:
+def restore_cache(context: Context, path: Path, checked: bool = True) -> int:
     """Read what `save_cache` wrote into an empty context; the files are gone afterwards, whatever
-    happens, so that one that crashes llama.cpp does so once.
+    happens, so that one that crashes llama.cpp does so once. `checked`: by its checksum.
 
     Returns:
         Tokens that need not be evaluated; 0 if the file is not for this context.
@@ -80,7 +83,9 @@ def restore_cache(context: Context, path: Path) -> int:
         tokens, ends = list(map(int, facts["tokens"])), list(map(int, facts["ends"]))
         mine = _belongs(context)
         fits = {k: facts.get(k) for k in mine} == mine and len(tokens) <= context.length
-        if not fits or not tokens or ends[-1] != len(tokens) or facts["crc"] != _crc(used):
+        if not fits or not tokens or ends[-1] != len(tokens):
+            return 0
+        if checked and facts["crc"] != _crc(used):
             return 0
         ids, count = np.zeros(len(tokens), np.int32), ctypes.c_size_t(0)
         room = ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))

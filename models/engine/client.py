@@ -202,12 +202,17 @@ class Engine(Connection):
             context = self.info.context_length if self.info else 0
             return Generated((nothing,) * request.samples, context_length=context)
 
-    def read_ahead(self, parts: Sequence[str]) -> None:
+    def read_ahead(
+        self, parts: Sequence[str], later: Sequence[str] = (), turns: int = 0, aside: str = ""
+    ) -> None:
         """Begin to read the parts that the next prompt will have in front, and return at once.
 
         It has the lowest priority on the machine. Does nothing on a GPU, or if the process died.
+
+        Args:
+            later, turns, aside: another prompt to read in shares, see `ReadAhead`.
         """
-        self._ask_living(ReadAhead(parts))
+        self._ask_living(ReadAhead(parts, later, turns, aside))
 
     def finish_reading(self) -> int:
         """Wait until what is read ahead is read; how many tokens that were."""

@@ -244,11 +244,8 @@ class Context(LoadedModel):
         Raises:
             RequestCancelled: `cancelled` became true between two pieces.
         """
-        kept = pieces = 0
-        for mine, other in zip(ends[:-1], self.ends, strict=False):
-            if mine != other or tokens[kept:mine] != self.tokens[kept:mine]:
-                break
-            kept, pieces = mine, pieces + 1
+        kept = in_common(tokens, ends, self.tokens, self.ends)
+        pieces = ends.index(kept) + 1 if kept else 0
         for sequence in range(1, SEQUENCES):
             self.drop(sequence)
         if not self.library.llama_memory_seq_rm(self._memory, 0, kept, -1):
@@ -284,3 +281,16 @@ class Context(LoadedModel):
     def cut(self, sequence: int, length: int) -> bool:
         """Drop what `sequence` holds from position `length` on; False if the model cannot."""
         return bool(self.library.llama_memory_seq_rm(self._memory, sequence, length, -1))
+
+
+def in_common(
+    tokens: Sequence[int], ends: Sequence[int], held: Sequence[int], held_ends: Sequence[int]
+) -> int:
+    """How many of `tokens` are held and were evaluated in the same pieces; the last piece counts
+    never, because its logits are wanted."""
+    kept = 0
+    for mine, other in zip(ends[:-1], held_ends, strict=False):
+        if mine != other or tokens[kept:mine] != held[kept:mine]:
+            break
+        kept = mine
+    return kept

@@ -77,9 +77,19 @@ class Generate(EngineRequest[Generated]):
 
 @dataclass(frozen=True)
 class ReadAhead(EngineRequest[None]):
-    """Begin to read what the next prompt will begin with; answered at once."""
+    """Begin to read what the next prompt will begin with; answered at once.
+
+    Attributes:
+        later: what the prompts in some turns will begin with; turns: in how many, this one
+            included. A share of it is read before the next reply, the more the longer that takes.
+        aside: file to which the prompt that is not in the context goes; without one, `later` is
+            not read.
+    """
 
     parts: Sequence[str]
+    later: Sequence[str] = ()
+    turns: int = 0
+    aside: str = ""
 
 
 @dataclass(frozen=True)

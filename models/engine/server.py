@@ -17,6 +17,7 @@ from hyperllama.models.engine.cache import restore_cache, save_cache, set_aside
 from hyperllama.models.engine.chat import RENDERER, render
 from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.generation import Generated
+from hyperllama.models.engine.later import LaterPrompt
 from hyperllama.models.engine.programme import read, run
 from hyperllama.models.engine.settings import ModelInfo
 from hyperllama.models.errors import EngineError, HyperLlamaError
@@ -47,12 +48,15 @@ class Server:
         self._tokens_read = 0
         self._parts: Sequence[str] = ()  # what is being read ahead, or was when it was ended
         self._stop_reading = threading.Event()
+        self._later: LaterPrompt | None = None
 
     def handle(self, call: ChildRequest) -> Iterator[dict[str, Any]]:
         """Answer one request."""
         request = messages.request_of(call)
         if not isinstance(request, _LEAVE_CONTEXT):
             self._end_reading()
+            if self._later is not None and not _is_reply(request):
+                self._later.leave(self.context)
         yield {"done": self.answer(request, call)}
 
     @functools.singledispatchmethod
@@ -70,7 +74,7 @@ class Server:
     def _load(self, request: messages.Load, call: ChildRequest) -> ModelInfo:
         if self._context is not None:
             self._context.close()
-            self._context = None
+            self._context = self._later = None
         path = Path(request.path)
         last_s = 0.0
 
@@ -169,6 +173,11 @@ class Server:
         if seed is None:
             seed = self.context.settings.seed
         aside, parts = request.generation.aside, self._parts
+        if self._later is not None and not aside:
+            with contextlib.suppress(EngineError):  # the prompt that has it for its own says so
+                self._later.read(self.context, cancelled, True, on_reading)
+            self._later.leave(self.context)
+            self._later.take(self.context, request.generation.prompt)
         with set_aside(self.context, Path(aside)) if aside else contextlib.nullcontext():
             result = run(self.context, request.generation, seed, cancelled, on_text, on_reading)
         if unsent:
@@ -185,6 +194,10 @@ class Server:
             return
         self._end_reading()
         self._tokens_read = 0
+        if request.aside:
+            self._later = self._later or LaterPrompt(Path(request.aside))
+            self._later.leave(self.context)
+            self._later.due(request.later, request.turns)
         self._begin_reading(request.parts)
 
     def _begin_reading(self, parts: Sequence[str]) -> None:
@@ -200,11 +213,17 @@ class Server:
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
         before = context.evaluated
+        stopped, later = self._stop_reading.is_set, self._later
         try:
-            read(context, parts, self._stop_reading.is_set)
-            self._tokens_read += context.evaluated - before
-            if not self._stop_reading.is_set():
+            if parts:
+                if later is not None:
+                    later.take(context, parts)
+                read(context, parts, stopped)
+            if not stopped():
                 self._parts = ()
+                if later is not None:
+                    later.read(context, stopped)
+            self._tokens_read += context.evaluated - before
         except HyperLlamaError as error:  # the request that needs it raises the same
             print(f"nothing was read ahead: {error.message}", file=sys.stderr, flush=True)
 
@@ -227,6 +246,11 @@ class Server:
     @answer.register
     def _restore_cache(self, request: messages.RestoreCache, call: ChildRequest) -> int:
         return restore_cache(self.context, Path(request.path))
+
+
+def _is_reply(request: Any) -> bool:
+    """Whether a request goes on with the prompts of proposals."""
+    return isinstance(request, messages.Generate) and not request.generation.aside
 
 
 def _wait_for(thread: threading.Thread | None, call: ChildRequest) -> None:

@@ -156,7 +156,9 @@ class FakeEngine:
         looped = self._loops and any(isinstance(s, Free) for s in request.segments)
         return Completion(values, text, beliefs, stop_reason="loop" if looped else "done")
 
-    def read_ahead(self, parts: Sequence[str]) -> None:
+    def read_ahead(
+        self, parts: Sequence[str], later: Sequence[str] = (), turns: int = 0, aside: str = ""
+    ) -> None:
         self.ahead.append(tuple(parts))
 
     def save_cache(self, path: Path) -> int:

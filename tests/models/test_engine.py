@@ -30,6 +30,7 @@ from hyperllama.models.engine import (
 )
 from hyperllama.models.engine.chat import RENDERER, render
 from hyperllama.models.engine.context import Context
+from hyperllama.models.engine.later import LEAST_TOKENS
 from hyperllama.models.engine.programme import read, run
 from hyperllama.models.errors import EngineError, HyperLlamaError, ModelFileError
 from hyperllama.models.gguf import check_model
@@ -438,6 +439,35 @@ def test_a_question_aside_costs_the_prompt_in_the_cache_nothing(
     read = engine.generate(Generation([*parts, "go"], PROGRAMME, 1.0, seed=3))
     assert read.cached_tokens == read.prompt_tokens - 2
     assert len(list(folder.glob("aside*"))) == 2  # the question's: its state, and whose it is
+
+
+def test_a_later_prompt_is_read_in_shares_and_changes_no_reply(
+    engine: Engine, folder: Path
+) -> None:
+    """Two prompts in one context: both replies are those of a cold start, no share is larger than
+    what is left for each turn, and at its turn the later prompt is in the cache."""
+    parts = [f"trial {i}: the rbf scores {i / 7:.3f}, " for i in range(14)]
+    later = ["in short: ", *(f"fact {i}: the poly scores {i / 9:.3f}, " for i in range(24))]
+    now = Generation([*parts, "go"], PROGRAMME, 1.0, seed=3)
+    then = Generation([*later, "go"], PROGRAMME, 1.0, seed=3)
+    engine.generate(Generation("x", [Free("t", 3)]))
+    cold_now, cold_then = engine.generate(now), engine.generate(then)
+    assert cold_then.cached_tokens == 0
+    tokens, left = sum(engine.count_tokens(later)), 3
+    engine.generate(now)
+    for turns in range(left, 0, -1):
+        engine.read_ahead(parts, later, turns, str(folder / "later"))
+        reply = engine.generate(now)
+        assert same(reply, cold_now) and reply.cached_tokens > 0.9 * reply.prompt_tokens
+    asked = Generation(f"{PROMPT} {PROMPT}", [Free("t", 4)], aside=str(folder / "aside"))
+    engine.read_ahead(parts, [*later, "one more, " * 40], 1, str(folder / "later"))
+    engine.generate(asked)  # a question does not wait for it
+    warm = engine.generate(then)
+    assert same(warm, cold_then) and warm.cached_tokens >= tokens - LEAST_TOKENS
+    assert same(engine.generate(now), cold_now)
+    engine.read_ahead(parts, [later[0], "other facts, " * 60], 2, str(folder / "later"))
+    assert engine.finish_reading() > LEAST_TOKENS  # all of it, where there is time
+    assert same(engine.generate(now), cold_now)
 
 
 def cache_bytes(tokens: int) -> int:

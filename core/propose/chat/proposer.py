@@ -99,8 +99,8 @@ class ChatProposer:
             context.number, proposal.config, None, proposer=proposal.proposer,
             reasoning=proposal.reasoning,
         )  # fmt: skip
-        trials = self.history.trials
-        self._session.read_ahead(self._builder.ahead(space, trials, context, self._lead, running))
+        known = space, self.history.trials, context, self._lead, running
+        self._session.read_ahead(self._builder.ahead(*known), *self._builder.later(*known))
 
     def tell(self, trial: Observed) -> None:
         self.history.tell(trial)
