@@ -110,7 +110,7 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
     given = task if isinstance(task, Task) else find_task(task)
     names: list[str] = []
 
-    def listen(event: Any, t: float) -> None:
+    def listen(event: Any, *_: Any) -> None:
         if not names:  # the first event is `StudyOpened`
             names.append(event.study)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from types import SimpleNamespace
@@ -69,9 +70,13 @@ def fold(events: Iterable[tuple[Event, float]]) -> StudyState:
 
 
 class StateFold:
-    """Applies events one after the other; each costs the same, however many trials there are."""
+    """Applies events one after the other; each costs the same, however many trials there are.
+
+    Events may come from one thread while another reads the state.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
         self._now = SimpleNamespace(**vars(StudyState()))  # a `StudyState` to write to
         self._trials: dict[int, TrialState] = {}
         self._under_way: set[int] = set()  # trials that have not ended
@@ -84,14 +89,19 @@ class StateFold:
     @property
     def state(self) -> StudyState:
         """The study after every event applied so far."""
-        if self._state is None:
-            trials = sorted(self._trials.values(), key=lambda trial: trial.number)
-            self._now.trials = tuple(trials)
-            self._state = StudyState(**vars(self._now))
-        return self._state
+        with self._lock:
+            if self._state is None:
+                trials = sorted(self._trials.values(), key=lambda trial: trial.number)
+                self._now.trials = tuple(trials)
+                self._state = StudyState(**vars(self._now))
+            return self._state
 
     def apply(self, event: Event, t: float) -> None:
         """Add one event that happened at `t`, seconds since the epoch."""
+        with self._lock:
+            self._apply(event, t)
+
+    def _apply(self, event: Event, t: float) -> None:
         now, self._state = self._now, None
         now.last_t = max(t, now.last_t)
         now.shape += not isinstance(event, _SHAPELESS)

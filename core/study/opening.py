@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from hyperllama.core.errors import ChildDied, StudyError, TaskError
 from hyperllama.core.events import Noted, StudyFinished
 from hyperllama.core.storage.claim import Claim, claim_again, claim_folder, claim_worker
-from hyperllama.core.storage.event_log import EventLog, Listener
 from hyperllama.core.storage.folder import (
     CACHE,
     EVENTS,
@@ -56,6 +55,7 @@ from hyperllama.core.study.options import (
     with_programs_of,
     without_storage,
 )
+from hyperllama.core.study.study_events import StudyEvents, StudyListener
 
 if TYPE_CHECKING:
     from hyperllama.core.storage.store import Store
@@ -73,7 +73,7 @@ def start(
     options: Options = DEFAULTS,
     *,
     study: str | None = None,
-    listener: Listener | None = None,
+    listener: StudyListener | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> StudyFinished:
     """Run a new study of a task, or of a task file, to its end.
@@ -124,7 +124,7 @@ def resume(
     more: int = 0,
     data: Path | None = None,
     join: bool = False,
-    listener: Listener | None = None,
+    listener: StudyListener | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> StudyFinished:
     """Go on with a study where it was left.
@@ -171,7 +171,7 @@ class _Opening:
         self,
         claim: Claim,
         options: Options,
-        listener: Listener | None,
+        listener: StudyListener | None,
         interrupted: Callable[[], bool],
         joins: str | None = None,
     ) -> None:
@@ -180,9 +180,9 @@ class _Opening:
         self._unowned_bytes = claim.unowned_bytes
         self._options = options
         self._interrupted = interrupted
-        self._events = EventLog(self._folder / EVENTS)
+        self._events = StudyEvents(self._folder / EVENTS)
         if listener is not None:
-            self._events.listen(listener)
+            self._events.follow(listener)
         self._store: Store | None = None
         self._problem: OpenProblem | None = None
         self._notes: list[Noted] = []

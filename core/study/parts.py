@@ -11,10 +11,10 @@ from hyperllama.core.evaluate.racing import Rival
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.events import Noted, StudyOpened
 from hyperllama.core.space import Config, SearchSpace
-from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.storage.proposal_log import ProposalLog
 from hyperllama.core.storage.request_log import Inbox
 from hyperllama.core.storage.store import Store
+from hyperllama.core.study.study_events import StudyEvents
 from hyperllama.core.trials import Proposer
 
 
@@ -77,7 +77,7 @@ class StudyParts:
     make_proposer: Callable[[str], Proposer]
     space: SearchSpace
     opened: StudyOpened
-    events: EventLog
+    events: StudyEvents
     inbox: Inbox
     proposals: ProposalLog
     save: Callable[[Mapping[str, Any]], None] = lambda summary: None

@@ -22,11 +22,10 @@ from hyperllama.core.events import (
 from hyperllama.core.programs.store import ProgramStore
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.space.ranges import Ranges
-from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.storage.store import Store
-from hyperllama.core.study.folding import StateFold
 from hyperllama.core.study.history import store_event
 from hyperllama.core.study.state import StudyState
+from hyperllama.core.study.study_events import StudyEvents
 
 
 class EventRecord:
@@ -38,20 +37,17 @@ class EventRecord:
     """
 
     def __init__(
-        self, store: Store, events: EventLog, base: SearchSpace, keeps_books: bool = True
+        self, store: Store, events: StudyEvents, base: SearchSpace, keeps_books: bool = True
     ) -> None:
         self.store, self.keeps_books = store, keeps_books
         self.programs = ProgramStore(events.path.parent)
         self._events = events
-        self._fold = StateFold()
         self._ranges = Ranges(base)
-        events.listen(self._fold.apply)
 
     @property
     def state(self) -> StudyState:
         """The study now."""
-        with self._events.lock:
-            return self._fold.state
+        return self._events.folding.state
 
     @property
     def opened(self) -> StudyOpened:
@@ -75,11 +71,8 @@ class EventRecord:
 
     def begin(self, opened: StudyOpened, past: Iterable[tuple[Event, float]]) -> None:
         """Start with the facts of the study and what happened in it before."""
-        past = list(past)
         self._store(opened, self._ranges.stored)
         self._events.begin(opened, past)
-        for event, t in past:
-            self._fold.apply(event, t)
 
     def emit(self, event: Event) -> None:
         """Store an event, apply it to the state, and write it for others.

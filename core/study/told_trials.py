@@ -39,8 +39,9 @@ class ToldTrials:
 
     def begun(self, number: int) -> None:
         """A trial was begun, in this session or before, or by another process."""
-        if number not in self._begun:
-            bisect.insort(self._begun, number)
+        at = bisect.bisect_left(self._begun, number)
+        if self._begun[at : at + 1] != [number]:
+            self._begun.insert(at, number)
 
     def forget(self, number: int) -> None:
         """A trial was put back."""

@@ -26,12 +26,12 @@ from hyperllama.core.space import (
     SearchSpace,
 )
 from hyperllama.core.storage.database import open_storage
-from hyperllama.core.storage.event_log import EventLog
 from hyperllama.core.storage.request_log import Inbox
 from hyperllama.core.storage.store import Store
 from hyperllama.core.study.entering import proposal_log
 from hyperllama.core.study.loop import Study
 from hyperllama.core.study.parts import StudyParts
+from hyperllama.core.study.study_events import StudyEvents
 from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer
 
 SPACE = SearchSpace(
@@ -193,7 +193,7 @@ class Bench:
         self.store = self.kind.open(storage, "s")
 
     def study(self) -> Study:
-        log = EventLog(self.folder / "events.jsonl", clock=lambda: 1000.0)
+        self.log = log = StudyEvents(self.folder / "events.jsonl", clock=lambda: 1000.0)
         log.listen(lambda event, t: self.events.append(event))
         opened = StudyOpened(
             study="s",

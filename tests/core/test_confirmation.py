@@ -285,8 +285,9 @@ def test_the_end_of_a_resumed_study_tells_what_was_confirmed_before(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bench = Bench(study_dir("s"), confirm=True, budget=12, runner=NoisyRunner())
-    end = bench.study().run()
-    output, opened = PlainOutput(), bench.events[0]
-    output.hear(opened, 0.0)  # as after a resume that had nothing left to do
-    output.hear(end, 1.0)
+    bench.study().run()
+    bench.reopen()
+    study = bench.study()
+    bench.log.follow(PlainOutput().hear)
+    study.run()  # nothing is left to do
     assert "confirmed gain +" in capsys.readouterr().out

@@ -41,7 +41,7 @@ def begin(task: Path, trials: int = 2, **more: Any) -> None:
 
 def warnings_on_resume() -> list[str]:
     heard: list[Event] = []
-    resume("quick", more=1, listener=lambda event, t: heard.append(event))
+    resume("quick", more=1, listener=lambda event, *_: heard.append(event))
     return [event.text for event in heard if isinstance(event, Noted)]
 
 
@@ -50,7 +50,7 @@ def test_a_study_begins_with_the_best_of_an_earlier_one(task: Path) -> None:
     earlier = read_state("quick")
     heard: list[Event] = []
     options = Options(proposer="gp", trials=4, seed=9, warm_start=("quick",))
-    start(task, options, study="next", listener=lambda event, t: heard.append(event))
+    start(task, options, study="next", listener=lambda event, *_: heard.append(event))
     trials = read_state("next").trials
     assert [t.proposer for t in trials] == ["default", "earlier", "earlier", "gp"]
     best = earlier.best
@@ -60,7 +60,7 @@ def test_a_study_begins_with_the_best_of_an_earlier_one(task: Path) -> None:
     with pytest.raises(StudyError, match="begun without these earlier studies"):
         resume("next", Options(warm_start=("other",)), more=1)
     start(task, Options(proposer="random", trials=1), study="third",
-          listener=lambda event, t: heard.append(event))  # fmt: skip
+          listener=lambda event, *_: heard.append(event))  # fmt: skip
     assert any("same columns were tuned before" in e.text for e in heard if isinstance(e, Noted))
     with pytest.raises(StudyError, match="no study 'none'"):
         start(task, Options(trials=1, warm_start=("none",)), study="fourth")

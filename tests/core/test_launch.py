@@ -78,7 +78,7 @@ def task(tmp_path: Path, home: Path) -> Path:
 def test_a_study_keeps_what_it_was_started_with(task: Path) -> None:
     heard: list[Event] = []
     options = Options(proposer="random", trials=3, seed=7, threads=2, temperature=0.5)
-    end = start(task, options, listener=lambda event, t: heard.append(event))
+    end = start(task, options, listener=lambda event, *_: heard.append(event))
     assert end.why == "budget"
     opened = heard[0]
     assert isinstance(opened, StudyOpened)
@@ -226,12 +226,12 @@ def test_killed_while_opening(task: Path, moment: str, monkeypatch: pytest.Monke
 def test_budgets_come_from_the_task_unless_given(task: Path) -> None:
     task.write_text(TEXT.replace("trials = 4", "minutes = 0.5"))
     heard: list[Event] = []
-    start(task, Options(proposer="random", trials=1), listener=lambda e, t: heard.append(e))
+    start(task, Options(proposer="random", trials=1), listener=lambda e, *_: heard.append(e))
     opened = heard[0]
     assert isinstance(opened, StudyOpened)
     assert (opened.budget_trials, opened.budget_s) == (1, None)
     heard.clear()
-    resume("quick", Options(minutes=0.0001), listener=lambda e, t: heard.append(e))
+    resume("quick", Options(minutes=0.0001), listener=lambda e, *_: heard.append(e))
     assert isinstance(heard[0], StudyOpened) and heard[0].budget_trials == 1
 
 
@@ -243,7 +243,7 @@ def test_without_a_model_tpe_proposes_and_says_so(
 
     monkeypatch.setattr("hyperllama.models.gguf.resolve_model", none)
     heard: list[Event] = []
-    start(task, Options(trials=2), listener=lambda event, t: heard.append(event))
+    start(task, Options(trials=2), listener=lambda event, *_: heard.append(event))
     assert any(isinstance(e, Noted) and "tpe proposes" in e.text for e in heard)
     assert [t.proposer for t in read_stored("quick").trials] == ["default", "tpe"]
     with pytest.raises(ModelFileError):

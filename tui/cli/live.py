@@ -25,7 +25,7 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.objectives import broken
 from hyperllama.core.programs.store import TRIES
-from hyperllama.core.study import PRUNED, StateFold, StudyState, fold
+from hyperllama.core.study import PRUNED, StateFold, StudyState
 from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.core.text import one_line, plain
 from hyperllama.models.paths import model_name
@@ -57,23 +57,17 @@ class JsonOutput:
     def __exit__(self, *exception: object) -> None:
         """Nothing was opened."""
 
-    def hear(self, event: Event, t: float) -> None:
-        """Print an event that happened at `t`, seconds since the epoch."""
+    def hear(self, event: Event, t: float, folding: StateFold) -> None:
+        """Print an event that happened at `t`, seconds since the epoch; `folding` has the study
+        after it."""
         print(to_json(event, t), flush=True)
 
 
 class PlainOutput(JsonOutput):
     """A line for everything that is over; for logs, pipes and terminals that only scroll."""
 
-    def __init__(self) -> None:
-        self._fold = StateFold()
-
-    def hear(self, event: Event, t: float) -> None:
-        self._fold.apply(event, t)
-        state = self._fold.state
-        if isinstance(event, StudyFinished):
-            state = _whole(state)
-        for line in lines_of(event, state):
+    def hear(self, event: Event, t: float, folding: StateFold) -> None:
+        for line in lines_of(event, folding):
             self.write(line)
 
     def write(self, line: OutputLine) -> None:
@@ -87,7 +81,7 @@ class LiveOutput(PlainOutput):
         from rich.console import Console
         from rich.live import Live
 
-        super().__init__()
+        self._folding = StateFold()
         self._console: Console = Console(highlight=False)
         self._live = Live(
             self, console=self._console, refresh_per_second=8, transient=True,
@@ -101,10 +95,11 @@ class LiveOutput(PlainOutput):
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
-    def hear(self, event: Event, t: float) -> None:
+    def hear(self, event: Event, t: float, folding: StateFold) -> None:
+        self._folding = folding
         if isinstance(event, StudyFinished):
             self._live.stop()
-        super().hear(event, t)
+        super().hear(event, t, folding)
 
     def write(self, line: OutputLine) -> None:
         """Print a line wrapped to the terminal."""
@@ -117,23 +112,11 @@ class LiveOutput(PlainOutput):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
-        state, width = self._fold.state, options.max_width
+        state, width = self._folding.state, options.max_width
         reasoning = state.current.reasoning if state.current is not None else ""
         for line in _tail(reasoning, width - 4):
             yield Text(f"  {line}", style="italic dim", no_wrap=True, overflow="ellipsis")
         yield _status(state, width)
-
-
-def _whole(state: StudyState) -> StudyState:
-    """The study with what happened before it was resumed, which is not told again."""
-    from hyperllama.core.storage.event_log import read_events
-    from hyperllama.core.storage.folder import EVENTS
-    from hyperllama.core.storage.paths import study_dir
-
-    if state.opened is None:
-        return state
-    found = fold(read_events(study_dir(state.opened.study) / EVENTS))
-    return state if found.finished is None else found
 
 
 def make_output(as_json: bool) -> JsonOutput:
@@ -145,15 +128,15 @@ def make_output(as_json: bool) -> JsonOutput:
     return PlainOutput()
 
 
-def lines_of(event: Event, state: StudyState) -> Iterator[OutputLine]:
-    """What is printed for an event; `state` is the study after it."""
+def lines_of(event: Event, folding: StateFold) -> Iterator[OutputLine]:
+    """What is printed for an event; `folding` has the study after it."""
     if isinstance(event, StudyOpened):
         for i, line in enumerate((*heading(event), TABLE_HEAD)):
             yield OutputLine(line, "dim" if i else "bold")
     elif isinstance(event, ModelLoaded):
         yield OutputLine(f"model {plain(event.model)} loaded in {event.seconds:.1f} s", "dim")
     elif isinstance(event, TrialFinished):
-        trial = state.trial(event.number)
+        trial = folding.state.trial(event.number)
         if event.proposer != "default":
             for line in _lines(event.reasoning):
                 yield OutputLine(f"      {line}", "dim italic", 8)
@@ -167,6 +150,7 @@ def lines_of(event: Event, state: StudyState) -> Iterator[OutputLine]:
     elif line := steering_line(event):
         yield OutputLine(line, "cyan", 2)
     elif isinstance(event, StudyFinished):
+        state = folding.state
         study = state.opened.study if state.opened is not None else ""
         for i, line in enumerate(ending(event, study, state)):
             yield OutputLine(line, "" if i else "bold")

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import HyperLlamaError, StudyError
 from hyperllama.core.events import StudyOpened, from_json
-from hyperllama.core.storage.event_log import Listener
 from hyperllama.core.storage.folder import EVENTS, LOG
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.models.process import program_argv
 
 if TYPE_CHECKING:
     from hyperllama.core.events import Event, StudyFinished
+    from hyperllama.core.study import StateFold
+    from hyperllama.core.study.study_events import StudyListener
 
 _DETACHED = "HYPERLLAMA_IN_BACKGROUND"
 _START_LIMIT_S = 1800.0
@@ -56,7 +57,7 @@ class Signals:
 
 def run_here(
     arguments: argparse.Namespace,
-    study: Callable[[Listener, Callable[[], bool]], StudyFinished],
+    study: Callable[[StudyListener, Callable[[], bool]], StudyFinished],
 ) -> int:
     """Run a study in this process and show it; returns the exit code."""
     from hyperllama.tui.cli.live import make_output
@@ -65,7 +66,7 @@ def run_here(
 
         name = ""
 
-        def hear(event: Event, t: float) -> None:
+        def hear(event: Event, t: float, folding: StateFold) -> None:
             """Show an event; when that cannot be written, end the study politely: nobody reads any
             more (`| head`), or the disk is full."""
             nonlocal name
@@ -74,7 +75,7 @@ def run_here(
             if signals.received == signal.SIGPIPE:
                 return
             try:
-                output.hear(event, t)
+                output.hear(event, t, folding)
             except OSError as error:
                 if not isinstance(error, BrokenPipeError):
                     print(f"standard output cannot be written: {error.strerror}; the study stops, "

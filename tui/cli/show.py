@@ -280,18 +280,20 @@ def _follow(arguments: argparse.Namespace) -> int:
     from hyperllama.core.storage.event_log import EventTail
     from hyperllama.core.storage.folder import EVENTS, find_study, holder
     from hyperllama.core.storage.paths import study_dir
+    from hyperllama.core.study import StateFold
     from hyperllama.tui.cli.live import make_output
 
     if arguments.storage and holder(study_dir(arguments.study)) is None:
         return _follow_storage(arguments)
     folder = find_study(arguments.study)
-    tail = EventTail(folder / EVENTS)
+    tail, folding = EventTail(folder / EVENTS), StateFold()
     with make_output(arguments.json) as output:
         while True:
             alive = holder(folder) is not None
             events, _ = tail.read()
             for event, t in events:
-                output.hear(event, t)
+                folding.apply(event, t)
+                output.hear(event, t, folding)
             if not events:
                 if not alive:
                     return 0
@@ -306,10 +308,11 @@ def _follow_storage(arguments: argparse.Namespace) -> int:
     from hyperllama.core.events import ProposalMade, StudyFinished, StudyOpened, TrialFinished
     from hyperllama.core.storage.reading import read_stored
     from hyperllama.core.storage.sharing import BEAT_S, SILENT_BEATS
+    from hyperllama.core.study import StateFold
     from hyperllama.core.study.history import events_of
     from hyperllama.tui.cli.live import make_output
 
-    told = set[tuple[type, int]]()
+    told, folding = set[tuple[type, int]](), StateFold()
     beat, heard_s = None, time.monotonic()
     with make_output(arguments.json) as output:
         while True:
@@ -319,7 +322,8 @@ def _follow_storage(arguments: argparse.Namespace) -> int:
                 known = isinstance(event, (ProposalMade, StudyFinished, StudyOpened, TrialFinished))
                 if known and (type(event), number) not in told:
                     told.add((type(event), number))
-                    output.hear(event, t)
+                    folding.apply(event, t)
+                    output.hear(event, t, folding)
             if stored.summary.get("owner_beat") != beat:
                 beat, heard_s = stored.summary.get("owner_beat"), time.monotonic()
             silent = beat is None or time.monotonic() - heard_s > SILENT_BEATS * BEAT_S
