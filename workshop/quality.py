@@ -39,20 +39,23 @@ def loss_of(network: Network, batch: Batch, soft: Tensor, device: str) -> Tensor
     return (torch.where(number, soft_loss, plain) * weight).sum() / weight.sum()
 
 
-def held_out_batches(surfaces: list[FittedSurface]) -> list[Batch]:
+def held_out_batches(surfaces: list[FittedSurface], count: int = 512) -> list[Batch]:
     source = Source(surfaces, 10**6, 0.2 if surfaces else 1.0)
-    drawn = sorted((source.draw(i) for i in range(512)), key=lambda e: len(e.prompt))
-    return [pack(drawn[i : i + 64]) for i in range(0, 512, 64)]
+    drawn = sorted((source.draw(i) for i in range(count)), key=lambda e: len(e.prompt))
+    return [pack(drawn[i : i + 64]) for i in range(0, count, 64)]
 
 
 def measure(network: Network, held_out: list[FittedSurface]) -> dict[str, float]:
-    """Held-out loss, and the mean share of random candidates that beat a proposal.
+    """Held-out loss, in all and by family, and the share of random candidates that beat a proposal.
 
-    The share is given for real and synthetic surfaces after 0, 8 and 16 random trials; 0.5 is no
-    better than random, and what falls with the number of trials was learned from the history.
+    The mean share is given for real and synthetic surfaces after 0, 8 and 16 random trials; 0.5 is
+    no better than random, and what falls with the number of trials was learned from the history.
     """
     soft = torch.from_numpy(soft_targets())
     result = {"held_out": mean_loss(network, held_out_batches(held_out), soft, "cpu")}
+    for family in sorted({s.family for s in held_out}):
+        mine = held_out_batches([s for s in held_out if s.family == family], 128)
+        result[f"held_out_{family}"] = round(mean_loss(network, mine, soft, "cpu"), 4)
     for kind in ("real", "synthetic"):
         if kind == "synthetic" or held_out:
             for n in (0, 8, 16):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def fit(surface: Surface) -> FittedSurface | None:
     kind = "regression" if surface.kind == "regression" else (
         "binary" if f["classes"] == 2 else "multiclass")
     facts = dialect.TableFacts(kind, f["rows"], f["features"], f["minority_share"],
-                          f["categorical_share"], f["missing_share"])
+                               f["categorical_share"], f["missing_share"], f["classes"])
     result = FittedSurface(surface.dataset, surface.family, facts, space)
     for losses in surface.losses.values():
         known = np.array([v is not None for v in losses])
@@ -59,7 +59,18 @@ def fit(surface: Surface) -> FittedSurface | None:
         if y.std() < 1e-6:
             continue
         result.models.append(GaussianProcess.fit(units[known], y, categorical))
-    return result if result.models else None
+    if not result.models:
+        return None
+    default = float(result.losses(0, space.to_unit(space.default())[None])[0])
+    result.facts = replace(facts, default_left=_left(surface, default))
+    return result
+
+
+def _left(surface: Surface, default: float) -> float | None:
+    """The share of a constant's loss that the default leaves; None where that is not known."""
+    constant = {"rmse": 1.0, "error": surface.facts["minority_share"]}[next(iter(surface.losses))]
+    known = constant > 0 and surface.facts["classes"] <= 2
+    return max(default, 0.0) / constant if known else None
 
 
 def load(paths: Sequence[Path], held_out: bool, every: int = 12) -> list[FittedSurface]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,6 +149,8 @@ class Task:
 
 
 _ROUNDS = ("n_estimators", "max_iter")
+_NOISES = math.log(0.02), math.log(0.5)
+"""Of scores, where the corpus does not know: what five folds of some hundred rows have."""
 
 
 class RealTask(Task):
@@ -177,8 +180,11 @@ class RealTask(Task):
         cuts = [cut(rng, params[j], j, default) for j in kept]
         named = rng.random() > 0.07
         taken: set[int] = set()
-        facts = _some(rng, surface.facts) if rng.random() > 0.3 else dialect.TableFacts(
-            surface.facts.kind if rng.random() < 0.5 else "?")
+        made_up = math.exp(rng.uniform(*_NOISES)) if rng.random() < 0.6 else None
+        self._noise = surface.noises[self.which] if surface.noises else made_up
+        told = replace(surface.facts, noise=self._noise)
+        facts = _some(rng, told) if rng.random() > 0.3 else dialect.TableFacts(
+            told.kind if rng.random() < 0.5 else "?")
         name = FAMILY.get(surface.family, surface.family)
         super().__init__(name if rng.random() > 0.05 else "?", facts, cuts,
                          [axis_of(c, taken, named, surface.family) for c in cuts])
@@ -222,7 +228,7 @@ class RealTask(Task):
 
     @property
     def noise(self) -> float | None:
-        return self.surface.noises[self.which] if self.surface.noises else None
+        return self._noise
 
     def default(self) -> Floats | None:
         found = []
@@ -255,13 +261,24 @@ class RealTask(Task):
         return [i for i, c in enumerate(self.cuts) if c.param.name not in off]
 
 
+_INEXACT = ("rows", "features", "minority_share", "default_left", "linear_left", "tree_left")
+_LEFT_OUT = {"rows": 0.05, "features": 0.05, "minority_share": 0.1, "categorical_share": 0.1,
+             "missing_share": 0.1, "classes": 0.2}  # fmt: skip
+_MEASURED = {"default_left": 0.3, "linear_left": 0.7, "tree_left": 0.7, "noise": 0.3}
+
+
 def _some(rng: Rng, facts: dialect.TableFacts) -> dialect.TableFacts:
-    """The facts, each of the landmarks and the noise left out now and then."""
-    default, linear, tree, noise = (
-        None if rng.random() < 0.4 else v
-        for v in (facts.default_left, facts.linear_left, facts.tree_left, facts.noise)
-    )
-    return replace(facts, default_left=default, linear_left=linear, tree_left=tree, noise=noise)
+    """The facts, each left out now and then, and inexact: exact ones would give a data set away.
+
+    In half of the studies nothing is measured yet.
+    """
+    measured = _MEASURED if rng.random() < 0.5 else dict.fromkeys(_MEASURED, 1.0)
+    found: dict[str, Any] = {name: None if rng.random() < share else getattr(facts, name)
+                             for name, share in {**_LEFT_OUT, **measured}.items()}  # fmt: skip
+    for name in _INEXACT:
+        if found[name] is not None:
+            found[name] *= 2 ** rng.normal(0, 0.4)
+    return replace(facts, **found)
 
 
 def _estimator_facts(facts: dialect.TableFacts):  # type: ignore[no-untyped-def]

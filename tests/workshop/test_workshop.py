@@ -59,6 +59,28 @@ def test_sequences_follow_the_dialect(tmp_path: Path) -> None:
     assert next(read).weights.shape[0] == 4
 
 
+def test_headers_to_learn_from_tell_what_questions_tell() -> None:
+    """A fact that questions tell and no sequence of a family does makes its answers arbitrary."""
+    from workshop.surfaces import fit
+    from workshop.tasks import RealTask
+
+    config = {"max_depth": 3, "min_samples_split": 2, "min_samples_leaf": 1, "max_features": 1.0,
+              "ccp_alpha": 1e-3}  # fmt: skip
+    scores: list[float | None] = [0.1 + 0.01 * i for i in range(12)]
+    facts = {"rows": 500, "features": 8, "classes": 2, "minority_share": 0.4,
+             "categorical_share": 0.0, "missing_share": 0.0}  # fmt: skip
+    surface = fit(corpus.Surface(
+        "t", "decision_tree", "classification", facts,
+        [{**config, "max_depth": 2 + i} for i in range(12)], {"error": scores}, 0.1))
+    assert surface is not None
+    told = [RealTask(np.random.default_rng(i), surface).facts for i in range(200)]
+    for name in ("rows", "minority_share", "classes", "default_left", "noise"):
+        known = [t for t in told if getattr(t, name) is not None]
+        assert 20 < len(known) < 180, name
+        assert any(t.kind == "binary" and t.noise is None for t in known) or name == "noise"
+    assert len({t.rows for t in told}) > 50  # so that rows do not give a data set away
+
+
 def test_the_whole_chain(tmp_path: Path) -> None:
     """Corpus, training (with a resume), GGUF, and the same greedy proposal from llama.cpp."""
     torch = pytest.importorskip("torch")
