@@ -201,8 +201,8 @@ async def test_errors_stand_beside_their_field_and_nothing_is_saved(folder: Path
     async with app().run_test(size=(140, 45)) as pilot:
         screen = await opened(pilot)
         await pilot.press("ctrl+n")
-        await focus(pilot, "validation.folds")
-        await pilot.press("end", "backspace", "x")
+        await focus(pilot, "validation.time")
+        await pilot.press("down", "end", "backspace", "x")  # the next field is folds
         await pilot.pause()
         assert "a whole number is needed" in text_of(pilot)
         await pilot.press("backspace", "1")

@@ -170,7 +170,7 @@ class NewStudy(_Steps):
     HELP = """\
 Four steps: the *table*, the *task* (target, metric, estimators, validation, budget, limits, \
 model), the *search space*, and the *file* that they make. `ctrl+n` goes to the next step, `tab` \
-to the next field, `←` `→` go through the values of a field, `↵` lists them. Errors are shown \
+or `↓` to the next field, `←` `→` go through the values of a field, `↵` lists them. Errors stand \
 beside their field. `ctrl+r` saves the file and starts the study, `ctrl+s` only saves it.
 """
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Label, Static
@@ -61,13 +62,13 @@ class FormField:
             try:
                 return float(text) if any(c in text for c in ".eE") else int(text)
             except ValueError:
-                raise ValueError("a number is needed") from None
+                raise ValueError("a number is needed, like 0.5") from None
         return text
 
 
 FIELDS = (
     FormField(("data", "target"), "target", "choice", "what is predicted", section="What"),
-    FormField(("kind",), "kind", "choice", "of the target"),
+    FormField(("kind",), "kind", "choice", "class or number"),
     FormField(("metric",), "metric", "choice", "greater is better"),
     FormField(("estimators",), "estimators", "choices", "of several, the best is found"),
     FormField(("data", "weights"), "weights", "choice", "how much each row counts", "none"),
@@ -84,7 +85,8 @@ FIELDS = (
     FormField(("budget", "minutes"), "minutes", "number", "whichever is reached first", "no limit"),
     FormField(("limits", "trial_seconds"), "trial seconds", "number", "a longer trial is stopped",
               "300", section="Limits"),
-    FormField(("limits", "trial_memory_mb"), "trial MB", "number", "of one trial", "no limit"),
+    FormField(("limits", "trial_memory_mb"), "trial MB", "number", "memory of one trial",
+              "no limit"),
     FormField(("limits", "threads"), "threads", "integer", "for training", "all but one"),
     FormField(("limits", "jobs"), "jobs", "integer", "trials side by side", "by the machine"),
     FormField(("run", "proposer"), "proposer", "choice", "who suggests the next trial", "default",
@@ -99,6 +101,11 @@ BY_ID = {field.id: field for field in FIELDS}
 class FormLine(Horizontal):
     """A `FormField` on the screen; its editor has the field's id."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "app.focus_previous", "previous field", show=False),
+        Binding("down", "app.focus_next", "next field", show=False),
+    ]
+
     def __init__(self, field: FormField) -> None:
         super().__init__(classes="form-line")
         self.field = field
@@ -112,7 +119,8 @@ class FormLine(Horizontal):
             many = field.kind == "choices"
             yield Choice(title=field.label, empty=field.empty, many=many, id=field.id)
         else:
-            yield Field(id=field.id, placeholder=field.empty, compact=True)
+            default = f"({field.empty})" if field.empty else ""  # no value, also without colours
+            yield Field(id=field.id, placeholder=default, compact=True)
         yield Static(Content.styled(field.hint, "$dim"), classes="form-note")
 
     @property
@@ -136,7 +144,6 @@ class FormLine(Horizontal):
         if self._wrong or (text, other) == self._advice:
             return
         self._advice = text, other
-        self.set_class(other, "-advised")
         self.query_one(".form-note", Static).update(
             Content.styled(plain(text) or self.field.hint, "$best" if other else "$dim")
         )
