@@ -15,6 +15,8 @@ _CONTROL = re.compile(
 def plain(text: str) -> str:
     """`text` without escape sequences, control and bidirectional characters and halves of pairs
     (surrogates, which no file or terminal takes); \\n and \\t stay."""
+    if text.isprintable():  # none of these are
+        return text
     return _CONTROL.sub("", _ESCAPES.sub("", text))
 
 

@@ -155,5 +155,8 @@ def _markdown(text: str) -> str:
     """Text on one line that Markdown and HTML inside it leave as it is."""
     line = " ".join(plain(text).split())
     line = re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
-    line = re.sub(r"^(\d+)([.)])(?= |$)", r"\1\\\2", re.sub(r"^([#+>-])", r"\\\1", line))
+    if line.startswith(("#", "+", ">", "-")):
+        line = f"\\{line}"
+    elif line[:1].isdigit():
+        line = re.sub(r"^(\d+)([.)])(?= |$)", r"\1\\\2", line)
     return escape(line, quote=False)

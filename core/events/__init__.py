@@ -366,7 +366,7 @@ Event = Union[
     QuestionAnswered, Noted, StudyFinished,
 ]  # fmt: skip
 
-_LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 _TYPES |= {  # names that version 0.1.0 wrote: finished studies keep their files
     "ProposalTurnedDown": ProposalRejected,
@@ -379,8 +379,11 @@ _TYPES |= {  # names that version 0.1.0 wrote: finished studies keep their files
 
 def to_json(event: Event, t: float) -> str:
     """One line, without the newline. Strings keep their characters; NaN is written as null."""
-    payload = {"event": type(event).__name__, "t": round(t, 3), **encode(event)}
-    return _LINE.encode(payload)
+    head = {"event": type(event).__name__, "t": round(t, 3)}
+    try:
+        return _LINE.encode({**head, **vars(event)})  # nearly always: a third of the time
+    except (TypeError, ValueError):
+        return _LINE.encode({**head, **encode(event)})
 
 
 def from_json(line: str) -> tuple[Event, float] | None:

@@ -11,10 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.events import (
-    StudyFinished,
-)
-from hyperllama.core.space import SearchSpace
+from hyperllama.core.events import StudyFinished
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.space.ranges import Ranges
 from hyperllama.core.storage.proposal_log import read_beliefs
@@ -27,15 +24,14 @@ from hyperllama.core.study.findings.ending import (
     summary,
 )
 from hyperllama.core.study.history import stored_events, stored_settings
+from hyperllama.core.study.limits import StudyLimits
 from hyperllama.core.study.next_trial import NextTrial
 from hyperllama.core.study.other_folds import OtherFolds
 from hyperllama.core.study.others import others_of
 from hyperllama.core.study.parts import StudyParts
 from hyperllama.core.study.pool import TrialEnd, TrialPool, TrialTask
 from hyperllama.core.study.programs import what_it_tries, with_program
-from hyperllama.core.study.proposals import (
-    trial_finished,
-)
+from hyperllama.core.study.proposals import trial_finished
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
 from hyperllama.core.study.state import FINISHED
@@ -45,8 +41,6 @@ from hyperllama.core.study.steering.conversation import Conversation
 from hyperllama.core.study.steering.requests import POLL_S, RequestHandler
 from hyperllama.core.study.told_trials import ToldTrials, held_back
 from hyperllama.core.trials import Exhausted
-
-HOPELESS_AFTER = 5  # failed trials, when none ever completed
 
 
 class Study:
@@ -84,8 +78,9 @@ class Study:
             self._record, self._proposing, self._approval, self._changes, self._answered,
             self._wait, self._others,
         )  # fmt: skip
-        self._failed_here = 0
-        self._ran_out: tuple[SearchSpace, str] | None = None
+        self._limits = StudyLimits(
+            self._record, self._steering, self._pool, self._told, self._other_folds, self._others
+        )
 
     def run(self) -> StudyFinished:
         """Go on with the study until its end; the returned event was also written.
@@ -126,7 +121,7 @@ class Study:
         self._others.begin()
         for note in parts.notes:
             self._record.emit(note)
-        if self._record.state.tested is not None and self._end() is None:
+        if self._record.state.tested is not None and self._limits.end() is None:
             self._record.note(
                 "info", "the test rows were scored before: further trials may owe something to "
                 "what they said, so scores on them are marked from here on",
@@ -134,7 +129,7 @@ class Study:
         if parts.keeps_books:
             self._findings.begin()
         self._steering.listen(starting=True)
-        if self._end() is None:
+        if self._limits.end() is None:
             self._proposing.check_room()
 
     def _loop(self) -> tuple[str, str]:
@@ -151,7 +146,7 @@ class Study:
                 self._other_folds.carry_out()
                 continue
             self._pool.go_on()
-            end = self._end()
+            end = self._limits.end()
             for withdrawn in self._pool.withdraw() if end is not None else ():
                 self._ended(withdrawn)
             if end is not None and not training:
@@ -159,26 +154,26 @@ class Study:
                     continue  # what was asked is answered first
                 if end[0] in FINISHED and self._other_folds.unconfirmed:
                     self._write_summary("running")
-                    self._other_folds.confirm(lambda: self._end() is not None)
+                    self._other_folds.confirm(lambda: self._limits.end() is not None)
                     continue  # meanwhile the budget may have grown, or a stop was asked for
                 return end
             self._work.start()
             try:
                 self._write_summary("running")
-                if end is None and self._may_begin():
+                if end is None and self._limits.may_begin():
                     self._told.tell()
                     chosen = self._next.begin()
                     if chosen is not None:
                         rival = self._told.rival(self._parts.racing)
                         self._told.begun(chosen[0])
                         self._pool.start(TrialTask(*chosen, rival))
-                if self._pool.running and not self._may_begin():
+                if self._pool.running and not self._limits.may_begin():
                     self._ended(self._pool.collect(self._should_stop))
             except Exhausted as error:
-                self._ran_out = self._record.space, error.message
+                self._limits.ran_out = self._record.space, error.message
             finally:
                 self._work.stop()
-            if not self._pool.running and not self._may_begin():
+            if not self._pool.running and not self._limits.may_begin():
                 self._nap()  # other processes run the last trials
 
     def _rest(self) -> None:
@@ -234,39 +229,6 @@ class Study:
             self._converse()
         return stop
 
-    def _end(self) -> tuple[str, str] | None:
-        """Why the study is over, and what to say about it; None while it is not."""
-        state, limit = self._record.state, self._record.opened.budget_trials
-        if self._steering.ended:
-            return "stopped", ""
-        if self._others.over is not None:
-            return self._others.over
-        if limit is not None and state.done_count >= limit:
-            return "budget", ""
-        if self._steering.time_is_up:
-            return "minutes", ""
-        if self._ran_out is not None and self._ran_out[0] == self._record.space:
-            return "exhausted", self._ran_out[1]
-        if self._failed_here >= HOPELESS_AFTER and all(t.value is None for t in state.trials):
-            last = state.trials[-1]
-            return "error", f"all {state.done_count} trials failed; the last: {last.reason}"
-        return None
-
-    def _may_begin(self) -> bool:
-        """Whether another trial may be begun beside those under way."""
-        if not self._pool.running or self._others.used_up():
-            return not self._others.used_up()
-        limit, under_way = self._record.opened.budget_trials, len(self._pool.running)
-        return not (
-            self._pool.full
-            or self._record.opened.jobs != self._pool.size
-            or self._end() is not None
-            or (limit is not None and self._record.state.done_count + under_way >= limit)
-            or (self._record.state.paused and self._steering.steps <= under_way)
-            or self._other_folds.asked
-            or self._told.waits_for(self._pool.running)
-        )
-
     def _ended(self, end: TrialEnd) -> None:
         """Store how a trial ended, and tell others."""
         number, proposal, result = end.trial.number, end.trial.proposal, end.result
@@ -278,7 +240,7 @@ class Study:
         event = trial_finished(number, proposal, result, self._record.state, tries)
         if not self._others.stored(event):
             return
-        self._failed_here += event.state == "fail"
+        self._limits.failed_here += event.state == "fail"
         if not self._proposing.asking:
             self._told.tell()
         if self._parts.keeps_books:

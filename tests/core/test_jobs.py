@@ -30,7 +30,7 @@ from hyperllama.core.study import StateFold
 from hyperllama.core.study.pool import TrialPool, TrialTask
 from hyperllama.core.study.told_trials import ToldTrials, held_back
 from hyperllama.core.trials import RUNNING, AskContext, Observed, Proposal
-from tests.core.fakes import Bench, FakeRunner
+from tests.core.fakes import Bench, Drawn, FakeRunner
 from tests.core.test_acquisition import LINE, peak, spaced, told
 from tests.core.test_proposers import MAKERS, SMALL
 
@@ -45,6 +45,7 @@ class Crowd:
         self.first_s = first_s
         self.rng, self.lock = random.Random(order), threading.Lock()
         self.now = self.most = 0
+        self.left: list[int | None] = []  # of the budget, as each proposal was told
         self.stop = threading.Event()
         self.runners = [self._runner(size) for _ in range(size)]
 
@@ -75,6 +76,8 @@ def ran(folder: Path, order: int, proposer: str = "drawn", **more: Any) -> tuple
     crowd = Crowd(3, order, first_s=10.0)
     bench = Bench(folder, proposer=proposer, runners=crowd.runners, budget=7, **more)
     bench.study().run()
+    made = bench.made[0]
+    crowd.left = [c.trials_left for c in made.contexts] if isinstance(made, Drawn) else []
     return bench.trials(), crowd
 
 
@@ -83,10 +86,12 @@ def test_the_same_seed_gives_the_same_study_whatever_is_quicker(
     tmp_path: Path, proposer: str
 ) -> None:
     first, crowd = ran(tmp_path / "a", 1, proposer)
-    second, _ = ran(tmp_path / "b", 2, proposer)
+    second, quicker = ran(tmp_path / "b", 2, proposer)
     assert first == second and crowd.most == 3
     assert len({str(sorted(config.items())) for _, _, config, _, _ in first}) == 7
     assert first[0][4] == "default"
+    if proposer == "drawn":  # nor what it is told of the budget
+        assert crowd.left == quicker.left == [6, 5, 4, 3, 2, 1]
 
 
 def test_as_finished_every_trial_that_ended_is_known(tmp_path: Path) -> None:

@@ -79,9 +79,10 @@ class Approval:
 
     def _context(self, number: int, rejected: list[str]) -> AskContext:
         limit, state = self._record.opened.budget_trials, self._record.state
+        begun = sum(t.number != number for t in state.trials)  # which have ended is luck
         return AskContext(
             number=number,
-            trials_left=None if limit is None else limit - state.done_count,
+            trials_left=None if limit is None else limit - begun,
             hints=state.hints,
             attempt=len(rejected),
             rejected=tuple(rejected),
