@@ -381,7 +381,7 @@ def to_json(event: Event, t: float) -> str:
     """One line, without the newline. Strings keep their characters; NaN is written as null."""
     head = {"event": type(event).__name__, "t": round(t, 3)}
     try:
-        return _LINE.encode({**head, **vars(event)})  # nearly always: a third of the time
+        return _LINE.encode({**head, **vars(event)})  # nearly always; half the time
     except (TypeError, ValueError):
         return _LINE.encode({**head, **encode(event)})
 
