@@ -128,8 +128,8 @@ def make_study(folder: Path) -> Path:
     from hyperllama.core.storage.paths import study_dir
     from hyperllama.core.storage.store import Store
     from hyperllama.core.study.history import store_event
-    from hyperllama.core.study.opening import start
-    from hyperllama.core.study.options import Options
+    from hyperllama.core.study.starting.opening import start
+    from hyperllama.core.study.starting.options import Options
     from tests.core.fakes import SPACE
     from tests.small import write_task
 
@@ -148,8 +148,8 @@ def looked_at(whole: Path, damage: Damage) -> tuple[str, int]:
     from hyperllama.core.errors import HyperLlamaError
     from hyperllama.core.storage.paths import study_dir
     from hyperllama.core.study.history import read_state
-    from hyperllama.core.study.opening import resume
     from hyperllama.core.study.repair import repair
+    from hyperllama.core.study.starting.opening import resume
 
     folder = study_dir("quick")
     shutil.rmtree(folder)
@@ -174,7 +174,7 @@ def main() -> int:
     random.seed(0)
     with tempfile.TemporaryDirectory() as name:
         os.environ["HYPERLLAMA_HOME"] = name
-        from hyperllama.core.study import problem
+        from hyperllama.core.study.starting import problem
         from tests.core.test_launch import LaunchRunner
 
         problem.TrialRunner = LaunchRunner  # type: ignore[assignment, misc]

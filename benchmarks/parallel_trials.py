@@ -47,7 +47,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hyperllama.core.experiments.problems.tables import TableProblem, table_problems
 from hyperllama.core.propose import make_proposer
 from hyperllama.core.space import Config
-from hyperllama.core.study.told_trials import held_back
+from hyperllama.core.study.running.told_trials import held_back
 from hyperllama.core.trials import RUNNING, AskContext, Observed
 
 JOBS = (1, 2, 4, 8, 16)
@@ -116,8 +116,8 @@ def opened_mb(folder: Path, task: Path, jobs: int, share: bool) -> float:
     import shutil
 
     from hyperllama.core.storage.folder import TASK
-    from hyperllama.core.study.options import Options
-    from hyperllama.core.study.problem import OpenProblem
+    from hyperllama.core.study.starting.options import Options
+    from hyperllama.core.study.starting.problem import OpenProblem
     from hyperllama.core.task import load_task, with_table
 
     folder.mkdir()

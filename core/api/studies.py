@@ -23,7 +23,7 @@ from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.text import shown
 
 if TYPE_CHECKING:
-    from hyperllama.core.study.options import Options
+    from hyperllama.core.study.starting.options import Options
     from hyperllama.core.task import Task
 
 
@@ -98,8 +98,8 @@ def run(task: str | Path | Task, *, study: str | None = None, **options: Any) ->
         HyperLlamaError: an option is unknown or out of range, the task, the table, the model or
             the storage cannot be used, the name is taken, or the study failed for good.
     """
-    from hyperllama.core.study.opening import start
-    from hyperllama.core.study.options import checked_options
+    from hyperllama.core.study.starting.opening import start
+    from hyperllama.core.study.starting.options import checked_options
     from hyperllama.core.task import Task, find_task
 
     if not isinstance(task, (str, Path, Task)):
@@ -134,8 +134,8 @@ def resume(
     Raises:
         HyperLlamaError: there is no such study, another process owns it, or as `run`.
     """
-    from hyperllama.core.study.opening import resume as go_on
-    from hyperllama.core.study.options import checked_options
+    from hyperllama.core.study.starting.opening import resume as go_on
+    from hyperllama.core.study.starting.options import checked_options
 
     _checked_name(study)
     if isinstance(more, bool) or not isinstance(more, int) or more < 0:

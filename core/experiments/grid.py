@@ -73,7 +73,7 @@ class ExperimentGrid:
         budget: trials of a cell, the default configuration included.
         contenders, tasks: by label and by name; a task is its file inside the folder, or the recipe
             of a benchmark problem (`problems.recipe.open_problem`).
-        options: what models are run with: fields of `core.study.options.Options`.
+        options: what models are run with: fields of `core.study.starting.options.Options`.
         cells: the queue, in the order it is worked on.
         created_t: seconds since the epoch.
     """

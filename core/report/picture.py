@@ -16,7 +16,7 @@ from hyperllama.core.errors import StudyError
 from hyperllama.core.events import ImportanceFound
 from hyperllama.core.report import plots
 from hyperllama.core.storage.reading import read_stored
-from hyperllama.core.study.axes import axes_of
+from hyperllama.core.study.findings.axes import axes_of
 from hyperllama.core.study.findings.importance import METHOD
 from hyperllama.core.study.history import state_of
 

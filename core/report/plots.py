@@ -22,7 +22,7 @@ from hyperllama.core.events import ImportanceFound
 from hyperllama.core.propose.gp.landscape import LEAST_TRIALS, GPMean, landscape, levels_of
 from hyperllama.core.space import SearchSpace, number
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.core.study.axes import ParameterAxis, axes_of, coordinates, shared_axes
+from hyperllama.core.study.findings.axes import ParameterAxis, axes_of, coordinates, shared_axes
 from hyperllama.core.study.findings.importance import METHOD, importance
 from hyperllama.core.study.proposals import observed_trials
 

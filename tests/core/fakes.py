@@ -28,9 +28,9 @@ from hyperllama.core.space import (
 from hyperllama.core.storage.database import open_storage
 from hyperllama.core.storage.request_log import Inbox
 from hyperllama.core.storage.store import Store
-from hyperllama.core.study.entering import proposal_log
-from hyperllama.core.study.loop import Study
 from hyperllama.core.study.parts import StudyParts
+from hyperllama.core.study.running.loop import Study
+from hyperllama.core.study.starting.entering import proposal_log
 from hyperllama.core.study.study_events import StudyEvents
 from hyperllama.core.trials import AskContext, Observed, Proposal, Proposer
 

@@ -14,7 +14,7 @@ from hyperllama.core.events import requests as r
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.core.study.asking import check_request
+from hyperllama.core.study.steering.asking import check_request
 
 SPACE = SearchSpace([
     Param("depth", Integer(1, 8), 4), Param("rate", Float(0.01, 1.0, log=True), 0.1),

@@ -23,8 +23,8 @@ from hyperllama.core.report.study import export_study
 from hyperllama.core.storage.folder import write_summary
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.study.history import read_state
-from hyperllama.core.study.opening import start
-from hyperllama.core.study.options import Options
+from hyperllama.core.study.starting.opening import start
+from hyperllama.core.study.starting.options import Options
 from tests.small import write_task
 
 

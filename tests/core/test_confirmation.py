@@ -17,7 +17,7 @@ from hyperllama.core.space import Config
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import StudyState, fold
-from hyperllama.core.study.claims import say_gain, say_test_rows
+from hyperllama.core.study.findings.claims import say_gain, say_test_rows
 from hyperllama.core.study.history import stored_events
 from hyperllama.core.trials.noise import PairedDifference
 from hyperllama.core.trials.race import FreshScores, Heat, Racer, in_order, race, shrunk, starters

@@ -219,8 +219,8 @@ def test_a_deleted_study_leaves_the_storage_after_a_week(tmp_path: Path) -> None
 
     from hyperllama.core.storage import trash
     from hyperllama.core.storage.database import engine_of, open_storage, study_exists
-    from hyperllama.core.study.opening import start
-    from hyperllama.core.study.options import Options
+    from hyperllama.core.study.starting.opening import start
+    from hyperllama.core.study.starting.options import Options
     from tests.small import write_task
 
     url = f"sqlite:///{tmp_path / 'shared.db'}"

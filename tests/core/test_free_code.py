@@ -26,7 +26,7 @@ from hyperllama.core.space import Float, Integer, Param, SearchSpace
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.study.folding import fold
 from hyperllama.core.study.inputs import changed_inputs
-from hyperllama.core.study.options import Options, settled
+from hyperllama.core.study.starting.options import Options, settled
 from hyperllama.core.task import parse_task, standalone_text
 from hyperllama.core.task.spec import Programs
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting

@@ -20,9 +20,9 @@ from hyperllama.core.storage.sqlite_file import BACKUP
 from hyperllama.core.storage.store import Store
 from hyperllama.core.study import StudyState
 from hyperllama.core.study.history import read_state, store_event
-from hyperllama.core.study.opening import resume, start
-from hyperllama.core.study.options import Options
 from hyperllama.core.study.repair import repair
+from hyperllama.core.study.starting.opening import resume, start
+from hyperllama.core.study.starting.options import Options
 from tests.core.fakes import SPACE
 from tests.core.test_launch import LaunchRunner
 from tests.small import write_task
@@ -31,7 +31,7 @@ from tests.small import write_task
 @pytest.fixture
 def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(LaunchRunner, "troubles", [])
-    monkeypatch.setattr("hyperllama.core.study.problem.TrialRunner", LaunchRunner)
+    monkeypatch.setattr("hyperllama.core.study.starting.problem.TrialRunner", LaunchRunner)
     return write_task(tmp_path / "work")
 
 
@@ -104,7 +104,7 @@ def test_an_edited_task_file_is_named(task: Path) -> None:
 def test_other_libraries_are_named(task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = {"scikit-learn": "0.1", "xgboost": "0.2"}
     with monkeypatch.context() as before:
-        before.setattr("hyperllama.core.study.opening.library_versions", lambda: old)
+        before.setattr("hyperllama.core.study.starting.opening.library_versions", lambda: old)
         begin(task)
     assert sum("when this study began" in text for text in warnings_on_resume()) == 2
 

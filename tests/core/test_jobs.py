@@ -27,8 +27,8 @@ from hyperllama.core.propose.gp.surrogate import GaussianProcess
 from hyperllama.core.space import Config
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import StateFold
-from hyperllama.core.study.pool import TrialPool, TrialTask
-from hyperllama.core.study.told_trials import ToldTrials, held_back
+from hyperllama.core.study.running.pool import TrialPool, TrialTask
+from hyperllama.core.study.running.told_trials import ToldTrials, held_back
 from hyperllama.core.trials import RUNNING, AskContext, Observed, Proposal
 from tests.core.fakes import Bench, Drawn, FakeRunner
 from tests.core.test_acquisition import LINE, peak, spaced, told

@@ -19,8 +19,8 @@ from hyperllama.core.storage.folder import SUMMARY, TASK, Lock, read_summary
 from hyperllama.core.storage.paths import DATABASE, own_database, shared_database, study_dir
 from hyperllama.core.storage.reading import read_stored
 from hyperllama.core.study.history import read_state
-from hyperllama.core.study.opening import resume, start
-from hyperllama.core.study.options import Options, choose_proposer, gpu_layers
+from hyperllama.core.study.starting.opening import resume, start
+from hyperllama.core.study.starting.options import Options, choose_proposer, gpu_layers
 from hyperllama.core.task import load_task
 from hyperllama.tui.cli import run_command_line
 from tests.core.fakes import SPACE, FakeRunner, database
@@ -65,7 +65,7 @@ class LaunchRunner(FakeRunner):
 @pytest.fixture(autouse=True)
 def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     LaunchRunner.troubles = []
-    monkeypatch.setattr("hyperllama.core.study.problem.TrialRunner", LaunchRunner)
+    monkeypatch.setattr("hyperllama.core.study.starting.problem.TrialRunner", LaunchRunner)
 
 
 @pytest.fixture
@@ -198,13 +198,14 @@ def test_killed_while_opening(task: Path, moment: str, monkeypatch: pytest.Monke
     def die(*arguments: object, **more: object) -> None:
         raise Stopper
 
+    opening = "hyperllama.core.study.starting.opening"
     with monkeypatch.context() as patched:
-        patched.setattr("hyperllama.core.study.opening.shutil.rmtree", lambda *a, **k: None)
-        patched.setattr("hyperllama.core.study.opening.Path.unlink", lambda *a, **k: None)
+        patched.setattr(f"{opening}.shutil.rmtree", lambda *a, **k: None)
+        patched.setattr(f"{opening}.Path.unlink", lambda *a, **k: None)
         if moment == "summary":
-            patched.setattr("hyperllama.core.study.opening.write_summary", die)
+            patched.setattr(f"{opening}.write_summary", die)
         elif moment == "task":
-            patched.setattr("hyperllama.core.study.opening.write_atomically", die)
+            patched.setattr(f"{opening}.write_atomically", die)
         elif moment == "table":
             LaunchRunner.troubles = [Stopper()]
         elif moment == "study":

@@ -31,9 +31,9 @@ from hyperllama.core.storage.event_log import read_events
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import StudyState, TrialState, fold
-from hyperllama.core.study.asking import check_request
-from hyperllama.core.study.options import Options, settled
+from hyperllama.core.study.starting.options import Options, settled
 from hyperllama.core.study.steering import program_changes
+from hyperllama.core.study.steering.asking import check_request
 from hyperllama.core.task import parse_task, resolve
 from tests.core.fakes import Bench, FakeRunner, quality
 

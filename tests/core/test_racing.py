@@ -13,7 +13,7 @@ import pytest
 
 from hyperllama.core.evaluate.racing import Raced, Rival, prospect
 from hyperllama.core.storage.reading import StoredStudy
-from hyperllama.core.study.claims import say_racing
+from hyperllama.core.study.findings.claims import say_racing
 from hyperllama.core.study.folding import fold
 from hyperllama.core.study.history import state_of
 from hyperllama.core.study.proposals import observed

@@ -20,7 +20,7 @@ from hyperllama.core.storage.patience import Patience
 from hyperllama.core.storage.proposal_log import read_proposals
 from hyperllama.core.storage.shared_log import SharedLog
 from hyperllama.core.storage.shared_store import SharedStore
-from hyperllama.core.study.entering import Awaited, patience_at_opening
+from hyperllama.core.study.starting.entering import Awaited, patience_at_opening
 from tests.core.fakes import SPACE, Bench
 
 

@@ -31,7 +31,7 @@ from hyperllama.core.storage.trash import LABEL, read_label
 from hyperllama.core.storage.trial_rows import StoredTrial, sound_attrs
 from hyperllama.core.study import fold
 from hyperllama.core.study.history import events_of
-from hyperllama.core.study.options import DEFAULTS, over_stored
+from hyperllama.core.study.starting.options import DEFAULTS, over_stored
 from hyperllama.tui.content import library
 from tests.core.fakes import SPACE, Bench
 

@@ -22,7 +22,7 @@ from hyperllama.core.events import (
 )
 from hyperllama.core.experiments.panel import BaselineCurve, BaselinePanel
 from hyperllama.core.study import StateFold, StudyState
-from hyperllama.core.study.axes import axes_of
+from hyperllama.core.study.findings.axes import axes_of
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content import layout, sentences
 from hyperllama.tui.dialogs import TextDialog

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hyperllama.core.events import Event, ProposalStarted, StudyOpened, TrialFinished
 from hyperllama.core.study import StudyState, fold
-from hyperllama.core.study.axes import axes_of
+from hyperllama.core.study.findings.axes import axes_of
 from hyperllama.models.process import python_argv
 from hyperllama.tui.processes.child import JsonChild
 from hyperllama.tui.text.glyphs import ASCII, UNICODE

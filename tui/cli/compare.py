@@ -101,7 +101,7 @@ def _prepare(arguments: argparse.Namespace) -> str:
         load_grid,
         make_grid,
     )
-    from hyperllama.core.study.options import Options, too_many_threads
+    from hyperllama.core.study.starting.options import Options, too_many_threads
     from hyperllama.core.task import find_task
 
     name = arguments.name or arguments.called or _free_name()

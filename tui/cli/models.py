@@ -189,7 +189,7 @@ def _print_one(model: ModelFile, row: dict[str, Any]) -> None:
 def _bench(arguments: argparse.Namespace, names: list[str]) -> int:
     from hyperllama.core.errors import ModelFileError
     from hyperllama.core.storage.paths import home
-    from hyperllama.core.study.options import gpu_layers
+    from hyperllama.core.study.starting.options import gpu_layers
     from hyperllama.models.engine import EngineSettings
     from hyperllama.models.engine.speed import measure
     from hyperllama.models.gguf import resolve_model

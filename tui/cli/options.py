@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperllama.core.study.options import Options
+    from hyperllama.core.study.starting.options import Options
 
 
 def add_study_options(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +105,7 @@ def _add_engine(group: argparse._ArgumentGroup) -> None:
 
 
 def options_from(arguments: argparse.Namespace) -> Options:
-    from hyperllama.core.study.options import Options
+    from hyperllama.core.study.starting.options import Options
 
     return Options(
         proposer=arguments.proposer,

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         more += ["--data", str(arguments.data.absolute())] if arguments.data else []
         return detach(arguments, folder.name, ["resume", folder.name, *more])
 
-    from hyperllama.core.study.opening import resume
+    from hyperllama.core.study.starting.opening import resume
 
     options = options_from(arguments)
     return run_here(

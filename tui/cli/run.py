@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         name = arguments.study or free_name(load_task(file).name)
         return detach(arguments, check_name(name), ["run", str(file), "--study", name])
 
-    from hyperllama.core.study.opening import start
+    from hyperllama.core.study.starting.opening import start
 
     options = replace(
         options_from(arguments), programs=arguments.programs,

@@ -70,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.storage.folder import EVENTS, find_study, holder
     from hyperllama.core.storage.request_log import send
     from hyperllama.core.study import fold
-    from hyperllama.core.study.asking import check_request
     from hyperllama.core.study.findings.computed_answer import computed_answer
+    from hyperllama.core.study.steering.asking import check_request
     from hyperllama.core.text import one_line
     from hyperllama.models.gguf import resolve_model
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hyperllama.core.study import AWAITING, PRUNED, StudyState, TrialState
-from hyperllama.core.study.claims import say_gain, say_test_rows
+from hyperllama.core.study.findings.claims import say_gain, say_test_rows
 from hyperllama.core.text import plain
 from hyperllama.tui.content import arrange
 from hyperllama.tui.text import wording

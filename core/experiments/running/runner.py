@@ -39,7 +39,7 @@ from hyperllama.core.experiments.running.play import CellFile, PlayRules, play
 from hyperllama.core.experiments.running.study_task import KeptRunner
 from hyperllama.core.experiments.running.workers import Workers
 from hyperllama.core.storage.folder import Lock, holder, write_atomically
-from hyperllama.core.study.options import Options, engine_settings
+from hyperllama.core.study.starting.options import Options, engine_settings
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Proposer
 

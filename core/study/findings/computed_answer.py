@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hyperllama.core.space import number
-from hyperllama.core.study.claims import say_gain
+from hyperllama.core.study.findings.claims import say_gain
 from hyperllama.core.study.findings.verdict import Verdict, verdict
 from hyperllama.core.study.state import StudyState, TrialState
 from hyperllama.core.text import one_line, percent

@@ -11,8 +11,8 @@ from typing import Any
 
 from hyperllama.core.errors import SpaceError
 from hyperllama.core.space import Float, Integer, Param, number
-from hyperllama.core.study.claims import say_gain, say_racing, say_test_rows
 from hyperllama.core.study.findings.bounds import BEST, FEWEST, WiderRange, at_bound, wider_bounds
+from hyperllama.core.study.findings.claims import say_gain, say_racing, say_test_rows
 from hyperllama.core.study.findings.plateau import advice_to_stop, since_rise
 from hyperllama.core.study.front import no_feasible, say_constraints, say_front
 from hyperllama.core.study.state import StudyState, TrialState

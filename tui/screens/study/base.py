@@ -8,8 +8,8 @@ from collections.abc import Callable
 from hyperllama.core.errors import SpaceError, StudyError
 from hyperllama.core.events import requests
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.core.study.asking import check_request
 from hyperllama.core.study.state import FINISHED
+from hyperllama.core.study.steering.asking import check_request
 from hyperllama.tui.processes.bridge import StudyLink
 from hyperllama.tui.screens.base import BaseScreen
 from hyperllama.tui.widgets.study.history import History

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hyperllama.core.study.axes import ParameterAxis
+from hyperllama.core.study.findings.axes import ParameterAxis
 from hyperllama.tui.text import wording
 
 Tick = tuple[float, str]

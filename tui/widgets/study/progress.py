@@ -11,7 +11,7 @@ from textual.message import Message
 
 from hyperllama.core.experiments.panel import BaselinePanel
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.core.study.axes import ParameterAxis, axes_of, shared_axes
+from hyperllama.core.study.findings.axes import ParameterAxis, axes_of, shared_axes
 from hyperllama.core.text import plain
 from hyperllama.tui import actions
 from hyperllama.tui.text import wording

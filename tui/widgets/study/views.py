@@ -13,7 +13,7 @@ from typing import Any
 from textual.content import Content
 
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.core.study.axes import ParameterAxis, shared_axes
+from hyperllama.core.study.findings.axes import ParameterAxis, shared_axes
 from hyperllama.core.text import plain
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import Glyphs

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hyperllama.core.space import SearchSpace
-from hyperllama.core.study.other_folds import OtherFolds
-from hyperllama.core.study.others import NoOthers
-from hyperllama.core.study.pool import TrialPool
 from hyperllama.core.study.record import EventRecord
+from hyperllama.core.study.running.other_folds import OtherFolds
+from hyperllama.core.study.running.others import NoOthers
+from hyperllama.core.study.running.pool import TrialPool
+from hyperllama.core.study.running.told_trials import ToldTrials
 from hyperllama.core.study.steering.requests import RequestHandler
-from hyperllama.core.study.told_trials import ToldTrials
 
 HOPELESS_AFTER = 5  # failed trials, when none ever completed
 

@@ -24,22 +24,22 @@ from hyperllama.core.study.findings.ending import (
     summary,
 )
 from hyperllama.core.study.history import stored_events, stored_settings
-from hyperllama.core.study.limits import StudyLimits
-from hyperllama.core.study.next_trial import NextTrial
-from hyperllama.core.study.other_folds import OtherFolds
-from hyperllama.core.study.others import others_of
 from hyperllama.core.study.parts import StudyParts
-from hyperllama.core.study.pool import TrialEnd, TrialPool, TrialTask
 from hyperllama.core.study.programs import what_it_tries, with_program
 from hyperllama.core.study.proposals import trial_finished
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
+from hyperllama.core.study.running.limits import StudyLimits
+from hyperllama.core.study.running.next_trial import NextTrial
+from hyperllama.core.study.running.other_folds import OtherFolds
+from hyperllama.core.study.running.others import others_of
+from hyperllama.core.study.running.pool import TrialEnd, TrialPool, TrialTask
+from hyperllama.core.study.running.told_trials import ToldTrials, held_back
 from hyperllama.core.study.state import FINISHED
 from hyperllama.core.study.steering.approval import Approval
 from hyperllama.core.study.steering.changes import Changes
 from hyperllama.core.study.steering.conversation import Conversation
 from hyperllama.core.study.steering.requests import POLL_S, RequestHandler
-from hyperllama.core.study.told_trials import ToldTrials, held_back
 from hyperllama.core.trials import Exhausted
 
 

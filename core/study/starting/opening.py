@@ -42,7 +42,7 @@ from hyperllama.core.study.inputs import (
     restore_task,
     table_at,
 )
-from hyperllama.core.study.options import (
+from hyperllama.core.study.starting.options import (
     DEFAULTS,
     Options,
     absolute_storage,
@@ -60,11 +60,11 @@ from hyperllama.core.study.study_events import StudyEvents, StudyListener
 if TYPE_CHECKING:
     from hyperllama.core.storage.store import Store
     from hyperllama.core.study.parts import Runner
-    from hyperllama.core.study.problem import OpenProblem
+    from hyperllama.core.study.starting.problem import OpenProblem
     from hyperllama.core.task import Task
     from hyperllama.core.trials import Proposer
 
-_LOOP = "hyperllama.core.study.loop"
+_LOOP = "hyperllama.core.study.running.loop"
 _BACKED_UP_EVERY = 20  # trials
 
 
@@ -206,8 +206,12 @@ class _Opening:
         problem = self._open_problem()
 
         from hyperllama.core.storage.database import open_storage
-        from hyperllama.core.study.earlier import earlier_attrs, offer_earlier, read_earlier
-        from hyperllama.core.study.entering import enter, store_kind
+        from hyperllama.core.study.starting.earlier import (
+            earlier_attrs,
+            offer_earlier,
+            read_earlier,
+        )
+        from hyperllama.core.study.starting.entering import enter, store_kind
 
         storage = open_storage(str(self._options.storage))
         studies = read_earlier(self._options.warm_start or (), problem.problem)
@@ -223,7 +227,7 @@ class _Opening:
         """Find the study in the storage, with what it was started with; load the table."""
         from hyperllama.core.propose import needs_model
         from hyperllama.core.storage.database import open_storage, open_study_storage, study_exists
-        from hyperllama.core.study.entering import enter, patience_at_opening, store_kind
+        from hyperllama.core.study.starting.entering import enter, patience_at_opening, store_kind
         from hyperllama.core.task import load_task
         from hyperllama.models.gguf import resolve_model
 
@@ -276,9 +280,9 @@ class _Opening:
     def run(self) -> StudyFinished:
         """Run the opened study to its end, and close everything."""
         from hyperllama.core.storage.sqlite_file import back_up
-        from hyperllama.core.study.entering import proposal_log
-        from hyperllama.core.study.loop import Study
         from hyperllama.core.study.parts import StudyParts
+        from hyperllama.core.study.running.loop import Study
+        from hyperllama.core.study.starting.entering import proposal_log
 
         assert self._store is not None and self._problem is not None
         self._problem.begin_with_earlier(self._store, queue=self._owner)
@@ -321,7 +325,7 @@ class _Opening:
                 opened.close()
 
     def _open_problem(self) -> OpenProblem:
-        from hyperllama.core.study.problem import OpenProblem
+        from hyperllama.core.study.starting.problem import OpenProblem
 
         self._problem = problem = OpenProblem(self._folder, self._options)
         self._options = replace(self._options, jobs=len(problem.runners))

@@ -18,9 +18,14 @@ from hyperllama.core.space import Config
 from hyperllama.core.space.describe import describe_space
 from hyperllama.core.storage.folder import CACHE, TASK
 from hyperllama.core.storage.store import Store
-from hyperllama.core.study.earlier import EarlierStudy, columns_id, kept_earlier, queue_best
-from hyperllama.core.study.options import Options, engine_settings
 from hyperllama.core.study.parts import Runner
+from hyperllama.core.study.starting.earlier import (
+    EarlierStudy,
+    columns_id,
+    kept_earlier,
+    queue_best,
+)
+from hyperllama.core.study.starting.options import Options, engine_settings
 from hyperllama.core.task import Problem
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import Proposer, ProposerSetting

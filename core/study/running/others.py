@@ -22,11 +22,11 @@ from hyperllama.core.storage.store import Store
 from hyperllama.core.storage.trial_rows import StoredTrial
 from hyperllama.core.study.history import stored_settings, trial_events
 from hyperllama.core.study.parts import StudyParts
-from hyperllama.core.study.pool import TrialPool
 from hyperllama.core.study.record import EventRecord
+from hyperllama.core.study.running.pool import TrialPool
+from hyperllama.core.study.running.told_trials import ToldTrials
 from hyperllama.core.study.state import FINISHED
 from hyperllama.core.study.steering.changes import range_settings
-from hyperllama.core.study.told_trials import ToldTrials
 
 _HEARD_EVERY_S = 1.0
 _ENDED = ("COMPLETE", "FAIL", "PRUNED")

@@ -10,10 +10,10 @@ from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
 from hyperllama.core.storage.database import TrialEnded
 from hyperllama.core.storage.trial_rows import StoredTrial
-from hyperllama.core.study.others import NoOthers
 from hyperllama.core.study.proposals import default_proposal, proposal_made, proposal_of
 from hyperllama.core.study.proposing import Proposing
 from hyperllama.core.study.record import EventRecord
+from hyperllama.core.study.running.others import NoOthers
 from hyperllama.core.study.steering.approval import Approval
 from hyperllama.core.study.steering.changes import Changes
 from hyperllama.core.trials import Proposal

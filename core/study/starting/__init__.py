@@ -1,0 +1,1 @@
+"""Everything a study needs, opened in the right order: options, table, storage, earlier studies."""
