@@ -50,7 +50,7 @@ def main() -> None:
 
 def _compared(folder: Path, task: str, trials: int, rounds: int) -> dict[str, Any]:
     from hyperllama.core.task import standalone_text
-    from hyperllama.tui.cli.run import find_task
+    from hyperllama.tui.cli.study.run import find_task
 
     file = folder / "task.toml"
     # No rows are kept for the end: scoring the incumbent there is no part of a trial.

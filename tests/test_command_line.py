@@ -698,7 +698,7 @@ def test_a_table_a_task_or_a_study_opens_the_interface(
 
 def test_two_failed_trials_of_two_are_exit_code_8() -> None:
     from hyperllama.core.events import StudyFinished
-    from hyperllama.tui.cli.session import run_here
+    from hyperllama.tui.cli.study.session import run_here
 
     arguments: Any = argparse.Namespace(json=True, baselines=False)
     ends = [StudyFinished("budget", None, None, None), StudyFinished("budget", 1, 0.5, 0.5),

@@ -125,8 +125,10 @@ def test_options_in_hints_exist() -> None:
     assert seen > 40
 
 
-_OTHER_PROGRAMS = ("core/programs/sandbox.py", "core/report/", "core/predict/", "tui/cli/bench",
-                   "models/gguf/memory", "tui/cli/completion.py", "tui/cli/worker.py")  # fmt: skip
+_OTHER_PROGRAMS = (
+    "core/programs/sandbox.py", "core/report/", "core/predict/", "models/gguf/memory",
+    "tui/cli/comparing/bench", "tui/cli/completion.py", "tui/cli/worker.py",
+)  # fmt: skip
 """Texts that name options of other programs, or of scripts that are exported."""
 
 

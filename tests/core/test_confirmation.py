@@ -21,7 +21,7 @@ from hyperllama.core.study.findings.claims import say_gain, say_test_rows
 from hyperllama.core.study.history import stored_events
 from hyperllama.core.trials.noise import PairedDifference
 from hyperllama.core.trials.race import FreshScores, Heat, Racer, in_order, race, shrunk, starters
-from hyperllama.tui.cli.live import PlainOutput
+from hyperllama.tui.cli.study.live import PlainOutput
 from tests.core.fakes import SPACE, Bench, FakeRunner, quality
 
 

@@ -19,7 +19,7 @@ from hyperllama.core.experiments.prompts import (
     read_runs,
     run_prompt_bench,
 )
-from hyperllama.tui.cli.bench_prompts import _print
+from hyperllama.tui.cli.comparing.bench_prompts import _print
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import write_tiny
 

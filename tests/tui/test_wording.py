@@ -20,7 +20,7 @@ from hyperllama.core.events import (
 from hyperllama.core.study import TrialState, fold
 from hyperllama.models.gguf import ModelFile
 from hyperllama.models.paths import EMBEDDED, model_names
-from hyperllama.tui.cli.live import heading
+from hyperllama.tui.cli.study.live import heading
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
 from hyperllama.tui.widgets.about.model import name_lines

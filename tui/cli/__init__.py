@@ -22,25 +22,11 @@ from types import ModuleType
 from hyperllama.core.errors import HyperLlamaError, StudyError
 
 _COMMANDS = (
-    "new",
-    "inspect",
-    "run",
-    "resume",
-    "worker",
-    "studies",
-    "show",
-    "tell",
-    "export",
-    "predict",
-    "open",
-    "repair",
-    "baselines",
-    "models",
-    "compare",
-    "bench",
-    "doctor",
-    "completion",
-)
+    "new", "inspect", "study.run", "study.resume", "worker", "study.studies", "study.show",
+    "study.tell", "export", "predict", "open", "study.repair", "comparing.baselines", "models",
+    "comparing.compare", "comparing.bench", "doctor", "completion",
+)  # fmt: skip
+"""The modules of the commands, in the order of the help."""
 
 EPILOG = """\
 without a command: the interface; with the name of a table, a task file or a study instead of a
@@ -156,7 +142,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def opens(word: str) -> dict[str, str] | None:
     """What a word in place of a command opens in the interface: a table, a task file, a study."""
-    if word in _COMMANDS or word.startswith("-"):
+    names = {module.rpartition(".")[2] for module in _COMMANDS}
+    if word in names or word.startswith("-"):
         return None
     from hyperllama.core.storage.folder import SUMMARY
     from hyperllama.core.storage.paths import study_dir

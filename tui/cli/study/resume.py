@@ -32,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from hyperllama.tui.cli.session import detach, run_here
+    from hyperllama.tui.cli.study.session import detach, run_here
 
     if arguments.join and (arguments.detached or arguments.more):
         raise StudyError(

@@ -60,7 +60,7 @@ def run_here(
     study: Callable[[StudyListener, Callable[[], bool]], StudyFinished],
 ) -> int:
     """Run a study in this process and show it; returns the exit code."""
-    from hyperllama.tui.cli.live import make_output
+    from hyperllama.tui.cli.study.live import make_output
 
     with Signals() as signals, make_output(arguments.json) as output:
 

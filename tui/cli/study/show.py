@@ -159,8 +159,8 @@ def _trial(trial: StoredTrial) -> dict[str, Any]:
 def _print(stored: StoredStudy, state: StudyState) -> None:
     from hyperllama.core.study.history import trial_events
     from hyperllama.core.text import one_line
-    from hyperllama.tui.cli.live import TABLE_HEAD, settings, trial_line
     from hyperllama.tui.cli.printing import short
+    from hyperllama.tui.cli.study.live import TABLE_HEAD, settings, trial_line
 
     best, phase = state.best, stored.summary.get("state", "")
     metric = one_line(str(stored.attrs.get("metric")))
@@ -237,7 +237,7 @@ def _one(arguments: argparse.Namespace) -> int:
 def _print_one(trial: StoredTrial, record: Mapping[str, Any]) -> None:
     """Everything about a trial: short facts first, beliefs in a line each, long texts last."""
     from hyperllama.core.text import one_line, plain
-    from hyperllama.tui.cli.live import settings
+    from hyperllama.tui.cli.study.live import settings
 
     facts = {**record, **_trial(trial)}
     for name in ("params", "config", "t", "beliefs"):
@@ -281,7 +281,7 @@ def _follow(arguments: argparse.Namespace) -> int:
     from hyperllama.core.storage.folder import EVENTS, find_study, holder
     from hyperllama.core.storage.paths import study_dir
     from hyperllama.core.study import StateFold
-    from hyperllama.tui.cli.live import make_output
+    from hyperllama.tui.cli.study.live import make_output
 
     if arguments.storage and holder(study_dir(arguments.study)) is None:
         return _follow_storage(arguments)
@@ -310,7 +310,7 @@ def _follow_storage(arguments: argparse.Namespace) -> int:
     from hyperllama.core.storage.sharing import BEAT_S, SILENT_BEATS
     from hyperllama.core.study import StateFold
     from hyperllama.core.study.history import events_of
-    from hyperllama.tui.cli.live import make_output
+    from hyperllama.tui.cli.study.live import make_output
 
     told, folding = set[tuple[type, int]](), StateFold()
     beat, heard_s = None, time.monotonic()

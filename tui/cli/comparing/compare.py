@@ -257,7 +257,7 @@ def _report(name: str, as_json: bool) -> int:
 def _run(name: str, as_json: bool) -> int:
     from hyperllama.core.experiments.running.comparison import run_comparison
     from hyperllama.tui.cli.progress_line import ProgressLine
-    from hyperllama.tui.cli.session import ALL_FAILED, Signals
+    from hyperllama.tui.cli.study.session import ALL_FAILED, Signals
 
     _say_estimate(name)
     line = ProgressLine()

@@ -40,7 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.task import find_task
-    from hyperllama.tui.cli.session import detach, run_here
+    from hyperllama.tui.cli.study.session import detach, run_here
 
     file = find_task(arguments.task)
     if arguments.detached:

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from hyperllama.core.experiments.baselines import run_baselines
-    from hyperllama.tui.cli.session import Signals
+    from hyperllama.tui.cli.study.session import Signals
 
     _give_way()
     shown = sys.stderr.isatty() and not arguments.quiet

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hyperllama.tui.cli.bench_programs import read_folder
+from hyperllama.tui.cli.comparing.bench_programs import read_folder
 from hyperllama.tui.cli.options import positive, read_names, read_seeds
 from hyperllama.tui.cli.progress_line import ProgressLine, show_run
 

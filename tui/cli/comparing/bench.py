@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hyperllama.tui.cli.bench_programs import HELP as PROGRAMS
-from hyperllama.tui.cli.bench_programs import add_programs, run_programs
-from hyperllama.tui.cli.bench_prompts import EPILOG as PROMPTS_EPILOG
-from hyperllama.tui.cli.bench_prompts import HELP as PROMPTS
-from hyperllama.tui.cli.bench_prompts import add_prompts, run_prompts
-from hyperllama.tui.cli.bench_transfer import HELP as TRANSFER
-from hyperllama.tui.cli.bench_transfer import add_transfer, run_transfer_bench
+from hyperllama.tui.cli.comparing.bench_programs import HELP as PROGRAMS
+from hyperllama.tui.cli.comparing.bench_programs import add_programs, run_programs
+from hyperllama.tui.cli.comparing.bench_prompts import EPILOG as PROMPTS_EPILOG
+from hyperllama.tui.cli.comparing.bench_prompts import HELP as PROMPTS
+from hyperllama.tui.cli.comparing.bench_prompts import add_prompts, run_prompts
+from hyperllama.tui.cli.comparing.bench_transfer import HELP as TRANSFER
+from hyperllama.tui.cli.comparing.bench_transfer import add_transfer, run_transfer_bench
 from hyperllama.tui.cli.options import read_names, read_seeds
 from hyperllama.tui.cli.progress_line import ProgressLine, show_run
 

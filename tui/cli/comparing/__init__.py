@@ -1,0 +1,1 @@
+"""Commands that compare proposers: on tasks, on benchmark problems, beside a study."""

@@ -1,0 +1,1 @@
+"""Commands about one study or all, and what a study that runs prints."""
