@@ -357,7 +357,6 @@ class StudyFinished:
     test_rows_used: int = 0  # how often the test rows had been scored before
 
 
-
 Event = Union[
     StudyOpened, StudyWaiting, ModelLoading, ModelLoaded, PromptReading, ProposalStarted,
     ProposalText, ProposalMade, ProposalRejected, FoldFinished, TrialFinished, StudyPaused,
@@ -387,10 +386,8 @@ def to_json(event: Event, t: float) -> str:
 
 
 def from_json(line: str) -> tuple[Event, float] | None:
-    """The event and its time; None for an unknown one (a newer version wrote it).
-
-    A damaged line is read as a warning that one was left out.
-    """
+    """The event and its time; None for an unknown one (a newer version wrote it), for a damaged
+    line a warning that one was left out."""
     try:
         payload = json.loads(line)
         kind = _TYPES.get(str(payload.get("event")))

@@ -178,8 +178,7 @@ class _Opening:
         self._folder, self._name = claim.folder, joins or claim.folder.name
         self._owner = joins is None
         self._unowned_bytes = claim.unowned_bytes
-        self._options = options
-        self._interrupted = interrupted
+        self._options, self._interrupted = options, interrupted
         self._events = StudyEvents(self._folder / EVENTS)
         if listener is not None:
             self._events.follow(listener)
