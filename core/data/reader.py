@@ -235,7 +235,8 @@ def _beside(path: Path) -> str:
         return f"nor is there a folder {plain(str(path.parent))}"
     names = sorted(p.name for p in path.parent.iterdir() if p.is_file())[:500]
     guess = nearest(path.name, names)
-    return f"did you mean {shown(guess)}?" if guess else "paths in a task count from the task file"
+    folder = plain(str(path.parent.resolve()))
+    return f"did you mean {shown(guess)}?" if guess else f"looked for in {folder}"
 
 
 def _refuse(path: Path, magic: bytes) -> None:

@@ -159,6 +159,8 @@ def _text(file: Path) -> str:
         if file.is_file() and (
             file.suffix.lower() in _TABLE_SUFFIXES or file.stat().st_size > _LARGEST_BYTES
         ):
+            if file.suffix.lower() in _TABLE_SUFFIXES:
+                hint = hint.replace("TABLE", shlex.quote(plain(str(file))))
             raise TaskError(f"{plain(str(file))} is not a task file", hint)
         return read_small(file, _LARGEST_BYTES, TaskError).decode("utf-8-sig")
     except FileNotFoundError as error:

@@ -217,7 +217,7 @@ def test_toml_errors_name_the_line(folder: Path, content: str, line: int) -> Non
 def test_files_that_are_no_task(folder: Path) -> None:
     with pytest.raises(TaskError, match="not a task file") as caught:
         load_task(folder / "t.csv")
-    assert "hyperllama new" in caught.value.hint
+    assert f"`hyperllama new {folder / 't.csv'}`" in caught.value.hint
     with pytest.raises(TaskError) as caught:
         find_task(folder / "my table.csv")
     assert shlex.split(caught.value.hint.split("`")[1])[2:] == [str(folder / "my table.csv")]

@@ -14,6 +14,7 @@ from hyperllama.tui.content.arrange import Order, RerunLine, parse, rows
 from hyperllama.tui.dialogs import PickDialog, PromptDialog, TextDialog
 from hyperllama.tui.dialogs.configuration import ConfigurationDialog
 from hyperllama.tui.preferences import settings
+from hyperllama.tui.screens.study.panes import TITLES
 from hyperllama.tui.screens.study.steering import parse_budget
 from hyperllama.tui.text import bounds
 from hyperllama.tui.widgets.study.history import History
@@ -229,6 +230,8 @@ async def test_a_key_that_means_nothing_to_a_finished_study_says_why(
         page = text_of(pilot, "#verdict")
         for said in ("is better than the default", "5 of 5", "learning_rate", "P predict new rows"):
             assert said in page
+        below = [name for name in TITLES if pilot.app.screen.query_one(f"#{name}").region]
+        assert below == ["history", "progress"]
         await pilot.press("u", "n", "s", "p")
         assert link.sent == [] and len(pilot.app.screen_stack) == 2
         told = [note.message for note in pilot.app._notifications]

@@ -17,6 +17,7 @@ from hyperllama.tui.widgets.study.history import History
 from hyperllama.tui.widgets.study.progress import ProgressPlot
 
 WIDE = (110, 30)  # cells from which all panes have room side by side
+BELOW_VERDICT = 40  # lines from which the history and the plot have room below the verdict
 STACK_LINES = 17  # below this, one pane at a time
 TABS_APART = 64  # cells from which the names of panes stand apart
 TITLES = {
@@ -90,6 +91,7 @@ class StudyPanes(StudyBase):
         width, height = self.size
         wide = width >= WIDE[0] and height >= WIDE[1]
         single = height < STACK_LINES
+        below = wide and height >= BELOW_VERDICT and self.showing == "verdict"
         focused = self._focused_pane() if single else None
         wanted = (self.size, self.layout_kept, focused, self._without_model(), self.showing)
         if wanted != self._laid_out:
@@ -97,10 +99,13 @@ class StudyPanes(StudyBase):
             self.set_class(wide, "-wide")
             self.set_class(not wide, "-stack")
             self.set_class(bool(self.maximised) or single, "-one")
+            self.set_class(below, "-below")
             for name in ("text", "verdict", "panes"):
-                self.pane(name).display = name == self.showing
+                self.pane(name).display = name == self.showing or (below and name == "panes")
             self.pane("status").display = not self.layout_kept.text
             seen = self._seen(wide, single, focused or "history")
+            if below and not self.maximised:
+                seen = {"history", "progress"}
             for name in TITLES:
                 self.pane(name).display = name in seen
             self.pane("left").display = bool(seen & {*LEFT})

@@ -66,6 +66,7 @@ class StudyScreen(
     def compose(self) -> ComposeResult:
         g = self.glyphs
         yield StatusLine(self.link.name, glyphs=g, id="status")
+        yield VerdictPage(self.next_steps, glyphs=g, id="verdict")
         with Container(id="panes"):
             with Vertical(id="left"):
                 yield History(glyphs=g, id="history")
@@ -76,7 +77,6 @@ class StudyScreen(
                 yield ContextGauge(glyphs=g, id="context")
                 yield Belief(glyphs=g, id="belief")
         yield PlainText(id="text")
-        yield VerdictPage(self.next_steps, glyphs=g, id="verdict")
         yield self.key_bar()
 
     def on_mount(self) -> None:
