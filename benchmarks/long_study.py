@@ -9,8 +9,8 @@ proposal costs: seconds on the clock, and the processor seconds of the engine, w
 on the machine do not change; the median of the first and of the last 20 proposals, the very
 first, which loads the model and reads the whole prompt, and the peak of all others.
 Exits with 1 where a value was in more than a third of the turns, nothing is better than the
-default, the last proposals take over 1.2 times as many processor seconds as the first, or one takes
-more than three times the median.
+default, the last proposals take over 1.2 times as many processor seconds as the first, or one but
+the very first takes more than three times the median.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Seconds per proposal of a chat model: this program against the plain way to do it.
 
     python benchmarks/proposal_latency.py [--vocabulary FILE] [--size half|small] [--quick] [--json]
+        [--templates NAME]
 
 The plain way is llama-cpp-python's `create_chat_completion` with a JSON schema and all trials in
 the prompt, with the same model, threads and context in the same run: "warm", where its prefix cache
@@ -21,7 +22,8 @@ of them. It writes shorter numbers than a real one, above all in our replies. So
 processor time for replies that hold the same configuration: the plain way is led to it, with as
 many digits as a real model writes, by a logits processor; ours is what it took, and for each token
 that the configuration's row has more than the reply what a token of the reply took. A model of
-below a billion weights writes tenths of the ranges, and the program places values within them.
+below a billion weights writes tenths of the ranges, and the program places values within them;
+with `--templates short` it writes digits.
 
 With --json the last line is one object: `min_ratio` (least ratio to the warm plain way), ... Run it
 on an idle machine; 10 minutes, with --quick and --size small less than one.
@@ -93,8 +95,9 @@ class Ours:
     """The proposer `llama` of this program."""
 
     def __init__(
-        self, model: Path, space: SearchSpace, threads: int, log: Path, cache: Path | None = None
-    ) -> None:
+        self, model: Path, space: SearchSpace, threads: int, log: Path, cache: Path | None = None,
+        templates: str = "",
+    ) -> None:  # fmt: skip
         self._space = space
         self._engine = Engine(log=log)
         self._proposer = LlamaProposer(
@@ -103,7 +106,7 @@ class Ours:
                 folds=5, dataset="569 rows, 30 features", model=str(model),
                 make_engine=lambda: self._engine,
                 engine=EngineSettings(context_length=CONTEXT, threads=threads),
-                prompt=PromptOptions(reasoning=False),
+                prompt=PromptOptions(reasoning=False, templates=templates),
                 cache=cache,
             )
         )  # fmt: skip
@@ -163,12 +166,13 @@ class Ours:
 
 
 def compared(
-    model: Path, plain: PlainChat, threads: int, at: Sequence[int], repeats: int, log: Path
+    model: Path, plain: PlainChat, threads: int, at: Sequence[int], repeats: int, log: Path,
+    templates: str,
 ) -> Iterator[dict[str, Any]]:
     """A row of the table for every space and trial."""
     for size, space in spaces().items():
         trial_of = history(space)
-        ours, told = Ours(model, space, threads, log), 0
+        ours, told = Ours(model, space, threads, log, templates=templates), 0
         for number in at:
             reading_s, token_s = plain.reading_s(), plain.bare(16).cpu_s / 16
             while told < number - 1:
@@ -183,8 +187,9 @@ def compared(
             warm, failure = asked(plain, space, trial_of, number, repeats)
             before = [trial_of(i) for i in range(number)]
             names, like = Names(space), trial_of(number).config
-            tenths = LevelNames(space, False, 10)
-            row_tokens = len(plain.tokenize(",".join(tenths.bare(n, like[n]) for n in space.names)))
+            written = names if templates == "short" else LevelNames(space, False, 10)
+            reply = ",".join(written.bare(n, like[n]) for n in space.names)
+            row_tokens = len(plain.tokenize(reply))
             led = asked_led(plain, space, before, names.config(like))
             cold = plain.ask(space, before, True)
             row: dict[str, Any] = {
@@ -313,6 +318,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="half")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="one proposal each, no long study")
+    parser.add_argument("--templates", default="", help="the prompt, where it is not the usual one")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     vocabulary = options.vocabulary or next(
@@ -323,13 +329,15 @@ def main() -> None:
         model = options.model or write_random(
             Path(folder) / "random.gguf", vocabulary, SIZES[options.size]
         )
-        result = measure(model, options.threads, options.quick, log)
+        result = measure(model, options.threads, options.quick, log, options.templates)
     result["model"] = str(options.model or f"{options.size}, {vocabulary or 'made-up vocabulary'}")
     if options.json:
         print(json.dumps(result))
 
 
-def measure(model: Path, threads: int, quick: bool, log: Path) -> dict[str, Any]:
+def measure(
+    model: Path, threads: int, quick: bool, log: Path, templates: str = ""
+) -> dict[str, Any]:
     plain = PlainChat(model, threads)
     head = ("hyperparameters", "trial", "ours_s", "ahead_s", "warm_s", "cold_s", "ratio",
             "cold_ratio", "cpu_ratio", "cold_cpu_ratio", "all_ratio", "same_ratio", "floor_s",
@@ -337,7 +345,7 @@ def measure(model: Path, threads: int, quick: bool, log: Path) -> dict[str, Any]
             "evaluated_of_new", "plain_fails")
     print("  ".join(head))
     rows = []
-    for row in compared(model, plain, threads, (5, 15, 30), 1 if quick else 3, log):
+    for row in compared(model, plain, threads, (5, 15, 30), 1 if quick else 3, log, templates):
         rows.append(row)
         print("  ".join(f"{shown(row.get(h)):>{len(h)}}" for h in head), flush=True)
     result: dict[str, Any] = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hyperllama.core.prompt.counting import Message
 from hyperllama.core.prompt.facts import facts_of
-from hyperllama.core.prompt.plan import DIGEST_SHARE, FACTS_SHARE, checkpoint, stride
+from hyperllama.core.prompt.plan import FACTS_SHARE, checkpoint, digest_size, stride
 from hyperllama.core.prompt.rows import by_worth
 from hyperllama.core.prompt.sections import ANSWER, PromptDraft, table_values, user_message
 from hyperllama.core.prompt.wording import CUT, failure_text, untrusted
@@ -86,7 +86,7 @@ def usual_size(draft: PromptDraft) -> int:
 def digest_tokens(draft: PromptDraft, history_tokens: int) -> int:
     """Tokens for early trials in short, out of those for the history."""
     whole = stride(history_tokens, usual_size(draft))[0] == 1
-    return (history_tokens if whole else int(DIGEST_SHARE * history_tokens)) - _HEADINGS
+    return (history_tokens if whole else digest_size(history_tokens)) - _HEADINGS
 
 
 def summed_up(draft: PromptDraft, trials: Sequence[Observed], tokens: int) -> Summary:

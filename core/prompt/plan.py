@@ -12,15 +12,20 @@ it sums up is known, so that the new front can be read in shares before it is ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from hyperllama.models.engine import MAX_SAMPLES
 
-DIGEST_SHARE = 0.45  # of the history's tokens, for the trials before the checkpoint
+_DIGEST_SHARE = 0.25  # of the history's tokens, for the trials before the checkpoint
+_LEAST_DIGEST, _LEAST_DIGEST_SHARE = 200, 0.45  # tokens for them in a short context
 FACTS_SHARE = 0.4  # of those, for facts
-_LATE_SHARE = 1 / 3  # of the lines that fit after the checkpoint: so many trials late it moves
+_A_TURN = 48
+"""Tokens of a new digest that are read a turn. With a line's, that takes as long as one proposal
+and a half; more turns would raise the median of all."""
+_FILLED = 0.9  # of the tokens for lines after the checkpoint; some lines are longer than usual
 _LONGEST_STRIDE = 64
 
 
@@ -137,11 +142,18 @@ def least_history(context_length: int) -> int:
     return max(200, context_length // 5)
 
 
+def digest_size(history: int) -> int:
+    """Tokens for the trials before the checkpoint, out of those for the history."""
+    least = min(_LEAST_DIGEST, int(_LEAST_DIGEST_SHARE * history))
+    return max(int(_DIGEST_SHARE * history), least)
+
+
 def stride(history: int, line: int) -> tuple[int, int]:
     """Every how many trials the checkpoint moves, and how many trials late it does, with lines of
     about `line` tokens."""
-    lines = int((1 - DIGEST_SHARE) * history / max(line, 1))
-    late = min(int(_LATE_SHARE * lines), _LONGEST_STRIDE // 2)
+    digest = digest_size(history)
+    lines = int(_FILLED * (history - digest) / max(line, 1))
+    late = min(math.ceil(digest / _A_TURN), lines // 3, _LONGEST_STRIDE // 2)
     return min(max(lines - late, 1), _LONGEST_STRIDE), late
 
 
@@ -155,9 +167,10 @@ def checkpoint(sizes_after: Sequence[int], trials: int, history: int, line: int)
         line: tokens of a usual line.
     """
     step, late = stride(history, line)
-    found = max(trials - late, 0) // step * step
-    tail = sum(sizes_after[: trials - found])
-    return found if tail <= (1 - DIGEST_SHARE) * history else trials
+    for found in (max(trials - late, 0) // step * step, trials // step * step):
+        if sum(sizes_after[: trials - found]) <= history - digest_size(history):
+            return found
+    return trials
 
 
 def rounded(tokens: int, step: int) -> int:
