@@ -5,7 +5,7 @@
     NO_COLOR=1 python scripts/screens.py --size 80x24 140x45 200x60 -o FOLDER
 
 With several sizes or themes each has a folder of its own below the given one. The session is
-tests/tui/session.py; a minute on an idle machine, most of it training.
+tests/tui/session_steps.py; a minute on an idle machine, most of it training.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from hyperllama.tui.preferences.themes import THEMES  # noqa: E402
-from tests.tui.session import PIPELINES, Session, program_steps, run_before, steps  # noqa: E402
+from tests.tui.session import Session, run_before  # noqa: E402
+from tests.tui.session_steps import PIPELINES, program_steps, steps  # noqa: E402
 
 USUAL = (140, 45)
 Size = tuple[int, int]

@@ -11,15 +11,8 @@ from pathlib import Path
 import pytest
 
 from hyperllama.core.storage.paths import study_dir
-from tests.tui.session import (
-    NEW_ROWS,
-    PIPELINES,
-    ROOT,
-    Session,
-    program_steps,
-    run_before,
-    steps,
-)
+from tests.tui.session import NEW_ROWS, ROOT, Session, run_before
+from tests.tui.session_steps import PIPELINES, program_steps, steps
 
 FOREIGN = ROOT.parent / "shared" / "data" / "penguins.csv"
 OWN = ROOT / "sample_tasks" / "data" / "diabetes.csv"
