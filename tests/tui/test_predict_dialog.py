@@ -40,7 +40,7 @@ async def test_rows_are_predicted_and_what_is_odd_is_said(
         await pilot.press("P")
         assert isinstance(pilot.app.screen, PredictDialog)
         await pilot.press(*"none.csv", "enter")
-        await until(pilot, "There is no such file.")
+        await until(pilot, "There is no file ")
         rows, output = (pilot.app.screen.query_one(f"#{n}", Input) for n in ("rows", "output"))
         rows.value = ""
         await pilot.press(*"fr")

@@ -26,7 +26,7 @@ class _Words(Field):
         """Space was pressed, after all that was typed before it."""
 
     def __init__(self, *, many: bool, id: str) -> None:
-        super().__init__(placeholder="type to narrow the list", id=id)
+        super().__init__(placeholder="(type to narrow the list)", id=id)
         self._many = many
 
     async def _on_key(self, event: events.Key) -> None:

@@ -76,12 +76,12 @@ class PredictDialog(ModalScreen[None]):
             with Horizontal(classes="field"):
                 yield Label("rows")
                 yield Field(
-                    placeholder="a table with the columns of the study's",
+                    placeholder="(a table with the study's columns)",
                     id="rows", suggester=_Paths(case_sensitive=True),
                 )  # fmt: skip
             with Horizontal(classes="field"):
                 yield Label("write to")
-                yield Field(placeholder="a .csv or .parquet file", id="output")
+                yield Field(placeholder="(a .csv or .parquet file)", id="output")
             with Horizontal(classes="field"):
                 yield Label("also")
                 yield Choice(self._also, title="also", empty=_NOTHING[1], id="also")
@@ -104,7 +104,7 @@ class PredictDialog(ModalScreen[None]):
         rows, output = (self._path(name) for name in ("rows", "output"))
         problem = ""
         if rows is None or not rows.is_file():
-            problem = "There is no such file."
+            problem = "Name a table." if rows is None else f"There is no file {rows}"
         elif output is None or output.suffix.lower() not in (".csv", ".parquet"):
             problem = "Predictions are written as .csv or .parquet."
         elif output.exists() and str(output) != self._warned:

@@ -187,7 +187,7 @@ beside their field. `ctrl+r` saves the file and starts the study, `ctrl+s` only 
             ContentSwitcher(initial="step-table", id="new-steps"),
         ):
             with Vertical(id="step-table"):
-                yield PathField(id="table-path", placeholder="a table: data.csv", compact=True)
+                yield PathField(id="table-path", placeholder="(the path of a table)", compact=True)
                 yield Static(id="table-told")
                 yield Files(id="table-files")
                 yield ColumnList(id="table-columns")

@@ -75,7 +75,7 @@ class Talk(Vertical):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="talk-said", can_focus=False):
             yield Static(id="talk-text")
-        yield Field(placeholder="ask about the study", id="talk-ask")
+        yield Field(placeholder="(ask about the study)", id="talk-ask")
 
     def show(self, state: StudyState, process: str = "alive") -> None:
         """Show the questions and answers so far; `process`: as `StudyBase.process`."""
