@@ -194,6 +194,14 @@ def portfolio(args: argparse.Namespace) -> int:
     return 0
 
 
+def tendencies(args: argparse.Namespace) -> int:
+    """Learn each family's length scales and mean loss, for the Gaussian process."""
+    from workshop.tendencies import cases, learn, save
+
+    save(learn(list(cases(args.corpus, args.survey))), args.output)
+    return 0
+
+
 def measure(args: argparse.Namespace) -> int:
     """Play methods on reserved targets, every trial trained, and compare them."""
     from workshop import measure as measures
@@ -312,6 +320,12 @@ def _portfolio_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("-o", "--output", type=Path, required=True)
 
 
+def _tendencies_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--corpus", type=Path, required=True)
+    p.add_argument("--survey", type=Path, help="the folder of `survey`, that corpus, too")
+    p.add_argument("-o", "--output", type=Path, required=True)
+
+
 def _measure_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("-o", "--output", type=Path, required=True, help="a file of cells, gone on with")
     p.add_argument("--targets", type=Path, required=True, help="targets.jsonl of `survey`")
@@ -354,6 +368,7 @@ STEPS = {
     export: _export_options,
     evaluate: _evaluate_options,
     portfolio: _portfolio_options,
+    tendencies: _tendencies_options,
     measure: _measure_options,
     replay: _replay_options,
     stops: _stops_options,

@@ -78,10 +78,14 @@ def load(paths: Sequence[Path], held_out: bool, every: int = 12) -> list[FittedS
     found = []
     for path in paths:
         for surface in read(path):
-            number = sum(surface.dataset.encode()) + int(
-                "".join(c for c in surface.dataset if c.isdigit()) or 0)
-            if (number % every == 0) == held_out:
+            if is_held_out(surface.dataset, every) == held_out:
                 fitted = fit(surface)
                 if fitted is not None:
                     found.append(fitted)
     return found
+
+
+def is_held_out(dataset: str, every: int = 12) -> bool:
+    """Whether nothing is learnt from a data set of the first corpus."""
+    digits = "".join(c for c in dataset if c.isdigit())
+    return (sum(dataset.encode()) + int(digits or 0)) % every == 0

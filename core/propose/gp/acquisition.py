@@ -20,7 +20,6 @@ from hyperllama.core.propose.gp.places import beside, realised
 from hyperllama.core.propose.gp.surrogate import (
     Floats,
     GaussianProcess,
-    Trend,
     compress_tail,
 )
 from hyperllama.core.space import Categorical, Config, SearchSpace
@@ -84,7 +83,7 @@ def suggest(
         candidates: configurations to consider beside random ones and the incumbent's neighbours.
         priors: log densities of coordinates, shape (m, n_free) -> (m,), each with its weight in
             trials: with n trials it counts weight / n.
-        earlier: what is known from earlier studies, as the GP's prior mean.
+        earlier: what is known before the first trial.
         goals: what is to be improved, see `log_gain`.
 
     Raises:
@@ -144,12 +143,13 @@ def fitted(
     x = np.array([space.to_unit(c) for c in (*(c for c, _ in scored), *failed)])
     values, n = np.array([_value(t) for _, t in scored]), len(scored)
     y = -compress_tail(-values)
-    trend: Trend | None = earlier.trend(space, x[:n], y) if earlier is not None else None
+    earlier = earlier or EarlierTrials(())
+    trend, left = earlier.mean(space, x[:n], y)
     shares = np.append(noise_shares([t.fold_scores for _, t in scored], values),
                        np.ones(len(failed)))  # fmt: skip
     y = np.append(y, np.full(len(failed), y.min() - (float(np.ptp(y)) or 1.0)))
     categorical = np.array([isinstance(p.domain, Categorical) for p in space.free])
-    gp = GaussianProcess.fit(x, y, categorical, trend, shares)
+    gp = GaussianProcess.fit(x, y, categorical, trend, shares, earlier.habits.lengths(space), left)
     running = history.running(space)
     return gp.believing(np.array([space.to_unit(c) for c in running])) if running else gp, y
 

@@ -1,4 +1,4 @@
-"""The trials of earlier studies as the prior mean of the Gaussian process.
+"""What is known before the first trial: the prior mean of the Gaussian process.
 
 Each study's trials get a GP of their own; its posterior mean says how much better or worse than
 that study's average a configuration was there. The new study takes a share of it, between 0 and 1,
@@ -18,24 +18,46 @@ from hyperllama.core.propose.gp.surrogate import (
     Trend,
     compress_tail,
 )
+from hyperllama.core.propose.gp.tendency import Habits
 from hyperllama.core.space import Categorical, Config, SearchSpace
 from hyperllama.core.trials.history import project
 
 _SHARE, _SHARE_SD = 0.5, 0.5  # what is believed of the share before the first trial
+_USUAL, _USUAL_SD = 0.85, 0.35  # the same of what is usual for a family
+_LEFT = 0.8  # what that leaves over, in standard deviations
+_LEAST = 0.3  # a standard deviation of what is usual, where trials are much alike
 _FEWEST = 4  # trials inside the space that a study must have to say anything
 
 
 class EarlierTrials:
-    """What earlier studies expect of configurations.
+    """What earlier studies expect of configurations, and what is usual for a family.
 
     Args:
         studies: the trials of each, as configurations and scores; greater is better.
+        habits: what is known of the families that are tuned.
     """
 
-    def __init__(self, studies: Sequence[Sequence[tuple[Config, float]]]) -> None:
-        self._studies = studies
+    def __init__(
+        self, studies: Sequence[Sequence[tuple[Config, float]]], habits: Habits | None = None
+    ) -> None:
+        self._studies, self.habits = studies, habits or Habits()
         self._space: SearchSpace | None = None
         self._processes: list[GaussianProcess] = []
+
+    def mean(self, space: SearchSpace, x: Floats, y: Floats) -> tuple[Trend | None, float]:
+        """The prior mean, and how much the targets are believed to deviate from it, 0 if unknown.
+
+        What earlier studies say counts alone, as they had this table; else what is usual for the
+        family, as much as the trials confirm it.
+        """
+        trend = self.trend(space, x, y)
+        usual = self.habits.trend(space) if trend is None else None
+        if usual is None:
+            return trend, 0.0
+        loss = usual(x)
+        scale = float(y.std()) / max(float(loss.std()), _LEAST)
+        share = learnt_share(-scale * loss, y, _USUAL, _USUAL_SD)
+        return (lambda at: -share * scale * usual(at)), _LEFT * scale
 
     def trend(self, space: SearchSpace, x: Floats, y: Floats) -> Trend | None:
         """The prior mean for a study with targets `y`, shape (n,), at `x`, shape (n, d).
@@ -55,7 +77,9 @@ class EarlierTrials:
         return (lambda at: share * expected(at)) if share > 0 else None
 
 
-def learnt_share(expected: Floats, y: Floats) -> float:
+def learnt_share(
+    expected: Floats, y: Floats, believed: float = _SHARE, sd: float = _SHARE_SD
+) -> float:
     """How much of what was expected to believe, in [0, 1], after scores `y`, shape (n,).
 
     The posterior mean of the slope of `y` on `expected`, with a normal prior and the variance of
@@ -63,10 +87,10 @@ def learnt_share(expected: Floats, y: Floats) -> float:
     """
     spread = float(y.var())
     if spread <= 0:
-        return _SHARE
+        return believed
     e, z = expected - expected.mean(), y - y.mean()
-    precision = float(e @ e) / spread + 1 / _SHARE_SD**2
-    return float(np.clip((float(e @ z) / spread + _SHARE / _SHARE_SD**2) / precision, 0.0, 1.0))
+    precision = float(e @ e) / spread + 1 / sd**2
+    return float(np.clip((float(e @ z) / spread + believed / sd**2) / precision, 0.0, 1.0))
 
 
 def _processes(

@@ -20,10 +20,28 @@ Floats = NDArray[np.float64]
 Trend = Callable[[Floats], Floats]
 """What is expected before any trial, in units of the targets: shape (m, d) -> (m,)."""
 _SQRT5 = math.sqrt(5.0)
-# Prior on the logarithm of a length scale in units of the cube's edge, grown with sqrt(d) as in
-# Hvarfner et al. 2024 (arXiv 2402.02229); of the noise variance in units of the targets' variance.
 _LENGTH_MEAN, _LENGTH_SD = math.log(0.5), 0.8
+# Prior on the logarithm of the noise variance in units of the targets' variance.
 _NOISE_MEAN, _NOISE_SD = math.log(3e-3), 1.2
+_BELIEVED = 4
+
+
+@dataclass(frozen=True)
+class LengthPrior:
+    """What is believed of the logarithms of length scales, in units of the cube's edge.
+
+    Attributes:
+        centre, spread: mean and standard deviation of each coordinate's, shape (d,).
+    """
+
+    centre: Floats
+    spread: Floats
+
+    @classmethod
+    def usual(cls, d: int) -> LengthPrior:
+        """Of coordinates of which nothing is known: grown with sqrt(d) as in Hvarfner et al. 2024
+        (arXiv 2402.02229)."""
+        return cls(np.full(d, _LENGTH_MEAN + 0.5 * math.log(max(d, 1))), np.full(d, _LENGTH_SD))
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,8 @@ class GaussianProcess:
         categorical: NDArray[np.bool_] | None = None,
         trend: Trend | None = None,
         shares: Floats | None = None,
+        lengths: LengthPrior | None = None,
+        left: float = 0.0,
     ) -> GaussianProcess:
         """Fit to targets `y`, shape (n,), at `x`, shape (n, d).
 
@@ -68,19 +88,25 @@ class GaussianProcess:
             categorical: shape (d,); none by default.
             trend: the prior mean; what is left over is fitted.
             shares: how noisy each target is, see above; all alike by default.
+            lengths: what is believed of the length scales.
+            left: how much the targets are believed to deviate from the trend, a standard deviation
+                that counts as much as `_BELIEVED` targets do.
         """
         if trend is not None:
-            return replace(cls.fit(x, y - trend(x), categorical, None, shares), trend=trend)
+            rest = cls.fit(x, y - trend(x), categorical, None, shares, lengths, left)
+            return replace(rest, trend=trend)
         n, d = x.shape
         shares = np.ones(n) if shares is None else shares
         if categorical is None:
             categorical = np.zeros(d, dtype=bool)
         mean, std = float(y.mean()), float(y.std())
+        std = math.sqrt((n * std**2 + _BELIEVED * left**2) / (n + _BELIEVED)) if left else std
         z = (y - mean) / std if std > 1e-12 else np.zeros(n)
         std = std if std > 1e-12 else 1.0
         distances = _squared_differences(x, x, categorical)
-        centre = np.append(np.full(d, _LENGTH_MEAN + 0.5 * math.log(max(d, 1))), _NOISE_MEAN)
-        spread = np.append(np.full(d, _LENGTH_SD), _NOISE_SD)
+        lengths = lengths or LengthPrior.usual(d)
+        centre = np.append(lengths.centre, _NOISE_MEAN)
+        spread = np.append(lengths.spread, _NOISE_SD)
         found = scipy.optimize.minimize(
             _negative_log_posterior,
             centre,
