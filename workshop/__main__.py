@@ -4,10 +4,7 @@
     python -m workshop corpus  -o corpus --datasets 300 --jobs 2
     python -m workshop train   --corpus corpus -o run-1m --size 1m --minutes 240
     python -m workshop sequences --corpus corpus -o pool --jobs 12
-    python -m workshop export  run-1m -o models/embedded/hyperllama-1m.gguf
-    python -m workshop evaluate run-1m --corpus corpus
     python -m workshop replay   --corpus corpus --methods gp tpe hybrid
-    python -m workshop stops    --corpus corpus -o trials.jsonl
 
 Every step resumes where it was stopped. `train`, `export` and `evaluate` need the extra [pretrain].
 """
@@ -196,9 +193,17 @@ def portfolio(args: argparse.Namespace) -> int:
 
 def tendencies(args: argparse.Namespace) -> int:
     """Learn each family's length scales and mean loss, for the Gaussian process."""
-    from workshop.tendencies import cases, learn, save
+    from workshop.tendencies import write
 
-    save(learn(list(cases(args.corpus, args.survey))), args.output)
+    write(args.corpus, args.survey, args.output)
+    return 0
+
+
+def pools(args: argparse.Namespace) -> int:
+    """Compare the Gaussian process with and without habits on scores really measured."""
+    from workshop.pools import compare
+
+    compare(args.corpus, args.survey, args.tasks)
     return 0
 
 
@@ -321,9 +326,13 @@ def _portfolio_options(p: argparse.ArgumentParser) -> None:
 
 
 def _tendencies_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--corpus", type=Path, required=True)
-    p.add_argument("--survey", type=Path, help="the folder of `survey`, that corpus, too")
+    _surfaces(p)
     p.add_argument("-o", "--output", type=Path, required=True)
+
+
+def _pools_options(p: argparse.ArgumentParser) -> None:
+    _surfaces(p)
+    p.add_argument("--tasks", type=int, default=200, help="at most, drawn from all")
 
 
 def _measure_options(p: argparse.ArgumentParser) -> None:
@@ -360,19 +369,14 @@ def _stops_options(p: argparse.ArgumentParser) -> None:
 
 
 STEPS = {
-    corpus: _corpus_options,
-    survey: _survey_options,
-    pack: _pack_options,
-    train: _train_options,
-    sequences: _sequences_options,
-    export: _export_options,
-    evaluate: _evaluate_options,
-    portfolio: _portfolio_options,
-    tendencies: _tendencies_options,
-    measure: _measure_options,
-    replay: _replay_options,
+    corpus: _corpus_options, survey: _survey_options,
+    pack: _pack_options, train: _train_options,
+    sequences: _sequences_options, export: _export_options,
+    evaluate: _evaluate_options, portfolio: _portfolio_options,
+    tendencies: _tendencies_options, pools: _pools_options,
+    measure: _measure_options, replay: _replay_options,
     stops: _stops_options,
-}
+}  # fmt: skip
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from hyperllama.core.estimators import Facts
 from hyperllama.core.propose.gp import surrogate
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, LengthPrior, compress_tail
-from hyperllama.core.propose.gp.tendency import Features, about
+from hyperllama.core.propose.gp.tendency import Features, Habits
 from hyperllama.core.space import Categorical, Param, SearchSpace
 from workshop.corpus import read
 from workshop.pooled import scored
@@ -46,7 +46,7 @@ class Case:
     Attributes:
         x: coordinates in the wide space, shape (n, d).
         y: losses with the bad tail pulled in, shape (n,).
-        about: facts, see `core.propose.gp.tendency.about`.
+        habits: facts and metric, and by what name the family goes.
     """
 
     family: str
@@ -54,7 +54,7 @@ class Case:
     space: SearchSpace
     x: Floats
     y: Floats
-    about: Floats
+    habits: Habits
 
 
 def cases(corpus: Path, survey: Path | None = None, held_out: bool = False) -> Iterator[Case]:
@@ -70,8 +70,8 @@ def cases(corpus: Path, survey: Path | None = None, held_out: bool = False) -> I
                 if metric in METRICS and known.sum() >= 12:
                     y = compress_tail(np.array([v for v in losses if v is not None]))
                     if y.std() > 1e-6:
-                        facts = about(s.kind, Facts(**s.facts), METRICS[metric])
-                        yield Case(s.family, s.kind, space, x[known], y, facts)
+                        habits = _habits(s.family, s.kind, s.facts, metric)
+                        yield Case(s.family, s.kind, space, x[known], y, habits)
     if survey is None:
         return
     held = {t.name for t in load(survey / "targets.jsonl") if is_reserved(t.group)}
@@ -80,8 +80,12 @@ def cases(corpus: Path, survey: Path | None = None, held_out: bool = False) -> I
             kind = "regression" if unit.kind == "regression" else "classification"
             for u in scored(unit):
                 if u.metric in METRICS:
-                    facts = about(kind, Facts(**unit.facts), METRICS[u.metric])
-                    yield Case(unit.family, kind, u.space, u.x, u.y, facts)
+                    habits = _habits(unit.family, kind, unit.facts, u.metric)
+                    yield Case(unit.family, kind, u.space, u.x, u.y, habits)
+
+
+def _habits(name: str, kind: str, facts: Mapping[str, Any], metric: str) -> Habits:
+    return Habits((FAMILY.get(name, name),), kind, Facts(**facts), METRICS[metric])
 
 
 def learn(all_of_them: list[Case]) -> list[dict[str, Any]]:
@@ -105,8 +109,9 @@ def learn(all_of_them: list[Case]) -> list[dict[str, Any]]:
     return found
 
 
-def save(found: list[dict[str, Any]], path: Path) -> None:
-    """One family a line."""
+def write(corpus: Path, survey: Path | None, path: Path) -> None:
+    """Learn from both corpora; one family a line."""
+    found = learn(list(cases(corpus, survey)))
     path.write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n", encoding="utf-8")
 
 
@@ -133,7 +138,7 @@ def _mean(mine: list[Case], features: Features) -> Floats:
     """Weights of the features, fitted to losses standardised within each case."""
     gram, right = RIDGE * np.eye(len(features.shifts)), np.zeros(len(features.shifts))
     for c in mine:
-        phi = features(c.x, c.about).astype(float)
+        phi = features(c.x, c.habits.about).astype(float)
         share = USUAL_TRIALS / len(c.y)
         gram += share * phi.T @ phi
         right += share * phi.T @ ((c.y - c.y.mean()) / c.y.std())

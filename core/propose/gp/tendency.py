@@ -116,17 +116,6 @@ class Features:
         return np.asarray(np.cos(waves + phase)) * np.float32(math.sqrt(2 / FEATURES))
 
 
-def about(kind: str, facts: Facts | None, metric: str) -> Floats:
-    """Facts as numbers of similar size, shape (8,); beyond what the corpora have they count as its
-    ends."""
-    f = facts or _USUAL
-    return np.array([
-        math.log10(min(max(f.rows, 100), 2000)) / 2, math.log10(min(max(f.features, 2), 100)) / 2,
-        f.categorical_share, f.minority_share, 0.5 * metric.startswith(_ERRORS),
-        0.5 * metric.startswith(_RANKS), 0.5 * (kind == "regression"), 0.5 * (f.classes > 2),
-    ])  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Habits:
     """What is known of the families of a study, before its first trial.
@@ -144,6 +133,18 @@ class Habits:
     @classmethod
     def of(cls, setting: ProposerSetting) -> Habits:
         return cls(setting.estimators, setting.kind, setting.facts, setting.metric)
+
+    @property
+    def about(self) -> Floats:
+        """Facts and metric as numbers of similar size, shape (8,); beyond what the corpora have
+        they count as its ends."""
+        f = self.facts or _USUAL
+        return np.array([
+            math.log10(min(max(f.rows, 100), 2000)) / 2,
+            math.log10(min(max(f.features, 2), 100)) / 2, f.categorical_share, f.minority_share,
+            0.5 * self.metric.startswith(_ERRORS), 0.5 * self.metric.startswith(_RANKS),
+            0.5 * (self.kind == "regression"), 0.5 * (f.classes > 2),
+        ])  # fmt: skip
 
     def lengths(self, space: SearchSpace) -> LengthPrior:
         """What is believed of the length scales of a space's free hyperparameters."""
@@ -164,8 +165,7 @@ class Habits:
         if found is None:
             return None
         known, names = found
-        facts, column = about(self.kind, self.facts, self.metric), {p.name: j for j, p in
-                                                                    enumerate(space.free)}
+        facts, column = self.about, {p.name: j for j, p in enumerate(space.free)}
 
         def expected(u: Floats) -> Floats:
             x = np.tile([a.default for a in known.axes], (len(u), 1))
