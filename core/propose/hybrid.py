@@ -30,7 +30,6 @@ from hyperllama.core.propose.families import FEWEST, one_family
 from hyperllama.core.propose.findings import findings
 from hyperllama.core.propose.gp.acquisition import LogPrior, Suggestion, suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
-from hyperllama.core.propose.gp.tendency import Habits
 from hyperllama.core.propose.llama import open_model
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.task.pipeline_space import openings
@@ -80,7 +79,7 @@ class HybridProposer:
         self._embedded = _beside(setting) if isinstance(model, ChatProposer) else model
         self._tpe = TPEProposer(setting)
         self._history = TrialHistory()
-        self._earlier = EarlierTrials(setting.earlier, Habits.of(setting))
+        self._earlier = EarlierTrials(setting.earlier)
         self._opening = int(setting.options.get("opening", OPENING))
         self._interval = int(setting.options.get("interval", INTERVAL))
         self._weight = float(setting.options.get("prior_weight", PRIOR_WEIGHT))

@@ -70,7 +70,7 @@ def test_pooled_surfaces_know_what_other_targets_say() -> None:
     (learnt,) = tendencies.learn(cases)
     features = Features([axis["length"][0] for axis in learnt["axes"]])
     expected = features(grid, cases[0].habits.about) @ np.array(learnt["weights"])
-    assert learnt["family"] == "linear" and np.abs(grid[np.argmin(expected)] - 0.3).max() < 0.15
+    assert learnt["family"] == "linear" and np.abs(grid[np.argmin(expected)] - 0.3).max() < 0.2
     broken = [replace(u, scores=[[] if p[1] < 40 and i else s for i, (p, s) in
                                  enumerate(zip(u.points, u.scores, strict=True))]) for u in units]
     for s, _ in pooled.fitted(broken):  # what failed is as bad as the worst that did not

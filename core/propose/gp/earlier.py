@@ -25,6 +25,7 @@ from hyperllama.core.trials.history import project
 _SHARE, _SHARE_SD = 0.5, 0.5  # what is believed of the share before the first trial
 _USUAL, _USUAL_SD = 0.85, 0.35  # the same of what is usual for a family
 _LEFT = 0.8  # what that leaves over, in standard deviations
+_TRIALS = 12  # scored trials up to which what is usual counts
 _LEAST = 0.3  # a standard deviation of what is usual, where trials are much alike
 _FEWEST = 4  # trials inside the space that a study must have to say anything
 
@@ -40,9 +41,16 @@ class EarlierTrials:
     def __init__(
         self, studies: Sequence[Sequence[tuple[Config, float]]], habits: Habits | None = None
     ) -> None:
-        self._studies, self.habits = studies, habits or Habits()
+        self._studies, self._habits = studies, habits or Habits()
         self._space: SearchSpace | None = None
         self._processes: list[GaussianProcess] = []
+
+    def habits(self, trials: int) -> Habits:
+        """What is known of the families, nothing after more than a dozen scored trials.
+
+        On reserved targets what is usual helped up to ten trials and cost a little from fifteen on.
+        """
+        return self._habits if trials <= _TRIALS else Habits()
 
     def mean(self, space: SearchSpace, x: Floats, y: Floats) -> tuple[Trend | None, float]:
         """The prior mean, and how much the targets are believed to deviate from it, 0 if unknown.
@@ -51,7 +59,7 @@ class EarlierTrials:
         family, as much as the trials confirm it.
         """
         trend = self.trend(space, x, y)
-        usual = self.habits.trend(space) if trend is None else None
+        usual = self.habits(len(y)).trend(space) if trend is None else None
         if usual is None:
             return trend, 0.0
         loss = usual(x)
