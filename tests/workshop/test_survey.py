@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from hyperllama.core.estimators import Facts
 from hyperllama.core.propose.embedded.encoding import encoded, header, score_noise
 from hyperllama.core.propose.gp.tendency import Features, Habits
-from hyperllama.core.propose.gp.tendency import Features
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.models.embedded.dialect import INDEX, TableFacts
 from workshop import datasets, measure, pooled, survey, tendencies
