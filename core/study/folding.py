@@ -260,9 +260,9 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
         incumbent = event.number if event.incumbent else now.incumbent
         return {"doing": "between", "incumbent": incumbent, "confirmation": None}
     if isinstance(event, StudyPaused):
-        return {"paused": True, "pause_reason": event.reason}
+        return {"paused": True}
     if isinstance(event, StudyResumed):
-        return {"paused": False, "pause_reason": ""}
+        return {"paused": False}
     if isinstance(event, StudySteered):
         return _steered(now, event, t)
     if isinstance(event, RerunStarted):

@@ -177,7 +177,6 @@ class StudyState:
     opened: StudyOpened | None = None
     doing: str = "waiting"
     paused: bool = False
-    pause_reason: str = ""
     trials: tuple[TrialState, ...] = ()
     running: int | None = None
     under_way: int = 0

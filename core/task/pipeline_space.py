@@ -27,7 +27,6 @@ PREFIX = "pipeline."
 _FEWEST_NUMBERS = 4
 _MOST_MULTIPLIED = 15
 _PROBABILITIES = ("log_loss", "brier")
-Prior = tuple[tuple[object, float], ...]
 _CLASSES: tuple[Config, ...] = (
     {"vote": "linear"}, {"vote": "both", "weights": "balanced"},
     {"vote": "both", "own_weight": 2.5},
