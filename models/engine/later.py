@@ -63,7 +63,9 @@ class LaterPrompt:
             return
         kept = in_common(tokens, ends, context.tokens, context.ends)
         share = max(math.ceil((len(tokens) - kept) / self._turns), LEAST_TOKENS)
-        self._wanted = self._wanted or kept + share
+        if not self._wanted:  # whole pieces, one at least
+            self._wanted = max(e for i, e in enumerate(ends)
+                               if e <= kept + share or not i or ends[i - 1] <= kept)  # fmt: skip
         left = max(self._wanted - kept, 0)
 
         def enough() -> bool:
