@@ -1,10 +1,7 @@
 """`python -m workshop survey | corpus | train | export | evaluate | ...`: how models are made.
 
     python -m workshop survey  -o survey --tables TABLES --jobs 2
-    python -m workshop corpus  -o corpus --datasets 300 --jobs 2
-    python -m workshop train   --corpus corpus -o run-1m --size 1m --minutes 240
-    python -m workshop sequences --corpus corpus -o pool --jobs 12
-    python -m workshop replay   --corpus corpus --methods gp tpe hybrid
+    python -m workshop train  --corpus corpus -o run-1m --size 1m --minutes 240
 
 Every step resumes where it was stopped. `train`, `export` and `evaluate` need the extra [pretrain].
 """
