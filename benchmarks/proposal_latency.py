@@ -51,7 +51,7 @@ from hyperllama.core.estimators import Facts, joint_space
 from hyperllama.core.prompt.levels import LevelNames
 from hyperllama.core.prompt.wording import Names
 from hyperllama.core.propose.llama import LlamaProposer
-from hyperllama.core.space import Categorical, Integer, Param, SearchSpace
+from hyperllama.core.space import Categorical, Config, Integer, Param, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import (
     Answer,
@@ -187,9 +187,7 @@ def compared(
             warm, failure = asked(plain, space, trial_of, number, repeats)
             before = [trial_of(i) for i in range(number)]
             names, like = Names(space), trial_of(number).config
-            written = names if templates == "short" else LevelNames(space, False, 10)
-            reply = ",".join(written.bare(n, like[n]) for n in space.names)
-            row_tokens = len(plain.tokenize(reply))
+            row_tokens = len(plain.tokenize(row_text(space, like, templates)))
             led = asked_led(plain, space, before, names.config(like))
             cold = plain.ask(space, before, True)
             row: dict[str, Any] = {
@@ -227,6 +225,12 @@ def compared(
                 row["cold_ratio"] = row["cold_s"] / row["ours_s"]
             yield row
         ours.close()
+
+
+def row_text(space: SearchSpace, config: Config, templates: str) -> str:
+    """A configuration as the reply writes it: in digits with the prompt `short`, else in tenths."""
+    names = Names(space) if templates == "short" else LevelNames(space, False, 10)
+    return ",".join(names.bare(n, config[n]) for n in space.names)
 
 
 def asked(
