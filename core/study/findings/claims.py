@@ -62,9 +62,8 @@ def say_test_rows(state: StudyState) -> str:
         return ""
     text = f"on the test rows: {state.test_value:.5g}"
     if state.default_test_value is not None:
-        text += f", the default {state.default_test_value:.5g}"
-        if state.default_test_value > state.test_value:
-            text += " (better)"
+        ahead = "is better: " if state.default_test_value > state.test_value else ""
+        text += f", the default {ahead}{state.default_test_value:.5g}"
     if state.test_rows_used:
         times = "once" if state.test_rows_used == 1 else f"{state.test_rows_used} times"
         text += f"; these rows had been scored {times} before, so they are not untouched any more"
