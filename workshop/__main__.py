@@ -197,7 +197,7 @@ def tendencies(args: argparse.Namespace) -> int:
 
 
 def pools(args: argparse.Namespace) -> int:
-    """Compare the Gaussian process with and without habits on scores really measured."""
+    """Compare the Gaussian process with and without the family prior on scores really measured."""
     from workshop.pools import compare
 
     compare(args.corpus, args.survey, args.tasks)

@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from hyperllama.core.propose.gp.acquisition import fitted
 from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, log_expected_improvement
-from hyperllama.core.propose.gp.tendency import Habits
+from hyperllama.core.propose.gp.tendency import FamilyPrior
 from hyperllama.core.trials import Observed
 from hyperllama.core.trials.history import TrialHistory
 from workshop.surfaces import Floats
@@ -29,9 +29,11 @@ LEFT = 6
 
 
 def compare(corpus: Path, survey: Path | None, tasks: int, budget: int = 15) -> None:
-    """Print what a GP makes of held-out cases without and with habits, the difference with a 90 %
-    interval: mean log density, in standard deviations the error, rank correlation; and the loss
-    above the least of the best chosen one, in standard deviations of the case's losses.
+    """Print what a GP makes of held-out cases without and with the family prior.
+
+    Both and the difference with a 90 % interval: mean log density, in standard deviations the
+    error, rank correlation; and the loss above the least of the best chosen one, in standard
+    deviations of the losses of the case.
     """
     found: dict[str, list[list[Floats]]] = defaultdict(list)
     kept = list(cases(corpus, survey, held_out=True))
@@ -40,10 +42,10 @@ def compare(corpus: Path, survey: Path | None, tasks: int, budget: int = 15) -> 
         for count in KNOWN:
             if len(case.y) >= count + LEFT:
                 found[f"foreseen after {count}"].append(
-                    [foreseen(case, h, count, number) for h in (Habits(), case.habits)])
+                    [foreseen(case, h, count, number) for h in (FamilyPrior(), case.family_prior)])
         if len(case.y) >= budget + LEFT:
             found["chosen"].append(
-                [chosen(case, h, budget, number) for h in (Habits(), case.habits)])
+                [chosen(case, h, budget, number) for h in (FamilyPrior(), case.family_prior)])
     for name, both in found.items():
         without, with_ = np.array(both).transpose(1, 0, 2)
         half = 1.645 * (with_ - without).std(axis=0) / np.sqrt(len(both))
@@ -52,11 +54,11 @@ def compare(corpus: Path, survey: Path | None, tasks: int, budget: int = 15) -> 
                                          for a, b, h in rows))  # fmt: skip
 
 
-def foreseen(case: Case, habits: Habits, count: int, seed: int) -> Floats:
+def foreseen(case: Case, family_prior: FamilyPrior, count: int, seed: int) -> Floats:
     """Mean log density, mean squared error's root and rank correlation of what was not told."""
     order = np.random.default_rng(seed).permutation(len(case.y))
     told, rest = order[:count], order[count:]
-    gp = _fitted(case, habits, told)
+    gp = _fitted(case, family_prior, told)
     mean, std = gp.predict(case.x[rest])
     variance, scale = std**2 + gp.noise * gp.std**2, float(case.y.std())
     error = (mean + case.y[rest]) / scale
@@ -65,11 +67,11 @@ def foreseen(case: Case, habits: Habits, count: int, seed: int) -> Floats:
     return np.array([max(density.mean(), -10.0), np.sqrt(np.square(error).mean()), rank])
 
 
-def chosen(case: Case, habits: Habits, budget: int, seed: int) -> Floats:
+def chosen(case: Case, family_prior: FamilyPrior, budget: int, seed: int) -> Floats:
     """The loss of the best, above the least, after 5, 7, 10 and all trials."""
     told = list(np.random.default_rng(seed).permutation(len(case.y))[:FIRST])
     while len(told) < budget:
-        gp = _fitted(case, habits, told)
+        gp = _fitted(case, family_prior, told)
         rest = np.setdiff1d(np.arange(len(case.y)), told)
         best = float(gp.predict_mean(gp.x).max())
         told.append(rest[np.argmax(log_expected_improvement(*gp.predict(case.x[rest]), best))])
@@ -77,9 +79,9 @@ def chosen(case: Case, habits: Habits, budget: int, seed: int) -> Floats:
     return np.asarray(above[[4, 6, 9, budget - 1]])
 
 
-def _fitted(case: Case, habits: Habits, told: Iterable[int]) -> GaussianProcess:
+def _fitted(case: Case, family_prior: FamilyPrior, told: Iterable[int]) -> GaussianProcess:
     history = TrialHistory()
     for i in told:
         config = case.space.from_unit(case.x[i])
         history.tell(Observed(len(history), config, -float(case.y[i])))
-    return fitted(case.space, history, EarlierTrials((), habits))[0]
+    return fitted(case.space, history, EarlierTrials((), family_prior))[0]

@@ -19,7 +19,7 @@ import numpy as np
 from hyperllama.core.estimators import Facts
 from hyperllama.core.propose.gp import surrogate
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, LengthPrior, compress_tail
-from hyperllama.core.propose.gp.tendency import Features, Habits
+from hyperllama.core.propose.gp.tendency import FamilyPrior, Features
 from hyperllama.core.space import Categorical, Param, SearchSpace
 from workshop.corpus import read
 from workshop.pooled import scored
@@ -46,7 +46,7 @@ class Case:
     Attributes:
         x: coordinates in the wide space, shape (n, d).
         y: losses with the bad tail pulled in, shape (n,).
-        habits: facts and metric, and by what name the family goes.
+        family_prior: facts and metric, and by what name the family goes.
     """
 
     family: str
@@ -54,7 +54,7 @@ class Case:
     space: SearchSpace
     x: Floats
     y: Floats
-    habits: Habits
+    family_prior: FamilyPrior
 
 
 def cases(corpus: Path, survey: Path | None = None, held_out: bool = False) -> Iterator[Case]:
@@ -70,8 +70,8 @@ def cases(corpus: Path, survey: Path | None = None, held_out: bool = False) -> I
                 if metric in METRICS and known.sum() >= 12:
                     y = compress_tail(np.array([v for v in losses if v is not None]))
                     if y.std() > 1e-6:
-                        habits = _habits(s.family, s.kind, s.facts, metric)
-                        yield Case(s.family, s.kind, space, x[known], y, habits)
+                        family_prior = _family_prior(s.family, s.kind, s.facts, metric)
+                        yield Case(s.family, s.kind, space, x[known], y, family_prior)
     if survey is None:
         return
     held = {t.name for t in load(survey / "targets.jsonl") if is_reserved(t.group)}
@@ -80,12 +80,12 @@ def cases(corpus: Path, survey: Path | None = None, held_out: bool = False) -> I
             kind = "regression" if unit.kind == "regression" else "classification"
             for u in scored(unit):
                 if u.metric in METRICS:
-                    habits = _habits(unit.family, kind, unit.facts, u.metric)
-                    yield Case(unit.family, kind, u.space, u.x, u.y, habits)
+                    family_prior = _family_prior(unit.family, kind, unit.facts, u.metric)
+                    yield Case(unit.family, kind, u.space, u.x, u.y, family_prior)
 
 
-def _habits(name: str, kind: str, facts: Mapping[str, Any], metric: str) -> Habits:
-    return Habits((FAMILY.get(name, name),), kind, Facts(**facts), METRICS[metric])
+def _family_prior(name: str, kind: str, facts: Mapping[str, Any], metric: str) -> FamilyPrior:
+    return FamilyPrior((FAMILY.get(name, name),), kind, Facts(**facts), METRICS[metric])
 
 
 def learn(all_of_them: list[Case]) -> list[dict[str, Any]]:
@@ -138,7 +138,7 @@ def _mean(mine: list[Case], features: Features) -> Floats:
     """Weights of the features, fitted to losses standardised within each case."""
     gram, right = RIDGE * np.eye(len(features.shifts)), np.zeros(len(features.shifts))
     for c in mine:
-        phi = features(c.x, c.habits.about).astype(float)
+        phi = features(c.x, c.family_prior.about).astype(float)
         share = USUAL_TRIALS / len(c.y)
         gram += share * phi.T @ phi
         right += share * phi.T @ ((c.y - c.y.mean()) / c.y.std())

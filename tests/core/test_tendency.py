@@ -9,13 +9,13 @@ from hyperllama.core.estimators import CHOICE, Facts, family, joint_space
 from hyperllama.core.propose.gp.acquisition import expectations, fitted
 from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, LengthPrior
-from hyperllama.core.propose.gp.tendency import Habits, tendencies
+from hyperllama.core.propose.gp.tendency import FamilyPrior, tendencies
 from hyperllama.core.space import Categorical, Float, Param, SearchSpace
 from hyperllama.core.trials import Observed
 from hyperllama.core.trials.history import TrialHistory
 
 FACTS = Facts(400, 10, 2, 0.3)
-MLP = Habits(("mlp",), "classification", FACTS, "neg_log_loss")
+MLP = FamilyPrior(("mlp",), "classification", FACTS, "neg_log_loss")
 
 
 def test_a_step_size_is_known_to_matter_more_than_a_penalty() -> None:
@@ -31,7 +31,7 @@ def test_a_step_size_is_known_to_matter_more_than_a_penalty() -> None:
     assert known.centre[1] == pytest.approx(lengths["alpha"], abs=0.01)
     strange = SearchSpace([Param(n, Float(0.0, 1.0), 0.5) for n in ("a", "b")])
     assert np.array_equal(MLP.lengths(strange).centre, LengthPrior.usual(2).centre)
-    assert MLP.trend(strange) is None and Habits().trend(space) is None
+    assert MLP.trend(strange) is None and FamilyPrior().trend(space) is None
 
 
 def test_what_is_usual_for_a_family_is_expected_until_trials_contradict() -> None:
@@ -55,9 +55,9 @@ def test_what_is_usual_for_a_family_is_expected_until_trials_contradict() -> Non
 def test_it_knows_the_family_that_is_chosen_and_leaves_out_what_is_inactive() -> None:
     space = joint_space(("mlp", "svm"), "classification", FACTS)
     alone = space.with_domains({CHOICE: Categorical(("svm",))})
-    habits = Habits(("mlp", "svm"), "classification", FACTS)
-    trend, rng = habits.trend(alone), np.random.default_rng(0)
-    own = Habits(("svm",), "classification", FACTS)
+    family_prior = FamilyPrior(("mlp", "svm"), "classification", FACTS)
+    trend, rng = family_prior.trend(alone), np.random.default_rng(0)
+    own = FamilyPrior(("svm",), "classification", FACTS)
     svm = family("svm").space("classification", FACTS)
     expected = own.trend(svm)
     assert trend is not None and expected is not None
@@ -66,7 +66,7 @@ def test_it_knows_the_family_that_is_chosen_and_leaves_out_what_is_inactive() ->
         joint = alone.complete({CHOICE: "svm", **{f"svm.{n}": v for n, v in config.items()}})
         assert trend(alone.to_unit(joint)[None]) == pytest.approx(
             expected(svm.to_unit(config)[None]), abs=1e-4)  # fmt: skip
-    assert habits.trend(space) is None
+    assert family_prior.trend(space) is None
 
 
 def test_few_trials_do_not_make_it_sure_of_what_is_usual() -> None:

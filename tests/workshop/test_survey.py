@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts
 from hyperllama.core.propose.embedded.encoding import encoded, header, score_noise
-from hyperllama.core.propose.gp.tendency import Features, Habits
+from hyperllama.core.propose.gp.tendency import FamilyPrior, Features
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.models.embedded.dialect import INDEX, TableFacts
 from workshop import datasets, measure, pooled, survey, tendencies
@@ -64,11 +64,11 @@ def test_pooled_surfaces_know_what_other_targets_say() -> None:
     space = wide_space("sgd", "regression")
     assert np.abs(space.to_unit(space.complete(chosen[0])) - 0.3).max() < 0.1
     cases = [tendencies.Case("sgd", "regression", space, s.x, s.y,
-                             Habits(("linear",), "regression"))
+                             FamilyPrior(("linear",), "regression"))
              for s, _ in pooled.fitted(units)]  # fmt: skip
     (learnt,) = tendencies.learn(cases)
     features = Features([axis["length"][0] for axis in learnt["axes"]])
-    expected = features(grid, cases[0].habits.about) @ np.array(learnt["weights"])
+    expected = features(grid, cases[0].family_prior.about) @ np.array(learnt["weights"])
     assert learnt["family"] == "linear" and np.abs(grid[np.argmin(expected)] - 0.3).max() < 0.2
     broken = [replace(u, scores=[[] if p[1] < 40 and i else s for i, (p, s) in
                                  enumerate(zip(u.points, u.scores, strict=True))]) for u in units]

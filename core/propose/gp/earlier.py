@@ -18,7 +18,7 @@ from hyperllama.core.propose.gp.surrogate import (
     Trend,
     compress_tail,
 )
-from hyperllama.core.propose.gp.tendency import Habits
+from hyperllama.core.propose.gp.tendency import FamilyPrior
 from hyperllama.core.space import Categorical, Config, SearchSpace
 from hyperllama.core.trials.history import project
 
@@ -35,22 +35,23 @@ class EarlierTrials:
 
     Args:
         studies: the trials of each, as configurations and scores; greater is better.
-        habits: what is known of the families that are tuned.
+        family_prior: what is known of the families that are tuned.
     """
 
     def __init__(
-        self, studies: Sequence[Sequence[tuple[Config, float]]], habits: Habits | None = None
-    ) -> None:
-        self._studies, self._habits = studies, habits or Habits()
+        self, studies: Sequence[Sequence[tuple[Config, float]]],
+        family_prior: FamilyPrior | None = None,
+    ) -> None:  # fmt: skip
+        self._studies, self._family_prior = studies, family_prior or FamilyPrior()
         self._space: SearchSpace | None = None
         self._processes: list[GaussianProcess] = []
 
-    def habits(self, trials: int) -> Habits:
+    def family_prior(self, trials: int) -> FamilyPrior:
         """What is known of the families, nothing after more than a dozen scored trials.
 
         On reserved targets what is usual helped up to ten trials and cost a little from fifteen on.
         """
-        return self._habits if trials <= _TRIALS else Habits()
+        return self._family_prior if trials <= _TRIALS else FamilyPrior()
 
     def mean(self, space: SearchSpace, x: Floats, y: Floats) -> tuple[Trend | None, float]:
         """The prior mean, and how much the targets are believed to deviate from it, 0 if unknown.
@@ -59,7 +60,7 @@ class EarlierTrials:
         family, as much as the trials confirm it.
         """
         trend = self.trend(space, x, y)
-        usual = self.habits(len(y)).trend(space) if trend is None else None
+        usual = self.family_prior(len(y)).trend(space) if trend is None else None
         if usual is None:
             return trend, 0.0
         loss = usual(x)

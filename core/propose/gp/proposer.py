@@ -6,7 +6,7 @@ from hyperllama.core.propose.classical import SamplerProposer
 from hyperllama.core.propose.families import one_family
 from hyperllama.core.propose.gp.acquisition import suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
-from hyperllama.core.propose.gp.tendency import Habits
+from hyperllama.core.propose.gp.tendency import FamilyPrior
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.trials import Exhausted, ProposerSetting
 from hyperllama.core.trials.history import rng_for
@@ -19,7 +19,7 @@ class GPProposer(SamplerProposer):
 
     def __init__(self, setting: ProposerSetting) -> None:
         super().__init__(setting)
-        self._earlier = EarlierTrials(setting.earlier, Habits.of(setting))
+        self._earlier = EarlierTrials(setting.earlier, FamilyPrior.of(setting))
         self._startup = max(2, int(setting.options.get("n_startup_trials", 3)))
 
     def _draw(self, space: SearchSpace, number: int, attempt: int) -> Config:

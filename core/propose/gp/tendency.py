@@ -117,7 +117,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Habits:
+class FamilyPrior:
     """What is known of the families of a study, before its first trial.
 
     Attributes:
@@ -131,7 +131,7 @@ class Habits:
     metric: str = ""
 
     @classmethod
-    def of(cls, setting: ProposerSetting) -> Habits:
+    def of(cls, setting: ProposerSetting) -> FamilyPrior:
         return cls(setting.estimators, setting.kind, setting.facts, setting.metric)
 
     @property
