@@ -137,6 +137,9 @@ async def test_the_progress_pane_has_six_views(opened: Opened, flown: recorded.R
         assert "52%" in seen[1] and "PED-ANOVA over 9 trials" in seen[1]
         assert "learning_rate" in seen[2] and "up" in seen[3] and "n_estimators" in seen[4]
         assert "GP" in seen[3] and "no boosters" in seen[5]
+        plot.turn("front")  # as it was left in a study of several objectives
+        plot.show(plot.state, plot.trial)
+        assert plot.view == "best"
         await pilot.press("V")
         await pilot.pause()
         assert isinstance(pilot.app, HyperLlama) and isinstance(pilot.app.screen, StudyScreen)

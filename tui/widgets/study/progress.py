@@ -100,6 +100,8 @@ class ProgressPlot(Pane):
             self._fits.clear()
         moved = (trial and trial.number) != (self.trial and self.trial.number)
         self.state, self.trial = state, trial
+        if self.view == "front" and state.opened is not None and not state.opened.objectives:
+            self.view = "best"  # another study's choice
         if fresh or moved or not (state.trials and before.trials):
             self.refresh()
 
