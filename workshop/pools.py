@@ -42,10 +42,10 @@ def compare(corpus: Path, survey: Path | None, tasks: int, budget: int = 15) -> 
         for count in KNOWN:
             if len(case.y) >= count + LEFT:
                 found[f"foreseen after {count}"].append(
-                    [foreseen(case, h, count, number) for h in (FamilyPrior(), case.family_prior)])
+                    [foreseen(case, h, count, number) for h in (None, case.family_prior)])
         if len(case.y) >= budget + LEFT:
             found["chosen"].append(
-                [chosen(case, h, budget, number) for h in (FamilyPrior(), case.family_prior)])
+                [chosen(case, h, budget, number) for h in (None, case.family_prior)])
     for name, both in found.items():
         without, with_ = np.array(both).transpose(1, 0, 2)
         half = 1.645 * (with_ - without).std(axis=0) / np.sqrt(len(both))
@@ -54,7 +54,7 @@ def compare(corpus: Path, survey: Path | None, tasks: int, budget: int = 15) -> 
                                          for a, b, h in rows))  # fmt: skip
 
 
-def foreseen(case: Case, family_prior: FamilyPrior, count: int, seed: int) -> Floats:
+def foreseen(case: Case, family_prior: FamilyPrior | None, count: int, seed: int) -> Floats:
     """Mean log density, mean squared error's root and rank correlation of what was not told."""
     order = np.random.default_rng(seed).permutation(len(case.y))
     told, rest = order[:count], order[count:]
@@ -67,7 +67,7 @@ def foreseen(case: Case, family_prior: FamilyPrior, count: int, seed: int) -> Fl
     return np.array([max(density.mean(), -10.0), np.sqrt(np.square(error).mean()), rank])
 
 
-def chosen(case: Case, family_prior: FamilyPrior, budget: int, seed: int) -> Floats:
+def chosen(case: Case, family_prior: FamilyPrior | None, budget: int, seed: int) -> Floats:
     """The loss of the best, above the least, after 5, 7, 10 and all trials."""
     told = list(np.random.default_rng(seed).permutation(len(case.y))[:FIRST])
     while len(told) < budget:
@@ -79,7 +79,7 @@ def chosen(case: Case, family_prior: FamilyPrior, budget: int, seed: int) -> Flo
     return np.asarray(above[[4, 6, 9, budget - 1]])
 
 
-def _fitted(case: Case, family_prior: FamilyPrior, told: Iterable[int]) -> GaussianProcess:
+def _fitted(case: Case, family_prior: FamilyPrior | None, told: Iterable[int]) -> GaussianProcess:
     history = TrialHistory()
     for i in told:
         config = case.space.from_unit(case.x[i])

@@ -84,3 +84,14 @@ def test_every_family_of_the_file_has_axes_of_its_own_space() -> None:
     for known in tendencies():
         assert known.features(np.zeros((2, len(known.axes))), np.zeros(8)).shape == (2, 256)
         assert np.isfinite(known.weights).all() and 0 < np.abs(known.weights).max() < 20
+
+
+def test_without_a_family_prior_networks_are_not_known_either() -> None:
+    net = SearchSpace([Param("lr", Float(1e-4, 0.1, log=True), 1e-2),
+                       Param("weight_decay", Float(1e-6, 1e-2, log=True), 1e-4),
+                       Param("dropout", Float(0.0, 0.6), 0.1)])  # fmt: skip
+    assert FamilyPrior().trend(net) is not None  # by their names, in a script's study
+    x, y = np.random.default_rng(0).random((5, 3)), np.arange(5.0)
+    assert EarlierTrials(()).mean(net, x, y) == (None, 0.0)
+    assert EarlierTrials(()).family_prior(5) is None
+    assert EarlierTrials((), FamilyPrior()).family_prior(13) is None

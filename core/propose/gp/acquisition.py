@@ -149,7 +149,8 @@ def fitted(
                        np.ones(len(failed)))  # fmt: skip
     y = np.append(y, np.full(len(failed), y.min() - (float(np.ptp(y)) or 1.0)))
     categorical = np.array([isinstance(p.domain, Categorical) for p in space.free])
-    lengths = earlier.family_prior(n).lengths(space)
+    prior = earlier.family_prior(n)
+    lengths = prior.lengths(space) if prior is not None else None
     gp = GaussianProcess.fit(x, y, categorical, trend, shares, lengths, left)
     running = history.running(space)
     return gp.believing(np.array([space.to_unit(c) for c in running])) if running else gp, y

@@ -42,16 +42,16 @@ class EarlierTrials:
         self, studies: Sequence[Sequence[tuple[Config, float]]],
         family_prior: FamilyPrior | None = None,
     ) -> None:  # fmt: skip
-        self._studies, self._family_prior = studies, family_prior or FamilyPrior()
+        self._studies, self._family_prior = studies, family_prior
         self._space: SearchSpace | None = None
         self._processes: list[GaussianProcess] = []
 
-    def family_prior(self, trials: int) -> FamilyPrior:
+    def family_prior(self, trials: int) -> FamilyPrior | None:
         """What is known of the families, nothing after more than a dozen scored trials.
 
         On reserved targets what is usual helped up to ten trials and cost a little from fifteen on.
         """
-        return self._family_prior if trials <= _TRIALS else FamilyPrior()
+        return self._family_prior if trials <= _TRIALS else None
 
     def mean(self, space: SearchSpace, x: Floats, y: Floats) -> tuple[Trend | None, float]:
         """The prior mean, and how much the targets are believed to deviate from it, 0 if unknown.
@@ -60,7 +60,8 @@ class EarlierTrials:
         family, as much as the trials confirm it.
         """
         trend = self.trend(space, x, y)
-        usual = self.family_prior(len(y)).trend(space) if trend is None else None
+        prior = self.family_prior(len(y)) if trend is None else None
+        usual = prior.trend(space) if prior is not None else None
         if usual is None:
             return trend, 0.0
         loss = usual(x)
