@@ -210,6 +210,7 @@ def test_one_trial_is_proposed_before_a_runner_is_idle_and_waits_for_it() -> Non
 
 def test_in_review_mode_trials_go_on_while_a_proposal_waits(tmp_path: Path) -> None:
     crowd = Crowd(3, 1)
+    crowd.stop.set()  # the default trains until the first proposal waits
     bench = Bench(tmp_path / "a", runners=crowd.runners, budget=5)
     send(bench.folder, Review(True))
     fold, decided, refused = StateFold(), set[int](), False
@@ -222,8 +223,9 @@ def test_in_review_mode_trials_go_on_while_a_proposal_waits(tmp_path: Path) -> N
         waits = fold.state.awaiting
         if waits is None or waits.number in decided:
             return
-        while not (decided or crowd.now):  # the default trains beside the first proposal
+        while not (decided or crowd.now):  # its thread has begun
             time.sleep(0.001)
+        crowd.stop.clear()
         if waits.number == 3 and not refused:
             refused = True
             send(bench.folder, Reject(3))
