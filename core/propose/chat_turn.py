@@ -1,9 +1,10 @@
 """A turn of a chat model in `hybrid`: it proposes, and the GP says whether that is worth a trial.
 
 The model reads what the optimiser knows and proposes up to `CANDIDATES` configurations. The one of
-which the GP expects most is tried, unless the GP expects far more of its own proposal, or does not
-expect it among the better third of the trials: then the GP's is tried, found with the model's
-beliefs as a prior, weighted by how well they fit the good trials.
+which the GP expects most is tried if the GP expects it among the better third of the trials and
+either no better score of its own proposal or little more improvement: how much more depends on how
+well the model's beliefs fit the good trials. Else the GP's is tried, found with these beliefs as a
+prior, with a weight that depends on the same.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Beliefs = Mapping[str, Sequence[tuple[Value, float]]]
 CANDIDATES = 4
 TOLERANCE = math.log(2.0)
 """How much less the logarithm of the expected improvement, with that of the embedded model's prior,
-may be than at the GP's own proposal."""
+may be than at the GP's own proposal, where the model's beliefs have their full weight."""
 _FEWEST = 6  # scored trials before beliefs are weighted
 _GOOD = 1 / 3  # of the trials, that are good
 _UNIFORM_SHARE = 0.15
@@ -80,7 +81,9 @@ class ChatTurn:
         best = max(range(len(own)), key=worth.__getitem__)
         e, g = expected[best], found.expected
         better = float(np.quantile(scores, 1 - _GOOD))
-        if worth[best] < worth[-1] - TOLERANCE or (goals.plain and e.mean < better):
+        as_good = goals.plain and e.mean >= g.mean
+        near = worth[best] >= worth[-1] - self.weight * TOLERANCE
+        if not (as_good or near) or (goals.plain and e.mean < better):
             return self._instead(
                 found, f"the GP expects {e.mean:.4g} ± {e.std:.2g} of the model's proposal, "
                 f"{g.mean:.4g} ± {g.std:.2g} of its own"

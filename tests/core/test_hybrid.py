@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperllama.core.propose import make_proposer
-from hyperllama.core.propose.chat_turn import learnt_weight, log_prior
+from hyperllama.core.propose import chat_turn, make_proposer
+from hyperllama.core.propose.chat_turn import ChatTurn, learnt_weight, log_prior
+from hyperllama.core.propose.gp.acquisition import Expected, Suggestion
+from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.propose.gp.knowledge import promise
 from hyperllama.core.space import Categorical, Config, Float, Integer, Param, SearchSpace
 from hyperllama.core.task.prompt_options import PromptOptions
 from hyperllama.core.trials import AskContext, Observed, Proposal, ProposerSetting
+from hyperllama.core.trials.goals import Goals
 from hyperllama.core.trials.history import TrialHistory
 from tests.core.fake_engine import FakeEngine
 from tests.models.tiny_gguf import write_tiny
@@ -139,6 +142,31 @@ def test_the_weight_of_beliefs_is_learnt_from_the_good_trials() -> None:
     few = TrialHistory()
     few.tell(Observed(0, SPACE.default(), 1.0))
     assert learnt_weight(SPACE, few, log_prior(SPACE, {"learning_rate": [(0.1, 1.0)]})) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("mean", "log_ei", "weight", "who"),
+    [
+        (-0.3, -1.5, 1.0, "llama"),  # little less improvement, and beliefs that fit
+        (-0.3, -1.5, 0.2, "gp"),  # the same, and beliefs that hardly do
+        (-0.3, -1.0, 0.0, "llama"),  # no less improvement
+        (-0.2, -3.0, 0.0, "llama"),  # no lower score
+        (-0.7, -1.0, 1.0, "gp"),  # not among the better third
+    ],
+)
+def test_what_a_turn_needs_to_be_the_model_s_own(
+    monkeypatch: pytest.MonkeyPatch, mean: float, log_ei: float, weight: float, who: str
+) -> None:
+    history = TrialHistory()
+    for number, value in enumerate([-0.9, -0.8, -0.7, -0.65, -0.5, -0.4]):
+        history.tell(Observed(number, SPACE.sample(np.random.default_rng(number)), value))
+    expected = Expected(mean, 0.1, log_ei)
+    monkeypatch.setattr(chat_turn, "expectations", lambda *_: [expected])
+    found = Suggestion(SPACE.default(), Expected(-0.25, 0.1, -1.0), {})
+    turn = ChatTurn([Proposal(SPACE.default(), "llama")], weight, log_prior(SPACE, {}))
+    earlier = EarlierTrials(())
+    made = turn.decided(SPACE, history, found, earlier, None, 1.0, Goals())
+    assert made.proposer == who and bool(made.fallback) == (who == "gp")
 
 
 def test_the_gp_names_regions_and_what_matters() -> None:
