@@ -218,6 +218,11 @@ class TableProblem(BenchProblem):
     def judge(self, config: Config, seed: int) -> float:
         return float(self._mean[self._cell(config)])
 
+    @property
+    def losses(self) -> Floats:
+        """The mean loss of every configuration, in the order of the axes, shape (n,)."""
+        return np.asarray(self._mean.ravel())
+
     def failed_loss(self, seed: int) -> float:
         return float(self._mean.max())
 
