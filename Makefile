@@ -24,6 +24,7 @@ help: ## this list
 	@echo "  BACKEND=cuda        also metal, vulkan, hip            ARGS='--budget 40'"
 
 run: $(READY)/packages $(READY)/llama-$(BACKEND) ## set everything up, then tune a sample task with the embedded model
+	@command -v hyperllama >/dev/null || echo "hyperllama is $(BIN)/hyperllama; by its name it is found after: . $(BIN)/activate"
 	$(BIN)/hyperllama run $(TASK) $(ARGS)
 
 open: $(READY)/packages $(READY)/llama-$(BACKEND) ## set everything up, then open the interface

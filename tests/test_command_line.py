@@ -217,13 +217,15 @@ def test_a_broken_task_leaves_no_study(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["fly"], ["run", "t", "--budget", "0"], ["run", "t", "--minutes", "-1"],
+    [["run"], ["fly"], ["run", "t", "--trials", "3"], ["run", "t", "--budget", "0"],
+     ["run", "t", "--minutes", "-1"],
      ["run", "t", "--gpu-layers", "many"], ["run", "t", "--temperature", "99"]],
 )
 def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run_command_line(arguments)
-    assert caught.value.code == 2 and "usage:" in capsys.readouterr().err
+    used = "hyperllama" if arguments == ["fly"] else "hyperllama run"  # whose options it lists
+    assert caught.value.code == 2 and f"usage: {used} [" in capsys.readouterr().err
 
 
 def test_an_internal_error_is_no_traceback(

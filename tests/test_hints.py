@@ -60,7 +60,7 @@ def named_commands() -> Iterator[tuple[str, str]]:
             yield where, re.split(r" {2,}|   or ", line)[0]
 
 
-class _Refused(Exception):
+class Refused(Exception):
     pass
 
 
@@ -68,7 +68,7 @@ class _Refused(Exception):
 def strict_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """The program's own parser, which raises instead of leaving, and those of its commands."""
     def refuse(message: str) -> None:
-        raise _Refused(message)
+        raise Refused(message)
 
     parser = make_parser()
     (found,) = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
@@ -85,7 +85,7 @@ def parsed(command: str) -> None:
     if "--help" not in words:
         parser.parse_args(words)
     elif words[0] not in commands:
-        raise _Refused(f"no command {words[0]}")
+        raise Refused(f"no command {words[0]}")
 
 
 def test_commands_in_hints_parse() -> None:
@@ -96,7 +96,7 @@ def test_commands_in_hints_parse() -> None:
             continue  # the program alone, or what opens the interface
         try:
             parsed(command)
-        except _Refused as error:
+        except Refused as error:
             if "required" not in str(error):  # `hyperllama repair` as a name of the command
                 wrong.append(f"{where}: {command}: {error}")
     assert wrong == []
@@ -105,7 +105,7 @@ def test_commands_in_hints_parse() -> None:
 
 def test_a_hint_with_a_wrong_command_would_be_seen() -> None:
     for command in ("hyperllama mend X", "hyperllama resume X --fresh", "hyperllama export X Y"):
-        with pytest.raises(_Refused):
+        with pytest.raises(Refused):
             parsed(command)
 
 

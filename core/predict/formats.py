@@ -103,7 +103,7 @@ def read_model(
     Raises:
         DataError: no file can be used; the error says why and what would help.
     """
-    reasons, hint = [], "export the study again"
+    reasons, hint, lacking = [], "export the study again", ""
     for entry in facts.get("files", ()):
         name = Path(str(entry["name"])).name
         path, form = folder / name, entry["format"]
@@ -131,10 +131,19 @@ def read_model(
                     return _read(path, form, str(facts.get("kind")))
             except ImportError as error:
                 reasons.append(f"{name} needs {error.name}, which is not installed")
+                lacking = lacking or _install(str(error.name), facts)
             except Exception as error:
                 reasons.append(f"{name} cannot be read: {type(error).__name__}: {one_line(error)}")
     listed = "; ".join(reasons) or "pipeline.json names no model file"
-    raise DataError(f"{shown(str(folder))}: the model cannot be loaded: {listed}", hint)
+    raise DataError(f"{shown(str(folder))}: the model cannot be loaded: {listed}",
+                    lacking or hint)
+
+
+def _install(module: str, facts: Mapping[str, Any]) -> str:
+    """What installs a package that is not there, in the version that the model was made with."""
+    package = {"sklearn": "scikit-learn"}.get(module, module)
+    version = str(facts.get("versions", {}).get(package, ""))
+    return f"pip install {package}" + f"=={version}" * version.replace(".", "").isalnum()
 
 
 def _as_stated(path: Path, facts: Mapping[str, Any]) -> bool:

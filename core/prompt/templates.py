@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.prompt.layout import SMALL, USUAL, PromptLayout, read_layout
+from hyperllama.core.task.prompt_options import SHIPPED, variants
 from hyperllama.models.paths import home
 
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
@@ -46,7 +47,6 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
 """What each template may name."""
 
 LAYOUT = "layout.toml"
-_VARIANTS = Path(__file__).with_name("variants")
 Result = TypeVar("Result")
 _COMMENT = re.compile(r"\{\{!.*?\}\}", re.S)
 _TAG = re.compile(r"\{\{([#^/]?)\s*([A-Za-z_]+)\s*\}\}")
@@ -92,10 +92,10 @@ def load_templates(chosen: str | Path = "", usual: str = "") -> Templates:
         PromptError: the folder named does not exist, a file cannot be read, or names something
             unknown.
     """
-    folders = [_VARIANTS / usual] if usual else []
+    folders = [SHIPPED / usual] if usual else []
     mine = home() / "prompts"
     if str(chosen) in variants():
-        folders = [_VARIANTS / chosen]
+        folders = [SHIPPED / chosen]
     elif chosen:
         mine = Path(chosen)
         if not mine.is_dir():
@@ -107,7 +107,7 @@ def load_templates(chosen: str | Path = "", usual: str = "") -> Templates:
     file = _first(folders, LAYOUT)
     layout = _read(file, read_layout) if file else USUAL
     if layout.over in variants():
-        folders.append(_VARIANTS / layout.over)
+        folders.append(SHIPPED / layout.over)
     texts, own = {}, []
     for name in PLACEHOLDERS:
         path = _first(folders, f"{name}.md") or shipped(name)
@@ -130,11 +130,6 @@ def usual_variant(parameters: int, has_template: bool, thinks: bool = False) -> 
     if parameters >= SMALL:
         return "standard"
     return "short" if thinks else "tenths"
-
-
-def variants() -> tuple[str, ...]:
-    """The names of the variants that ship."""
-    return ("standard", *sorted(f.name for f in _VARIANTS.iterdir() if f.is_dir()))
 
 
 def _first(folders: Sequence[Path], name: str) -> Path | None:

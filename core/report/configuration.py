@@ -61,6 +61,12 @@ def best_json(study: ReportedStudy, best: TrialState) -> str:
     return json.dumps(best_facts(study, best), indent=2, ensure_ascii=False) + "\n"
 
 
+_HOW_TO_COPY = (
+    "Copied under [space] in a task file, lines of [config] freeze these values there; at least",
+    "one has to stay free. `estimator` does not belong there: it is the key `estimators`.",
+)
+
+
 def best_toml(study: ReportedStudy, best: TrialState) -> str:
     """`best.toml`: what people need of it. None is written "none", as in task files."""
     import tomlkit
@@ -68,8 +74,8 @@ def best_toml(study: ReportedStudy, best: TrialState) -> str:
     facts = best_facts(study, best)
     document = tomlkit.document()
     document.add(tomlkit.comment(f"The best configuration of the study {plain(study.name)!r}."))
-    document.add(tomlkit.comment("Copied under [space] in a task file, the lines of [config] hold"))
-    document.add(tomlkit.comment("these values there."))
+    for line in _HOW_TO_COPY:
+        document.add(tomlkit.comment(line))
     for key in ("study", "task", "trial", "proposer", "estimator", "metric", "seed", "split_seed"):
         document.add(key, facts[key])
     config = tomlkit.table()

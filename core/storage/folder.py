@@ -294,7 +294,8 @@ def find_study(name: str) -> Path:
         return folder
     known = [str(s.get("study")) for s in all_summaries()]
     close = [k for k in known if name.lower() in k.lower()] or known
-    hint = f"studies here: {', '.join(close[:8])}" if known else "no study was run yet"
+    hint = (f"studies here: {', '.join(close[:8])}" if known else
+            "no study was run yet; `hyperllama run TASK` runs one")
     raise StudyError(f"there is no study {name!r} in {home()}", hint)
 
 

@@ -72,15 +72,15 @@ def parse_task(text: str, file: Path) -> Task:
 
 def _prompt(task: Task) -> None:
     """[prompt] checked, its folder relative to the task file, in place."""
-    from hyperllama.core.task.prompt_options import PromptOptions
+    from hyperllama.core.task.prompt_options import PromptOptions, templates_in
 
     try:
         PromptOptions.of(task.prompt)
     except SpaceError as error:
         raise task.wrong("prompt", error.message, error.hint) from error
     if task.prompt.get("templates") and task.file is not None:
-        folder = Path(str(task.prompt["templates"])).expanduser()
-        task.prompt["templates"] = str(task.file.parent / folder)
+        named = str(task.prompt["templates"])
+        task.prompt["templates"] = templates_in(task.file.parent, named)
 
 
 def sample_tasks() -> tuple[Path, ...]:

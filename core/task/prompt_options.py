@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from hyperllama.core.errors import SpaceError
 
 HISTORIES = ("compressed", "chat")
 REPLIES = ("row", "json")
+SHIPPED = Path(__file__).resolve().parents[1] / "prompt" / "variants"
+"""The folders of templates that ship, beside the complete set, which is called standard."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,16 @@ def read_options(texts: Sequence[str]) -> dict[str, Any]:
             raise SpaceError(f"prompt option {name} is {value!r}", f"allowed: {_WORDS[kind]}")
     PromptOptions.of(found)
     return found
+
+
+def variants() -> tuple[str, ...]:
+    """The names of the variants of the prompt that ship."""
+    return ("standard", *sorted(f.name for f in SHIPPED.iterdir() if f.is_dir()))
+
+
+def templates_in(folder: Path, named: str) -> str:
+    """What `templates` says in `folder`: a variant that ships by its name, else a whole path."""
+    return named if named in variants() else str(folder / Path(named).expanduser())
 
 
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True,

@@ -30,6 +30,7 @@ from hyperllama.core.report.report import report_blocks, report_html, report_mar
 from hyperllama.core.report.script import train_script
 from hyperllama.core.study import StudyState, TrialState
 from hyperllama.core.task import load_task, resolve
+from hyperllama.core.task.load import parse_task
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -191,6 +192,10 @@ def test_export_writes_everything_and_the_script_needs_no_hyperllama(tmp_path: P
     as_json = json.loads((folder / "best.json").read_text())
     as_toml = tomllib.loads((folder / "best.toml").read_text())
     assert as_json["config"] == as_toml["config"] == best.config
+    lines = (folder / "best.toml").read_text().split("[config]\n")[1].split("\n\n")[0]
+    copied = re.sub(r"(?m)^estimator = .*\n", "", lines)
+    again = parse_task(f"{task.read_text()}\n[space]\n{copied}\n", tmp_path / "again.toml")
+    assert len(again.space) == len(best.config) - 1
     assert as_json["fold_scores"] == as_toml["scores"]["fold_scores"] == list(best.fold_scores)
     assert as_json["estimator"] == "xgboost" and as_json["versions"]["scikit-learn"]
     assert "n_estimators" in as_json["params"]

@@ -235,11 +235,17 @@ def test_a_typed_table_and_its_csv_are_read_alike(tmp_path: Path) -> None:
             assert found.report() == []
 
 
-def test_a_folder_of_somebody_else_runs_no_code(tmp_path: Path) -> None:
+def test_a_folder_of_somebody_else_runs_no_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, _, _ = fitted(tmp_path)
     folder = tmp_path / "best"
     rows = cells(tmp_path / "messy.csv")
     before = model.predict(rows).tolist()
+    with monkeypatch.context() as patched, pytest.raises(DataError, match="skops, which is") as no:
+        patched.setitem(sys.modules, "skops", None)
+        load(folder)
+    assert no.value.hint == "pip install skops"
     (folder / "pipeline.skops").unlink()
     with pytest.raises(DataError, match=r"pipeline.joblib is a pickle") as refused:
         load(folder)

@@ -24,12 +24,11 @@ from hyperllama.core.prompt.templates import (
     load_templates,
     shipped,
     usual_variant,
-    variants,
 )
 from hyperllama.core.prompt.untouched import unexplored
 from hyperllama.core.prompt.wording import Names, untrusted
 from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
-from hyperllama.core.task.prompt_options import PromptOptions, read_options
+from hyperllama.core.task.prompt_options import PromptOptions, read_options, variants
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 
 FACTS = Facts(569, 30, 2)

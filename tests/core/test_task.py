@@ -78,6 +78,8 @@ def test_prompt_options_stand_in_a_table_of_their_own(folder: Path) -> None:
     wanted = {"history": "chat", "reasoning": False, "templates": str(folder / "mine")}
     assert load_task(file).prompt == wanted
     assert f'templates = "{folder / "mine"}"' in standalone_text(file)
+    file.write_text(DATA + '[prompt]\ntemplates = "short"\n')  # a variant, no folder
+    assert load_task(file).prompt == {"templates": "short"}
     for wrong, message in (("color = 1", "'color'"), ("recent = -1", "-1"), ('recent = "x"', "x")):
         file.write_text(f"{DATA}[prompt]\n{wrong}\n")
         with pytest.raises(TaskError, match=rf"task.toml: prompt: .*{message}"):

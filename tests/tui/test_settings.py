@@ -239,10 +239,13 @@ def test_torn_files_of_version_0_1_0() -> None:
 
 def test_every_setting_is_described_here_and_in_the_documentation() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "interface.md").read_text("utf8")
+    known = set()
     for kind in (settings.Settings, settings.ModelSettings, settings.Layout):
         for field in fields(kind):
             if field.name != "problems":
                 assert field.metadata["about"] in page and f"`{field.name}`" in page, field.name
+                known.add(field.name)
+    assert set(re.findall(r"(?m)^\| `(\w+)` \|", page)) == known
     assert tuple(theme.name for theme in themes.THEMES) == settings.THEMES
 
 

@@ -56,7 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
-    parser.set_defaults(run=_interface, for_others=False, opens=None)
+    parser.set_defaults(run=_interface, for_others=False, opens=None, command=parser)
     subparsers = parser.add_subparsers(metavar="COMMAND", title="commands")
     for module in commands():
         sub = subparsers.add_parser(
@@ -67,7 +67,8 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add(sub)
-        sub.set_defaults(run=module.run, for_others=getattr(module, "FOR_OTHERS", False))
+        for_others = getattr(module, "FOR_OTHERS", False)
+        sub.set_defaults(run=module.run, for_others=for_others, command=sub)
     return parser
 
 
@@ -113,7 +114,10 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
         from hyperllama.tui.cli.completion import complete
 
         complete(parser)
-    return parser.parse_args(given)
+    arguments, unknown = parser.parse_known_args(given)
+    if unknown:
+        arguments.command.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return arguments
 
 
 def _open_standard_files() -> None:

@@ -130,13 +130,13 @@ def options_from(arguments: argparse.Namespace) -> Options:
 
 def prompt_from(texts: list[str] | None) -> dict[str, Any] | None:
     """The prompt options given; a folder by its whole path."""
-    from hyperllama.core.task.prompt_options import read_options
+    from hyperllama.core.task.prompt_options import read_options, templates_in
 
     if not texts:
         return None
     found = read_options(texts)
     if found.get("templates"):
-        found["templates"] = str(Path(found["templates"]).expanduser().resolve())
+        found["templates"] = templates_in(Path.cwd(), found["templates"])
     return found
 
 

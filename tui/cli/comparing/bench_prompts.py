@@ -57,8 +57,9 @@ def run_prompts(arguments: argparse.Namespace) -> int:
     from hyperllama.core.errors import StudyError
     from hyperllama.core.experiments.problems.tabular import task_problems
     from hyperllama.core.experiments.prompts import PromptBench, prompt_problems, run_prompt_bench
-    from hyperllama.core.prompt.templates import usual_variant, variants
+    from hyperllama.core.prompt.templates import usual_variant
     from hyperllama.core.storage.folder import write_atomically
+    from hyperllama.core.task.prompt_options import variants
     from hyperllama.models.gguf import read_metadata, resolve_model
     from hyperllama.tui.text.wording import duration
 
