@@ -6,7 +6,8 @@ trials the model proposes again, as long as that pays: the interval doubles afte
 own that brought no new incumbent, and is reset after one that did. After `LATE` trials TPE makes
 every other proposal. Where the embedded model does not know the family, the opening is that of the
 fixed list (`portfolio`); where that has none and no hyperparameter is known either, the model opens
-once and the GP goes on.
+once and the GP goes on. For networks of people's own scripts the GP begins with their family prior;
+with those of other families the hybrid was no better.
 
 With a chat model all this stays as it is, but that some of the GP's turns are the chat model's
 (`chat_turn`), as long as that pays, and that it opens where the embedded model knows nothing.
@@ -30,6 +31,7 @@ from hyperllama.core.propose.families import FEWEST, one_family
 from hyperllama.core.propose.findings import findings
 from hyperllama.core.propose.gp.acquisition import LogPrior, Suggestion, suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
+from hyperllama.core.propose.gp.tendency import FamilyPrior
 from hyperllama.core.propose.llama import open_model
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.task.pipeline_space import openings
@@ -79,7 +81,7 @@ class HybridProposer:
         self._embedded = _beside(setting) if isinstance(model, ChatProposer) else model
         self._tpe = TPEProposer(setting)
         self._history = TrialHistory()
-        self._earlier = EarlierTrials(setting.earlier)
+        self._earlier = EarlierTrials(setting.earlier, FamilyPrior.of_networks(setting))
         self._opening = int(setting.options.get("opening", OPENING))
         self._interval = int(setting.options.get("interval", INTERVAL))
         self._weight = float(setting.options.get("prior_weight", PRIOR_WEIGHT))

@@ -11,7 +11,7 @@ from hyperllama.core.propose.gp.earlier import EarlierTrials
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, LengthPrior
 from hyperllama.core.propose.gp.tendency import FamilyPrior, tendencies
 from hyperllama.core.space import Categorical, Float, Param, SearchSpace
-from hyperllama.core.trials import Observed
+from hyperllama.core.trials import Observed, ProposerSetting
 from hyperllama.core.trials.history import TrialHistory
 
 FACTS = Facts(400, 10, 2, 0.3)
@@ -90,7 +90,11 @@ def test_without_a_family_prior_networks_are_not_known_either() -> None:
     net = SearchSpace([Param("lr", Float(1e-4, 0.1, log=True), 1e-2),
                        Param("weight_decay", Float(1e-6, 1e-2, log=True), 1e-4),
                        Param("dropout", Float(0.0, 0.6), 0.1)])  # fmt: skip
-    assert FamilyPrior().trend(net) is not None  # by their names, in a script's study
+    setting = ProposerSetting(estimators=("mlp",), kind="classification", facts=FACTS)
+    networks = FamilyPrior.of_networks(setting)  # by their names, in a script's study
+    assert networks.trend(net) is not None
+    mlp = family("mlp").space("classification", FACTS)
+    assert networks.trend(mlp) is None and FamilyPrior.of(setting).trend(mlp) is not None
     x, y = np.random.default_rng(0).random((5, 3)), np.arange(5.0)
     assert EarlierTrials(()).mean(net, x, y) == (None, 0.0)
     assert EarlierTrials(()).family_prior(5) is None

@@ -134,6 +134,11 @@ class FamilyPrior:
     def of(cls, setting: ProposerSetting) -> FamilyPrior:
         return cls(setting.estimators, setting.kind, setting.facts, setting.metric)
 
+    @classmethod
+    def of_networks(cls, setting: ProposerSetting) -> FamilyPrior:
+        """Where a space is that of a network, known by its hyperparameters' names; else nothing."""
+        return cls((), setting.kind, setting.facts, setting.metric)
+
     @property
     def about(self) -> Floats:
         """Facts and metric as numbers of similar size, shape (8,); beyond what the corpora have
