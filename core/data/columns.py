@@ -31,7 +31,7 @@ from hyperllama.core.data.cells import (
     typed_numbers,
     usable,
 )
-from hyperllama.core.data.dates import DateFormat, date_format
+from hyperllama.core.data.dates import DateFormat, almost_dates, date_format
 from hyperllama.core.data.names import is_id, is_time, is_weight, may_be_weight
 from hyperllama.core.data.table import Column
 from hyperllama.core.text import shown
@@ -138,15 +138,18 @@ def _strings(cells: pl.Series, filled: pl.Series, keep: bool, categorical: bool)
     if distinct == 1 and len(filled) > 0.99 * rows:
         return _dropped(name, "constant", cells, f"always {shown(filled[0], 30)}", distinct)
     if not (keep or categorical) and distinct > TEXT_DISTINCT:
+        dates = almost_dates(filled)
         if distinct == len(filled):
-            return _dropped(name, "id", cells, "every value is different", distinct)
+            return _dropped(name, "id", cells, dates or "every value is different", distinct)
         if distinct > 0.5 * len(filled):
-            note = f"{distinct} different values in {len(filled)} rows"
+            note = dates or f"{distinct} different values in {len(filled)} rows"
             return _dropped(name, "text", cells, note, distinct)
         length = float(filled.str.len_chars().mean() or 0)  # type: ignore[arg-type]
         if length > _LONG_TEXT:
             note = f"free text, {length:.0f} characters a cell"
             return _dropped(name, "text", cells, note, distinct)
+        if dates:
+            return _category(cells).with_column(note=dates)
     return _category(cells)
 
 

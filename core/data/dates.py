@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperllama.core.data.cells import monthly, parse_dates
+from hyperllama.core.text import shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,6 +21,7 @@ _TIMES = (" %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S%.f", "T%H:%M:
           " %I:%M:%S %p", " %I:%M %p")
 _ZONES = ("", "Z", "%#z", " %#z", " UTC")
 _PROBE = 200
+_LIKE_DATE = r"^\D{0,9}\d[\d:./, TZ+a-zA-Z-]{3,34}$"
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,9 @@ def date_format(filled: pl.Series) -> DateFormat | None:
     Of day/month and month/day the one that more cells fit; month first where both fit.
     """
     probe = filled.head(_PROBE)
-    if not probe.str.contains(r"^\D{0,9}\d[\d:./, TZ+a-zA-Z-]{3,34}$").all():
+    if not probe.str.contains(_LIKE_DATE).all():
         return None
-
-    def good(cells: pl.Series, style: DateFormat) -> float:
-        return 1 - parse_dates(cells, style.pattern).null_count() / len(cells)
-
-    fitting = {s: good(filled, s) for s in _candidates(probe[0]) if good(probe, s) >= 0.95}
+    fitting = {s: _good(filled, s) for s in _candidates(probe[0]) if _good(probe, s) >= 0.95}
     best = max(fitting, key=lambda s: fitting[s], default=None)
     if best is None or fitting[best] < 0.99:
         return None
@@ -57,6 +55,25 @@ def date_format(filled: pl.Series) -> DateFormat | None:
             note += f", which could as well be {other.pattern}"
             break
     return DateFormat(best.pattern, note)
+
+
+def almost_dates(filled: pl.Series) -> str:
+    """What keeps a column from being dates, where at least half of its cells are; else empty."""
+    probe = filled.head(_PROBE)
+    probe = probe.filter(probe.str.contains(_LIKE_DATE))
+    if len(probe) == 0:
+        return ""
+    best = max(_candidates(probe[0]), key=lambda style: _good(probe, style))
+    others = filled.filter(parse_dates(filled, best.pattern).is_null())
+    if len(others) > 0.5 * len(filled):
+        return ""
+    return (f"would be dates as {best.pattern}, but {len(others)} of {len(filled)} cells are not, "
+            f"like {shown(others[0], 30)}")
+
+
+def _good(cells: pl.Series, style: DateFormat) -> float:
+    """The share of the cells that are dates in that format."""
+    return 1 - parse_dates(cells, style.pattern).null_count() / len(cells)
 
 
 def _candidates(example: str) -> list[DateFormat]:

@@ -263,6 +263,15 @@ def test_strings_that_only_look_like_dates_stay_categories(tmp_path: Path) -> No
     assert [c.kind for c in table.columns] == ["category", "category"]
 
 
+def test_a_column_that_is_nearly_dates_says_what_is_none(tmp_path: Path) -> None:
+    days = [f"{1 + i % 28}-Mar-{1900 + i}" for i in range(ROWS)]
+    days[3] = "12-14 Mar 1950"
+    table = table_of(tmp_path, {"caught": days, "code": [f"a{i}" for i in range(ROWS)]})
+    note = f"would be dates as %d-%b-%Y, but 1 of {ROWS} cells are not, like '12-14 Mar 1950'"
+    assert note == column(table, "caught").note and note not in column(table, "code").note
+    assert note in " ".join(table.summary())
+
+
 def test_rows_without_a_target_are_left_out(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     y = ["no", "no", "yes", ""] * (ROWS // 4)
