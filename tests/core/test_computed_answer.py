@@ -8,7 +8,7 @@ import pytest
 
 from hyperllama.core.events import ImportanceFound, StudyOpened
 from hyperllama.core.study import StudyState, TrialState
-from hyperllama.core.study.findings.computed_answer import MOST, computed_answer
+from hyperllama.core.study.findings.computed_answer import MOST, computed_answer, named_parameters
 
 SPACE = tuple(
     {"name": name, "type": kind, "low": low, "high": high, "log": kind == "float"}
@@ -66,6 +66,9 @@ def answer(question: str, state: StudyState = STATE) -> str:
         ("and max depth 10?", "No trial had max_depth 10; the nearest is 12: trial 1 scored"),
         ("what about max_depth?", "max_depth, 70 % of the importance: the best 5 trials have 3 to"),
         ("and leaves?", "xgboost.max_leaves was in no trial that has a score."),
+        ("would deeper trees help?", "max_depth, 70 % of the importance"),
+        ("are shallow ones better?", "max_depth, 70 % of the importance"),
+        ("should it learn slower?", "learning_rate, 30 % of the importance"),
         ("what matters most?", "What mattered over 6 trials: max_depth 70 %, learning_rate 30 %."),
         ("is it luck?", "A gap below"),
         ("what next?", "The best 5 trials have max_depth 3 to 12; learning_rate 0.05 to 0.3."),
@@ -78,6 +81,25 @@ def test_a_question_gets_what_can_be_computed(question: str, said: str) -> None:
     assert said.lower() in text.lower(), text
 
 
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("would more trees pay?", ["n_estimators"]),
+        ("would deeper trees help?", ["max_depth"]),
+        ("is it not regularised enough?", ["reg_alpha", "svm.C"]),
+        ("a larger step size?", ["learning_rate"]),
+        ("what about n_estimators and deeper trees?", ["n_estimators", "max_depth"]),
+        ("is it good?", []),
+    ],
+)
+def test_a_hyperparameter_is_found_by_the_words_people_use(
+    question: str, names: list[str]
+) -> None:
+    space = ("n_estimators", "max_depth", "learning_rate", "reg_alpha", "svm.C", "subsample")
+    opened = replace(OPENED, space=tuple({"name": name} for name in space))
+    assert named_parameters(question, StudyState(opened)) == names
+
+
 def test_little_is_known_at_the_beginning() -> None:
     nothing = StudyState(OPENED)
     assert computed_answer("why?", nothing) == ("No trial has a score yet.",)
@@ -85,6 +107,7 @@ def test_little_is_known_at_the_beginning() -> None:
     first = replace(STATE, trials=STATE.trials[:1], incumbent=0, running=None, under_way=0,
                     importance=None)  # fmt: skip
     assert "library's default" in answer("is trial 0 good?", first)
+    assert "Only the default has a score." in answer("how is it?", first)
     assert "not known yet" in answer("what matters?", first)
     assert "never varied" in answer("what about depth?", first)
     assert "not known yet" in answer("is it luck?", first)

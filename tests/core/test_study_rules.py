@@ -156,7 +156,8 @@ def test_the_default_with_the_rounds_that_its_curve_advises(
 
 @pytest.mark.parametrize(("value", "said"), [
     (0.76, "n_estimators = 25 instead of 100 the default scores 0.76 instead of 0.7: that alone is "
-     "60% of the gain"), (0.9, "100% of the gain"), (0.7, ""), (None, ""),
+     "60 % of the best trial's gain"),
+    (0.9, "100 % of the best trial's gain"), (0.7, ""), (None, ""),
 ])
 def test_a_gain_that_is_only_the_number_of_rounds_is_told(value: float | None, said: str) -> None:
     facts = {"best_iteration": 24, "iterations": 100}
@@ -182,6 +183,6 @@ def test_a_booster_is_told_what_its_rounds_alone_would_bring(tmp_path: Path) -> 
     bench = Bench(tmp_path, budget=6, space=ROUNDS, runner=Boosted(lambda config: 0.5))
     bench.study().run()
     texts = [e.text for e in bench.events if isinstance(e, Noted)]
-    assert any("that alone is 60% of the gain" in text for text in texts)
+    assert any("that alone is 60 % of the best trial's gain" in text for text in texts)
     assert bench.runner.evaluated[-1] == {"n_estimators": 25, "max_depth": 6}
     assert len(bench.trials()) == 6

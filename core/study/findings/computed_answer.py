@@ -25,6 +25,20 @@ _BEST = 5  # trials whose values are told of a hyperparameter
 _TRIALS = re.compile(
     r"\btrials?\s+#?\d+(?:\s*(?:,|and|or|with|than|to|against|vs\.?)\s*(?:trial\s+)?#?\d+)*", re.I
 )
+_PLAIN_NAMES = (
+    (r"deep\w*|depth|shallow\w*", r"(max )?depth"),
+    (r"(more|fewer|many|less|\d+) trees|number of trees|rounds|iterations",
+     r"n estimators|iterations|max iter"),
+    (r"(step|learning) ?(size|rates?)|(learn\w*|train\w*) (slower|faster)",
+     r"learning rate( init)?"),
+    (r"regulari[sz]\w*|penalt\w+", r"reg (alpha|lambda)|l2 (regularization|leaf reg)|alpha|c"),
+    (r"leaf|leaves",
+     r"(max|num) leaves|max leaf nodes|min (child weight|child samples|samples leaf)"),
+    (r"neighbou?rs?", r"n neighbors"),
+    (r"layers?", r"depth"),
+    (r"units|neurons|wider|hidden|width", r"width"),
+)
+"""(how people speak of a hyperparameter, its names without underscores)."""
 _SUBJECTS = {
     "failures": r"fail|error|crash|broke",
     "importance": r"importan|matter|influence|sensitiv",
@@ -71,17 +85,18 @@ def about_trial(trial: TrialState, state: StudyState) -> str:
 
 
 def named_parameters(question: str, state: StudyState) -> list[str]:
-    """Hyperparameters that a question names, wholly ("max_depth", "max depth") or by their last
-    word ("depth")."""
+    """Hyperparameters that a question names: wholly ("max_depth", "max depth"), else by their last
+    word ("depth"), and as people speak of them ("deeper trees", "less regularisation")."""
     asked = re.sub(r"[\s_-]+", " ", question.lower())
     names = [str(row.get("name")) for row in (state.opened.space if state.opened else ())]
     words = {name: re.sub(r"[\s_-]+", " ", name.rpartition(".")[2].lower()) for name in names}
-    whole = [n for n in names if re.search(rf"\b{re.escape(words[n])}\b", asked)]
-    last = [
+    named = [n for n in names if re.search(rf"\b{re.escape(words[n])}\b", asked)] or [
         n for n in names
-        if len(words[n].split()[-1]) > 3 and re.search(rf"\b{words[n].split()[-1]}s?\b", asked)
-    ] if not whole else []  # fmt: skip
-    return (whole or last)[:_MENTIONED]
+        if len(last := words[n].split()[-1]) > 3 and re.search(rf"\b{re.escape(last)}s?\b", asked)
+    ]  # fmt: skip
+    meant = [theirs for said, theirs in _PLAIN_NAMES if re.search(rf"\b({said})\b", asked)]
+    named += [n for n in names if any(re.fullmatch(theirs, words[n]) for theirs in meant)]
+    return list(dict.fromkeys(named))[:_MENTIONED]
 
 
 def _named_trials(question: str, state: StudyState) -> list[TrialState]:

@@ -12,6 +12,7 @@ from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import Noted
 from hyperllama.core.space import Config, Integer, SearchSpace
 from hyperllama.core.study.state import StudyState, TrialState
+from hyperllama.core.text import percent
 
 _MORE = 4
 """Where the default still got better at its last round: so many times the rounds are tried."""
@@ -72,6 +73,7 @@ def default_rounds_note(
     return Noted(
         "info",
         f"with {found.name} = {found.now} instead of {found.was} the default scores {value:.5g} "
-        f"instead of {default.value:.5g}: that alone is {share:.0%} of the gain",
-        f"freeze {found.name}, or set early_stopping_rounds, to see what the others bring",
+        f"instead of {default.value:.5g}: that alone is {percent(share)} of the best trial's gain",
+        f"freeze {found.name}, or set early_stopping_rounds, to see what the other hyperparameters "
+        "bring",
     )

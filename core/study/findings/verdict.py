@@ -150,6 +150,8 @@ def _headline(state: StudyState, winner: TrialState) -> str:
     if default is not None and winner.number == default.number:
         if fresh:
             return "Nothing is confirmed to be better than the default: use the default."
+        if all(t.value is None for t in state.trials if t is not default):
+            return "Only the default has a score."
         return "No trial scored better than the default: use the default."
     if better:
         how = "confirmed on fresh folds" if fresh else "by more than noise, not confirmed"
