@@ -35,10 +35,11 @@ def resolve_model(name: str | Path) -> Path:
         return known[wanted]
     close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
     close += [k for k in known if wanted in k and k not in close][:3]
+    named = [known[k].stem if known[k].stem.casefold() == k else k for k in close]
     raise ModelFileError(
         f"no model is called {text!r}",
-        f"did you mean {', '.join(close)}?" if close
-        else 'give the path of a .gguf file, or "embedded"',
+        f"did you mean {', '.join(named)}?" if close
+        else 'give the path of a .gguf file, or "embedded"; `hyperllama models` lists the others',
     )  # fmt: skip
 
 

@@ -189,7 +189,7 @@ def test_models_are_found_where_other_programs_keep_them(
     assert gguf.resolve_model("llama3.2:3b").name == "sha256-abc"
     with pytest.raises(ModelFileError, match="no model is called") as miss:
         gguf.resolve_model("qwenx")
-    assert "qwen-x.q8_0" in miss.value.hint
+    assert "Qwen-x.Q8_0" in miss.value.hint
     with pytest.raises(ModelFileError, match="does not exist"):
         gguf.resolve_model(tmp_path / "none.gguf")
     assert gguf.find_models([tmp_path / "nowhere"]) == []

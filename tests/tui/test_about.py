@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from hyperllama.core.events import IncumbentTested, StudyConfirmed
 from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.study import StateFold
 from hyperllama.models.gguf import ModelFile
 from hyperllama.tui.content import task_facts
-from hyperllama.tui.content.library import TaskEntry
+from hyperllama.tui.content.library import StudyEntry, TaskEntry
 from hyperllama.tui.screens.home import Home
+from hyperllama.tui.text.glyphs import UNICODE
+from hyperllama.tui.widgets.about.study import head_lines, rest_lines
 from hyperllama.tui.widgets.lists.home import StudyList
 from tests.tui import recorded
 from tests.tui.conftest import text_of
@@ -51,6 +55,20 @@ async def until(pilot: Pilot[None], said: str, where: str = "#about") -> None:
             return
         await pilot.pause(0.02)
     raise AssertionError(text_of(pilot, where))
+
+
+def test_where_the_default_stays_its_scores_are_not_those_of_the_best_trial() -> None:
+    heard = StateFold()
+    for event, t in recorded.finished(6):
+        heard.apply(event, t)
+    heard.apply(StudyConfirmed(0, 0.3, repeats=1), 99.0)
+    heard.apply(IncumbentTested(0, 0.81), 100.0)
+    state, entry = heard.state, StudyEntry("s", "finished", best=0.9, gain=0.0, trials=6)
+    assert state.default_value is not None
+    head = "\n".join(line.plain for line in head_lines(entry, state, 0.0, 60, UNICODE))
+    assert f"winner {state.default_value:.4f}" in head and "test 0.8100" in head
+    rest = rest_lines(state, "", 60, 30, UNICODE)
+    assert rest[0].plain == "Winner, trial 0"
 
 
 async def test_the_marked_study_is_told_about(tasks: list[TaskEntry]) -> None:

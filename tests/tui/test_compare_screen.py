@@ -34,6 +34,9 @@ from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.compare import Compare
 from hyperllama.tui.screens.comparisons import Comparisons
 from hyperllama.tui.screens.new_comparison import NewComparison, _model_options
+from hyperllama.tui.text.glyphs import UNICODE
+from hyperllama.tui.widgets.about.comparison import standing_lines
+from hyperllama.tui.widgets.about.sides import worth_lines
 from hyperllama.tui.widgets.form.choice import Choice
 from hyperllama.tui.widgets.lists.comparisons import CellQueue
 from tests.small import TASK, write_task
@@ -425,6 +428,25 @@ def test_what_differs_comes_first() -> None:
     one = Side("A", "A", (), config={"same": 1, "other": 2})
     two = Side("B", "B", (), config={"same": 1, "other": 3, "more": None})
     assert [name for name, _ in sides.differing([one, two])] == ["other", "same", "more"]
+
+
+def test_the_figures_of_several_sides_fit_their_panes(sizes: str) -> None:
+    long = "SmolLM2-135M-Instruct.Q4_1"
+    found = [
+        Side(name, "ABCD"[n], ((0.7, 0.8),), spent=((n + 1.0, 2.0 * n + 2),))
+        for n, name in enumerate(("random", "tpe", "gp", long))
+    ]
+    lines = [line.plain for line in worth_lines(found, 57, UNICODE)]
+    reached = lines[lines.index("Reached after") + 1 :][:5]
+    assert "SmolLM…ct.Q4_1" in reached[-1] and "8.0s" in reached[0]
+    assert max(map(len, reached)) <= 57
+    comparison = read_comparison(sizes)
+    short = replace(comparison.grid, tasks={"breast_cancer_again": ""}, contenders=(
+        *comparison.grid.contenders, Contender(long, "llama")))  # fmt: skip
+    text = "\n".join(
+        line.plain for line in standing_lines(replace(comparison, grid=short), 0, 62, 40, UNICODE)
+    )
+    assert "breast_cancer_again" in text and text.count("SmolLM2-13…struct.Q4_1") == 2
 
 
 def test_two_trials_side_by_side() -> None:

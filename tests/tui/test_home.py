@@ -151,7 +151,8 @@ async def test_a_task_is_looked_at_and_run_with_choices(
         await pilot.press("space")
         await pilot.pause()
         assert isinstance(pilot.app.screen, Preview) and "[data]" in text_of(pilot)
-        await pilot.press("tab", *"tpe", "tab", "7", "ctrl+r")
+        await pilot.press("down", *"tpe", "down", "8", "up", "down", "end", "backspace", "7")
+        await pilot.press("ctrl+r")
         await pilot.pause()
         await pilot.pause()
         assert started == [bridge.Choices(proposer="tpe", budget="7")]

@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.storage.paths import home, study_dir
+from hyperllama.tui import actions
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.dialogs.help import HelpDialog
@@ -82,6 +83,7 @@ async def test_a_key_is_given_taken_and_refused(
 ) -> None:
     async with app().run_test(size=(120, 40)) as pilot:
         await opened(pilot, "home.models")
+        assert actions.BY_ID["home.models"].help in text_of(pilot, "#settings-files")
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(pilot.app.screen, PressKey)

@@ -55,10 +55,11 @@ async def test_a_proposal_that_waits_is_shown_and_accepted(
 
 
 async def test_a_waiting_proposal_is_changed(opened: Opened, held: recorded.Replay) -> None:
-    async with opened(held) as pilot:
+    async with opened(held, size=(80, 24)) as pilot:
         await pilot.press("e")
         await pilot.pause()
         assert isinstance(pilot.app.screen, ConfigurationDialog)
+        assert "number 0.005 to 0.5, log scale" in text_of(pilot)
         await pilot.press(*"333", "enter")
         await pilot.pause()
         (asked,) = held.sent
@@ -83,6 +84,11 @@ async def test_review_is_switched_on_and_off(opened: Opened, held: recorded.Repl
         await pilot.pause(0.2)
         await pilot.press("v")
         assert held.sent == [requests.Review(False), requests.Review(True)]
+        starting = recorded.Replay([])  # what is on is not heard yet: the second key takes it back
+        pilot.app.show_study(starting)  # type: ignore[attr-defined]
+        await pilot.pause()
+        await pilot.press("v", "v")
+        assert starting.sent == [requests.Review(True), requests.Review(False)]
 
 
 async def test_keys_of_a_review_are_free_when_nothing_waits(opened: Opened) -> None:

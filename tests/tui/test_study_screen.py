@@ -9,6 +9,7 @@ import pytest
 
 from hyperllama.core.events import (
     FoldFinished,
+    IncumbentTested,
     ProposalMade,
     ProposalStarted,
     ProposalText,
@@ -138,6 +139,11 @@ def test_a_gain_within_noise_is_not_called_confirmed(low: float, said: str) -> N
     line = StatusLine("s")
     line.state = heard.state
     assert said in line._progress(100).plain
+    heard.apply(IncumbentTested(3, 0.86), 100.0)
+    line.state = heard.state
+    for width in range(80, 110):
+        text = line._progress(width).plain
+        assert "…" not in text and ("test" in text) == ("test 0.8600" in text)
 
 
 async def test_a_given_up_dialog_sends_nothing(opened: Opened, link: recorded.Replay) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -47,14 +48,15 @@ class ConfigurationDialog(ModalScreen["dict[str, Any] | None"]):
             yield Static(Content(text), classes="dialog--text")
             with VerticalScroll(can_focus=False):
                 labels = names.fitted((str(p.get("name")) for p in self._space), _NAME_CELLS)
+                cells = max(map(cell_len, labels.values()), default=0)
                 lines = zip(labels.values(), self._space, strict=True)
                 for index, (label, param) in enumerate(lines):
-                    yield from self._field(index, label, param)
+                    yield from self._field(index, label.ljust(cells), param)
 
     def _field(self, index: int, label: str, param: bounds.Param) -> ComposeResult:
         value = self._config.get(str(param.get("name")))
         with Horizontal(classes="field"):
-            yield Label(Content(label))
+            yield Label(Content(label), classes="-own-width")
             yield Field(
                 "" if value is None else bounds.exact(value),
                 id=f"field-{index}",

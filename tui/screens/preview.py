@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Label, Static
@@ -21,7 +21,7 @@ from hyperllama.tui.widgets.form.task_file import file_lines
 
 _FIELDS = (
     ("model", "model", "as in the task; a name or a path to a GGUF file"),
-    ("proposer", "proposer", "llama, random, tpe, gp, cmaes"),
+    ("proposer", "proposer", "as in the task; hybrid, llama, gp, tpe, cmaes, random"),
     ("budget", "trials", "as in the task"),
     ("seed", "seed", "as in the task"),
 )
@@ -31,7 +31,11 @@ class Preview(BaseScreen["Choices | None"]):
     """A task file to read, with four fields; empty fields leave it to the file."""
 
     WHERE = "preview"
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("preview")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions.bindings("preview"),
+        Binding("up", "app.focus_previous", show=False),
+        Binding("down", "app.focus_next", show=False),
+    ]
     NAME = "Task"
     HELP = """\
 The task file as it is on the disk. The fields below it override the file for this one study; \

@@ -80,12 +80,20 @@ class SettingsScreen(BaseScreen[None]):
         yield Static(Content.styled("Settings", "bold $primary"), id="compare-title")
         yield SettingList(id="settings-list")
         yield FilterLine("#settings-list", "words of a setting or an action")
-        yield Static(Content.styled(plain(str(settings.file())), "$dim"), id="settings-files")
+        yield Static(id="settings-files")
         yield self.key_bar()
 
     def on_mount(self) -> None:
         self.query_one(SettingList).focus()
         self.refresh_settings()
+
+    @on(Rows.Moved)
+    def _about_marked(self) -> None:
+        """Show the marked line's sentence in full, above the path of the file."""
+        line = self.query_one(SettingList).entry
+        told = [Content(line.about)] if line is not None else []
+        told.append(Content.styled(plain(str(settings.file())), "$dim"))
+        self.query_one("#settings-files", Static).update(Content("\n").join(told))
 
     @on(Input.Changed, "#filter")
     def refresh_settings(self) -> None:
@@ -96,6 +104,7 @@ class SettingsScreen(BaseScreen[None]):
         self.query_one(SettingList).show(
             [x for x, text in zip(lines, texts, strict=True) if all(w in text for w in words)]
         )
+        self._about_marked()
 
     def _look(self) -> list[SettingLine]:
         """The settings of the look; the theme shown now, whoever chose it."""

@@ -19,9 +19,12 @@ REVIEW_ACTIONS = ("accept", "reject", "another")
 class ReviewActions(StudyBase):
     """The part of the study screen that decides what is tried."""
 
+    _review_asked = False  # what was asked last, before the study says what is
+
     def action_review(self) -> None:
         opened = self.state.opened
-        on = opened is None or not opened.review
+        on = not (self._review_asked if opened is None else opened.review)
+        self._review_asked = on
         message = "Review on: each proposal waits for your approval" if on else "Review off"
         self.send_lasting(requests.Review(on), message)
 

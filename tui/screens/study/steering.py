@@ -12,7 +12,7 @@ from textual.content import Content
 from hyperllama.core.events import requests
 from hyperllama.core.propose import needs_model, proposers
 from hyperllama.core.study import TrialState
-from hyperllama.core.text import plain
+from hyperllama.core.text import one_line, plain
 from hyperllama.tui import actions
 from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
 from hyperllama.tui.screens.study.base import StudyBase
@@ -206,7 +206,7 @@ class SteeringActions(StudyBase):
 
     @work
     async def action_hint(self) -> None:
-        hints = "; ".join(plain(h) for h in self.state.hints[-3:])
+        hints = "; ".join(one_line(h, 80) for h in self.state.hints[-3:])
         text = await self.app.push_screen_wait(
             PromptDialog(
                 "Hint for the model",
@@ -216,7 +216,8 @@ class SteeringActions(StudyBase):
             )
         )
         if text:
-            self.send_lasting(requests.Hint(text), "The model reads it with its next proposal")
+            message = "Kept; a chat model reads it with its next proposal"
+            self.send_lasting(requests.Hint(text), message)
 
     @work
     async def action_proposer(self) -> None:

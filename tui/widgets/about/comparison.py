@@ -11,6 +11,7 @@ from hyperllama.core.experiments.reading import Comparison, metric_words
 from hyperllama.core.text import plain
 from hyperllama.tui.text import wording
 from hyperllama.tui.text.glyphs import Glyphs
+from hyperllama.tui.text.names import cut_middle
 from hyperllama.tui.widgets.about.sides import score_table
 from hyperllama.tui.widgets.sheet import Lines, bar, facts, heading, packed, words
 
@@ -78,11 +79,13 @@ def _matrix(found: Comparison, width: int, glyphs: Glyphs) -> Lines:
     labels = [c.label for c in found.grid.contenders]
     name_cells = min(_NAME, max(map(len, labels)))
     tasks = list(found.grid.tasks)[: max(1, (width - name_cells) // 13)]
+    room = (width - name_cells) // len(tasks) - 4
     rows = [
-        ((plain(label)[:name_cells], "bold"), [_mean(found, label, task) for task in tasks])
+        ((cut_middle(plain(label), name_cells), "bold"),
+         [_mean(found, label, task) for task in tasks])
         for label in labels
-    ]
-    lines = score_table([plain(task)[:11] for task in tasks], rows)
+    ]  # fmt: skip
+    lines = score_table([cut_middle(plain(task), max(9, room)) for task in tasks], rows)
     missing = len(found.grid.tasks) - len(tasks)
     return [*lines, Content.styled(f"and {missing} more tasks", "$dim")] if missing else lines
 
@@ -97,7 +100,7 @@ def _seconds(found: Comparison, width: int, glyphs: Glyphs) -> Lines:
     for label in labels:
         took = seconds[label]
         share = took / longest if took and longest else 0.0
-        name = plain(label)[:name_cells].ljust(name_cells)
+        name = cut_middle(plain(label), name_cells).ljust(name_cells)
         text = wording.brief(took)
         lines.append(Content.assemble(f"{name}  ", bar(share, cells, glyphs), f" {text:>7}"))
     return lines

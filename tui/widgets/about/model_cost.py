@@ -106,9 +106,10 @@ def _settings(row: ModelRow, loaded: Mapping[str, Any] | None, width: int) -> Li
     )
     lines = _labelled("settings", packed(map(Content, parts), width - 10))
     if speed := kept.speed:
+        threads = wording.counted(int(speed["threads"]), "thread")
         text = (
             f"reads {speed['read']:.0f}, writes {speed['write']:.0f} tokens/s with "
-            f"{speed['threads']} threads, {speed['gpu_layers']} layers on the GPU"
+            f"{threads}, {speed['gpu_layers']} layers on the GPU"
         )
         lines += _labelled("speed", words(text, width - 10))
     if loaded is not None:
@@ -116,7 +117,7 @@ def _settings(row: ModelRow, loaded: Mapping[str, Any] | None, width: int) -> Li
             f"in {wording.duration(loaded['load_s'])}: takes "
             f"{wording.size(loaded['memory_mb'] * _MB)}, context "
             f"{loaded['context_length']:,}, {loaded['gpu_layers']} of {loaded['layers']} "
-            f"layers on the GPU, {loaded['threads']} threads"
+            f"layers on the GPU, {wording.counted(loaded['threads'], 'thread')}"
         )
         lines += _labelled("loaded", words(text, width - 10))
     return lines

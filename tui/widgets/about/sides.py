@@ -9,12 +9,13 @@ from textual.content import Content
 from hyperllama.core.text import plain
 from hyperllama.tui.content import standing
 from hyperllama.tui.content.sides import Side
-from hyperllama.tui.text import wording
+from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import Glyphs
 from hyperllama.tui.widgets.plots.curves import style_of
 from hyperllama.tui.widgets.sheet import Lines, columns, heading, words
 
 _NAME = 14  # cells at most
+_SCORE_CELLS = 13  # at most, of a column of scores
 
 
 def worth_lines(found: Sequence[Side], width: int, glyphs: Glyphs) -> Lines:
@@ -25,7 +26,9 @@ def worth_lines(found: Sequence[Side], width: int, glyphs: Glyphs) -> Lines:
         lines += words(sentence, width)
     times = standing.at_times(found)
     if len(times) > 1:
-        lines += [Content(""), heading("Reached after"), *_reached(found, times[-4:])]
+        fitting = max(1, (width - _NAME - 2) // _SCORE_CELLS)
+        lines += [Content(""), heading("Reached after")]
+        lines += _reached(found, times[-min(4, fitting):])
     timed = [s for s in found if s.run_s]
     if timed:
         lines += [Content(""), heading("Seconds of a run")]
@@ -38,7 +41,7 @@ def _reached(
 ) -> Lines:
     """What each side has after the time that a run of one of them takes."""
     rows = [
-        ((f"{side.mark} {plain(side.label)}"[: _NAME + 2], style_of(index)),
+        ((f"{side.mark} {names.cut_middle(plain(side.label), _NAME)}", style_of(index)),
          [values[index] for _, values in times])
         for index, side in enumerate(found)
     ]  # fmt: skip

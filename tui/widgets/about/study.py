@@ -103,8 +103,11 @@ def head_lines(
         )
     else:
         lines.append(Content.assemble(told.strip(), ("   " + time, "$dim")))
-    best = state.best
+    best = state.winner
     if entry.best is not None:
+        score, mark = entry.best, glyphs.best
+        if best is not None and best.value is not None and best is not state.best:
+            score, mark = best.value, "winner"  # the test score and the gain are its own
         spread = f" {glyphs.plus_minus} {wording.spread(best.std)}" if best and best.std else ""
         fresh = state.confirmed_gain is not None
         over = " on fresh folds" if fresh else " over the default"
@@ -114,7 +117,7 @@ def head_lines(
         test = state.test_value
         parts = [
             Content.assemble(
-                (f"{glyphs.best} {wording.score(entry.best)}", "bold $best"), (spread, "$dim")
+                (f"{mark} {wording.score(score)}", "bold $best"), (spread, "$dim")
             ),
             Content.assemble((wording.signed(entry.gain), gain), (over, "$dim")),
         ]
@@ -127,12 +130,14 @@ def head_lines(
 def rest_lines(
     state: StudyState, problem: str, width: int, height: int, glyphs: Glyphs
 ) -> Lines:
-    """The incumbent against the default, then the last reasoning, as far as there is room."""
+    """The winner against the default, then the last reasoning, as far as there is room."""
     lines: Lines = []
     if problem:
         lines += [heading("It ended with"), *words(problem, width, "$bad"), Content("")]
-    best = state.best
+    best = state.winner
     if best is not None and best.config:
+        title = "Best configuration" if best is state.best else "Winner"
+        lines.append(heading(f"{title}, trial {best.number}"))
         lines += _configuration(best, _defaults(state), width, max(3, height * 2 // 3), glyphs)
     asked = (t for t in reversed(state.trials) if t.proposer not in ("default", "queue"))
     said = next((t for t in asked if t.reasoning.strip()), None)
@@ -156,7 +161,7 @@ def _defaults(state: StudyState) -> Mapping[str, Any]:
 def _configuration(
     best: TrialState, default: Mapping[str, Any], width: int, most: int, glyphs: Glyphs
 ) -> Lines:
-    lines = [heading(f"Best configuration, trial {best.number}")]
+    lines: Lines = []
     changed, alike = [], []
     for name, value in best.config.items():
         here, usual = wording.setting(value), wording.setting(default.get(name))

@@ -57,8 +57,11 @@ this program is left, and after a restart of the machine `s` continues it.
         if key == "name":
             return Content.styled(plain(made.name), "bold")
         if key == "what":
-            counts = (len(made.contenders), len(made.tasks), len(made.seeds))
-            return Content.styled("{} contenders, {} tasks, {} seeds".format(*counts), "$dim")
+            counts = (
+                (len(made.contenders), "contender"), (len(made.tasks), "task"),
+                (len(made.seeds), "seed"),
+            )  # fmt: skip
+            return Content.styled(", ".join(wording.counted(*one) for one in counts), "$dim")
         if key == "done":
             return Content(f"{entry.done_trials}/{entry.trials}")
         left = None if entry.finished else entry.left_s

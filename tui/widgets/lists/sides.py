@@ -111,8 +111,12 @@ dimmed. A dash: it has no effect there.
         self.show(differing(sides))
 
     def columns(self) -> Sequence[ListColumn]:
+        widths = [
+            max((len(wording.setting(values[i])) for _, values in self.entries), default=1)
+            for i in range(len(self.sides))
+        ]
         sides = (
-            ListColumn(str(i), s.mark, 11, right=True, drop=len(self.sides) - i)
+            ListColumn(str(i), s.mark, min(11, widths[i]), right=True, drop=len(self.sides) - i)
             for i, s in enumerate(self.sides)
         )
         return (ListColumn("name", "winner", 0), *sides)

@@ -133,9 +133,12 @@ class StatusLine(Widget):
             left.append((gap + wording.signed(gain), wording.gain_style(state.beyond_noise)))
             within = state.beyond_noise is False and gain > 0 and width >= 100
             left.append((tail + (", within noise" if within else ""), "$dim"))
-        if state.finished is not None and state.test_value is not None and width >= 72:
-            left.append((f"{gap}test {wording.score(state.test_value)}", ""))
-        return _at_both_ends(Content.assemble(*left), self._time(width), width)
+        told, time = Content.assemble(*left), self._time(width)
+        if state.finished is not None and state.test_value is not None:
+            test = f"{gap}test {wording.score(state.test_value)}"
+            if told.cell_length + len(test) + 2 + time.cell_length <= width:
+                told = Content.assemble(told, test)
+        return _at_both_ends(told, time, width)
 
     def _trials(self, width: int) -> Content:
         """How many trials are done, of how many, and the number of the one under way."""
