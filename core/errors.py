@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from hyperllama.models.errors import ChildDied, EngineError, HyperLlamaError, ModelFileError
+from hyperllama.models.errors import (
+    ChildDied,
+    EngineError,
+    HyperLlamaError,
+    ModelFileError,
+    pip_install,
+)
 
 __all__ = [
     "ChildDied",
@@ -13,6 +19,7 @@ __all__ = [
     "SpaceError",
     "StudyError",
     "TaskError",
+    "pip_install",
 ]
 
 

@@ -6,6 +6,11 @@ data, spaces and studies.
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
 
 class HyperLlamaError(Exception):
     """An error that is shown to the user: what happened, and what to do next.
@@ -42,3 +47,13 @@ class ChildDied(HyperLlamaError):
     """A child process ended while something was expected of it."""
 
     exit_code = 6
+
+
+def pip_install(package: str) -> str:
+    """The command that installs a package where this Python runs, for a hint.
+
+    With the whole path of this Python unless the `pip` that a shell finds belongs to it.
+    """
+    found, here = shutil.which("pip"), Path(sys.executable)
+    ours = found is not None and Path(found).parent == here.parent
+    return f'{"pip" if ours else f"{shlex.quote(str(here))} -m pip"} install "{package}"'

@@ -7,12 +7,14 @@ import ast
 import functools
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hyperllama.core.api.hints import in_python
+from hyperllama.core.errors import pip_install
 from hyperllama.core.task.spec import Task
 from hyperllama.tui.cli import make_parser
 
@@ -153,3 +155,14 @@ def test_hints_are_in_the_words_of_python_there() -> None:
         '`hyperllama.resume("s", storage=URL)` brings it here'
     )
     assert in_python("choose another name with --study") == "choose another name with study="
+
+
+def test_what_installs_a_package_does_so_where_this_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Path(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert pip_install("skops") == f'{here} -m pip install "skops"'
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    (tmp_path / "pip").touch(0o755)
+    assert pip_install("skops") == 'pip install "skops"'

@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from typing import Any
 
+from hyperllama.core.errors import pip_install
 from hyperllama.core.space import Config, Param, SearchSpace
 
 Curve = tuple[list[float], list[int]]
@@ -138,7 +139,7 @@ class Family:
         """How to install its library; empty where it is installed. Imports nothing."""
         if find_spec(self.package) is not None:
             return ""
-        return f'pip install "{f"hyperllama[{self.extra}]" if self.extra else self.package}"'
+        return pip_install(f"hyperllama[{self.extra}]" if self.extra else self.package)
 
     def space(self, kind: str, facts: Facts) -> SearchSpace:
         """The default search space for a table."""

@@ -256,10 +256,11 @@ def load_grid(name: str) -> ExperimentGrid:
         )  # fmt: skip
     except FileNotFoundError as error:
         known = ", ".join(comparison_names()[:8])
-        hint = f"there are: {known}" if known else "none was made yet"
+        made = "none was made yet; `hyperllama compare --help` says how"
+        hint = f"there are: {known}" if known else made
         raise StudyError(f"there is no comparison {name!r}", hint) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        hint = "delete its folder, or repair it"
+        hint = f"restore it from a copy, or delete the folder {file.parent} and compare anew"
         raise StudyError(f"{file} cannot be read: {error}", hint) from error
 
 

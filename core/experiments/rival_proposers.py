@@ -9,7 +9,7 @@ from typing import Any
 
 import optuna
 
-from hyperllama.core.errors import SpaceError
+from hyperllama.core.errors import SpaceError, pip_install
 from hyperllama.core.propose import make_proposer
 from hyperllama.core.propose.llama import LlamaProposer
 from hyperllama.core.propose.portfolio import moved_into, portfolio
@@ -127,7 +127,8 @@ class OptunaProposer:
                     import torch
                 except ImportError as error:
                     raise SpaceError(
-                        "optuna-gp needs PyTorch", "pip install torch, or leave the method out"
+                        "optuna-gp needs PyTorch",
+                        f"{pip_install('torch')}, or leave the method out",
                     ) from error
                 torch.set_num_threads(1)
                 sampler = optuna.samplers.GPSampler(seed=setting.seed, n_startup_trials=3)

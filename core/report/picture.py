@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from hyperllama.core.charts import Bars, Chart, to_svg
-from hyperllama.core.errors import StudyError
+from hyperllama.core.errors import StudyError, pip_install
 from hyperllama.core.events import ImportanceFound
 from hyperllama.core.report import plots
 from hyperllama.core.storage.reading import read_stored
@@ -51,8 +51,8 @@ def handle(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     try:
         import resvg_py
     except ImportError as error:
-        hint = "pip install 'hyperllama[pictures]'"
-        raise StudyError("pictures need a package that is not installed", hint) from error
+        raise StudyError("pictures need a package that is not installed",
+                         pip_install("hyperllama[pictures]")) from error
     state = state_of(read_stored(request["study"], None))
     scored = sum(t.value is not None for t in state.trials)
     known = ImportanceFound(dict(request["shares"]), scored, METHOD)

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from hyperllama.core.errors import StudyError
+from hyperllama.core.errors import StudyError, pip_install
 from hyperllama.core.storage.folder import hide_password
 from hyperllama.core.storage.paths import DATABASE, own_database
 from hyperllama.core.storage.patience import Patience, is_restart, patient
@@ -136,7 +136,7 @@ def open_storage(
     except (ImportError, NoSuchModuleError) as error:
         raise StudyError(
             f"the storage {shown} needs a driver that is not installed: {first_line(error)}",
-            "for PostgreSQL: `pip install 'hyperllama[postgres]'`",
+            f"for PostgreSQL, the server that was tested: {pip_install('hyperllama[postgres]')}",
         ) from error
     except (SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         raise StudyError(

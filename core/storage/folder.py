@@ -26,6 +26,7 @@ from hyperllama.core.storage.paths import (
     shared_database,
     study_dir,
 )
+from hyperllama.core.text import nearest
 
 SUMMARY = "summary.json"
 TASK = "task.toml"
@@ -293,7 +294,8 @@ def find_study(name: str) -> Path:
     if any((folder / file).exists() for file in (TASK, SUMMARY, DATABASE)):
         return folder
     known = [str(s.get("study")) for s in all_summaries()]
-    close = [k for k in known if name.lower() in k.lower()] or known
+    close = [k for k in known if name.lower() in k.lower()]
+    close = close or [k for k in [nearest(name, known)] if k] or known
     hint = (f"studies here: {', '.join(close[:8])}" if known else
             "no study was run yet; `hyperllama run TASK` runs one")
     raise StudyError(f"there is no study {name!r} in {home()}", hint)

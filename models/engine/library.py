@@ -12,7 +12,7 @@ import sys
 import types
 from typing import Any
 
-from hyperllama.models.errors import EngineError
+from hyperllama.models.errors import EngineError, pip_install
 
 last_errors: collections.deque[str] = collections.deque(maxlen=8)
 """What llama.cpp logged last as an error, oldest first."""
@@ -35,8 +35,8 @@ def load_library() -> Any:
     if spec is None:
         raise EngineError(
             "llama-cpp-python is not installed",
-            'install it with `pip install "hyperllama[llama]"` (it is compiled, which takes about '
-            "12 minutes), or use --proposer tpe",
+            f"install it with `{pip_install('hyperllama[llama]')}` (it is compiled, which takes "
+            "about 12 minutes), or use --proposer tpe",
         )
     # The package's own __init__ imports its server-side parts as well: 0.4 s for nothing.
     package = types.ModuleType("llama_cpp")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperllama.core.errors import SpaceError, TaskError
+from hyperllama.core.errors import SpaceError, TaskError, pip_install
 from hyperllama.core.estimators import Facts, Family, families, family, family_of
 from hyperllama.core.evaluate.crossval import Data, Evaluator
 from hyperllama.core.space import Float, Param
@@ -109,7 +109,7 @@ def test_a_library_that_is_absent_names_its_extra(monkeypatch: pytest.MonkeyPatc
     task = Task(name="t", data=DataSpec(path=Path("t.csv"), target="y"), estimators=("catboost",))
     with pytest.raises(TaskError, match="CatBoost is not installed") as caught:
         check_installed(task)
-    assert caught.value.hint == 'pip install "hyperllama[catboost]"'
+    assert caught.value.hint == pip_install("hyperllama[catboost]")
 
 
 @pytest.mark.parametrize(

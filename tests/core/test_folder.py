@@ -132,6 +132,12 @@ def test_an_unknown_study_is_named_with_those_that_exist() -> None:
     with pytest.raises(StudyError) as caught:
         find_study("titan")
     assert "titanic" in caught.value.hint
+    for other in ("titan2", "wine"):
+        study_dir(other).mkdir()
+        write_summary(study_dir(other), {"study": other})
+    with pytest.raises(StudyError) as caught:
+        find_study("titamic")
+    assert caught.value.hint == "studies here: titanic"
     assert find_study("titanic") == write_folder
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from hyperllama.core.errors import StudyError
+from hyperllama.core.errors import StudyError, pip_install
 from hyperllama.models.process import python_argv
 from hyperllama.models.process.processors import usable_processors
 from hyperllama.tui.cli.options import positive
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if find_spec("distributed") is None:
         raise StudyError("a worker needs the package distributed, which is not installed",
-                         'pip install "hyperllama[cluster]"')  # fmt: skip
+                         pip_install("hyperllama[cluster]"))  # fmt: skip
     usable, where = usable_processors(), arguments.cluster
     jobs = arguments.jobs or max(1, usable // 2)
     said = os.environ.get("OMP_NUM_THREADS", "")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.core.errors import HyperLlamaError, StudyError, pip_install
 from hyperllama.core.evaluate.cluster.worker import (
     FoldTask,
     StudyTable,
@@ -78,7 +78,7 @@ class Cluster:
             import distributed
         except ImportError as error:
             raise StudyError("a cluster needs the package distributed, which is not installed",
-                             'pip install "hyperllama[cluster]"') from error  # fmt: skip
+                             pip_install("hyperllama[cluster]")) from error  # fmt: skip
         self.where = where
         _log_to(log)
         given: dict[str, Any] = (

@@ -176,7 +176,9 @@ def _program(file: str, values: dict[str, Any]) -> Request:
     try:
         text = Path(file).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SpaceError(f"{file}: it cannot be read as a program", str(error)) from error
+        why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or error
+        raise SpaceError(f"{file} cannot be read as a program: {why}",
+                         "name a Python file with a function build(columns, task)") from error
     program = parse_program(text)
     program.space.validate({**program.space.default(), **values})
     return QueueProgram(program.text, values)
