@@ -188,9 +188,9 @@ def portfolio(args: argparse.Namespace) -> int:
     return 0
 
 
-def tendencies(args: argparse.Namespace) -> int:
-    """Learn each family's length scales and mean loss, for the Gaussian process."""
-    from workshop.tendencies import write
+def family_prior(args: argparse.Namespace) -> int:
+    """Learn the family prior: each family's length scales and mean loss, for the GP."""
+    from workshop.family_prior import write
 
     write(args.corpus, args.survey, args.output)
     return 0
@@ -322,7 +322,7 @@ def _portfolio_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("-o", "--output", type=Path, required=True)
 
 
-def _tendencies_options(p: argparse.ArgumentParser) -> None:
+def _family_prior_options(p: argparse.ArgumentParser) -> None:
     _surfaces(p)
     p.add_argument("-o", "--output", type=Path, required=True)
 
@@ -370,7 +370,7 @@ STEPS = {
     pack: _pack_options, train: _train_options,
     sequences: _sequences_options, export: _export_options,
     evaluate: _evaluate_options, portfolio: _portfolio_options,
-    tendencies: _tendencies_options, pools: _pools_options,
+    family_prior: _family_prior_options, pools: _pools_options,
     measure: _measure_options, replay: _replay_options,
     stops: _stops_options,
 }  # fmt: skip
@@ -382,7 +382,7 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     steps = parser.add_subparsers(dest="step", required=True)
     for step, options in STEPS.items():
-        one = steps.add_parser(step.__name__, help=step.__doc__)
+        one = steps.add_parser(step.__name__.replace("_", "-"), help=step.__doc__)
         options(one)
         one.set_defaults(run_step=step)
     args = parser.parse_args()

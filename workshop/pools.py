@@ -15,12 +15,12 @@ from scipy.stats import spearmanr
 
 from hyperllama.core.propose.gp.acquisition import fitted
 from hyperllama.core.propose.gp.earlier import EarlierTrials
+from hyperllama.core.propose.gp.family_prior import FamilyPrior
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, log_expected_improvement
-from hyperllama.core.propose.gp.tendency import FamilyPrior
 from hyperllama.core.trials import Observed
 from hyperllama.core.trials.history import TrialHistory
+from workshop.family_prior import Case, cases
 from workshop.surfaces import Floats
-from workshop.tendencies import Case, cases
 
 KNOWN, FIRST = (5, 10), 3
 """Trials after which the rest is predicted, and random ones before the first that is chosen."""

@@ -31,7 +31,7 @@ from hyperllama.core.propose.families import FEWEST, one_family
 from hyperllama.core.propose.findings import findings
 from hyperllama.core.propose.gp.acquisition import LogPrior, Suggestion, suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
-from hyperllama.core.propose.gp.tendency import FamilyPrior
+from hyperllama.core.propose.gp.family_prior import FamilyPrior
 from hyperllama.core.propose.llama import open_model
 from hyperllama.core.space import SearchSpace
 from hyperllama.core.task.pipeline_space import openings

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts
 from hyperllama.core.propose.embedded.encoding import encoded, header, score_noise
-from hyperllama.core.propose.gp.tendency import FamilyPrior, Features
+from hyperllama.core.propose.gp.family_prior import FamilyPrior, Features
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.models.embedded.dialect import INDEX, TableFacts
-from workshop import datasets, measure, pooled, survey, tendencies
+from workshop import datasets, family_prior, measure, pooled, survey
 from workshop.portfolio import portfolio
 from workshop.spaces import FAMILY, wide_space
 from workshop.surfaces import FittedSurface
@@ -63,10 +63,10 @@ def test_pooled_surfaces_know_what_other_targets_say() -> None:
     chosen = portfolio([f for _, f in pooled.fitted(units)])["sgd"]
     space = wide_space("sgd", "regression")
     assert np.abs(space.to_unit(space.complete(chosen[0])) - 0.3).max() < 0.1
-    cases = [tendencies.Case("sgd", "regression", space, s.x, s.y,
+    cases = [family_prior.Case("sgd", "regression", space, s.x, s.y,
                              FamilyPrior(("linear",), "regression"))
              for s, _ in pooled.fitted(units)]  # fmt: skip
-    (learnt,) = tendencies.learn(cases)
+    (learnt,) = family_prior.learn(cases)
     features = Features([axis["length"][0] for axis in learnt["axes"]])
     expected = features(grid, cases[0].family_prior.about) @ np.array(learnt["weights"])
     assert learnt["family"] == "linear" and np.abs(grid[np.argmin(expected)] - 0.3).max() < 0.2

@@ -12,26 +12,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hyperllama.core.propose.gp.family_prior import FamilyPrior
 from hyperllama.core.propose.gp.surrogate import (
     Floats,
     GaussianProcess,
     Trend,
     compress_tail,
 )
-from hyperllama.core.propose.gp.tendency import FamilyPrior
 from hyperllama.core.space import Categorical, Config, SearchSpace
 from hyperllama.core.trials.history import project
 
 _SHARE, _SHARE_SD = 0.5, 0.5  # what is believed of the share before the first trial
-_USUAL, _USUAL_SD = 0.85, 0.35  # the same of what is usual for a family
+_FAMILY, _FAMILY_SD = 0.85, 0.35  # the same of the family prior
 _LEFT = 0.8  # what that leaves over, in standard deviations
-_TRIALS = 12  # scored trials up to which what is usual counts
-_LEAST = 0.3  # a standard deviation of what is usual, where trials are much alike
+_TRIALS = 12  # scored trials up to which the family prior counts
+_LEAST = 0.3  # a standard deviation of the family prior, where trials are much alike
 _FEWEST = 4  # trials inside the space that a study must have to say anything
 
 
 class EarlierTrials:
-    """What earlier studies expect of configurations, and what is usual for a family.
+    """What earlier studies expect of configurations, and the family prior.
 
     Args:
         studies: the trials of each, as configurations and scores; greater is better.
@@ -49,25 +49,25 @@ class EarlierTrials:
     def family_prior(self, trials: int) -> FamilyPrior | None:
         """What is known of the families, nothing after more than a dozen scored trials.
 
-        On reserved targets what is usual helped up to ten trials and cost a little from fifteen on.
+        On reserved targets it helped up to ten trials and cost a little from fifteen on.
         """
         return self._family_prior if trials <= _TRIALS else None
 
     def mean(self, space: SearchSpace, x: Floats, y: Floats) -> tuple[Trend | None, float]:
         """The prior mean, and how much the targets are believed to deviate from it, 0 if unknown.
 
-        What earlier studies say counts alone, as they had this table; else what is usual for the
-        family, as much as the trials confirm it.
+        What earlier studies say counts alone, as they had this table; else the family prior, as
+        much as the trials confirm it.
         """
         trend = self.trend(space, x, y)
         prior = self.family_prior(len(y)) if trend is None else None
-        usual = prior.trend(space) if prior is not None else None
-        if usual is None:
+        believed = prior.trend(space) if prior is not None else None
+        if believed is None:
             return trend, 0.0
-        loss = usual(x)
+        loss = believed(x)
         scale = float(y.std()) / max(float(loss.std()), _LEAST)
-        share = learnt_share(-scale * loss, y, _USUAL, _USUAL_SD)
-        return (lambda at: -share * scale * usual(at)), _LEFT * scale
+        share = learnt_share(-scale * loss, y, _FAMILY, _FAMILY_SD)
+        return (lambda at: -share * scale * believed(at)), _LEFT * scale
 
     def trend(self, space: SearchSpace, x: Floats, y: Floats) -> Trend | None:
         """The prior mean for a study with targets `y`, shape (n,), at `x`, shape (n, d).

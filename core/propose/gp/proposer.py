@@ -6,7 +6,7 @@ from hyperllama.core.propose.classical import SamplerProposer
 from hyperllama.core.propose.families import one_family
 from hyperllama.core.propose.gp.acquisition import suggest
 from hyperllama.core.propose.gp.earlier import EarlierTrials
-from hyperllama.core.propose.gp.tendency import FamilyPrior
+from hyperllama.core.propose.gp.family_prior import FamilyPrior
 from hyperllama.core.space import Config, SearchSpace
 from hyperllama.core.trials import Exhausted, ProposerSetting
 from hyperllama.core.trials.history import rng_for

@@ -1,10 +1,10 @@
-"""What each family of models has shown elsewhere: which configurations score well, and how scores
-change with each hyperparameter.
+"""The family prior: which configurations of a family of models score well on other tables, and how
+scores change with each hyperparameter.
 
-Five to twenty trials do not tell a Gaussian process what matters. So `workshop/tendencies.py` fits
-to the scores of the corpora, a family at a time, the usual length scales and a mean loss by
+Five to twenty trials do not tell a Gaussian process what matters. So `workshop/family_prior.py`
+fits to the scores of the corpora, a family at a time, length scales and a mean loss by
 configuration and facts of the table, a ridge regression on random Fourier features (Rahimi and
-Recht 2007), and writes both to `models/embedded/tendencies.json`. Shapes: m places, d free
+Recht 2007), and writes both to `models/embedded/family_prior.json`. Shapes: m places, d free
 hyperparameters, D axes of a family.
 """
 
@@ -78,8 +78,8 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Tendency:
-    """What is known of a family.
+class LearntFamily:
+    """What the file says of one family.
 
     Attributes:
         kinds: of tasks that it holds for.
@@ -189,8 +189,8 @@ class FamilyPrior:
 
         return expected
 
-    def _matched(self, space: SearchSpace) -> tuple[Tendency, dict[Axis, str]] | None:
-        """The family's tendency that has most of a space's hyperparameters: axis -> name there."""
+    def _matched(self, space: SearchSpace) -> tuple[LearntFamily, dict[Axis, str]] | None:
+        """The entry of the family with most of a space's hyperparameters: axis -> name there."""
         owner, prefix = self.estimators[0] if len(self.estimators) == 1 else "", ""
         if CHOICE in space and space[CHOICE].frozen:
             owner = str(space[CHOICE].start)
@@ -202,7 +202,7 @@ class FamilyPrior:
         names = {_plain(aliases.get(n, n)): p.name for p in space.params
                  if p.name.startswith(prefix) and (n := p.name.removeprefix(prefix))}  # fmt: skip
         best = None
-        for known in tendencies():
+        for known in learnt_families():
             if known.family == own and self.kind in ("", *known.kinds):
                 found = {a: names[n] for a in known.axes if (n := _plain(a.name)) in names
                          and (isinstance(a.domain, Categorical)
@@ -221,19 +221,19 @@ def _own(own: Domain, domain: Domain) -> Floats:
 
 
 @cache
-def tendencies() -> tuple[Tendency, ...]:
-    """Those of all families that something is known of."""
-    written = json.loads(tendencies_file().read_text(encoding="utf-8"))
+def learnt_families() -> tuple[LearntFamily, ...]:
+    """All families that something is known of."""
+    written = json.loads(family_prior_file().read_text(encoding="utf-8"))
     return tuple(
-        Tendency(w["family"], tuple(w["kinds"]), tuple(map(Axis.read, w["axes"])),
-                 np.array(w["weights"], np.float32))
+        LearntFamily(w["family"], tuple(w["kinds"]), tuple(map(Axis.read, w["axes"])),
+                     np.array(w["weights"], np.float32))
         for w in written
     )  # fmt: skip
 
 
-def tendencies_file() -> Path:
+def family_prior_file() -> Path:
     """Where they are."""
-    return Path(str(files("hyperllama.models") / "embedded" / "tendencies.json"))
+    return Path(str(files("hyperllama.models") / "embedded" / "family_prior.json"))
 
 
 def _plain(name: str) -> str:

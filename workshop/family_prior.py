@@ -1,8 +1,8 @@
-"""What is usual in each family, for `models/embedded/tendencies.json`: length scales and mean loss.
+"""The family prior, for `models/embedded/family_prior.json`: length scales and mean loss.
 
 Length scales by empirical Bayes: a Gaussian process is fitted to the scores of every case, with the
 prior that all of them together give, in turns (expectation maximisation, each posterior taken as
-a normal one around its mode). The mean is a ridge regression, see `core.propose.gp.tendency`.
+a normal one around its mode). The mean is a ridge regression, see `core.propose.gp.family_prior`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 
 from hyperllama.core.estimators import Facts
 from hyperllama.core.propose.gp import surrogate
+from hyperllama.core.propose.gp.family_prior import FamilyPrior, Features
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, LengthPrior, compress_tail
-from hyperllama.core.propose.gp.tendency import FamilyPrior, Features
 from hyperllama.core.space import Categorical, Param, SearchSpace
 from workshop.corpus import read
 from workshop.pooled import scored

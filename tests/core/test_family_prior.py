@@ -1,4 +1,4 @@
-"""What the Gaussian process knows of a family before the first trial."""
+"""The family prior: what the Gaussian process knows of a family before the first trial."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hyperllama.core.estimators import CHOICE, Facts, family, joint_space
 from hyperllama.core.propose.gp.acquisition import expectations, fitted
 from hyperllama.core.propose.gp.earlier import EarlierTrials
+from hyperllama.core.propose.gp.family_prior import FamilyPrior, learnt_families
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, LengthPrior
-from hyperllama.core.propose.gp.tendency import FamilyPrior, tendencies
 from hyperllama.core.space import Categorical, Float, Param, SearchSpace
 from hyperllama.core.trials import Observed, ProposerSetting
 from hyperllama.core.trials.history import TrialHistory
@@ -34,7 +34,7 @@ def test_a_step_size_is_known_to_matter_more_than_a_penalty() -> None:
     assert MLP.trend(strange) is None and FamilyPrior().trend(space) is None
 
 
-def test_what_is_usual_for_a_family_is_expected_until_trials_contradict() -> None:
+def test_the_family_prior_is_expected_until_trials_contradict() -> None:
     space = family("mlp").space("classification", FACTS)
     earlier, places = EarlierTrials((), MLP), [
         space.complete({"learning_rate_init": lr}) for lr in (1e-5, 3e-3, 1.0)]  # fmt: skip
@@ -69,7 +69,7 @@ def test_it_knows_the_family_that_is_chosen_and_leaves_out_what_is_inactive() ->
     assert family_prior.trend(space) is None
 
 
-def test_few_trials_do_not_make_it_sure_of_what_is_usual() -> None:
+def test_few_trials_do_not_make_it_sure_of_the_family_prior() -> None:
     """Three targets that lie on the trend by chance leave the usual deviation possible."""
     x = np.array([[0.1], [0.5], [0.9]])
     y = x[:, 0] + np.array([1e-3, -1e-3, 1e-3])
@@ -81,7 +81,7 @@ def test_few_trials_do_not_make_it_sure_of_what_is_usual() -> None:
 
 
 def test_every_family_of_the_file_has_axes_of_its_own_space() -> None:
-    for known in tendencies():
+    for known in learnt_families():
         assert known.features(np.zeros((2, len(known.axes))), np.zeros(8)).shape == (2, 256)
         assert np.isfinite(known.weights).all() and 0 < np.abs(known.weights).max() < 20
 
