@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.events import ProposalStarted, StudyOpened, TrialFinished
 from hyperllama.core.events.requests import (
@@ -29,6 +30,9 @@ from hyperllama.core.storage.request_log import send
 from hyperllama.core.study import StateFold
 from hyperllama.core.study.running.pool import TrialPool, TrialTask
 from hyperllama.core.study.running.told_trials import ToldTrials, held_back
+from hyperllama.core.study.starting import problem
+from hyperllama.core.study.starting.options import Options
+from hyperllama.core.task import sample_tasks
 from hyperllama.core.trials import RUNNING, AskContext, Observed, Proposal
 from tests.core.fakes import Bench, Drawn, FakeRunner
 from tests.core.test_acquisition import LINE, peak, spaced, told
@@ -309,3 +313,18 @@ def test_the_number_of_trials_side_by_side_is_changed_while_they_run(tmp_path: P
         "3 trials run side by side from here on", "2 trials run side by side from here on"
     ]
     assert len({str(sorted(config.items())) for _, _, config, _, _ in bench.trials()}) == 9
+
+
+def test_no_more_runners_start_ahead_than_there_are_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[TrialRunner] = []
+    task = tmp_path / "task.toml"
+    task.write_text(sample_tasks()[0].read_text(encoding="utf8"), encoding="utf8")
+    monkeypatch.setattr(TrialRunner, "open", lambda runner, stop: opened.append(runner))
+    monkeypatch.setattr(TrialRunner, "share_table", lambda runner, path: None)
+    monkeypatch.setattr(problem, "default_threads", lambda: 3)
+    open_problem = problem.OpenProblem(tmp_path, Options(jobs=60))
+    open_problem.load(lambda: False)
+    open_problem.close()
+    assert len(open_problem.runners) == 60 and len(opened) == 1 + 3

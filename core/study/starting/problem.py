@@ -139,14 +139,14 @@ class OpenProblem:
         return [TrialRunner(task, **limits, shared=self._table) for _ in range(1, jobs)]
 
     def _share(self) -> None:
-        """Write the table for the other runners, and let these open it meanwhile."""
+        """Write the table for the other runners; let as many as processors open it meanwhile."""
         if len(self.runners) < 2 and self.cluster is None:
             return
         self._table.unlink(missing_ok=True)  # of a study that was killed
         self.runner.share_table(self._table)
         self._ahead = [
             threading.Thread(target=self._open_ahead, args=(runner,), daemon=True)
-            for runner in self._local
+            for runner in self._local[: default_threads()]
         ]
         for thread in self._ahead:
             thread.start()
