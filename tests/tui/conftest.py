@@ -169,8 +169,19 @@ def text_of(pilot: Pilot[None], selector: str = "") -> str:
     if not selector:
         lines = screen._compositor.render_strips()
         return "\n".join("".join(s.text for s in line) for line in lines)
-    widget = screen.query_one(selector)
-    region = widget.region
+    if not screen.query(selector):
+        return ""
+    region = screen.query_one(selector).region
     lines = screen._compositor.render_strips()
     cut = lines[region.y : region.bottom]
     return "\n".join("".join(s.text for s in line)[region.x : region.right] for line in cut)
+
+
+async def until(pilot: Pilot[None], said: str, where: str = "") -> None:
+    """Wait until something is to be read on the screen, or in one widget."""
+    for _ in range(2000):
+        if said in text_of(pilot, where):
+            return
+        await pilot.pause(0.02)
+    raise AssertionError(text_of(pilot))
+

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from hyperllama.core.events import IncumbentTested, StudyConfirmed
 from hyperllama.core.storage.paths import study_dir
@@ -18,7 +17,7 @@ from hyperllama.tui.text.glyphs import UNICODE
 from hyperllama.tui.widgets.about.study import head_lines, rest_lines
 from hyperllama.tui.widgets.lists.home import StudyList
 from tests.tui import recorded
-from tests.tui.conftest import text_of
+from tests.tui.conftest import text_of, until
 from tests.tui.test_home import app, put_events, put_study
 
 TASK = """\
@@ -49,14 +48,6 @@ trials = 12
 """
 
 
-async def until(pilot: Pilot[None], said: str, where: str = "#about") -> None:
-    for _ in range(200):
-        if said in text_of(pilot, where):
-            return
-        await pilot.pause(0.02)
-    raise AssertionError(text_of(pilot, where))
-
-
 def test_where_the_default_stays_its_scores_are_not_those_of_the_best_trial() -> None:
     heard = StateFold()
     for event, t in recorded.finished(6):
@@ -76,13 +67,13 @@ async def test_the_marked_study_is_told_about(tasks: list[TaskEntry]) -> None:
     put_events("mine", recorded.finished(20))
     put_study("other", "interrupted", 500, trials=0)
     async with app().run_test(size=(140, 45)) as pilot:
-        await until(pilot, "Best configuration")
+        await until(pilot, "Best configuration", "#about")
         text = text_of(pilot, "#about")
         assert "8,000 rows" in text and "+0.0300 over the default" in text and "test 0.8571" in text
         assert "default 0.3" in text and "best so far" in text
         assert "Last reasoning" in text and "small learning rate" in text
         await pilot.press("down")
-        await until(pilot, "No trial yet")
+        await until(pilot, "No trial yet", "#about")
         assert "Best configuration" not in text_of(pilot, "#about")
 
 
@@ -90,19 +81,19 @@ async def test_a_study_that_runs_is_followed(tasks: list[TaskEntry]) -> None:
     put_study("mine", "finished")
     put_events("mine", recorded.live(3, 1.0))
     async with app().run_test(size=(140, 45)) as pilot:
-        await until(pilot, "Last reasoning, trial 3")
+        await until(pilot, "Last reasoning, trial 3", "#about")
         put_events("mine", recorded.live(9, 1.0))
         home = pilot.app.screen
         assert isinstance(home, Home)
         home.refresh_home()
-        await until(pilot, "Last reasoning, trial 9")
+        await until(pilot, "Last reasoning, trial 9", "#about")
 
 
 async def test_a_study_that_ended_with_an_error_says_why(tasks: list[TaskEntry]) -> None:
     put_study("mine", "error")
     (study_dir("mine") / "study.log").write_text("error: the table has no column 'y'\n")
     async with app().run_test(size=(140, 45)) as pilot:
-        await until(pilot, "the table has no column 'y'")
+        await until(pilot, "the table has no column 'y'", "#about")
 
 
 async def test_a_task_is_told_about_with_its_studies(
@@ -112,7 +103,7 @@ async def test_a_task_is_told_about_with_its_studies(
     put_study("foreign", "finished", task="else")
     async with app().run_test(size=(140, 45)) as pilot:
         await pilot.press("tab")
-        await until(pilot, "One study of it")
+        await until(pilot, "One study of it", "#about")
         text = text_of(pilot, "#about")
         assert "breast_cancer.csv" in text and "0.9100" in text and "foreign" not in text
 
@@ -122,7 +113,7 @@ async def test_a_model_is_told_about(tasks: list[TaskEntry], two_models: list[Mo
     async with app().run_test(size=(140, 45)) as pilot:
         await until(pilot, "embedded", "#models")
         await pilot.press("tab", "tab", "down")
-        await until(pilot, "it has a chat template")
+        await until(pilot, "it has a chat template", "#about")
         text = text_of(pilot, "#about")
         assert "weights 940 MB" in text and "One study with it" in text and "mine" in text
 
@@ -134,10 +125,10 @@ async def test_a_key_shows_and_hides_it(tasks: list[TaskEntry]) -> None:
         studies = pilot.app.screen.query_one(StudyList)
         assert "i tells more" in text_of(pilot) and "over the default" not in text_of(pilot)
         await pilot.press("i")
-        await until(pilot, "over the default")
+        await until(pilot, "over the default", "#about")
         assert studies.display and "breast_cancer" not in text_of(pilot)
         await pilot.press("tab")
-        await until(pilot, "breast_cancer.csv")
+        await until(pilot, "breast_cancer.csv", "#about")
         assert not studies.display
         await pilot.press("i")
         await pilot.pause()
@@ -148,7 +139,7 @@ async def test_names_with_brackets_are_no_markup(tasks: list[TaskEntry]) -> None
     put_study("odd", "finished", task="[/x]", metric="[red]")
     async with app().run_test(size=(140, 45)) as pilot:
         await pilot.press("R", *["backspace"] * 3, *"[/x", "enter")
-        await until(pilot, "[/x")
+        await until(pilot, "[/x", "#about")
         await pilot.press("slash", *"[/x", "enter")
         await until(pilot, 'with "[/x"', "#studies")
 

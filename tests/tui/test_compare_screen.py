@@ -41,7 +41,7 @@ from hyperllama.tui.widgets.form.choice import Choice
 from hyperllama.tui.widgets.lists.comparisons import CellQueue
 from tests.small import TASK, write_task
 from tests.tui import recorded
-from tests.tui.conftest import text_of
+from tests.tui.conftest import text_of, until
 from tests.tui.test_home import NOW, put_study
 
 
@@ -88,14 +88,6 @@ def put_events(name: str, trials: int) -> None:
     with (study_dir(name) / EVENTS).open("w", encoding="utf8") as file:
         for event, t in recorded.finished(trials):
             file.write(to_json(event, t) + "\n")
-
-
-async def until(pilot: Pilot[None], said: str, where: str = "") -> None:
-    for _ in range(2000):
-        if said in text_of(pilot, where):
-            return
-        await pilot.pause(0.02)
-    raise AssertionError(text_of(pilot))
 
 
 async def refused(pilot: Pilot[None], said: str) -> None:

@@ -17,7 +17,7 @@ from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.models import Models
 from hyperllama.tui.widgets.lists.models import ModelTable
 from tests.models.tiny_gguf import write_tiny
-from tests.tui.conftest import text_of
+from tests.tui.conftest import text_of, until
 from tests.tui.test_home import NOW
 
 
@@ -41,14 +41,6 @@ async def opened(pilot: Pilot[None]) -> Models:
         screen = pilot.app.screen
         if isinstance(screen, Models) and screen.query_one(ModelTable).searched:
             return screen
-    raise AssertionError(text_of(pilot))
-
-
-async def until(pilot: Pilot[None], said: str) -> None:
-    for _ in range(400):
-        if said in text_of(pilot):
-            return
-        await pilot.pause(0.02)
     raise AssertionError(text_of(pilot))
 
 

@@ -123,7 +123,7 @@ class Models(BaseScreen[None]):
         self.refresh_keys()
 
     def _redraw(self) -> None:
-        if self.is_mounted:
+        if self.query("#machine"):  # not where the screen is being closed
             self.refresh_models()
 
     def on_resize(self) -> None:
