@@ -285,3 +285,13 @@ def test_a_worker_is_one_of_dask_with_our_limits(
     assert env["HYPERLLAMA_WORKER_THREADS"] == "2" and other["HYPERLLAMA_WORKER_THREADS"] == "3"
     assert "tls://far:1" in second and other[UNSANDBOXED] == "1"
     assert second[second.index("--nthreads") + 1] == "4"
+
+
+def test_a_worker_without_a_scheduler_is_told_what_to_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hyperllama.tui.cli.worker.PATIENCE_S", -1.0)
+    assert run_command_line(["worker", "--cluster", "tcp://127.0.0.1:1"]) == 7
+    told = capsys.readouterr().err
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in told and "`dask scheduler`" in told
+    assert run_command_line(["worker", "--cluster", "nowhere"]) == 7

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from hyperllama.core.errors import StudyError, pip_install
 from hyperllama.models.process import python_argv
 from hyperllama.models.process.processors import usable_processors
 from hyperllama.tui.cli.options import positive
 
+PATIENCE_S = 30.0
+"""How long a scheduler may take to start, as long as Dask itself waits."""
+DASKS_PORT = 8786
 NAME = "worker"
 HELP = "train folds for the studies of a Dask cluster"
 EPILOG = """\
@@ -49,12 +54,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from importlib.util import find_spec
 
+    from hyperllama.core.evaluate.cluster.scheduler import address_of
     from hyperllama.core.evaluate.cluster.worker import THREADS, UNSANDBOXED
 
     if find_spec("distributed") is None:
         raise StudyError("a worker needs the package distributed, which is not installed",
                          pip_install("hyperllama[cluster]"))  # fmt: skip
     usable, where = usable_processors(), arguments.cluster
+    if not Path(where).is_file():
+        _wait_for(address_of(where))
     jobs = arguments.jobs or max(1, usable // 2)
     said = os.environ.get("OMP_NUM_THREADS", "")
     most = min(usable, int(said)) if said.isdecimal() and int(said) else usable
@@ -68,3 +76,27 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.unsandboxed:
         own[UNSANDBOXED] = "1"
     os.execve(argv[0], argv, {**os.environ, **own})
+
+
+def _wait_for(address: str) -> None:
+    """Wait until a scheduler's port is open; without one Dask ends with a traceback.
+
+    Raises:
+        StudyError: it does not open.
+    """
+    import socket
+
+    parts, until = urlsplit(address if "://" in address else f"tcp://{address}"), time.monotonic()
+    while True:
+        try:
+            there = (parts.hostname or "", parts.port or DASKS_PORT)
+            socket.create_connection(there, timeout=5).close()
+            return
+        except (OSError, ValueError) as error:
+            if time.monotonic() > until + PATIENCE_S:
+                raise StudyError(
+                    f"no Dask scheduler answers at {address}: {error}",
+                    "start one: `dask scheduler`; --cluster takes its address, or the scheduler "
+                    "file",
+                ) from error
+            time.sleep(1)

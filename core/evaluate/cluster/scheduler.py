@@ -82,7 +82,7 @@ class Cluster:
         self.where = where
         _log_to(log)
         given: dict[str, Any] = (
-            {"scheduler_file": where} if Path(where).is_file() else {"address": _address(where)}
+            {"scheduler_file": where} if Path(where).is_file() else {"address": address_of(where)}
         )
         # a worker that has just died is not waited for half a minute, as is usual of Dask
         dask.config.set({"distributed.comm.timeouts.connect": f"{_CONNECT_S}s"})
@@ -265,7 +265,7 @@ class Cluster:
         )
 
 
-def _address(where: str) -> str:
+def address_of(where: str) -> str:
     """The address of a scheduler as it is called; "host:8786" is short for "tcp://host:8786"."""
     if "://" in where or where.rpartition(":")[2].isdecimal():
         return where
