@@ -44,4 +44,7 @@ def write_front(study: ReportedStudy, file: Path) -> Path:
         ))  # fmt: skip
     copy.add_trials(found)
     storage.remove_session()
+    if isinstance(storage, optuna.storages.RDBStorage):
+        storage.engine.dispose()  # with the last connection the write-ahead file goes
+    file.with_name(f"{file.name}.lock").unlink(missing_ok=True)  # no process shares this file
     return file

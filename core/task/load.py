@@ -261,7 +261,7 @@ def _space(file: Path, raw: dict[str, Any]) -> None:
                         'set the key estimators = ["..."] above the tables')
         else:
             raise wrong(file, path, "with several estimators it has to name one of them",
-                        f"allowed: tables like [space.{names[0]}]")
+                        f"allowed: {', '.join(f'[space.{name}]' for name in names)}")
     raw["space"] = {joint: value for joint, (_, value) in flat.items()}
 
 

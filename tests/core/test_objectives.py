@@ -387,6 +387,7 @@ def test_optuna_reads_the_front_of_an_export(tmp_path: Path) -> None:
     )  # fmt: skip
     for _ in range(2):  # an earlier file is replaced
         file = write_front(reported, tmp_path / "front.db")  # type: ignore[arg-type]
+    assert [f.name for f in tmp_path.glob("front.db*")] == ["front.db"]
     study = optuna.load_study(study_name="s", storage=f"sqlite:///{file}")
     assert [d.name for d in study.directions] == ["MAXIMIZE", "MINIMIZE"]
     assert study.metric_names == ["accuracy", "model_bytes (B)"]

@@ -15,12 +15,13 @@ from hyperllama.core.events import (
     ModelLoading,
     PromptReading,
     ProposalStarted,
+    StudyFinished,
     StudyOpened,
 )
 from hyperllama.core.study import TrialState, fold
 from hyperllama.models.gguf import ModelFile
 from hyperllama.models.paths import EMBEDDED, model_names
-from hyperllama.tui.cli.study.live import heading
+from hyperllama.tui.cli.study.live import ending, heading
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
 from hyperllama.tui.widgets.about.model import name_lines
@@ -158,3 +159,11 @@ def test_the_model_that_ships_has_one_name() -> None:
     assert "llama (embedded) proposes" in heading(replace(opened, model=file.name))[1]
     about = name_lines(ModelFile(file, "HyperLlama 4M", "llama", 1, "F16", 1), 60)
     assert about[0].plain == "embedded"
+
+
+def test_a_study_of_failures_alone_ends_with_what_to_do() -> None:
+    state = fold(recorded.events(2))
+    failed = tuple(replace(t, state="failed", value=None) for t in state.trials)
+    over = StudyFinished("budget", None, None, None)
+    lines = ending(over, "s", replace(state, trials=failed, incumbent=None))
+    assert lines[0] == "s: trial budget used" and "every trial failed: change" in lines[-1]

@@ -289,6 +289,9 @@ def ending(event: StudyFinished, study: str, state: StudyState) -> list[str]:
     elif event.best_value is not None:
         lines.append(f"  next: `hyperllama export {study} -o DIR`, "
                      f"`hyperllama resume {study} --more 20`")
+    elif state.trials:
+        lines.append("  every trial failed: change what their messages name in the task file, and "
+                     "run it again")
     return lines
 
 
