@@ -183,3 +183,15 @@ def test_files_named_in_prose_exist() -> None:
 
 
 _FOLDERS = "tui|core|models|workshop|benchmarks|docs|scripts|tests|sample_tasks|hyperllama|report"
+
+
+def test_extras_and_environment_variables_exist() -> None:
+    said = "".join(page.read_text("utf8") for page in PAGES)
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = set(tomllib.load(file)["project"]["optional-dependencies"])
+    named = set(re.findall(r"(?:hyperllama|'\.)\[(\w+)\]", said))
+    assert len(named) > 3 and named <= extras
+    folders = ("core", "models", "tui", "tests", "benchmarks")
+    code = "".join(p.read_text("utf8") for f in folders for p in sorted((ROOT / f).rglob("*.py")))
+    variables = set(re.findall(r"HYPERLLAMA_[A-Z]+(?:_[A-Z]+)*", said))
+    assert len(variables) > 5 and [v for v in sorted(variables) if v not in code] == []

@@ -66,7 +66,8 @@ def close_home() -> bool:
     folder = home()
     try:
         found = folder.stat()
-        if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.getuid():
+        open_to_others = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077
+        if open_to_others and found.st_uid == os.getuid():
             folder.chmod(0o700)
             return True
     except OSError:

@@ -32,7 +32,7 @@ from hyperllama.core.storage.folder import (
     read_summary,
     write_summary,
 )
-from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.paths import close_home, study_dir
 from hyperllama.core.storage.proposal_log import ProposalLog, read_proposals
 from hyperllama.core.storage.request_log import Inbox, log_bytes, send
 
@@ -250,3 +250,14 @@ def test_a_damaged_summary_does_not_hide_the_other_studies() -> None:
     assert (whole["study"], whole["best_value"]) == ("whole", 0.5)
     assert other["study"] == "damaged" and other["budget_trials"] is None
     assert not {"updated_t", "best_value", "storage"} & set(other)
+
+
+def test_a_data_folder_is_closed_to_others_and_a_file_in_its_place_is_let_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path, closed in ((tmp_path / "file", False), (tmp_path / "folder", True)):
+        path.mkdir() if closed else path.touch()
+        path.chmod(0o755)
+        monkeypatch.setenv("HYPERLLAMA_HOME", str(path))
+        assert close_home() is closed
+        assert path.stat().st_mode & 0o777 == (0o700 if closed else 0o755)
