@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from hyperllama.models.gguf import Gpu, Machine
+from hyperllama.models.gguf import Gpu, Machine, ModelFile
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content.library import TaskEntry
 from hyperllama.tui.preferences import settings
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.models import Models
-from hyperllama.tui.widgets.lists.models import ModelTable
+from hyperllama.tui.text.glyphs import UNICODE
+from hyperllama.tui.widgets.lists.models import ModelRow, ModelTable
 from tests.models.tiny_gguf import write_tiny
 from tests.tui.conftest import text_of, until
 from tests.tui.test_home import NOW
@@ -64,6 +65,15 @@ async def test_models_are_shown_with_what_they_need(small: Path, tasks: list[Tas
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(pilot.app.screen, Home)
+
+
+def test_what_a_model_does_stays_beside_a_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ModelTable, "glyphs", UNICODE)
+    table = ModelTable()
+    table.state = lambda model: "measuring"
+    model = ModelFile(Path("SmolLM2-135M-Instruct.Q4_1.gguf"), "", "llama", 0, "", 0)
+    drawn = table.draw(ModelRow(model, settings.ModelSettings()), "name", 30).plain
+    assert len(drawn) == 30 and drawn.startswith("SmolLM2") and drawn.endswith("measuring")
 
 
 async def test_a_model_too_large_says_how_much_is_missing(

@@ -13,11 +13,14 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from hyperllama.core.errors import StudyError
+from hyperllama.core.evaluate.results import STOPPED
 from hyperllama.core.events import (
     AnswerText,
     ProposalMade,
+    ProposalStarted,
     QuestionAnswered,
     QuestionAsked,
+    TrialFinished,
     requests,
 )
 from hyperllama.core.experiments.panel import BaselineCurve, BaselinePanel
@@ -31,6 +34,7 @@ from hyperllama.tui.preferences import settings
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.study import StudyScreen
+from hyperllama.tui.widgets.study.context import ContextGauge
 from hyperllama.tui.widgets.study.history import History
 from hyperllama.tui.widgets.study.progress import VIEWS, ProgressPlot
 from hyperllama.tui.widgets.study.talk import Talk
@@ -271,6 +275,16 @@ async def test_the_context_says_what_it_had_no_room_for(
         text = " ".join(text_of(pilot, "#context").split())
         for said in ("12 trials in full, 30 in 9 facts", "dataset facts", "task 900", "free 896"):
             assert said in text
+        stopped = TrialFinished(9, "pruned", {}, None, proposer="gp",
+                                facts={STOPPED: {"expected": -0.12345}})  # fmt: skip
+        flown.add((stopped, flown.last_t + 1))
+        await pilot.pause(0.3)
+        assert "~-0.1235" in text_of(pilot, "#history")
+    begun = StateFold()
+    begun.apply(ProposalStarted(1, "llama"), 1.0)
+    gauge = ContextGauge()
+    gauge.state, gauge.trial = begun.state, begun.state.trials[0]
+    assert "still working on its proposal" in gauge.lines(60, 5)[0].plain
 
 
 # Text, records, reports

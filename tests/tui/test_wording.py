@@ -129,6 +129,10 @@ def test_ticks_are_few_round_and_inside(low: float, span: float, most: int) -> N
     assert all(low - slack <= t <= high + slack for t in ticks)
     labels = tick_labels(ticks)
     assert len(set(labels)) == len(labels)
+    assert nice_ticks(0, 1, most, whole=True) == [0, 1]
+    first = float(math.floor(low))
+    whole = nice_ticks(first, first + math.ceil(span), most, whole=True)
+    assert 1 <= len(whole) <= most and not any("." in label for label in tick_labels(whole))
 
 
 def test_a_model_has_one_name_and_shows_its_folder_where_that_repeats() -> None:

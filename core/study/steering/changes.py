@@ -246,7 +246,7 @@ class Changes:
             self.confirm = False
             return {}
 
-        self.write("the gain is confirmed on fresh folds", undo)
+        self.write("the best trials are compared on fresh folds", undo)
 
     def _note(self, number: int, text: str) -> None:
         trial = self._record.state.trial(number)

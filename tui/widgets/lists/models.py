@@ -95,7 +95,8 @@ default of new studies, `l` loads it to measure its memory, `b` measures its spe
             tail = f"  {self.glyphs.running} {state}" if state else ""
             style = "bold" if not model.problem else "$dim"
             name = wording.model_among(model.path, (r.model.path for r in self.entries))
-            return Content.assemble((name, style), (tail, "$good"))
+            shown = Content.styled(name, style).truncate(max(8, width - len(tail)), ellipsis=True)
+            return Content.assemble(shown, (tail, "$good"))
         return Content.styled(_figure(row, key), "$dim")
 
     def _fits(self, row: ModelRow) -> Content:

@@ -63,7 +63,7 @@ highest seed. The letter at a line's end is the one in the table.
         unit, length = _unit(last) if self.over == "seconds" else ("trial", 1.0)
         curves = [[(at / length, m, low, high) for at, m, low, high in c] for c in curves]
         first, last = (1.0 if unit == "trial" else 0.0), last / length
-        across = PlotScale(first, max(last, first + 1.0))
+        across = PlotScale(first, max(last, first + 1.0), whole=unit == "trial")
         metric = next((f"{plain(s.metric)} by " for s in self.sides if s.metric), "")
         plot = Plot(
             width - 2, height, PlotScale(*_range(curves)), across,

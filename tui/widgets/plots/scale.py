@@ -15,12 +15,16 @@ Tick = tuple[float, str]
 
 @dataclass(frozen=True)
 class PlotScale:
-    """From `low` to `high`, evenly or by logarithms; or `names` in parts of equal length."""
+    """From `low` to `high`, evenly or by logarithms; or `names` in parts of equal length.
+
+    `whole`: it counts something, so no label has decimals.
+    """
 
     low: float = 0.0
     high: float = 1.0
     log: bool = False
     names: tuple[str, ...] = ()
+    whole: bool = False
 
     def share(self, value: float) -> float:
         """Where a value lies; those outside lie at an end."""
@@ -37,7 +41,7 @@ class PlotScale:
         values = _log_ticks(self.low, self.high, most) if self.log else []
         if len(values) > 1:
             return [(self.share(v), wording.setting(v)) for v in values]
-        values = nice_ticks(self.low, self.high, most)
+        values = nice_ticks(self.low, self.high, most, self.whole)
         return [(self.share(v), text) for v, text in zip(values, tick_labels(values), strict=True)]
 
 
@@ -55,14 +59,16 @@ def padded(low: float, high: float) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def nice_ticks(low: float, high: float, most: int) -> list[float]:
-    """At most `most` round numbers inside [low, high], rising."""
+def nice_ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
+    """At most `most` round numbers inside [low, high], rising; without decimals if `whole`."""
     if not high > low or most < 1:
         return [low]
-    raw = (high - low) / max(1, most)
+    raw = max((high - low) / max(1, most), 1.0 if whole else 0.0)
     power = 10.0 ** math.floor(math.log10(raw))
     for factor in (1.0, 2.0, 2.5, 5.0, 10.0, 20.0):
         step = factor * power
+        if whole and step % 1:
+            continue
         first = math.ceil(low / step - 1e-9)
         ticks = [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
         if len(ticks) <= most:

@@ -137,7 +137,9 @@ class ContextGauge(Pane):
             loaded = Content.assemble(bar, rest, f" {share:4.0%}")
             return [Content.styled("Loading the model", "$dim"), loaded]
         trial, text = self.trial, "No model has proposed yet."
-        if trial is not None and trial.proposer:
+        if trial is not None and trial.state == "proposing":
+            text = "The model is still working on its proposal."
+        elif trial is not None and trial.proposer:
             text = f"Trial {trial.number} was proposed by {trial.proposer}, without a prompt."
         return [*words(text, width, "$dim"), *self._model(width)]
 

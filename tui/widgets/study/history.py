@@ -132,6 +132,7 @@ class History(Rows):
             self._cells, scale=scale, fold_cells=min(10, max(5, folds)), front=front
         )
         texts = [wording.score(v) for t in recent for v in (t.value, t.train_value)]
+        texts += [f"~{wording.score(t.expected)}" for t in recent if t.expected is not None]
         self._score_cells = max(7, max(map(len, texts), default=0))
         self._rows = rows(self._state, self.order)
         self._row_of = {trials[r].number: i for i, r in enumerate(self._rows) if isinstance(r, int)}

@@ -41,7 +41,7 @@ class ScoreCurve:
         """The plot, but for the mark of the selected trial; width and height in cells."""
         done = [t for t in self.state.trials if t.value is not None]
         low, high = self._range(done)
-        across = PlotScale(0.0, float(self.last))
+        across = PlotScale(0.0, float(self.last), whole=True)
         plot = Plot(
             width, height, PlotScale(low, high), across, title="trial", braille=self.glyphs.braille
         )

@@ -66,7 +66,7 @@ def learning_curves(
     points = [point for _, _, curve in drawn.values() for point in curve]
     values = sorted(v for _, v in points)
     scale = PlotScale(*padded(values[len(values) // 10], values[-1]))
-    across = PlotScale(0.0, max(at for at, _ in points) or 1.0)
+    across = PlotScale(0.0, max(at for at, _ in points) or 1.0, whole=True)
     plot = Plot(width, height - 1, scale, across, title="iteration", braille=g.braille)
     legend: list[tuple[str, str]] = []
     for layer, (name, (style, trial, curve)) in enumerate(drawn.items()):
