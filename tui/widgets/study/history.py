@@ -131,9 +131,7 @@ class History(Rows):
         self._cells = replace(
             self._cells, scale=scale, fold_cells=min(10, max(5, folds)), front=front
         )
-        texts = [wording.score(v) for t in recent for v in (t.value, t.train_value)]
-        texts += [f"~{wording.score(t.expected)}" for t in recent if t.expected is not None]
-        self._score_cells = max(7, max(map(len, texts), default=0))
+        self._score_cells = _score_cells(recent)
         self._rows = rows(self._state, self.order)
         self._row_of = {trials[r].number: i for i, r in enumerate(self._rows) if isinstance(r, int)}
         self.rows_changed()
@@ -311,6 +309,13 @@ class History(Rows):
         self.show(self._state, self._cells.now, self._problem)
         self.refresh()
         self.post_message(self.Arranged())
+
+
+def _score_cells(trials: Sequence[TrialState]) -> int:
+    """The width of the columns of scores, so that none is cut."""
+    texts = [wording.score(v) for t in trials for v in (t.value, t.train_value)]
+    texts += [f"~{wording.score(t.expected)}" for t in trials if t.expected is not None]
+    return max(7, max(map(len, texts), default=0))
 
 
 def _measures(state: StudyState) -> list[ListColumn]:
