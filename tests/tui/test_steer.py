@@ -60,11 +60,28 @@ async def test_a_waiting_proposal_is_changed(opened: Opened, held: recorded.Repl
         await pilot.pause()
         assert isinstance(pilot.app.screen, ConfigurationDialog)
         assert "number 0.005 to 0.5, log scale" in text_of(pilot)
-        await pilot.press(*"333", "enter")
+        await pilot.press("up", "ctrl+u", *"tree", "enter")  # the last field
+        await pilot.pause()
+        assert "one of gbtree, dart" in text_of(pilot, "#field-told") and held.sent == []
+        await pilot.press("ctrl+u", *"dart", "down", "down", "up")
+        assert "whole number 50 to 1000, log scale" in text_of(pilot, "#field-told")
+        await pilot.press("ctrl+u", *"333", "enter")
         await pilot.pause()
         (asked,) = held.sent
         assert isinstance(asked, requests.Approve) and asked.number == 9
         assert asked.config["n_estimators"] == 333
+
+
+async def test_every_field_of_a_long_configuration_can_be_reached() -> None:
+    space = [{"name": f"n{i}", "text": f"range {i}", "description": "trees"} for i in range(40)]
+    app = HyperLlama()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(ConfigurationDialog(space, {}, "the default", "queue"))
+        await pilot.pause()
+        assert "n0 " in text_of(pilot) and "range 0  trees" in text_of(pilot, "#field-told")
+        await pilot.press("up")
+        await pilot.pause()
+        assert "n39 " in text_of(pilot) and "range 39  trees" in text_of(pilot, "#field-told")
 
 
 async def test_a_waiting_proposal_is_turned_down(opened: Opened, held: recorded.Replay) -> None:
