@@ -272,6 +272,8 @@ def test_a_worker_is_one_of_dask_with_our_limits(
     ran: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(os, "execve", lambda path, argv, env: ran.append((argv, env)))
     monkeypatch.setattr("hyperllama.tui.cli.worker.usable_processors", lambda: 8)
+    awaited: list[str] = []
+    monkeypatch.setattr("hyperllama.tui.cli.worker._wait_for", awaited.append)
     file = tmp_path / "scheduler.json"
     file.write_text("{}")
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
@@ -279,6 +281,7 @@ def test_a_worker_is_one_of_dask_with_our_limits(
                       "--", "--death-timeout", "60"])  # fmt: skip
     run_command_line(["worker", "--cluster", "tls://far:1", "--unsandboxed", "--threads", "3"])
     (first, env), (second, other) = ran
+    assert awaited == ["tls://far:1"]
     assert first[first.index("--scheduler-file") + 1] == str(file)
     assert first[-4:] == ["--tls-cert", "c.pem", "--death-timeout", "60"]
     assert first[first.index("--nthreads") + 1] == "2" and UNSANDBOXED not in env

@@ -87,7 +87,7 @@ def _wait_for(address: str) -> None:
     import socket
 
     parts, until = urlsplit(address if "://" in address else f"tcp://{address}"), time.monotonic()
-    while True:
+    while parts.scheme in ("tcp", "tls"):  # others are not looked for in this way
         try:
             there = (parts.hostname or "", parts.port or DASKS_PORT)
             socket.create_connection(there, timeout=5).close()
