@@ -79,6 +79,11 @@ def mentions(text: str, names: Iterable[str]) -> list[tuple[int, int, str]]:
     return sorted(found)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what there is so many of: 1 thread, 2 threads."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def percent(share: float) -> str:
     """A share in percent, with a digit where it is small."""
     text = f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from hyperllama.core.experiments.reading import CellFacts
+from hyperllama.core.text import counted
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class ProposerTurns:
     def words(self) -> str:
         """E.g. "llama 12 proposals, 3 new bests, 2.1 s each"."""
         return (
-            f"{self.proposer} {_count(self.proposals, 'proposal')}, "
-            f"{_count(self.bests, 'new best')}, {self.ask_s:.2g} s each"
+            f"{self.proposer} {counted(self.proposals, 'proposal')}, "
+            f"{counted(self.bests, 'new best')}, {self.ask_s:.2g} s each"
         )
 
 
@@ -50,7 +51,3 @@ def turns_of(cells: Iterable[CellFacts]) -> tuple[ProposerTurns, ...]:
             best = max(best, -math.inf if value is None else value)
     turns = (ProposerTurns(p, len(s), bests[p], median(s)) for p, s in asked.items())
     return tuple(sorted(turns, key=lambda t: -t.proposals))
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -112,11 +112,6 @@ def ago(seconds: float) -> str:
     return f"{int(seconds // 86_400)} d ago"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and what there is so many of: 1 thread, 2 threads."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def count(value: float | None) -> str:
     """A token count or a row count: 950, 4.1k, 1.2M."""
     if value is None:

@@ -39,6 +39,7 @@ from hyperllama.core.experiments.figures.writing import (
     write_files,
 )
 from hyperllama.core.experiments.reading import Comparison, metric_words
+from hyperllama.core.text import counted
 
 _EXPLAINED = (
     "rank: mean rank over the tasks, 1 is best; gains: share of the loss saved, in percent, "
@@ -101,7 +102,7 @@ def report_html(comparison: Comparison, found: ExperimentFigures) -> str:
 
 
 def _blocks(found: ExperimentFigures) -> list[Block]:
-    tasks, seeds = _count(len(found.tasks), "task"), _count(len(found.seeds), "seed")
+    tasks, seeds = counted(len(found.tasks), "task"), counted(len(found.seeds), "seed")
     tables: dict[tuple[str, int], list[ContenderRow]] = {}
     for row in found.rows:
         tables.setdefault((row.start, row.at), []).append(row)
@@ -115,7 +116,7 @@ def _blocks(found: ExperimentFigures) -> list[Block]:
         if limits := found.limits[start, at]:
             blocks.append(Paragraph(
                 f"the optimum itself: median gain {percent(median(limits))} %, mean "
-                f"{percent(fmean(limits))} % ({_count(len(limits), 'task')} where it is known)"
+                f"{percent(fmean(limits))} % ({counted(len(limits), 'task')} where it is known)"
             ))  # fmt: skip
     if not found.rows:
         blocks.append(Paragraph("no results yet: no cell is finished"))
@@ -131,14 +132,10 @@ def _blocks(found: ExperimentFigures) -> list[Block]:
     return blocks
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
 def _title(found: ExperimentFigures, rows: Sequence[ContenderRow]) -> str:
     """What a table shows, in one line."""
     start, at = rows[0].start, rows[0].at
-    units = _count(max(r.units for r in rows), "run" if found.by == "run" else "task")
+    units = counted(max(r.units for r in rows), "run" if found.by == "run" else "task")
     text = f"after {at} evaluations, {units}; "
     if start == "none":
         return f"{text}no contender is given the default configuration; against random search"

@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.content import Content
 
-from hyperllama.core.text import plain
+from hyperllama.core.text import counted, plain
 from hyperllama.models.gguf import Machine, fit, memory_parts_mb
 from hyperllama.tui.text import wording
 from hyperllama.tui.text.glyphs import Glyphs
@@ -106,7 +106,7 @@ def _settings(row: ModelRow, loaded: Mapping[str, Any] | None, width: int) -> Li
     )
     lines = _labelled("settings", packed(map(Content, parts), width - 10))
     if speed := kept.speed:
-        threads = wording.counted(int(speed["threads"]), "thread")
+        threads = counted(int(speed["threads"]), "thread")
         text = (
             f"reads {speed['read']:.0f}, writes {speed['write']:.0f} tokens/s with "
             f"{threads}, {speed['gpu_layers']} layers on the GPU"
@@ -117,7 +117,7 @@ def _settings(row: ModelRow, loaded: Mapping[str, Any] | None, width: int) -> Li
             f"in {wording.duration(loaded['load_s'])}: takes "
             f"{wording.size(loaded['memory_mb'] * _MB)}, context "
             f"{loaded['context_length']:,}, {loaded['gpu_layers']} of {loaded['layers']} "
-            f"layers on the GPU, {wording.counted(loaded['threads'], 'thread')}"
+            f"layers on the GPU, {counted(loaded['threads'], 'thread')}"
         )
         lines += _labelled("loaded", words(text, width - 10))
     return lines

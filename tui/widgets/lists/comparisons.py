@@ -10,7 +10,7 @@ from textual.content import Content
 
 from hyperllama.core.experiments import grid
 from hyperllama.core.experiments.reading import CellFacts, Comparison
-from hyperllama.core.text import plain
+from hyperllama.core.text import counted, plain
 from hyperllama.tui import actions
 from hyperllama.tui.text import wording
 from hyperllama.tui.widgets.lists.listing import Listing, state_mark
@@ -61,7 +61,7 @@ this program is left, and after a restart of the machine `s` continues it.
                 (len(made.contenders), "contender"), (len(made.tasks), "task"),
                 (len(made.seeds), "seed"),
             )  # fmt: skip
-            return Content.styled(", ".join(wording.counted(*one) for one in counts), "$dim")
+            return Content.styled(", ".join(counted(*one) for one in counts), "$dim")
         if key == "done":
             return Content(f"{entry.done_trials}/{entry.trials}")
         left = None if entry.finished else entry.left_s

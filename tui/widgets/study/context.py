@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.content import Content
 
-from hyperllama.core.text import plain
+from hyperllama.core.text import counted, plain
 from hyperllama.tui.text import wording
 from hyperllama.tui.widgets.sheet import Lines, packed, words
 from hyperllama.tui.widgets.study.pane import Pane
@@ -122,7 +122,7 @@ class ContextGauge(Pane):
         known = [plain(str(fact)) for fact in (size, facts.get("quantisation")) if fact]
         parts = [name, *(part for part in known if part.lower() not in name.lower())]
         if threads:
-            parts.append(f"{threads} thread{'' if threads == 1 else 's'}")
+            parts.append(counted(threads, "thread"))
         if layers:
             parts.append(f"{layers} layers on the GPU")
         text = f" {self.glyphs.dot} ".join(parts)
