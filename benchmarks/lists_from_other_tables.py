@@ -23,18 +23,9 @@ import numpy as np
 
 from hyperllama.core.experiments.problems.tables import Floats, TableProblem, table_problems
 from hyperllama.core.propose.gp.surrogate import GaussianProcess, log_expected_improvement
+from workshop.portfolio import greedy
 
 AT = (5, 10, 20, 30)
-
-
-def greedy(losses: Floats, start: Floats, random: Floats, length: int) -> list[int]:
-    """A list for the tables of `losses`, shape (tables, configurations), that begin at `start`."""
-    best, chosen = start.copy(), list[int]()
-    for _ in range(length):
-        mean = (np.minimum(losses, best[:, None]) / random[:, None]).mean(axis=0)
-        chosen.append(int(mean.argmin()))
-        best = np.minimum(best, losses[:, chosen[-1]])
-    return chosen
 
 
 def informed(losses: Floats, at: int, first: int, shape: tuple[int, ...], length: int) -> list[int]:
@@ -72,7 +63,8 @@ def main() -> int:
     for i in range(len(problems)):
         others = np.arange(len(problems)) != i
         lists = {
-            "greedy list": greedy(losses[others], start[others], random[others, 4], max(AT) - 1),
+            "greedy list": greedy(losses[others] / random[others, 4:5],
+                                  start[others] / random[others, 4], max(AT) - 1),
             "best mean": np.argsort((losses[others] / random[others, 9:10]).mean(axis=0)),
         }
         shape = tuple(len(a.values) for a in problems[i].layout.axes)

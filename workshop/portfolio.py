@@ -12,7 +12,7 @@ import numpy as np
 
 from hyperllama.core.space import Config
 from workshop.spaces import wide_space
-from workshop.surfaces import FittedSurface
+from workshop.surfaces import FittedSurface, Floats
 
 SIZE = 10
 CANDIDATES = 1500
@@ -35,14 +35,23 @@ def portfolio(surfaces: list[FittedSurface], seed: int = 0) -> dict[str, list[Co
                 losses = s.losses(which, units)
                 rows.append(np.argsort(np.argsort(losses)) / CANDIDATES)
         ranks = np.array(rows) ** 0.5  # being near the top counts more than the middle
-        best = ranks[:, 0]  # every study begins with the default
-        chosen: list[int] = []
-        for _ in range(SIZE):
-            gain = np.minimum(best[:, None], ranks).mean(axis=0)
-            chosen.append(int(np.argmin(gain)))
-            best = np.minimum(best, ranks[:, chosen[-1]])
+        chosen = greedy(ranks, ranks[:, 0], SIZE)  # every study begins with the default
         result[name] = [_rounded(configs[i]) for i in chosen]
     return result
+
+
+def greedy(losses: Floats, best: Floats, length: int) -> list[int]:
+    """Columns of `losses`, each of which lowers the mean of the best so far most.
+
+    Args:
+        losses: shape (tasks, configurations).
+        best: of each task at the start, shape (tasks,).
+    """
+    chosen: list[int] = []
+    for _ in range(length):
+        chosen.append(int(np.argmin(np.minimum(best[:, None], losses).mean(axis=0))))
+        best = np.minimum(best, losses[:, chosen[-1]])
+    return chosen
 
 
 def _within(config: Config, surface: FittedSurface) -> Config:
