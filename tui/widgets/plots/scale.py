@@ -90,7 +90,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
 def tick_labels(ticks: Sequence[float]) -> list[str]:
     """The ticks with as many decimals as tell them apart."""
     if len(ticks) < 2:
-        return [f"{t:.4g}" for t in ticks]
+        return [f"{t:.0f}" if t == round(t) and abs(t) < 1e9 else f"{t:.4g}" for t in ticks]
     step = ticks[1] - ticks[0]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     if abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
