@@ -67,6 +67,9 @@ def test_a_default_that_stays_the_best() -> None:
     found = verdict(study([0.02, 0.04, 0.01], 4, stays))
     assert found is not None and found.better is False and not found.changes
     assert found.headline == "Nothing is confirmed to be better than the default: use the default."
+    once = verdict_lines(study([0.02, 0.04, 0.01], 4, stays))
+    assert sum("default" in line for line in once) == 1, once
+    assert once[1] == "no gain on 2 sets of fresh folds; claimed +0.04"
     worse = study([-0.02, -0.04, -0.01])
     lines = verdict_lines(worse)
     assert lines[0] == "No trial scored better than the default: use the default."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hyperllama.core.events import StudyConfirmed
 from hyperllama.core.study.state import PRUNED, StudyState
-from hyperllama.core.text import percent
+from hyperllama.core.text import counted, percent
 
 
 def say_gain(state: StudyState) -> str:
@@ -45,9 +45,9 @@ def say_racing(state: StudyState) -> str:
 
 def _confirmed(found: StudyConfirmed, state: StudyState) -> str:
     claimed = "" if found.claimed_gain is None else f"; claimed {found.claimed_gain:+.4g}"
-    folds = f"{found.repeats} {'set' if found.repeats == 1 else 'sets'} of fresh folds{claimed}"
+    folds = f"{counted(found.repeats, 'set')} of fresh folds{claimed}"
     if found.gain is None:
-        return f"the default stays: no trial is confirmed to be better, on {folds}"
+        return f"no gain on {folds}"
     reach = ""
     if found.gain_low is not None and found.gain_high is not None:
         reach = f", 90 % interval {found.gain_low:+.4g} to {found.gain_high:+.4g}"
@@ -61,7 +61,7 @@ def say_test_rows(state: StudyState) -> str:
     if state.test_value is None:
         return ""
     text = f"on the test rows: {state.test_value:.5g}"
-    if state.default_test_value is not None:
+    if state.default_test_value is not None and state.winner is not state.default:
         ahead = "is better: " if state.default_test_value > state.test_value else ""
         text += f", the default {ahead}{state.default_test_value:.5g}"
     if state.test_rows_used:

@@ -27,7 +27,7 @@ from hyperllama.core.objectives import broken
 from hyperllama.core.programs.store import TRIES
 from hyperllama.core.study import PRUNED, StateFold, StudyState
 from hyperllama.core.study.findings.verdict import verdict_lines
-from hyperllama.core.text import one_line, plain
+from hyperllama.core.text import counted, one_line, plain
 from hyperllama.models.paths import model_name
 from hyperllama.tui.cli.printing import short
 from hyperllama.tui.text import wording
@@ -199,8 +199,9 @@ def heading(event: StudyOpened) -> list[str]:
     jobs = f", {event.jobs} trials side by side" if event.jobs > 1 else ""
     lines = [
         f"{plain(event.study)}: {event.kind}, {event.metric}, {event.rows} rows, "
-        f"{event.features} features, {', '.join(event.estimators)}, {event.folds} folds",
-        f"  {who} proposes, seed {event.seed}, {len(event.space)} hyperparameters{jobs}",
+        f"{counted(event.features, 'feature')}, {', '.join(event.estimators)}, "
+        f"{counted(event.folds, 'fold')}",
+        f"  {who} proposes, seed {event.seed}, {counted(len(event.space), 'hyperparameter')}{jobs}",
     ]
     return lines + [f"  ! {one_line(w)}" for w in event.warnings]
 
@@ -281,7 +282,8 @@ def ending(event: StudyFinished, study: str, state: StudyState) -> list[str]:
     if event.best_value is not None:
         gain = ""
         if event.default_value is not None and event.best_number is not None:
-            gain = f", the default {short(event.default_value)}"
+            gain = ", the default" if state.best is state.default else (
+                f", the default {short(event.default_value)}")
         lines.append(f"  best {short(event.best_value)} in trial {event.best_number}{gain}")
     lines += [f"  {one_line(text)}" for text in verdict_lines(state)]
     if event.why in ("stopped", "error"):
