@@ -19,7 +19,7 @@ from hyperllama.core.report.configuration import best_facts
 from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.report.report import show, validation_in_words
 from hyperllama.core.study import TrialState
-from hyperllama.core.text import shown
+from hyperllama.core.text import counted, shown
 
 _USE = """python predict.py new.csv -o predictions.csv     # needs no HyperLlama; --help lists more
 hyperllama predict . new.csv -o predictions.csv  # the same
@@ -97,7 +97,7 @@ def _data(model: Mapping[str, Any]) -> list[Block]:
     more = f" and {len(sources) - 60} more" if len(sources) > 60 else ""
     return [Bullets([
         f"{model['rows']:,} rows; SHA-256 of the values as they were read: {model['data_sha256']}",
-        f"{len(sources)} columns are used: {names}{more}",
+        f"{counted(len(sources), 'column')} used: {names}{more}",
         "what each held in the training rows (kind, range, categories) is in pipeline.json",
     ])]
 

@@ -23,6 +23,7 @@ from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.space import number
 from hyperllama.core.study import PRUNED, StudyState, TrialState
 from hyperllama.core.study.findings.verdict import verdict_lines
+from hyperllama.core.text import counted
 from hyperllama.models.paths import model_name
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _summary(study: ReportedStudy) -> list[Block]:
     state = study.state
     p, best, default, winner = study.problem, state.best, state.default, state.winner
     failed = len(study.trials) - len(study.complete)
-    line = f"{len(study.trials)} trials"
+    line = counted(len(study.trials), "trial")
     if failed:
         line += f", {failed} of them failed"
     if study.seconds:

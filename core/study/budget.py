@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from hyperllama.core.text import counted
+
 
 class WorkClock:
     """Seconds spent on proposals and trials; it rests while the study does.
@@ -48,6 +50,6 @@ class WorkClock:
 
 def describe_budget(trials: int | None, seconds: float | None) -> str:
     """A budget in words: "40 trials and 5 minutes"."""
-    parts = [f"{trials} trials"] if trials is not None else []
+    parts = [counted(trials, "trial")] if trials is not None else []
     parts += [f"{seconds / 60:.3g} minutes"] if seconds is not None else []
     return " and ".join(parts) or "without limit"

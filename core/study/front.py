@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.objectives import Constraint, Objective, amount, excess_of, front_of
+from hyperllama.core.text import counted
 
 if TYPE_CHECKING:
     from hyperllama.core.study.state import StudyState, TrialState
@@ -98,7 +99,7 @@ def say_front(state: StudyState) -> str:
         ends = max(values, key=o.gain), min(values, key=o.gain)
         reach = " to ".join(dict.fromkeys(amount(v, o.unit) for v in ends))
         parts.append(f"{o.name} {reach}")
-    count = f"{len(found)} trial{'s' * (len(found) > 1)}"
+    count = counted(len(found), "trial")
     return f"{count}, none of which another is better than: {', '.join(parts)}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hyperllama.core.events import (
@@ -22,6 +22,7 @@ from hyperllama.core.study import TrialState, fold
 from hyperllama.models.gguf import ModelFile
 from hyperllama.models.paths import EMBEDDED, model_names
 from hyperllama.tui.cli.study.live import ending, heading
+from hyperllama.tui.content.sentences import describe
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
 from hyperllama.tui.widgets.about.model import name_lines
@@ -121,6 +122,7 @@ def test_a_sparkline_has_one_level_per_value(values: list[float]) -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 6))
+@example(10005.0, 2.0, 2)
 def test_ticks_are_few_round_and_inside(low: float, span: float, most: int) -> None:
     high = low + span
     ticks = nice_ticks(low, high, most)
@@ -171,3 +173,10 @@ def test_a_study_of_failures_alone_ends_with_what_to_do() -> None:
     over = StudyFinished("budget", None, None, None)
     lines = ending(over, "s", replace(state, trials=failed, incumbent=None))
     assert lines[0] == "s: trial budget used" and "every trial failed: change" in lines[-1]
+
+
+def test_a_study_of_the_default_alone_names_it_once() -> None:
+    alone = fold(recorded.events(1))
+    assert describe(alone, "s", alive=True)[0].startswith("Study s is running. 1 trial is done")
+    end = StudyFinished("budget", 0, 0.8, 0.8)
+    assert ending(end, "s", alone)[1] == "  best 0.8 in trial 0, the default"

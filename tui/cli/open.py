@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hyperllama.core.text import counted
+
 NAME = "open"
 HELP = "take in a study's folder that comes from another machine or a backup"
 EPILOG = """\
@@ -23,6 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     name = take_in(arguments.folder, arguments.name)
     state = read_state(name)
-    print(f"{name}: {state.done_count} trials")
+    print(f"{name}: {counted(state.done_count, 'trial')}")
     print(f"  look at it: hyperllama show {name}     go on with it: hyperllama resume {name}")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hyperllama.core.study import AWAITING, PRUNED, StudyState, TrialState
 from hyperllama.core.study.findings.claims import say_gain, say_test_rows
-from hyperllama.core.text import plain
+from hyperllama.core.text import counted, plain
 from hyperllama.tui.content import arrange
 from hyperllama.tui.text import wording
 
@@ -67,7 +67,8 @@ def _head(state: StudyState, name: str, alive: bool) -> str:
     doing = _STATES.get(state.phase, state.phase)
     if finished is not None:
         doing = f"is finished: {plain(finished.why)}"
-    text = f"Study {plain(name)} {doing}. {state.done_count} trials are done"
+    text = f"Study {plain(name)} {doing}. {counted(state.done_count, 'trial')} "
+    text += "is done" if state.done_count == 1 else "are done"
     if opened is not None and opened.budget_trials:
         text += f" of {opened.budget_trials}"
     if opened is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hyperllama.core.experiments.figures.claims import PairClaim
 from hyperllama.core.experiments.figures.statistics import Estimate
+from hyperllama.core.text import counted
 
 _EQUAL = 5e-5
 """Gains smaller than this, half of the last digit shown, point nowhere."""
@@ -102,8 +103,8 @@ class ContenderPair:
 
     def words(self) -> str:
         """One plain sentence."""
-        gain, name = self.claim.difference, "run" if self.by == "run" else "task"
-        units = f"{self.units} {name}{'s' if self.units != 1 else ''}"
+        gain = self.claim.difference
+        units = counted(self.units, "run" if self.by == "run" else "task")
         head = f"{self.a} and {self.b} are equal on {units}"
         if self.claim.verdict != "tie":
             better = "better" if gain >= 0 else "worse"

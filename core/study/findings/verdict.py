@@ -16,7 +16,7 @@ from hyperllama.core.study.findings.claims import say_gain, say_racing, say_test
 from hyperllama.core.study.findings.plateau import advice_to_stop, since_rise
 from hyperllama.core.study.front import no_feasible, say_constraints, say_front
 from hyperllama.core.study.state import StudyState, TrialState
-from hyperllama.core.text import percent
+from hyperllama.core.text import counted, percent
 
 MOST_CHANGES = 3
 _MOST_IMPORTANT = 4  # hyperparameters whose importance is told
@@ -195,7 +195,7 @@ def _more(state: StudyState) -> str:
         return ""
     if since == state.done_count - 1:
         return advice_to_stop(state) or (
-            f"they may pay: only {since} trial{'s' * (since > 1)} followed the default"
+            f"they may pay: only {counted(since, 'trial')} followed the default"
         )
     return advice_to_stop(state) or (
         f"they may pay: the best score last rose beyond noise {_ago(since)}"
@@ -203,7 +203,7 @@ def _more(state: StudyState) -> str:
 
 
 def _ago(trials: int) -> str:
-    return f"{trials} trial{'s' * (trials > 1)} ago" if trials else "with the last trial"
+    return f"{counted(trials, 'trial')} ago" if trials else "with the last trial"
 
 
 def _param(row: Mapping[str, Any]) -> Param | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from hyperllama.core.text import plain
+from hyperllama.core.text import counted, plain
 from hyperllama.tui.content.library import StudyEntry, TaskEntry
 from hyperllama.tui.content.task_facts import TaskFacts
 from hyperllama.tui.text import wording
@@ -73,7 +73,7 @@ def _reached(studies: Sequence[StudyEntry], glyphs: Glyphs) -> Lines:
             (plain(s.title), "bold"),
             (wording.score(s.best), "$best" if s is best_first[0] else ""),
             (wording.signed(s.gain), wording.gain_style(s.beyond_noise)),
-            (f"{s.trials} trials", "$dim"),
+            (counted(s.trials, "trial"), "$dim"),
             (s.proposer, "$voice"),
         )
         for s in best_first[:_MOST_STUDIES]
