@@ -217,15 +217,41 @@ def test_a_broken_task_leaves_no_study(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["fly"], ["run", "t", "--trials", "3"], ["run", "t", "--budget", "0"],
+    [["run"], ["run", "t", "--trials", "3"], ["run", "t", "--budget", "0"],
      ["run", "t", "--minutes", "-1"],
      ["run", "t", "--gpu-layers", "many"], ["run", "t", "--temperature", "99"]],
 )
 def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run_command_line(arguments)
-    used = "hyperllama" if arguments == ["fly"] else "hyperllama run"  # whose options it lists
-    assert caught.value.code == 2 and f"usage: {used} [" in capsys.readouterr().err
+    assert caught.value.code == 2 and "usage: hyperllama run [" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("fly", "'fly' is no command, and no table, task file or study is called that"),
+        ("rnu wine", "did you mean `hyperllama run`? `hyperllama --help` lists the commands"),
+        ("{folder}/notes.md", "is neither a table nor a task file"),
+        ("{folder}/x.csv --json", "nothing may follow"),
+        ("tell s paus", "there is no 'paus'; did you mean 'pause'? allowed: pause, resume"),
+        ("run diabtes", "did you mean 'diabetes'? sample tasks: "),
+        ("run {folder}/mine", "mine.toml'? sample tasks: "),
+    ],
+)
+def test_a_wrong_word_is_told_the_nearest(
+    words: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("notes.md", "x.csv", "mine.toml"):
+        (tmp_path / name).write_text("a\n1\n")
+    try:
+        code = run_command_line([word.format(folder=tmp_path) for word in words.split()])
+    except SystemExit as left:
+        code = int(left.code or 0)
+    said = capsys.readouterr().err
+    assert code == 2 and told in said and "invalid choice" not in said
+    if "usage" not in said and not words.startswith("run"):
+        assert len(said.splitlines()) <= 3
 
 
 def test_an_internal_error_is_no_traceback(

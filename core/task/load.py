@@ -18,7 +18,7 @@ from hyperllama.core.task import metrics
 from hyperllama.core.task.overrides import check_without_table
 from hyperllama.core.task.pipeline_space import PREFIX
 from hyperllama.core.task.spec import Budget, Limits, Override, Programs, Task, Validation
-from hyperllama.core.text import allowed, one_line, plain, shown
+from hyperllama.core.text import allowed, nearest, one_line, plain, shown
 from hyperllama.models.files import read_small
 
 if sys.version_info >= (3, 11):
@@ -106,10 +106,13 @@ def find_task(given: str | Path) -> Path:
         return samples[str(given)]
     if path.is_dir():
         raise TaskError(f"{given} is a folder", "name a task file in it")
-    if path.suffix.lower() in (".csv", ".parquet", ".feather") or path.exists():
-        hint = f"write a task file first: `hyperllama new {shlex.quote(str(given))}`"
+    if path.suffix.lower() in _TABLE_SUFFIXES:
+        hint = "a table needs a task file first: `hyperllama new TABLE` writes it"
     else:
-        hint = f"sample tasks: {', '.join(samples)}"
+        written = Path(f"{path}.toml")
+        guess = str(written) if written.is_file() else nearest(str(given), samples)
+        hint = f"did you mean {shown(guess, 200)}? " if guess else ""
+        hint += f"sample tasks: {', '.join(samples)}"
     raise TaskError(f"{given}: there is no such task file", hint)
 
 
@@ -299,7 +302,7 @@ def _metric(task: Task, key: str, name: str) -> None:
     costs = [] if key == "metric" else list(COSTS)
     guess = metrics.suggestion(name)
     if not metrics.exists(name):
-        near = f"did you mean {shown(guess)}? " if guess else ""
+        near = f"did you mean {shown(guess, 200)}? " if guess else ""
         names = [*costs, *metrics.known(task.kind)]
         raise task.wrong(key, f"scikit-learn has no scorer {shown(name)}",
                          near + allowed(names, "" if guess else name, most=40))

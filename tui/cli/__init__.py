@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from hyperllama.core.errors import HyperLlamaError, StudyError
+from hyperllama.tui.cli.wrong_words import WordParser, no_command
 
 _COMMANDS = (
     "new", "inspect", "study.run", "study.resume", "worker", "study.studies", "study.show",
@@ -43,12 +44,16 @@ environment: HYPERLLAMA_HOME (where everything is kept), HYPERLLAMA_STORAGE (an 
 HYPERLLAMA_DEBUG=1 (tracebacks), NO_COLOR"""
 
 
+def _names() -> list[str]:
+    return [name.rpartition(".")[2] for name in _COMMANDS]
+
+
 def commands() -> list[ModuleType]:
     return [import_module(f"hyperllama.tui.cli.{name}") for name in _COMMANDS]
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = WordParser(
         prog="hyperllama",
         description="Tunes scikit-learn and XGBoost models on your own tables with a local "
         "language model. Nothing leaves this machine.",
@@ -109,6 +114,8 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     found = opens(given[0]) if len(given) == 1 else None
     if (not given or found) and "_ARGCOMPLETE" not in os.environ:
         return argparse.Namespace(run=_interface, for_others=False, version=False, opens=found)
+    if given and not given[0].startswith("-") and given[0] not in _names():
+        _refuse(given)
     parser = make_parser()
     if "_ARGCOMPLETE" in os.environ:
         from hyperllama.tui.cli.completion import complete
@@ -118,6 +125,16 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     if unknown:
         arguments.command.error(f"unrecognized arguments: {' '.join(unknown)}")
     return arguments
+
+
+def _refuse(given: Sequence[str]) -> None:
+    """Leave where the first word is no command."""
+    if opens(given[0]):
+        told, hint = f"nothing may follow {given[0]}", "it is opened by its name alone"
+    else:
+        told, hint = no_command(given[0], _names())
+    complain(HyperLlamaError(told, hint))
+    sys.exit(2)
 
 
 def _open_standard_files() -> None:
@@ -146,8 +163,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def opens(word: str) -> dict[str, str] | None:
     """What a word in place of a command opens in the interface: a table, a task file, a study."""
-    names = {module.rpartition(".")[2] for module in _COMMANDS}
-    if word in names or word.startswith("-"):
+    if word in _names() or word.startswith("-"):
         return None
     from hyperllama.core.storage.folder import SUMMARY
     from hyperllama.core.storage.paths import study_dir
