@@ -54,8 +54,8 @@ class Interface(Protocol):
     def show_study(self, link: bridge.StudyLink) -> None:
         """Show a study that is connected already."""
 
-    async def start_study(self, task: Path, choices: bridge.Choices) -> bridge.StudyLink | None:
-        """Start a new study; None, and reported, where that failed."""
+    def begin_study(self, task: Path, choices: bridge.Choices | None = None) -> None:
+        """Start a new study and show it over what is shown, which stays below it."""
 
     async def resume_study(self, name: str) -> bridge.StudyLink | None:
         """Resume a study that no process owns; None, and reported, where that failed."""

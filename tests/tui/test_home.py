@@ -144,8 +144,11 @@ async def test_a_task_is_looked_at_and_run_with_choices(
 
     async def start(task: Path, choices: bridge.Choices) -> recorded.Replay:
         started.append(choices)
-        return recorded.Replay(recorded.live(2, 0.5))
+        return links.pop(0)
 
+    failed = recorded.Replay(())
+    failed.alive, failed.refused, failed.words = False, True, "hyperllama: the table is gone"
+    links = [failed, recorded.Replay(recorded.live(2, 0.5))]
     monkeypatch.setattr(bridge, "start", start)
     async with app().run_test() as pilot:
         await pilot.press("space")
@@ -156,6 +159,15 @@ async def test_a_task_is_looked_at_and_run_with_choices(
         await pilot.pause()
         await pilot.pause()
         assert started == [bridge.Choices(proposer="tpe", budget="7")]
+        assert "the table is gone" in text_of(pilot, "#history")
+        await pilot.press("escape")  # the start failed: what was typed is still there
+        assert isinstance(pilot.app.screen, Preview)
+        await pilot.press("backspace", "9", "ctrl+r")
+        await pilot.pause()
+        await pilot.pause()
+        assert started[1:] == [bridge.Choices(proposer="tpe", budget="9")]
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, Home)
 
 
 async def test_a_preview_can_be_left(tasks: list[TaskEntry]) -> None:

@@ -18,12 +18,15 @@ from hyperllama.tui.content import draft as drafts
 from hyperllama.tui.content.draft import range_value
 from hyperllama.tui.content.paths import complete
 from hyperllama.tui.dialogs import AnswerDialog, PickDialog, PromptDialog
+from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home
 from hyperllama.tui.screens.new_study import NewStudy
+from hyperllama.tui.screens.study import StudyScreen
 from hyperllama.tui.widgets.form.lines import BY_ID
 from hyperllama.tui.widgets.form.space_table import SpaceTable
 from hyperllama.tui.widgets.form.table_look import ColumnList, Files
 from tests.small import write_task
+from tests.tui import recorded
 from tests.tui.conftest import text_of
 from tests.tui.test_home import NOW
 
@@ -40,6 +43,9 @@ class NearDesk:
         await asyncio.sleep(0)
         (answer,) = self.desk.handle({**fields, "do": do})  # type: ignore[arg-type]
         return answer
+
+    def kill(self) -> None:
+        pass
 
     async def close(self) -> None:
         pass
@@ -113,8 +119,15 @@ async def test_tab_reaches_every_field(folder: Path) -> None:
 async def test_a_study_is_made_from_a_table_without_a_mouse(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[tuple[Path, object]] = []
-    monkeypatch.setattr(Home, "run_task", lambda self, entry, c: started.append((entry.path, c)))
+    started: list[tuple[Path, bridge.Choices]] = []
+
+    async def start(task: Path, choices: bridge.Choices) -> recorded.Replay:
+        started.append((task, choices))
+        link = recorded.Replay(())
+        link.alive, link.refused, link.words = False, True, "hyperllama: the table is gone"
+        return link
+
+    monkeypatch.setattr(bridge, "start", start)
     async with app().run_test(size=(140, 45)) as pilot:
         screen = await opened(pilot)
         assert "80 rows, 4 columns" in text_of(pilot) and "predict this" in text_of(pilot, "#keys")
@@ -125,10 +138,19 @@ async def test_a_study_is_made_from_a_table_without_a_mouse(
         await focus(pilot, "run.proposer")
         await pilot.press("right")
         await pilot.press("ctrl+r")
-        await settle(pilot, lambda: bool(started))
+        await settle(pilot, lambda: isinstance(pilot.app.screen, StudyScreen))
+        assert "the table is gone" in " ".join(n.message for n in pilot.app._notifications)
+        assert "esc back" in text_of(pilot, "#keys")
+        await pilot.press("escape")  # what was filled in for a start that failed is still there
+        assert form(pilot) is screen
+        await focus(pilot, "run.proposer")
+        assert "llama" in text_of(pilot, "#f-run-proposer")
+        await pilot.press("ctrl+r")
+        await settle(pilot, lambda: len(started) == 2)
+    assert started[0] == started[1]
     (file, choices), text = started[0], (folder / "quick.toml").read_text()
     assert file == folder / "quick.toml" and "trials = 7" in text and 'target = "y"' in text
-    assert choices.proposer == "llama"  # type: ignore[attr-defined]
+    assert choices.proposer == "llama"
 
 
 async def test_target_and_columns_are_chosen_in_the_table(folder: Path) -> None:

@@ -39,6 +39,7 @@ class StudiesApp(LookApp):
         self.orders: dict[str, Order] = {}
         self.chosen = ChosenTrials()
         self._leaving = False
+        self._starting = False
 
     def open_screen(self, name: str, *given: Any) -> None:
         """Show the screen of that name, made with the arguments `given`."""
@@ -51,11 +52,22 @@ class StudiesApp(LookApp):
             self.report_error(error)
             return None
 
-    async def start_study(self, task: Path, choices: bridge.Choices) -> bridge.StudyLink | None:
-        """Start a new study; None, and reported, where that failed."""
+    def begin_study(self, task: Path, choices: bridge.Choices | None = None) -> None:
+        """Start a new study and show it over what is shown; once however often that is asked."""
+        if not self._starting:
+            self._starting = True
+            self._begin(task, choices)
+
+    @work
+    async def _begin(self, task: Path, choices: bridge.Choices | None) -> None:
         from hyperllama.tui.processes import bridge
 
-        return await self._started(bridge.start(task, choices))
+        try:
+            link = await self._started(bridge.start(task, choices or bridge.Choices()))
+        finally:
+            self._starting = False
+        if link is not None:
+            self.show_study(link)
 
     async def resume_study(self, name: str) -> bridge.StudyLink | None:
         """Resume a study, once however often that is asked; None, and reported: it failed."""

@@ -31,7 +31,6 @@ from hyperllama.tui.widgets.lists.rows import Rows
 
 if TYPE_CHECKING:  # loaded when a study is opened, after the first screen is drawn
     from hyperllama.models.gguf import Machine
-    from hyperllama.tui.processes import bridge
 
 REFRESH_S = 1.0
 _WIDE, _TALL = 110, 30  # cells from which there is room beside the lists, and for three of them
@@ -145,7 +144,6 @@ class Home(_StudyActions):
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
         self.clock = clock
-        self._starting = False
         self._about_shown: bool | None = None  # as the user chose; None: where there is room
         self._machine: Machine | None = None
 
@@ -168,6 +166,7 @@ class Home(_StudyActions):
         self.set_interval(REFRESH_S, self.refresh_home, name="home")
 
     def on_screen_resume(self) -> None:
+        self.query_one(TaskList).show(library.tasks())  # the form may have written one
         self.refresh_home()
         self.studies.choose(self.interface.last_study)
         self.interface.last_study = ""
@@ -313,12 +312,9 @@ class Home(_StudyActions):
         elif self.studies.entry is not None:
             self.interface.open_study(self.studies.entry.name)
 
-    @work
-    async def action_preview(self) -> None:
-        if (entry := self.marked_task) is not None:
-            choices = await self.interface.ask_screen("preview", entry)
-            if choices is not None:
-                self.run_task(entry, choices)
+    def action_preview(self) -> None:
+        if self.marked_task is not None:
+            self.interface.open_screen("preview", self.marked_task)
 
     def action_new(self) -> None:
         self.open_form()
@@ -327,33 +323,16 @@ class Home(_StudyActions):
         if self.marked_task is not None:
             self.open_form(self.marked_task.path)
 
-    @work
-    async def open_form(self, task_file: Path | None = None, table: str = "") -> None:
-        """Open the form, on a file or a table; the list of tasks may be another one afterwards."""
-        made = await self.interface.ask_screen("new study", task_file, table)
-        self.query_one(TaskList).show(library.tasks())
-        if made is not None:
-            file, choices = made
-            self.run_task(TaskEntry(file, file.stem), choices)
+    def open_form(self, task_file: Path | None = None, table: str = "") -> None:
+        """Open the form, on a file or a table."""
+        self.interface.open_screen("new study", task_file, table)
 
-    def run_task(self, entry: TaskEntry, choices: bridge.Choices | None = None) -> None:
+    def run_task(self, entry: TaskEntry) -> None:
         """Start a study of the task and show it."""
         if entry.problem:
             self.interface.report("error", f"{entry.path.name}: {entry.problem}")
-        elif not self._starting:
-            self._starting = True
-            self._run(entry, choices)
-
-    @work
-    async def _run(self, entry: TaskEntry, choices: bridge.Choices | None) -> None:
-        from hyperllama.tui.processes.bridge import Choices
-
-        try:
-            link = await self.interface.start_study(entry.path, choices or Choices())
-        finally:
-            self._starting = False
-        if link is not None:
-            self.interface.show_study(link)
+        else:
+            self.interface.begin_study(entry.path)
 
     @work(exclusive=True, group="resume")
     async def action_resume(self) -> None:

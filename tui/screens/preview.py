@@ -27,7 +27,7 @@ _FIELDS = (
 )
 
 
-class Preview(BaseScreen["Choices | None"]):
+class Preview(BaseScreen[None]):
     """A task file to read, with four fields; empty fields leave it to the file."""
 
     WHERE = "preview"
@@ -67,10 +67,10 @@ an empty field leaves the file as it is. `↵` in a field starts the study.
         values = {
             name: self.query_one(f"#choose-{name}", Input).value.strip() for name, _, _ in _FIELDS
         }
-        self.dismiss(Choices(**values))
+        self.interface.begin_study(self.entry.path, Choices(**values))
 
     def action_back(self) -> None:
-        self.dismiss(None)
+        self.dismiss()
 
 
 def _toml(entry: TaskEntry) -> Content:

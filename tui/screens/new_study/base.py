@@ -20,7 +20,7 @@ _CHECK_AFTER_S = 0.2
 TABLE_FIRST = "Choose a table first: type its path, or mark it."
 
 
-class FormScreen(BaseScreen["tuple[Path, bridge.Choices] | None"]):
+class FormScreen(BaseScreen[None]):
     """A form over a draft."""
 
     def __init__(self) -> None:

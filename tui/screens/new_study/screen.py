@@ -162,7 +162,7 @@ class _Steps(TableStep, TaskStep, SpaceStep):
 
 
 class NewStudy(_Steps):
-    """From a table to a task file, and to a study; returns (file, choices) to start one."""
+    """From a table to a task file, and to a study, which is shown over the form."""
 
     WHERE = "new"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("new")]
@@ -232,7 +232,11 @@ beside their field. `ctrl+r` saves the file and starts the study, `ctrl+s` only 
         self._finish(lambda: None)
 
     def action_start(self) -> None:
-        self._finish(lambda: self.dismiss((self.draft.file, self._choices)))
+        self._finish(self._begin)
+
+    def _begin(self) -> None:
+        self.interface.begin_study(self.draft.file, self._choices)
+        self.draft.child.kill()  # it starts again where something is changed after a failed start
 
     @work(group="finish", exclusive=True)
     async def _finish(self, then: Callable[[], None]) -> None:
@@ -286,7 +290,7 @@ beside their field. `ctrl+r` saves the file and starts the study, `ctrl+s` only 
     @work
     async def action_back(self) -> None:
         if self.draft.text in ("", self._saved, self.draft.base):
-            self.dismiss(None)
+            self.dismiss()
             return
         answer = await self._ask(
             "The task file is not saved",
@@ -295,9 +299,9 @@ beside their field. `ctrl+r` saves the file and starts the study, `ctrl+s` only 
             ("", "escape", "Stay"),
         )
         if answer == "save":
-            self._finish(lambda: self.dismiss(None))
+            self._finish(self.dismiss)
         elif answer == "leave":
-            self.dismiss(None)
+            self.dismiss()
 
 
 def _text_step() -> Vertical:

@@ -165,6 +165,7 @@ class StudyScreen(
         output = self.link.last_output()
         if self.state.opened is None or (output and self.link.refused):
             text = output or "The study process ended before it began."
+            text += "\nEscape goes back to where it was started." * (self.state.opened is None)
         else:
             text = "The study process is gone. Press r to resume; no finished trial is lost."
         self._problem = text
@@ -247,6 +248,8 @@ class StudyScreen(
             return "all panes"
         if action.id == "study.text" and self.layout_kept.text:
             return "panes"
+        if action.id == "study.back" and self.state.opened is None:
+            return "back"
         if action.id == "talk.take" and not self.query_one(Talk).suggested:
             return ""
         return super().label_of(action)
@@ -263,5 +266,7 @@ class StudyScreen(
     def action_back(self) -> None:
         if self.maximised:
             self.action_maximise()
+        elif self.state.opened is None:
+            self.app.pop_screen()  # what was filled in to start it is below
         else:
             self.interface.go_home()
