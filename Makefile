@@ -53,7 +53,7 @@ llama: $(READY)/llama-$(BACKEND) ## llama.cpp alone, for BACKEND
 models: $(READY)/venv ## a small chat model for the tests, into the user's cache (ARGS=gemma: another one)
 	@$(BIN)/python scripts/models.py $(ARGS)
 
-wheelhouse: $(READY)/packages ## every package as a file, for a machine with no network
+wheelhouse: $(READY)/venv ## every package as a file, for a machine with no network
 	$(BIN)/python scripts/prepare.py wheelhouse wheelhouse
 
 clean: ## remove the environment and everything made here (built wheels stay in the user's cache)
@@ -63,13 +63,18 @@ clean: ## remove the environment and everything made here (built wheels stay in 
 
 # Each file in $(READY) says that a step is done; a change of the file it depends on repeats the step.
 
-$(READY)/venv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+# The file holds the place of the environment, which works nowhere else: one that was moved or carried
+# here with its folder, or whose Python is gone, is made again, and so is everything in it.
+$(READY)/venv: FORCE
+	@made=$$(cat $@ 2>/dev/null); here=$$(cd $(VENV) 2>/dev/null && pwd -P); \
+	if [ "$${made:-$$here}" = "$$here" ] && $(BIN)/python -c pass 2>/dev/null; \
+	then [ -f $@ ] && exit 0; \
+	else $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
 	  echo "HyperLlama needs Python 3.10 to 3.13, and '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)."; \
-	  echo "Name another one: make run PYTHON=python3.12"; exit 1; }
-	@$(BIN)/python -c pass 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) || { \
-	  echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@mkdir -p $(READY) && touch $@
+	  echo "Name another one: make run PYTHON=python3.12"; exit 1; }; \
+	$(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt install python3-venv"; exit 1; }; \
+	fi; mkdir -p $(READY) && (cd $(VENV) && pwd -P) > $@
 
 $(READY)/packages: $(READY)/venv $(EDITS)
 	@$(BIN)/python scripts/prepare.py packages

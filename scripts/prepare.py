@@ -32,6 +32,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 RECIPE = ROOT / "scripts" / "llama_cpp_build.cmake"
 LOGS = Path(sys.prefix) / "log"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+MADE_FOR = "made_for.txt"
 BACKENDS = {
     "cpu": "",
     "cuda": "-DGGML_CUDA=on",
@@ -157,10 +158,33 @@ def build_stage(line: str) -> str | None:
 # -- packages -----------------------------------------------------------------------------------
 
 
+def made_for() -> str:
+    """What the wheels of a wheelhouse fit, as its file MADE_FOR says it: Python and system."""
+    major, minor = sys.version_info[:2]
+    return f"Python {major}.{minor} on {sys.platform} {platform.machine()}"
+
+
+def refuse_another_python() -> None:
+    """Raises Failed where pip may take only a wheelhouse that was made for another Python."""
+    if "PIP_NO_INDEX" not in os.environ:
+        return
+    for folder in os.environ.get("PIP_FIND_LINKS", "").split():
+        kept = Path(folder) / MADE_FOR
+        if kept.is_file() and (other := kept.read_text(encoding="utf-8").strip()) != made_for():
+            python = other.partition(" on ")[0].replace("Python ", "python")
+            raise Failed(
+                f"The packages in {folder} are for {other}, and this is {made_for()}.\n"
+                f"  With that Python: make run PYTHON={python}\n"
+                "  Otherwise run make wheelhouse again with the Python and system of this machine."
+            )
+
+
 def install_packages(dev: bool) -> None:
     """Installs the project, editable, with exactly the versions of constraints.txt."""
     what = "packages and test tools" if dev else "packages"
-    first = "" if find_spec("xgboost") else ", a download of some 600 MB"
+    refuse_another_python()
+    known = find_spec("xgboost") or "PIP_NO_INDEX" in os.environ
+    first = "" if known else ", a download of some 600 MB"
     say(f"Installing {what} into {Path(sys.prefix).name}{first}")
     target = f"{ROOT}[dev]" if dev else str(ROOT)
     command = [*PIP, "install", "--progress-bar", "off", "-c", str(CONSTRAINTS), "-e", target]
@@ -248,8 +272,10 @@ def build(backend: str, cmake_args: str, folder: Path) -> Path:
         "CMAKE_ARGS": f"-DLLAVA_BUILD=OFF {recipe} {BACKENDS[backend]} {cmake_args}",
     }
     log = LOGS / "llama.log"
+    portable = "GGML_NATIVE=OFF" in cmake_args
+    target = f"any {platform.machine()} processor" if portable else "this computer"
     say(
-        f"Building llama.cpp for this computer ({backend}): once, 2 to 5 minutes on two cores\n"
+        f"Building llama.cpp for {target} ({backend}): once, 2 to 5 minutes on two cores\n"
         f"  the whole log: {log}"
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -318,6 +344,7 @@ def fill_wheelhouse(folder: Path) -> None:
     cmake_args = f"-DGGML_NATIVE=OFF {os.environ.get('CMAKE_ARGS', '')}".strip()
     kept = cache_folder("cpu", cmake_args)
     shutil.copy2(wheel_in(kept) or build("cpu", cmake_args, kept), folder)
+    (folder / MADE_FOR).write_text(f"{made_for()}\n", encoding="utf-8")
     say(
         "Carry this folder and the clone to a machine with the same system and Python. There:\n"
         f"  PIP_NO_INDEX=1 PIP_FIND_LINKS={folder.name} make run"

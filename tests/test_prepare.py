@@ -1,8 +1,10 @@
-"""scripts/prepare.py: where a built llama.cpp is kept, and what a person sees while it is built."""
+"""scripts/prepare.py and the Makefile: what is kept where, made again when, and said meanwhile."""
 
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -69,3 +71,44 @@ def test_a_missing_compiler_is_said_before_anything_is_fetched(
     with pytest.raises(prepare.Failed, match="no compiler"):
         prepare.build("cpu", "", tmp_path / "wheels")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_packages_for_another_python_are_refused_by_name(
+    prepare: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / prepare.MADE_FOR
+    kept.write_text("Python 3.99 on linux x86_64\n")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    prepare.refuse_another_python()  # pip may look elsewhere, too
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(prepare.Failed, match=r"are for Python 3\.99 (?s:.*) PYTHON=python3\.99"):
+        prepare.refuse_another_python()
+    kept.write_text(f"{prepare.made_for()}\n")
+    prepare.refuse_another_python()
+
+
+def test_an_environment_that_was_carried_elsewhere_is_made_again(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    shutil.copy2(SCRIPT.parent.parent / "Makefile", first)
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\n"
+        '[ "$2" = venv ] || exit 0\n'
+        f'rm -rf "$4"; mkdir -p "$4/bin"; cp {python} "$4/bin/python"\n'
+        f"echo made >> {tmp_path}/log\n"
+    )
+    python.chmod(0o755)
+
+    def make(folder: Path) -> int:
+        command = ["make", "-s", f"PYTHON={python}", "VENV=.venv", ".venv/ready/venv"]
+        subprocess.run(command, cwd=folder, check=True)
+        return (tmp_path / "log").read_text().count("made")
+
+    assert [make(first), make(first)] == [1, 1]
+    (first / ".venv" / "ready" / "packages").touch()
+    first.rename(second)
+    assert [make(second), make(second)] == [2, 2]
+    assert not (second / ".venv" / "ready" / "packages").exists()
+    (second / ".venv" / "bin" / "python").unlink()  # as after an upgrade of the system
+    assert make(second) == 3
