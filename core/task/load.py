@@ -107,7 +107,7 @@ def find_task(given: str | Path) -> Path:
     if path.is_dir():
         raise TaskError(f"{given} is a folder", "name a task file in it")
     if path.suffix.lower() in _TABLE_SUFFIXES:
-        hint = "a table needs a task file first: `hyperllama new TABLE` writes it"
+        hint = f"write a task file first: `hyperllama new {shlex.quote(str(given))}`"
     else:
         written = Path(f"{path}.toml")
         guess = str(written) if written.is_file() else nearest(str(given), samples)
