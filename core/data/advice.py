@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyperllama.core.data import names
+from hyperllama.core.data.cells import parse_dates
 from hyperllama.core.data.columns import LEADING_ZEROS, is_row_weight
+from hyperllama.core.data.dates import epoch_unit
 from hyperllama.core.data.marks import spellings
 from hyperllama.core.data.reader import File
 from hyperllama.core.data.table import Column, Floats, Table
@@ -77,7 +79,7 @@ def advise(table: Table, file: File, head: pl.DataFrame, tail: pl.DataFrame) -> 
         head, tail: its first rows and its last ones, as the file gives them.
     """
     found = [*_header(file, head), *_totals(tail, head), *_labels(table), *_marks(table),
-             *_leading_zeros(table), *_weights(table), *_layout(table)]
+             *_leading_zeros(table), *_epochs(table), *_weights(table), *_layout(table)]
     if table.n_rows < 200:
         found.append(Advice(f"{table.n_rows} rows make noisy scores: draw the folds several times",
                             ("validation", "repeats"), 3))
@@ -193,6 +195,26 @@ def _leading_zeros(table: Table) -> Iterator[Advice]:
         listed = ", ".join(shown(c.name, 30) for c in found[:4])
         yield Advice(f"{listed}: digits with leading zeros are kept as text, as codes are; if they "
                      "are amounts", ("data", "numeric"), [c.name for c in found])
+
+
+def _epochs(table: Table) -> Iterator[Advice]:
+    """Numbers that count moments since 1970, by their size and, where it says so, their name."""
+    import polars as pl
+
+    found: dict[str, str] = {}
+    for j, c in enumerate(table.columns):
+        if c.kind != "number" or c.part or c.distinct <= 20 or names.is_id(c.name):
+            continue
+        moments = pl.Series(table.x[:, j]).fill_nan(None)
+        unit, named = epoch_unit(moments), names.is_moment(c.name)
+        if unit and (named or bool((moments == moments.round(0)).all())):
+            days = parse_dates(moments, unit).dt.date()
+            found[c.name] = (f"{shown(c.name, 30)} {'counts' if named else 'may count'} {unit}, "
+                             f"{days.min()!s} to {days.max()!s}")
+    if found:
+        what = "is read as a plain number" if len(found) == 1 else "are read as plain numbers"
+        yield Advice(f"{'; '.join(found.values())}, and {what}: if the date matters",
+                     ("data", "epoch"), list(found))
 
 
 def _weights(table: Table) -> Iterator[Advice]:

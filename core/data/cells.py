@@ -32,6 +32,12 @@ THOUSANDS, UNIT = "thousands separated by commas", "in "
 """Ways to read text: as it stands, not as a number, ...; "in €" for a unit."""
 COMMA_PATTERN = r"^[+-]?(?:\d{1,3}(?:[. ]\d{3})+|\d*)(?:,\d+)?(?:[eE][+-]?\d+)?$"
 THOUSANDS_PATTERN = r"^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$"
+EPOCHS = {
+    "seconds since 1970": 1e6, "milliseconds since 1970": 1e3, "microseconds since 1970": 1.0,
+    "nanoseconds since 1970": 1e-3,
+}
+"""What stands for a strptime pattern where numbers count moments, and how many microseconds one is.
+"""
 LARGEST = 3e38
 """Above this scikit-learn's and XGBoost's 32-bit floats overflow."""
 
@@ -155,10 +161,15 @@ def monthly(pattern: str) -> bool:
 def parse_dates(cells: pl.Series, pattern: str) -> pl.Series:
     """Text as moments without a time zone (UTC where one was given); null where it does not fit.
 
-    Moments with an offset are moved to UTC, so that two of them compare.
+    Moments with an offset are moved to UTC, so that two of them compare. With a pattern of `EPOCHS`
+    numbers, too; null outside the years 1900 to 2100.
     """
     import polars as pl
 
+    if pattern in EPOCHS:
+        counted = cells.cast(pl.Float64, strict=False) * EPOCHS[pattern]
+        near = counted.is_between(-2_208_988_800e6, 4_133_980_800e6).fill_null(False)
+        return counted.round(0).set(~near, None).cast(pl.Int64).cast(pl.Datetime("us"))
     if monthly(pattern):
         cells = cells + " 01"
         pattern += " %d"

@@ -31,7 +31,7 @@ from hyperllama.core.data.cells import (
     typed_numbers,
     usable,
 )
-from hyperllama.core.data.dates import DateFormat, almost_dates, date_format
+from hyperllama.core.data.dates import DateFormat, almost_dates, date_format, epoch_unit
 from hyperllama.core.data.names import is_id, is_time, is_weight, may_be_weight
 from hyperllama.core.data.table import Column
 from hyperllama.core.text import shown
@@ -65,7 +65,7 @@ class Values:
 
 def read_column(
     series: pl.Series, *, semicolon: bool = False, keep: bool = False, categorical: bool = False,
-    numeric: bool = False,
+    numeric: bool = False, epoch: bool = False,
 ) -> Values:
     """Recognise a column and make numbers of it.
 
@@ -75,6 +75,7 @@ def read_column(
         keep: use it although it looks like an identifier or text.
         categorical: numbers stand for categories.
         numeric: digits with leading zeros are amounts.
+        epoch: numbers count moments since 1970; left as numbers where none of `EPOCHS` fits.
     """
     import polars as pl
 
@@ -82,6 +83,11 @@ def read_column(
     dtype = series.dtype
     if dtype in (pl.Categorical, pl.Enum):
         series, dtype = series.cast(pl.String), pl.String()
+    if epoch and (dtype.is_numeric() or dtype == pl.String):
+        counted = typed_numbers(series if dtype != pl.String else text_numbers(
+            clean_text(series), PLAIN))
+        if unit := epoch_unit(counted):
+            return _date(parse_dates(counted, unit), DateFormat(unit), f"dates as {unit}")
     if dtype == pl.Boolean:
         return _two_valued(series.cast(pl.String), ("false", "true"))
     if dtype in (pl.Date, pl.Datetime):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hyperllama.core.data.cells import monthly, parse_dates
+from hyperllama.core.data.cells import EPOCHS, monthly, parse_dates
 from hyperllama.core.text import shown
 
 if TYPE_CHECKING:
@@ -69,6 +69,20 @@ def almost_dates(filled: pl.Series) -> str:
         return ""
     return (f"would be dates as {best.pattern}, but {len(others)} of {len(filled)} cells are not, "
             f"like {shown(others[0], 30)}")
+
+
+def epoch_unit(numbers: pl.Series) -> str:
+    """How numbers count moments since 1970 (a key of `EPOCHS`), where at least 99 % of them then
+    lie in the years 1980 to 2039; empty where they do not.
+
+    The spans of two units do not meet: 1980 to 2039 are 0.3 to 2.2 thousand million seconds.
+    """
+    known = numbers.drop_nulls().drop_nans()
+    for unit, microseconds in EPOCHS.items():
+        low, high = (seconds * 1e6 / microseconds for seconds in (315_532_800, 2_208_988_800))
+        if len(known) and known.is_between(low, high, closed="left").sum() >= 0.99 * len(known):
+            return unit
+    return ""
 
 
 def _good(cells: pl.Series, style: DateFormat) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperllama.core.data.cells import EPOCHS
 from hyperllama.core.data.columns import Values, read_column
 from hyperllama.core.data.leaks import find_leaks, told
 from hyperllama.core.data.marks import prepared, read_as
@@ -98,7 +99,7 @@ def _check_names(source: TableSource, file: File) -> None:
     named: list[tuple[str, str]] = [("data.target", d.target)]
     named += [("data.drop", n) for n in d.drop] + [("data.keep", n) for n in d.keep]
     named += [("data.categorical", n) for n in d.categorical]
-    named += [("data.numeric", n) for n in d.numeric]
+    named += [("data.numeric", n) for n in d.numeric] + [("data.epoch", n) for n in d.epoch]
     if d.weights is not None:
         named.append(("data.weights", d.weights))
     if source.group is not None:
@@ -202,7 +203,12 @@ def read_features(
             cells = prepared(frame[name] if every_row else frame[name][rows], d)
             found = read_column(cells, semicolon=file.separator == ";",
                                 keep=name in d.keep or name in source.time,
-                                categorical=name in d.categorical, numeric=name in d.numeric)
+                                categorical=name in d.categorical, numeric=name in d.numeric,
+                                epoch=name in d.epoch)
+            if name in d.epoch and found.column.kind not in ("date", "constant"):
+                raise source.wrong("data.epoch", f"{shown(name)} counts no moments: fewer than "
+                                   "99 % of its numbers lie from 1980 to 2039 in any unit",
+                                   f"allowed: {', '.join(EPOCHS)}")
             if told := read_as(name, d):
                 found = found.with_column(**told)
             column, made = _role(source, name, found)

@@ -70,6 +70,9 @@ ENTITY = _set(
     "iso3c ccode individual"
 )
 """Names of what may stand in several rows."""
+_MOMENT = _set(
+    "epoch unix unixtime posix ts utc created updated modified opened closed times timestamps"
+)
 _LAG = _set(
     "lag lagged prev previous prior last before baseline base pre initial first old past former "
     "earlier start begin"
@@ -117,6 +120,11 @@ def is_id(name: str) -> bool:
 def is_time(name: str) -> bool:
     """Called like a date, a year, or a part of one."""
     return any(w in TIME for w in words(name))
+
+
+def is_moment(name: str) -> bool:
+    """Called like a point in time: "timestamp", "created_at", "unix_time", "ts"."""
+    return is_time(name) or any(w in _MOMENT for w in words(name))
 
 
 def is_clinical_result(name: str) -> bool:

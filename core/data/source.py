@@ -67,6 +67,8 @@ class DataSpec(TomlTable):
     """Columns of numbers that stand for categories, e.g. postal codes."""
     numeric: Names = ()
     """Columns of digits with leading zeros that are amounts all the same."""
+    epoch: Names = ()
+    """Columns of numbers that are moments: seconds, milli-, micro- or nanoseconds since 1970."""
     ignore_case: Names = ()
     """Columns whose labels are the same where they differ in capitals only."""
     missing: Missing = Field(default_factory=dict)

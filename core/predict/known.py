@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyperllama.core.data.cells import (
+    EPOCHS,
     SOFT_MISSING,
     TEXT,
     Floats,
@@ -176,6 +177,8 @@ def _moments(cells: pl.Series, pattern: str) -> pl.Series:
 
     if cells.dtype in (pl.Date, pl.Datetime):
         return cells.cast(pl.Datetime("us"))
+    if pattern in EPOCHS and cells.dtype.is_numeric():
+        return parse_dates(cells, pattern)
     if cells.dtype != pl.String:
         return pl.Series(cells.name, [None] * len(cells), dtype=pl.Datetime("us"))
     text = clean_text(cells)

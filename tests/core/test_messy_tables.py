@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import socket
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hyperllama.core.data import csv_text, inspect, load_table
 from hyperllama.core.errors import DataError, HyperLlamaError, TaskError
 from hyperllama.core.estimators import families
 from hyperllama.core.evaluate.crossval import Evaluator, TrialFailed
+from hyperllama.core.predict.known import KnownColumn, read_known
 from hyperllama.core.task import DataSpec, Task, Validation, load_task, resolve
 from hyperllama.core.task.draft.edit import set_key
 from hyperllama.core.task.new import new_task_file
@@ -190,6 +192,37 @@ def test_digits_with_leading_zeros_are_codes(tmp_path: Path) -> None:
     assert advice(path)["data.numeric"] == ["zip"]
     amounts = load_table(task(path, numeric=["zip"]))
     assert next(c for c in amounts.columns if c.name == "zip").kind == "number"
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("seconds", 1), ("milliseconds", 1000)])
+def test_moments_that_are_counted_are_asked_about(tmp_path: Path, unit: str, factor: int) -> None:
+    moments = (RNG.integers(1_420_070_400, 1_500_000_000, ROWS)) * factor
+    path = saved(tmp_path, created_at=moments, visited=moments + 7 * factor)
+    assert advice(path)["data.epoch"] == ["created_at", "visited"]
+    (told,) = [a["text"] for a in inspect(path)["advice"] if a["path"] == ["data", "epoch"]]
+    assert told.startswith(f"'created_at' counts {unit} since 1970, 2015-01-0")
+    assert f"'visited' may count {unit} since 1970" in told
+    assert "\n# epoch = [\"created_at\", \"visited\"]" in new_task_file(path)
+    plain = load_table(task(path))  # nothing is taken for a date that was not said to be one
+    assert {c.name: c.kind for c in plain.columns}["created_at"] == "number"
+    table = load_table(task(path, epoch=["created_at"]))
+    parts = [c for c in table.columns if c.source == "created_at"]
+    assert [c.part for c in parts] == ["day", "month", "weekday", "hour"]
+    days = table.x[:, list(table.columns).index(parts[0])]
+    assert np.allclose(days, moments / factor / 86_400)
+    known = [KnownColumn.of(asdict(c)) for c in parts]
+    for cells in (pl.Series(moments), pl.Series(moments).cast(pl.String)):  # as new rows have them
+        assert np.array_equal(read_known(cells, known)[0], days)
+    assert np.isnan(read_known(pl.Series(["soon", "1e300", ""]), known)).all()
+
+
+def test_what_counts_no_moments_is_left_alone(tmp_path: Path) -> None:
+    wide = RNG.integers(0, 4_000_000_000, ROWS)
+    path = saved(tmp_path, amount=wide, time=np.arange(ROWS), user_id=RNG.permutation(ROWS) + 10**9)
+    assert "data.epoch" not in advice(path)
+    with pytest.raises(TaskError, match="'amount' counts no moments") as caught:
+        load_table(task(path, epoch=["amount"]))
+    assert "milliseconds since 1970" in caught.value.hint
 
 
 def test_identifiers_by_other_names(tmp_path: Path) -> None:
