@@ -18,6 +18,7 @@ from hyperllama.core.errors import DataError, SpaceError
 from hyperllama.core.experiments.grid import Contender
 from hyperllama.core.propose import make_proposer, needs_model, proposers
 from hyperllama.core.trials import Proposer, ProposerSetting
+from hyperllama.models.paths import model_name
 
 ProposerFactory = Callable[[ProposerSetting], Proposer]
 
@@ -61,7 +62,8 @@ def parse_contender(text: str, how: str = "llama") -> Contender:
             raise SpaceError(f"{name} cannot be compared", "every cell begins with the default")
         return Contender(name + label, name, "", _options(query))
     path = resolve_model(model or "embedded")
-    label = (path.stem if name == how else f"{name}:{path.stem}") + label
+    called = model_name(path)
+    label = (called if name == how else f"{name}:{called}") + label
     return Contender(label, name, str(path), _options(query))
 
 
@@ -131,7 +133,7 @@ def parse_method(text: str) -> Contender:
         name, model = "llama", head
     if name not in ABOUT or (model and not _asks_model(name)):
         raise SpaceError(f"unknown method {text!r}", f"allowed: {', '.join(ABOUT)}, FILE.gguf")
-    label = f"{name}:{Path(model).stem}" if model else name
+    label = f"{name}:{model_name(model)}" if model else name
     label += f"?{query}" if query else ""
     identity = label
     if _asks_model(name):

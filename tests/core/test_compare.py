@@ -19,7 +19,7 @@ from hyperllama.core.data import load_table
 from hyperllama.core.errors import EngineError, ModelFileError, SpaceError, StudyError
 from hyperllama.core.evaluate.results import Result
 from hyperllama.core.experiments.cache import KeptTrials, default_file
-from hyperllama.core.experiments.contenders import parse_contender, without_copies
+from hyperllama.core.experiments.contenders import parse_contender, parse_method, without_copies
 from hyperllama.core.experiments.figures.report import (
     report_csv,
     report_html,
@@ -159,9 +159,10 @@ def test_contenders_by_their_names() -> None:
     assert parse_contender("tpe") == Contender("tpe", "tpe")
     asked = parse_contender("hybrid:embedded-1m?opening=2,blind=false")
     assert asked.proposer == "hybrid" and asked.options == {"opening": 2, "blind": False}
-    assert asked.label == "hybrid:hyperllama-1m?opening=2,blind=false"
+    assert asked.label == "hybrid:embedded?opening=2,blind=false"
     assert asked.model.endswith("hyperllama-1m.gguf")
-    assert parse_contender("embedded-1m", "hybrid").label == "hyperllama-1m"
+    assert parse_contender("embedded-1m", "hybrid").label == "embedded"
+    assert parse_method(f"hybrid:{asked.model}").label == "hybrid:embedded"
     assert parse_contender("portfolio") == Contender("portfolio", "portfolio")
     for wrong, error in (("tpe:x.gguf", SpaceError), ("queue", SpaceError),
                          ("nowhere.gguf", ModelFileError)):  # fmt: skip
@@ -216,9 +217,9 @@ def test_a_model_is_asked_as_the_task_and_the_command_line_say(tmp_path: Path) -
 def test_the_queue_is_kept_reordered_and_added_to(tmp_path: Path) -> None:
     made = grid(tmp_path)
     assert load_grid("one") == made and len(made.cells) == 4
-    assert [c.contender for c in made.cells] == ["random"] * 2 + ["hyperllama-1m"] * 2
+    assert [c.contender for c in made.cells] == ["random"] * 2 + ["embedded"] * 2
     assert [c.contender for c in move("one", lambda c: c.contender != "random").cells] == (
-        ["hyperllama-1m"] * 2 + ["random"] * 2
+        ["embedded"] * 2 + ["random"] * 2
     )
     last = load_grid("one").cells[-1]
     assert reorder("one", [last.id]).cells[0] == last
@@ -272,12 +273,12 @@ def test_a_comparison_is_stopped_goes_on_and_trains_nothing_twice(tmp_path: Path
     ]  # fmt: skip
     trained = [k[:2] for k in keys if not k[2]]
     assert len(trained) == len(set(trained)) < len(keys)  # the default of every cell but one
-    model = next(c for c in found.cells if c.cell.contender == "hyperllama-1m")
+    model = next(c for c in found.cells if c.cell.contender == "embedded")
     assert (model.mean("tokens.prompt") or 0) > 10 and model.trials[1]["engine_mb"] > 10
     figures = experiment_figures(found)
     write_report(found, figures, found.grid.folder)
     text = report_text(figures)
-    assert "hyperllama-1m" in text and "note: 2 seeds" in text
+    assert "embedded" in text and "hyperllama-1m" not in text and "note: 2 seeds" in text
     folder = comparison_folder("one")
     assert {f.name for f in folder.iterdir()} >= {"report.html", "summary.csv", "summary.json"}
     kept = KeptTrials(default_file())

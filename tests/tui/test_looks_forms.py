@@ -118,7 +118,7 @@ def contest(tmp_path: Path) -> None:
     two.write_text(TASK.replace('"quick"', '"slow"', 1))
     contenders = [
         Contender("random", "random"),
-        Contender("hyperllama-1m", "hybrid", "/models/hyperllama-1m.gguf"),
+        Contender("embedded", "hybrid", "/models/hyperllama-1m.gguf"),
         Contender("Qwen2.5-1.5B", "llama", "/models/Qwen2.5-1.5B-Instruct-Q4_K_M.gguf"),
     ]
     grid = make_grid("sizes", contenders, [one, two], range(3), 20)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
 from hyperllama.core.experiments.reading import Comparison, all_comparisons
+from hyperllama.models.paths import model_name
 from hyperllama.tui.preferences import settings
 
 GUESSED_S = 1.0
@@ -79,4 +79,4 @@ def left_by_contender(found: Comparison, speeds: KnownSpeeds) -> dict[str, float
 
 def label_of(contender: str) -> str:
     """What a contender that is named by a file or a proposer is called."""
-    return Path(contender).stem if "/" in contender else contender
+    return model_name(contender) if "/" in contender else contender

@@ -346,9 +346,10 @@ def _embedded() -> str:
     """The name of the model that ships, used where no other was chosen; empty: none ships."""
     from hyperllama.models.errors import ModelFileError
     from hyperllama.models.gguf import resolve_model
+    from hyperllama.models.paths import model_name
 
     try:
-        return resolve_model("embedded").stem
+        return model_name(resolve_model("embedded"))
     except ModelFileError:
         return ""
 
