@@ -151,6 +151,7 @@ _TABLE: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
         ("context", "c", "context", "Set the model's context length", 4),
         ("layers", "v", "GPU layers", "Set how many layers go to the GPU"),
         ("threads", "t", "threads", "Set the model's threads"),
+        ("turn", "space", "more", "Show what follows on the pages; at the end, their beginning", 5),
         ("refresh", "r", "refresh", "Search for models and check free memory again"),
         ("back", "escape", "back", "Stop loading or measuring, or return", 8),
     ),

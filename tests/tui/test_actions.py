@@ -142,6 +142,7 @@ BEYOND = {
     "compare.next", "compare.previous", "compare.axis", "comparisons.open", "comparisons.start",
     "comparisons.section",
     "talk.older", "talk.newer",  # tests/tui/test_panes.py
+    "models.turn",  # tests/tui/test_models_screen.py
     "study.verdict",  # tests/tui/test_steer.py
 }  # fmt: skip
 """Those that need more to be there; the tests named press their keys."""

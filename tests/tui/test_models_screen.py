@@ -67,6 +67,25 @@ async def test_models_are_shown_with_what_they_need(small: Path, tasks: list[Tas
         assert isinstance(pilot.app.screen, Home)
 
 
+async def test_in_little_room_all_of_a_page_can_be_turned_to(
+    small: Path, tasks: list[TaskEntry]
+) -> None:
+    async with app().run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        to(screen, "small")
+        await pilot.pause()
+        seen = [text_of(pilot, "#model-costs")]
+        assert "lines 1 to 1" in seen[0] and "space shows more" in seen[0]
+        while "shows the beginning" not in seen[-1]:
+            await pilot.press("space")
+            seen.append(text_of(pilot, "#model-costs"))
+        for part in ("memory", "Other context lengths", "Folders that are searched", "tokenizer",
+                     "No study with it yet"):  # fmt: skip
+            assert any(part in text for text in seen), part
+        await pilot.press("space")
+        assert text_of(pilot, "#model-costs") == seen[0] and len(seen) < 6
+
+
 def test_what_a_model_does_stays_beside_a_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ModelTable, "glyphs", UNICODE)
     table = ModelTable()

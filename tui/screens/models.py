@@ -37,9 +37,10 @@ from hyperllama.tui.widgets.about.model import about_lines, folder_lines, name_l
 from hyperllama.tui.widgets.about.model_cost import beside_lines, cost_lines
 from hyperllama.tui.widgets.lists.models import ModelRow, ModelTable, row_of
 from hyperllama.tui.widgets.lists.rows import Rows
-from hyperllama.tui.widgets.sheet import Lines, Sheet
+from hyperllama.tui.widgets.sheet import Lines, PagedSheet, heading
 
 _MB = 2**20
+_PAGE = 60  # lines that the page about a model may take, of which a chat template takes the rest
 _WIDE = 110  # cells from which the marked model gets two pages
 
 
@@ -67,7 +68,7 @@ class Models(BaseScreen[None]):
         yield table
         with Horizontal(id="model-pages"):
             for id, title in (("model-costs", "Memory and speed"), ("model-page", "About")):
-                page = Sheet(id=id)
+                page = PagedSheet(id=id, key=self._turning_key)
                 page.border_title = title
                 yield page
         yield self.key_bar()
@@ -144,19 +145,30 @@ class Models(BaseScreen[None]):
         rows, studies, folders = table.entries, self._studies, self._folders
         wide = self.has_class("-wide")
 
+        def about(width: int, height: int) -> Lines:
+            return about_lines(row, studies, width, max(height, _PAGE), g)
+
         def costs(width: int, height: int) -> Lines:
-            lines = [] if wide else [*name_lines(row.model, width), Content("")]
+            name = name_lines(row.model, width)
+            lines = [] if wide else [*name, Content("")]
             if row.fit is not None or wide:
                 lines += cost_lines(row, here, loaded, width, g)
-            beside = beside_lines(rows, row.path, width, g)
-            for more in (beside, folder_lines(folders, width)):
-                lines += [Content(""), *more] if more and len(lines) + len(more) < height else []
+            for more in (beside_lines(rows, row.path, width, g), folder_lines(folders, width)):
+                lines += [Content(""), *more] if more else []
+            if not wide and not row.model.problem:
+                lines += [Content(""), heading("About"), *about(width, height)[len(name) + 1 :]]
             return lines
 
-        self.query_one("#model-costs", Sheet).show(costs)
-        self.query_one("#model-page", Sheet).show(
-            lambda width, height: about_lines(row, studies, width, height, g)
-        )
+        for id, draw in (("#model-costs", costs), ("#model-page", about)):
+            self.query_one(id, PagedSheet).show(draw, row.path)
+
+    def action_turn(self) -> None:
+        for page in self.query(PagedSheet):
+            page.turn()
+
+    def _turning_key(self) -> str:
+        keys = actions.keys_of(actions.BY_ID["models.turn"], self.interface.keys)
+        return actions.shown(keys[0], not self.glyphs.braille)
 
     def label_of(self, action: actions.Action) -> str:
         row = self.row if self.is_mounted else None
@@ -164,6 +176,9 @@ class Models(BaseScreen[None]):
             return "stop" if self.work.doing else action.label
         if action.name == "refresh":
             return action.label
+        if action.name == "turn":
+            long = self.is_mounted and any(page.long for page in self.query(PagedSheet))
+            return action.label if long else ""
         if row is None or (self.work.doing and action.name in ("load", "measure")):
             return ""
         loaded = action.name == "load" and self.work.state(row.path) == "loaded"

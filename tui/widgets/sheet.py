@@ -37,6 +37,46 @@ class Sheet(Widget):
         return Content("\n").join(lines)
 
 
+class PagedSheet(Sheet):
+    """A sheet whose lines may be more than fit: `turn` shows the next of them."""
+
+    def __init__(self, *, id: str | None = None, key: Callable[[], str]) -> None:
+        """`key`: what turns, for the line that says so."""
+        super().__init__(id=id)
+        self._key = key
+        self._about: object = None
+        self._first = 0
+
+    def show(self, draw: Draw, about: object = None) -> None:
+        """Draw this from now on; from its beginning where it is about something else."""
+        self._first = self._first if about == self._about else 0
+        self._about = about
+        super().show(draw)
+
+    @property
+    def long(self) -> bool:
+        """There is more than fits."""
+        return len(self._draw(self.size.width, self.size.height)) > self.size.height > 1
+
+    def turn(self) -> None:
+        """Show what follows; after the end, the beginning."""
+        room = self.size.height - 1
+        at_end = self._first + room >= len(self._draw(self.size.width, self.size.height))
+        self._first = 0 if at_end else self._first + room
+        self.refresh()
+
+    def render(self) -> Content:
+        width, height = self.size.width, self.size.height
+        if width < 8 or not self.long:
+            return super().render()
+        lines, room = self._draw(width, height), height - 1
+        first = min(self._first, len(lines) - room)
+        shown = [line.truncate(width, ellipsis=True) for line in lines[first : first + room]]
+        told = f"lines {first + 1} to {first + room} of {len(lines)}; {self._key()} shows "
+        told += "the beginning" if first + room >= len(lines) else "more"
+        return Content("\n").join([*shown, Content.styled(told, "$dim")])
+
+
 def heading(text: str) -> Content:
     """The title of a part."""
     return Content.styled(text, "bold $primary")
