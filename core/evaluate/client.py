@@ -50,7 +50,8 @@ class TrialRunner:
             `default_threads` where it has none.
         shared: a file that another runner of the study has written with `share_table`; None reads
             the task's table.
-        memory_share: of the free memory that its child may use, where the task sets no limit.
+        memory_share: of the free memory that its child may use beside those of other trials, where
+            the task sets no limit.
     """
 
     def __init__(
@@ -188,7 +189,7 @@ class TrialRunner:
         Raises:
             StudyError: the fit failed, was cancelled, or took twice the time limit of a trial.
         """
-        value = self._once(ScoreTest(config, seed, self._process.memory_mb), should_stop)
+        value = self._once(ScoreTest(config, seed, self._process.alone_mb), should_stop)
         return None if value is None else float(value)
 
     def fit_final(
@@ -208,7 +209,7 @@ class TrialRunner:
         Raises:
             StudyError: as `test_score`.
         """
-        target, memory_mb = path.resolve(), self._process.memory_mb
+        target, memory_mb = path.resolve(), self._process.alone_mb
         self._once(FitFinal(config, seed, memory_mb, str(target), facts or {}), should_stop)
         return target
 
@@ -269,11 +270,13 @@ class TrialRunner:
             yield from self._process.ask(request, limit_s, should_stop, spent_s=spent_s)
 
     def _once(self, request: RunnerRequest[Any], should_stop: Stop | None) -> Any:
-        """The answer to a request that is no trial; problems are errors."""
+        """The answer to a request that is no trial, and that no trial runs beside; problems are
+        errors."""
         self.open(should_stop)
         try:
             limit_s = 2 * self.task.limits.trial_seconds
-            return _answer(self._process.ask(request, limit_s, should_stop))
+            most_mb = self._process.alone_mb
+            return _answer(self._process.ask(request, limit_s, should_stop, most_mb=most_mb))
         except RequestStopped as stopped:
             raise StudyError(f"the final fit ended early: {stopped}") from stopped
         except ChildDied:

@@ -22,6 +22,8 @@ CANCEL_S = 0.5
 """How long a cancelled trial may take to reach the end of its fold before it is killed."""
 SYSTEM_SHARE = 0.9
 """Without a limit of the task: share of the memory free at the start that the child may use."""
+LEAST_MB = 512.0
+"""Without a limit of the task: what a child may have however many there are. Libraries take 200."""
 
 
 class RequestStopped(Exception):
@@ -39,7 +41,7 @@ class RunnerProcess(RestartableChild):
         log: where the child's stderr goes.
         threads: for training.
         memory_mb: most resident memory; None for a share of what is free now.
-        share: how much of that share is this child's, in (0, 1].
+        share: how much of that share is this child's while others train, in (0, 1].
     """
 
     def __init__(
@@ -47,7 +49,10 @@ class RunnerProcess(RestartableChild):
     ) -> None:
         env = {f"{n}_NUM_THREADS": str(threads) for n in ("OMP", "OPENBLAS", "MKL")}
         super().__init__("hyperllama.core.evaluate.server", "the trial runner", log, env)
-        self.memory_mb = memory_mb or free_mb() * SYSTEM_SHARE * share
+        self.alone_mb = memory_mb or free_mb() * SYSTEM_SHARE
+        """What a request may use while no other child works."""
+        self.memory_mb = memory_mb or min(self.alone_mb, max(self.alone_mb * share, LEAST_MB))
+        """What a request may use beside those of the other children."""
         self.peak_mb = 0.0
         """Largest resident memory during the latest request."""
         self._requests = 0
@@ -60,12 +65,13 @@ class RunnerProcess(RestartableChild):
     def ask(
         self, request: RunnerRequest[Any], limit_s: float,
         should_stop: Callable[[], bool] | None = None, watch_memory: bool = True,
-        spent_s: float = 0.0,
+        spent_s: float = 0.0, most_mb: float = 0.0,
     ) -> Iterator[Reply]:
         """Send a request and yield its replies, the last one included.
 
         Args:
             spent_s: how much of the limit earlier requests have used.
+            most_mb: most resident memory; 0 for what it may use beside others.
 
         Raises:
             RequestStopped: time or memory is used up, or `should_stop` said so.
@@ -76,7 +82,7 @@ class RunnerProcess(RestartableChild):
         self._requests += 1
         self.peak_mb = 0.0
         deadline = time.monotonic() + limit_s - spent_s
-        give_up = 0.0
+        give_up, most_mb = 0.0, most_mb or self.memory_mb
         child.send({**as_message(request), "id": self._requests})
         while True:
             message = child.receive(min(POLL_S, max(deadline - time.monotonic(), 0.0)))
@@ -99,12 +105,7 @@ class RunnerProcess(RestartableChild):
                 self.kill()
                 raise RequestStopped("failed", f"took longer than the limit of {limit_s:g} s")
             self.peak_mb = max(self.peak_mb, rss_mb(child.pid))
-            if watch_memory and self.peak_mb > self.memory_mb:
+            if watch_memory and self.peak_mb > most_mb:
                 self.kill()
                 used = f"used {self.peak_mb:.0f} MB"
-                raise RequestStopped("failed", f"{used}, more than {self.limit_text}")
-
-    @property
-    def limit_text(self) -> str:
-        """The memory limit in words."""
-        return f"the limit of {self.memory_mb:.0f} MB"
+                raise RequestStopped("failed", f"{used}, more than the limit of {most_mb:.0f} MB")

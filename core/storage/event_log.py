@@ -6,12 +6,15 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from hyperllama.core.events import Event, from_json, to_json
 
 _CHUNK_BYTES = 65_536  # read at once; parsing that much takes a few milliseconds
+_HEAD = 100  # bytes of a line that the name of its event stands in
+_E = TypeVar("_E", bound=Event)
 Listener = Callable[[Event, float], None]
 
 
@@ -104,6 +107,17 @@ def read_events(path: Path) -> Iterator[tuple[Event, float]]:
     tail = EventTail(path)
     while events := tail.read()[0]:
         yield from events
+
+
+def latest(kind: type[_E], path: Path) -> _E | None:
+    """The last event of that kind in a file; None where there is none, or no file."""
+    mark, found = f'"{kind.__name__}"'.encode(), None
+    with suppress(OSError), path.open("rb") as file:
+        for line in file:
+            if mark in line[:_HEAD]:
+                read = from_json(line.decode("utf8", "replace"))
+                found = read[0] if read is not None and isinstance(read[0], kind) else found
+    return found
 
 
 def _line(event: Event, t: float) -> bytes:

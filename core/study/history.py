@@ -15,6 +15,7 @@ from typing import Any
 from hyperllama.core.evaluate.results import STOPPED, std
 from hyperllama.core.events import (
     Event,
+    ImportanceFound,
     IncumbentTested,
     Noted,
     ProposalMade,
@@ -33,7 +34,8 @@ from hyperllama.core.events import (
 from hyperllama.core.events.codec import decode, encode
 from hyperllama.core.objectives import broken, excess_of
 from hyperllama.core.space import SearchSpace
-from hyperllama.core.storage.folder import PROPOSALS
+from hyperllama.core.storage.event_log import latest
+from hyperllama.core.storage.folder import EVENTS, PROPOSALS
 from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.storage.proposal_log import read_beliefs
 from hyperllama.core.storage.reading import StoredStudy, read_stored
@@ -195,6 +197,8 @@ def events_of(stored: StoredStudy) -> list[tuple[Event, float]]:
     past = stored_events(stored.trials, stored.attrs, opened, beliefs, stored.direction)
     end = past[-1][1] if past else 0.0
     last = [(finished, end)] if finished is not None else []
+    told = latest(ImportanceFound, study_dir(stored.name) / EVENTS)
+    past += [(told, end)] if told is not None else []
     return [(opened, float(stored.attrs.get("created_t") or 0.0)), *past, *last]
 
 

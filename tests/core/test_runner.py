@@ -14,7 +14,9 @@ import pytest
 
 from hyperllama.core.errors import DataError, StudyError, TaskError
 from hyperllama.core.estimators import Facts
+from hyperllama.core.evaluate import process
 from hyperllama.core.evaluate.client import TrialRunner
+from hyperllama.core.evaluate.process import RunnerProcess
 from hyperllama.core.evaluate.results import FoldResult
 
 HUNG = {"estimator": "mlp", "mlp.depth": 3, "mlp.width": 1024, "mlp.batch_size": 4,
@@ -100,11 +102,15 @@ def test_noise_scores_on_other_folds(runner: TrialRunner) -> None:
     assert values[0] == here.value and len(set(values)) == 3
 
 
-def test_test_score_and_final_fit(runner: TrialRunner, tmp_path: Path) -> None:
+def test_test_score_and_final_fit(
+    runner: TrialRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import json
 
     import joblib
 
+    runner.open()
+    monkeypatch.setattr(runner._process, "memory_mb", 1.0)  # a trial's beside many others
     score = runner.test_score(QUICK, seed=4)
     assert score is not None and 0.5 < score <= 1
     path = runner.fit_final(QUICK, tmp_path / "deep" / "pipeline.joblib", seed=4, facts={"n": 3})
@@ -237,3 +243,15 @@ def test_runners_share_one_table(runner: TrialRunner, tmp_path: Path) -> None:
         assert second.open() == runner.open()
         shared.unlink()  # the mapped rows stay
         assert second.evaluate(QUICK, seed=4).fold_scores == expected.fold_scores
+
+
+def test_beside_many_others_a_trial_still_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "free_mb", lambda: 20_000.0)
+    of_200, of_4 = (RunnerProcess(tmp_path / "log", 1, None, share=1 / n) for n in (200, 4))
+    assert (of_200.memory_mb, of_4.memory_mb) == (512, 4500)
+    assert of_200.alone_mb == of_4.alone_mb == 18_000
+    monkeypatch.setattr(process, "free_mb", lambda: 400.0)
+    assert RunnerProcess(tmp_path / "log", 1, None, share=1 / 4).memory_mb == 360
+    assert RunnerProcess(tmp_path / "log", 1, 300.0, share=1 / 4).memory_mb == 300

@@ -9,14 +9,20 @@ from hyperllama.core.events import (
     ConfirmedCandidate,
     Event,
     ImportanceFound,
+    Noted,
     ProposalMade,
     StudyConfirmed,
     StudyFinished,
     StudyOpened,
     TrialFinished,
 )
+from hyperllama.core.storage.event_log import EventLog
+from hyperllama.core.storage.folder import EVENTS
+from hyperllama.core.storage.paths import study_dir
+from hyperllama.core.storage.reading import StoredStudy
 from hyperllama.core.study import StudyState, fold
 from hyperllama.core.study.findings.verdict import verdict, verdict_lines
+from hyperllama.core.study.history import state_of
 from tests.tui import recorded
 
 FOLDS = (0.80, 0.82, 0.79, 0.81, 0.80)
@@ -60,6 +66,18 @@ def test_a_confirmed_winner() -> None:
     assert facts["test"].startswith("0.83, the default 0.79")
     assert facts["mattered"] == "max_depth 70 %, n_estimators 30 %"
     assert facts["changed"] == "max_depth 6 to 4, n_estimators 100 to 102"
+
+
+def test_what_mattered_is_read_from_the_log_of_a_stored_study() -> None:
+    stored = StoredStudy("s", "maximize", {}, [], {}, None)
+    assert state_of(stored).importance is None
+    study_dir("s").mkdir(parents=True)
+    log = EventLog(study_dir("s") / EVENTS)
+    log.begin(next(recorded.events(0))[0], [])
+    told = [ImportanceFound({"x": share, "y": 1 - share}, 9, "PED-ANOVA") for share in (0.2, 0.7)]
+    for event in (told[0], told[1], Noted("info", '"ImportanceFound"')):
+        log.emit(event)
+    assert state_of(stored).importance == told[1]
 
 
 def test_a_default_that_stays_the_best() -> None:

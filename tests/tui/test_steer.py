@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hyperllama.core.events import TrialFinished, requests
+from hyperllama.core.storage.paths import study_dir
 from hyperllama.core.study import StateFold, SteeringAction, StudyState
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.content.arrange import Order, RerunLine, parse, rows
@@ -261,7 +262,11 @@ async def test_a_key_that_means_nothing_to_a_finished_study_says_why(
         assert told == ["The study is finished: m adds trials and goes on."] * 4
         await pilot.press("M")
         assert isinstance(pilot.app.screen, PickDialog)  # it holds for the trials to come
-        await pilot.press("escape", "0")
+        await pilot.press("escape")
+        study_dir(link.name).mkdir(parents=True)
+        await pilot.press("U")
+        assert "is the one to use: a person chose it" in text_of(pilot, "#verdict")
+        await pilot.press("0")
         assert not pilot.app.screen.query_one("#verdict").display
         await pilot.press("W", "R")
         assert link.sent == [requests.Rerun(link.state.incumbent or 0, 3)]
@@ -371,7 +376,6 @@ def test_a_note_on_a_study_at_rest_is_seen_and_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hyperllama.core.events import to_json
-    from hyperllama.core.storage.paths import study_dir
     from hyperllama.core.storage.request_log import Inbox
     from hyperllama.tui.processes.bridge import FolderLink
 

@@ -21,13 +21,13 @@ from hyperllama.core.events import (
 from hyperllama.core.study import TrialState, fold
 from hyperllama.models.gguf import ModelFile
 from hyperllama.models.paths import EMBEDDED, model_names
-from hyperllama.tui.cli.study.live import ending, heading
+from hyperllama.tui.cli.study.live import differences, ending, heading
 from hyperllama.tui.content.sentences import describe
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
 from hyperllama.tui.widgets.about.model import name_lines
 from hyperllama.tui.widgets.plots.scale import nice_ticks, tick_labels
-from hyperllama.tui.widgets.study.status import progress_words
+from hyperllama.tui.widgets.study.status import StatusLine, progress_words
 from hyperllama.tui.widgets.study.trial_cells import TrialCells
 from tests.tui import recorded
 
@@ -146,6 +146,12 @@ def test_a_model_has_one_name_and_shows_its_folder_where_that_repeats() -> None:
     assert model_names([one, other]) == ["qwen in big", "qwen in old"]
 
 
+def test_changes_that_do_not_show_are_left_out_of_a_line() -> None:
+    pairs = {"learning_rate": [0.3, 0.3000001], "max_depth": [6, 3], "subsample": [None, 0.5]}
+    assert differences(pairs) == "max_depth 6→3, subsample -→0.5"
+    assert "to four digits" in differences({"learning_rate": [0.3, 0.3000001]})
+
+
 def test_the_status_line_says_how_far_the_study_is() -> None:
     start = next(iter(recorded.events(1)))
     t = start[1]
@@ -155,6 +161,12 @@ def test_the_status_line_says_how_far_the_study_is() -> None:
     assert progress_words(fold(asked)) == "reading the prompt, 25%"
     confirming = fold([start, (CandidateStarted(3, 2, 8, (0, 3), (0, 3)), t)])
     assert progress_words(confirming) == "confirming trial 3 on fresh folds, set 2 of 8"
+    assert progress_words(confirming, 80) == "confirming trial 3, set 2 of 8"
+    later = (CandidateStarted(3, 2, 8, (0, 3), (0, 3)), t + 900)
+    line = StatusLine("s")
+    line.state, line.now = fold([*recorded.events(20), later]), t + 960
+    text = line._progress(80).plain.rstrip()
+    assert text.endswith("★ 0.8656   +0.0378")  # whole, and no clock that stands still
     assert progress_words(fold([start])) == ""
 
 

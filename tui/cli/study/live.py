@@ -230,12 +230,13 @@ def trial_line(event: TrialFinished, changes: Mapping[str, Any] | None = None) -
 
 
 def differences(changes: Mapping[str, Any]) -> str:
-    """What differs from the incumbent, e.g. "max_depth 6→3"."""
+    """What differs from the incumbent, e.g. "max_depth 6→3", in the digits that are shown."""
     parts = []
     for name, pair in changes.items():
         old, new = pair if isinstance(pair, (list, tuple)) and len(pair) == 2 else (None, pair)
-        parts.append(f"{plain(str(name))} {_value(old)}→{_value(new)}")
-    return ", ".join(parts)
+        if _value(old) != _value(new):
+            parts.append(f"{plain(str(name))} {_value(old)}→{_value(new)}")
+    return ", ".join(parts) or "the incumbent's values, to four digits"
 
 
 def _value(value: object) -> str:

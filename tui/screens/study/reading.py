@@ -52,6 +52,7 @@ class ReadingActions(StudyBase):
             self.interface.report("error", f"It cannot be chosen: {error}")
             return
         self.query_one(History).choose(chosen.get(name))
+        self.refresh_study()
         self.notify(text, timeout=5)
 
     def action_predict(self) -> None:

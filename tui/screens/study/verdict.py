@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from textual import work
 from textual.content import Content
 from textual.widgets import Input
 
+from hyperllama.core.errors import StudyError
 from hyperllama.core.events import requests
 from hyperllama.core.space import number
 from hyperllama.core.study.findings.verdict import edges
@@ -83,7 +85,10 @@ class VerdictActions(StudyPanes):
 
     def draw_verdict(self) -> None:
         """Draw the verdict, where it is shown."""
-        self.query_one(VerdictPage).show(self.state)
+        state, chosen = self.state, self.interface.chosen.get(self.link.name)
+        with suppress(StudyError):  # the trial is not read yet
+            state = state if chosen is None else state.choosing(chosen)
+        self.query_one(VerdictPage).show(state)
 
     def action_verdict(self) -> None:
         self.show_verdict(not self.verdict_shown)

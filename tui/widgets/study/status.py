@@ -81,7 +81,7 @@ class StatusLine(Widget):
             glyph, text, style = _ENDS.get(why, ("stopped", plain(why) or "ended", "$bad"))
         else:
             glyph, text, style = _PHASES.get(state.phase, ("running", state.phase, "$primary"))
-            text = progress_words(state) or text
+            text = progress_words(state, self.size.width) or text
         return f"{getattr(self.glyphs, glyph) if glyph else '?'} {text}", f"bold {style}"
 
     def _study(self, width: int) -> Content:
@@ -127,7 +127,8 @@ class StatusLine(Widget):
             within = confirmed.gain is not None and not state.beyond_noise
             left += [(gap + text, style), (" within noise" if within else " confirmed", "$dim")]
         elif gain is not None and best is not None and best.proposer != "default":
-            tail = " over the default" if width >= 100 else " vs default" if width >= 80 else ""
+            short = " vs default" if width >= 80 and state.confirming is None else ""
+            tail = " over the default" if width >= 100 else short
             if state.confirmed_gain is not None:
                 gain, tail = state.confirmed_gain, " confirmed" if width >= 80 else ""
             left.append((gap + wording.signed(gain), wording.gain_style(state.beyond_noise)))
@@ -152,7 +153,7 @@ class StatusLine(Widget):
         if width < 64:
             return Content.assemble("  ", (str(done), "bold"), (total.replace(" of ", "/"), "$dim"))
         text = Content.assemble("  ", (str(done), "bold"), (f"{total} done", "$dim"))
-        if opened.jobs > 1 and width < 100:
+        if opened.jobs > 1 and width < 100 and state.confirming is None:
             run = state.under_way - (self._next is not None)
             return Content.assemble(text, (f", {run} of {opened.jobs} run", "$dim"))
         if current is None or width < 100:
@@ -204,14 +205,17 @@ class StatusLine(Widget):
         spent = wording.duration(elapsed)
         if state.finished is not None:
             return Content.styled(f"took {spent}", "$dim")
+        if state.confirming is not None:  # it does not count: the seconds would stand still
+            return Content("")
         if left is None or state.phase == "paused":
             return Content.styled(spent if elapsed else "", "$dim")
         before = f"{spent}  " if width >= 100 else ""
         return Content.assemble((before, "$dim"), wording.duration(left), (" left", "$dim"))
 
 
-def progress_words(state: StudyState) -> str:
-    """What the study is doing with how far it is; empty where that is not known."""
+def progress_words(state: StudyState, width: int = 140) -> str:
+    """What the study is doing with how far it is, in so many columns; empty where that is not
+    known."""
     reading, confirming = state.reading, state.confirming
     if state.waiting is not None:
         return f"waits for {state.waiting.what}, {state.waiting.left_s:.0f} s at most"
@@ -221,7 +225,8 @@ def progress_words(state: StudyState) -> str:
         return f"reading the prompt, {reading.done / reading.total:.0%}"
     if state.phase == "confirming" and confirming is not None:
         sets = f"set {confirming.repeat} of {confirming.repeats}"
-        return f"confirming trial {confirming.number} on fresh folds, {sets}"
+        fresh = " on fresh folds" if width >= 100 else ""
+        return f"confirming trial {confirming.number}{fresh}, {sets}"
     return ""
 
 

@@ -51,7 +51,8 @@ class VerdictPage(VerticalScroll, can_focus=True):
     def show(self, state: StudyState) -> None:
         """Draw the verdict on that state, where something in it has changed."""
         width = max(20, self.scrollable_content_region.width)
-        drawn = (state.shape, state.started_t, state.finished, state.confirmation, width)
+        ended = (state.finished, state.confirmation, state.chosen)
+        drawn = (state.shape, state.started_t, ended, width)
         if drawn == self._shown or not self.display:
             return
         self._shown = drawn
