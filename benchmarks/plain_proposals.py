@@ -26,6 +26,7 @@ class Took:
     """One proposal: wall and processor seconds, tokens of its reply, evaluated, new of these.
 
     `decoded` of the reply's tokens were decoded, in `decode_s`; the same for what was read ahead.
+    `config` is what was proposed.
     """
 
     seconds: float
@@ -38,6 +39,7 @@ class Took:
     ahead_s: float = 0.0
     ahead_cpu_s: float = 0.0
     ahead: int = 0
+    config: Any = None
 
 
 def rounded(value: Any) -> Any:

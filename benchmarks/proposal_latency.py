@@ -96,18 +96,21 @@ class Ours:
 
     def __init__(
         self, model: Path, space: SearchSpace, threads: int, log: Path, cache: Path | None = None,
-        templates: str = "",
+        templates: str = "", gpu_layers: str | int = "auto",
     ) -> None:  # fmt: skip
         self._space = space
         self._engine = Engine(log=log)
+        self.events: list[object] = []
         self._proposer = LlamaProposer(
             ProposerSetting(
                 task="tumours", kind="classification", metric=METRIC, estimators=("xgboost",),
                 folds=5, dataset="569 rows, 30 features", model=str(model),
                 make_engine=lambda: self._engine,
-                engine=EngineSettings(context_length=CONTEXT, threads=threads),
+                engine=EngineSettings(
+                    context_length=CONTEXT, threads=threads, gpu_layers=gpu_layers
+                ),
                 prompt=PromptOptions(reasoning=False, templates=templates),
-                cache=cache,
+                cache=cache, report=self.events.append,
             )
         )  # fmt: skip
         self._before: list[int] = []
@@ -133,6 +136,7 @@ class Ours:
         record = proposal.record
         if proposal.proposer != "llama" or record["rejections"]:
             raise SystemExit(f"trial {number}: {proposal.fallback or record['rejections']}")
+        took.config = proposal.config
         took.reply = int(record["tokens"]["generated"])
         took.ahead, took.ahead_s = self._ahead.reply, self._ahead.seconds
         took.ahead_cpu_s = self._ahead.cpu_s
