@@ -20,7 +20,7 @@ from hyperllama.core.events import (
     TrialFinished,
     requests,
 )
-from hyperllama.core.study import StateFold
+from hyperllama.core.study import StateFold, fold
 from hyperllama.tui.app import HyperLlama
 from hyperllama.tui.dialogs import (
     AnswerDialog,
@@ -122,8 +122,8 @@ def test_the_status_shows_each_running_trial(begun: int, width: int, shown: str)
         heard.apply(ProposalMade(number, "gp", {"x": number}), 1.0)
         if number < 3:
             heard.apply(TrialFinished(number, "complete", {"x": number}, 0.5), 2.0)
-    for fold in range(2):
-        heard.apply(FoldFinished(3, fold, 5, 0.5, 0.6, 1.0), 3.0)
+    for number in range(2):
+        heard.apply(FoldFinished(3, number, 5, 0.5, 0.6, 1.0), 3.0)
     line = StatusLine("s")
     line.state = heard.state
     assert shown in line._progress(width).plain
@@ -139,6 +139,13 @@ def test_a_gain_within_noise_is_not_called_confirmed(low: float, said: str) -> N
     line = StatusLine("s")
     line.state = heard.state
     assert said in line._progress(100).plain
+    for gain in (0.2, None):
+        *past, last = recorded.held()
+        confirmed = StudyConfirmed(3, 0.3, gain, gain and low, gain and 0.5, repeats=1)
+        line.state = fold([*past, (confirmed, last[1]), last])
+        text = line._progress(80).plain
+        assert "waiting for your approval" in text and "…" not in text
+        assert ("no gain" if gain is None else "+0.2000") in text
     heard.apply(IncumbentTested(3, 0.86), 100.0)
     line.state = heard.state
     for width in range(80, 110):

@@ -120,12 +120,12 @@ class StatusLine(Widget):
                 left.append((f" {g.plus_minus} {wording.spread(best.std)}", "$dim"))
         if opened is not None and opened.review and state.awaiting is None and width >= 64:
             left.append((f"{gap}review", "$accent"))
-        confirmed = state.confirmation
+        confirmed, tail = state.confirmation, ""
         if confirmed is not None and confirmed.repeats:
             text = wording.signed(confirmed.gain) if confirmed.gain is not None else "no gain"
-            style = wording.gain_style(state.beyond_noise)
             within = confirmed.gain is not None and not state.beyond_noise
-            left += [(gap + text, style), (" within noise" if within else " confirmed", "$dim")]
+            left.append((gap + text, wording.gain_style(state.beyond_noise)))
+            tail = " within noise" if within else " confirmed"
         elif gain is not None and best is not None and best.proposer != "default":
             short = " vs default" if width >= 80 and state.confirming is None else ""
             tail = " over the default" if width >= 100 else short
@@ -133,12 +133,13 @@ class StatusLine(Widget):
                 gain, tail = state.confirmed_gain, " confirmed" if width >= 80 else ""
             left.append((gap + wording.signed(gain), wording.gain_style(state.beyond_noise)))
             within = state.beyond_noise is False and gain > 0 and width >= 100
-            left.append((tail + (", within noise" if within else ""), "$dim"))
-        told, time = Content.assemble(*left), self._time(width)
+            tail += ", within noise" if within else ""
+        told, time, test = Content.assemble(*left), self._time(width), ""
         if state.finished is not None and state.test_value is not None:
             test = f"{gap}test {wording.score(state.test_value)}"
-            if told.cell_length + len(test) + 2 + time.cell_length <= width:
-                told = Content.assemble(told, test)
+        for more in ((tail, "$dim"), (test, "")):  # each whole, or not at all
+            if told.cell_length + len(more[0]) + 2 + time.cell_length <= width:
+                told = Content.assemble(told, more)
         return _at_both_ends(told, time, width)
 
     def _trials(self, width: int) -> Content:
