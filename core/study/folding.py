@@ -179,15 +179,15 @@ class StateFold:
         if isinstance(event, ProposalStarted):
             given_up = [t for t in self._unfinished() if t.state != "training"]
             self._drop(t for t in given_up if t.number != event.number)
-            self._put(TrialState(event.number, event.proposer, started_t=t))
+            self._put(TrialState(event.number, event.proposer))
         elif isinstance(event, ProposalMade):
-            self._put(_proposed(self._get(event.number, t), event))
+            self._put(_proposed(self._get(event.number), event, t))
         elif isinstance(event, ProposalRejected):
-            self._put(replace(self._get(event.number, t), state="proposing"))
+            self._put(replace(self._get(event.number), state="proposing"))
         elif isinstance(event, TrialFinished):
-            self._put(_ended(self._get(event.number, t), event, t))
+            self._put(_ended(self._get(event.number), event, t))
         elif isinstance(event, (ProposalText, FoldFinished)):
-            trial = self._get(event.number, t)
+            trial = self._get(event.number)
             if trial.done:
                 return
             if isinstance(event, ProposalText):
@@ -202,8 +202,8 @@ class StateFold:
             else:
                 self._put(replace(trial, reruns=(*trial.reruns, event.value)))
 
-    def _get(self, number: int, t: float) -> TrialState:
-        return self._trials.get(number) or TrialState(number, started_t=t)
+    def _get(self, number: int) -> TrialState:
+        return self._trials.get(number) or TrialState(number)
 
     def _put(self, trial: TrialState) -> None:
         self._trials[trial.number] = trial
@@ -295,13 +295,14 @@ def _changes(now: SimpleNamespace, event: Event, t: float) -> dict[str, Any]:
     return {}
 
 
-def _proposed(trial: TrialState, event: ProposalMade) -> TrialState:
+def _proposed(trial: TrialState, event: ProposalMade, t: float) -> TrialState:
     state = AWAITING if event.awaits_approval else "training"
     names = ("proposer", "config", "fallback", "tokens", "beliefs", "changes")
     return replace(
         trial,
         **{name: getattr(event, name) for name in names},
         state=trial.state if trial.done else state,
+        trains_t=0.0 if event.awaits_approval else t,
         reasoning=event.reasoning or trial.reasoning,
     )
 

@@ -45,6 +45,7 @@ class TrialState:
             stopped after some of its folds.
         changes: name -> [incumbent's value, this trial's], as they were when it was proposed.
         best_then: it became the incumbent when it finished.
+        trains_t: seconds since the epoch at which its evaluation began; 0.0 before that.
         ended_t: seconds since the epoch; 0.0 while it runs.
         work_s: seconds that it was proposed and trained; waiting for approval does not count.
         note: a person's remark.
@@ -68,7 +69,7 @@ class TrialState:
     tokens: Mapping[str, Any] = field(default_factory=dict)
     beliefs: Mapping[str, Any] = field(default_factory=dict)
     best_then: bool = False
-    started_t: float = 0.0
+    trains_t: float = 0.0
     ended_t: float = 0.0
     work_s: float = 0.0
     note: str = ""

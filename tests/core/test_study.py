@@ -572,7 +572,7 @@ def test_the_storage_holds_the_state_that_the_loop_had(bench: Bench) -> None:
     beliefs = read_beliefs(bench.folder / "proposals.jsonl")
     past = stored_events(bench.store.trials(), bench.store.attrs(), here.opened, beliefs)
     there = fold([(here.opened, 0.0), *past])
-    untimed = {"started_t": 0.0, "ended_t": 0.0, "work_s": 0.0}
+    untimed = {"trains_t": 0.0, "ended_t": 0.0, "work_s": 0.0}
     assert [replace(t, **untimed) for t in there.trials] == [  # type: ignore[arg-type]
         replace(t, **untimed) for t in here.trials  # type: ignore[arg-type]
     ]

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from hyperllama.core.events import (
     CandidateStarted,
+    Event,
     ModelLoading,
     PromptReading,
+    ProposalMade,
     ProposalStarted,
     StudyFinished,
     StudyOpened,
@@ -168,6 +170,20 @@ def test_the_status_line_says_how_far_the_study_is() -> None:
     text = line._progress(80).plain.rstrip()
     assert text.endswith("★ 0.8656   +0.0378")  # whole, and no clock that stands still
     assert progress_words(fold([start])) == ""
+
+
+def test_the_time_of_a_trial_is_that_of_its_evaluation() -> None:
+    def shown(events: list[tuple[Event, float]], after_s: float, width: int = 7) -> str:
+        trial = fold(events).trials[-1]
+        return TrialCells(now=events[-1][1] + after_s).cell(trial, "time", width).plain
+
+    waits = recorded.held()
+    made, t = waits[-1]
+    assert isinstance(made, ProposalMade) and made.awaits_approval
+    assert shown(waits, 479.0) == ""  # it waits for approval, and nothing is evaluated
+    approved = [*waits, (replace(made, awaits_approval=False), t + 479)]
+    assert shown(approved, 3.0) == "3.0s"
+    assert shown(approved, 479.0) == "7m 59s" and shown(approved, 479.0, width=5) == "7m"
 
 
 def test_the_model_that_ships_has_one_name() -> None:

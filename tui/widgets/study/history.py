@@ -27,7 +27,7 @@ COLUMN_HELP = {
     "std": "standard deviation over the folds",
     "folds": "the fold scores as a small plot",
     "train": "score on the training rows",
-    "time": "seconds of the trial",
+    "time": "how long its evaluation took",
     "what": "what differs from the best trial of that moment",
 }
 COLUMNS = tuple(COLUMN_HELP)
@@ -94,7 +94,7 @@ class History(Rows):
         self._cells = TrialCells(glyphs)
         self._rows: list[Row] = []
         self._row_of: dict[int, int] = {}
-        self._score_cells = 7
+        self._score_cells, self._time_cells = 7, 5
         self._ordered_as: object = None
         self._number: int | None = None  # of the trial under the cursor, kept when rows move
 
@@ -132,6 +132,7 @@ class History(Rows):
             self._cells, scale=scale, fold_cells=min(10, max(5, folds)), front=front
         )
         self._score_cells = _score_cells(recent)
+        self._time_cells = max([5, *(len(wording.duration(t.seconds)) for t in recent)])
         self._rows = rows(self._state, self.order)
         self._row_of = {trials[r].number: i for i, r in enumerate(self._rows) if isinstance(r, int)}
         self.rows_changed()
@@ -216,7 +217,7 @@ class History(Rows):
             ListColumn("std", g.plus_minus + " std", 6 + len(g.plus_minus), drop=3),
             ListColumn("folds", "folds", self._cells.fold_cells, drop=4),
             ListColumn("train", "train", self._score_cells, right=True, drop=6),
-            ListColumn("time", "time", 5, right=True, drop=5),
+            ListColumn("time", "time", self._time_cells, right=True, drop=5),
         ]
         own = [name.removeprefix(PARAM) for name in self.shown if name.startswith(PARAM)]
         for name, short in names.fitted(own, _PARAM_CELLS).items():

@@ -116,8 +116,12 @@ class TrialCells:
         return Content.styled("" if value is None else wording.score(value), "$dim")
 
     def time(self, trial: TrialState, width: int) -> Content:
-        seconds = trial.seconds if trial.done else max(0.0, self.now - trial.started_t)
-        return Content.styled(wording.duration(seconds), "$dim")
+        """Seconds of the evaluation; neither the proposal nor the wait for approval counts."""
+        if not trial.done and not trial.trains_t:
+            return Content("")
+        seconds = trial.seconds if trial.done else max(0.0, self.now - trial.trains_t)
+        text = wording.duration(seconds)
+        return Content.styled(text if len(text) <= width else text.split()[0], "$dim")
 
     def what(self, trial: TrialState, width: int) -> Content:
         """What differs from the best trial of that moment, and the user's note."""
