@@ -138,6 +138,7 @@ async def test_a_model_is_loaded_and_let_go(small: Path, tasks: list[TaskEntry])
         to(screen, "small")
         await pilot.press("l")
         await until(pilot, "loaded    in")
+        assert "no layer" in text_of(pilot)
         assert "l unload" in text_of(pilot, "#keys") and screen.work.engine.pid is not None
         await pilot.press("l")
         await until(pilot, "l load")

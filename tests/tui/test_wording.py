@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hyperllama.core.events import (
     CandidateStarted,
     Event,
+    ModelLoaded,
     ModelLoading,
     PromptReading,
     ProposalMade,
@@ -20,10 +21,10 @@ from hyperllama.core.events import (
     StudyFinished,
     StudyOpened,
 )
-from hyperllama.core.study import TrialState, fold
+from hyperllama.core.study import StateFold, TrialState, fold
 from hyperllama.models.gguf import ModelFile
 from hyperllama.models.paths import EMBEDDED, model_names
-from hyperllama.tui.cli.study.live import differences, ending, heading
+from hyperllama.tui.cli.study.live import differences, ending, heading, lines_of
 from hyperllama.tui.content.sentences import describe
 from hyperllama.tui.text import names, wording
 from hyperllama.tui.text.glyphs import ASCII, UNICODE, sparkline
@@ -137,6 +138,20 @@ def test_ticks_are_few_round_and_inside(low: float, span: float, most: int) -> N
     first = float(math.floor(low))
     whole = nice_ticks(first, first + math.ceil(span), most, whole=True)
     assert 1 <= len(whole) <= most and not any("." in label for label in tick_labels(whole))
+
+
+@pytest.mark.parametrize(
+    ("facts", "where"),
+    [
+        ({"layers": 30, "gpu_layers": 31}, ", 31 of 31 layers on the GPU"),
+        ({"layers": 30, "gpu_layers": 15}, ", 15 of 31 layers on the GPU"),
+        ({"layers": 30, "gpu_layers": 0}, ""),
+        ({"gpu_layers": 3}, ", 3 layers on the GPU"),  # as older studies have it
+    ],
+)
+def test_a_loaded_model_says_what_is_on_the_gpu(facts: dict[str, int], where: str) -> None:
+    (line,) = lines_of(ModelLoaded("a.gguf", 1.24, facts), StateFold())
+    assert line.text == f"model a.gguf loaded in 1.2 s{where}"
 
 
 def test_a_model_has_one_name_and_shows_its_folder_where_that_repeats() -> None:

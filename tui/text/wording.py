@@ -180,6 +180,16 @@ def model_among(path: Path, others: Iterable[Path]) -> str:
     return f"{name} in {plain(path.parent.name)}" if repeated else name
 
 
+def on_gpu(facts: Mapping[str, Any]) -> str:
+    """"15 of 31 layers on the GPU", of the engine's facts about a model; empty where none is there.
+
+    The output layer counts as one more than `layers`, which llama.cpp does not count.
+    """
+    on, layers = facts.get("gpu_layers"), facts.get("layers")
+    of = f" of {layers + 1}" if isinstance(layers, int) else ""
+    return f"{on}{of} layers on the GPU" if on else ""
+
+
 def short_name(name: str) -> str:
     """A hyperparameter's name for a narrow column: colsample_bytree becomes colsample."""
     known = {

@@ -134,7 +134,10 @@ def lines_of(event: Event, folding: StateFold) -> Iterator[OutputLine]:
         for i, line in enumerate((*heading(event), TABLE_HEAD)):
             yield OutputLine(line, "dim" if i else "bold")
     elif isinstance(event, ModelLoaded):
-        yield OutputLine(f"model {plain(event.model)} loaded in {event.seconds:.1f} s", "dim")
+        on_gpu = wording.on_gpu(event.facts)
+        where = f", {on_gpu}" if on_gpu else ""
+        text = f"model {plain(event.model)} loaded in {event.seconds:.1f} s{where}"
+        yield OutputLine(text, "dim")
     elif isinstance(event, TrialFinished):
         trial = folding.state.trial(event.number)
         if event.proposer != "default":

@@ -115,9 +115,9 @@ def _settings(row: ModelRow, loaded: Mapping[str, Any] | None, width: int) -> Li
     if loaded is not None:
         text = (
             f"in {wording.duration(loaded['load_s'])}: takes "
-            f"{wording.size(loaded['memory_mb'] * _MB)}, context "
-            f"{loaded['context_length']:,}, {loaded['gpu_layers']} of {loaded['layers']} "
-            f"layers on the GPU, {counted(loaded['threads'], 'thread')}"
+            f"{wording.size(loaded['memory_mb'] * _MB)}, context {loaded['context_length']:,}, "
+            f"{wording.on_gpu(loaded) or 'no layer on the GPU'}, "
+            f"{counted(loaded['threads'], 'thread')}"
         )
         lines += _labelled("loaded", words(text, width - 10))
     return lines

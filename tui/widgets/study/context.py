@@ -117,14 +117,14 @@ class ContextGauge(Pane):
         if model is None:
             return []
         facts, name = model.facts, wording.model_name(model.model)
-        size, threads, layers = (facts.get(k) for k in ("parameters", "threads", "gpu_layers"))
+        size, threads = facts.get("parameters"), facts.get("threads")
         size = wording.count(size) if isinstance(size, (int, float)) else size
         known = [plain(str(fact)) for fact in (size, facts.get("quantisation")) if fact]
         parts = [name, *(part for part in known if part.lower() not in name.lower())]
         if threads:
             parts.append(counted(threads, "thread"))
-        if layers:
-            parts.append(f"{layers} layers on the GPU")
+        if on_gpu := wording.on_gpu(facts):
+            parts.append(on_gpu)
         text = f" {self.glyphs.dot} ".join(parts)
         return [Content.styled(text, "$dim").truncate(width, ellipsis=True)]
 
