@@ -179,10 +179,12 @@ async def test_other_hyperparameters_are_chosen(opened: Opened, flown: recorded.
 
 
 async def test_baselines_are_drawn_beside_the_study(opened: Opened, flown: recorded.Replay) -> None:
-    line = BaselineCurve("random", [0.83, 0.84, 0.85], [0.8] * 3, [0.9] * 3)
-    flown.panel = BaselinePanel("s", lines=[line])
+    curve = [0.83, 0.84, 0.85], [0.8] * 3, [0.9] * 3
+    names = ("random", "tpe", "gp")  # all end at the same spot
+    flown.panel = BaselinePanel("s", lines=[BaselineCurve(name, *curve) for name in names])
     async with opened(flown) as pilot:
-        assert "random" in text_of(pilot, "#progress")
+        seen = text_of(pilot, "#progress")
+        assert all(f" {name} " in seen for name in names)
 
 
 def test_axes_know_their_scales() -> None:

@@ -271,7 +271,17 @@ async def test_a_trial_in_full(opened: Opened, link: recorded.Replay) -> None:
         assert "out of memory" in text and "learning_rate" in text
         await pilot.press("escape")
         await pilot.pause()
-        assert isinstance(pilot.app.screen, StudyScreen)
+        screen = pilot.app.screen
+        assert isinstance(screen, StudyScreen)
+        await pilot.press("G", "enter")
+        await pilot.pause()
+        dialog = pilot.app.screen
+        assert isinstance(dialog, TextDialog) and "training" in text_of(pilot)
+        link.add((TrialFinished(9, "complete", {}, 0.7), link.last_t + 9))
+        screen.refresh_study()
+        dialog.read_again()
+        await pilot.pause()
+        assert "0.7000" in text_of(pilot) and "training" not in text_of(pilot)
 
 
 async def test_panes_are_reached_and_maximised(opened: Opened, link: recorded.Replay) -> None:

@@ -208,8 +208,13 @@ class StudyScreen(
     def _open_trial(self, message: Rows.Chosen) -> None:
         trial = self.query_one(History).trial
         if trial is not None:
-            content = describe_trial(trial, self.state)
-            self.app.push_screen(TextDialog(f"Trial {trial.number}", content))
+            opened = trial
+
+            def described() -> Content:
+                return describe_trial(self.state.trial(opened.number) or opened, self.state)
+
+            again = None if trial.done else described
+            self.app.push_screen(TextDialog(f"Trial {trial.number}", described(), again))
 
     @on(Talk.Asked)
     def _asked(self, message: Talk.Asked) -> None:

@@ -67,6 +67,10 @@ class Canvas:
             self._text[column, row] = character
             self._paint((column, row), style, layer)
 
+    def free(self, column: int, row: int, count: int) -> bool:
+        """Whether so many cells from there on, and those beside them, hold no text."""
+        return all((x, row) not in self._text for x in range(column - 1, column + count + 1))
+
     def shade(self, top: int, bottom: int, colour: str) -> None:
         """A background for the rows `top` to `bottom`."""
         for row in range(max(0, top), min(self.height - 1, bottom) + 1):

@@ -115,7 +115,9 @@ class Reasoning(VerticalScroll, can_focus=True):
         title = (f"Trial {trial.number}", "bold")
         lines = [Content.assemble(title, (dot + dot.join(facts), "$dim"))]
         if trial.fallback:
-            because = f"{plain(trial.proposer)} replaced the proposer: "
+            opened, because = self._state.opened, f"{plain(trial.proposer)} replaced the proposer: "
+            if opened is not None and trial.proposer == opened.proposer:
+                because = "A bound program instead of a free one: "  # all that a model makes itself
             lines.append(Content.assemble((because, "$bad"), plain(trial.fallback)))
         if not trial.reasoning and trial.state == "proposing":
             reading = self._state.reading

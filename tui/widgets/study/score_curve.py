@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -61,6 +61,7 @@ class ScoreCurve:
         best = self.state.best
         if best is not None:
             self.mark(plot, best, self.glyphs.best, "bold $best")
+        self._name_baselines(plot)
         return plot
 
     def lines(self, plot: Plot, selected: TrialState | None) -> list[Content]:
@@ -112,18 +113,27 @@ class ScoreCurve:
             plot.shade(top, bottom, "$row-cursor-blurred")
 
     def _draw_baselines(self, plot: Plot) -> None:
-        """What simpler ways reach with the same budget, each named at its end."""
+        """What simpler ways reach with the same budget."""
+        for _, style, spots in self._baseline_spots(plot):
+            plot.steps(spots, style, 2)
+
+    def _name_baselines(self, plot: Plot) -> None:
+        """The name of each at its end, in the nearest row where it hides no other text."""
+        for label, style, spots in self._baseline_spots(plot):
+            column, row = plot.cell_of(*spots[-1])
+            start = max(0, min(column, plot.width - len(label)))
+            rows = sorted(range(plot.height), key=lambda other: abs(other - row + 0.9))
+            free = [other for other in rows if plot.free(start, other, len(label))]
+            for i, letter in enumerate(label if free else ""):
+                plot.text(start + i, free[0], letter, style, 5)
+
+    def _baseline_spots(self, plot: Plot) -> Iterator[tuple[str, str, list[tuple[int, int]]]]:
+        """Of each baseline: its name, its style, its dots."""
         for index, (name, curve) in enumerate(self.baselines.items()):
-            style = f"$part-{index % 3 + 2}"
             spots = [(self._x(plot, i), plot.level(v)) for i, v in enumerate(curve)]
             spots = [spot for spot in spots if spot[0] < plot.dots_x]
-            plot.steps(spots, style, 2)
             if spots:
-                column, row = plot.cell_of(*spots[-1])
-                label = plain(name)[:6]
-                start = max(0, min(column, plot.width - len(label)))
-                for i, letter in enumerate(label):
-                    plot.text(start + i, max(0, row - 1), letter, style, 5)
+                yield plain(name)[:6], f"$part-{index % 3 + 2}", spots
 
     def _draw_best(self, plot: Plot, done: list[TrialState]) -> None:
         """The stepped line of the best so far, up to the newest trial."""
