@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ from hyperllama.models.paths import model_name
 
 if TYPE_CHECKING:
     from hyperllama.core.task import Validation
+
+
+_MOST_ROWS = 1000
+"""Of the table of trials: a page of many thousands takes longer to draw than anybody reads it."""
 
 
 def report_html(study: ReportedStudy, blocks: list[Block] | None = None) -> str:
@@ -58,7 +63,7 @@ def report_blocks(study: ReportedStudy) -> list[Block]:
             ]
         blocks += _validation_and_test(study, best)
         blocks += _baselines(study)
-    blocks += [Heading("All trials"), _trials(study, best), *_data(study), *_measured(study)]
+    blocks += [*_trials(study, best), *_data(study), *_measured(study)]
     if best is not None:
         blocks += [Heading("Use it"), CodeBlock(_USE, "python"), Paragraph(_USE_NOTE)]
     return blocks
@@ -166,10 +171,17 @@ def _baselines(study: ReportedStudy) -> list[Block]:
     ]
 
 
-def _trials(study: ReportedStudy, best: TrialState | None) -> Block:
+def _trials(study: ReportedStudy, best: TrialState | None) -> list[Block]:
     rows: list[list[str]] = []
     marked = -1
-    for t in study.trials:
+    listed, title, told = study.trials, "All trials", []
+    if len(listed) > _MOST_ROWS:
+        ranked = sorted(listed, key=lambda t: -math.inf if t.value is None else t.value)
+        kept = {t.number for t in ranked[-_MOST_ROWS:]} | ({best.number} if best else set())
+        listed, title = [t for t in listed if t.number in kept], "The best trials"
+        told = [Paragraph(f"The {len(listed):,} best of {len(study.trials):,}; `hyperllama show "
+                          f"{study.name} --json` has all of them.")]
+    for t in listed:
         if best is not None and t.number == best.number:
             marked = len(rows)
         config = ", ".join(f"{k}={show(v)}" for k, v in t.config.items())
@@ -184,7 +196,8 @@ def _trials(study: ReportedStudy, best: TrialState | None) -> Block:
              "; ".join(notes)]
         )
     header = ["#", "proposer", study.problem.metric, "train", "seconds", "configuration", "notes"]
-    return TableBlock(header, rows, right=(0, 2, 3, 4), marked=marked)
+    table = TableBlock(header, rows, right=(0, 2, 3, 4), marked=marked)
+    return [Heading(title), *told, table]
 
 
 def _data(study: ReportedStudy) -> list[Block]:

@@ -119,10 +119,10 @@ def _of_trials(
 ) -> dict[int, list[tuple[Any, ...]]]:
     """The rows of a table by trial; `scope` is an SQL condition with its values."""
     found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    for trial_id, *row in database.execute(
+    for row in database.execute(
         f"SELECT trial_id, {columns} FROM {table} WHERE {scope[0]} ORDER BY {order}", scope[1]
     ):
-        found[trial_id].append(tuple(row))
+        found[row[0]].append(row[1:])
     return found
 
 

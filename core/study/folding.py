@@ -307,8 +307,11 @@ def _proposed(trial: TrialState, event: ProposalMade, t: float) -> TrialState:
     )
 
 
+_OF_END = tuple(f.name for f in fields(TrialFinished) if f.name != "incumbent")
+
+
 def _ended(trial: TrialState, event: TrialFinished, t: float) -> TrialState:
-    copied = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "incumbent"}
+    copied = {name: getattr(event, name) for name in _OF_END}
     folds = len(event.fold_scores) or trial.folds
     stopped = event.facts.get(STOPPED)
     if isinstance(stopped, Mapping) and isinstance(stopped.get("folds"), int):

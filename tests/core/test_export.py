@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hyperllama.core.charts import to_html, to_markdown, to_svg
+from hyperllama.core.charts import TableBlock, to_html, to_markdown, to_svg
 from hyperllama.core.data import load_table
 from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.crossval import Evaluator
@@ -307,6 +307,21 @@ def test_the_report_says_what_matters(told: ReportedStudy) -> None:
                        "max\\_depth" if text.startswith("#") else "max_depth",
                        f"seeds: study {SEED}"):
             assert wanted in text
+
+
+def test_of_very_many_trials_the_report_lists_the_best(
+    told: ReportedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed() -> list[str]:
+        tables = [b for b in report_blocks(told) if isinstance(b, TableBlock)]
+        return next([row[0] for row in t.rows] for t in tables if t.header[0] == "#")
+
+    scored = sorted((t for t in told.trials if t.value is not None), key=lambda t: t.value or 0.0)
+    assert listed() == [str(t.number) for t in told.trials]
+    monkeypatch.setattr("hyperllama.core.report.report._MOST_ROWS", 2)
+    best = {t.number for t in scored[-2:]}
+    assert {int(n) for n in listed()} == best | {told.state.winner_number}
+    assert f"best of {len(told.trials)}" in report_markdown(told)
 
 
 def test_without_a_complete_trial_there_is_a_report_only(

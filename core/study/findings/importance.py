@@ -10,6 +10,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from hyperllama.core.space import SearchSpace
@@ -28,11 +29,14 @@ def importance(space: SearchSpace, trials: Sequence[Observed]) -> dict[str, floa
         space: the task's own; trials outside it are left out.
         trials: with values, greater is better.
     """
-    scored = [t for t in trials if t.value is not None and space.contains(t.config)]
-    if len(scored) < LEAST_TRIALS:
+    scored = [t for t in trials if t.value is not None]
+    by_value = sorted(scored, key=lambda t: -float(t.value or 0.0))
+    best = next((t for t in by_value if space.contains(t.config)), None)
+    if best is None:
         return {}
-    best = max(scored, key=lambda t: float(t.value or 0.0))
-    alike = [t for t in scored if t.config.keys() == best.config.keys()][-MOST_TRIALS:]
+    latest = (t for t in reversed(scored)
+              if t.config.keys() == best.config.keys() and space.contains(t.config))
+    alike = [*islice(latest, MOST_TRIALS)][::-1]
     names = [p.name for p in space.free if p.name in best.config]
     names = [n for n in names if len({str(t.config[n]) for t in alike}) > 1]
     if len(alike) < LEAST_TRIALS or not names:
