@@ -145,10 +145,10 @@ def killed(folder: Path, trials: int, every_s: float, rows: int) -> dict[str, An
 
 def overhead(folder: Path, trials: int) -> dict[str, Any]:
     """Wall seconds of the same trials here and on a worker, pair by pair."""
-    from hyperllama.core.evaluate.client import TrialRunner
     from hyperllama.core.evaluate.cluster.runner import ClusterRunner
     from hyperllama.core.evaluate.cluster.scheduler import Cluster
     from hyperllama.core.evaluate.cluster.worker import StudyTable
+    from hyperllama.core.evaluate.runner.client import TrialRunner
     from hyperllama.core.task import find_task, standalone_text
 
     task = folder / "task.toml"

@@ -34,8 +34,8 @@ import optuna
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hyperllama.core.data import load_table
-from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.evaluate.results import Tally
+from hyperllama.core.evaluate.scoring.crossval import Evaluator
 from hyperllama.core.objectives import Objective, front_of
 from hyperllama.core.propose import make_proposer
 from hyperllama.core.propose.classical import _distributions

@@ -22,7 +22,7 @@ import numpy as np
 
 from hyperllama.core.data import load_table
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.evaluate.crossval import Evaluator, TrialFailed
+from hyperllama.core.evaluate.scoring.crossval import Evaluator, TrialFailed
 from hyperllama.core.task import parse_task, resolve
 from hyperllama.core.task.new import new_task_file
 

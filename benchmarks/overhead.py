@@ -116,8 +116,8 @@ def _plain(task_file: Path, configs: Path) -> None:
 
     from hyperllama.core.data import load_table
     from hyperllama.core.estimators import split
-    from hyperllama.core.evaluate.crossval import Evaluator
     from hyperllama.core.evaluate.pipeline import build_pipeline
+    from hyperllama.core.evaluate.scoring.crossval import Evaluator
     from hyperllama.core.task import load_task, resolve
 
     warnings.simplefilter("ignore")

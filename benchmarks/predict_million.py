@@ -23,8 +23,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hyperllama.core.data import load_table
-from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.evaluate.saving import describe_model, save_pipeline
+from hyperllama.core.evaluate.scoring.crossval import Evaluator
 from hyperllama.core.report.bundle import predict_script
 from hyperllama.core.task import load_task, resolve
 

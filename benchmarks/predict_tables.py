@@ -28,8 +28,8 @@ from hyperllama.core.data.inspect import inspect
 from hyperllama.core.data.reader import open_file
 from hyperllama.core.errors import HyperLlamaError
 from hyperllama.core.estimators import families, family
-from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.evaluate.saving import describe_model, save_pipeline
+from hyperllama.core.evaluate.scoring.crossval import Evaluator
 from hyperllama.core.predict import load
 from hyperllama.core.predict.known import read_known
 from hyperllama.core.report.bundle import predict_script

@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import hyperllama
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.racing import ERROR
+from hyperllama.core.evaluate.runner.client import TrialRunner
 from hyperllama.core.study import PRUNED, StudyState
 from hyperllama.core.task.new import new_task_file
 

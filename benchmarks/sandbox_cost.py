@@ -19,9 +19,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from hyperllama.core.data import load_table
-from hyperllama.core.evaluate.crossval import Evaluator
-from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
 from hyperllama.core.evaluate.results import Tally
+from hyperllama.core.evaluate.scoring.crossval import Evaluator
+from hyperllama.core.evaluate.scoring.programs import ProgramSetting, ProgramTrials
 from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.task import find_task, load_task, resolve
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.estimators import Constructor, Family, family, split
-from hyperllama.core.evaluate.measures import response_of
 from hyperllama.core.evaluate.pipeline import (
     Reference,
     imputer,
@@ -72,6 +71,14 @@ class ColumnLayout:
         """Per column, whether it holds codes."""
         count = len(self.numbers) + len(self.categories) + sum(map(len, self.periods.values()))
         return [i in self.categories for i in range(count)]
+
+
+def response_of(scorers: Sequence[Any]) -> str:
+    """What scorers ask a model for; probabilities where any of them needs those."""
+    asked = [str(scorer._response_method) for scorer in scorers]
+    if "predict_proba" in asked:
+        return "predict_proba"
+    return next((text for text in asked if "predict_proba" in text), asked[0])
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hyperllama.core.evaluate import fitting, splits
-from hyperllama.core.evaluate.crossval import WATCHED_SHARE
+from hyperllama.core.evaluate import fitting
 from hyperllama.core.evaluate.pipeline import imports, source
-from hyperllama.core.evaluate.programs import PredictedClasses, PredictedShares, wanted_response
 from hyperllama.core.evaluate.rendered import program_text
+from hyperllama.core.evaluate.scoring import splits
+from hyperllama.core.evaluate.scoring.crossval import WATCHED_SHARE
+from hyperllama.core.evaluate.scoring.programs import (
+    PredictedClasses,
+    PredictedShares,
+    wanted_response,
+)
 from hyperllama.core.evaluate.steps import FitSetting, trial_recipe
 from hyperllama.core.programs.contract import with_values
 from hyperllama.core.programs.facts import column_facts, with_names

@@ -11,7 +11,7 @@ from hyperllama.core.experiments.panel import read_panel
 from hyperllama.core.storage.reading import StoredStudy, read_stored
 
 if TYPE_CHECKING:
-    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.evaluate.runner.client import TrialRunner
     from hyperllama.core.report import ReportedStudy
     from hyperllama.core.study import StudyState
 
@@ -41,7 +41,7 @@ def export_study(
         StudyError: there is no such study, nothing was completed, or the folder cannot be written.
         HyperLlamaError: the table is gone, or the last fit failed.
     """
-    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.evaluate.runner.client import TrialRunner
     from hyperllama.core.report import export
     from hyperllama.core.study.history import state_of
 

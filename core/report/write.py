@@ -13,7 +13,7 @@ from hyperllama.core.report.record import ReportedStudy
 from hyperllama.core.report.report import report_blocks, report_html, report_markdown
 
 if TYPE_CHECKING:
-    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.evaluate.runner.client import TrialRunner
     from hyperllama.core.study import TrialState
 
 _MODEL_FACTS = (

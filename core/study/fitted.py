@@ -35,7 +35,7 @@ def fitted_model(
         StudyError: there is no such study, it has no complete trial, or its task file is elsewhere.
         HyperLlamaError: the table is gone or changed, or the fit failed.
     """
-    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.evaluate.runner.client import TrialRunner
     from hyperllama.core.storage.reading import read_stored
 
     stored = read_stored(study, storage)

@@ -19,7 +19,7 @@ from hyperllama.core.trials import Proposer
 
 
 class Runner(Protocol):
-    """Trains and scores configurations: `core.evaluate.client.TrialRunner`, or a fake."""
+    """Trains and scores configurations: `core.evaluate.runner.client.TrialRunner`, or a fake."""
 
     @property
     def other_folds(self) -> bool:

@@ -18,7 +18,6 @@ import psutil
 import pytest
 
 from hyperllama.core.errors import StudyError
-from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.cluster import scheduler
 from hyperllama.core.evaluate.cluster.runner import ClusterRunner
 from hyperllama.core.evaluate.cluster.scheduler import Cluster, PendingFold
@@ -32,6 +31,7 @@ from hyperllama.core.evaluate.cluster.worker import (
 )
 from hyperllama.core.evaluate.racing import Rival
 from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.evaluate.runner.client import TrialRunner
 from hyperllama.core.events.requests import Pause, Resume, Step
 from hyperllama.core.programs.boxes import sandbox_problem
 from hyperllama.core.programs.store import ProgramStore

@@ -18,8 +18,8 @@ import pytest
 
 from hyperllama.core.charts import TableBlock, to_html, to_markdown, to_svg
 from hyperllama.core.data import load_table
-from hyperllama.core.evaluate.client import TrialRunner
-from hyperllama.core.evaluate.crossval import Evaluator
+from hyperllama.core.evaluate.runner.client import TrialRunner
+from hyperllama.core.evaluate.scoring.crossval import Evaluator
 from hyperllama.core.events import IncumbentTested, StudyConfirmed, StudyOpened
 from hyperllama.core.report import ReportedStudy, export
 from hyperllama.core.report.bundle import predict_script

@@ -14,7 +14,7 @@ import pytest
 
 from hyperllama.core.errors import SpaceError, TaskError, pip_install
 from hyperllama.core.estimators import Facts, Family, families, family, family_of
-from hyperllama.core.evaluate.crossval import Data, Evaluator
+from hyperllama.core.evaluate.scoring.crossval import Data, Evaluator
 from hyperllama.core.space import Float, Param
 from hyperllama.core.task import DataSpec, Task
 from hyperllama.core.task.overrides import check_installed

@@ -14,9 +14,9 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 
 from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import families, family
-from hyperllama.core.evaluate.crossval import Data, Evaluator
 from hyperllama.core.evaluate.pipeline import build_pipeline
-from hyperllama.core.evaluate.splits import hold_out, make_folds
+from hyperllama.core.evaluate.scoring.crossval import Data, Evaluator
+from hyperllama.core.evaluate.scoring.splits import hold_out, make_folds
 
 FAMILIES = [n for n in families() if not family(n).install_hint]
 METHODS = ["kfold", "stratified", "group", "time", "split"]

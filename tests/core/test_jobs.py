@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.results import Result
+from hyperllama.core.evaluate.runner.client import TrialRunner
 from hyperllama.core.events import ProposalStarted, StudyOpened, TrialFinished
 from hyperllama.core.events.requests import (
     Approve,

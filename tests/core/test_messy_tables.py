@@ -16,7 +16,7 @@ import pytest
 from hyperllama.core.data import csv_text, inspect, load_table
 from hyperllama.core.errors import DataError, HyperLlamaError, TaskError
 from hyperllama.core.estimators import families
-from hyperllama.core.evaluate.crossval import Evaluator, TrialFailed
+from hyperllama.core.evaluate.scoring.crossval import Evaluator, TrialFailed
 from hyperllama.core.predict.known import KnownColumn, read_known
 from hyperllama.core.task import DataSpec, Task, Validation, load_task, resolve
 from hyperllama.core.task.draft.edit import set_key
@@ -287,7 +287,7 @@ def test_weights_reach_the_fit_and_the_score(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", families("classification"))
 def test_every_family_that_takes_weights_uses_them(family: str) -> None:
     from hyperllama.core.estimators import family as named
-    from hyperllama.core.evaluate.crossval import Data
+    from hyperllama.core.evaluate.scoring.crossval import Data
 
     if named(family).install_hint:
         pytest.skip("not installed")

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from hyperllama.core.charts import to_html, to_markdown
 from hyperllama.core.errors import StudyError, TaskError
-from hyperllama.core.evaluate.crossval import Data, Evaluator
-from hyperllama.core.evaluate.measures import one_thread, pickled_bytes
 from hyperllama.core.evaluate.results import Tally
+from hyperllama.core.evaluate.scoring.crossval import Data, Evaluator
+from hyperllama.core.evaluate.scoring.measures import one_thread, pickled_bytes
 from hyperllama.core.objectives import (
     COSTS,
     Constraint,

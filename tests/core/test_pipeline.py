@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import Facts, canonical_name, families, family, likely_family
-from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed
 from hyperllama.core.evaluate.pipeline import build_pipeline, built, imports, recipe, source
 from hyperllama.core.evaluate.results import Tally, thinned
-from hyperllama.core.evaluate.splits import hold_out, make_folds
+from hyperllama.core.evaluate.scoring.crossval import Data, Evaluator, TrialFailed
+from hyperllama.core.evaluate.scoring.splits import hold_out, make_folds
 
 ROWS = 240
 CATEGORICAL = (False, False, True, False)

@@ -12,9 +12,9 @@ import pytest
 
 from hyperllama.core.errors import DataError, StudyError, TaskError
 from hyperllama.core.estimators import Facts, family
-from hyperllama.core.evaluate.crossval import Data, Evaluator
 from hyperllama.core.evaluate.pipeline import built, recipe
 from hyperllama.core.evaluate.rendered import program_text, summary
+from hyperllama.core.evaluate.scoring.crossval import Data, Evaluator
 from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, _circle, trial_recipe
 from hyperllama.core.experiments.problems.programs import ProgramProblem
 from hyperllama.core.experiments.programs import (

@@ -19,8 +19,8 @@ import pytest
 from hyperllama.core.data import Table, load_table
 from hyperllama.core.errors import DataError
 from hyperllama.core.estimators import families, family
-from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.evaluate.saving import describe_model, save_pipeline
+from hyperllama.core.evaluate.scoring.crossval import Evaluator
 from hyperllama.core.predict import FittedModel, files, load
 from hyperllama.core.predict.files import predict_file
 from hyperllama.core.predict.options import Wanted

@@ -13,10 +13,10 @@ import pytest
 
 from hyperllama.core.data import load_table
 from hyperllama.core.errors import DataError, StudyError, TaskError
-from hyperllama.core.evaluate.crossval import Data, Evaluator, TrialFailed, final_program
-from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
 from hyperllama.core.evaluate.results import Tally
 from hyperllama.core.evaluate.saving import describe_model, save_program, save_table
+from hyperllama.core.evaluate.scoring.crossval import Data, Evaluator, TrialFailed, final_program
+from hyperllama.core.evaluate.scoring.programs import ProgramSetting, ProgramTrials
 from hyperllama.core.events import Noted, StudyOpened, requests
 from hyperllama.core.predict import model
 from hyperllama.core.predict.boxed import BoxedRuns

@@ -14,10 +14,10 @@ import pytest
 
 from hyperllama.core.errors import DataError, StudyError, TaskError
 from hyperllama.core.estimators import Facts
-from hyperllama.core.evaluate import process
-from hyperllama.core.evaluate.client import TrialRunner
-from hyperllama.core.evaluate.process import RunnerProcess
 from hyperllama.core.evaluate.results import FoldResult
+from hyperllama.core.evaluate.runner import process
+from hyperllama.core.evaluate.runner.client import TrialRunner
+from hyperllama.core.evaluate.runner.process import RunnerProcess
 
 HUNG = {"estimator": "mlp", "mlp.depth": 3, "mlp.width": 1024, "mlp.batch_size": 4,
         "mlp.alpha": 1e-4, "mlp.learning_rate_init": 1e-6}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hyperllama.core.data import load_table
-from hyperllama.core.evaluate.crossval import Evaluator
+from hyperllama.core.evaluate.scoring.crossval import Evaluator
 from hyperllama.core.task import load_task, resolve, sample_tasks
 
 FOLDER = Path(__file__).resolve().parents[2] / "sample_tasks"

@@ -8,11 +8,11 @@ from sklearn.metrics import get_scorer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hyperllama.core.evaluate.crossval import Evaluator
 from hyperllama.core.evaluate.fitting import fit_watched
 from hyperllama.core.evaluate.pipeline import build_pipeline
 from hyperllama.core.evaluate.results import FoldResult, Result
-from hyperllama.core.evaluate.splits import make_folds
+from hyperllama.core.evaluate.scoring.crossval import Evaluator
+from hyperllama.core.evaluate.scoring.splits import make_folds
 from tests.core.test_pipeline import ROWS, data
 
 

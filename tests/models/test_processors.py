@@ -64,9 +64,9 @@ def test_threads_leave_a_processor_and_keep_to_what_the_environment_says(
 def test_training_uses_the_processors_that_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int, limit: str, threads: int
 ) -> None:
-    from hyperllama.core.evaluate.client import TrialRunner
+    from hyperllama.core.evaluate.runner.client import TrialRunner
 
-    for name in ("core.evaluate.client", "models.process.processors"):
+    for name in ("core.evaluate.runner.client", "models.process.processors"):
         monkeypatch.setattr(f"hyperllama.{name}.usable_processors", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     task = write_task(tmp_path, f"{TASK}\n[limits]\n{limit}\n")

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.evaluate.client import Stop, TrialRunner
 from hyperllama.core.evaluate.cluster.scheduler import Cluster, FoldDropped, PendingFold
 from hyperllama.core.evaluate.cluster.worker import FoldTask
 from hyperllama.core.evaluate.racing import Rival, lost_race
 from hyperllama.core.evaluate.results import STOPPED, FoldResult, Result, Tally
+from hyperllama.core.evaluate.runner.client import Stop, TrialRunner
 from hyperllama.core.programs.store import CHOICE, ProgramStore
 from hyperllama.core.space import Config
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from hyperllama.core.errors import StudyError
 from hyperllama.core.estimators import families, family
-from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.results import Result
+from hyperllama.core.evaluate.runner.client import TrialRunner
 from hyperllama.core.programs.boxes import sandbox_problem
 from hyperllama.core.programs.store import ProgramStore
 from hyperllama.core.space import Config

@@ -23,7 +23,7 @@ from hyperllama.core.space import Config
 from hyperllama.core.trials import ProposerSetting
 
 if TYPE_CHECKING:
-    from hyperllama.core.evaluate.crossval import Evaluator
+    from hyperllama.core.evaluate.scoring.crossval import Evaluator
     from hyperllama.core.task import Task
 
 WAYS = ("hand", "pipeline", "bound", "free")
@@ -114,7 +114,7 @@ class ProgramProblem(BenchProblem):
 
     def _loss(self, rows: str, config: Config, seed: int) -> float | None:
         """The loss on the folds or on the test rows, evaluated once ever."""
-        from hyperllama.core.evaluate.failures import TrialFailed
+        from hyperllama.core.evaluate.scoring.failures import TrialFailed
 
         problem, key = self._key(rows, config, seed)
         kept, reason = self._kept.get(problem, key), ""
@@ -141,7 +141,7 @@ class ProgramProblem(BenchProblem):
         return f"{self.identity}, seed {seed}, {rows}", config_key(self.space, config)
 
     def _evaluator(self, seed: int) -> Evaluator:
-        from hyperllama.core.evaluate.crossval import Evaluator
+        from hyperllama.core.evaluate.scoring.crossval import Evaluator
 
         if seed not in self._evaluators:
             task = self._task.model_copy(update={"seed": seed})
@@ -154,7 +154,7 @@ class ProgramProblem(BenchProblem):
 
     def _run_programs(self, evaluator: Evaluator) -> None:
         """Let the evaluator run programs."""
-        from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
+        from hyperllama.core.evaluate.scoring.programs import ProgramSetting, ProgramTrials
 
         self.end_sandbox()
         self._folder.mkdir(parents=True, exist_ok=True)

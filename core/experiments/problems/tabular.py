@@ -25,7 +25,7 @@ from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.space import Config, Float, Integer, SearchSpace
 
 if TYPE_CHECKING:
-    from hyperllama.core.evaluate.crossval import Evaluator
+    from hyperllama.core.evaluate.scoring.crossval import Evaluator
 
 POOL = 300
 """Random configurations evaluated once a problem: random search's mean is computed from them."""
@@ -244,7 +244,7 @@ def problem_name(data: str, estimator: str, metric: str) -> str:
 
 def _built_in(spec: Mapping[str, Any]) -> TabularProblem:
     file = None if spec.get("cache") is None else Path(spec["cache"])
-    from hyperllama.core.evaluate.crossval import Data, Evaluator
+    from hyperllama.core.evaluate.scoring.crossval import Data, Evaluator
     from hyperllama.core.experiments.problems.datasets import load
 
     name, chosen, metric = str(spec["data"]), family(str(spec["estimator"])), str(spec["metric"])
@@ -270,7 +270,7 @@ def _built_in(spec: Mapping[str, Any]) -> TabularProblem:
 def _of_task(spec: Mapping[str, Any]) -> TabularProblem:
     file = None if spec.get("cache") is None else Path(spec["cache"])
     from hyperllama.core.data import load_table
-    from hyperllama.core.evaluate.crossval import Evaluator
+    from hyperllama.core.evaluate.scoring.crossval import Evaluator
     from hyperllama.core.task import load_task, resolve
 
     task = load_task(spec["path"])
@@ -315,7 +315,7 @@ def _bare_score(evaluator: Evaluator, config: Config) -> float | None:
 
 def _whole_score(evaluator: Evaluator, config: Config, seed: int) -> float | None:
     """The mean score as a study measures it, early stopping included."""
-    from hyperllama.core.evaluate.failures import TrialFailed
+    from hyperllama.core.evaluate.scoring.failures import TrialFailed
 
     try:
         folds = list(evaluator.evaluate(config, seed))

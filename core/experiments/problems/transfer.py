@@ -28,7 +28,7 @@ from hyperllama.core.trials.race import Racer, fresh_seed, in_order
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Table
-    from hyperllama.core.evaluate.crossval import Evaluator
+    from hyperllama.core.evaluate.scoring.crossval import Evaluator
     from hyperllama.core.task import Problem, Task
 
 UNSEEN = 4
@@ -129,7 +129,7 @@ class TransferRows:
     @cached_property
     def evaluator(self) -> Evaluator:
         """Of the rows that are tuned on."""
-        from hyperllama.core.evaluate.crossval import Evaluator
+        from hyperllama.core.evaluate.scoring.crossval import Evaluator
 
         return Evaluator.of(self.problem, self.table)
 
@@ -201,7 +201,7 @@ class TransferTask:
 
     def _scored(self, config: Config, fresh: int | None) -> Result:
         """Cross-validation as a study does it; `fresh`: on folds of another seed."""
-        from hyperllama.core.evaluate.failures import TrialFailed
+        from hyperllama.core.evaluate.scoring.failures import TrialFailed
 
         began, seed = time.perf_counter(), self._seed
         fold_seed = None if fresh is None else fresh_seed(self._seed, fresh)

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.evaluate.client import TrialRunner
 from hyperllama.core.evaluate.results import FoldResult, Result
+from hyperllama.core.evaluate.runner.client import TrialRunner
 from hyperllama.core.experiments.cache import KeptTrials, config_key
 from hyperllama.core.experiments.running.cell_end import confirmed_end, scores_on_test_rows
 from hyperllama.core.space import Config

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperllama.core.errors import HyperLlamaError
-from hyperllama.core.evaluate.client import TrialRunner
+from hyperllama.core.evaluate.runner.client import TrialRunner
 from hyperllama.core.events import Event, Noted, StudyOpened
 from hyperllama.core.programs.facts import program_task
 from hyperllama.core.propose import make_proposer, needs_model

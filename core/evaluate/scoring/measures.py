@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hyperllama.core.objectives import COSTS
 
 if TYPE_CHECKING:
-    from hyperllama.core.evaluate.crossval import Data
+    from hyperllama.core.evaluate.scoring.crossval import Data
 
 Score = Callable[[Any, Any, Any], float]
 """A scorer, a model and the rows to score it on -> the score."""
@@ -70,14 +70,6 @@ class Measures:
             found["model_bytes"] = float(pickled_bytes(pipeline))
         found["fit_seconds"] = fit_s
         return {name: found[name] for name in self._costs}
-
-
-def response_of(scorers: Sequence[Any]) -> str:
-    """What scorers ask a model for; probabilities where any of them needs those."""
-    asked = [str(scorer._response_method) for scorer in scorers]
-    if "predict_proba" in asked:
-        return "predict_proba"
-    return next((text for text in asked if "predict_proba" in text), asked[0])
 
 
 def predict_seconds(pipeline: Any, x: Any) -> float:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hyperllama.core.evaluate.limits import free_mb, rss_mb
-from hyperllama.core.evaluate.messages import (
+from hyperllama.core.evaluate.runner.limits import free_mb, rss_mb
+from hyperllama.core.evaluate.runner.messages import (
     FoldDone,
     Reply,
     RunnerRequest,
@@ -48,7 +48,7 @@ class RunnerProcess(RestartableChild):
         self, log: Path, threads: int, memory_mb: float | None, share: float = 1.0
     ) -> None:
         env = {f"{n}_NUM_THREADS": str(threads) for n in ("OMP", "OPENBLAS", "MKL")}
-        super().__init__("hyperllama.core.evaluate.server", "the trial runner", log, env)
+        super().__init__("hyperllama.core.evaluate.runner.server", "the trial runner", log, env)
         self.alone_mb = memory_mb or free_mb() * SYSTEM_SHARE
         """What a request may use while no other child works."""
         self.memory_mb = memory_mb or min(self.alone_mb, max(self.alone_mb * share, LEAST_MB))

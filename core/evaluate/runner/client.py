@@ -15,7 +15,9 @@ from typing import Any
 
 from hyperllama.core import errors as core_errors
 from hyperllama.core.errors import ChildDied, HyperLlamaError, StudyError
-from hyperllama.core.evaluate.messages import (
+from hyperllama.core.evaluate.racing import Rival
+from hyperllama.core.evaluate.results import STOPPED, FoldResult, Result
+from hyperllama.core.evaluate.runner.messages import (
     Evaluate,
     Failed,
     FitFinal,
@@ -28,9 +30,7 @@ from hyperllama.core.evaluate.messages import (
     ShareTable,
     read_opened,
 )
-from hyperllama.core.evaluate.process import RequestStopped, RunnerProcess
-from hyperllama.core.evaluate.racing import Rival
-from hyperllama.core.evaluate.results import STOPPED, FoldResult, Result
+from hyperllama.core.evaluate.runner.process import RequestStopped, RunnerProcess
 from hyperllama.core.space import Config
 from hyperllama.core.task import Problem, Task, load_task
 from hyperllama.models.process.processors import default_threads, usable_processors

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import Constructor, Family
 from hyperllama.core.evaluate import fitting
-from hyperllama.core.evaluate.chance import chance_scores
-from hyperllama.core.evaluate.failures import TrialFailed, described, one_failure
-from hyperllama.core.evaluate.few_groups import count_groups, suited_to_groups
-from hyperllama.core.evaluate.measures import Measures, response_of
 from hyperllama.core.evaluate.pipeline import built
 from hyperllama.core.evaluate.results import FoldResult, Tally, thinned
-from hyperllama.core.evaluate.splits import Rows, evenly, hold_out, make_folds
-from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, trial_recipe
+from hyperllama.core.evaluate.scoring.chance import chance_scores
+from hyperllama.core.evaluate.scoring.failures import TrialFailed, described, one_failure
+from hyperllama.core.evaluate.scoring.few_groups import count_groups, suited_to_groups
+from hyperllama.core.evaluate.scoring.measures import Measures
+from hyperllama.core.evaluate.scoring.splits import Rows, evenly, hold_out, make_folds
+from hyperllama.core.evaluate.steps import ColumnLayout, FitSetting, response_of, trial_recipe
 from hyperllama.core.programs.sandbox import ProgramFit
 from hyperllama.core.programs.store import CHOICE
 from hyperllama.core.space import Config
@@ -35,7 +35,7 @@ from hyperllama.core.text import one_line
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Table
-    from hyperllama.core.evaluate.programs import ProgramTrials
+    from hyperllama.core.evaluate.scoring.programs import ProgramTrials
     from hyperllama.core.task import Problem
 
 TRAIN_ROWS = 1000

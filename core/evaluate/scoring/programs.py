@@ -28,7 +28,7 @@ from hyperllama.core.space import Config
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Column
-    from hyperllama.core.evaluate.crossval import Evaluator
+    from hyperllama.core.evaluate.scoring.crossval import Evaluator
 
 _MEMORY_MB = 4096.0
 _MOST_COLUMNS = 5  # whose importance is told

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hyperllama.core.evaluate.limits import memory_limit, rss_mb
-from hyperllama.core.evaluate.messages import (
+from hyperllama.core.evaluate.runner.limits import memory_limit, rss_mb
+from hyperllama.core.evaluate.runner.messages import (
     Evaluate,
     FitFinal,
     Open,
@@ -26,7 +26,7 @@ from hyperllama.core.programs.store import CHOICE
 
 if TYPE_CHECKING:
     from hyperllama.core.data import Table
-    from hyperllama.core.evaluate.crossval import Evaluator
+    from hyperllama.core.evaluate.scoring.crossval import Evaluator
     from hyperllama.core.task import Task
     from hyperllama.models.process.serve import ChildRequest
 
@@ -40,7 +40,7 @@ class TrialServer:
 
     def handle(self, message: ChildRequest) -> Iterator[dict[str, Any]]:
         """Answer one request with one message; folds are sent as they finish."""
-        from hyperllama.core.evaluate.failures import TrialFailed
+        from hyperllama.core.evaluate.scoring.failures import TrialFailed
 
         try:
             yield {"done": True, "answer": self._answer(message), "rss_mb": rss_mb()}
@@ -74,10 +74,10 @@ class TrialServer:
 
     def _open(self, request: Open) -> OpenedTable:
         from hyperllama.core.data import load_table
-        from hyperllama.core.evaluate.crossval import Evaluator
         from hyperllama.core.evaluate.pipeline import build_pipeline
-        from hyperllama.core.evaluate.programs import ProgramSetting, ProgramTrials
         from hyperllama.core.evaluate.saving import describe_model
+        from hyperllama.core.evaluate.scoring.crossval import Evaluator
+        from hyperllama.core.evaluate.scoring.programs import ProgramSetting, ProgramTrials
         from hyperllama.core.task import load_task, resolve
 
         task = load_task(request.task)
@@ -136,13 +136,13 @@ def _fit_final(
     request: FitFinal, task: Task, evaluator: Evaluator, described: dict[str, Any]
 ) -> None:
     """Fit on all rows, those included that `subsample_rows` left out, and save the pipeline."""
-    from hyperllama.core.evaluate.crossval import final_program
     from hyperllama.core.evaluate.saving import (
         describe_model,
         save_pipeline,
         save_program,
         versions,
     )
+    from hyperllama.core.evaluate.scoring.crossval import final_program
 
     if task.data.subsample_rows is not None:
         from hyperllama.core.data import load_table

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperllama.core.evaluate.crossval import Data
-    from hyperllama.core.evaluate.splits import Rows
+    from hyperllama.core.evaluate.scoring.crossval import Data
+    from hyperllama.core.evaluate.scoring.splits import Rows
 
 
 def chance_scores(

@@ -10,8 +10,8 @@ from hyperllama.core.errors import TaskError
 from hyperllama.core.estimators import family
 
 if TYPE_CHECKING:
-    from hyperllama.core.evaluate.crossval import Data
-    from hyperllama.core.evaluate.splits import Rows
+    from hyperllama.core.evaluate.scoring.crossval import Data
+    from hyperllama.core.evaluate.scoring.splits import Rows
 
 
 def count_groups(data: Data, rows: Rows) -> int:
