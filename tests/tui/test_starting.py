@@ -361,3 +361,9 @@ async def test_a_text_typed_faster_than_it_is_drawn_narrows_a_list(tasks: list[T
             pilot.app.post_message(events.Key(key, {"space": " "}.get(key, key[:1])))
         await until(pilot, lambda: chosen[1:])
         assert chosen[1:] == [["beta"]]  # the first space unmarked alpha
+        await pilot.app.push_screen(PickDialog("Which ones", names, many=True), chosen.append)
+        await pilot.pause()
+        for key in ("space", "down", "pagedown", "space", "enter"):
+            pilot.app.post_message(events.Key(key, {"space": " "}.get(key)))
+        await until(pilot, lambda: chosen[2:])
+        assert chosen[2:] == [["alpha", "gamma"]]

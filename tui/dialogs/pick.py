@@ -18,24 +18,42 @@ from textual.widgets.option_list import Option
 from hyperllama.core.text import plain
 from hyperllama.tui.widgets.field import Field
 
+_MOVES = {
+    "down": "cursor_down", "up": "cursor_up", "pagedown": "page_down", "pageup": "page_up",
+}  # fmt: skip
+
 
 class _Words(Field):
-    """The words that narrow a list; where several may be chosen, space marks and is no word."""
+    """The words that narrow a list; where several may be chosen, space marks and is no word.
+
+    Keys that move in the list come here, too, so that all take effect in the order they were typed.
+    """
 
     class Marked(Message):
         """Space was pressed, after all that was typed before it."""
+
+    class Moved(Message):
+        """The highlighted line is to be another one: an action of the list says which."""
+
+        def __init__(self, way: str) -> None:
+            super().__init__()
+            self.way = way
 
     def __init__(self, *, many: bool, id: str) -> None:
         super().__init__(placeholder="(type to narrow the list)", id=id)
         self._many = many
 
     async def _on_key(self, event: events.Key) -> None:
-        if self._many and event.key == "space":
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Marked())
+        if event.key in _MOVES:
+            message: Message = self.Moved(_MOVES[event.key])
+        elif self._many and event.key == "space":
+            message = self.Marked()
         else:
             await super()._on_key(event)
+            return
+        event.stop()
+        event.prevent_default()
+        self.post_message(message)
 
 
 class PickDialog(ModalScreen["list[str] | None"]):
@@ -43,10 +61,6 @@ class PickDialog(ModalScreen["list[str] | None"]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "cancel"),
-        Binding("down", "move('cursor_down')", priority=True),
-        Binding("up", "move('cursor_up')", priority=True),
-        Binding("pagedown", "move('page_down')", priority=True),
-        Binding("pageup", "move('page_up')", priority=True),
     ]
 
     def __init__(
@@ -113,8 +127,9 @@ class PickDialog(ModalScreen["list[str] | None"]):
                 self._chosen.append(value)
             self._fill(self.query_one(Input).value)
 
-    async def action_move(self, way: str) -> None:
-        await self.query_one(OptionList).run_action(way)
+    @on(_Words.Moved)
+    async def _move(self, message: _Words.Moved) -> None:
+        await self.query_one(OptionList).run_action(message.way)
 
     @on(Input.Submitted)
     def _submit(self) -> None:
