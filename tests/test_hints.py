@@ -86,7 +86,7 @@ def parsed(command: str) -> None:
     parser, commands = strict_parser()
     if "--help" not in words:
         parser.parse_args(words)
-    elif words[0] not in commands:
+    elif words[0] not in commands and words != ["--help"]:
         raise Refused(f"no command {words[0]}")
 
 
