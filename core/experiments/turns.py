@@ -6,12 +6,14 @@ Light enough for an interface.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from hyperllama.core.experiments.grid import Contender
 from hyperllama.core.experiments.reading import CellFacts
 from hyperllama.core.text import counted
+from hyperllama.models.paths import model_name
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,20 @@ class ProposerTurns:
             f"{self.proposer} {counted(self.proposals, 'proposal')}, "
             f"{counted(self.bests, 'new best')}, {self.ask_s:.2g} s each"
         )
+
+
+def not_its_own(contender: Contender, turns: Sequence[ProposerTurns]) -> str:
+    """That a hybrid's chat model made none of the proposals under its name; else empty."""
+    proposers = {turn.proposer for turn in turns}
+    shipped = model_name(contender.model).startswith("embedded")
+    if contender.proposer != "hybrid" or not contender.model or shipped:
+        return ""
+    if not proposers or "llama" in proposers:
+        return ""
+    return (
+        f"{contender.label}: none of these proposals are this model's; hybrid opens without a chat "
+        "model and gives it later turns that it earns, llama asks it every time"
+    )
 
 
 def turns_of(cells: Iterable[CellFacts]) -> tuple[ProposerTurns, ...]:

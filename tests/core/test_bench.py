@@ -601,6 +601,7 @@ def test_reports_hold_everything_and_nothing_foreign_is_believed(tmp_path: Path)
     lines = list(csv.DictReader(io.StringIO(report_csv(figures))))
     assert {row["contender"] for row in lines} == {hostile, "'=b", "random"}
     assert float(lines[0]["over_random"]) == pytest.approx(0.4)
+    assert {row["model"] for row in lines} == {""}
     assert json.loads(report_json(figures))["pairs"][0]["wins"] == 2
     write_report(results, figures, tmp_path)
     assert (tmp_path / "summary.txt").read_text() == text

@@ -422,7 +422,16 @@ def test_turns_of_the_model_and_of_the_gp_are_told_apart() -> None:
         ProposerTurns("gp", 4, 2, 0.1), ProposerTurns("llama", 2, 1, 2.0)
     )  # fmt: skip
     said = "model-a: gp 4 proposals, 2 new bests, 0.1 s each; llama 2 proposals, 1 new best, 2 s"
-    assert said in report_text(found)
+    assert said in report_text(found) and not any("none of these" in n for n in found.notes)
+    asked = replace(made.grid.contenders[0], proposer="hybrid")
+    none = replace(made, grid=replace(made.grid, contenders=(asked,)))
+    for cell in none.cells:
+        for trial in cell.trials:
+            if trial["proposer"] == "llama":
+                trial["proposer"] = "embedded"  # type: ignore[index]
+    text = report_text(experiment_figures(none))
+    assert "note: model-a: none of these proposals are this model's" in text
+    assert "in brackets 95 % intervals" in text
 
 
 def test_errors_are_losses_as_they_are() -> None:

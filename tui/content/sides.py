@@ -11,7 +11,7 @@ from typing import Any
 
 from hyperllama.core.evaluate.results import std
 from hyperllama.core.experiments.reading import CellFacts, Comparison
-from hyperllama.core.experiments.turns import ProposerTurns, turns_of
+from hyperllama.core.experiments.turns import ProposerTurns, not_its_own, turns_of
 from hyperllama.core.study import StudyState
 from hyperllama.core.trials.noise import study_noise
 
@@ -39,7 +39,7 @@ class Side:
         folds, default_folds: scores of a study's winner, and of its default, on each fold.
         scored_share: share of its rows that a fold scores; 0 where unknown.
         beyond_noise: whether the gain is more than luck; None: cannot tell.
-        turns: who made the proposals.
+        turns: who made the proposals; note: what is to be known of that.
         confirmed: a study's gain on fresh folds, 0.0 where the default stayed the winner; None
             where it was not confirmed.
     """
@@ -68,6 +68,7 @@ class Side:
     confirmed: float | None = None
     turns: tuple[ProposerTurns, ...] = ()
     spent: tuple[tuple[float, ...], ...] = ()
+    note: str = ""
 
     @property
     def finals(self) -> list[float]:
@@ -192,7 +193,8 @@ def of_comparison(found: Comparison, task: str) -> list[Side]:
         ]
         every = [c for c in found.cells if c.cell.contender == contender.label]
         side = _contender(contender.label, chr(65 + number % 26), cells, every, task)
-        sides.append(replace(side, metric=found.metric_of(task)))
+        note = not_its_own(contender, side.turns)
+        sides.append(replace(side, metric=found.metric_of(task), note=note))
     return sides
 
 

@@ -124,6 +124,8 @@ def verdict(sides: Sequence[Side]) -> tuple[str, list[str]]:
     for side in scored:
         if len(side.turns) > 1:
             told.append(f"{_name(side)}: {'; '.join(turn.words() for turn in side.turns)}.")
+        if side.note:
+            told.append(f"{side.note}.")
     memory = [s.memory_mb for s in others if s.memory_mb]
     if best.memory_mb and memory and best.memory_mb > 1.2 * min(memory):
         least = min(memory)

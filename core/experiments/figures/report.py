@@ -50,6 +50,10 @@ _EXPLAINED = (
     "least loss is known; repeats, invalid: shares of the replies in percent; others: share of the "
     "proposals that another proposer had to make; memory: peak of the engine's process."
 )
+_UNITS = (
+    "gains are shares of the loss saved, in percent; in brackets 95 % intervals, those of the "
+    "pairs hold together"
+)
 _CONTOUR_CELLS = 64
 _CONTOUR_METHODS = 8
 
@@ -121,6 +125,8 @@ def _blocks(found: ExperimentFigures) -> list[Block]:
     if not found.rows:
         blocks.append(Paragraph("no results yet: no cell is finished"))
     blocks.append(Bullets([p.words() for p in found.pairs]))
+    if found.rows:
+        blocks.append(Paragraph(_UNITS))
     blocks.append(Bullets([
         f"{label}: {'; '.join(turn.words() for turn in turns)}"
         for label, turns in found.turns.items()

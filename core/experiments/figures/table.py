@@ -11,7 +11,7 @@ from hyperllama.core.experiments.figures.references import TaskReference
 from hyperllama.core.experiments.figures.rows import ContenderPair, ContenderRow
 from hyperllama.core.experiments.figures.statistics import FEWEST_SEEDS, holm
 from hyperllama.core.experiments.reading import Comparison
-from hyperllama.core.experiments.turns import ProposerTurns, turns_of
+from hyperllama.core.experiments.turns import ProposerTurns, not_its_own, turns_of
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ def experiment_figures(
             found += _corrected([p for p in new_pairs if p is not None])
             if new:
                 limits[start, n] = contest.limits()
+    turns = _turns(comparison)
+    own = (not_its_own(c, turns.get(c.label, ())) for c in comparison.grid.contenders)
+    notes = (*_notes(comparison, references, by), *filter(None, own))
     failed = tuple(
         (c.cell.contender, c.cell.task, c.cell.seed, c.error)
         for c in comparison.cells if c.state == "failed"
@@ -87,21 +90,20 @@ def experiment_figures(
     return ExperimentFigures(
         comparison.grid.name, tuple(rows), tuple(found), tuple(references),
         {t: comparison.metric_of(t) for t in references}, comparison.grid.seeds, by,
-        against, failed, _turns(comparison), limits, tuple(_notes(comparison, references, by)),
+        against, failed, {label: made for label, made in turns.items() if len(made) > 1}, limits,
+        notes,
     )  # fmt: skip
 
 
 def _turns(comparison: Comparison) -> dict[str, tuple[ProposerTurns, ...]]:
-    """Of the contenders whose proposals more than one proposer made, in whole cells."""
-    found = {}
-    for contender in comparison.grid.contenders:
-        turns = turns_of(
+    """Who made the proposals of each contender, in whole cells."""
+    return {
+        contender.label: turns_of(
             c for c in comparison.cells
             if c.cell.contender == contender.label and c.state == "done"
-        )  # fmt: skip
-        if len(turns) > 1:
-            found[contender.label] = turns
-    return found
+        )
+        for contender in comparison.grid.contenders
+    }
 
 
 def _corrected(pairs: Sequence[ContenderPair]) -> list[ContenderPair]:

@@ -16,6 +16,7 @@ from hyperllama.core.experiments.figures.statistics import Estimate
 from hyperllama.core.storage.folder import write_atomically
 from hyperllama.core.text import plain
 
+_NOTHING = 1e-12  # what is left of a difference by rounding
 FILES = "report.html, summary.txt, summary.csv, summary.json"
 
 
@@ -99,8 +100,8 @@ def _cell(value: object) -> object:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, str) and value[:1] in "=+-@":
+        return "0" if abs(value) < _NOTHING else f"{value:.6g}"
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@")):
         return "'" + value  # no spreadsheet takes it for a formula
     return value
 
