@@ -74,6 +74,15 @@ class CellFacts:
         return self.trials[0]["value"] if self.trials else None
 
     @property
+    def confirmed_gain(self) -> float | None:
+        """The winner's gain on fresh folds; 0 where the default is the best or stays the winner,
+        None where it was not confirmed."""
+        if "confirmed_gain" in self.end:
+            return float(self.end["confirmed_gain"])
+        best = self.best_after(len(self.trials))
+        return 0.0 if best is not None and best == self.default_value else None
+
+    @property
     def error(self) -> str:
         return str(self.end.get("error", ""))
 
@@ -105,6 +114,11 @@ class Comparison:
     cells: tuple[CellFacts, ...]
     pid: int | None
     problems: Mapping[str, ProblemRecord] = field(default_factory=dict)
+
+    @property
+    def confirms(self) -> bool:
+        """Whether any cell's winner was found on fresh folds."""
+        return any("confirmed_gain" in c.end for c in self.cells)
 
     @property
     def trials(self) -> int:

@@ -434,6 +434,22 @@ def test_turns_of_the_model_and_of_the_gp_are_told_apart() -> None:
     assert "in brackets 95 % intervals" in text
 
 
+def test_what_is_confirmed_is_a_mean_of_all_cells_or_is_left_out() -> None:
+    values = {0: [0.5, 0.4], 1: [0.5, 0.7]}
+    made = comparison(cells_of("gp", "t", values), cells_of("tpe", "t", {0: [0.5, 0.7]}))
+    found = experiment_figures(made)
+    assert all(row.over_default_confirmed is None for row in found.rows)  # --no-confirm
+    first, second, other = made.cells
+    confirmed = replace(second, end={**second.end, "confirmed_gain": 0.1})
+    found = experiment_figures(replace(made, cells=(first, confirmed, other)))
+    rows = {r.contender: r.over_default_confirmed for r in found.rows}
+    assert rows["tpe"] is None and rows["gp"] is not None
+    assert rows["gp"].value == pytest.approx(0.1)  # 0 of the first, 0.1 of 0.5 of the second
+    assert [n for n in found.notes if "confirmed" in n] == [
+        "tpe: no confirmed gain, since 1 of its 1 cells ended too soon for one"
+    ]
+
+
 def test_errors_are_losses_as_they_are() -> None:
     found = experiment_figures(comparison(
         cells_of("random", "t", {0: [-2.0, -1.5, -3.0]}, "neg_mean_squared_error"),

@@ -156,9 +156,11 @@ class Contest:
 
     def _confirmed_gain(self, label: str) -> Estimate | None:
         found: list[tuple[Floats, Floats | float]] = []
-        for task, reference in self.references.items():
+        for task, reference in self.references.items() if self.comparison.confirms else ():
             cells = self.comparison.of(label, task, self.start, self.at)
-            gains = [c.end["confirmed_gain"] for c in cells if "confirmed_gain" in c.end]
+            gains = [g for c in cells if (g := c.confirmed_gain) is not None]
+            if len(gains) < len(cells):
+                return None  # a mean of the others would leave out the cells with a gain
             if gains and reference.default is not None:
                 found.append((reference.default - np.array(gains), reference.default))
         return _mean_gain(found)

@@ -134,5 +134,10 @@ def _notes(
         notes.append(f"{count}: too few for intervals of the gains")
     elif seeds < 5:
         notes.append(f"{seeds} seeds: intervals are rough; 5 or more are good")
+    for label in labels if comparison.confirms else ():
+        gains = [c.confirmed_gain for t in references for c in comparison.of(label, t)]
+        if None in gains:
+            short = f"{gains.count(None)} of its {len(gains)} cells ended too soon for one"
+            notes.append(f"{label}: no confirmed gain, since {short}")
     lacking = [m for m, tasks in done.items() if tasks and len(tasks) < len(references)]
     return [*notes, *(f"{m} lacks tasks, so it has no rank" for m in lacking)]
