@@ -175,7 +175,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         os.environ["HYPERLLAMA_HOME"] = name
         from hyperllama.core.study.starting import problem
-        from tests.core.test_launch import LaunchRunner
+        from tests.core.study.test_launch import LaunchRunner
 
         problem.TrialRunner = LaunchRunner  # type: ignore[assignment, misc]
         whole = make_study(Path(name))

@@ -2,7 +2,7 @@
 
 A proposer keeps no state that the history does not determine: opened with a seed and told every
 earlier trial in order, it proposes the same as one that never stopped.
-`tests/core/test_proposers.py` tests all proposers against this protocol.
+`tests/core/propose/test_proposers.py` tests all proposers against this protocol.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What may be said of two contenders: paired by task and seed, allowing for all that are compared.
 
-Plain Python: interfaces import it. `tests/core/test_claims.py` simulates how often it is wrong.
+Plain Python: interfaces import it. `tests/core/experiments/test_claims.py` simulates how often it
+is wrong.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 
 from hyperllama.core.experiments.figures import statistics as s
 from hyperllama.core.experiments.figures.table import experiment_figures
-from tests.core.test_compare import cells_of, comparison
+from tests.core.experiments.test_compare import cells_of, comparison
 
 
 def test_a_gain_is_the_share_of_the_references_loss_that_was_saved() -> None:

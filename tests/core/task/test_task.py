@@ -138,7 +138,7 @@ for path in sample_tasks():
 heavy = {"polars", "sklearn", "xgboost", "pandas", "optuna", "scipy"} & set(sys.modules)
 assert not heavy, heavy
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
 
 
 @pytest.mark.parametrize(("text", "key", "problem", "hint"), [

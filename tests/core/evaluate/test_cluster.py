@@ -38,9 +38,9 @@ from hyperllama.core.programs.store import ProgramStore
 from hyperllama.core.space import Categorical, Config, Integer, Param, SearchSpace
 from hyperllama.core.storage.request_log import send
 from hyperllama.tui.cli import run_command_line
+from tests.core.evaluate.test_runner import HUNG, QUICK, write_task
 from tests.core.fakes import Bench
-from tests.core.test_program_studies import TREE
-from tests.core.test_runner import HUNG, QUICK, write_task
+from tests.core.study.test_program_studies import TREE
 from tests.small import command, environment
 
 distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")

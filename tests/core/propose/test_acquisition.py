@@ -24,8 +24,8 @@ from hyperllama.core.space import (
 )
 from hyperllama.core.trials import AskContext, Exhausted, Observed
 from hyperllama.core.trials.history import TrialHistory
+from tests.core.propose.test_proposers import MAKERS, SMALL
 from tests.core.random_spaces import random_space
-from tests.core.test_proposers import MAKERS, SMALL
 
 LINE = SearchSpace([Param("x", Float(0.0, 1.0), 0.5)])
 GRID: list[Config] = [{"x": float(u)} for u in np.linspace(0, 1, 101)]

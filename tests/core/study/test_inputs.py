@@ -24,7 +24,7 @@ from hyperllama.core.study.repair import repair
 from hyperllama.core.study.starting.opening import resume, start
 from hyperllama.core.study.starting.options import Options
 from tests.core.fakes import SPACE
-from tests.core.test_launch import LaunchRunner
+from tests.core.study.test_launch import LaunchRunner
 from tests.small import write_task
 
 

@@ -26,7 +26,7 @@ from hyperllama.core.predict.files import predict_file
 from hyperllama.core.predict.options import Wanted
 from hyperllama.core.report.bundle import predict_script
 from hyperllama.core.task import load_task, resolve
-from tests.core.test_export import messy_csv, task_file
+from tests.core.report.test_export import messy_csv, task_file
 
 FAST = {"n_estimators": 8, "max_iter": 8, "iterations": 8}
 

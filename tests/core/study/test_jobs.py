@@ -35,8 +35,8 @@ from hyperllama.core.study.starting.options import Options
 from hyperllama.core.task import sample_tasks
 from hyperllama.core.trials import RUNNING, AskContext, Observed, Proposal
 from tests.core.fakes import Bench, Drawn, FakeRunner
-from tests.core.test_acquisition import LINE, peak, spaced, told
-from tests.core.test_proposers import MAKERS, SMALL
+from tests.core.propose.test_acquisition import LINE, peak, spaced, told
+from tests.core.propose.test_proposers import MAKERS, SMALL
 
 
 class Crowd:

@@ -13,7 +13,7 @@ from hyperllama.core.evaluate.pipeline import build_pipeline
 from hyperllama.core.evaluate.results import FoldResult, Result
 from hyperllama.core.evaluate.scoring.crossval import Evaluator
 from hyperllama.core.evaluate.scoring.splits import make_folds
-from tests.core.test_pipeline import ROWS, data
+from tests.core.evaluate.test_pipeline import ROWS, data
 
 
 def scored(evaluator: Evaluator, seed: int = 0) -> list[list[int]]:

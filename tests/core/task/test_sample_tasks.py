@@ -12,7 +12,7 @@ from hyperllama.core.data import load_table
 from hyperllama.core.evaluate.scoring.crossval import Evaluator
 from hyperllama.core.task import load_task, resolve, sample_tasks
 
-FOLDER = Path(__file__).resolve().parents[2] / "sample_tasks"
+FOLDER = Path(__file__).resolve().parents[3] / "sample_tasks"
 PATHS = sample_tasks()
 
 
