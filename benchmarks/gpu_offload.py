@@ -36,7 +36,7 @@ from benchmarks.plain_proposals import CONTEXT
 from benchmarks.proposal_latency import Ours, history, spaces
 from hyperllama.core.events import ModelLoaded
 from hyperllama.models.engine import Engine, EngineSettings, Free, Generation
-from hyperllama.models.gguf import estimate_memory_mb, gpus, memory_parts_mb, read_metadata
+from hyperllama.models.gguf import estimate_memory_mb, gpus, machine, memory_parts_mb, read_metadata
 from tests.models.random_model import HALF_BILLION, Size, write_random
 
 SIZES = {
@@ -83,6 +83,8 @@ def measured(
     file = read_metadata(model)
     program = memory_parts_mb(file, CONTEXT)["program"]
     on_gpu = (estimate_memory_mb(file, CONTEXT) - program) * info.gpu_layers / (info.layers + 1)
+    if on_gpu:
+        on_gpu += machine().gpu_program_mb * len(gpus())
     return {
         "at": name,
         "gpu_layers": info.gpu_layers,

@@ -118,7 +118,15 @@ class EngineSession:
                 Noted("warning", "the engine died and was started again",
                       "engine.log in the study's folder has its last messages")
             )  # fmt: skip
+            self._notice(engine.info or info)
         return made
+
+    def _notice(self, info: ModelInfo) -> None:
+        """Report what became of a model that was loaded again, where it lies elsewhere now."""
+        before, self._info = self.info, info
+        if info.gpu_layers != before.gpu_layers:
+            for note in unmet(self.settings, info, self.path):
+                self._setting.report(note)
 
     def read_ahead(
         self, parts: Sequence[str], later: Sequence[str] = (), turns: int = 0
@@ -200,9 +208,15 @@ def unmet(settings: EngineSettings, info: ModelInfo, path: Path) -> Iterator[Not
     if wanted not in ("auto", "none", 0) and info.gpu_layers == 0:
         yield Noted("warning", f"--gpu-layers {wanted}: this llama.cpp uses no GPU here, the model "
                     "runs on the processor", "`hyperllama doctor` says what there is")
-    elif wanted == "auto" and info.gpu_offload and info.gpu_layers <= info.layers:
-        yield Noted("warning", f"{info.gpu_layers} of {info.layers + 1} layers found room on the "
-                    "GPU; the others run on the processor",
+    elif (
+        wanted == "auto" and info.gpu_offload and info.gpu_layers <= info.layers
+        and not info.embedded_dialect
+    ):  # fmt: skip
+        room = "no layer found room on the GPU; the model runs"
+        if info.gpu_layers:
+            some = f"{info.gpu_layers} of {info.layers + 1}"
+            room = f"{some} layers found room on the GPU; the others run"
+        yield Noted("warning", f"{room} on the processor",
                     "end other programs that use the GPU, or a smaller --context")
     for note in info.notes:
         yield Noted("warning", note, "engine.log in the study's folder has its last messages")

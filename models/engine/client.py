@@ -41,8 +41,10 @@ def _gentler(request: Load, death: EngineDied) -> Load | None:
     """How to load a model once more after the process died of it; None: not again."""
     settings, path = request.settings, request.path
     if _ABORTED in death.message and settings.gpu_layers == "auto":
-        # llama.cpp ends its process where the GPU has no memory left for its working space
-        note = f"loaded on the processor alone, because at first {death.message}"
+        note = (
+            "loaded on the processor alone, because llama.cpp ended itself at first "
+            f"({_ABORTED}), as it does where the GPU has no memory for its working space"
+        )
         return Load(path, replace(settings, gpu_layers="none"), (note,))
     if not any(name in death.message for name in _CRASHES):
         # what killed it (a person, the kernel) may have meant another process
@@ -106,17 +108,7 @@ class Engine(Connection):
             if on_progress is not None and event.event == "progress":
                 on_progress(event.share)
 
-        try:
-            self.info = self.ask(request, event, should_stop)
-        except EngineDied as death:
-            stopped = should_stop is not None and should_stop()
-            again = _gentler(request, death)
-            if stopped or again is None:
-                raise
-            request = again
-            self.info = self.ask(request, event, should_stop)
-        self._loaded = request
-        return self.info
+        return self._started(request, event, should_stop)
 
     def sha256(self) -> str:
         """Hash of the loaded file, hexadecimal; waits while a large file is being read."""
@@ -235,6 +227,25 @@ class Engine(Connection):
 
     # -- the process ---------------------------------------------------------------------------
 
+    def _started(
+        self,
+        request: Load,
+        on_event: Callable[[EngineEvent], None] | None,
+        should_stop: ShouldStop | None,
+    ) -> ModelInfo:
+        """Load, and once more in a gentler way if the process died of it."""
+        try:
+            self.info = self.ask(request, on_event, should_stop)
+        except EngineDied as death:
+            stopped = should_stop is not None and should_stop()
+            again = _gentler(request, death)
+            if stopped or again is None:
+                raise
+            request = again
+            self.info = self.ask(request, on_event, should_stop)
+        self._loaded = request
+        return self.info
+
     def _ask_again(
         self,
         request: EngineRequest[Answer],
@@ -258,7 +269,7 @@ class Engine(Connection):
         should_stop: ShouldStop | None,
     ) -> Answer:
         if self.pid is None and self._loaded is not None:
-            self.info = self.ask(self._loaded, None, should_stop)
+            self._started(self._loaded, None, should_stop)
         return self.ask(request, on_event, should_stop)
 
     def _ask_living(self, request: EngineRequest[Answer]) -> Answer | None:

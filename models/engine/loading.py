@@ -100,6 +100,8 @@ class LoadedModel:
         wanted, most = self.settings.gpu_layers, self.file.layers + 1
         if not self.can_offload or wanted == "none":
             return [0]
+        if wanted == "auto" and self.file.is_embedded_dialect:
+            return [0]  # milliseconds there; a GPU takes a second and 800 MB before it begins
         if wanted == "auto":
             return list(dict.fromkeys([most, most * 3 // 4, most // 2, most // 4, 0]))
         return [most if wanted == "all" else min(int(wanted), most)]

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from hyperllama.models.gguf.metadata import ModelFile
 
-GPU_RESERVE_MB = 400.0
-"""Left free on each GPU for llama.cpp's own buffers and other programs."""
+_GPU_PROGRAM_MB = {"CUDA": 800.0}
+_GPU_PROGRAM_USUAL_MB = 400.0
+"""What each GPU in use holds beside layers and cache: the driver's part, and llama.cpp's buffers.
+With CUDA 756 and 788 MB (H200, CUDA 13.0; benchmarks/gpu_offload.py); others were not measured."""
 LOAD_OVERHEAD_MB = 60
 """Python, numpy and llama.cpp themselves, measured; a graph's own buffers come on top."""
 _TOKEN_BYTES = 440
@@ -58,14 +60,21 @@ class Machine:
         """Whether layers can go to a GPU: the build is able to, and there is one."""
         return bool(self.backends and self.gpus)
 
+    @property
+    def gpu_program_mb(self) -> float:
+        """What llama.cpp takes of each GPU beside layers and cache, MiB."""
+        known = [_GPU_PROGRAM_MB[b] for b in self.backends if b in _GPU_PROGRAM_MB]
+        return max(known, default=_GPU_PROGRAM_USUAL_MB)
+
 
 @dataclass(frozen=True)
 class Fit:
     """How a model would lie in memory.
 
     Attributes:
-        needed_mb: memory it takes in all, at this context length.
-        ram_mb, gpu_mb: what of it lies in main memory, and on GPUs.
+        needed_mb: memory of the model and its context, at this length, in all.
+        ram_mb, gpu_mb: what of it lies in main memory, and on GPUs; there with what each GPU in use
+            holds beside it.
         layers: of the model, its output layer counted; gpu_layers: how many of them on GPUs.
         fits: whether main memory has room for its share.
     """
@@ -88,17 +97,19 @@ def machine() -> Machine:
 def fit(model: ModelFile, context_length: int, here: Machine, kv_type: str = "f16") -> Fit:
     """Where the model's layers would lie with a context of so many tokens.
 
-    Layers count as equally large, which they nearly are; the cache goes along with its layer.
+    Layers count as equally large, which they nearly are; the cache goes along with its layer. An
+    embedded model stays on the processor, as it does when it is loaded.
     """
     needed = estimate_memory_mb(model, context_length, kv_type)
     layers = model.layers + 1
     a_layer = max(needed - LOAD_OVERHEAD_MB, 0.0) / layers
     on_gpu = 0
-    if here.can_offload and a_layer > 0:
-        room = [max(g.free_mb - GPU_RESERVE_MB, 0.0) for g in here.gpus]
+    if here.can_offload and a_layer > 0 and not model.is_embedded_dialect:
+        room = [max(g.free_mb - here.gpu_program_mb, 0.0) for g in here.gpus]
         on_gpu = min(layers, sum(int(r // a_layer) for r in room))
     ram = needed - on_gpu * a_layer
-    return Fit(needed, ram, on_gpu * a_layer, layers, on_gpu, ram <= here.free_mb)
+    beside = here.gpu_program_mb * len(here.gpus) if on_gpu else 0.0
+    return Fit(needed, ram, on_gpu * a_layer + beside, layers, on_gpu, ram <= here.free_mb)
 
 
 def gpus() -> list[Gpu]:

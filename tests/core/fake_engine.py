@@ -54,6 +54,7 @@ class FakeEngine:
         self.pid: int | None = 1  # None: it was killed
         self.restored: list[str] = []
         self.loads = self.closes = self.starts = 0
+        self.info: ModelInfo | None = None
         self._dead, self._loops, self._parameters = dead, loops, parameters
         self._script, self._context_length, self._die_at = script, context_length, tuple(die_at)
 
@@ -67,7 +68,7 @@ class FakeEngine:
         self.loads += 1
         if on_progress is not None:
             on_progress(1.0)
-        return ModelInfo(
+        self.info = ModelInfo(
             name="fake", architecture="random", quantisation="F16",
             parameters=self._parameters, path=str(path), size_mb=0.1, sha256="0" * 64,
             context_length=self._context_length,
@@ -75,6 +76,7 @@ class FakeEngine:
             flash_attention="off", memory_mb=1.0, load_s=0.0, has_chat_template=True,
             embedded_dialect=0, vocabulary=100, backend="none", gpu_offload=False, mmap=False,
         )  # fmt: skip
+        return self.info
 
     def tokenize(self, text: str, special: bool = True) -> list[int]:
         return [zlib.crc32(t.encode()) for t in re.findall(r"\w{1,4}|[^\w\s]|\n", text)]

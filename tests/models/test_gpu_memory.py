@@ -18,6 +18,7 @@ from hyperllama.models.engine.context import Context
 from hyperllama.models.engine.library import last_errors, load_library
 from hyperllama.models.engine.messages import Load
 from hyperllama.models.errors import EngineError
+from hyperllama.models.gguf import Gpu, Machine, fit, resolve_model
 from tests.models.tiny_gguf import write_tiny
 
 pytest.importorskip("llama_cpp")
@@ -73,8 +74,22 @@ def test_auto_goes_down_to_what_weights_and_context_have_room_for(
     assert gpu.layers == [n for n in (3, 2, 1, 0) if n >= found]
     assert (info.gpu_layers, loaded.gpu_layers) == (found, found)
     told = [note.text for note in unmet(loaded.settings, info, path)]
-    room = [f"{found} of {LAYERS} layers found room on the GPU; the others run on the processor"]
-    assert told == ([] if found == LAYERS else room)
+    some = f"{found} of {LAYERS} layers found room on the GPU; the others run on the processor"
+    none = "no layer found room on the GPU; the model runs on the processor"
+    assert told == ([] if found == LAYERS else [some if found else none])
+
+
+def test_an_embedded_model_is_left_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, embedded = SmallGpu(99, 99), resolve_model("embedded")
+    monkeypatch.setattr(loading, "load_library", lambda: gpu)
+    loaded = Context(embedded, EngineSettings(threads=1))
+    info = loaded.info("", ())
+    loaded.close()
+    assert gpu.layers == [0] and info.gpu_offload
+    assert list(unmet(loaded.settings, info, embedded)) == []
+    here = Machine(32_000, (Gpu("one", 80_000, 80_000),), ("CUDA",))
+    placed = fit(loaded.file, info.context_length, here)
+    assert (placed.gpu_layers, placed.gpu_mb) == (0, 0.0)
 
 
 @pytest.mark.parametrize(("layers", "weights"), [("all", 1), ("all", 3), (2, 0)])
@@ -114,3 +129,24 @@ def test_after_an_abort_while_loading_the_gpu_is_left_out(
     engine.load(write_tiny(tmp_path / "tiny.gguf"), EngineSettings(256))
     assert [r.settings.gpu_layers for r in asked] == ["auto", "none"]
     assert asked[1].notes[0].startswith("loaded on the processor alone")
+    assert "no memory for its working space" in asked[1].notes[0]
+
+
+def test_a_process_that_is_started_again_may_find_less_memory_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program took the GPU's memory meanwhile: the study goes on, on the processor."""
+    asked: list[object] = []
+
+    def ask(self: Any, request: object, *_: object) -> Any:
+        asked.append(request)
+        if isinstance(request, Load) and request.settings.gpu_layers == "auto" and len(asked) > 1:
+            raise EngineDied("the engine was ended by SIGABRT; its log ends: CUDA error")
+        return [1, 2]
+
+    monkeypatch.setattr(client.Engine, "ask", ask)
+    engine = client.Engine(log=tmp_path / "log")
+    engine.load(write_tiny(tmp_path / "tiny.gguf"), EngineSettings(256))
+    assert engine.tokenize("a") == [1, 2]
+    loads = [r.settings.gpu_layers for r in asked if isinstance(r, Load)]
+    assert loads == ["auto", "auto", "none"]

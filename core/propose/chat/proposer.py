@@ -117,11 +117,16 @@ class ChatProposer:
         return answered(self._session, lead, question)
 
     def check_room(self, space: SearchSpace) -> None:
-        """Make sure that the context has room for the task; only a small one is looked at.
+        """Make sure that the context has room for the task, and a GPU for the layers asked for.
+
+        Only a small context is looked at, and only a placement that a person named: "auto" has one
+        for every GPU.
 
         Raises:
             PromptError: it has not. EngineError, ModelFileError: the model cannot be loaded.
         """
+        if self._session.settings.gpu_layers not in ("auto", "none", 0):
+            self._session.opened()
         model = check_model(self._session.path)
         context = default_context(model, self._session.settings.context_length)
         if context >= _ROOMY:

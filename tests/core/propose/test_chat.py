@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from hyperllama.core.trials import (
     ProposerSetting,
     Question,
 )
-from hyperllama.models.engine import Fixed, Free, Number, OneOf
+from hyperllama.models.engine import EngineSettings, Fixed, Free, Number, OneOf
 from hyperllama.models.engine.chat import render
 from hyperllama.models.gguf import read_metadata
 from tests.core.fake_engine import FakeEngine
@@ -395,6 +396,37 @@ def test_an_engine_that_died_is_reported_and_one_that_stays_dead_is_an_error(mod
     assert any(isinstance(e, Noted) and "started again" in e.text for e in events)
     with pytest.raises(EngineError, match="SIGABRT"):
         chat(model, FakeEngine(dead=True)).ask(SPACE, AskContext(0))
+
+def test_layers_that_find_no_room_after_an_engine_died_are_told(model: Path) -> None:
+    """Started again beside a program that took the GPU's memory, it has fewer layers there."""
+    engine, events = FakeEngine(die_at=[1]), list[Any]()
+    proposer = chat(model, engine, report=events.append)
+    proposer._session.opened()
+    assert engine.info is not None
+    engine.info = replace(engine.info, gpu_layers=1, gpu_offload=True)
+    proposer.ask(SPACE, AskContext(0))
+    told = [e.text for e in events if isinstance(e, Noted) and "GPU" in e.text]
+    assert told == ["1 of 2 layers found room on the GPU; the others run on the processor"]
+    assert proposer._session.info.gpu_layers == 1
+
+
+@pytest.mark.parametrize("layers", ["all", 3, "auto", "none", 0])
+def test_layers_that_a_person_asked_for_and_that_do_not_fit_end_before_the_first_trial(
+    model: Path, layers: str | int
+) -> None:
+    class Full(FakeEngine):
+        def load(self, *_: Any, **__: Any) -> Any:
+            raise EngineError("it needs more memory than the GPU has free")
+
+    settings = EngineSettings(2048, layers)
+    setting = ProposerSetting(model=str(model), make_engine=Full, engine=settings)
+    proposer = ChatProposer(setting)
+    if layers in ("all", 3):
+        with pytest.raises(EngineError, match="than the GPU has free"):
+            proposer.check_room(SPACE)
+    else:
+        proposer.check_room(SPACE)  # there is a way for every GPU: the first proposal finds it
+
 
 
 def test_a_stop_during_the_reply_cancels(model: Path) -> None:
