@@ -32,7 +32,7 @@ class _Words(Field):
     class Marked(Message):
         """Space was pressed, after all that was typed before it."""
 
-    class Moved(Message):
+    class MoveAsked(Message):
         """The highlighted line is to be another one: an action of the list says which."""
 
         def __init__(self, way: str) -> None:
@@ -45,7 +45,7 @@ class _Words(Field):
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key in _MOVES:
-            message: Message = self.Moved(_MOVES[event.key])
+            message: Message = self.MoveAsked(_MOVES[event.key])
         elif self._many and event.key == "space":
             message = self.Marked()
         else:
@@ -127,8 +127,8 @@ class PickDialog(ModalScreen["list[str] | None"]):
                 self._chosen.append(value)
             self._fill(self.query_one(Input).value)
 
-    @on(_Words.Moved)
-    async def _move(self, message: _Words.Moved) -> None:
+    @on(_Words.MoveAsked)
+    async def _move(self, message: _Words.MoveAsked) -> None:
         await self.query_one(OptionList).run_action(message.way)
 
     @on(Input.Submitted)
