@@ -744,3 +744,15 @@ def test_output_that_is_closed_or_full(redirected: str, code: int) -> None:
     done = subprocess.run(shell, env=environment(), capture_output=True, text=True)
     assert done.returncode == code and "internal error" not in done.stderr
     assert ("No space left" in done.stderr) == (code == 7)
+
+
+def test_a_bench_that_is_interrupted_says_how_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*args: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hyperllama.core.experiments.bench.run_bench", stopped)
+    words = ["bench", "landscapes", "himmelblau", "--methods", "gp"]
+    assert run_command_line(words) == 130
+    assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"

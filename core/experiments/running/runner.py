@@ -149,7 +149,7 @@ def fill_pools(
 
     folder = comparison_folder(name)
     for done, piece in enumerate(_done(pieces, min(jobs, len(missing)), folder, here), 1):
-        on_piece(f"{piece[0]}: random pool {piece[2]}", done, len(missing))
+        on_piece(f"{piece[0]}: random configurations from {piece[1]} on", done, len(missing))
 
 
 def _done(

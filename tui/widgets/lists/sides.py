@@ -28,6 +28,9 @@ a study's gain on fresh folds; *test* is measured on rows that no trial saw.
 
 *tokens* and *proposal* are of one proposal; *repeat* is the share of proposals that were \
 tried before, *invalid* of those that could not be used as the model wrote them.
+
+In the sentences beside it brackets hold the 95 % interval of a difference, over other seeds or \
+folds; those of all pairs hold together. *Within noise*: 0 lies in it.
 """
     LEAST = 14
 
