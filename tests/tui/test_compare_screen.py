@@ -190,6 +190,13 @@ async def test_the_queue_is_reordered_and_kept(sizes: str, tasks: list[TaskEntry
         await pilot.press("x")
         await pilot.pause()
         assert queued()[0][3] and "skipped" in text_of(pilot)
+        contender, task, seed, _ = queued()[0]
+        await pilot.resize_terminal(60, 20)
+        await pilot.pause()
+        line = text_of(pilot, "CellQueue").splitlines()[2]
+        assert {contender, task, str(seed)} <= set(line.split()) and "/" in line
+        await pilot.resize_terminal(140, 45)
+        await pilot.pause()
         await pilot.press("x", "tab", "escape")
         await pilot.pause()
         assert not queued()[0][3]

@@ -23,6 +23,7 @@ from hyperllama.tui.processes import bridge
 from hyperllama.tui.screens.home import Home, StudyList
 from hyperllama.tui.screens.preview import Preview
 from hyperllama.tui.screens.study import StudyScreen
+from hyperllama.tui.widgets.lists.rows import ListColumn, fit
 from tests.tui import recorded
 from tests.tui.conftest import keep_settings, text_of
 
@@ -366,3 +367,10 @@ async def test_the_trash_is_emptied_in_a_process_of_its_own(tasks: list[TaskEntr
             if not (trash.trash() / "old").exists():
                 return
     raise AssertionError("it is still there")
+
+
+def test_a_flexible_column_gives_way_before_a_number_is_cut() -> None:
+    columns = [ListColumn("name", "task", 13), ListColumn("about", "about", 0),
+               ListColumn("trials", "trials", 6, right=True)]  # fmt: skip
+    assert [cells for _, cells in fit(columns, 55, 34)] == [13, 32, 6]
+    assert [cells for _, cells in fit(columns, 80, 34)] == [13, 57, 6]

@@ -17,6 +17,7 @@ from hyperllama.tui.widgets.lists.listing import Listing, state_mark
 from hyperllama.tui.widgets.lists.rows import ListColumn, Rows
 from hyperllama.tui.widgets.sheet import bar
 
+_WITH_BARS = 76  # columns of a queue from which on each cell has a bar
 _WHAT_FOR = """\
  A comparison answers which model, or which proposer, is worth its seconds:
 
@@ -94,12 +95,13 @@ first, `x` leaves it out or includes it again; what runs already is not changed.
 
     def columns(self) -> Sequence[ListColumn]:
         longest = max((len(c.cell.task) for c in self.entries), default=0)
+        bars = self.size.width >= _WITH_BARS
         return (
             ListColumn("state", "state", 12),
             ListColumn("contender", "contender", 0),
             ListColumn("task", "task", max(8, min(20, longest)), drop=2),
-            ListColumn("seed", "seed", 4, right=True, drop=3),
-            ListColumn("bar", "trials", 16, drop=1),
+            ListColumn("seed", "seed", 4, right=True, drop=1),
+            ListColumn("bar", "trials", 16 if bars else 6, right=not bars, drop=3),
             ListColumn("best", "best", 8, right=True, drop=4),
         )
 
@@ -117,6 +119,8 @@ first, `x` leaves it out or includes it again; what runs already is not changed.
         if key == "best":
             return Content(wording.score(entry.best_after(self.budget)))
         done = len(entry.trials)
+        if width < 16:
+            return Content.styled(f"{done}/{self.budget}", "$dim")
         filled = bar(done / max(1, self.budget), width - 6, self.glyphs)
         return Content.assemble(filled, (f" {done}/{self.budget}", "$dim"))
 

@@ -55,7 +55,7 @@ def fit(columns: Sequence[ListColumn], width: int, least: int = 12) -> list[tupl
     while kept and wanted() > width and any(c.drop for c in kept):
         kept.remove(max(kept, key=lambda c: c.drop))
     flexible = sum(not c.width for c in kept)
-    share = max(0, width - wanted()) // flexible if flexible else 0
+    share = (width - wanted()) // flexible if flexible else 0  # negative: no other can give way
     return [(c, c.width or max(1, least + share)) for c in kept]
 
 

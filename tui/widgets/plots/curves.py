@@ -58,8 +58,10 @@ highest seed. The letter at a line's end is the one in the table.
         width, height = self.size.width, self.size.height
         curves = [self._points(side) for side in self.sides]
         last = max((c[-1][0] for c in curves if c), default=0.0)
-        if width < 20 or height < 4 or not last:
+        if not last:
             return Content.styled("The plot begins with the first score.", "$dim")
+        if width < 20 or height < 4:
+            return Content.styled("There is no room for the plot here.", "$dim")
         unit, length = _unit(last) if self.over == "seconds" else ("trial", 1.0)
         curves = [[(at / length, m, low, high) for at, m, low, high in c] for c in curves]
         first, last = (1.0 if unit == "trial" else 0.0), last / length
