@@ -42,6 +42,7 @@ from hyperllama.core.study.inputs import (
     restore_task,
     table_at,
 )
+from hyperllama.core.study.starting.its_model import with_its_model
 from hyperllama.core.study.starting.options import (
     DEFAULTS,
     Options,
@@ -224,11 +225,9 @@ class _Opening:
 
     def reopen(self, more: int, data: Path | None) -> None:
         """Find the study in the storage, with what it was started with; load the table."""
-        from hyperllama.core.propose import needs_model
         from hyperllama.core.storage.database import open_storage, open_study_storage, study_exists
         from hyperllama.core.study.starting.entering import enter, patience_at_opening, store_kind
         from hyperllama.core.task import load_task
-        from hyperllama.models.gguf import resolve_model
 
         begun = (read_summary(self._folder) or {}).get("begun")
         url, own = str(self._options.storage), own_database(self._folder)
@@ -269,11 +268,10 @@ class _Opening:
             opened = self._open_problem()
             sha256, rows = opened.problem.fingerprint, opened.runner.rows
             check_rows(self._name, attrs, path, sha256, rows)
+        waiting = Inbox(self._folder, self._unowned_bytes).read_unowned()
+        self._options, model = with_its_model(self._name, self._options, waiting)
         if self._owner:
             store.set_attrs(self._attrs())
-        model = None
-        if needs_model(str(self._options.proposer)):
-            model = resolve_model(str(self._options.model))
         self._notes += changed_inputs(self._folder, attrs, model)
 
     def run(self) -> StudyFinished:

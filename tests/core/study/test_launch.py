@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -14,11 +15,13 @@ import pytest
 from hyperllama.core.errors import ChildDied, DataError, ModelFileError, SpaceError, StudyError
 from hyperllama.core.estimators import Facts
 from hyperllama.core.events import Event, Noted, StudyOpened
+from hyperllama.core.events.requests import Extend, SwitchProposer
 from hyperllama.core.prompt.templates import PromptError
 from hyperllama.core.storage.folder import SUMMARY, TASK, Lock, read_summary
 from hyperllama.core.storage.paths import DATABASE, own_database, shared_database, study_dir
 from hyperllama.core.storage.reading import read_stored
 from hyperllama.core.study.history import read_state
+from hyperllama.core.study.starting.its_model import with_its_model
 from hyperllama.core.study.starting.opening import resume, start
 from hyperllama.core.study.starting.options import Options, choose_proposer, gpu_layers
 from hyperllama.core.task import load_task
@@ -169,6 +172,22 @@ def test_resume_may_change_the_proposer_but_not_the_seed(task: Path) -> None:
     with pytest.raises(SpaceError, match="unknown proposer"):
         resume("quick", Options(proposer="oracle"))
     assert read_stored("quick").attrs["proposer"] == "tpe"
+
+
+def test_a_model_that_is_gone_gives_way_to_one_that_was_asked_for(tmp_path: Path) -> None:
+    gone = Options(proposer="llama", model=str(tmp_path / "gone.gguf"))
+    with pytest.raises(ModelFileError, match="does not exist") as error:
+        with_its_model("s", gone, [Extend(2)])
+    assert "`hyperllama resume s --model NAME`, or M in the interface" in error.value.hint
+    here = tmp_path / "here.gguf"
+    write_tiny(here)
+    asked = [SwitchProposer("", "embedded"), Extend(2), SwitchProposer("hybrid", str(here))]
+    options, model = with_its_model("s", gone, asked)
+    assert (options.proposer, options.model, model) == ("hybrid", str(here), here)
+    options, model = with_its_model("s", gone, [SwitchProposer("gp")])
+    assert (options.proposer, model) == ("gp", None)
+    kept = replace(gone, model=str(here))
+    assert with_its_model("s", kept, asked) == (kept, here)
 
 
 def test_what_fails_before_the_study_exists_leaves_nothing(task: Path) -> None:
