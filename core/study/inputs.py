@@ -50,8 +50,8 @@ def check_rows(study: str, attrs: Mapping[str, Any], path: Path, sha256: str, ro
     raise StudyError(
         f"{path} is not the table that the study {study!r} was started with{then}; scores on "
         "other rows cannot be compared with those it has",
-        f"with the old table: `hyperllama resume {study} --data FILE`; with the new one: a new "
-        f"study, in which `hyperllama show {study}` tells what to queue first",
+        f"with the old table: `hyperllama resume {study} --data FILE`; with the new one: "
+        f"`hyperllama run TASK --warm-start {study}`, a new study that begins with its best trials",
     )
 
 

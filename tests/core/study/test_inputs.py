@@ -76,6 +76,7 @@ def test_other_rows_are_refused(task: Path, monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(StudyError, match="had 100 rows, now 440") as caught:
             resume("quick", more=1)
         assert "--data" in caught.value.hint
+        assert "`hyperllama run TASK --warm-start quick`" in caught.value.hint
         with pytest.raises(StudyError, match="not the table"):
             resume("quick", more=1, data=task.with_name("quick.csv"))
     assert resume("quick", more=1).why == "budget"
