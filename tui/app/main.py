@@ -40,8 +40,10 @@ SCREENS = {
 """What makes each screen, inside `tui.screens`; loaded when the screen is opened."""
 _NO_TERMINAL = """\
 This terminal (TERM={term}) cannot show the interface. Two ways on:
-  - use another terminal, or set TERM to what it really is (TERM=xterm-256color hyperllama)
-  - use the commands: `hyperllama run TASK`, `hyperllama studies`, `hyperllama show STUDY`
+  - use another terminal, or set TERM to what it really is:
+      TERM=xterm-256color hyperllama
+  - use the commands: `hyperllama run TASK`, `hyperllama studies`,
+    `hyperllama show STUDY`
 """
 
 
