@@ -21,7 +21,7 @@ from hyperllama.core.evaluate.saving import versions
 from hyperllama.core.report.front import front_blocks
 from hyperllama.core.report.plots import Plotted, progress, search_space
 from hyperllama.core.report.record import ReportedStudy
-from hyperllama.core.space import number
+from hyperllama.core.space import Param, number
 from hyperllama.core.study import PRUNED, StudyState, TrialState
 from hyperllama.core.study.findings.verdict import verdict_lines
 from hyperllama.core.text import counted
@@ -117,11 +117,19 @@ def _configuration(study: ReportedStudy, best: TrialState) -> list[Block]:
         if p.name in best.config:
             was = show(default[p.name]) if p.name in default else "–"
             now = show(best.config[p.name])
-            rows.append([p.name, now, was, p.domain.describe(), p.description])
+            rows.append([p.name, now, was, _searched(study, p), p.description])
     known = {p.name for p in space}
     rows += [[k, show(v), "–", "", ""] for k, v in best.config.items() if k not in known]
     header = ["hyperparameter", "winner", "default", "searched", "what it does"]
     return [Heading("The configuration"), TableBlock(header, rows, right=(1, 2))]
+
+
+def _searched(study: ReportedStudy, param: Param) -> str:
+    """The range as it was at the end, and the task's where people changed that."""
+    row = next((r for r in study.opened.space if r.get("name") == param.name), {})
+    own = param.domain.describe()
+    last = str(row.get("text") or own)
+    return last if last == own else f"{last} (the task's: {own})"
 
 
 def _validation_and_test(study: ReportedStudy, best: TrialState) -> list[Block]:

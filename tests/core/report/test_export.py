@@ -246,6 +246,14 @@ def told(tmp_path: Path) -> ReportedStudy:
     return replace(record, state=replace(state, tested=IncumbentTested(state.incumbent, 0.75)))
 
 
+def test_the_report_tells_the_range_that_was_searched(told: ReportedStudy) -> None:
+    own = next(p for p in told.problem.space if p.name == "max_depth").domain.describe()
+    assert f"| {own} |" in report_markdown(told) and "the task's" not in report_markdown(told)
+    wider = ({"name": "max_depth", "text": "integer 1 to 99"},)
+    state = replace(told.state, opened=replace(told.opened, space=wider))
+    assert f"| integer 1 to 99 (the task's: {own}) |" in report_markdown(replace(told, state=state))
+
+
 def test_the_report_draws_what_mattered(told: ReportedStudy) -> None:
     """Charts of the search space, each mark with its trial under the pointer."""
     rng = np.random.default_rng(3)
