@@ -39,6 +39,9 @@ from hyperllama.tui.widgets.about.comparison import standing_lines
 from hyperllama.tui.widgets.about.sides import worth_lines
 from hyperllama.tui.widgets.form.choice import Choice
 from hyperllama.tui.widgets.lists.comparisons import CellQueue
+from hyperllama.tui.widgets.plots.canvas import Plot
+from hyperllama.tui.widgets.plots.curves import Curves
+from hyperllama.tui.widgets.plots.scale import PlotScale
 from tests.small import TASK, write_task
 from tests.tui import recorded
 from tests.tui.conftest import text_of, until
@@ -382,6 +385,17 @@ def test_what_a_verdict_rests_on() -> None:
     assert (early, late) == (2.0, 8.0)
     assert first == [pytest.approx(0.505), None]
     assert last == [pytest.approx(0.505), pytest.approx(0.905)]
+
+
+def test_letters_stand_at_the_ends_of_their_curves() -> None:
+    ends = dict(zip("ABCDE", (0.9, 0.1, 0.9, 0.5, 0.9), strict=True))
+    curves = Curves()
+    curves.sides = [run(mark, 1.0, (0.1, end)) for mark, end in ends.items()]
+    plot = Plot(40, 8, PlotScale(0.0, 1.0), PlotScale(1.0, 2.0, whole=True))
+    curves._draw(plot, [curves._points(side) for side in curves.sides])
+    lines = [line.plain for line in plot.lines()]
+    rows = {mark: next(i for i, line in enumerate(lines) if mark in line) for mark in ends}
+    assert rows["A"] == rows["C"] == rows["E"] < rows["D"] < rows["B"]
 
 
 async def test_the_curves_are_drawn_over_seconds_too(sizes: str, tasks: list[TaskEntry]) -> None:

@@ -17,7 +17,7 @@ from hyperllama.tui.widgets.lists.listing import Listing, state_mark
 from hyperllama.tui.widgets.lists.rows import ListColumn, Rows
 from hyperllama.tui.widgets.sheet import bar
 
-_WITH_BARS = 76  # columns of a queue from which on each cell has a bar
+_BESIDE_TASK = 54  # cells of a queue's line with a bar, but for the name of the task
 _WHAT_FOR = """\
  A comparison answers which model, or which proposer, is worth its seconds:
 
@@ -95,11 +95,12 @@ first, `x` leaves it out or includes it again; what runs already is not changed.
 
     def columns(self) -> Sequence[ListColumn]:
         longest = max((len(c.cell.task) for c in self.entries), default=0)
-        bars = self.size.width >= _WITH_BARS
+        task = max(8, min(20, longest))
+        bars = self.size.width >= _BESIDE_TASK + task
         return (
             ListColumn("state", "state", 12),
             ListColumn("contender", "contender", 0),
-            ListColumn("task", "task", max(8, min(20, longest)), drop=2),
+            ListColumn("task", "task", task, drop=2),
             ListColumn("seed", "seed", 4, right=True, drop=1),
             ListColumn("bar", "trials", 16 if bars else 6, right=not bars, drop=3),
             ListColumn("best", "best", 8, right=True, drop=4),

@@ -75,7 +75,7 @@ highest seed. The letter at a line's end is the one in the table.
         return Content("\n").join(plot.lines())
 
     def _draw(self, plot: Plot, curves: Sequence[Sequence[Point]]) -> None:
-        taken: set[int] = set()
+        taken: set[tuple[int, int]] = set()
         for number, curve in enumerate(curves):
             style = style_of(number)
             known = [point for point in curve if math.isfinite(point[1])]
@@ -86,11 +86,11 @@ highest seed. The letter at a line's end is the one in the table.
                 self._band(plot, (x0, x1), (plot.level(most), plot.level(least)), style)
             if spots:
                 column, row = plot.cell_of(*spots[-1])
-                while row in taken and row + 1 < plot.height:
-                    row += 1
-                taken.add(row)
-                mark = self.sides[number].mark
-                plot.text(min(column, plot.width - 1), row, mark, f"bold {style}", 9)
+                column = min(column, plot.width - 1)
+                while (column, row) in taken:  # beside the other, so that it stays on its curve
+                    column -= 1
+                taken.add((column, row))
+                plot.text(column, row, self.sides[number].mark, f"bold {style}", 9)
 
     @staticmethod
     def _band(canvas: Canvas, along: tuple[int, int], ends: tuple[int, int], style: str) -> None:
