@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from hyperllama.core.propose.gp.surrogate import GaussianProcess, compress_tail
 from hyperllama.core.space import Categorical, SearchSpace
 from hyperllama.models.embedded import dialect
 from workshop.spaces import wide_space
-from workshop.surfaces import FittedSurface, Floats
+from workshop.surfaces import METRIC_KINDS, FittedSurface, Floats
 from workshop.survey import FOLDS, METRICS, Unit, all_units, coordinates
 from workshop.targets import is_reserved, load
 
@@ -107,11 +107,6 @@ def fitted(
         for s in mine:
             by_unit.setdefault(s.unit.key, []).append(s)
         found += [(group[0], _surface(group, trend)) for group in by_unit.values()]
-    left = {(s.unit.family, s.unit.target, s.unit.level): s.default_left for s, _ in found}
-    for s, surface in found:
-        at = s.unit.target, s.unit.level
-        surface.facts = replace(surface.facts, linear_left=left.get(("linear", *at)),
-                                tree_left=left.get(("decision_tree", *at)))
     return found
 
 
@@ -133,7 +128,7 @@ def _surface(group: list[Scored], trend: _Trend | None) -> FittedSurface:
     f = first.unit.facts
     facts = dialect.TableFacts(
         first.unit.kind, f["rows"], f["features"], f["minority_share"], f["categorical_share"],
-        f["missing_share"], f["classes"], first.default_left, noise=first.noise,
+        f["missing_share"], f["classes"],
     )  # fmt: skip
     surface = FittedSurface(first.unit.target, first.unit.family, facts, first.space)
     categorical = _categorical(first.space)
@@ -142,6 +137,8 @@ def _surface(group: list[Scored], trend: _Trend | None) -> FittedSurface:
         surface.models.append(GaussianProcess.fit(s.x, s.y, categorical, shaped))
         surface.ahead.append(GaussianProcess.fit(s.x[: len(s.ahead)], s.ahead, categorical))
         surface.noises.append(s.noise)
+        surface.metrics.append(METRIC_KINDS[s.metric])
+        surface.lefts.append(s.default_left)
     return surface
 
 

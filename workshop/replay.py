@@ -30,6 +30,11 @@ from workshop.surfaces import FittedSurface
 Floats = NDArray[np.float64]
 _CELLS = 10
 _POPULATION = 4000
+_SCORERS = {
+    "error": ("accuracy", 1.0), "rank": ("roc_auc", 1.0), "probability": ("neg_log_loss", 0.0),
+    "squared": ("neg_root_mean_squared_error", 0.0), "absolute": ("neg_mean_absolute_error", 0.0),
+}  # fmt: skip
+"""Kinds of metrics -> a scorer of that kind, and its score where the loss is zero."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -147,11 +152,12 @@ def trials(task: ReplayTask, method: str, seed: int, budget: int) -> tuple[Float
     Args:
         method: as `workshop.measure.made` takes it.
     """
-    left, default = task.surface.facts.default_left, task.random.default
+    left, default = task.surface.lefts[task.which], task.random.default
+    scorer, best = _SCORERS[task.surface.metrics[task.which]]
     setting = ProposerSetting(seed=seed, kind=task.kind, estimators=task.estimators,
-                              facts=task.facts)
+                              facts=task.facts, metric=scorer)
     if left and default:
-        setting = replace(setting, metric="neg_loss", chance=(-default[0] / left,))
+        setting = replace(setting, chance=(best - default[0] / left,))
     proposer = made(method, task.family, setting)
     seen, judged = np.empty(budget), np.empty(budget)
     for n in range(budget):
@@ -161,7 +167,7 @@ def trials(task: ReplayTask, method: str, seed: int, budget: int) -> tuple[Float
             config, who = proposal.config, proposal.proposer
         observed, real = task.losses([config])
         seen[n], judged[n] = observed[0], real[0]
-        proposer.tell(Observed(n, config, -float(observed[0]), proposer=who))
+        proposer.tell(Observed(n, config, best - float(observed[0]), proposer=who))
     proposer.close()
     return seen, judged
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from workshop.corpus import Surface, read
 from workshop.spaces import wide_space
 
 Floats = NDArray[np.float64]
+METRIC_KINDS = {"error": "error", "balanced_error": "error", "log_loss": "probability",
+                "auc_loss": "rank", "rmse": "squared", "mae": "absolute"}  # fmt: skip
+"""Losses of the corpora -> their kinds, elements of `dialect.METRICS`."""
 
 
 @dataclass
@@ -26,6 +31,8 @@ class FittedSurface:
         models: one a metric.
         ahead: held-out loss minus training loss, one a metric; empty where it is not known.
         noises: of a score, one a metric, see `dialect.TableFacts`; empty where it is not known.
+        metrics: the kind of each, see `dialect.METRICS`.
+        lefts: of a constant's loss, what the default leaves, one a metric.
     """
 
     dataset: str
@@ -35,9 +42,17 @@ class FittedSurface:
     models: list[GaussianProcess] = field(default_factory=list)
     ahead: list[GaussianProcess] = field(default_factory=list)
     noises: list[float] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
+    lefts: list[float | None] = field(default_factory=list)
 
     def losses(self, which: int, units: Floats) -> Floats:
         return self.models[which].predict_mean(units)
+
+    def told(self, which: int) -> dialect.TableFacts:
+        """The facts of the table, with those of one of the metrics."""
+        noise = self.noises[which] if self.noises else None
+        return replace(self.facts, metric=self.metrics[which], default_left=self.lefts[which],
+                       noise=noise)
 
 
 def fit(surface: Surface) -> FittedSurface | None:
@@ -51,7 +66,8 @@ def fit(surface: Surface) -> FittedSurface | None:
     facts = dialect.TableFacts(kind, f["rows"], f["features"], f["minority_share"],
                                f["categorical_share"], f["missing_share"], f["classes"])
     result = FittedSurface(surface.dataset, surface.family, facts, space)
-    for losses in surface.losses.values():
+    start = space.to_unit(space.default())[None]
+    for metric, losses in surface.losses.items():
         known = np.array([v is not None for v in losses])
         if known.sum() < 12:
             continue
@@ -59,18 +75,23 @@ def fit(surface: Surface) -> FittedSurface | None:
         if y.std() < 1e-6:
             continue
         result.models.append(GaussianProcess.fit(units[known], y, categorical))
-    if not result.models:
-        return None
-    default = float(result.losses(0, space.to_unit(space.default())[None])[0])
-    result.facts = replace(facts, default_left=_left(surface, default))
-    return result
+        result.metrics.append(METRIC_KINDS[metric])
+        default = float(result.losses(-1, start)[0])
+        result.lefts.append(_left(metric, surface.facts, default))
+    return result if result.models else None
 
 
-def _left(surface: Surface, default: float) -> float | None:
+def _left(metric: str, facts: Mapping[str, Any], default: float) -> float | None:
     """The share of a constant's loss that the default leaves; None where that is not known."""
-    constant = {"rmse": 1.0, "error": surface.facts["minority_share"]}[next(iter(surface.losses))]
-    known = constant > 0 and surface.facts["classes"] <= 2
-    return max(default, 0.0) / constant if known else None
+    share = facts["minority_share"]
+    if metric == "rmse":
+        constant = 1.0
+    elif metric == "mae" or facts["classes"] != 2 or not 0 < share < 1:
+        return None
+    else:
+        entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+        constant = {"error": share, "log_loss": entropy}.get(metric, 0.5)
+    return max(default, 0.0) / constant
 
 
 def load(paths: Sequence[Path], held_out: bool, every: int = 12) -> list[FittedSurface]:

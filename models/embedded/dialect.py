@@ -16,8 +16,8 @@ they are known. Only active hyperparameters stand in a trial. Pure functions; no
 
 Version 2 adds to version 1 and takes nothing away: more families and names, those of other people's
 scripts among them; in the header how many classes there are, how much of a constant's loss the
-default, a linear model and one tree leave, and how noisy scores are; in a trial, after its score,
-how far training was ahead of validation; and trials that still run:
+default leaves, what kind of metric is scored, and how noisy scores are; in a trial, after its
+score, how far training was ahead of validation; and trials that still run:
 
     <study> <est:net> <binary> <rows:5> <columns:3> <minority:2> <codes:1> <empty:0> <classes:0>
     <default:4> <linear:2> <tree:3> <noise:2> <p:learning_rate_init> <float:log> ~1e-3 ~1e0
@@ -83,7 +83,16 @@ ALIASES: Mapping[str, str] = {
 """Other people's names of hyperparameters -> those known, from version 2 on."""
 _NETS = ("weight_decay", "momentum", "dropout", "epochs", "optimizer")
 _FACTS = {"rows": 10, "columns": 10, "minority": 7, "codes": 5, "empty": 4, "spread": 12}
-_MORE_FACTS = {"classes": 5, "default": 12, "linear": 12, "tree": 12, "noise": 8, "gap": 8}
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "error": ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "jaccard", "matthews",
+              "top_k"),
+    "probability": ("neg_log_loss", "neg_brier"),
+    "rank": ("roc_auc", "average_precision"),
+    "squared": ("neg_mean_squared", "neg_root_mean_squared", "r2", "explained_variance"),
+    "absolute": ("neg_mean_absolute", "neg_median_absolute"),
+}  # fmt: skip
+"""Kinds of metrics -> how scikit-learn's names of such scorers begin."""
+_MORE_FACTS = {"classes": 5, "default": 12, "metric": len(METRICS), "noise": 8, "gap": 8}
 
 
 def _vocabulary() -> tuple[str, ...]:
@@ -168,6 +177,12 @@ def known_name(name: str, version: int = VERSION) -> str | None:
     return name if name in KNOWN or name in MORE_KNOWN else None
 
 
+def metric_kind(scorer: str) -> str | None:
+    """The kind of metric, an element of METRICS, that a scorer of scikit-learn's measures; None
+    where it is none of them."""
+    return next((kind for kind, begins in METRICS.items() if scorer.startswith(begins)), None)
+
+
 def is_net(names: Sequence[str]) -> bool:
     """Whether hyperparameters are those of a script that trains a network."""
     return sum(known_name(name) in _NETS for name in names) >= 2
@@ -194,8 +209,9 @@ class TableFacts:
 
     Attributes:
         classes: how many; 0 for regression.
-        default_left, linear_left, tree_left: share of a constant's loss that the family's default,
-            a linear model and one tree leave; 0 is perfect, 1 no better than the constant.
+        default_left: share of a constant's loss that the family's default leaves; 0 is perfect, 1
+            no better than the constant.
+        metric: an element of METRICS.
         noise: of a score: its standard deviation over that of random configurations' scores.
     """
 
@@ -207,8 +223,7 @@ class TableFacts:
     missing_share: float | None = None
     classes: int | None = None
     default_left: float | None = None
-    linear_left: float | None = None
-    tree_left: float | None = None
+    metric: str | None = None
     noise: float | None = None
 
 
@@ -232,8 +247,7 @@ def header(
         tokens += [
             _fact("classes", None if classes is None else math.log2(max(classes, 1))),
             _fact("default", _left(facts.default_left)),
-            _fact("linear", _left(facts.linear_left)),
-            _fact("tree", _left(facts.tree_left)),
+            _fact("metric", None if facts.metric is None else [*METRICS].index(facts.metric)),
             _fact("noise", None if facts.noise is None else 7 + math.log2(max(facts.noise, 1e-3))),
         ]
     named = CHOICES if version < 2 else (*CHOICES, *MORE_CHOICES)

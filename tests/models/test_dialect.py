@@ -89,16 +89,25 @@ def test_version_1_is_what_it_was_and_version_2_adds_to_it() -> None:
     assert first[7:9] == ["<empty:?>", "<p:learning_rate>"]  # nothing was put between
     told = words(dialect.history(AXES, [{0: 1}, {0: 2}], [0.2, 0.1], 1, [0.1, 0.0], [{0: 9}]))
     assert [w for w in told if w.startswith(("<gap", "<pending"))] == []
-    facts = dialect.TableFacts("binary", 500, classes=2, default_left=0.5, tree_left=1.2, noise=0.1)
+    facts = dialect.TableFacts("binary", 500, classes=2, default_left=0.5, metric="rank", noise=0.1)
     more = words(dialect.header("net", facts, AXES, 2))
     assert more[1] == "<est:net>"
-    assert more[8:13] == ["<classes:1>", "<default:3>", "<linear:?>", "<tree:0>", "<noise:3>"]
+    assert more[8:12] == ["<classes:1>", "<default:3>", "<metric:2>", "<noise:3>"]
     assert dialect.identity("weight_decay", set(), 1) == INDEX["<p:0>"]  # unknown to it
     assert dialect.identity("lr", set(), 2) == INDEX["<p:learning_rate_init>"]
     assert dialect.is_net(["lr", "wd", "dropout_rate"]) and not dialect.is_net(["C", "momentum"])
     assert [w for w in VOCABULARY if w.startswith("<c:adam") or w == "<pending>"] == [
         "<pending>", "<c:adam>"]
     assert INDEX["<pending>"] == INDEX["#23"] + 1  # all of version 1 stands before
+
+
+@pytest.mark.parametrize(("scorer", "kind"), [
+    ("accuracy", "error"), ("f1_macro", "error"), ("neg_log_loss", "probability"),
+    ("roc_auc_ovr", "rank"), ("r2", "squared"), ("neg_root_mean_squared_error", "squared"),
+    ("neg_mean_absolute_error", "absolute"), ("my_own", None), ("", None),
+])  # fmt: skip
+def test_scorers_have_a_kind(scorer: str, kind: str | None) -> None:
+    assert dialect.metric_kind(scorer) == kind
 
 
 @pytest.mark.parametrize(("name", "own"), [

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from hyperllama.core.estimators import Facts
 from hyperllama.core.propose.embedded.encoding import encoded, header, score_noise
 from hyperllama.core.propose.gp.family_prior import FamilyPrior, Features
+from hyperllama.core.propose.gp.surrogate import GaussianProcess
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
 from hyperllama.models.embedded.dialect import INDEX, TableFacts
 from workshop import datasets, family_prior, measure, pooled, survey
@@ -23,15 +23,6 @@ from workshop.spaces import FAMILY, wide_space
 from workshop.surfaces import FittedSurface
 from workshop.targets import Target
 from workshop.tasks import RealTask
-
-
-class _Flat:
-    """A surface without any structure."""
-
-    mean, std, noise = 0.0, 1.0, 0.0
-
-    def predict_mean(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.zeros(len(x))
 
 
 def _unit(name: str, seed: int, best: float) -> survey.Unit:
@@ -134,7 +125,10 @@ def test_a_unit_keeps_folds_training_and_fresh_losses(
 @pytest.mark.parametrize("name", sorted({*survey.PACE} - {"pipeline"}))
 def test_models_learn_the_names_that_studies_ask_by(name: str) -> None:
     space = wide_space(name, "classification")
-    surface = FittedSurface("t", name, TableFacts("binary"), space, [_Flat()])  # type: ignore[list-item]
+    x = np.random.default_rng(0).random((12, len(space.free)))
+    gp = GaussianProcess.fit(x, x[:, 0])
+    surface = FittedSurface("t", name, TableFacts("binary"), space, [gp], metrics=["error"],
+                            lefts=[None])
     asked = {p.axis.token for p in encoded(space, FAMILY.get(name, name), version=2)}
     for seed in range(30):
         task = RealTask(np.random.default_rng(seed), surface)

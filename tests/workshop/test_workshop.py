@@ -74,7 +74,7 @@ def test_headers_to_learn_from_tell_what_questions_tell() -> None:
         [{**config, "max_depth": 2 + i} for i in range(12)], {"error": scores}, 0.1))
     assert surface is not None
     told = [RealTask(np.random.default_rng(i), surface).facts for i in range(200)]
-    for name in ("rows", "minority_share", "classes", "default_left", "noise"):
+    for name in ("rows", "minority_share", "classes", "default_left", "metric", "noise"):
         known = [t for t in told if getattr(t, name) is not None]
         assert 20 < len(known) < 180, name
         assert any(t.kind == "binary" and t.noise is None for t in known) or name == "noise"

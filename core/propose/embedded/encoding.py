@@ -110,7 +110,7 @@ def header(
         table = dialect.TableFacts(
             _kind(kind, facts.classes), facts.rows, facts.features, facts.minority_share,
             facts.categorical_share, facts.missing_share, facts.classes,
-            _left(setting, default), noise=noise,
+            _left(setting, default), dialect.metric_kind(setting.metric or ""), noise,
         )  # fmt: skip
     elif kind:
         table = dialect.TableFacts(_kind(kind, 0))

@@ -30,8 +30,6 @@ from hyperllama.models.embedded import dialect
 FEATURES = 256
 _STEPS = 65
 _FACTS = 8
-_ERRORS = ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "jaccard", "matthews")
-_RANKS = ("roc_auc", "average_precision")
 _USUAL = Facts(500, 12, 2, 0.3)
 NET = "net"
 """What networks of people's own scripts go by; they are no family of the project's."""
@@ -143,11 +141,11 @@ class FamilyPrior:
     def about(self) -> Floats:
         """Facts and metric as numbers of similar size, shape (8,); beyond what the corpora have
         they count as its ends."""
-        f = self.facts or _USUAL
+        f, metric = self.facts or _USUAL, dialect.metric_kind(self.metric)
         return np.array([
             math.log10(min(max(f.rows, 100), 2000)) / 2,
             math.log10(min(max(f.features, 2), 100)) / 2, f.categorical_share, f.minority_share,
-            0.5 * self.metric.startswith(_ERRORS), 0.5 * self.metric.startswith(_RANKS),
+            0.5 * (metric == "error"), 0.5 * (metric == "rank"),
             0.5 * (self.kind == "regression"), 0.5 * (f.classes > 2),
         ])  # fmt: skip
 
