@@ -16,6 +16,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workshop.surfaces import FittedSurface
+    from workshop.trajectories import Trajectory
 
 CONFIGS = {
     "xgboost": 64, "mlp": 56, "svm": 56, "decision_tree": 64, "random_forest": 36, "linear": 32,
@@ -110,7 +115,7 @@ def sequences(args: argparse.Namespace) -> int:
             own = number
             break
     began = time.monotonic()
-    source = Source(seen, args.seed, args.synthetic)
+    source = Source(seen, args.seed, args.synthetic, _played(args, seen))
     for i, path in enumerate(fill(args.output, source, args.batch, own, args.jobs), 1):
         seconds = time.monotonic() - began
         if i % 10 == 0:
@@ -139,7 +144,7 @@ def train(args: argparse.Namespace) -> int:
         args.pool, args.minutes, fuse=args.device == "cpu",
     )  # fmt: skip
     start = network.grown(weights_of(args.start), shape) if args.start else None
-    run(seen, kept, shape, args.output, options, start)
+    run(seen, kept, shape, args.output, options, start, _played(args, seen))
     return 0
 
 
@@ -204,6 +209,17 @@ def pools(args: argparse.Namespace) -> int:
     return 0
 
 
+def trajectories(args: argparse.Namespace) -> int:
+    """Let a method play studies on surfaces to learn from, for histories such as it makes."""
+    from workshop.pool import gather
+    from workshop.trajectories import record
+
+    seen, _ = gather(args.corpus, args.survey, args.cache)
+    played = record(seen, args.method, args.output, args.budget, args.seed, args.minutes)
+    print(f"{sum(1 for _ in played)} studies")
+    return 0
+
+
 def measure(args: argparse.Namespace) -> int:
     """Play methods on reserved targets, every trial trained, and compare them."""
     from workshop import measure as measures
@@ -245,6 +261,12 @@ def stops(args: argparse.Namespace) -> int:
     return 0
 
 
+def _played(args: argparse.Namespace, seen: list[FittedSurface]) -> list[Trajectory]:
+    from workshop.trajectories import read
+
+    return read(args.trajectories, seen) if args.trajectories else []
+
+
 def _surfaces(p: argparse.ArgumentParser) -> None:
     p.add_argument("--corpus", type=Path, required=True)
     p.add_argument("--survey", type=Path, help="the folder of `survey`, that corpus, too")
@@ -255,6 +277,7 @@ def _what_to_learn(p: argparse.ArgumentParser) -> None:
     _surfaces(p)
     p.add_argument("--synthetic", type=float, default=0.2, help="share of nameless functions")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--trajectories", type=Path, help="a file of `trajectories`")
 
 
 def _corpus_options(p: argparse.ArgumentParser) -> None:
@@ -365,9 +388,18 @@ def _stops_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--more", type=int, default=20, help="trials after the advice")
 
 
+def _trajectories_options(p: argparse.ArgumentParser) -> None:
+    _surfaces(p)
+    p.add_argument("-o", "--output", type=Path, required=True, help="a file, added to")
+    p.add_argument("--method", default="hybrid", help="as `hyperllama bench` names them")
+    p.add_argument("--budget", type=int, default=14)
+    p.add_argument("--minutes", type=float, default=20.0)
+    p.add_argument("--seed", type=int, default=0)
+
+
 STEPS = {
     corpus: _corpus_options, survey: _survey_options,
-    pack: _pack_options, train: _train_options,
+    pack: _pack_options, train: _train_options, trajectories: _trajectories_options,
     sequences: _sequences_options, export: _export_options,
     evaluate: _evaluate_options, portfolio: _portfolio_options,
     family_prior: _family_prior_options, pools: _pools_options,

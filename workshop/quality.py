@@ -12,7 +12,8 @@ from workshop.batches import Batch, pack, soft_targets
 from workshop.network import Network
 from workshop.sequences import Source
 from workshop.surfaces import FittedSurface
-from workshop.tasks import RealTask, SyntheticTask
+from workshop.synthetic import SyntheticTask
+from workshop.tasks import RealTask
 
 
 def loss_of(network: Network, batch: Batch, soft: Tensor, device: str) -> Tensor:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,9 +118,13 @@ class ReplayTask:
         rng = np.random.default_rng(0)
         configs = [self.space.sample(rng) for _ in range(_POPULATION)]
         observed, judged = self.losses(configs)
-        default = tuple(float(v[0]) for v in self.losses([self.space.default()]))
-        weights = np.full(len(observed), 1.0)
-        return RandomSearch.of(observed, judged, weights, (default[0], default[1]))
+        return RandomSearch.of(observed, judged, np.full(len(observed), 1.0), self.default)
+
+    @cached_property
+    def default(self) -> tuple[float, float]:
+        """The losses of the default: what a method sees, and what it is judged by."""
+        observed, judged = self.losses([self.space.default()])
+        return float(observed[0]), float(judged[0])
 
     @property
     def least(self) -> float:
@@ -142,34 +147,47 @@ def tasks(surfaces: list[FittedSurface], most: int = 10**6, each: int = 2) -> li
 
 def play(task: ReplayTask, method: str, seed: int, budget: int) -> Floats:
     """The judged loss of the incumbent after each trial, from the default on, shape (budget,)."""
-    seen, judged = trials(task, method, seed, budget)
-    return judged[[int(np.argmin(seen[: n + 1])) for n in range(budget)]]
+    played = trials(task, method, seed, budget)
+    return played.judged[[int(np.argmin(played.seen[: n + 1])) for n in range(budget)]]
 
 
-def trials(task: ReplayTask, method: str, seed: int, budget: int) -> tuple[Floats, Floats]:
-    """What a method sees of each of its trials, and what each is judged by, shape (budget,).
+class Played(NamedTuple):
+    """The trials of a study.
+
+    Attributes:
+        seen, judged: what the method sees of each, and what each is judged by, shape (budget,).
+    """
+
+    seen: Floats
+    judged: Floats
+    configs: list[Config]
+
+
+def trials(task: ReplayTask, method: str, seed: int, budget: int) -> Played:
+    """Play a study, from the default on.
 
     Args:
         method: as `workshop.measure.made` takes it.
     """
-    left, default = task.surface.lefts[task.which], task.random.default
+    left, default = task.surface.lefts[task.which], task.default
     scorer, best = _SCORERS[task.surface.metrics[task.which]]
     setting = ProposerSetting(seed=seed, kind=task.kind, estimators=task.estimators,
                               facts=task.facts, metric=scorer)
     if left and default:
         setting = replace(setting, chance=(best - default[0] / left,))
     proposer = made(method, task.family, setting)
-    seen, judged = np.empty(budget), np.empty(budget)
+    seen, judged, configs = np.empty(budget), np.empty(budget), []
     for n in range(budget):
         config, who = task.space.default(), "default"
         if n:
             proposal = proposer.ask(task.space, AskContext(n, budget - n))
             config, who = proposal.config, proposal.proposer
+        configs.append(config)
         observed, real = task.losses([config])
         seen[n], judged[n] = observed[0], real[0]
         proposer.tell(Observed(n, config, best - float(observed[0]), proposer=who))
     proposer.close()
-    return seen, judged
+    return Played(seen, judged, configs)
 
 
 def closed(task: ReplayTask, curve: Floats) -> Floats:

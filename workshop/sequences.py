@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from hyperllama.models.embedded import dialect
 from workshop.surfaces import FittedSurface, Floats
-from workshop.tasks import RealTask, Rng, SyntheticTask, Task
+from workshop.synthetic import SyntheticTask
+from workshop.tasks import RealTask, Rng, Task
 
 CANDIDATES, ELSEWHERE = 320, 3
+PLAYED = 0.15
+"""Share of the tasks that studies have played, where there are any."""
 EXAMPLES = 4
 """Examples of one task: it takes longer to make than they do."""
 
@@ -42,10 +46,13 @@ class Asked:
         best: coordinates of the optimum, shape (n_axes,).
         good: indices of the best candidates, shape (5,).
         elsewhere: for each of some other data sets, indices of its best candidates.
+        played: coordinates and losses of a study on the task, whose beginnings are the histories.
     """
 
-    def __init__(self, rng: Rng, task: Task) -> None:
-        self.task = task
+    def __init__(
+        self, rng: Rng, task: Task, played: tuple[Floats, Floats] | None = None
+    ) -> None:
+        self.task, self.played = task, played
         d = len(task.axes)
         self.u = rng.random((CANDIDATES, d))
         self.losses = task.score(self.u)
@@ -67,6 +74,8 @@ class Asked:
         targets = np.stack([self.best, u[self.good[rng.integers(5)]]])
         n = 0 if rng.random() < 0.1 else 1 + int(rng.exponential(7.0))
         n = min(n, dialect.most_trials(task.axes))
+        if self.played is not None:
+            n = min(n, len(self.played[0]))
         chosen, scores = self._history(rng, n)
         points = [task.point(row) for row in task.bins(chosen)] if n else []
         reported: list[float | None] = list(scores)
@@ -99,6 +108,8 @@ class Asked:
         task, u, losses = self.task, self.u, self.losses
         if n == 0:
             return u[:0], losses[:0]
+        if self.played is not None:
+            return self.played[0][:n], self.played[1][:n]
         rows = rng.permutation(CANDIDATES)[:n]
         if self.elsewhere and rng.random() < 0.6:
             tops = [self.elsewhere[i] for i in rng.permutation(len(self.elsewhere))[:ELSEWHERE]]
@@ -139,18 +150,34 @@ WEIGHTS = {"xgboost": 2.0, "mlp": 2.5, "svm": 1.2, "decision_tree": 1.2, "random
            "knn": 0.5, "lightgbm": 2.0, "catboost": 1.5, "net": 2.0}
 
 
+def weights_of_families(surfaces: Sequence[FittedSurface]) -> tuple[list[str], Floats]:
+    """The families of surfaces, and how often each is drawn, shape (n_families,)."""
+    names = sorted({s.family for s in surfaces})
+    weights = np.array([WEIGHTS.get(n, 1.0) for n in names])
+    return names, weights / weights.sum() if names else weights
+
+
+class Study(Protocol):
+    """A study whose beginnings are histories."""
+
+    def asked(self, rng: Rng) -> Asked:
+        """Its task, from which examples are drawn."""
+
+
 class Source:
     """Draws training sequences without end; sequence number i is a pure function of (seed, i)."""
 
-    def __init__(self, surfaces: Sequence[FittedSurface], seed: int, synthetic: float) -> None:
+    def __init__(
+        self, surfaces: Sequence[FittedSurface], seed: int, synthetic: float,
+        played: Sequence[Study] = (),
+    ) -> None:  # fmt: skip
         self.by_family: dict[str, list[FittedSurface]] = {}
         self.alike: dict[tuple[str, int], list[FittedSurface]] = {}
         for s in surfaces:
             self.by_family.setdefault(s.family, []).append(s)
             self.alike.setdefault((s.family, len(s.space)), []).append(s)
-        self.names = sorted(self.by_family)
-        weights = np.array([WEIGHTS.get(n, 1.0) for n in self.names])
-        self.weights = weights / weights.sum() if len(weights) else weights
+        self.names, self.weights = weights_of_families(surfaces)
+        self.played = played
         self.seed, self.synthetic = seed, synthetic
         self._last: tuple[int, Asked] | None = None
 
@@ -161,7 +188,11 @@ class Source:
     def _asked(self, number: int) -> Asked:
         if self._last is None or self._last[0] != number:
             rng = np.random.default_rng([self.seed, number])
-            self._last = number, Asked(rng, self._task(rng))
+            if self.played and rng.random() < PLAYED:
+                asked = self.played[int(rng.integers(len(self.played)))].asked(rng)
+            else:
+                asked = Asked(rng, self._task(rng))
+            self._last = number, asked
         return self._last[1]
 
     def _task(self, rng: Rng) -> Task:

@@ -67,7 +67,7 @@ def study(
     stops = []
     for task in every:
         if len(known.get(task.key, ((),))[0]) < budget:
-            known[task.key] = trials(task, method, 0, budget)
+            known[task.key] = trials(task, method, 0, budget)[:2]
             with kept.open("a", encoding="utf8") as out:
                 out.write(json.dumps([task.key, *(v.tolist() for v in known[task.key])]) + "\n")
         seen, judged = known[task.key]

@@ -1,4 +1,4 @@
-"""Tasks to learn from: a space cut out of a surface, or a random function of nameless ones.
+"""Tasks to learn from: a space cut out of a surface.
 
 All follows from a random generator.
 """
@@ -6,7 +6,7 @@ All follows from a random generator.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,9 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperllama.core.estimators import family
-from hyperllama.core.propose.gp.surrogate import GaussianProcess
-from hyperllama.core.space import Categorical, Float, Integer, Param, SearchSpace
+from hyperllama.core.space import (
+    Categorical,
+    Config,
+    Domain,
+    Float,
+    Integer,
+    Param,
+    SearchSpace,
+)
 from hyperllama.models.embedded import dialect
+from workshop.draws import drawn
 from workshop.spaces import FAMILY, WITHOUT_FAMILY
 from workshop.surfaces import FittedSurface, Floats
 
@@ -24,7 +32,7 @@ Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
-class _Cut:
+class Cut:
     """A free axis of a task: where it lies in its surface, and the range that the task allows."""
 
     column: int
@@ -46,13 +54,18 @@ class _Cut:
         v = np.exp(low + u * (high - low)) if self.log else low + u * (high - low)
         return np.clip(np.round(v), self.low, self.high) if self.integer else v
 
+    def unit(self, v: Floats) -> Floats:
+        """Task coordinates of natural values."""
+        if self.choices:
+            return (v + 0.5) / self.choices
+        low, high = self._edges()
+        return np.asarray(((np.log(v) if self.log else v) - low) / max(high - low, 1e-12))
+
     def bins(self, v: Floats) -> NDArray[np.int64]:
         """Value tokens' indices for natural values."""
         if self.choices:
             return v.astype(np.int64)
-        low, high = self._edges()
-        u = ((np.log(v) if self.log else v) - low) / max(high - low, 1e-12)
-        return np.clip((u * dialect.BINS).astype(np.int64), 0, dialect.BINS - 1)
+        return np.clip((self.unit(v) * dialect.BINS).astype(np.int64), 0, dialect.BINS - 1)
 
     def _edges(self) -> tuple[float, float]:
         low, high = (self.low - 0.5, self.high + 0.5) if self.integer else (self.low, self.high)
@@ -69,11 +82,11 @@ class _Cut:
         return (v - low) / (high - low)
 
 
-def cut(rng: Rng, p: Param, column: int, default_space: SearchSpace | None) -> _Cut:
+def cut(rng: Rng, p: Param, column: int, default_space: SearchSpace | None) -> Cut:
     """A range for one hyperparameter: the wide one, the default space's, or a random part."""
     d = p.domain
     if isinstance(d, Categorical):
-        return _Cut(column, p, 0, 0, False, False, len(d.choices))
+        return Cut(column, p, 0, 0, False, False, len(d.choices))
     low, high = float(d.low), float(d.high)
     style = rng.random()
     if style < 0.35 and default_space is not None and p.name in default_space:
@@ -88,10 +101,20 @@ def cut(rng: Rng, p: Param, column: int, default_space: SearchSpace | None) -> _
     integer = isinstance(d, Integer)
     if integer and high <= low:
         low, high = float(d.low), float(d.high)
-    return _Cut(column, p, low, high, d.log, integer, 0)
+    return Cut(column, p, low, high, d.log, integer, 0)
 
 
-def axis_of(c: _Cut, taken: set[int], named: bool, family_name: str = "") -> dialect.DialectParam:
+def within(p: Param, column: int, domain: Domain) -> Cut:
+    """The range of another domain for one hyperparameter."""
+    d = p.domain
+    if isinstance(d, Categorical) or isinstance(domain, Categorical):
+        assert isinstance(d, Categorical)
+        return Cut(column, p, 0, 0, False, False, len(d.choices))
+    low, high = max(float(d.low), float(domain.low)), min(float(d.high), float(domain.high))
+    return Cut(column, p, low, high, d.log, isinstance(d, Integer), 0)
+
+
+def axis_of(c: Cut, taken: set[int], named: bool, family_name: str = "") -> dialect.DialectParam:
     """The dialect's name for a cut: the one that a study of the family asks by."""
     name = c.param.name if named else ""
     if family_name and family_name not in WITHOUT_FAMILY:
@@ -115,7 +138,7 @@ class Task:
         losses: shape (n,).
     """
 
-    def __init__(self, estimator: str, facts: dialect.TableFacts, cuts: list[_Cut],
+    def __init__(self, estimator: str, facts: dialect.TableFacts, cuts: list[Cut],
                  axes: list[dialect.DialectParam]) -> None:
         self.estimator, self.facts, self.cuts, self.axes = estimator, facts, cuts, axes
 
@@ -185,13 +208,7 @@ class RealTask(Task):
         cuts = [cut(rng, params[j], j, default) for j in kept]
         named = rng.random() > 0.07
         taken: set[int] = set()
-        made_up = math.exp(rng.uniform(*_NOISES)) if rng.random() < 0.6 else None
-        told = surface.told(self.which)
-        if not surface.noises:
-            told = replace(told, noise=made_up)
-        self._noise = told.noise
-        facts = _some(rng, told) if rng.random() > 0.3 else dialect.TableFacts(
-            told.kind if rng.random() < 0.5 else "?")
+        self._noise, facts = _told(rng, surface, self.which)
         name = FAMILY.get(surface.family, surface.family)
         super().__init__(name if rng.random() > 0.05 else "?", facts, cuts,
                          [axis_of(c, taken, named, surface.family) for c in cuts])
@@ -202,9 +219,9 @@ class RealTask(Task):
         self.mixed: tuple[FittedSurface, int] | None = None
         if self.others and self.share:  # a data set between two: fewer surfaces to know by heart
             other = self.others[int(rng.integers(len(self.others)))]
-            alike = [i for i, m in enumerate(other.metrics) if m == told.metric]
+            alike = [i for i, m in enumerate(other.metrics) if m == surface.metrics[self.which]]
             self.mixed = (other, alike[int(rng.integers(len(alike)))]) if alike else None
-        self.drawn = _drawn(rng, surface.models[self.which]) if rng.random() < 0.8 else None
+        self.drawn = drawn(rng, surface.models[self.which]) if rng.random() < 0.8 else None
         self.kernel = next((i for i, c in enumerate(cuts) if c.param.name == "kernel"), None)
 
     def _dead(self, p: Param, kept: list[int]) -> bool:
@@ -268,6 +285,52 @@ class RealTask(Task):
         return [i for i, c in enumerate(self.cuts) if c.param.name not in off]
 
 
+class PlayedTask(RealTask):
+    """The task of a study that was played on a surface: all of a space, and the surface as it is.
+
+    Args:
+        space: of hyperparameters of the surface's own.
+    """
+
+    def __init__(self, rng: Rng, surface: FittedSurface, which: int, space: SearchSpace) -> None:
+        self.surface, self.which, self.others = surface, which, ()
+        column = {p.name: j for j, p in enumerate(surface.space.params)}
+        cuts = [within(surface.space[p.name], column[p.name], p.domain) for p in space.free]
+        self._noise, facts = _told(rng, surface, which)
+        taken: set[int] = set()
+        Task.__init__(self, FAMILY.get(surface.family, surface.family), facts, cuts,
+                      [axis_of(c, taken, True, surface.family) for c in cuts])
+        self.base = np.array([p.domain.to_unit(p.start) for p in surface.space.params])
+        self.mixed, self.drawn, self.share = None, None, 0.0
+        self.kernel = next((i for i, c in enumerate(cuts) if c.param.name == "kernel"), None)
+
+    def coordinates(self, configs: Sequence[Config]) -> Floats:
+        """Task coordinates of configurations, shape (n, n_axes); inactive ones are in the
+        middle."""
+        found = np.full((len(configs), len(self.cuts)), 0.5)
+        for i, c in enumerate(self.cuts):
+            d = c.param.domain
+            for n, config in enumerate(configs):
+                if c.param.name in config:
+                    value = config[c.param.name]
+                    number = d.choices.index(value) if isinstance(d, Categorical) else value
+                    found[n, i] = c.unit(np.array([float(number)]))[0]
+        return np.clip(found, 0.0, 1 - 1e-9)
+
+
+def _told(
+    rng: Rng, surface: FittedSurface, which: int
+) -> tuple[float | None, dialect.TableFacts]:
+    """The noise of a task's scores where it is known, and what a prompt tells of the table."""
+    made_up = math.exp(rng.uniform(*_NOISES)) if rng.random() < 0.6 else None
+    told = surface.told(which)
+    if not surface.noises:
+        told = replace(told, noise=made_up)
+    if rng.random() > 0.3:
+        return told.noise, _some(rng, told)
+    return told.noise, dialect.TableFacts(told.kind if rng.random() < 0.5 else "?")
+
+
 _INEXACT = ("rows", "features", "minority_share", "default_left")
 _LEFT_OUT = {"rows": 0.05, "features": 0.05, "minority_share": 0.1, "categorical_share": 0.1,
              "missing_share": 0.1, "classes": 0.2, "metric": 0.1}  # fmt: skip
@@ -292,84 +355,3 @@ def _estimator_facts(facts: dialect.TableFacts):  # type: ignore[no-untyped-def]
     from hyperllama.core.estimators import Facts
 
     return Facts(rows=facts.rows or 500, features=facts.features or 10)
-
-
-class SyntheticTask(Task):
-    """A random function of nameless hyperparameters: nothing helps here but the history."""
-
-    def __init__(self, rng: Rng) -> None:
-        d = int(rng.integers(1, 9)) if rng.random() < 0.7 else 2
-        cuts, axes = [], []
-        taken: set[int] = set()
-        for j in range(d):
-            style = rng.random()
-            if style < 0.12:
-                k = int(rng.integers(2, 7))
-                p = Param(f"x{j}", Categorical(tuple(range(k))))
-                c = _Cut(j, p, 0, 0, False, False, k)
-            else:
-                log = rng.random() < 0.4
-                low = 10 ** rng.uniform(-6, 1) if log else rng.choice([0.0, -5.0, -10.0, 0.1, 1.0])
-                high = low * 10 ** rng.uniform(1, 6) if log else low + 10 ** rng.uniform(-0.5, 2)
-                integer = bool(rng.random() < 0.2 and high - low > 3 and low >= 1)
-                if integer:
-                    low, high = float(round(low)), float(round(high))
-                c = _Cut(j, Param(f"x{j}", Integer(1, 2)), low, high, bool(log), integer, 0)
-            cuts.append(c)
-            axes.append(axis_of(c, taken, False))
-        super().__init__("?", dialect.TableFacts(), cuts, axes)
-        self.f = _random_function(rng, d)
-
-    def score(self, u: Floats) -> Floats:
-        return self.f(u)
-
-
-def _drawn(rng: Rng, gp: GaussianProcess) -> Callable[[Floats], Floats]:
-    """A draw from the posterior of a surface less its mean, in units of its losses."""
-    apart = np.where(gp.categorical, 3.0, 1.0)  # as far as the kernel holds two categories apart
-    prior = _waves(rng, gp.length / apart)
-    noise = math.sqrt(gp.noise) * rng.standard_normal(len(gp.x))
-    k = gp._kernel(gp.x)
-    k.flat[:: len(k) + 1] += gp.noise + 1e-6
-    weights = np.linalg.solve(k, prior(gp.x) + noise)
-
-    def f(u: Floats) -> Floats:
-        return np.asarray(gp.std * (prior(u) - gp._kernel(u) @ weights))
-
-    return f
-
-
-def _waves(rng: Rng, length: Floats) -> Callable[[Floats], Floats]:
-    """A draw from a Gaussian process with a Matern 5/2 kernel of variance 1, by random Fourier
-    features.
-
-    Args:
-        length: shape (d,).
-    """
-    w = rng.standard_normal((len(length), 64)) / length[:, None] / np.sqrt(rng.chisquare(5, 64) / 5)
-    b, a = rng.uniform(0, 2 * math.pi, 64), rng.standard_normal(64)
-
-    def f(u: Floats) -> Floats:
-        return np.asarray(np.cos(u @ w + b) @ a * math.sqrt(2 / 64))
-
-    return f
-
-
-def _random_function(rng: Rng, d: int):  # type: ignore[no-untyped-def]
-    style = rng.random()
-    centre = rng.uniform(0.02, 0.98, d)
-    mix = np.linalg.qr(rng.standard_normal((d, d)))[0] if rng.random() < 0.5 else np.eye(d)
-    stretch = np.exp(rng.normal(0, 0.8, d))
-    waves = _waves(rng, np.exp(rng.normal(math.log(0.45 * math.sqrt(d)), 0.5, size=d)))
-    power = float(rng.choice([0.5, 1.0, 2.0, 3.0]))
-
-    def bowl(u: Floats) -> Floats:
-        z = ((u - centre) @ mix) * stretch
-        return np.asarray((np.square(z).sum(1) + 1e-12) ** (power / 2))
-
-    if style < 0.35:
-        return waves
-    if style < 0.7:
-        return bowl
-    amount = rng.uniform(0.05, 0.5)
-    return lambda u: bowl(u) + amount * waves(u)

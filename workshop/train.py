@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from workshop.batches import Batch, batches, soft_targets
 from workshop.network import Network, Shape
 from workshop.pool import drawn
 from workshop.quality import held_out_batches, loss_of, mean_loss
-from workshop.sequences import Source
+from workshop.sequences import Source, Study
 from workshop.surfaces import FittedSurface
 
 _WARM_UP = 150
@@ -74,11 +74,13 @@ def train(
     folder: Path,
     options: TrainOptions,
     start: Mapping[str, Tensor] | None = None,
+    played: Sequence[Study] = (),
 ) -> Network:
     """Train a network, or go on from `folder`'s checkpoint, to `options.steps` steps.
 
     Args:
         start: weights to begin with instead of random ones, where there is no checkpoint.
+        played: studies whose beginnings are histories, too.
 
     Returns:
         the trained network, also saved as `folder/final.pt`, as it is each time the log grows.
@@ -86,8 +88,9 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     trainer = _Trainer(shape, folder / "checkpoint.pt", options, start)
     examples = held_out_batches(held_out)
+    source = Source(surfaces, options.seed, options.synthetic, played)
     stream = (drawn(options.pool, options.seed) if options.pool else
-              _loader(Source(surfaces, options.seed, options.synthetic), trainer.step, options))
+              _loader(source, trainer.step, options))
     with (folder / "log.jsonl").open("a", encoding="utf8") as log:
         done = trainer.step / options.steps
         while done < 1.0:

@@ -59,6 +59,29 @@ def test_sequences_follow_the_dialect(tmp_path: Path) -> None:
     assert next(read).weights.shape[0] == 4
 
 
+def test_studies_that_were_played_are_histories(tmp_path: Path) -> None:
+    from workshop import sequences, trajectories
+    from workshop.surfaces import fit
+
+    path, played = tmp_path / "c.jsonl.gz", tmp_path / "played.jsonl"
+    for family in ("svm", "decision_tree"):
+        corpus.append(path, corpus.evaluate_surface(datasets.generate(1), family, 20, 1))
+    surfaces = [s for s in map(fit, corpus.read(path)) if s is not None]
+    for seed in range(6):
+        next(trajectories.record(surfaces, "random", played, 6, seed, 1.0))
+    found = trajectories.read(played, surfaces)
+    assert len(found) == 6 and len({t.task.surface.family for t in found}) > 1
+    for t in found:
+        asked = t.asked(np.random.default_rng(0))
+        assert asked.played is not None
+        scored = asked.task.score(asked.played[0])  # the same points of the same surface
+        np.testing.assert_allclose(scored, t.task.losses(t.configs)[1], rtol=1e-6)
+        assert asked.played[1].tolist() == t.losses
+    source = sequences.Source(surfaces, 0, 0.0, found)
+    assert source.draw(7) == source.draw(7)
+    assert trajectories.read(played, surfaces[:0]) == []
+
+
 def test_headers_to_learn_from_tell_what_questions_tell() -> None:
     """A fact that questions tell and no sequence of a family does makes its answers arbitrary."""
     from workshop.surfaces import fit
