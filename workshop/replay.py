@@ -24,7 +24,6 @@ from hyperllama.core.estimators import Facts, canonical_name, family, likely_fam
 from hyperllama.core.experiments.problems.random_search import RandomSearch
 from hyperllama.core.space import Categorical, Config, SearchSpace
 from hyperllama.core.trials import AskContext, Observed, ProposerSetting
-from workshop.measure import made
 from workshop.spaces import FAMILY, WITHOUT_FAMILY
 from workshop.surfaces import FittedSurface
 
@@ -169,6 +168,8 @@ def trials(task: ReplayTask, method: str, seed: int, budget: int) -> Played:
     Args:
         method: as `workshop.measure.made` takes it.
     """
+    from workshop.measure import made  # with all the rivals, which trainings do without
+
     left, default = task.surface.lefts[task.which], task.default
     scorer, best = _SCORERS[task.surface.metrics[task.which]]
     setting = ProposerSetting(seed=seed, kind=task.kind, estimators=task.estimators,
