@@ -95,7 +95,7 @@ def tried(words: list[str]) -> None:
         if unknown := set(targets) - set(known):
             raise Refused(f"no target {unknown}")
     else:
-        path = ROOT / ("workshop/__main__.py" if words[1] == "-m" else words[1])
+        path = ROOT / ("workshop/options.py" if words[1] == "-m" else words[1])
         options = {word.split("=")[0] for word in words[2:] if re.match(r"--?[a-z]", word)}
         if unknown := options - _options(path) - {"-m", "--help"}:
             raise Refused(f"no option {unknown}")

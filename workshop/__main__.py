@@ -18,14 +18,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workshop import options
+
 if TYPE_CHECKING:
     from workshop.surfaces import FittedSurface
     from workshop.trajectories import Trajectory
 
-CONFIGS = {
-    "xgboost": 64, "mlp": 56, "svm": 56, "decision_tree": 64, "random_forest": 36, "linear": 32,
-    "hist_gradient_boosting": 40, "extra_trees": 30, "knn": 32, "sgd": 48,
-}  # fmt: skip
 RESERVED = 10_000
 
 
@@ -65,7 +63,7 @@ def corpus(args: argparse.Namespace) -> int:
             continue
         data = generate(what) if isinstance(what, int) else from_table(*what, seed)
         for family in wanted:
-            surface = corpora.evaluate_surface(data, family, CONFIGS[family], seed)
+            surface = corpora.evaluate_surface(data, family, options.CONFIGS[family], seed)
             corpora.append(out, surface)
             print(f"{i + 1} of {len(everything)}: {name} {data.x.shape} {family} "
                   f"{surface.seconds:.1f} s", flush=True)
@@ -267,144 +265,14 @@ def _played(args: argparse.Namespace, seen: list[FittedSurface]) -> list[Traject
     return read(args.trajectories, seen) if args.trajectories else []
 
 
-def _surfaces(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--corpus", type=Path, required=True)
-    p.add_argument("--survey", type=Path, help="the folder of `survey`, that corpus, too")
-    p.add_argument("--cache", type=Path, help="a file of fitted surfaces, made if it is missing")
-
-
-def _what_to_learn(p: argparse.ArgumentParser) -> None:
-    _surfaces(p)
-    p.add_argument("--synthetic", type=float, default=0.2, help="share of nameless functions")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--trajectories", type=Path, help="a file of `trajectories`")
-
-
-def _corpus_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("-o", "--output", type=Path, required=True)
-    p.add_argument("--datasets", type=int, default=300, help="generated data sets")
-    p.add_argument("--first", type=int, default=0, help="seed of the first")
-    p.add_argument("--tables", type=Path, help="a folder of CSV files with a manifest.csv")
-    p.add_argument("--families", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
-    p.add_argument("--jobs", type=int, default=1)
-    p.add_argument("--worker", type=int, help=argparse.SUPPRESS)
-
-
-def _survey_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("-o", "--output", type=Path, required=True)
-    p.add_argument("--tables", type=Path, required=True, help="a folder of NAME.csv.gz")
-    p.add_argument("--families", nargs="+", help="all that are installed, if not given")
-    p.add_argument("--jobs", type=int, default=1)
-    p.add_argument("--worker", type=int, help=argparse.SUPPRESS)
-
-
-def _pack_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("folder", type=Path)
-
-
-def _train_options(p: argparse.ArgumentParser) -> None:
-    _what_to_learn(p)
-    p.add_argument("-o", "--output", type=Path, required=True)
-    p.add_argument("--size", default="1m", choices=("tiny", "1m", "2m", "4m", "12m", "4m-deep"))
-    p.add_argument("--start", type=Path,
-                   help="a GGUF to go on from: of the same size, or with fewer layers")
-    p.add_argument("--steps", type=int, default=20_000)
-    p.add_argument("--minutes", type=float)
-    p.add_argument("--batch", type=int, default=128)
-    p.add_argument("--rate", type=float, default=2e-3)
-    p.add_argument("--device", default="cpu")
-    p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--workers", type=int, default=1, help="processes that make sequences")
-    p.add_argument("--pool", type=Path, help="learn from a folder that `sequences` fills")
-
-
-def _sequences_options(p: argparse.ArgumentParser) -> None:
-    _what_to_learn(p)
-    p.add_argument("-o", "--output", type=Path, required=True, help="a folder, better in memory")
-    p.add_argument("--jobs", type=int, default=1)
-    p.add_argument("--minutes", type=float, default=60.0)
-    p.add_argument("--batch", type=int, default=256)
-
-
-def _export_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("run", type=Path)
-    p.add_argument("-o", "--output", type=Path, required=True)
-    p.add_argument("--kind", default="f16", choices=("f16", "q8_0", "f32"))
-    p.add_argument("--name")
-    p.add_argument("--summary", help="how it was trained, in place of what the run's log says")
-
-
-def _evaluate_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("run", type=Path)
-    _surfaces(p)
-
-
-def _portfolio_options(p: argparse.ArgumentParser) -> None:
-    _surfaces(p)
-    p.add_argument("--families", nargs="+", help="others keep their lists")
-    p.add_argument("-o", "--output", type=Path, required=True)
-
-
-def _family_prior_options(p: argparse.ArgumentParser) -> None:
-    _surfaces(p)
-    p.add_argument("-o", "--output", type=Path, required=True)
-
-
-def _pools_options(p: argparse.ArgumentParser) -> None:
-    _surfaces(p)
-    p.add_argument("--tasks", type=int, default=200, help="at most, drawn from all")
-
-
-def _measure_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("-o", "--output", type=Path, required=True, help="a file of cells, gone on with")
-    p.add_argument("--targets", type=Path, required=True, help="targets.jsonl of `survey`")
-    p.add_argument("--tables", type=Path, required=True, help="a folder of NAME.csv.gz")
-    p.add_argument("--families", nargs="+", required=True, help="by turns, one a target")
-    p.add_argument("--methods", nargs="+", default=["random", "gp", "llama", "hybrid"],
-                   help="as `hyperllama bench` names them, smac, flaml, or list:FILE for a list")
-    p.add_argument("--show", nargs="+", help="families that the table is of; all by default")
-    p.add_argument("--tasks", type=int, default=60)
-    p.add_argument("--seeds", type=int, default=2)
-    p.add_argument("--budget", type=int, default=21, help="trials, the default counted")
-
-
-def _replay_options(p: argparse.ArgumentParser) -> None:
-    _surfaces(p)
-    p.add_argument("-o", "--output", type=Path, help="a file of results, gone on with")
-    p.add_argument("--methods", nargs="+", default=["gp", "tpe", "cmaes", "hybrid"],
-                   help="as `hyperllama bench` names them")
-    p.add_argument("--families", nargs="+", help="of the surfaces; all by default")
-    p.add_argument("--tasks", type=int, default=200, help="at most, spread over all")
-    p.add_argument("--budget", type=int, default=30)
-    p.add_argument("--seeds", type=int, default=1)
-
-
-def _stops_options(p: argparse.ArgumentParser) -> None:
-    _surfaces(p)
-    p.add_argument("-o", "--output", type=Path, required=True, help="a file, gone on with")
-    p.add_argument("--method", default="hybrid", help="as `hyperllama bench` names them")
-    p.add_argument("--tasks", type=int, default=200, help="at most, spread over all")
-    p.add_argument("--budget", type=int, default=60)
-    p.add_argument("--more", type=int, default=20, help="trials after the advice")
-
-
-def _trajectories_options(p: argparse.ArgumentParser) -> None:
-    _surfaces(p)
-    p.add_argument("-o", "--output", type=Path, required=True, help="a file, added to")
-    p.add_argument("--method", default="hybrid", help="as `hyperllama bench` names them")
-    p.add_argument("--budget", type=int, default=14)
-    p.add_argument("--minutes", type=float, default=20.0)
-    p.add_argument("--seed", type=int, default=0)
-
-
 STEPS = {
-    corpus: _corpus_options, survey: _survey_options,
-    pack: _pack_options, train: _train_options, trajectories: _trajectories_options,
-    sequences: _sequences_options, export: _export_options,
-    evaluate: _evaluate_options, portfolio: _portfolio_options,
-    family_prior: _family_prior_options, pools: _pools_options,
-    measure: _measure_options, replay: _replay_options,
-    stops: _stops_options,
+    corpus: options.corpus, survey: options.survey,
+    pack: options.pack, train: options.train, trajectories: options.trajectories,
+    sequences: options.sequences, export: options.export,
+    evaluate: options.evaluate, portfolio: options.portfolio,
+    family_prior: options.family_prior, pools: options.pools,
+    measure: options.measure, replay: options.replay,
+    stops: options.stops,
 }  # fmt: skip
 
 
@@ -413,9 +281,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workshop", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     steps = parser.add_subparsers(dest="step", required=True)
-    for step, options in STEPS.items():
+    for step, add_options in STEPS.items():
         one = steps.add_parser(step.__name__.replace("_", "-"), help=step.__doc__)
-        options(one)
+        add_options(one)
         one.set_defaults(run_step=step)
     args = parser.parse_args()
     try:
