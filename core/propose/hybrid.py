@@ -6,8 +6,8 @@ trials the model proposes again, as long as that pays: the interval doubles afte
 own that brought no new incumbent, and is reset after one that did. After `LATE` trials TPE makes
 every other proposal. Where the embedded model does not know the family, the opening is that of the
 fixed list (`portfolio`); where that has none and no hyperparameter is known either, the model opens
-once and the GP goes on. For networks of people's own scripts the GP begins with their family prior;
-with those of other families the hybrid was no better.
+once and the GP goes on. In families that the embedded model does not know, networks of people's own
+scripts among them, the GP begins with the family prior; in the others that made it no better.
 
 With a chat model all this stays as it is, but that some of the GP's turns are the chat model's
 (`chat_turn`), as long as that pays, and that it opens where the embedded model knows nothing.
@@ -26,6 +26,7 @@ from hyperllama.core.propose.chat import ChatProposer
 from hyperllama.core.propose.chat_turn import ChatTurn, ask_chat, known_to_hybrid, log_prior
 from hyperllama.core.propose.classical import TPEProposer
 from hyperllama.core.propose.embedded import EmbeddedProposer
+from hyperllama.core.propose.embedded import knows as knows_family
 from hyperllama.core.propose.embedded.model import Draws
 from hyperllama.core.propose.families import FEWEST, one_family
 from hyperllama.core.propose.findings import findings
@@ -81,7 +82,7 @@ class HybridProposer:
         self._embedded = _beside(setting) if isinstance(model, ChatProposer) else model
         self._tpe = TPEProposer(setting)
         self._history = TrialHistory()
-        self._earlier = EarlierTrials(setting.earlier, FamilyPrior.of_networks(setting))
+        self._earlier = EarlierTrials(setting.earlier, FamilyPrior.of_others(setting, knows_family))
         self._opening = int(setting.options.get("opening", OPENING))
         self._interval = int(setting.options.get("interval", INTERVAL))
         self._weight = float(setting.options.get("prior_weight", PRIOR_WEIGHT))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
@@ -133,9 +133,11 @@ class FamilyPrior:
         return cls(setting.estimators, setting.kind, setting.facts, setting.metric)
 
     @classmethod
-    def of_networks(cls, setting: ProposerSetting) -> FamilyPrior:
-        """Where a space is that of a network, known by its hyperparameters' names; else nothing."""
-        return cls((), setting.kind, setting.facts, setting.metric)
+    def of_others(cls, setting: ProposerSetting, known: Callable[[str], bool]) -> FamilyPrior:
+        """Of families that are not `known`, and of networks, which go by their hyperparameters'
+        names; nothing of the others."""
+        others = tuple(e for e in setting.estimators if not known(e))
+        return cls(others, setting.kind, setting.facts, setting.metric)
 
     @property
     def about(self) -> Floats:

@@ -91,10 +91,11 @@ def test_without_a_family_prior_networks_are_not_known_either() -> None:
                        Param("weight_decay", Float(1e-6, 1e-2, log=True), 1e-4),
                        Param("dropout", Float(0.0, 0.6), 0.1)])  # fmt: skip
     setting = ProposerSetting(estimators=("mlp",), kind="classification", facts=FACTS)
-    networks = FamilyPrior.of_networks(setting)  # by their names, in a script's study
-    assert networks.trend(net) is not None
+    others = FamilyPrior.of_others(setting, {"mlp"}.__contains__)
+    assert others.trend(net) is not None  # by its names, in a script's study
     mlp = family("mlp").space("classification", FACTS)
-    assert networks.trend(mlp) is None and FamilyPrior.of(setting).trend(mlp) is not None
+    assert others.trend(mlp) is None and FamilyPrior.of(setting).trend(mlp) is not None
+    assert FamilyPrior.of_others(setting, {"svm"}.__contains__).trend(mlp) is not None
     x, y = np.random.default_rng(0).random((5, 3)), np.arange(5.0)
     assert EarlierTrials(()).mean(net, x, y) == (None, 0.0)
     assert EarlierTrials(()).family_prior(5) is None
