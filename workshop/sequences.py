@@ -13,9 +13,10 @@ from typing import Protocol
 import numpy as np
 
 from hyperllama.models.embedded import dialect
+from workshop.draws import Rng
 from workshop.surfaces import FittedSurface, Floats
 from workshop.synthetic import SyntheticTask
-from workshop.tasks import RealTask, Rng, Task
+from workshop.tasks import RealTask, Task
 
 CANDIDATES, ELSEWHERE = 320, 3
 PLAYED = 0.15
@@ -182,8 +183,7 @@ class Source:
         self._last: tuple[int, Asked] | None = None
 
     def draw(self, i: int) -> Example:
-        task, _ = divmod(i, EXAMPLES)
-        return self._asked(task).example(np.random.default_rng([self.seed, i, 1]))
+        return self._asked(i // EXAMPLES).example(np.random.default_rng([self.seed, i, 1]))
 
     def _asked(self, number: int) -> Asked:
         if self._last is None or self._last[0] != number:

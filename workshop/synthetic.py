@@ -8,9 +8,9 @@ import numpy as np
 
 from hyperllama.core.space import Categorical, Integer, Param
 from hyperllama.models.embedded import dialect
-from workshop.draws import waves
+from workshop.draws import Rng, waves
 from workshop.surfaces import Floats
-from workshop.tasks import Cut, Rng, Task, axis_of
+from workshop.tasks import Cut, Task, axis_of
 
 
 class SyntheticTask(Task):

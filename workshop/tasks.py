@@ -24,11 +24,9 @@ from hyperllama.core.space import (
     SearchSpace,
 )
 from hyperllama.models.embedded import dialect
-from workshop.draws import drawn
+from workshop.draws import Rng, drawn
 from workshop.spaces import FAMILY, WITHOUT_FAMILY
 from workshop.surfaces import FittedSurface, Floats
-
-Rng = np.random.Generator
 
 
 @dataclass(frozen=True)

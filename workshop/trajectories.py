@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from hyperllama.core.space import Config
+from workshop.draws import Rng
 from workshop.replay import ReplayTask, trials
 from workshop.sequences import Asked, weights_of_families
 from workshop.surfaces import FittedSurface
-from workshop.tasks import PlayedTask, Rng
+from workshop.tasks import PlayedTask
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,20 @@ def test_studies_that_were_played_are_histories(tmp_path: Path) -> None:
     assert trajectories.read(played, surfaces[:0]) == []
 
 
+def test_a_draw_is_as_far_from_the_mean_as_the_process_says() -> None:
+    from hyperllama.core.propose.gp.surrogate import GaussianProcess
+    from workshop.draws import drawn
+
+    rng = np.random.default_rng(0)
+    x = rng.random((9, 2))
+    gp = GaussianProcess.fit(x, np.sin(5 * x[:, 0]) + 3 * x[:, 1])
+    at = np.concatenate([x[:2], rng.random((6, 2))])
+    draws = np.array([drawn(rng, gp)(at) for _ in range(1500)])
+    wanted = gp.predict(at)[1]
+    assert np.abs(draws.mean(axis=0)).max() < 0.2 * wanted.max()
+    np.testing.assert_allclose(draws.std(axis=0), wanted, rtol=0.15, atol=0.02 * gp.std)
+
+
 def test_headers_to_learn_from_tell_what_questions_tell() -> None:
     """A fact that questions tell and no sequence of a family does makes its answers arbitrary."""
     from workshop.surfaces import fit
