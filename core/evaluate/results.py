@@ -48,8 +48,11 @@ def std(scores: Sequence[float]) -> float | None:
     """Standard deviation, n - 1 in the denominator; None with fewer than two scores."""
     if len(scores) < 2:
         return None
-    mean = math.fsum(scores) / len(scores)
-    return math.sqrt(math.fsum((s - mean) ** 2 for s in scores) / (len(scores) - 1))
+    try:
+        mean = math.fsum(scores) / len(scores)
+        return math.sqrt(math.fsum((s - mean) ** 2 for s in scores) / (len(scores) - 1))
+    except OverflowError:  # scores that no number holds the squares of
+        return math.inf
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from hyperllama.tui.widgets.study.score_curve import ScoreCurve
 
 def test_there_is_one_standard_deviation() -> None:
     assert std([1.0, 3.0]) == pytest.approx(2**0.5) and std([1.0]) is None
+    assert std([0.0, 1.9e154]) == std([1e308, 1.7e308]) == float("inf")  # as stored data may be
 
 
 @pytest.mark.parametrize("p", [0.005, 0.05, 0.3, 0.9, 0.95, 0.99, 0.995])
