@@ -292,6 +292,7 @@ async def test_a_new_comparison_is_started_at_once(
         await pilot.pause()
         await pilot.press("ctrl+r")
         await until(pilot, "running", "#comparisons-list")
+        await pilot.pause(0.3)  # until the screen has settled after the form
         await pilot.press("s")
         await until(pilot, "waits", "#comparisons-list")
 

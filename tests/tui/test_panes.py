@@ -39,7 +39,7 @@ from hyperllama.tui.widgets.study.history import History
 from hyperllama.tui.widgets.study.progress import VIEWS, ProgressPlot
 from hyperllama.tui.widgets.study.talk import Talk
 from tests.tui import recorded
-from tests.tui.conftest import Opened, keep_settings, text_of
+from tests.tui.conftest import Opened, keep_settings, text_of, until
 
 
 @pytest.fixture
@@ -136,6 +136,8 @@ async def test_the_progress_pane_has_six_views(opened: Opened, flown: recorded.R
         for _ in range(len(VIEWS) - 1):  # the front is for several objectives
             await pilot.press("x")
             await pilot.pause()
+            if plot.view == "two":  # its Gaussian process is fitted beside the interface
+                await until(pilot, "GP", "#progress")
             seen.append(text_of(pilot, "#progress"))
         assert plot.view == "best" and seen[0] == seen[-1]
         assert "52%" in seen[1] and "PED-ANOVA over 9 trials" in seen[1]
