@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -206,7 +207,9 @@ async def test_the_queue_is_reordered_and_kept(sizes: str, tasks: list[TaskEntry
 
 
 FAKE = """\
-import sys, time
+import os, sys, time
+write = os.pwrite  # the lock is held for a while before it says by whom
+os.pwrite = lambda *what: (time.sleep(0.3), write(*what))[1]
 from hyperllama.core.storage.folder import Lock
 from hyperllama.core.experiments.grid import comparison_folder
 lock = Lock(comparison_folder(sys.argv[2])); lock.take()
@@ -217,6 +220,9 @@ time.sleep(60)
 async def test_a_comparison_is_started_and_stopped(
     sizes: str, tasks: list[TaskEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[int] = []
+    kill = os.kill
+    monkeypatch.setattr(os, "kill", lambda pid, how: (asked.append(pid), pid and kill(pid, how)))
     (tmp_path / "fake.py").write_text(FAKE)
     monkeypatch.setattr(bridge, "COMMAND", (sys.executable, str(tmp_path / "fake.py")))
     monkeypatch.setattr("hyperllama.tui.screens.comparisons.REFRESH_S", 0.05)
@@ -227,6 +233,7 @@ async def test_a_comparison_is_started_and_stopped(
         await until(pilot, "running", "#comparisons-list")
         await pilot.press("s")
         await until(pilot, "waits", "#comparisons-list")
+    assert len(asked) == 1 and asked[0] > 0  # 0 would be all of this process' group
 
 
 async def test_a_new_comparison_says_how_long_it_takes(
@@ -292,7 +299,6 @@ async def test_a_new_comparison_is_started_at_once(
         await pilot.pause()
         await pilot.press("ctrl+r")
         await until(pilot, "running", "#comparisons-list")
-        await pilot.pause(0.3)  # until the screen has settled after the form
         await pilot.press("s")
         await until(pilot, "waits", "#comparisons-list")
 

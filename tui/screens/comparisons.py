@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from hyperllama.core.experiments import grid
 from hyperllama.core.experiments.reading import Comparison, all_comparisons
+from hyperllama.core.storage.folder import holder
 from hyperllama.tui import actions
 from hyperllama.tui.processes import bridge
 from hyperllama.tui.processes.started import Started
@@ -29,6 +30,7 @@ from hyperllama.tui.widgets.sheet import Lines, Sheet
 REFRESH_S = 1.0
 _WIDE = 110  # cells from which the standing is beside the queue
 _NOTHING: Lines = []
+_PATIENCE = 40  # looks, 50 ms apart, at which process a comparison that has begun is
 
 
 class Comparisons(BaseScreen[None]):
@@ -113,12 +115,19 @@ class Comparisons(BaseScreen[None]):
         one = self.comparison
         if one is None:
             return
-        if one.pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(one.pid, signal.SIGINT)
-            self.app.notify("It stops after the running trial.", timeout=3)
-        else:
+        if one.pid is None:
             await self._run(one.grid.name)
+            return
+        pid: int | None = one.pid
+        for _ in range(_PATIENCE):
+            if pid != 0:  # it has begun, and not yet said which process it is
+                break
+            await asyncio.sleep(0.05)
+            pid = holder(one.grid.folder)
+        if pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGINT)
+        self.app.notify("It stops after the running trial.", timeout=3)
 
     async def _run(self, name: str) -> None:
         """Start the process that runs the queue; it outlives this one."""
