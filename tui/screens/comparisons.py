@@ -124,10 +124,12 @@ class Comparisons(BaseScreen[None]):
                 break
             await asyncio.sleep(0.05)
             pid = holder(one.grid.folder)
-        if pid:
+        if pid == 0:
+            self.interface.report("error", "Which process runs the comparison is not known.")
+        elif pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGINT)
-        self.app.notify("It stops after the running trial.", timeout=3)
+            self.app.notify("It stops after the running trial.", timeout=3)
 
     async def _run(self, name: str) -> None:
         """Start the process that runs the queue; it outlives this one."""
